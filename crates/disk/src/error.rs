@@ -1,0 +1,93 @@
+//! What can go wrong with a file. Every variant names the path.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failure of a file or folder.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused an action.
+    #[error("cannot {action} `{}`: {error}", path.display())]
+    Io {
+        /// What was tried, as a verb: `read`, `create`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// A file is larger than its reader accepts.
+    #[error("`{}` is {found} bytes, expected at most {limit}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes; at least this many for a file that grew while it was read.
+        found: u64,
+        /// The most bytes the reader accepts.
+        limit: u64,
+    },
+    /// Text was expected.
+    #[error("`{}` is not UTF-8 text: the first bad byte is at offset {offset}", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// Where the text stops being UTF-8, in bytes.
+        offset: usize,
+    },
+    /// A regular file was expected: a folder, pipe or device has no size to check.
+    #[error("`{}` is not a regular file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The target of a new file or folder is taken.
+    #[error("`{}` already exists", path.display())]
+    Exists {
+        /// The target.
+        path: PathBuf,
+    },
+    /// Another process, or another handle of this one, holds the lock.
+    #[error("`{}` is locked by another process", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// A path ends in nothing that can be created: `/`, `..` or empty.
+    #[error("`{}` does not name a file or folder that can be created", path.display())]
+    Nameless {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A path found in a file may not be followed.
+    #[error("`{}` may not be used inside `{}`: {why}", relative.escape_debug(), folder.display())]
+    Outside {
+        /// The folder that the path must stay in.
+        folder: PathBuf,
+        /// The path as written.
+        relative: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+impl Error {
+    /// Whether the file or folder is simply not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// The result of a file operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Names the action and the path of an [`io::Error`]; for `map_err`.
+///
+/// ```
+/// # use std::path::Path;
+/// let path = Path::new("nowhere/at all");
+/// let error = std::fs::File::open(path).map_err(disk::io_error("open", path)).unwrap_err();
+/// assert!(error.to_string().starts_with("cannot open `nowhere/at all`: "));
+/// ```
+pub fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |error| Error::Io { action, path: path.to_path_buf(), error }
+}

@@ -1,0 +1,199 @@
+//! Folders that appear whole or not at all.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, TempDir};
+
+use crate::atomic::ordinary;
+use crate::paths::split;
+use crate::{Error, Result, io_error};
+
+/// What to do when the target of a new folder exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// An error, before anything is written.
+    Refuse,
+    /// The old one stands until the new one is complete, then goes.
+    Replace,
+}
+
+/// A folder being built under a hidden name beside its target.
+///
+/// [`NewFolder::commit`] syncs and renames it; dropping it leaves nothing of it, and the old folder untouched.
+#[derive(Debug)]
+pub struct NewFolder {
+    target: PathBuf,
+    existing: Existing,
+    aside: TempDir,
+}
+
+impl NewFolder {
+    /// Starts a folder that will stand at `target`; the folders above are made.
+    pub fn create(target: &Path, existing: Existing) -> Result<Self> {
+        if existing == Existing::Refuse {
+            refuse(target)?;
+        }
+        let (parent, _) = split(target)?;
+        fs::create_dir_all(parent).map_err(io_error("create", parent))?;
+        let aside = hidden(target, ".aside")?;
+        Ok(Self { target: target.to_path_buf(), existing, aside })
+    }
+
+    /// Where to write until the commit.
+    pub fn path(&self) -> &Path {
+        self.aside.path()
+    }
+
+    /// Syncs all that the folder holds, and renames it to its target.
+    ///
+    /// With [`Existing::Replace`] the old folder is moved away first and moved back should the renaming fail; a
+    /// process killed between the two leaves it, whole, in `.<name>.<random>.old`.
+    pub fn commit(self) -> Result<()> {
+        let Self { target, existing, aside } = self;
+        sync_all(aside.path())?;
+        match existing {
+            Existing::Refuse => {
+                refuse(&target)?;
+                fs::rename(aside.path(), &target).map_err(io_error("create", &target))?;
+            }
+            Existing::Replace if fs::symlink_metadata(&target).is_err() => {
+                fs::rename(aside.path(), &target).map_err(io_error("create", &target))?;
+            }
+            Existing::Replace => {
+                let old = hidden(&target, ".old")?;
+                let away = old.path().join(split(&target)?.1);
+                fs::rename(&target, &away).map_err(io_error("replace", &target))?;
+                if let Err(error) = fs::rename(aside.path(), &target) {
+                    fs::rename(&away, &target).map_err(io_error("restore", &target))?;
+                    return Err(io_error("replace", &target)(error));
+                }
+                let path = old.path().to_path_buf();
+                old.close().map_err(io_error("remove", &path))?;
+            }
+        }
+        // Renamed: there is nothing left under the hidden name to remove.
+        let _ = aside.keep();
+        sync_folder(split(&target)?.0)
+    }
+}
+
+/// Makes the names in a folder durable; nothing to do where the system has no such call.
+pub fn sync_folder(path: &Path) -> Result<()> {
+    if cfg!(unix) {
+        let folder = fs::File::open(path).map_err(io_error("sync", path))?;
+        folder.sync_all().map_err(io_error("sync", path))?;
+    }
+    Ok(())
+}
+
+fn refuse(target: &Path) -> Result<()> {
+    // Not `exists()`: a link that leads nowhere is something too.
+    match fs::symlink_metadata(target) {
+        Ok(_) => Err(Error::Exists { path: target.to_path_buf() }),
+        Err(_) => Ok(()),
+    }
+}
+
+fn hidden(target: &Path, suffix: &str) -> Result<TempDir> {
+    let (parent, name) = split(target)?;
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".");
+    let mut builder = Builder::new();
+    builder.prefix(&prefix).suffix(suffix);
+    if let Some(permissions) = ordinary(0o777) {
+        builder.permissions(permissions);
+    }
+    builder.tempdir_in(parent).map_err(io_error("create", target))
+}
+
+fn sync_all(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(io_error("sync", folder))? {
+        let entry = entry.map_err(io_error("sync", folder))?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(io_error("sync", folder))?);
+        if kind.is_dir() {
+            sync_all(&path)?;
+        } else if kind.is_file() && cfg!(unix) {
+            let file = fs::File::open(&path).map_err(io_error("sync", &path))?;
+            file.sync_all().map_err(io_error("sync", &path))?;
+        }
+    }
+    sync_folder(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(target: &Path, existing: Existing, content: &str) -> Result<()> {
+        let new = NewFolder::create(target, existing)?;
+        fs::create_dir(new.path().join("sub")).unwrap();
+        fs::write(new.path().join("sub/file"), content).unwrap();
+        new.commit()
+    }
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+    }
+
+    #[test]
+    fn a_folder_appears_only_at_commit_and_its_parents_are_made() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("a/b/run");
+        let new = NewFolder::create(&target, Existing::Refuse).unwrap();
+        fs::write(new.path().join("file"), "x").unwrap();
+        assert!(!target.exists());
+        new.commit().unwrap();
+        assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "x");
+        assert_eq!(names(target.parent().unwrap()), ["run"]);
+    }
+
+    #[test]
+    fn a_dropped_folder_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let new = NewFolder::create(&root.path().join("run"), Existing::Refuse).unwrap();
+        fs::write(new.path().join("file"), "x").unwrap();
+        drop(new);
+        assert!(names(root.path()).is_empty());
+    }
+
+    #[test]
+    fn refuse_stops_before_writing_and_again_at_commit() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("run");
+        let new = NewFolder::create(&target, Existing::Refuse).unwrap();
+        fs::create_dir(&target).unwrap();
+        assert!(matches!(NewFolder::create(&target, Existing::Refuse), Err(Error::Exists { .. })));
+        assert!(matches!(new.commit(), Err(Error::Exists { .. })));
+        assert_eq!(names(root.path()), ["run"]);
+    }
+
+    #[test]
+    fn replace_keeps_the_old_folder_until_commit_and_removes_it_whole() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("run");
+        build(&target, Existing::Replace, "old").unwrap();
+        fs::write(target.join("extra"), "x").unwrap();
+        drop(NewFolder::create(&target, Existing::Replace).unwrap());
+        assert_eq!(fs::read_to_string(target.join("sub/file")).unwrap(), "old");
+        build(&target, Existing::Replace, "new").unwrap();
+        assert_eq!(fs::read_to_string(target.join("sub/file")).unwrap(), "new");
+        assert!(!target.join("extra").exists());
+        assert_eq!(names(root.path()), ["run"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn replacing_a_link_leaves_what_it_points_to() {
+        let root = tempfile::tempdir().unwrap();
+        let (real, link) = (root.path().join("real"), root.path().join("link"));
+        build(&real, Existing::Refuse, "kept").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert!(matches!(NewFolder::create(&link, Existing::Refuse), Err(Error::Exists { .. })));
+        build(&link, Existing::Replace, "new").unwrap();
+        assert_eq!(fs::read_to_string(real.join("sub/file")).unwrap(), "kept");
+        assert_eq!(fs::read_to_string(link.join("sub/file")).unwrap(), "new");
+    }
+}

@@ -1,0 +1,116 @@
+//! Read-only memory maps, for weights and corpora that need not fit in memory.
+
+use std::ops::{Deref, Range};
+use std::path::Path;
+
+use memmap2::Mmap;
+
+use crate::{Result, io_error, read};
+
+/// A file's bytes, mapped.
+///
+/// While a map lives its file must not be shortened or written in place by anyone: the system would end the
+/// process, or change the bytes. Files of ours are only ever replaced by renaming, which leaves a map intact.
+#[derive(Debug)]
+pub struct Map {
+    // None for an empty file, which not every system can map.
+    map: Option<Mmap>,
+}
+
+impl Map {
+    /// Maps a regular file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let (file, length) = read::open(path)?;
+        if length == 0 {
+            return Ok(Self { map: None });
+        }
+        // SAFETY: the map is read-only; that the file keeps its bytes is the condition stated above, the same
+        // that every reader of mapped weights relies on.
+        let map = unsafe { Mmap::map(&file) }.map_err(io_error("map", path))?;
+        Ok(Self { map: Some(map) })
+    }
+
+    /// Gives the memory behind a range of bytes back; touching the bytes again reads them from the file again.
+    ///
+    /// A range that leaves the map is cut to it. It is a hint: nothing happens where the system has no such call.
+    pub fn release(&self, range: Range<usize>) {
+        let Some(map) = &self.map else { return };
+        let (start, end) = (range.start.min(map.len()), range.end.min(map.len()));
+        if start < end {
+            discard(map, start, end - start);
+        }
+    }
+}
+
+impl Deref for Map {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.map.as_deref().unwrap_or(&[])
+    }
+}
+
+impl AsRef<[u8]> for Map {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+#[cfg(unix)]
+fn discard(map: &Mmap, start: usize, length: usize) {
+    // SAFETY: the map is backed by a file and never written, so a page that was given back returns with the
+    // same bytes; the call changes what is resident, not what is read.
+    let advised = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length) };
+    // A refused hint costs memory, not correctness.
+    drop(advised);
+}
+
+#[cfg(not(unix))]
+fn discard(_map: &Mmap, _start: usize, _length: usize) {}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_file_maps_to_no_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("empty");
+        fs::write(&path, b"").unwrap();
+        let map = Map::open(&path).unwrap();
+        assert!(map.is_empty());
+        map.release(0..10);
+    }
+
+    #[test]
+    fn released_bytes_read_the_same_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bytes");
+        let bytes: Vec<u8> = (0..100_000_u32).map(|i| (i % 251) as u8).collect();
+        fs::write(&path, &bytes).unwrap();
+        let map = Map::open(&path).unwrap();
+        assert_eq!(&map[..], &bytes[..]);
+        for range in [0..bytes.len(), 5000..70_001, 99_999..usize::MAX, usize::MAX..usize::MAX] {
+            map.release(range);
+        }
+        assert_eq!(&map[..], &bytes[..]);
+    }
+
+    #[test]
+    fn a_map_outlives_the_replacement_of_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights");
+        crate::write(&path, b"before").unwrap();
+        let map = Map::open(&path).unwrap();
+        crate::write(&path, b"after").unwrap();
+        assert_eq!(&map[..], b"before");
+    }
+
+    #[test]
+    fn a_folder_is_not_mapped() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Map::open(folder.path()), Err(crate::Error::NotAFile { .. })));
+    }
+}

@@ -1,0 +1,132 @@
+//! Paths that come from files, and may be hostile.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use crate::{Error, Result, io_error};
+
+/// The path `folder/relative`, once it is sure that it stays inside `folder`.
+///
+/// Refuses an empty or absolute path, `..`, a NUL, and a link that leads out of the folder or nowhere. What the
+/// path names need not exist; `folder` must.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// assert!(disk::inside(folder.path(), "model-00001-of-00002.safetensors").is_ok());
+/// assert!(disk::inside(folder.path(), "../secret").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
+    let refuse =
+        |why| Err(Error::Outside { folder: folder.to_path_buf(), relative: relative.to_string(), why });
+    if relative.is_empty() {
+        return refuse("it is empty");
+    }
+    if relative.contains('\0') {
+        return refuse("it holds a NUL");
+    }
+    let mut named = false;
+    for component in Path::new(relative).components() {
+        match component {
+            Component::Normal(_) => named = true,
+            Component::CurDir => {}
+            Component::ParentDir => return refuse("it leaves the folder by `..`"),
+            Component::RootDir | Component::Prefix(_) => return refuse("it is absolute"),
+        }
+    }
+    if !named {
+        return refuse("it names the folder itself");
+    }
+
+    let root = fs::canonicalize(folder).map_err(io_error("open", folder))?;
+    let path = folder.join(relative);
+    // The nearest part of the path that exists decides where the rest would lie.
+    let mut part = path.as_path();
+    while fs::symlink_metadata(part).is_err() {
+        match part.parent() {
+            Some(above) if above.starts_with(folder) && above != folder => part = above,
+            _ => return Ok(path),
+        }
+    }
+    match fs::canonicalize(part) {
+        Ok(real) if real.starts_with(&root) => Ok(path),
+        Ok(_) => refuse("a link in it leads out of the folder"),
+        Err(_) => refuse("a link in it leads nowhere"),
+    }
+}
+
+/// The folder that a path stands in (`.` for a bare name), and its last name.
+pub(crate) fn split(path: &Path) -> Result<(&Path, &OsStr)> {
+    let nameless = || Error::Nameless { path: path.to_path_buf() };
+    let name = path.file_name().ok_or_else(nameless)?;
+    let parent = path.parent().ok_or_else(nameless)?;
+    Ok((if parent.as_os_str().is_empty() { Path::new(".") } else { parent }, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn paths_that_leave_the_folder_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for relative in ["", ".", "./", "/etc/passwd", "..", "../a", "a/../../b", "a/..", "a\0b"] {
+            let found = inside(folder.path(), relative);
+            assert!(matches!(found, Err(Error::Outside { .. })), "{relative:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn plain_paths_are_taken_whether_they_exist_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("a")).unwrap();
+        for relative in ["x", "a", "a/x", "./a/x", "b/c/d", "..hidden", "a..b"] {
+            assert_eq!(inside(folder.path(), relative).unwrap(), folder.path().join(relative));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_may_not_lead_out_or_nowhere() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("model");
+        fs::create_dir_all(folder.join("real")).unwrap();
+        fs::write(root.path().join("secret"), "x").unwrap();
+        symlink(root.path().join("secret"), folder.join("file")).unwrap();
+        symlink(root.path(), folder.join("up")).unwrap();
+        symlink(root.path().join("gone"), folder.join("dangling")).unwrap();
+        symlink(folder.join("real"), folder.join("within")).unwrap();
+        for relative in ["file", "up", "up/secret", "up/not-there", "up/not/there", "dangling", "dangling/x"]
+        {
+            let found = inside(&folder, relative);
+            assert!(matches!(found, Err(Error::Outside { .. })), "{relative}: {found:?}");
+        }
+        assert!(inside(&folder, "within/new").is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_reached_by_a_link_is_itself() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("real")).unwrap();
+        fs::write(root.path().join("real/x"), "x").unwrap();
+        std::os::unix::fs::symlink(root.path().join("real"), root.path().join("link")).unwrap();
+        assert!(inside(&root.path().join("link"), "x").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_path_never_climbs(relative in "[a./\\\\\0]{0,12}") {
+            let folder = tempfile::tempdir().unwrap();
+            if let Ok(path) = inside(folder.path(), &relative) {
+                let rest = path.strip_prefix(folder.path()).unwrap();
+                prop_assert!(rest.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)));
+                prop_assert!(rest.file_name().is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Reading whole files, bounded.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use crate::{Error, Result, io_error};
+
+/// Reads a whole regular file of at most `limit` bytes.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let (file, length) = open(path)?;
+    if length > limit {
+        return Err(Error::TooLarge { path: path.to_path_buf(), found: length, limit });
+    }
+    let mut bytes = Vec::new();
+    // The file may grow between the question and the reading, so the reading is bounded too.
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io_error("read", path))?;
+    let found = bytes.len() as u64;
+    if found > limit {
+        return Err(Error::TooLarge { path: path.to_path_buf(), found, limit });
+    }
+    Ok(bytes)
+}
+
+/// Reads a whole UTF-8 file of at most `limit` bytes.
+pub fn read_to_string(path: &Path, limit: u64) -> Result<String> {
+    String::from_utf8(read(path, limit)?).map_err(|error| Error::NotText {
+        path: path.to_path_buf(),
+        offset: error.utf8_error().valid_up_to(),
+    })
+}
+
+/// Opens a regular file for reading and tells its length in bytes.
+pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
+    // Asked before opening: opening a pipe waits for its writer.
+    if !fs::metadata(path).map_err(io_error("open", path))?.is_file() {
+        return Err(Error::NotAFile { path: path.to_path_buf() });
+    }
+    let file = File::open(path).map_err(io_error("open", path))?;
+    let length = file.metadata().map_err(io_error("open", path))?.len();
+    Ok((file, length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_at_the_limit_is_read_and_one_byte_more_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("five");
+        fs::write(&path, b"12345").unwrap();
+        assert_eq!(read(&path, 5).unwrap(), b"12345");
+        assert!(matches!(read(&path, 4), Err(Error::TooLarge { found: 5, limit: 4, .. })));
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_refused_with_the_offset() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bad");
+        fs::write(&path, b"ok\xff").unwrap();
+        assert!(matches!(read_to_string(&path, 9), Err(Error::NotText { offset: 2, .. })));
+    }
+
+    #[test]
+    fn a_folder_or_nothing_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(read(folder.path(), 9), Err(Error::NotAFile { .. })));
+        assert!(read(&folder.path().join("none"), 9).unwrap_err().is_not_found());
+    }
+}
