@@ -1,0 +1,89 @@
+//! Llama 3, 3.1, 3.2 and 3.3.
+//!
+//! Shapes from the published `config.json` files. Totals: those of 3-8B, 3.1-70B, 3.2-1B and 3.2-3B are the
+//! ones in `our_val_loss_data.json` of the Gemstones study (McLeish et al. 2025); 3.1-8B, 3-70B and 3.3-70B
+//! have the same shapes; 3.1-405B is the 405 billion of its model card, to the last digit by its shape.
+
+use super::{Entry, Shape};
+use crate::config::Llama3Scaling;
+use crate::family::LLAMA;
+
+const EIGHT: Shape = Shape {
+    family: &LLAMA,
+    hidden_size: 4096,
+    intermediate_size: 14336,
+    layers: 32,
+    heads: 32,
+    key_value_heads: 8,
+    head_dim: 128,
+    vocab_size: 128_256,
+    tied: false,
+    eps: 1e-5,
+    theta: 500_000.0,
+    scaling: None,
+    context: 8192,
+    begin: 128_000,
+};
+const SEVENTY: Shape = Shape { hidden_size: 8192, intermediate_size: 28672, layers: 80, heads: 64, ..EIGHT };
+
+/// Since 3.1 the positions of 8192 tokens are stretched.
+const fn stretched(shape: Shape, factor: f64) -> Shape {
+    let scaling = Llama3Scaling {
+        factor,
+        low_freq_factor: 1.0,
+        high_freq_factor: 4.0,
+        original_max_position_embeddings: 8192,
+    };
+    Shape { scaling: Some(scaling), context: 131_072, ..shape }
+}
+
+const fn entry(name: &'static str, repository: &'static str, parameters: u64, shape: Shape) -> Entry {
+    Entry { name, repository, series: "llama-3", parameters, shape }
+}
+
+pub(super) const ENTRIES: &[Entry] = &[
+    entry("llama-3-8b", "meta-llama/Meta-Llama-3-8B", 8_030_261_248, EIGHT),
+    entry("llama-3-70b", "meta-llama/Meta-Llama-3-70B", 70_553_706_496, SEVENTY),
+    entry("llama-3.1-8b", "meta-llama/Llama-3.1-8B", 8_030_261_248, stretched(EIGHT, 8.0)),
+    entry("llama-3.1-70b", "meta-llama/Llama-3.1-70B", 70_553_706_496, stretched(SEVENTY, 8.0)),
+    entry(
+        "llama-3.1-405b",
+        "meta-llama/Llama-3.1-405B",
+        405_853_388_800,
+        stretched(
+            Shape { hidden_size: 16384, intermediate_size: 53248, layers: 126, heads: 128, ..EIGHT },
+            8.0,
+        ),
+    ),
+    entry(
+        "llama-3.2-1b",
+        "meta-llama/Llama-3.2-1B",
+        1_235_814_400,
+        stretched(
+            Shape {
+                hidden_size: 2048,
+                intermediate_size: 8192,
+                layers: 16,
+                head_dim: 64,
+                tied: true,
+                ..EIGHT
+            },
+            32.0,
+        ),
+    ),
+    entry(
+        "llama-3.2-3b",
+        "meta-llama/Llama-3.2-3B",
+        3_212_749_824,
+        stretched(
+            Shape { hidden_size: 3072, intermediate_size: 8192, layers: 28, heads: 24, tied: true, ..EIGHT },
+            32.0,
+        ),
+    ),
+    entry(
+        "llama-3.3-70b-instruct",
+        "meta-llama/Llama-3.3-70B-Instruct",
+        70_553_706_496,
+        stretched(SEVENTY, 8.0),
+    ),
+];

@@ -1,0 +1,105 @@
+//! A `config.json` as it was written, so that what we do not read is not lost.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+/// The fields of a `config.json` in their order, and the file they came from (for messages).
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawConfig {
+    path: PathBuf,
+    map: Map<String, Value>,
+}
+
+impl RawConfig {
+    /// Parses the bytes of a `config.json`; `path` is named in errors.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are no JSON object.
+    pub fn from_json(bytes: &[u8], path: &Path) -> Result<Self> {
+        let map = serde_json::from_slice(bytes).map_err(|error| Error::Json {
+            path: path.to_path_buf(),
+            what: "a model configuration",
+            reason: error.to_string(),
+        })?;
+        Ok(Self { path: path.to_path_buf(), map })
+    }
+
+    /// A configuration that was not read from a file.
+    pub fn from_map(map: Map<String, Value>) -> Self {
+        Self { path: "config.json".into(), map }
+    }
+
+    /// The file that errors name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Every field.
+    pub fn map(&self) -> &Map<String, Value> {
+        &self.map
+    }
+
+    /// A field that is there and not null.
+    pub fn get(&self, field: &str) -> Option<&Value> {
+        self.map.get(field).filter(|value| !value.is_null())
+    }
+
+    /// Sets a field, in its place if it is there, else at the end.
+    pub fn set(&mut self, field: &str, value: impl Into<Value>) {
+        self.map.insert(field.to_owned(), value.into());
+    }
+
+    /// The same configuration for a model that keeps only the blocks `kept`, in rising order.
+    ///
+    /// `num_hidden_layers` becomes their number, lists with an entry a block (`layer_types`) keep the
+    /// entries of those blocks, `max_window_layers` is clamped, and everything else stays.
+    ///
+    /// # Errors
+    ///
+    /// Where `num_hidden_layers` cannot be read, or `kept` is empty, does not rise or leaves the model.
+    pub fn with_layers(&self, kept: &[usize]) -> Result<Self> {
+        let layers = super::read::Reader::new(self).size("num_hidden_layers", super::MAX_LAYERS)?;
+        let rises = kept.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rises || kept.last().is_none_or(|&last| last >= layers) {
+            return Err(Error::KeptLayers { layers, found: kept.to_vec() });
+        }
+        let mut changed = self.clone();
+        changed.set("num_hidden_layers", kept.len());
+        for (field, value) in &mut changed.map {
+            match value {
+                // Only lists that name layers: `eos_token_id` may happen to be as long.
+                Value::Array(entries) if field.contains("layer") && entries.len() == layers => {
+                    *entries = kept.iter().map(|&layer| entries[layer].clone()).collect();
+                }
+                Value::Number(last) if field == "max_window_layers" => {
+                    if last.as_u64().is_some_and(|last| last > kept.len() as u64) {
+                        *value = kept.len().into();
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Says how the weights are stored, under the key that the file already uses (`dtype` since
+    /// transformers 5, `torch_dtype` before; both versions read the latter).
+    pub fn set_dtype(&mut self, name: &str) {
+        let field = if self.map.contains_key("dtype") { "dtype" } else { "torch_dtype" };
+        self.set(field, name);
+        if field == "dtype" && self.map.contains_key("torch_dtype") {
+            self.set("torch_dtype", name);
+        }
+    }
+
+    /// The text of the file, indented by two as Hugging Face does, ending in a line break.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut text = serde_json::to_vec_pretty(&self.map).expect("a map of JSON values is always JSON");
+        text.push(b'\n');
+        text
+    }
+}

@@ -1,0 +1,131 @@
+//! Typed reading of a configuration's fields, each value checked before it is used.
+
+use serde_json::{Map, Value};
+
+use super::RawConfig;
+use crate::error::{Error, Result};
+
+/// Reads one JSON object of a configuration: the whole file, or one object in it.
+pub(super) struct Reader<'a> {
+    raw: &'a RawConfig,
+    map: &'a Map<String, Value>,
+    /// Put before field names in messages, for example `rope_scaling.`.
+    prefix: String,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(raw: &'a RawConfig) -> Self {
+        Self { raw, map: raw.map(), prefix: String::new() }
+    }
+
+    /// A reader of the object `field`; `None` where it is missing or null.
+    pub(super) fn object(&self, field: &str) -> Result<Option<Reader<'a>>> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(Value::Object(map)) => {
+                Ok(Some(Reader { raw: self.raw, map, prefix: format!("{}{field}.", self.prefix) }))
+            }
+            Some(found) => Err(self.wrong(field, found, "an object or null")),
+        }
+    }
+
+    /// A value that is there and not null.
+    pub(super) fn get(&self, field: &str) -> Option<&'a Value> {
+        self.map.get(field).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn text(&self, field: &str) -> Result<Option<&'a str>> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(found) => Err(self.wrong(field, found, "a string")),
+        }
+    }
+
+    pub(super) fn flag(&self, field: &str, silent: bool) -> Result<bool> {
+        match self.get(field) {
+            None => Ok(silent),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(found) => Err(self.wrong(field, found, "true or false")),
+        }
+    }
+
+    /// A whole number from 1 to `limit` that must be there.
+    pub(super) fn size(&self, field: &str, limit: usize) -> Result<usize> {
+        self.size_or_silent(field, limit)?.ok_or_else(|| Error::ConfigMissing {
+            path: self.raw.path().to_path_buf(),
+            field: format!("{}{field}", self.prefix),
+        })
+    }
+
+    /// A whole number from 1 to `limit`, or none where the file is silent.
+    pub(super) fn size_or_silent(&self, field: &str, limit: usize) -> Result<Option<usize>> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
+        match number {
+            Some(number) if (1..=limit).contains(&number) => Ok(Some(number)),
+            _ => Err(self.wrong(field, value, &format!("a whole number from 1 to {limit}"))),
+        }
+    }
+
+    /// A finite number above zero, or none where the file is silent.
+    pub(super) fn positive(&self, field: &str) -> Result<Option<f64>> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        match value.as_f64() {
+            Some(number) if number.is_finite() && number > 0.0 => Ok(Some(number)),
+            _ => Err(self.wrong(field, value, "a finite number above 0")),
+        }
+    }
+
+    /// A finite number above zero that must be there.
+    pub(super) fn required_positive(&self, field: &str) -> Result<f64> {
+        self.positive(field)?.ok_or_else(|| Error::ConfigMissing {
+            path: self.raw.path().to_path_buf(),
+            field: format!("{}{field}", self.prefix),
+        })
+    }
+
+    pub(super) fn wrong(&self, field: &str, found: &Value, expected: &str) -> Error {
+        self.wrong_value(field, &shown(found), expected)
+    }
+
+    pub(super) fn wrong_value(&self, field: &str, found: &str, expected: &str) -> Error {
+        Error::ConfigValue {
+            path: self.raw.path().to_path_buf(),
+            field: format!("{}{field}", self.prefix),
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+
+    pub(super) fn unsupported(&self, field: &str, found: &Value, supported: &str) -> Error {
+        Error::ConfigUnsupported {
+            path: self.raw.path().to_path_buf(),
+            field: format!("{}{field}", self.prefix),
+            found: shown(found),
+            supported: supported.to_owned(),
+        }
+    }
+
+    /// Refuses a switch that is on although what it switches on is not computed here.
+    pub(super) fn must_be_off(&self, field: &str) -> Result<()> {
+        match self.get(field) {
+            None | Some(Value::Bool(false)) => Ok(()),
+            Some(found) => Err(self.unsupported(field, found, "false")),
+        }
+    }
+
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        self.map.iter()
+    }
+}
+
+/// A value as JSON, cut short: a hostile one may be megabytes long.
+pub(super) fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Object(_) => "an object".to_owned(),
+        Value::Array(entries) if entries.len() > 8 => format!("a list of {}", entries.len()),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= 80 { text } else { text.chars().take(80).chain("...".chars()).collect() }
+}

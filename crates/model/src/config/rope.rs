@@ -1,0 +1,95 @@
+//! Rotary positions in a configuration: `rope_theta` and `rope_scaling` of transformers 4, or
+//! `rope_parameters` of transformers 5.
+
+use serde_json::{Value, json};
+
+use super::read::Reader;
+use super::{Llama3Scaling, MAX_SIZE};
+use crate::error::Result;
+use crate::family::Family;
+
+/// What the rotary positions of a model need.
+pub(super) struct Rope {
+    pub(super) theta: f64,
+    pub(super) scaling: Option<Llama3Scaling>,
+}
+
+/// Reads either style; where both stand in one file they must agree.
+pub(super) fn read(reader: &Reader<'_>, family: &Family) -> Result<Rope> {
+    check_partial(reader)?;
+    let old_theta = reader.positive("rope_theta")?;
+    let old = reader.object("rope_scaling")?;
+    let new = reader.object("rope_parameters")?;
+    // Transformers 5 may keep the base inside `rope_scaling`, its other name for `rope_parameters`.
+    let mut theta = old_theta;
+    for object in [&old, &new].into_iter().flatten() {
+        let Some(inner) = object.positive("rope_theta")? else { continue };
+        if theta.is_some_and(|outer| outer != inner) {
+            return Err(object.wrong_value(
+                "rope_theta",
+                &inner.to_string(),
+                "the other `rope_theta` of this file",
+            ));
+        }
+        theta = Some(inner);
+    }
+    let old_scaling = old.as_ref().map(scaling).transpose()?;
+    let new_scaling = new.as_ref().map(scaling).transpose()?;
+    if let (Some(old), Some(new)) = (old_scaling, new_scaling)
+        && old != new
+    {
+        return Err(reader.wrong_value("rope_parameters", "different", "the same as `rope_scaling`"));
+    }
+    Ok(Rope { theta: theta.unwrap_or(family.rope_theta), scaling: new_scaling.or(old_scaling).flatten() })
+}
+
+/// `rope_scaling` as transformers 4 writes it.
+pub(super) fn to_json(scaling: Llama3Scaling) -> Value {
+    json!({
+        "rope_type": "llama3",
+        "factor": scaling.factor,
+        "low_freq_factor": scaling.low_freq_factor,
+        "high_freq_factor": scaling.high_freq_factor,
+        "original_max_position_embeddings": scaling.original_max_position_embeddings,
+    })
+}
+
+fn scaling(reader: &Reader<'_>) -> Result<Option<Llama3Scaling>> {
+    check_partial(reader)?;
+    if let Some((field, found)) = reader.fields().find(|(_, value)| value.is_object()) {
+        return Err(reader.unsupported(field, found, "the same positions in every block"));
+    }
+    // Before `rope_type` the key was `type`.
+    let field = if reader.get("rope_type").is_some() { "rope_type" } else { "type" };
+    match reader.text(field)? {
+        None | Some("default") => Ok(None),
+        Some("llama3") => llama3(reader).map(Some),
+        Some(other) => Err(reader.unsupported(field, &json!(other), "`default` and `llama3`")),
+    }
+}
+
+fn llama3(reader: &Reader<'_>) -> Result<Llama3Scaling> {
+    let scaling = Llama3Scaling {
+        factor: reader.required_positive("factor")?,
+        low_freq_factor: reader.required_positive("low_freq_factor")?,
+        high_freq_factor: reader.required_positive("high_freq_factor")?,
+        original_max_position_embeddings: reader.size("original_max_position_embeddings", MAX_SIZE)?,
+    };
+    if scaling.factor < 1.0 {
+        return Err(reader.wrong_value("factor", &scaling.factor.to_string(), "1 or more"));
+    }
+    if scaling.high_freq_factor <= scaling.low_freq_factor {
+        let expected = format!("more than `low_freq_factor`, {}", scaling.low_freq_factor);
+        return Err(reader.wrong_value("high_freq_factor", &scaling.high_freq_factor.to_string(), &expected));
+    }
+    Ok(scaling)
+}
+
+fn check_partial(reader: &Reader<'_>) -> Result<()> {
+    match reader.get("partial_rotary_factor") {
+        Some(found) if found.as_f64() != Some(1.0) => {
+            Err(reader.unsupported("partial_rotary_factor", found, "1"))
+        }
+        _ => Ok(()),
+    }
+}

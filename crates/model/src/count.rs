@@ -1,0 +1,73 @@
+//! Parameters and floating-point operations from a configuration alone.
+
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+
+/// How many parameters a model has, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// All parameters; a tied embedding counts once.
+    pub total: u64,
+    /// The input embedding and, where it is not tied, the output head.
+    pub embedding: u64,
+    /// `total - embedding`: the blocks and the final norm.
+    pub without_embedding: u64,
+    /// One block.
+    pub per_block: u64,
+    /// The input embedding of an untied model, which is only looked up and never multiplied; 0 where
+    /// it is tied, since it is then multiplied as the head.
+    pub looked_up: u64,
+}
+
+impl Count {
+    /// Counts the parameters of `config`.
+    ///
+    /// # Errors
+    ///
+    /// Where the sum, in bytes of f64, cannot be addressed on this machine.
+    pub fn of(config: &ModelConfig) -> Result<Self> {
+        checked(config).ok_or_else(|| Error::TooLarge {
+            shape: format!(
+                "vocabulary {}, hidden {}, intermediate {}, {} blocks of {} and {} heads of {}",
+                config.vocab_size,
+                config.hidden_size,
+                config.intermediate_size,
+                config.num_hidden_layers,
+                config.num_attention_heads,
+                config.num_key_value_heads,
+                config.head_dim
+            ),
+        })
+    }
+
+    /// Floating-point operations of one training step for one token, forward and backward: six for
+    /// every parameter that is multiplied (Kaplan et al. 2020), attention scores left out.
+    pub fn training_flops_per_token(&self) -> u64 {
+        // Cannot overflow: eight times the total fits.
+        6 * (self.total - self.looked_up)
+    }
+}
+
+fn checked(config: &ModelConfig) -> Option<Count> {
+    let wide = |number: usize| u64::try_from(number).ok();
+    let hidden = wide(config.hidden_size)?;
+    let head = wide(config.head_dim)?;
+    let query = wide(config.num_attention_heads)?.checked_mul(head)?;
+    let key_value = wide(config.num_key_value_heads)?.checked_mul(head)?;
+    let biases = if config.qkv_bias { query.checked_add(key_value.checked_mul(2)?)? } else { 0 };
+
+    // q and o, then k and v; gate, up and down; two norms.
+    let attention = query.checked_mul(2)?.checked_add(key_value.checked_mul(2)?)?.checked_mul(hidden)?;
+    let feed_forward = wide(config.intermediate_size)?.checked_mul(3)?.checked_mul(hidden)?;
+    let norms = hidden.checked_mul(2)?;
+    let per_block = attention.checked_add(biases)?.checked_add(feed_forward)?.checked_add(norms)?;
+
+    let table = wide(config.vocab_size)?.checked_mul(hidden)?;
+    let embedding = if config.tie_word_embeddings { table } else { table.checked_mul(2)? };
+    let without_embedding = per_block.checked_mul(wide(config.num_hidden_layers)?)?.checked_add(hidden)?;
+    let total = embedding.checked_add(without_embedding)?;
+    let bytes = total.checked_mul(8)?;
+    isize::try_from(bytes).ok()?;
+    let looked_up = if config.tie_word_embeddings { 0 } else { table };
+    Some(Count { total, embedding, without_embedding, per_block, looked_up })
+}
