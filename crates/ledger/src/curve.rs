@@ -1,0 +1,255 @@
+//! Curves: the loss against tokens, point by point.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::finite;
+use crate::units::{Nats, Tokens};
+
+/// Where a step stands in the learning-rate schedule.
+///
+/// A point in one phase does not say where a run that ended there in another would have been, so laws keep them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The learning rate rises; so does the state before the first step.
+    Warmup,
+    /// The learning rate stands.
+    Constant,
+    /// The learning rate falls to zero.
+    Decay,
+}
+
+/// One line of `metrics.jsonl`, in the words of the Hugging Face Trainer.
+///
+/// ```
+/// use ledger::{Phase, Point, Tokens};
+/// let point = Point { eval_loss: Some(2.5), ..Point::new(8, Tokens(4096), 0.25, Phase::Constant) };
+/// point.validate()?;
+/// let line = serde_json::to_string(&point).unwrap();
+/// assert_eq!(line, r#"{"step":8,"tokens":4096,"eval_loss":2.5,"epoch":0.25,"phase":"constant"}"#);
+/// # Ok::<(), ledger::NotFinite>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Optimiser steps taken; 0 is the state before the first.
+    pub step: u64,
+    /// Training tokens seen: step x batch x context.
+    pub tokens: Tokens,
+    /// Training loss of the step, nats per token.
+    #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Held-out loss after the step, nats per token.
+    #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
+    pub eval_loss: Option<f64>,
+    /// The learning rate of the step.
+    #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// The global norm of the gradient before clipping.
+    #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
+    pub grad_norm: Option<f64>,
+    /// Passes over the training text so far.
+    #[serde(with = "finite")]
+    pub epoch: f64,
+    /// Speed: not a result, and not the same in two runs.
+    #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
+    pub tokens_per_second: Option<f64>,
+    /// The phase of the learning rate.
+    pub phase: Phase,
+    /// Whether text was seen a second time before this point.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeated: bool,
+}
+
+/// A measured number that no file can hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NotFinite {
+    /// The step at which it was measured.
+    pub step: u64,
+    /// Its name in the file.
+    pub field: &'static str,
+    /// The number.
+    pub found: f64,
+}
+
+/// Held-out loss at a moment of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HeldOut {
+    /// Optimiser steps taken.
+    pub step: u64,
+    /// Training tokens seen.
+    pub tokens: Tokens,
+    /// Held-out loss.
+    pub loss: Nats,
+    /// The phase of the learning rate.
+    pub phase: Phase,
+    /// Whether text was seen a second time before this point.
+    pub repeated: bool,
+}
+
+/// The held-out points of one run, in the order of their tokens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curve {
+    points: Vec<HeldOut>,
+}
+
+impl Point {
+    /// A point with nothing measured yet; `epoch` counts passes over the training text.
+    pub fn new(step: u64, tokens: Tokens, epoch: f64, phase: Phase) -> Self {
+        Self {
+            step,
+            tokens,
+            loss: None,
+            eval_loss: None,
+            learning_rate: None,
+            grad_norm: None,
+            epoch,
+            tokens_per_second: None,
+            phase,
+            repeated: false,
+        }
+    }
+
+    /// Whether every number is finite; the first that is not is named.
+    pub fn validate(&self) -> Result<(), NotFinite> {
+        let numbers = [
+            ("loss", self.loss),
+            ("eval_loss", self.eval_loss),
+            ("learning_rate", self.learning_rate),
+            ("grad_norm", self.grad_norm),
+            ("epoch", Some(self.epoch)),
+            ("tokens_per_second", self.tokens_per_second),
+        ];
+        for (field, number) in numbers {
+            if let Some(found) = number.filter(|number| !number.is_finite()) {
+                return Err(NotFinite { step: self.step, field, found });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Curve {
+    /// The held-out points among all points of a run.
+    pub fn from_points<'a>(points: impl IntoIterator<Item = &'a Point>) -> Self {
+        let held_out = |point: &Point| {
+            Some(HeldOut {
+                step: point.step,
+                tokens: point.tokens,
+                loss: Nats(point.eval_loss?),
+                phase: point.phase,
+                repeated: point.repeated,
+            })
+        };
+        let mut points: Vec<_> = points.into_iter().filter_map(held_out).collect();
+        points.sort_by_key(|point| point.tokens);
+        Self { points }
+    }
+
+    /// The points, in the order of their tokens.
+    pub fn points(&self) -> &[HeldOut] {
+        &self.points
+    }
+
+    /// The point with the most tokens.
+    pub fn last(&self) -> Option<&HeldOut> {
+        self.points.last()
+    }
+
+    /// The point with the least loss; of equals the first.
+    pub fn best(&self) -> Option<&HeldOut> {
+        self.points.iter().min_by(|a, b| a.loss.0.total_cmp(&b.loss.0))
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Warmup => "warmup",
+            Self::Constant => "constant",
+            Self::Decay => "decay",
+        })
+    }
+}
+
+impl fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is {} at step {}, expected a finite number", self.field, self.found, self.step)
+    }
+}
+
+impl std::error::Error for NotFinite {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn held_out(step: u64, loss: f64) -> Point {
+        Point { eval_loss: Some(loss), ..Point::new(step, Tokens(step * 512), 0.0, Phase::Constant) }
+    }
+
+    type Set = fn(&mut Point, f64);
+
+    /// Every number of a point: each must be refused when it is not finite.
+    const NUMBERS: [(&str, Set); 6] = [
+        ("loss", |point, x| point.loss = Some(x)),
+        ("eval_loss", |point, x| point.eval_loss = Some(x)),
+        ("learning_rate", |point, x| point.learning_rate = Some(x)),
+        ("grad_norm", |point, x| point.grad_norm = Some(x)),
+        ("epoch", |point, x| point.epoch = x),
+        ("tokens_per_second", |point, x| point.tokens_per_second = Some(x)),
+    ];
+
+    #[test]
+    fn a_number_that_is_not_finite_is_named_and_never_written() {
+        for (field, set) in NUMBERS {
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let mut point = held_out(3, 2.0);
+                set(&mut point, bad);
+                assert_eq!(point.validate().unwrap_err().field, field);
+                assert!(serde_json::to_string(&point).is_err(), "{field}");
+            }
+        }
+        let error = Point { loss: Some(f64::NAN), ..held_out(3, 2.0) }.validate().unwrap_err();
+        assert_eq!(error.to_string(), "`loss` is NaN at step 3, expected a finite number");
+    }
+
+    #[test]
+    fn a_null_number_is_read_as_missing_and_a_missing_epoch_is_refused() {
+        let line = r#"{"step":1,"tokens":2,"loss":null,"epoch":0.5,"phase":"decay"}"#;
+        assert_eq!(serde_json::from_str::<Point>(line).unwrap().loss, None);
+        assert!(serde_json::from_str::<Point>(r#"{"step":1,"tokens":2,"phase":"decay"}"#).is_err());
+        assert!(serde_json::from_str::<Point>(&line.replace("decay", "rise")).is_err());
+    }
+
+    #[test]
+    fn a_curve_holds_the_held_out_points_in_order() {
+        let train = Point { loss: Some(1.0), ..Point::new(5, Tokens(2560), 0.0, Phase::Constant) };
+        let points = [held_out(4, 2.0), train, held_out(0, 9.0), held_out(8, 2.5), held_out(6, 2.0)];
+        let curve = Curve::from_points(&points);
+        assert_eq!(curve.points().iter().map(|point| point.step).collect::<Vec<_>>(), [0, 4, 6, 8]);
+        assert_eq!(curve.last().unwrap().step, 8);
+        assert_eq!(curve.best().unwrap().step, 4);
+        assert_eq!(Curve::from_points([]).best(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_read_back_bit_for_bit(
+            step in any::<u64>(), numbers in any::<[f64; 6]>(), known in any::<[bool; 6]>(), repeated in any::<bool>(),
+        ) {
+            let mut point = Point { repeated, ..Point::new(step, Tokens(step / 2), 0.0, Phase::Warmup) };
+            for (i, (_, set)) in NUMBERS.iter().enumerate() {
+                if known[i] && numbers[i].is_finite() {
+                    set(&mut point, numbers[i]);
+                }
+            }
+            let line = serde_json::to_string(&point).unwrap();
+            prop_assert!(!line.contains("null") && !line.contains('\n'));
+            prop_assert_eq!(serde_json::from_str::<Point>(&line).unwrap(), point);
+        }
+    }
+}
