@@ -1,0 +1,182 @@
+//! From text files to a corpus folder, streamed.
+
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::idx::Width;
+use super::info::{self, CorpusInfo, FORMAT, Split};
+use super::writer::Writer;
+use crate::batches::Batches;
+use crate::bpe::train_bpe;
+use crate::error::{Error, Result};
+use crate::hash::sha256;
+use crate::reader::{Reading, Sources};
+use crate::split::{RULE, check_share, held_out_digest};
+use crate::tokenizer::Tokenizer;
+
+/// What a corpus is built from.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Files and folders of text and JSONL.
+    pub inputs: Vec<PathBuf>,
+    /// How files are read into documents.
+    pub reading: Reading,
+    /// Where the tokenizer comes from.
+    pub tokenizer: TokenizerSource,
+    /// The begin token by its text, where the tokenizer's own choice is not wanted.
+    pub begin_token: Option<String>,
+    /// Share of the documents to hold out, above 0 and below 1.
+    pub heldout_share: f64,
+    /// The corpus folder.
+    pub out: PathBuf,
+    /// What to do when that folder exists.
+    pub existing: disk::Existing,
+}
+
+/// Where the tokenizer of a corpus comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenizerSource {
+    /// A `tokenizer.json`, or a folder that holds one.
+    Load(PathBuf),
+    /// A byte-level BPE trained on the training part; the held-out part is never seen.
+    TrainBpe {
+        /// Number of tokens.
+        vocabulary: usize,
+    },
+}
+
+/// What a build is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading text to train a tokenizer.
+    Tokenizer,
+    /// Tokenising.
+    Tokens,
+}
+
+/// How far a build has come, told after each batch of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What it is busy with.
+    pub stage: Stage,
+    /// Documents read in this stage.
+    pub documents: u64,
+    /// Bytes read from the files in this stage ...
+    pub bytes: u64,
+    /// ... of this many.
+    pub total_bytes: u64,
+}
+
+/// Builds a corpus folder; the same input gives the same bytes, whatever the number of threads.
+///
+/// Each document is its begin token and the tokens of its text. The folder appears when it is complete; memory holds
+/// a few MiB of text and four bytes a document.
+///
+/// # Errors
+/// [`Error::EmptyPart`] when no document falls into a part, and whatever reading, tokenising and writing find.
+pub fn build(settings: &Settings, progress: &mut dyn FnMut(Progress)) -> Result<CorpusInfo> {
+    let share = check_share(settings.heldout_share)?;
+    let sources = Sources::find(&settings.inputs)?;
+    let folder = disk::NewFolder::create(&settings.out, settings.existing)?;
+    let total_bytes = sources.bytes()?;
+
+    let mut tokenizer = match &settings.tokenizer {
+        TokenizerSource::Load(path) => Tokenizer::load(path)?,
+        TokenizerSource::TrainBpe { vocabulary } => {
+            learn(&sources, &settings.reading, share, *vocabulary, total_bytes, progress)?
+        }
+    };
+    if let Some(text) = &settings.begin_token {
+        tokenizer.set_begin_token(text)?;
+    }
+    let begin = tokenizer.begin_token().ok_or(Error::NoBeginToken)?.clone();
+
+    let width = Width::of_vocabulary(tokenizer.vocabulary());
+    let mut train = Writer::create(folder.path(), "train", width)?;
+    let mut heldout = Writer::create(folder.path(), "heldout", width)?;
+    let mut wordless = 0;
+    let mut batches = Batches::new(sources.read(&settings.reading)?);
+    while let Some(batch) = batches.next() {
+        let batch = batch?;
+        let encoded: Vec<_> = batch
+            .par_iter()
+            .map(|text| Ok((sha256(text.as_bytes()), tokenizer.encode(text)?)))
+            .collect::<Result<_>>()?;
+        for (text, (digest, tokens)) in batch.iter().zip(&encoded) {
+            let part = if held_out_digest(digest, share) { &mut heldout } else { &mut train };
+            if tokens.is_empty() {
+                wordless += 1;
+            } else {
+                part.push(begin.id, tokens, text.len(), digest)?;
+            }
+        }
+        let counts = batches.documents().counts();
+        progress(Progress {
+            stage: Stage::Tokens,
+            documents: counts.documents,
+            bytes: counts.bytes,
+            total_bytes,
+        });
+    }
+    require_documents(&train, &heldout, share)?;
+
+    let info = CorpusInfo {
+        format: FORMAT,
+        tokenizer: tokenizer.hash().to_owned(),
+        vocabulary: tokenizer.vocabulary(),
+        begin,
+        split: Split { rule: RULE.to_owned(), share },
+        train: train.finish()?,
+        heldout: heldout.finish()?,
+        empty: batches.documents().counts().empty + wordless,
+        sources: sources.names(),
+        documents: settings.reading.documents.clone(),
+        field: settings.reading.field.clone(),
+    };
+    disk::write(&folder.path().join("tokenizer.json"), &tokenizer.to_json())?;
+    disk::write(&folder.path().join("corpus.json"), &info::to_bytes(&info))?;
+    folder.commit()?;
+    Ok(info)
+}
+
+/// Trains a tokenizer on the documents that are not held out.
+fn learn(
+    sources: &Sources,
+    reading: &Reading,
+    share: f64,
+    vocabulary: usize,
+    total_bytes: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Tokenizer> {
+    let mut reader = sources.read(reading)?;
+    let mut told = 0;
+    let documents = std::iter::from_fn(|| {
+        loop {
+            let document = reader.next();
+            let counts = reader.counts();
+            if counts.bytes - told >= 1 << 20 || document.is_none() {
+                told = counts.bytes;
+                let (documents, bytes) = (counts.documents, counts.bytes);
+                progress(Progress { stage: Stage::Tokenizer, documents, bytes, total_bytes });
+            }
+            match document {
+                Some(Ok(text)) if held_out_digest(&sha256(text.as_bytes()), share) => {}
+                other => return other,
+            }
+        }
+    });
+    train_bpe(documents, vocabulary)
+}
+
+fn require_documents(train: &Writer, heldout: &Writer, share: f64) -> Result<()> {
+    if heldout.documents() == 0 {
+        let advice = "raise the share, give more text, or cut it into more documents";
+        return Err(Error::EmptyPart { part: "held-out", documents: train.documents(), share, advice });
+    }
+    if train.documents() == 0 {
+        let advice = "lower the share, give more text, or cut it into more documents";
+        return Err(Error::EmptyPart { part: "training", documents: heldout.documents(), share, advice });
+    }
+    Ok(())
+}

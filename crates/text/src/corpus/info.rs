@@ -1,0 +1,106 @@
+//! `corpus.json`: what a corpus is made of.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::reader::Documents;
+use crate::tokenizer::BeginToken;
+
+/// The format written here.
+pub(super) const FORMAT: u64 = 1;
+/// The largest `corpus.json` that is read, in bytes; names of many source files make it long.
+const LARGEST_FILE: u64 = 256 << 20;
+
+/// What `corpus.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CorpusInfo {
+    /// Number of the format, 1.
+    pub format: u64,
+    /// SHA-256 of `tokenizer.json`, in hexadecimal.
+    pub tokenizer: String,
+    /// Size of the vocabulary; every stored token is below it.
+    pub vocabulary: usize,
+    /// The token before each document.
+    pub begin: BeginToken,
+    /// How held-out documents were chosen.
+    pub split: Split,
+    /// The training part.
+    pub train: PartInfo,
+    /// The held-out part.
+    pub heldout: PartInfo,
+    /// Documents dropped because they held no text, or none that the tokenizer has tokens for.
+    pub empty: u64,
+    /// Names of the source files, without their folders.
+    pub sources: Vec<String>,
+    /// Where documents end in plain text.
+    pub documents: Documents,
+    /// The JSONL field that held the text.
+    pub field: String,
+}
+
+/// How held-out documents were chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// The rule in words.
+    pub rule: String,
+    /// The share asked for, above 0 and below 1.
+    pub share: f64,
+}
+
+/// One part of a corpus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartInfo {
+    /// Number of documents.
+    pub documents: u64,
+    /// Number of tokens, begin tokens included.
+    pub tokens: u64,
+    /// Length of the text in bytes of UTF-8, for losses a byte.
+    pub bytes: u64,
+    /// SHA-256 over the SHA-256 of each document's text in order: the text, whatever the tokenizer.
+    pub text: String,
+    /// SHA-256 of the `.bin` file.
+    pub hash: String,
+}
+
+/// Reads and checks a `corpus.json`.
+pub(super) fn read(path: &Path) -> Result<CorpusInfo> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u64,
+    }
+    let wrong = |what: &str, found: String, expected: String| {
+        Err(Error::BadCorpus { path: path.to_owned(), what: what.to_owned(), found, expected })
+    };
+    let bytes = disk::read(path, LARGEST_FILE)?;
+    // The number comes first: a later format may differ in everything else.
+    match serde_json::from_slice::<Format>(&bytes) {
+        Ok(found) if found.format == FORMAT => {}
+        Ok(found) => return wrong("format", found.format.to_string(), FORMAT.to_string()),
+        Err(error) => {
+            return wrong("content", format!("unreadable ({error})"), "an object with `format`".into());
+        }
+    }
+    let info: CorpusInfo = match serde_json::from_slice(&bytes) {
+        Ok(info) => info,
+        Err(error) => {
+            return wrong("content", format!("unreadable ({error})"), "a description of a corpus".into());
+        }
+    };
+    if info.vocabulary == 0 || info.vocabulary > i32::MAX as usize {
+        return wrong("vocabulary", info.vocabulary.to_string(), "from 1 to 2147483647".into());
+    }
+    if info.begin.id as usize >= info.vocabulary {
+        let expected = format!("below the vocabulary of {}", info.vocabulary);
+        return wrong("id of the begin token", info.begin.id.to_string(), expected);
+    }
+    Ok(info)
+}
+
+/// The bytes of a `corpus.json`.
+pub(super) fn to_bytes(info: &CorpusInfo) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(info).expect("numbers and texts always have a JSON form");
+    bytes.push(b'\n');
+    bytes
+}

@@ -1,0 +1,129 @@
+//! The corpus folder: `train.bin/.idx`, `heldout.bin/.idx` in Megatron's layout, `tokenizer.json`, `corpus.json`.
+
+mod build;
+mod idx;
+mod info;
+mod part;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+pub use self::build::{Progress, Settings, Stage, TokenizerSource, build};
+pub use self::info::{CorpusInfo, PartInfo, Split};
+pub use self::part::Part;
+use crate::error::{Error, Result};
+use crate::tokenizer::Tokenizer;
+
+/// A corpus folder, checked and memory-mapped.
+#[derive(Debug)]
+pub struct Corpus {
+    folder: PathBuf,
+    info: CorpusInfo,
+    train: Part,
+    heldout: Part,
+}
+
+impl Corpus {
+    /// Opens a corpus folder and checks that its files fit each other.
+    ///
+    /// Token ids are checked as they are read, hashes of the parts by [`Self::verify`].
+    ///
+    /// # Errors
+    /// [`Error::BadCorpus`] names the file, the field, what was found and what was expected;
+    /// [`Error::OtherTokenizer`] when `tokenizer.json` is not the one that made the corpus.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let info = info::read(&folder.join("corpus.json"))?;
+        let tokenizer = folder.join("tokenizer.json");
+        let found = disk::sha256(&tokenizer)?;
+        if found != info.tokenizer {
+            return Err(Error::OtherTokenizer { path: tokenizer, found: info.tokenizer, expected: found });
+        }
+        let train = Part::open(folder, "train", &info.train, info.vocabulary)?;
+        let heldout = Part::open(folder, "heldout", &info.heldout, info.vocabulary)?;
+        Ok(Self { folder: folder.to_owned(), info, train, heldout })
+    }
+
+    /// What `corpus.json` says.
+    pub fn info(&self) -> &CorpusInfo {
+        &self.info
+    }
+
+    /// The training part.
+    pub fn train(&self) -> &Part {
+        &self.train
+    }
+
+    /// The held-out part.
+    pub fn heldout(&self) -> &Part {
+        &self.heldout
+    }
+
+    /// The tokenizer of this corpus with its begin token.
+    ///
+    /// # Errors
+    /// [`Error::BadCorpus`] when it contradicts `corpus.json`.
+    pub fn tokenizer(&self) -> Result<Tokenizer> {
+        let path = self.folder.join("tokenizer.json");
+        let mut tokenizer = Tokenizer::load(&path)?;
+        tokenizer.set_begin_token(&self.info.begin.text)?;
+        let id = tokenizer.begin_token().map(|begin| begin.id);
+        let checks = [
+            ("vocabulary", Some(tokenizer.vocabulary()), self.info.vocabulary),
+            ("id of the begin token", id.map(|id| id as usize), self.info.begin.id as usize),
+        ];
+        for (what, found, expected) in checks {
+            if found != Some(expected) {
+                return Err(Error::BadCorpus {
+                    path,
+                    what: what.to_owned(),
+                    found: found.map_or("missing".to_owned(), |found| found.to_string()),
+                    expected: format!("{expected} as in `corpus.json`"),
+                });
+            }
+        }
+        Ok(tokenizer)
+    }
+
+    /// Makes sure that a model's tokenizer is the one that made this corpus; `hash` is [`Tokenizer::hash`].
+    ///
+    /// # Errors
+    /// [`Error::OtherTokenizer`].
+    pub fn require_tokenizer(&self, hash: &str) -> Result<()> {
+        if self.info.tokenizer == hash {
+            return Ok(());
+        }
+        let (found, expected) = (self.info.tokenizer.clone(), hash.to_owned());
+        Err(Error::OtherTokenizer { path: self.folder.clone(), found, expected })
+    }
+
+    /// Goes through both parts: their hashes, every token id, the begin token of every document.
+    ///
+    /// # Errors
+    /// [`Error::BadCorpus`] or [`Error::TokenOutOfRange`] for the first thing found.
+    pub fn verify(&self) -> Result<()> {
+        self.train.verify(self.info.begin.id)?;
+        self.heldout.verify(self.info.begin.id)
+    }
+
+    /// How many held-out documents are also training documents, token for token.
+    ///
+    /// Zero for a corpus built here; one made by other means may leak, and its held-out loss then says less. Reads
+    /// both parts once and keeps 40 bytes or so a held-out document in memory.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`].
+    pub fn overlapping_documents(&self) -> Result<usize> {
+        let mut buffer = Vec::new();
+        let mut heldout: HashMap<[u8; 32], usize> = HashMap::new();
+        for i in 0..self.heldout.documents() {
+            *heldout.entry(self.heldout.digest(i, &mut buffer)?).or_default() += 1;
+        }
+        let mut overlapping = 0;
+        for i in 0..self.train.documents() {
+            // Taken out, so that a training text that comes twice counts once.
+            overlapping += heldout.remove(&self.train.digest(i, &mut buffer)?).unwrap_or(0);
+        }
+        Ok(overlapping)
+    }
+}

@@ -1,0 +1,166 @@
+//! One part of a corpus, memory-mapped: a stream of tokens that callers cut as they like.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::idx::{Idx, Width};
+use super::info::PartInfo;
+use crate::error::{Error, Result};
+
+/// Tokens that are read at a time when a whole part is gone through.
+const STRIDE: usize = 1 << 16;
+
+/// The training or the held-out part of a corpus.
+#[derive(Debug)]
+pub struct Part {
+    path: PathBuf,
+    bin: disk::Map,
+    index: disk::Map,
+    idx: Idx,
+    vocabulary: usize,
+    hash: String,
+}
+
+impl Part {
+    /// Opens `<name>.bin` and `<name>.idx` and checks them against each other and against `corpus.json`.
+    pub(super) fn open(folder: &Path, name: &str, info: &PartInfo, vocabulary: usize) -> Result<Self> {
+        let (path, index_path) = (folder.join(format!("{name}.bin")), folder.join(format!("{name}.idx")));
+        let (bin, index) = (disk::Map::open(&path)?, disk::Map::open(&index_path)?);
+        let idx = Idx::parse(&index, bin.len() as u64, &index_path)?;
+        let counted =
+            [("documents", idx.documents as u64, info.documents), ("tokens", idx.tokens, info.tokens)];
+        for (what, found, expected) in counted {
+            if found != expected {
+                return Err(Error::BadCorpus {
+                    path: index_path,
+                    what: format!("number of {what}"),
+                    found: found.to_string(),
+                    expected: format!("{expected} as in `corpus.json`"),
+                });
+            }
+        }
+        Ok(Self { path, bin, index, idx, vocabulary, hash: info.hash.clone() })
+    }
+
+    /// Number of tokens, begin tokens included.
+    pub fn tokens(&self) -> u64 {
+        self.idx.tokens
+    }
+
+    /// Number of documents.
+    pub fn documents(&self) -> usize {
+        self.idx.documents
+    }
+
+    /// Where a document stands in the stream, in tokens, its begin token first.
+    ///
+    /// # Panics
+    /// When there is no such document.
+    pub fn document(&self, i: usize) -> Range<u64> {
+        self.idx.document(&self.index, i)
+    }
+
+    /// Copies the tokens from `start` on; documents follow each other without a gap.
+    ///
+    /// # Errors
+    /// [`Error::PastEnd`] when the part ends before; [`Error::TokenOutOfRange`] for an id outside the vocabulary.
+    pub fn read(&self, start: u64, out: &mut [u32]) -> Result<()> {
+        let end = start.checked_add(out.len() as u64).filter(|end| *end <= self.tokens());
+        if end.is_none() {
+            let (path, tokens) = (self.path.clone(), self.tokens());
+            return Err(Error::PastEnd { path, tokens, start, length: out.len() });
+        }
+        // Inside the map, so no product overflows.
+        let first = (start * self.idx.width.bytes()) as usize;
+        match self.idx.width {
+            Width::Two => {
+                let bytes = &self.bin[first..first + 2 * out.len()];
+                for (token, bytes) in out.iter_mut().zip(bytes.chunks_exact(2)) {
+                    *token = u32::from(u16::from_le_bytes([bytes[0], bytes[1]]));
+                }
+            }
+            Width::Four => {
+                let bytes = &self.bin[first..first + 4 * out.len()];
+                for (token, bytes) in out.iter_mut().zip(bytes.chunks_exact(4)) {
+                    *token = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+                }
+            }
+        }
+        match out.iter().position(|token| *token as usize >= self.vocabulary) {
+            None => Ok(()),
+            Some(i) => Err(Error::TokenOutOfRange {
+                path: self.path.clone(),
+                offset: start + i as u64,
+                // An id above the signed range was written as a negative one.
+                id: i64::from(out[i] as i32),
+                vocabulary: self.vocabulary,
+            }),
+        }
+    }
+
+    /// SHA-256 of the `.bin` as `corpus.json` gives it; [`super::Corpus::verify`] computes it again.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Goes through all bytes: the hash, every id, and the begin token of every document.
+    pub(super) fn verify(&self, begin: u32) -> Result<()> {
+        let found = disk::sha256(&self.path)?;
+        if found != self.hash {
+            let expected = format!("{} as in `corpus.json`", self.hash);
+            return Err(Error::BadCorpus {
+                path: self.path.clone(),
+                what: "hash".to_owned(),
+                found,
+                expected,
+            });
+        }
+        let mut buffer = vec![0; STRIDE];
+        for i in 0..self.documents() {
+            let mut first = true;
+            self.chunks(i, &mut buffer, |tokens| {
+                if std::mem::take(&mut first) && tokens[0] != begin {
+                    return Err(Error::BadCorpus {
+                        path: self.path.clone(),
+                        what: format!("first token of document {i}"),
+                        found: tokens[0].to_string(),
+                        expected: format!("the begin token {begin}"),
+                    });
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Digest of a document's tokens, whatever their width.
+    pub(super) fn digest(&self, i: usize, buffer: &mut Vec<u32>) -> Result<[u8; 32]> {
+        buffer.resize(STRIDE, 0);
+        let mut digest = Sha256::new();
+        self.chunks(i, buffer, |tokens| {
+            let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+            digest.update(&bytes);
+            Ok(())
+        })?;
+        Ok(digest.finalize().into())
+    }
+
+    fn chunks(
+        &self,
+        i: usize,
+        buffer: &mut [u32],
+        mut visit: impl FnMut(&[u32]) -> Result<()>,
+    ) -> Result<()> {
+        let range = self.document(i);
+        let mut start = range.start;
+        while start < range.end {
+            let length = (range.end - start).min(buffer.len() as u64) as usize;
+            self.read(start, &mut buffer[..length])?;
+            visit(&buffer[..length])?;
+            start += length as u64;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! Writes one part of a corpus: the `.bin` as documents come, the `.idx` at the end.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::idx::{self, Width};
+use super::info::PartInfo;
+use crate::error::{Error, Result};
+use crate::hash::hex;
+
+/// A part being written; keeps four bytes a document in memory.
+#[derive(Debug)]
+pub(super) struct Writer {
+    folder: PathBuf,
+    name: &'static str,
+    width: Width,
+    bin: disk::Aside,
+    sizes: Vec<i32>,
+    tokens: u64,
+    bytes: u64,
+    text: Sha256,
+    hash: Sha256,
+    row: Vec<u8>,
+}
+
+impl Writer {
+    /// Begins `<name>.bin` in a folder.
+    pub(super) fn create(folder: &Path, name: &'static str, width: Width) -> Result<Self> {
+        Ok(Self {
+            bin: disk::Aside::create(&folder.join(format!("{name}.bin")))?,
+            folder: folder.to_owned(),
+            name,
+            width,
+            sizes: Vec::new(),
+            tokens: 0,
+            bytes: 0,
+            text: Sha256::new(),
+            hash: Sha256::new(),
+            row: Vec::new(),
+        })
+    }
+
+    /// Adds a document: its begin token and the tokens of its text, whose length and digest are given.
+    pub(super) fn push(&mut self, begin: u32, tokens: &[u32], bytes: usize, digest: &[u8; 32]) -> Result<()> {
+        let size = i32::try_from(tokens.len() + 1).map_err(|_| Error::Tokenize {
+            action: "store a document",
+            why: format!("{} tokens, expected at most {}", tokens.len(), i32::MAX - 1),
+        })?;
+        self.row.clear();
+        for token in std::iter::once(&begin).chain(tokens) {
+            match self.width {
+                Width::Two => {
+                    let token =
+                        u16::try_from(*token).expect("this width is chosen for vocabularies below 65500");
+                    self.row.extend(token.to_le_bytes());
+                }
+                Width::Four => self.row.extend(token.to_le_bytes()),
+            }
+        }
+        let path = self.path("bin");
+        self.bin.write_all(&self.row).map_err(disk::io_error("write", &path))?;
+        self.hash.update(&self.row);
+        self.text.update(digest);
+        self.sizes.push(size);
+        self.tokens += size as u64;
+        self.bytes += bytes as u64;
+        Ok(())
+    }
+
+    /// Documents so far.
+    pub(super) fn documents(&self) -> u64 {
+        self.sizes.len() as u64
+    }
+
+    /// Writes the index and closes both files.
+    pub(super) fn finish(self) -> Result<PartInfo> {
+        let path = self.path("idx");
+        self.bin.commit()?;
+        let mut file = disk::Aside::create(&path)?;
+        idx::write(&mut file, self.width, &self.sizes).map_err(disk::io_error("write", &path))?;
+        file.commit()?;
+        Ok(PartInfo {
+            documents: self.sizes.len() as u64,
+            tokens: self.tokens,
+            bytes: self.bytes,
+            text: hex(&self.text.finalize()),
+            hash: hex(&self.hash.finalize()),
+        })
+    }
+
+    fn path(&self, extension: &str) -> PathBuf {
+        self.folder.join(format!("{}.{extension}", self.name))
+    }
+}

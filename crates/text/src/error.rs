@@ -1,0 +1,195 @@
+use std::path::PathBuf;
+
+/// What can go wrong between a file of text and the tokens that a model reads.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+
+    /// A file that should hold a tokenizer holds something else.
+    #[error("`{from}` is not a tokenizer that can be used: {why}")]
+    Tokenizer {
+        /// The file, or where its bytes came from.
+        from: String,
+        /// What the tokenizer library found.
+        why: String,
+    },
+
+    /// The tokenizer refused a text, or ids.
+    #[error("the tokenizer could not {action}: {why}")]
+    Tokenize {
+        /// What it was asked to do.
+        action: &'static str,
+        /// What the tokenizer library found.
+        why: String,
+    },
+
+    /// A token was named that the vocabulary does not hold.
+    #[error("no token `{text}` among the {vocabulary} of the tokenizer")]
+    UnknownToken {
+        /// The token that was asked for.
+        text: String,
+        /// Size of the vocabulary.
+        vocabulary: usize,
+    },
+
+    /// Documents need a begin token and the tokenizer shows none.
+    #[error(
+        "the tokenizer has no begin token: found no `bos_token`, `<|begin_of_text|>`, `<s>`, `<bos>` or \
+         `<|endoftext|>`, expected one, or one named explicitly"
+    )]
+    NoBeginToken,
+
+    /// A vocabulary was asked for that cannot be trained.
+    #[error("vocabulary of {asked} tokens, expected {least} or more: 256 bytes and `<|endoftext|>`")]
+    SmallVocabulary {
+        /// The size that was asked for.
+        asked: usize,
+        /// The smallest size that holds every byte and the end token.
+        least: usize,
+    },
+
+    /// The text does not hold enough repeated pairs for the vocabulary that was asked for.
+    #[error(
+        "the text gives a vocabulary of {found} tokens, expected {expected}: ask for fewer or give more text"
+    )]
+    PoorText {
+        /// The size that the text can give.
+        found: usize,
+        /// The size that was asked for.
+        expected: usize,
+    },
+
+    /// An input is of a kind that is not read here.
+    #[error("`{path}` is a `.{found}` file, expected `.txt` or `.jsonl`")]
+    InputKind {
+        /// The file.
+        path: PathBuf,
+        /// Its extension.
+        found: String,
+    },
+
+    /// There is nothing to read.
+    #[error("no `.txt` or `.jsonl` file in {inputs}, {ignored} other files ignored")]
+    NoInput {
+        /// The files and folders that were asked for.
+        inputs: String,
+        /// How many files were passed over.
+        ignored: usize,
+    },
+
+    /// An empty separator would cut a text between all its bytes.
+    #[error("the separator between documents is empty, expected text such as `<|endoftext|>`")]
+    EmptySeparator,
+
+    /// A text file is not UTF-8.
+    #[error("`{path}` is not UTF-8 at byte {offset}")]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Offset of the first byte that does not fit.
+        offset: u64,
+    },
+
+    /// One document or line is longer than memory should hold.
+    #[error("`{path}` has a {what} at byte {offset} of more than {longest} bytes")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// `document` or `line`.
+        what: &'static str,
+        /// Where it begins.
+        offset: u64,
+        /// The longest that is read, in bytes.
+        longest: u64,
+    },
+
+    /// A line of a JSONL file is not what it should be.
+    #[error("`{path}` line {line}: found {found}, expected an object with text in `{field}`")]
+    BadLine {
+        /// The file.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: u64,
+        /// What stands there instead.
+        found: String,
+        /// The field that was looked for.
+        field: String,
+    },
+
+    /// The held-out share is not a share.
+    #[error("held-out share of {found}, expected a number above 0 and below 1")]
+    Share {
+        /// What was given.
+        found: f64,
+    },
+
+    /// No document fell into a part of the corpus.
+    #[error("the {part} part is empty: {documents} documents with a held-out share of {share}; {advice}")]
+    EmptyPart {
+        /// `training` or `held-out`.
+        part: &'static str,
+        /// Documents in the other part.
+        documents: u64,
+        /// The share that was asked for.
+        share: f64,
+        /// What helps.
+        advice: &'static str,
+    },
+
+    /// A file of a corpus folder says something impossible or contradicts another.
+    #[error("`{path}`: {what} is {found}, expected {expected}")]
+    BadCorpus {
+        /// The file.
+        path: PathBuf,
+        /// The field in question.
+        what: String,
+        /// What it says.
+        found: String,
+        /// What would fit.
+        expected: String,
+    },
+
+    /// The corpus belongs to another tokenizer.
+    #[error("corpus tokenised with another tokenizer: `{path}` has {found}, expected {expected}")]
+    OtherTokenizer {
+        /// The corpus folder, or the tokenizer inside it.
+        path: PathBuf,
+        /// Hash of the tokenizer that made the corpus.
+        found: String,
+        /// Hash of the tokenizer that was asked for.
+        expected: String,
+    },
+
+    /// A stored token is outside the vocabulary.
+    #[error(
+        "token id out of range: `{path}` has id {id} at token {offset}, expected below the vocabulary of {vocabulary}"
+    )]
+    TokenOutOfRange {
+        /// The `.bin` file.
+        path: PathBuf,
+        /// Offset in tokens.
+        offset: u64,
+        /// The id found there.
+        id: i64,
+        /// Size of the vocabulary.
+        vocabulary: usize,
+    },
+
+    /// More tokens were asked for than a part holds.
+    #[error("`{path}` holds {tokens} tokens, asked for {length} from token {start}")]
+    PastEnd {
+        /// The `.bin` file.
+        path: PathBuf,
+        /// Tokens in the part.
+        tokens: u64,
+        /// First token asked for.
+        start: u64,
+        /// How many were asked for.
+        length: usize,
+    },
+}
+
+/// A result whose error is [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

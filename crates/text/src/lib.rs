@@ -1,0 +1,24 @@
+//! What a model reads: tokenizers, documents, the held-out split, the corpus folder.
+//!
+//! Text files become documents ([`Reader`]), documents become tokens ([`Tokenizer`]), tokens become a corpus folder
+//! ([`build`]) that training and evaluation read window by window ([`Corpus`]).
+
+#![forbid(unsafe_code)]
+
+mod batches;
+mod bpe;
+mod corpus;
+mod error;
+mod hash;
+mod reader;
+mod split;
+mod tokenizer;
+
+pub use bpe::{END_OF_TEXT, SMALLEST_VOCABULARY, train_bpe};
+pub use corpus::{
+    Corpus, CorpusInfo, Part, PartInfo, Progress, Settings, Split, Stage, TokenizerSource, build,
+};
+pub use error::{Error, Result};
+pub use reader::{Counts, Documents, Reader, Reading, Sources};
+pub use split::{RULE, check_share, held_out};
+pub use tokenizer::{BeginToken, Tokenizer};

@@ -1,0 +1,55 @@
+//! Plain text: a document is a file, a block between blank lines, or what stands between separators.
+
+use std::path::Path;
+
+use super::Documents;
+use super::delimited::Delimited;
+use crate::error::{Error, Result};
+
+/// A file of plain text.
+#[derive(Debug)]
+pub(super) struct Txt {
+    pieces: Delimited,
+    blocks: bool,
+}
+
+impl Txt {
+    pub(super) fn open(path: &Path, documents: &Documents) -> Result<Self> {
+        let (delimiter, what) = match documents {
+            Documents::File => ("", "document"),
+            Documents::BlankLine => ("\n", "line"),
+            Documents::Separator(text) => (text.as_str(), "document"),
+        };
+        let pieces = Delimited::open(path, delimiter.as_bytes(), what)?;
+        Ok(Self { pieces, blocks: *documents == Documents::BlankLine })
+    }
+
+    /// The next document; `None` at the end of the file.
+    pub(super) fn next(&mut self, longest: u64) -> Result<Option<String>> {
+        if self.blocks { self.block(longest) } else { self.pieces.next(longest) }
+    }
+
+    pub(super) fn offset(&self) -> u64 {
+        self.pieces.offset()
+    }
+
+    fn block(&mut self, longest: u64) -> Result<Option<String>> {
+        let mut block = String::new();
+        let mut begins = self.pieces.offset();
+        while let Some(line) = self.pieces.next(longest)? {
+            if !line.trim().is_empty() {
+                block.push_str(&line);
+                block.push('\n');
+            } else if block.is_empty() {
+                begins = self.pieces.offset();
+            } else {
+                break;
+            }
+            if block.len() as u64 > longest.saturating_add(1) {
+                let path = self.pieces.path().to_owned();
+                return Err(Error::TooLong { path, what: "document", offset: begins, longest });
+            }
+        }
+        Ok((!block.is_empty()).then_some(block))
+    }
+}

@@ -1,0 +1,87 @@
+//! The held-out split: a document goes by the hash of its text, so a duplicate cannot leak.
+
+use crate::error::{Error, Result};
+use crate::hash::sha256;
+
+/// The rule as it is written into `corpus.json`.
+pub const RULE: &str =
+    "held out when the first 8 bytes of sha256(text), big endian, over 2^64 are below the share";
+
+/// Whether a document is held out: its text's SHA-256, read as a fraction of one, is below `share`.
+///
+/// The same text always falls on the same side, in whatever order documents come; a larger share holds out a
+/// superset of a smaller one.
+///
+/// ```
+/// assert_eq!(text::held_out("once upon a time", 0.5), text::held_out("once upon a time", 0.5));
+/// ```
+pub fn held_out(text: &str, share: f64) -> bool {
+    held_out_digest(&sha256(text.as_bytes()), share)
+}
+
+/// Gives a share back when it lies above 0 and below 1.
+///
+/// # Errors
+/// [`Error::Share`] for anything else, NaN included.
+pub fn check_share(share: f64) -> Result<f64> {
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err(Error::Share { found: share }) }
+}
+
+/// The rule on a digest that is already known.
+pub(crate) fn held_out_digest(digest: &[u8; 32], share: f64) -> bool {
+    let mut head = [0; 8];
+    head.copy_from_slice(&digest[..8]);
+    // 2^64 is exact in f64; the conversion rounds to the nearest of 2^53 values, the same on every machine.
+    u64::from_be_bytes(head) as f64 / 18_446_744_073_709_551_616.0 < share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_fraction_is_read_from_the_first_eight_bytes() {
+        let mut digest = [0xff; 32];
+        digest[..8].copy_from_slice(&[0x40, 0, 0, 0, 0, 0, 0, 0]); // a quarter
+        assert!(!held_out_digest(&digest, 0.25));
+        assert!(held_out_digest(&digest, 0.25 + 1e-9));
+        // sha256("abc") begins with ba7816bf, 0.7284 of the way.
+        assert!(held_out("abc", 0.729));
+        assert!(!held_out("abc", 0.728));
+    }
+
+    #[test]
+    fn a_share_that_is_no_share_is_refused() {
+        for share in [0.0, 1.0, -0.1, 1.5, f64::NAN, f64::INFINITY] {
+            let message = check_share(share).unwrap_err().to_string();
+            assert_eq!(message, format!("held-out share of {share}, expected a number above 0 and below 1"));
+        }
+        assert_eq!(check_share(0.05).unwrap(), 0.05);
+    }
+
+    #[test]
+    fn about_the_share_asked_for_is_held_out() {
+        let count = (0..20_000).filter(|i| held_out(&format!("document {i}"), 0.1)).count();
+        // Binomial: standard deviation 42.
+        assert!((1_800..2_200).contains(&count), "{count}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_larger_share_holds_out_a_superset(text in ".{0,40}", a in 0.0001f64..1.0, b in 0.0001f64..1.0) {
+            let (small, large) = if a < b { (a, b) } else { (b, a) };
+            prop_assert!(!held_out(&text, small) || held_out(&text, large));
+        }
+
+        #[test]
+        fn a_duplicate_falls_on_the_same_side_in_any_order(
+            texts in proptest::collection::vec("[ab]{0,3}", 1..40),
+            share in 0.0001f64..1.0,
+        ) {
+            let kept: std::collections::BTreeSet<_> = texts.iter().filter(|t| !held_out(t, share)).collect();
+            let out: std::collections::BTreeSet<_> = texts.iter().rev().filter(|t| held_out(t, share)).collect();
+            prop_assert!(kept.is_disjoint(&out));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A tokenizer as a Hugging Face `tokenizer.json` describes it, with the settings that would surprise a trainer
+//! switched off.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use tokenizers::models::ModelWrapper;
+use tokenizers::processors::PostProcessorWrapper;
+
+use crate::error::{Error, Result};
+use crate::hash::{hex, sha256};
+
+/// The largest `tokenizer.json` that is read, in bytes; the largest known ones are below 40 MiB.
+const LARGEST_FILE: u64 = 256 << 20;
+/// Begin tokens by the names that model families gave them, most telling first.
+const BEGIN_TOKENS: [&str; 4] = ["<|begin_of_text|>", "<s>", "<bos>", "<|endoftext|>"];
+
+/// The token that stands before each document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeginToken {
+    /// Its id.
+    pub id: u32,
+    /// Its text, for example `<|begin_of_text|>`.
+    pub text: String,
+}
+
+/// Turns text into token ids and back.
+///
+/// Text is always plain text here: a special token spelt out in a document is encoded as the characters it is made
+/// of and never becomes a control token; post-processors, truncation, padding and BPE dropout that a file may ask
+/// for are switched off. The bytes of the file are kept, so that what is written again is what was read.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    json: Vec<u8>,
+    hash: String,
+    vocabulary: usize,
+    begin: Option<BeginToken>,
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json`, or the one in a folder, and takes the begin token from the `tokenizer_config.json`
+    /// beside it if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] when either file is not what its name says; [`Error::UnknownToken`] when the named begin
+    /// token is not in the vocabulary.
+    pub fn load(path: &Path) -> Result<Self> {
+        let path = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
+        let mut tokenizer = Self::parse(disk::read(&path, LARGEST_FILE)?, &path.display().to_string())?;
+        if let Some(text) = configured_begin_token(&path.with_file_name("tokenizer_config.json"))? {
+            tokenizer.set_begin_token(&text)?;
+        }
+        Ok(tokenizer)
+    }
+
+    /// Reads a tokenizer from the bytes of a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] when the bytes are something else.
+    pub fn from_bytes(json: impl Into<Vec<u8>>) -> Result<Self> {
+        Self::parse(json.into(), "tokenizer.json")
+    }
+
+    /// Token ids of a text, without any token before or after it.
+    ///
+    /// # Errors
+    /// [`Error::Tokenize`] when the tokenizer has no token for a part of the text and none for the unknown.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self
+            .inner
+            .encode_fast(text, false)
+            .map_err(|error| Error::Tokenize { action: "encode a text", why: error.to_string() })?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Encodes documents on all threads of the current pool, in order; the result does not depend on their number.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_all<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Vec<u32>>> {
+        texts.par_iter().map(|text| self.encode(text.as_ref())).collect()
+    }
+
+    /// The text of token ids, control tokens spelt out.
+    ///
+    /// # Errors
+    /// [`Error::Tokenize`] when an id is outside the vocabulary.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        // The library passes over ids that it does not know.
+        if let Some(id) = ids.iter().find(|id| **id as usize >= self.vocabulary) {
+            let why = format!("id {id}, expected below the vocabulary of {}", self.vocabulary);
+            return Err(Error::Tokenize { action: "decode", why });
+        }
+        self.inner
+            .decode(ids, false)
+            .map_err(|error| Error::Tokenize { action: "decode", why: error.to_string() })
+    }
+
+    /// The largest id plus one, so that every id is below it.
+    pub fn vocabulary(&self) -> usize {
+        self.vocabulary
+    }
+
+    /// SHA-256 of the file's bytes, in hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The bytes of the `tokenizer.json`, as they were read.
+    pub fn to_json(&self) -> Vec<u8> {
+        self.json.clone()
+    }
+
+    /// The id of a token by its exact text.
+    pub fn id_of(&self, text: &str) -> Option<u32> {
+        self.inner.token_to_id(text)
+    }
+
+    /// The exact text of a token by its id.
+    pub fn text_of(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The token before each document: `bos_token` of `tokenizer_config.json`, else one of the well-known names,
+    /// else `<|endoftext|>`, which serves as a separator where a family such as Qwen2.5 has no begin token.
+    pub fn begin_token(&self) -> Option<&BeginToken> {
+        self.begin.as_ref()
+    }
+
+    /// Chooses the begin token by its text.
+    ///
+    /// # Errors
+    /// [`Error::UnknownToken`] when the vocabulary does not hold it.
+    pub fn set_begin_token(&mut self, text: &str) -> Result<()> {
+        let id = self
+            .id_of(text)
+            .ok_or_else(|| Error::UnknownToken { text: text.to_owned(), vocabulary: self.vocabulary })?;
+        self.begin = Some(BeginToken { id, text: text.to_owned() });
+        Ok(())
+    }
+
+    fn parse(json: Vec<u8>, from: &str) -> Result<Self> {
+        let bad = |why: String| Error::Tokenizer { from: from.to_owned(), why };
+        // Documents are spread over threads here; the library's own threads would only add a second, global switch.
+        tokenizers::utils::parallelism::set_parallelism(false);
+        let mut inner = tokenizers::Tokenizer::from_bytes(&json).map_err(|error| bad(error.to_string()))?;
+        inner.with_truncation(None).map_err(|error| bad(error.to_string()))?;
+        inner.with_padding(None);
+        inner.with_post_processor(None::<PostProcessorWrapper>);
+        inner.set_encode_special_tokens(true);
+        if let ModelWrapper::BPE(model) = inner.get_model()
+            && model.dropout.is_some()
+        {
+            let mut model = model.clone();
+            model.dropout = None;
+            inner.with_model(model);
+        }
+        let largest = inner.get_vocab(true).into_values().max().ok_or_else(|| bad("no tokens".to_owned()))?;
+        if largest >= i32::MAX as u32 {
+            return Err(bad(format!("token id {largest}, expected below {}", i32::MAX)));
+        }
+        let mut tokenizer =
+            Self { hash: hex(&sha256(&json)), vocabulary: largest as usize + 1, inner, json, begin: None };
+        tokenizer.begin = tokenizer.well_known_begin_token();
+        Ok(tokenizer)
+    }
+
+    fn well_known_begin_token(&self) -> Option<BeginToken> {
+        let added = self.inner.get_added_vocabulary();
+        // A control token goes before an ordinary one of the same spelling: `<s>` may be a piece of HTML.
+        let special = BEGIN_TOKENS.iter().find(|text| added.is_special_token(text));
+        let text = special.or_else(|| BEGIN_TOKENS.iter().find(|text| self.id_of(text).is_some()))?;
+        Some(BeginToken { id: self.id_of(text)?, text: (*text).to_owned() })
+    }
+}
+
+/// `bos_token` of a `tokenizer_config.json`: a string, or an object with its `content`.
+fn configured_begin_token(path: &Path) -> Result<Option<String>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bad = |why: String| Error::Tokenizer { from: path.display().to_string(), why };
+    let config: serde_json::Value =
+        serde_json::from_slice(&disk::read(path, LARGEST_FILE)?).map_err(|error| bad(error.to_string()))?;
+    let token = match config.get("bos_token") {
+        None | Some(serde_json::Value::Null) => return Ok(None),
+        Some(token) => token.get("content").unwrap_or(token),
+    };
+    let text = token.as_str().ok_or_else(|| bad(format!("`bos_token` is {token}, expected text")))?;
+    Ok(Some(text.to_owned()))
+}
