@@ -398,7 +398,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_file_keeps_the_id(
-            name in ".*", tokens in 0..i64::MAX as u64, rate in any::<f64>().prop_filter("finite", |x| x.is_finite()),
+            name in ".*", tokens in any::<u64>(), rate in any::<f64>().prop_filter("finite", |x| x.is_finite()),
         ) {
             let mut spec = spec();
             (spec.base, spec.tokens, spec.optimizer.learning_rate) = (name, Tokens(tokens), rate);

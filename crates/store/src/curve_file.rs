@@ -1,0 +1,70 @@
+//! `metrics.jsonl`: one point a line, of which only the last may be torn.
+
+use std::path::Path;
+
+use ledger::Point;
+
+use crate::{Error, Result};
+
+/// A million steps make about 200 MB; a file beyond this is not a curve of ours.
+const LIMIT: u64 = 2 << 30;
+
+/// The whole lines of a curve.
+#[derive(Debug, Default)]
+pub(crate) struct CurveFile {
+    /// The points, steps never falling.
+    pub(crate) points: Vec<Point>,
+    bytes: Vec<u8>,
+    // Where each line ends, its newline included.
+    ends: Vec<usize>,
+}
+
+impl CurveFile {
+    /// Reads the whole lines; what stands after the last newline was torn by a kill, and does not count.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let bytes = match disk::read(path, LIMIT) {
+            Err(error) if error.is_not_found() => return Ok(Self::default()),
+            bytes => bytes?,
+        };
+        let mut points: Vec<Point> = Vec::new();
+        let mut ends = Vec::new();
+        let mut end = 0;
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let Some(text) = line.strip_suffix(b"\n") else { break };
+            let bad = |why| Error::Line { path: path.to_path_buf(), line: ends.len() + 1, why };
+            let point: Point = serde_json::from_slice(text).map_err(|error| bad(within_line(&error)))?;
+            if let Some(before) = points.last().filter(|before| before.step > point.step) {
+                return Err(bad(format!("step {} after step {}", point.step, before.step)));
+            }
+            end += line.len();
+            ends.push(end);
+            points.push(point);
+        }
+        Ok(Self { points, bytes, ends })
+    }
+
+    /// The bytes of the lines up to and with `step`.
+    pub(crate) fn until(&self, step: u64) -> &[u8] {
+        let lines = self.points.partition_point(|point| point.step <= step);
+        &self.bytes[..lines.checked_sub(1).map_or(0, |last| self.ends[last])]
+    }
+
+    /// How many bytes the whole lines take.
+    pub(crate) fn length(&self) -> u64 {
+        self.ends.last().map_or(0, |&end| end as u64)
+    }
+}
+
+/// One line for one point, its newline included.
+pub(crate) fn line(path: &Path, point: &Point) -> Result<Vec<u8>> {
+    point.validate().map_err(|error| Error::NotFinite { path: path.to_path_buf(), error })?;
+    let mut line = serde_json::to_vec(point)
+        .map_err(|error| Error::Unwritable { path: path.to_path_buf(), why: error.to_string() })?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// What the parser says, which sees every line as a file of one line.
+fn within_line(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column", " at column")
+}

@@ -1,0 +1,97 @@
+//! What can be wrong with a run folder.
+
+use std::path::PathBuf;
+
+use ledger::{Difference, NotFinite};
+
+/// A failure of a run folder. Every variant names the file or folder.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file failed.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+    /// A folder that should hold a run does not.
+    #[error("`{}` is not a run folder: it has no `{missing}`", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+        /// The file that every run has.
+        missing: &'static str,
+    },
+    /// A file carries a format number that this version does not read.
+    #[error("`{}` has format {found}, expected {expected}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The number in it.
+        found: i64,
+        /// The number that this version reads.
+        expected: u32,
+    },
+    /// A file does not hold what it should.
+    #[error("`{}` cannot be understood: {why}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What its parser says.
+        why: String,
+    },
+    /// A whole line of a curve does not hold a point.
+    #[error("`{}` line {line} is not a point: {why}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What its parser says.
+        why: String,
+    },
+    /// A record stands beside the spec of another run.
+    #[error("`{}` is of run `{found}`, expected `{expected}`, the id of the `spec.toml` beside it", path.display())]
+    OtherRun {
+        /// The record.
+        path: PathBuf,
+        /// The id in it.
+        found: String,
+        /// The id of the spec.
+        expected: String,
+    },
+    /// A run cannot go on with another spec than it was started with.
+    #[error("`{}` was started with another recipe: {}", path.display(), list(differences))]
+    Differs {
+        /// The run folder.
+        path: PathBuf,
+        /// The fields that differ; `here` is the run's value, `there` the value asked for.
+        differences: Vec<Difference>,
+    },
+    /// A finished run cannot go on.
+    #[error("`{}` is already done", path.display())]
+    Done {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// A measured number that no file can hold.
+    #[error("`{}` cannot grow: {error}", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The number, its name and step.
+        error: NotFinite,
+    },
+    /// A value of our own that its file cannot hold.
+    #[error("`{}` cannot be written: {why}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What its writer says.
+        why: String,
+    },
+}
+
+/// The result of an operation on a run folder.
+pub type Result<T> = std::result::Result<T, Error>;
+
+fn list(differences: &[Difference]) -> String {
+    let line = |d: &Difference| format!("`{}` was {}, is {}", d.key, d.here, d.there);
+    differences.iter().map(line).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,299 @@
+//! A run folder, read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use disk::{Existing, Lock, NewFolder, io_error};
+use ledger::{Curve, Done, Point, RunRecord, RunSpec};
+
+use crate::curve_file::CurveFile;
+use crate::files::{read_json, read_toml, to_json, to_toml};
+use crate::{Error, Result, RunWriter};
+
+pub(crate) const SPEC: &str = "spec.toml";
+pub(crate) const RECORD: &str = "record.json";
+pub(crate) const METRICS: &str = "metrics.jsonl";
+pub(crate) const DONE: &str = "done.json";
+pub(crate) const LOCK: &str = ".lock";
+const CHECKPOINT: &str = "checkpoint-";
+
+/// A run folder that exists. Reading needs no lock; a [`RunWriter`] holds one.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    spec: RunSpec,
+    record: RunRecord,
+}
+
+impl RunFolder {
+    /// Makes a run folder, which appears whole, and takes it for writing.
+    ///
+    /// `recipe` and `cut`, if there was one, are stored as they are. [`Existing::Replace`] replaces a run that
+    /// nobody is writing, or an empty folder; anything else that stands at `path` is refused.
+    ///
+    /// # Panics
+    /// If `record` is of another run than `spec`.
+    pub fn create(
+        path: &Path,
+        existing: Existing,
+        spec: &RunSpec,
+        recipe: &str,
+        record: &RunRecord,
+        cut: Option<&[u8]>,
+    ) -> Result<RunWriter> {
+        assert_eq!(record.id, spec.id(), "a run is created with its own record");
+        let replaced = (existing == Existing::Replace).then(|| take_replaceable(path)).transpose()?;
+        let new = NewFolder::create(path, existing)?;
+        disk::write(&new.path().join(SPEC), &to_toml(&path.join(SPEC), spec)?)?;
+        disk::write(&new.path().join("recipe.toml"), recipe.as_bytes())?;
+        disk::write(&new.path().join(RECORD), &to_json(&path.join(RECORD), record)?)?;
+        if let Some(cut) = cut {
+            disk::write(&new.path().join("cut.json"), cut)?;
+        }
+        new.commit()?;
+        drop(replaced);
+        RunWriter::take(Self::open(path)?)
+    }
+
+    /// Opens a run for reading; its spec and record are checked.
+    pub fn open(path: &Path) -> Result<Self> {
+        for missing in [SPEC, RECORD] {
+            if !path.join(missing).is_file() {
+                return Err(Error::NotARun { path: path.to_path_buf(), missing });
+            }
+        }
+        let spec: RunSpec = read_toml(&path.join(SPEC), RunSpec::FORMAT)?;
+        let record: RunRecord = read_json(&path.join(RECORD), RunRecord::FORMAT)?;
+        if record.id != spec.id() {
+            return Err(Error::OtherRun { path: path.join(RECORD), found: record.id, expected: spec.id() });
+        }
+        Ok(Self { path: path.to_path_buf(), spec, record })
+    }
+
+    /// Takes a run that is not done for writing, if `spec` is the one it was started with.
+    pub fn resume(path: &Path, spec: &RunSpec) -> Result<RunWriter> {
+        let folder = Self::open(path)?;
+        let differences = folder.spec.differences(spec);
+        if !differences.is_empty() {
+            return Err(Error::Differs { path: path.to_path_buf(), differences });
+        }
+        RunWriter::take(folder)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the run is.
+    pub fn spec(&self) -> &RunSpec {
+        &self.spec
+    }
+
+    /// What was known at its start.
+    pub fn record(&self) -> &RunRecord {
+        &self.record
+    }
+
+    /// Every point so far. A torn last line does not count; any other bad line is an error that names it.
+    pub fn points(&self) -> Result<Vec<Point>> {
+        Ok(CurveFile::read(&self.path.join(METRICS))?.points)
+    }
+
+    /// The held-out points so far.
+    pub fn curve(&self) -> Result<Curve> {
+        Ok(Curve::from_points(&self.points()?))
+    }
+
+    /// Whether the run is done.
+    pub fn is_done(&self) -> bool {
+        self.path.join(DONE).is_file()
+    }
+
+    /// How the run ended, if it did.
+    pub fn done(&self) -> Result<Option<Done>> {
+        self.is_done().then(|| read_json(&self.path.join(DONE), Done::FORMAT)).transpose()
+    }
+
+    /// Where the final weights stand.
+    pub fn model_path(&self) -> PathBuf {
+        self.path.join("model")
+    }
+
+    /// Where the checkpoint of a step stands; to be written as a [`disk::NewFolder`], so that it appears whole.
+    pub fn checkpoint_path(&self, step: u64) -> PathBuf {
+        self.path.join(format!("{CHECKPOINT}{step}"))
+    }
+
+    /// The checkpoints, by step. Partial ones still have their hidden names, and are not listed.
+    pub fn checkpoints(&self) -> Result<Vec<(u64, PathBuf)>> {
+        let mut checkpoints = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(io_error("list", &self.path))? {
+            let entry = entry.map_err(io_error("list", &self.path))?;
+            let name = entry.file_name();
+            let digits = name.to_str().and_then(|name| name.strip_prefix(CHECKPOINT));
+            let Some(step) = digits.and_then(|digits| digits.parse::<u64>().ok()) else { continue };
+            // The number has one spelling: `checkpoint-07` is somebody else's.
+            if entry.path() == self.checkpoint_path(step) && entry.path().is_dir() {
+                checkpoints.push((step, entry.path()));
+            }
+        }
+        checkpoints.sort_unstable();
+        Ok(checkpoints)
+    }
+}
+
+/// Makes sure that replacing `path` destroys nothing but a run that nobody is writing.
+fn take_replaceable(path: &Path) -> Result<Option<Lock>> {
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(None);
+    }
+    if path.join(SPEC).is_file() {
+        return Ok(Some(Lock::acquire(&path.join(LOCK))?));
+    }
+    let mut entries = fs::read_dir(path).map_err(io_error("replace", path))?;
+    if entries.next().is_some() {
+        return Err(Error::NotARun { path: path.to_path_buf(), missing: SPEC });
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{create, point, record, spec};
+
+    #[test]
+    fn a_new_run_holds_its_files_as_given() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("runs/a");
+        let recipe = "# mine\nseed = 7\n";
+        let run =
+            RunFolder::create(&path, Existing::Refuse, &spec(), recipe, &record(), Some(b"{}")).unwrap();
+        assert_eq!((run.spec(), run.record()), (&spec(), &record()));
+        assert_eq!(fs::read_to_string(path.join("recipe.toml")).unwrap(), recipe);
+        assert_eq!(fs::read(path.join("cut.json")).unwrap(), b"{}");
+        assert!(run.points().unwrap().is_empty() && run.done().unwrap().is_none());
+        assert_eq!(run.spec().id(), run.record().id);
+    }
+
+    #[test]
+    fn an_existing_run_is_refused_and_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        create(&path).append(&point(0)).unwrap();
+        let error = RunFolder::create(&path, Existing::Refuse, &spec(), "", &record(), None).unwrap_err();
+        assert!(matches!(error, Error::Disk(disk::Error::Exists { .. })), "{error}");
+        assert_eq!(RunFolder::open(&path).unwrap().points().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn only_a_run_that_nobody_writes_is_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let replace = |path: &Path| RunFolder::create(path, Existing::Replace, &spec(), "", &record(), None);
+        let path = root.path().join("run");
+        let mut run = create(&path);
+        run.append(&point(0)).unwrap();
+        assert!(matches!(replace(&path), Err(Error::Disk(disk::Error::Locked { .. }))));
+        drop(run);
+        assert!(replace(&path).unwrap().points().unwrap().is_empty());
+
+        let photos = root.path().join("photos");
+        fs::create_dir(&photos).unwrap();
+        fs::write(photos.join("cat"), "meow").unwrap();
+        assert!(matches!(replace(&photos), Err(Error::NotARun { .. })));
+        assert!(photos.join("cat").exists());
+        fs::remove_file(photos.join("cat")).unwrap();
+        replace(&photos).unwrap();
+    }
+
+    #[test]
+    fn another_format_is_refused_by_name_whatever_else_the_file_holds() {
+        for (name, text, found) in [
+            (SPEC, "format = 2\nnovel = true\n", 2),
+            (RECORD, r#"{"novel":[],"format":0}"#, 0),
+            (DONE, r#"{"format":-1}"#, -1),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            let path = root.path().join("run");
+            drop(create(&path));
+            fs::write(path.join(name), text).unwrap();
+            let error = RunFolder::open(&path).and_then(|folder| folder.done()).unwrap_err();
+            let said = error.to_string();
+            assert!(said.ends_with(&format!("{name}` has format {found}, expected 1")), "{said}");
+        }
+    }
+
+    #[test]
+    fn files_without_a_format_or_of_another_run_are_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        drop(create(&path));
+        let said = |name: &str, from: &str, to: &str| {
+            let text = fs::read_to_string(path.join(name)).unwrap();
+            assert!(text.contains(from), "{text}");
+            fs::write(path.join(name), text.replacen(from, to, 1)).unwrap();
+            let error = RunFolder::open(&path).unwrap_err().to_string();
+            fs::write(path.join(name), text).unwrap();
+            error
+        };
+        assert!(said(SPEC, "format = 1\n", "").ends_with("cannot be understood: missing field `format`"));
+        assert!(said(SPEC, "seed = 7", "seed = 8").contains("record.json` is of run"));
+        assert!(said(SPEC, "seed = 7", "seed = 7\nsead = 8").contains("unknown field `sead`"));
+        assert!(said(SPEC, "beta1 = 0.9", "beta1 = nan").contains("expected a finite number"));
+        assert!(said(RECORD, "\"seed\": 7", "\"seed\": -7").contains("invalid value: integer `-7`"));
+        assert!(said(RECORD, "}", "").contains("record.json` cannot be understood"));
+        fs::remove_file(path.join(RECORD)).unwrap();
+        let error = RunFolder::open(&path).unwrap_err().to_string();
+        assert!(error.ends_with("is not a run folder: it has no `record.json`"), "{error}");
+    }
+
+    #[test]
+    fn a_spec_that_no_file_can_hold_is_refused_before_anything_is_made() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        let mut spec = spec();
+        spec.optimizer.epsilon = f64::NAN;
+        let record = RunRecord { id: spec.id(), ..record() };
+        let error = RunFolder::create(&path, Existing::Refuse, &spec, "", &record, None).unwrap_err();
+        assert!(matches!(error, Error::Unwritable { .. }), "{error}");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_largest_seed_is_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        let spec = RunSpec { seed: u64::MAX, ..spec() };
+        let record = RunRecord { id: spec.id(), seed: u64::MAX, ..record() };
+        RunFolder::create(&path, Existing::Refuse, &spec, "", &record, None).unwrap();
+        let folder = RunFolder::open(&path).unwrap();
+        assert_eq!((folder.spec(), folder.record()), (&spec, &record));
+    }
+
+    #[test]
+    fn resuming_with_another_spec_names_the_fields() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        drop(create(&path));
+        let mut other = RunSpec { seed: 8, ..spec() };
+        other.optimizer.learning_rate = 0.001;
+        let error = RunFolder::resume(&path, &other).unwrap_err().to_string();
+        let fields = "another recipe: `optimizer.learning_rate` was 0.0003, is 0.001; `seed` was 7, is 8";
+        assert!(error.ends_with(fields), "{error}");
+    }
+
+    #[test]
+    fn checkpoints_are_sorted_by_number_and_partial_ones_left_out() {
+        let root = tempfile::tempdir().unwrap();
+        let run = create(&root.path().join("run"));
+        for name in
+            ["checkpoint-10", "checkpoint-9", ".checkpoint-11.x.aside", "checkpoint-07", "checkpoint-"]
+        {
+            fs::create_dir(run.path().join(name)).unwrap();
+        }
+        fs::write(run.path().join("checkpoint-12"), "a file").unwrap();
+        let expected = [(9, run.checkpoint_path(9)), (10, run.checkpoint_path(10))];
+        assert_eq!(run.checkpoints().unwrap(), expected);
+    }
+}

@@ -1,0 +1,35 @@
+//! Where runs are kept: the only reader and writer of run folders.
+//!
+//! ```text
+//! spec.toml            what the run is, resolved; its hash is the run's id
+//! recipe.toml          what was asked, as written
+//! record.json          what was known at the start
+//! cut.json             what was pruned away before, if anything was
+//! metrics.jsonl        the curve; grows by whole lines
+//! log.txt              what was said on the way
+//! checkpoint-<step>/   where it can go on
+//! model/               the final weights
+//! trainer_state.json   the curve once more, for tools that read the Hugging Face Trainer's
+//! done.json            written last: the run is done
+//! ```
+//!
+//! A run is done or resumable, never half-written: the folder appears whole, the curve grows by whole lines, and
+//! every other file is written aside and renamed. One process writes at a time, and holds `.lock`.
+
+#![forbid(unsafe_code)]
+
+mod curve_file;
+mod error;
+mod files;
+mod folder;
+#[cfg(test)]
+mod sample;
+mod summary;
+mod trainer_state;
+mod writer;
+
+pub use disk::Existing;
+pub use error::{Error, Result};
+pub use folder::RunFolder;
+pub use summary::{RunState, RunSummary, runs};
+pub use writer::RunWriter;

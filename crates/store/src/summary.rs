@@ -1,0 +1,139 @@
+//! All runs under a folder, at a glance.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use disk::io_error;
+use ledger::{Curve, Done, RunRecord, RunSpec};
+
+use crate::folder::{DONE, METRICS, RECORD, SPEC};
+use crate::{Result, RunFolder};
+
+/// One run folder, as far as it could be read.
+#[derive(Clone, Debug)]
+pub struct RunSummary {
+    /// The folder.
+    pub path: PathBuf,
+    /// Whether it is done, can go on, or cannot be understood.
+    pub state: RunState,
+    /// What the run is; missing where the folder is broken.
+    pub spec: Option<RunSpec>,
+    /// What was known at its start; missing where the folder is broken.
+    pub record: Option<RunRecord>,
+    /// Its held-out points so far; none where the folder is broken.
+    pub curve: Curve,
+}
+
+/// The state of a run folder.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunState {
+    /// It has its `done.json`.
+    Done(Done),
+    /// It can go on from here, or is being written now.
+    Resumable {
+        /// The step of the last checkpoint; 0 where there is none yet.
+        step: u64,
+    },
+    /// It cannot be understood.
+    Broken {
+        /// Why, naming the file.
+        why: String,
+    },
+}
+
+/// Every run folder directly under `folder`, or `folder` itself if it is one; sorted by path.
+///
+/// What holds a file of a run counts as one, so a broken run is listed, with the reason. Other folders do not.
+pub fn runs(folder: &Path) -> Result<Vec<RunSummary>> {
+    if looks_like_run(folder) {
+        return Ok(vec![summary(folder)]);
+    }
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io_error("list", folder))? {
+        let entry = entry.map_err(io_error("list", folder))?;
+        // Hidden folders are still being built, or were when their process was killed.
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if !hidden && looks_like_run(&entry.path()) {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort_unstable();
+    Ok(paths.iter().map(|path| summary(path)).collect())
+}
+
+fn looks_like_run(path: &Path) -> bool {
+    [SPEC, RECORD, METRICS, DONE].iter().any(|name| path.join(name).exists())
+}
+
+fn summary(path: &Path) -> RunSummary {
+    let broken = |why: String| RunSummary {
+        path: path.to_path_buf(),
+        state: RunState::Broken { why },
+        spec: None,
+        record: None,
+        curve: Curve::default(),
+    };
+    read(path).unwrap_or_else(|error| broken(error.to_string()))
+}
+
+fn read(path: &Path) -> Result<RunSummary> {
+    let folder = RunFolder::open(path)?;
+    let state = match folder.done()? {
+        Some(done) => RunState::Done(done),
+        None => RunState::Resumable { step: folder.checkpoints()?.last().map_or(0, |(step, _)| *step) },
+    };
+    Ok(RunSummary {
+        path: path.to_path_buf(),
+        state,
+        curve: folder.curve()?,
+        spec: Some(folder.spec().clone()),
+        record: Some(folder.record().clone()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{create, done, point};
+
+    #[test]
+    fn every_run_is_listed_with_its_state_and_the_broken_ones_with_their_reason() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        create(&path("a-done")).finish(&done()).unwrap();
+        let mut run = create(&path("b-going"));
+        run.append(&point(0)).unwrap();
+        fs::create_dir(run.checkpoint_path(400)).unwrap();
+        create(&path("c-new"));
+        create(&path("d-bad-line"));
+        fs::write(path("d-bad-line").join(METRICS), "nonsense\n").unwrap();
+        fs::create_dir(path("e-curve-only")).unwrap();
+        fs::write(path("e-curve-only").join(METRICS), "").unwrap();
+        fs::create_dir(path("f-no-run")).unwrap();
+        create(&path(".g-hidden"));
+        fs::write(path("file"), "").unwrap();
+
+        let runs = runs(root.path()).unwrap();
+        let names: Vec<_> = runs.iter().map(|run| run.path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["a-done", "b-going", "c-new", "d-bad-line", "e-curve-only"]);
+        assert_eq!(runs[0].state, RunState::Done(done()));
+        assert_eq!(runs[1].state, RunState::Resumable { step: 400 });
+        assert_eq!(runs[1].curve.points().len(), 1);
+        assert_eq!(runs[2].state, RunState::Resumable { step: 0 });
+        let why = |i: usize| match &runs[i].state {
+            RunState::Broken { why } => why.clone(),
+            state => panic!("{state:?}"),
+        };
+        assert!(why(3).contains("metrics.jsonl` line 1 is not a point"), "{}", why(3));
+        assert!(why(4).ends_with("it has no `spec.toml`"), "{}", why(4));
+    }
+
+    #[test]
+    fn a_run_folder_lists_itself_and_nothing_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        create(&path);
+        assert_eq!(runs(&path).unwrap().len(), 1);
+        assert!(runs(&root.path().join("none")).is_err());
+    }
+}

@@ -1,0 +1,276 @@
+//! A run folder, being written by this process and no other.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use disk::{Lock, io_error};
+use ledger::{Done, Point};
+
+use crate::curve_file::{self, CurveFile};
+use crate::files::to_json;
+use crate::folder::{DONE, LOCK, METRICS};
+use crate::trainer_state::trainer_state;
+use crate::{Error, Result, RunFolder};
+
+/// A run folder held for writing, from [`RunFolder::create`] or [`RunFolder::resume`]; it reads like a [`RunFolder`].
+#[derive(Debug)]
+pub struct RunWriter {
+    folder: RunFolder,
+    metrics: File,
+    // Bytes of whole lines in `metrics`, and the step of the last.
+    length: u64,
+    last_step: u64,
+    log: File,
+    _lock: Lock,
+}
+
+impl RunWriter {
+    /// Takes the lock and mends the end of the curve.
+    pub(crate) fn take(folder: RunFolder) -> Result<Self> {
+        let lock = Lock::acquire(&folder.path().join(LOCK))?;
+        if folder.is_done() {
+            return Err(Error::Done { path: folder.path().to_path_buf() });
+        }
+        let path = folder.path().join(METRICS);
+        let curve = CurveFile::read(&path)?;
+        let metrics = open_to_append(&path)?;
+        // Without this the next line would grow onto a torn one.
+        metrics.set_len(curve.length()).map_err(io_error("mend", &path))?;
+        let log = open_to_append(&folder.path().join("log.txt"))?;
+        let last_step = curve.points.last().map_or(0, |point| point.step);
+        Ok(Self { folder, metrics, length: curve.length(), last_step, log, _lock: lock })
+    }
+
+    /// Adds a point to the curve, as one whole line, handed to the system. A number that is not finite is refused.
+    ///
+    /// # Panics
+    /// If the point's step lies before the last one's: see [`RunWriter::truncate_after`].
+    pub fn append(&mut self, point: &Point) -> Result<()> {
+        assert!(point.step >= self.last_step, "step {} after step {}", point.step, self.last_step);
+        let path = self.metrics_path();
+        let line = curve_file::line(&path, point)?;
+        if let Err(error) = self.metrics.write_all(&line) {
+            // A full disk may have taken half a line; what stays must be whole lines.
+            self.metrics.set_len(self.length).map_err(io_error("mend", &path))?;
+            return Err(io_error("write", &path)(error).into());
+        }
+        self.length += line.len() as u64;
+        self.last_step = point.step;
+        Ok(())
+    }
+
+    /// Makes the curve durable: to be called before a checkpoint that relies on it.
+    pub fn sync(&self) -> Result<()> {
+        Ok(self.metrics.sync_all().map_err(io_error("sync", &self.metrics_path()))?)
+    }
+
+    /// Drops the points after `step`, so that a run taken up at a checkpoint measures them anew.
+    pub fn truncate_after(&mut self, step: u64) -> Result<()> {
+        let path = self.metrics_path();
+        let curve = CurveFile::read(&path)?;
+        let kept = curve.until(step);
+        disk::write(&path, kept)?;
+        self.metrics = open_to_append(&path)?;
+        self.length = kept.len() as u64;
+        self.last_step = self.last_step.min(step);
+        Ok(())
+    }
+
+    /// Adds a line to `log.txt`.
+    pub fn log(&mut self, line: &str) -> Result<()> {
+        let text = format!("{}\n", line.trim_end_matches('\n'));
+        let path = self.path().join("log.txt");
+        Ok(self.log.write_all(text.as_bytes()).map_err(io_error("write", &path))?)
+    }
+
+    /// Writes `trainer_state.json` from the points so far; `max_steps` is where the run is to end.
+    pub fn write_trainer_state(&self, max_steps: u64) -> Result<()> {
+        let path = self.path().join("trainer_state.json");
+        let state = trainer_state(&self.points()?, self.spec(), max_steps);
+        Ok(disk::write(&path, &to_json(&path, &state)?)?)
+    }
+
+    /// Ends the run: curve and `trainer_state.json` first, `done.json` last. The model must stand already.
+    pub fn finish(self, done: &Done) -> Result<RunFolder> {
+        let path = self.path().join(DONE);
+        let text = to_json(&path, done)?;
+        self.sync()?;
+        self.write_trainer_state(done.steps)?;
+        disk::write(&path, &text)?;
+        Ok(self.folder)
+    }
+
+    fn metrics_path(&self) -> PathBuf {
+        self.path().join(METRICS)
+    }
+}
+
+impl Deref for RunWriter {
+    type Target = RunFolder;
+
+    fn deref(&self) -> &RunFolder {
+        &self.folder
+    }
+}
+
+fn open_to_append(path: &Path) -> Result<File> {
+    Ok(OpenOptions::new().create(true).append(true).open(path).map_err(io_error("open", path))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sample::{create, done, point, spec};
+
+    fn steps(folder: &RunFolder) -> Vec<u64> {
+        folder.points().unwrap().iter().map(|point| point.step).collect()
+    }
+
+    #[test]
+    fn a_torn_last_line_does_not_count_and_the_next_point_starts_afresh() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        let mut run = create(&path);
+        (0..3).for_each(|step| run.append(&point(step)).unwrap());
+        drop(run);
+        let metrics = path.join(METRICS);
+        let text = fs::read_to_string(&metrics).unwrap();
+        fs::write(&metrics, &text[..text.len() - 1]).unwrap();
+        assert_eq!(steps(&RunFolder::open(&path).unwrap()), [0, 1]);
+        let mut run = RunFolder::resume(&path, &spec()).unwrap();
+        run.append(&point(2)).unwrap();
+        assert_eq!(fs::read_to_string(&metrics).unwrap(), text);
+    }
+
+    #[test]
+    fn a_bad_whole_line_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        let mut run = create(&path);
+        (0..3).for_each(|step| run.append(&point(step)).unwrap());
+        drop(run);
+        let metrics = path.join(METRICS);
+        let lines: Vec<String> = fs::read_to_string(&metrics).unwrap().lines().map(String::from).collect();
+        for (bad, why) in [
+            (r#"{"step":1,"tok"#, "EOF while parsing a string at column 14"),
+            ("", "EOF while parsing a value at column 0"),
+            (r#"{"step":1,"tokens":-5,"epoch":0.1,"phase":"decay"}"#, "invalid value: integer `-5`"),
+            (r#"{"step":1,"tokens":5,"epoch":NaN,"phase":"decay"}"#, "expected value"),
+            (r#"{"step":1,"tokens":5,"epoch":1e999,"phase":"decay"}"#, "number out of range"),
+            (r#"{"step":3,"tokens":5,"epoch":0.1,"phase":"decay"}"#, "step 2 after step 3"),
+        ] {
+            fs::write(&metrics, format!("{}\n{bad}\n{}\n", lines[0], lines[2])).unwrap();
+            let error = RunFolder::open(&path).unwrap().points().unwrap_err();
+            let line = if why.starts_with("step") { 3 } else { 2 };
+            assert!(matches!(&error, Error::Line { line: found, .. } if *found == line), "{error}");
+            let said = error.to_string();
+            assert!(said.contains("metrics.jsonl` line") && said.contains(why), "{said}");
+            assert!(RunFolder::resume(&path, &spec()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_leaves_the_curve_as_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        let mut run = create(&root.path().join("run"));
+        run.append(&point(0)).unwrap();
+        let error = run.append(&Point { loss: Some(f64::NAN), ..point(1) }).unwrap_err();
+        assert!(
+            error.to_string().ends_with("cannot grow: `loss` is NaN at step 1, expected a finite number")
+        );
+        assert_eq!(steps(&run), [0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "step 1 after step 2")]
+    fn a_curve_does_not_go_back_by_itself() {
+        let root = tempfile::tempdir().unwrap();
+        let mut run = create(&root.path().join("run"));
+        run.append(&point(2)).unwrap();
+        let _ = run.append(&point(1));
+    }
+
+    #[test]
+    fn one_process_writes_at_a_time() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        let run = create(&path);
+        let locked = |error| matches!(error, Error::Disk(disk::Error::Locked { .. }));
+        assert!(locked(RunFolder::resume(&path, &spec()).unwrap_err()));
+        assert!(RunFolder::open(&path).is_ok());
+        drop(run);
+        RunFolder::resume(&path, &spec()).unwrap();
+    }
+
+    #[test]
+    fn done_comes_last_and_ends_the_run() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        let mut run = create(&path);
+        run.append(&point(0)).unwrap();
+        // What cannot be written is found out before anything is.
+        let wrong = Done { seconds: f64::NAN, ..done() };
+        assert!(matches!(run.finish(&wrong), Err(Error::Unwritable { .. })));
+        assert!(!path.join("trainer_state.json").exists());
+        // Nor is a run done whose trainer state could not be written.
+        let run = RunFolder::resume(&path, &spec()).unwrap();
+        fs::create_dir(path.join("trainer_state.json")).unwrap();
+        assert!(run.finish(&done()).is_err());
+        assert!(!RunFolder::open(&path).unwrap().is_done());
+        fs::remove_dir(path.join("trainer_state.json")).unwrap();
+
+        let folder = RunFolder::resume(&path, &spec()).unwrap().finish(&done()).unwrap();
+        assert!(folder.is_done() && path.join("trainer_state.json").is_file());
+        assert_eq!(folder.done().unwrap(), Some(done()));
+        let error = RunFolder::resume(&path, &spec()).unwrap_err();
+        assert!(matches!(error, Error::Done { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_log_grows_by_lines_over_several_takes() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        create(&path).log("started").unwrap();
+        RunFolder::resume(&path, &spec()).unwrap().log("resumed\n").unwrap();
+        assert_eq!(fs::read_to_string(path.join("log.txt")).unwrap(), "started\nresumed\n");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn a_curve_cut_anywhere_keeps_its_whole_lines(count in 0_u64..12, share in 0.0..=1.0_f64) {
+            let root = tempfile::tempdir().unwrap();
+            let path = root.path().join("run");
+            let mut run = create(&path);
+            (0..count).for_each(|step| run.append(&point(step)).unwrap());
+            drop(run);
+            let bytes = fs::read(path.join(METRICS)).unwrap();
+            let cut = &bytes[..(share * bytes.len() as f64) as usize];
+            fs::write(path.join(METRICS), cut).unwrap();
+            let whole = cut.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            let mut run = RunFolder::resume(&path, &spec()).unwrap();
+            prop_assert_eq!(steps(&run), (0..whole).collect::<Vec<_>>());
+            (whole..count).for_each(|step| run.append(&point(step)).unwrap());
+            prop_assert_eq!(fs::read(path.join(METRICS)).unwrap(), bytes);
+        }
+
+        #[test]
+        fn truncation_keeps_the_steps_up_to_the_checkpoint(count in 0_u64..12, until in 0_u64..14) {
+            let root = tempfile::tempdir().unwrap();
+            let mut run = create(&root.path().join("run"));
+            (0..count).for_each(|step| run.append(&point(step)).unwrap());
+            let whole = fs::read(run.path().join(METRICS)).unwrap();
+            run.truncate_after(until).unwrap();
+            prop_assert_eq!(steps(&run), (0..count.min(until + 1)).collect::<Vec<_>>());
+            (until + 1..count).for_each(|step| run.append(&point(step)).unwrap());
+            prop_assert_eq!(fs::read(run.path().join(METRICS)).unwrap(), whole);
+        }
+    }
+}
