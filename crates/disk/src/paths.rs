@@ -9,7 +9,8 @@ use crate::{Error, Result, io_error};
 /// The path `folder/relative`, once it is sure that it stays inside `folder`.
 ///
 /// Refuses an empty or absolute path, `..`, a NUL, and a link that leads out of the folder or nowhere. What the
-/// path names need not exist; `folder` must.
+/// path names need not exist; `folder` must. The cache of the Hugging Face hub keeps its files in `blobs` and
+/// makes folders of links to them, `snapshots/<revision>`: from there, links into that `blobs` are followed.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
@@ -51,6 +52,7 @@ pub fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
     }
     match fs::canonicalize(part) {
         Ok(real) if real.starts_with(&root) => Ok(path),
+        Ok(real) if hub_blobs(&root).is_some_and(|blobs| real.starts_with(blobs)) => Ok(path),
         Ok(_) => refuse("a link in it leads out of the folder"),
         Err(_) => refuse("a link in it leads nowhere"),
     }
@@ -62,6 +64,12 @@ pub(crate) fn split(path: &Path) -> Result<(&Path, &OsStr)> {
     let name = path.file_name().ok_or_else(nameless)?;
     let parent = path.parent().ok_or_else(nameless)?;
     Ok((if parent.as_os_str().is_empty() { Path::new(".") } else { parent }, name))
+}
+
+/// Where the hub's cache keeps the files of a snapshot: `<model>/blobs` for `<model>/snapshots/<revision>`.
+fn hub_blobs(folder: &Path) -> Option<PathBuf> {
+    let snapshots = folder.parent().filter(|parent| parent.file_name() == Some(OsStr::new("snapshots")))?;
+    Some(snapshots.parent()?.join("blobs"))
 }
 
 #[cfg(test)]
@@ -106,6 +114,27 @@ mod tests {
             assert!(matches!(found, Err(Error::Outside { .. })), "{relative}: {found:?}");
         }
         assert!(inside(&folder, "within/new").is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_snapshot_of_the_hub_may_link_to_its_blobs_and_nowhere_else() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        let model = root.path().join("models--a--b");
+        let snapshot = model.join("snapshots/0123");
+        fs::create_dir_all(&snapshot).unwrap();
+        fs::create_dir(model.join("blobs")).unwrap();
+        fs::write(model.join("blobs/abc"), "x").unwrap();
+        fs::write(model.join("secret"), "x").unwrap();
+        symlink("../../blobs/abc", snapshot.join("model.safetensors")).unwrap();
+        symlink("../../secret", snapshot.join("config.json")).unwrap();
+        assert!(inside(&snapshot, "model.safetensors").is_ok());
+        assert!(matches!(inside(&snapshot, "config.json"), Err(Error::Outside { .. })));
+        // The same layout under another name is no cache.
+        fs::rename(model.join("snapshots"), model.join("others")).unwrap();
+        let found = inside(&model.join("others/0123"), "model.safetensors");
+        assert!(matches!(found, Err(Error::Outside { .. })));
     }
 
     #[cfg(unix)]
