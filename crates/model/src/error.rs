@@ -110,6 +110,17 @@ pub enum Error {
         shard: String,
     },
 
+    /// The index places a tensor in a shard that does not have it.
+    #[error("`{path}` places `{tensor}` in `{shard}`, which does not hold it")]
+    NotInShard {
+        /// The index.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The shard.
+        shard: PathBuf,
+    },
+
     /// A safetensors file is shorter or longer than its header says.
     #[error("`{path}` has {found} bytes, expected {expected} by its header{}", truncated(*found, *expected))]
     FileLength {

@@ -7,5 +7,14 @@ pub mod config;
 pub mod count;
 pub mod error;
 pub mod family;
+pub mod folder;
+pub mod safetensors;
 
 pub use error::{Error, Result};
+pub mod backend;
+pub mod batch;
+pub mod decoder;
+pub mod layout;
+pub mod rope;
+pub mod weights;
+pub mod workspace;

@@ -75,10 +75,11 @@ impl RawConfig {
                 Value::Array(entries) if field.contains("layer") && entries.len() == layers => {
                     *entries = kept.iter().map(|&layer| entries[layer].clone()).collect();
                 }
-                Value::Number(last) if field == "max_window_layers" => {
-                    if last.as_u64().is_some_and(|last| last > kept.len() as u64) {
-                        *value = kept.len().into();
-                    }
+                Value::Number(last)
+                    if field == "max_window_layers"
+                        && last.as_u64().is_some_and(|last| last > kept.len() as u64) =>
+                {
+                    *value = kept.len().into();
                 }
                 _ => {}
             }

@@ -1,0 +1,193 @@
+//! A model folder as Hugging Face lays it out: `config.json`, weights in one file or in shards, a tokenizer.
+//!
+//! Opening a folder reads headers only; weights are read when they are asked for.
+
+mod files;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::config::{ModelConfig, RawConfig};
+use crate::error::{Error, Result};
+use crate::family::{self, TensorSpec};
+use crate::safetensors::{Dtype, TensorView};
+use files::Files;
+pub use write::{FolderWriter, SHARD_LIMIT};
+
+/// Longest `config.json` or index that is read, in bytes.
+const JSON_LIMIT: u64 = 64 << 20;
+
+/// A model folder whose headers have been checked against its configuration.
+#[derive(Debug)]
+pub struct ModelFolder {
+    path: PathBuf,
+    raw: RawConfig,
+    config: ModelConfig,
+    files: Files,
+    dtype: Dtype,
+    problems: Vec<String>,
+}
+
+impl ModelFolder {
+    /// Opens a folder and checks that every tensor of its configuration is there, in its shape.
+    ///
+    /// # Errors
+    ///
+    /// Where the configuration is refused; weights are missing or only there as pickle files; a shard is
+    /// missing, cut short or contradicts itself; the index names a path outside the folder or a tensor that
+    /// its shard does not have; a tensor is missing, has another shape than the configuration gives it, or is
+    /// stored as anything but F32, F16 or BF16.
+    pub fn open(path: &Path) -> Result<Self> {
+        let raw = Self::raw_config_of(path)?;
+        let config = ModelConfig::from_raw(&raw)?;
+        let files = Files::open(path)?;
+        let specs = family::tensors(&config);
+        let mut elements = BTreeMap::new();
+        for spec in &specs {
+            let file = files.holding(&spec.name)?;
+            let view = file.tensor(&spec.name)?;
+            if view.shape != spec.shape {
+                return Err(Error::Shape {
+                    path: file.path().to_path_buf(),
+                    tensor: spec.name.clone(),
+                    found: view.shape.to_vec(),
+                    expected: spec.shape.clone(),
+                });
+            }
+            *elements.entry(view.dtype).or_insert(0) += view.len();
+        }
+        let (&dtype, _) = elements.iter().max_by_key(|&(_, count)| count).expect("a model has tensors");
+        let problems = problems(&files, &config, &specs);
+        Ok(Self { path: path.to_path_buf(), raw, config, files, dtype, problems })
+    }
+
+    /// The configuration of a folder that need not hold anything else, or of a `config.json` itself.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none or it is refused.
+    pub fn config_of(path: &Path) -> Result<ModelConfig> {
+        ModelConfig::from_raw(&Self::raw_config_of(path)?)
+    }
+
+    /// The fields of that configuration, unchecked.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none or it is no JSON object.
+    pub fn raw_config_of(path: &Path) -> Result<RawConfig> {
+        let file = if path.is_file() { path.to_path_buf() } else { path.join("config.json") };
+        RawConfig::from_json(&disk::read(&file, JSON_LIMIT)?, &file)
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The configuration as it was written.
+    pub fn raw_config(&self) -> &RawConfig {
+        &self.raw
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder's own name, also where the path ends in `.` or `..`.
+    pub fn name(&self) -> String {
+        let named = self.path.file_name().map(ToOwned::to_owned);
+        let real = || self.path.canonicalize().ok()?.file_name().map(ToOwned::to_owned);
+        named.or_else(real).map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// How most elements are stored.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// What is odd about the folder without making it useless, a sentence each.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// The tokenizer, where the folder has one.
+    pub fn tokenizer_json(&self) -> Option<PathBuf> {
+        Some(self.path.join("tokenizer.json")).filter(|path| path.is_file())
+    }
+
+    /// A tensor as it is stored.
+    ///
+    /// # Errors
+    ///
+    /// Where `spec` is not a tensor of this folder.
+    pub fn tensor(&self, spec: &TensorSpec) -> Result<TensorView<'_>> {
+        self.files.holding(&spec.name)?.tensor(&spec.name)
+    }
+
+    /// Reads a whole tensor as f32, in row order.
+    ///
+    /// # Errors
+    ///
+    /// Where an element is NaN or infinite.
+    ///
+    /// # Panics
+    ///
+    /// Where `out` has another length than the tensor.
+    pub fn read_f32(&self, spec: &TensorSpec, out: &mut [f32]) -> Result<()> {
+        let file = self.files.holding(&spec.name)?;
+        file.tensor(&spec.name)?.to_f32(out).map_err(|index| Error::NotFinite {
+            path: file.path().to_path_buf(),
+            tensor: spec.name.clone(),
+            index,
+            value: out[index],
+        })
+    }
+
+    /// Gives the memory behind a tensor back; it is read from the file again when it is next used.
+    pub fn release(&self, spec: &TensorSpec) {
+        if let Ok(file) = self.files.holding(&spec.name) {
+            file.release(&spec.name);
+        }
+    }
+
+    /// SHA-256 of the model's tensors in the order of [`family::tensors`]: of each its name, type and shape
+    /// as `name\0type\0rows,columns\0` and then its bytes, so that a folder has the same hash however it is
+    /// cut into shards.
+    ///
+    /// # Errors
+    ///
+    /// Never for a folder that opened; the signature follows [`ModelFolder::tensor`].
+    pub fn weights_hash(&self) -> Result<String> {
+        let mut hash = Sha256::new();
+        for spec in family::tensors(&self.config) {
+            let view = self.tensor(&spec)?;
+            let shape: Vec<String> = view.shape.iter().map(usize::to_string).collect();
+            let head = format!("{}\0{}\0{}\0", spec.name, view.dtype.name(), shape.join(","));
+            hash.update(head.as_bytes());
+            hash.update(view.bytes);
+            self.release(&spec);
+        }
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Tensors that the network does not use, other than those that many published folders carry.
+fn problems(files: &Files, config: &ModelConfig, specs: &[TensorSpec]) -> Vec<String> {
+    let known: BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let mut problems = Vec::new();
+    for (name, file) in files.tensors() {
+        let redundant_head = config.tie_word_embeddings && name == "lm_head.weight";
+        if known.contains(name) || redundant_head || name.ends_with(".rotary_emb.inv_freq") {
+            continue;
+        }
+        let name = crate::safetensors::shown(name);
+        problems
+            .push(format!("`{name}` in `{}` belongs to no part of the model and is ignored", file.display()));
+    }
+    problems
+}

@@ -1,0 +1,129 @@
+//! Which file holds which tensor: one `model.safetensors`, or the shards that an index names.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::JSON_LIMIT;
+use crate::error::{Error, Result};
+use crate::safetensors::{SafeTensors, shown};
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// The opened weight files of a folder.
+#[derive(Debug)]
+pub(super) struct Files {
+    folder: PathBuf,
+    files: Vec<SafeTensors>,
+    /// Where each tensor lies, as a position in `files`.
+    places: BTreeMap<String, usize>,
+}
+
+impl Files {
+    pub(super) fn open(folder: &Path) -> Result<Self> {
+        // Where both stand, the single file is what transformers loads.
+        if folder.join(SINGLE).exists() {
+            return Self::single(folder);
+        }
+        if folder.join(INDEX).exists() {
+            return Self::sharded(folder);
+        }
+        Err(no_weights(folder))
+    }
+
+    /// The file that holds a tensor.
+    pub(super) fn holding(&self, tensor: &str) -> Result<&SafeTensors> {
+        let place = self.places.get(tensor).ok_or_else(|| Error::MissingTensor {
+            path: if self.files.len() == 1 {
+                self.files[0].path().to_path_buf()
+            } else {
+                self.folder.clone()
+            },
+            tensor: shown(tensor),
+        })?;
+        Ok(&self.files[*place])
+    }
+
+    /// Every tensor of every file, sorted within its file.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.files.iter().flat_map(|file| file.names().map(|name| (name, file.path())))
+    }
+
+    fn single(folder: &Path) -> Result<Self> {
+        let file = SafeTensors::open(&folder.join(SINGLE))?;
+        let places = file.names().map(|name| (name.to_owned(), 0)).collect();
+        Ok(Self { folder: folder.to_path_buf(), files: vec![file], places })
+    }
+
+    fn sharded(folder: &Path) -> Result<Self> {
+        let index_path = folder.join(INDEX);
+        let index: Index =
+            serde_json::from_slice(&disk::read(&index_path, JSON_LIMIT)?).map_err(|error| Error::Json {
+                path: index_path.clone(),
+                what: "an index of shards",
+                reason: error.to_string(),
+            })?;
+        let mut shards = BTreeMap::new();
+        let mut files: Vec<SafeTensors> = Vec::new();
+        let mut places = BTreeMap::new();
+        for (tensor, shard) in index.weight_map {
+            let place = match shards.get(&shard) {
+                Some(&place) => place,
+                None => {
+                    let path = shard_path(folder, &shard)?;
+                    if !path.exists() {
+                        return Err(Error::MissingShard { path: index_path, shard: shown(&shard) });
+                    }
+                    files.push(SafeTensors::open(&path)?);
+                    shards.insert(shard, files.len() - 1);
+                    files.len() - 1
+                }
+            };
+            let file = &files[place];
+            if !file.contains(&tensor) {
+                return Err(Error::NotInShard {
+                    path: index_path,
+                    tensor: shown(&tensor),
+                    shard: file.path().to_path_buf(),
+                });
+            }
+            places.insert(tensor, place);
+        }
+        Ok(Self { folder: folder.to_path_buf(), files, places })
+    }
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+fn shard_path(folder: &Path, shard: &str) -> Result<PathBuf> {
+    let mut components = Path::new(shard).components();
+    let plain = matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
+    // A plain name may be a link that leads out of the folder: that is how the hub's cache keeps its files,
+    // and links are the user's own, where paths come from whoever wrote the index.
+    if plain && !shard.contains('\0') { Ok(folder.join(shard)) } else { Ok(disk::inside(folder, shard)?) }
+}
+
+fn no_weights(folder: &Path) -> Error {
+    let path = folder.to_path_buf();
+    // A checkpoint of the Trainer also holds `optimizer.pt` and `training_args.bin`, which are no weights.
+    let pickled = |name: &str| {
+        ["pytorch_model", "model", "consolidated"].iter().any(|begin| name.starts_with(begin))
+            && [".bin", ".pt", ".pth", ".bin.index.json"].iter().any(|end| name.ends_with(end))
+    };
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| pickled(name))
+        .collect();
+    names.sort_unstable();
+    match names.into_iter().next() {
+        Some(file) => Error::PickleWeights { path, file: shown(&file) },
+        None => Error::NoWeights { path },
+    }
+}

@@ -1,0 +1,113 @@
+//! Stored elements to f32 and back.
+
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+
+use super::Dtype;
+
+/// Elements converted at a time where a copy of them is needed.
+const CHUNK: usize = 4096;
+
+/// Converts little-endian elements, exactly.
+pub(super) fn to_f32(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
+    match dtype {
+        Dtype::F32 => {
+            for (value, four) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                *value = f32::from_le_bytes(*four);
+            }
+        }
+        Dtype::BF16 => {
+            for (value, two) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                *value = f32::from_bits(u32::from(u16::from_le_bytes(*two)) << 16);
+            }
+        }
+        Dtype::F16 => {
+            // By the chunk, since the processor converts f16 eight at a time.
+            let mut chunk = [f16::ZERO; CHUNK];
+            for (values, bytes) in out.chunks_mut(CHUNK).zip(bytes.chunks(2 * CHUNK)) {
+                let chunk = &mut chunk[..values.len()];
+                for (half, two) in chunk.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                    *half = f16::from_le_bytes(*two);
+                }
+                chunk.convert_to_f32_slice(values);
+            }
+        }
+    }
+}
+
+/// Appends elements in little endian, rounded to the nearest, ties to even.
+///
+/// The first value that is finite but too large for `dtype` is the error, by its index.
+pub(super) fn from_f32(dtype: Dtype, values: &[f32], out: &mut Vec<u8>) -> Result<(), usize> {
+    out.reserve(values.len() * dtype.size());
+    match dtype {
+        Dtype::F32 => out.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+        Dtype::BF16 => {
+            for (index, &value) in values.iter().enumerate() {
+                let rounded = bf16::from_f32(value);
+                if value.is_finite() && !rounded.is_finite() {
+                    return Err(index);
+                }
+                out.extend(rounded.to_le_bytes());
+            }
+        }
+        Dtype::F16 => {
+            let mut chunk = [f16::ZERO; CHUNK];
+            for (place, values) in values.chunks(CHUNK).enumerate() {
+                let chunk = &mut chunk[..values.len()];
+                chunk.convert_from_f32_slice(values);
+                for (index, (half, value)) in chunk.iter().zip(values).enumerate() {
+                    if value.is_finite() && !half.is_finite() {
+                        return Err(place * CHUNK + index);
+                    }
+                    out.extend(half.to_le_bytes());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sixteen_bit_float_comes_back_with_its_bits() {
+        let bits: Vec<u16> = (0..=u16::MAX).collect();
+        let bytes: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+        for dtype in [Dtype::F16, Dtype::BF16] {
+            let mut values = vec![0.0; bits.len()];
+            to_f32(dtype, &bytes, &mut values);
+            let mut back = Vec::new();
+            from_f32(dtype, &values, &mut back).unwrap();
+            for (index, two) in back.as_chunks::<2>().0.iter().enumerate() {
+                if !values[index].is_nan() {
+                    assert_eq!(u16::from_le_bytes(*two), bits[index], "{dtype:?} {:04x}", bits[index]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sixteen_bits_round_to_the_nearest_and_ties_to_even() {
+        // Between 1 and the next bf16 (1 + 2^-7) and f16 (1 + 2^-10): a tie falls to the even 1, a little more rises.
+        for (dtype, step) in [(Dtype::BF16, 2.0_f32.powi(-7)), (Dtype::F16, 2.0_f32.powi(-10))] {
+            let asked = [1.0 + step / 2.0, 1.0 + step / 2.0 + step / 64.0, 1.0 + 1.5 * step];
+            let mut bytes = Vec::new();
+            from_f32(dtype, &asked, &mut bytes).unwrap();
+            let mut got = [0.0; 3];
+            to_f32(dtype, &bytes, &mut got);
+            assert_eq!(got, [1.0, 1.0 + step, 1.0 + 2.0 * step], "{dtype:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_too_large_for_its_type_is_named_by_its_index() {
+        let mut values = vec![1.0; CHUNK + 3];
+        values[CHUNK + 1] = 65_520.0;
+        assert_eq!(from_f32(Dtype::F16, &values, &mut Vec::new()), Err(CHUNK + 1));
+        assert_eq!(from_f32(Dtype::BF16, &[0.0, f32::MAX], &mut Vec::new()), Err(1));
+        assert_eq!(from_f32(Dtype::F32, &[f32::MAX], &mut Vec::new()), Ok(()));
+    }
+}

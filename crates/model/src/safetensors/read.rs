@@ -1,0 +1,102 @@
+//! Reading: a mapped file and views of its tensors.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::header::{Entry, parse, shown};
+use super::{Dtype, numbers};
+use crate::error::{Error, Result};
+
+/// A mapped safetensors file whose header has been checked. Only the header has been read.
+#[derive(Debug)]
+pub struct SafeTensors {
+    path: PathBuf,
+    map: disk::Map,
+    entries: BTreeMap<String, Entry>,
+}
+
+/// One tensor as it lies in a file.
+#[derive(Debug, Clone, Copy)]
+pub struct TensorView<'a> {
+    /// How its elements are stored.
+    pub dtype: Dtype,
+    /// Its dimensions.
+    pub shape: &'a [usize],
+    /// Its elements in row order, little endian; not aligned.
+    pub bytes: &'a [u8],
+}
+
+impl TensorView<'_> {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.bytes.len() / self.dtype.size()
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Converts every element to f32, exactly; the first that is not finite is the error, by its index.
+    ///
+    /// # Panics
+    ///
+    /// Where `out` has another length than the tensor.
+    pub fn to_f32(&self, out: &mut [f32]) -> Result<(), usize> {
+        assert_eq!(out.len(), self.len(), "the room for a tensor has its length");
+        numbers::to_f32(self.dtype, self.bytes, out);
+        out.iter().position(|value| !value.is_finite()).map_or(Ok(()), Err)
+    }
+}
+
+impl SafeTensors {
+    /// Maps a file and checks its header.
+    ///
+    /// # Errors
+    ///
+    /// Where the file is missing, its header is no header, its length is not what the header adds up to, or
+    /// tensors overlap, leave holes, leave the file or have another size than their shape.
+    pub fn open(path: &Path) -> Result<Self> {
+        let map = disk::Map::open(path)?;
+        let entries = parse(path, &map)?;
+        Ok(Self { path: path.to_path_buf(), map, entries })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// Whether the file has a tensor of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// A tensor, by name.
+    ///
+    /// # Errors
+    ///
+    /// Where the file has no such tensor, or stores it as something else than F32, F16 or BF16.
+    pub fn tensor(&self, name: &str) -> Result<TensorView<'_>> {
+        let Some(entry) = self.entries.get(name) else {
+            return Err(Error::MissingTensor { path: self.path.clone(), tensor: shown(name) });
+        };
+        let Some(dtype) = Dtype::from_name(&entry.dtype) else {
+            let found = shown(&entry.dtype);
+            return Err(Error::Dtype { path: self.path.clone(), tensor: shown(name), found });
+        };
+        Ok(TensorView { dtype, shape: &entry.shape, bytes: &self.map[entry.range.clone()] })
+    }
+
+    /// Gives the memory behind a tensor back; it is read from the file again when it is next used.
+    pub fn release(&self, name: &str) {
+        if let Some(entry) = self.entries.get(name) {
+            self.map.release(entry.range.clone());
+        }
+    }
+}

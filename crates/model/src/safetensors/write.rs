@@ -1,0 +1,177 @@
+//! Writing: the plan first, then the tensors in its order, in pieces of any size.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::{Dtype, numbers};
+use crate::error::{Error, Result};
+use crate::family::TensorSpec;
+
+/// A tensor that will be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// Its name.
+    pub name: String,
+    /// How its elements are stored.
+    pub dtype: Dtype,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+}
+
+impl Planned {
+    /// The plan to write the tensor `spec`, stored as `dtype`.
+    pub fn new(spec: &TensorSpec, dtype: Dtype) -> Self {
+        Self { name: spec.name.clone(), dtype, shape: spec.shape.clone() }
+    }
+
+    /// Its length in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.shape.iter().map(|&side| side as u64).product::<u64>() * self.dtype.size() as u64
+    }
+}
+
+/// A safetensors file being written aside.
+///
+/// Pieces that do not fit the plan are a bug of the caller and panic; nothing of such a file appears.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    file: disk::Aside,
+    plan: Vec<Planned>,
+    /// The tensor that the next piece belongs to, and how many of its bytes are there.
+    next: usize,
+    filled: u64,
+    converted: Vec<u8>,
+}
+
+impl Writer {
+    /// Starts a file that will hold the tensors of `plan` in this order, and writes its header.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    pub fn create(path: &Path, plan: Vec<Planned>) -> Result<Self> {
+        let mut file = disk::Aside::create(path)?;
+        file.write_all(&header(&plan)).map_err(disk::io_error("write", path))?;
+        let mut writer =
+            Self { path: path.to_path_buf(), file, plan, next: 0, filled: 0, converted: Vec::new() };
+        writer.pass_full();
+        Ok(writer)
+    }
+
+    /// The tensor that the next piece belongs to; none once all are written.
+    pub fn expected(&self) -> Option<&Planned> {
+        self.plan.get(self.next)
+    }
+
+    /// Writes a piece of the next tensor, as it will lie in the file.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// Where the piece is longer than what the tensor still lacks.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let tensor = self.expected().expect("every tensor of the plan is already written");
+        let left = tensor.bytes() - self.filled;
+        assert!(
+            bytes.len() as u64 <= left,
+            "a piece of {} bytes for `{}`, which lacks {left}",
+            bytes.len(),
+            tensor.name
+        );
+        self.file.write_all(bytes).map_err(disk::io_error("write", &self.path))?;
+        self.filled += bytes.len() as u64;
+        self.pass_full();
+        Ok(())
+    }
+
+    /// Writes a piece of the next tensor, rounded to its planned type (to the nearest, ties to even).
+    ///
+    /// # Errors
+    ///
+    /// Where a value is not finite or too large for the type, or the file cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// As [`Writer::write`].
+    pub fn write_f32(&mut self, values: &[f32]) -> Result<()> {
+        let tensor = self.expected().expect("every tensor of the plan is already written");
+        let (dtype, name) = (tensor.dtype, tensor.name.clone());
+        let mut index = (self.filled / dtype.size() as u64) as usize;
+        // In pieces, so that a large tensor is never held twice.
+        let mut converted = std::mem::take(&mut self.converted);
+        for piece in values.chunks(PIECE) {
+            if let Some(place) = piece.iter().position(|value| !value.is_finite()) {
+                let (path, index) = (self.path.clone(), index + place);
+                return Err(Error::NotFinite { path, tensor: name, index, value: piece[place] });
+            }
+            converted.clear();
+            if let Err(place) = numbers::from_f32(dtype, piece, &mut converted) {
+                let index = index + place;
+                return Err(Error::OutOfRange {
+                    tensor: name,
+                    index,
+                    value: piece[place],
+                    dtype: dtype.name(),
+                });
+            }
+            self.write(&converted)?;
+            index += piece.len();
+        }
+        self.converted = converted;
+        Ok(())
+    }
+
+    /// Syncs the file and puts it in its place.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// Where a tensor of the plan is not written.
+    pub fn commit(self) -> Result<()> {
+        if let Some(missing) = self.expected() {
+            panic!("`{}` is not written", missing.name);
+        }
+        Ok(self.file.commit()?)
+    }
+
+    /// Steps over tensors that have all their bytes; a tensor of no elements has them at once.
+    fn pass_full(&mut self) {
+        while self.expected().is_some_and(|tensor| tensor.bytes() == self.filled) {
+            self.next += 1;
+            self.filled = 0;
+        }
+    }
+}
+
+/// Values converted and written at a time.
+const PIECE: usize = 1 << 16;
+
+fn header(plan: &[Planned]) -> Vec<u8> {
+    let mut header = Map::new();
+    // Stock transformers refuse a file that does not say which framework wrote it.
+    header.insert("__metadata__".to_owned(), json!({ "format": "pt" }));
+    let mut start = 0;
+    for tensor in plan {
+        let end = start + tensor.bytes();
+        let entry =
+            json!({ "dtype": tensor.dtype.name(), "shape": tensor.shape, "data_offsets": [start, end] });
+        let before: Option<Value> = header.insert(tensor.name.clone(), entry);
+        assert!(before.is_none(), "`{}` stands twice in the plan", tensor.name);
+        start = end;
+    }
+    let mut json = serde_json::to_vec(&header).expect("a map of JSON values is always JSON");
+    // The data begins at a multiple of eight bytes, so that mapped elements are aligned.
+    json.resize(json.len().next_multiple_of(8), b' ');
+    let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+    bytes.append(&mut json);
+    bytes
+}
