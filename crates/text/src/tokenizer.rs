@@ -157,6 +157,7 @@ impl Tokenizer {
             model.dropout = None;
             inner.with_model(model);
         }
+        same_added_ids(&inner, &json).map_err(bad)?;
         let largest = inner.get_vocab(true).into_values().max().ok_or_else(|| bad("no tokens".to_owned()))?;
         if largest >= i32::MAX as u32 {
             return Err(bad(format!("token id {largest}, expected below {}", i32::MAX)));
@@ -174,6 +175,30 @@ impl Tokenizer {
         let text = special.or_else(|| BEGIN_TOKENS.iter().find(|text| self.id_of(text).is_some()))?;
         Some(BeginToken { id: self.id_of(text)?, text: (*text).to_owned() })
     }
+}
+
+/// The library numbers added tokens anew where the file leaves a gap, and says so only in a log; a model trained
+/// with the file's ids would then read other tokens than were written.
+fn same_added_ids(inner: &tokenizers::Tokenizer, json: &[u8]) -> std::result::Result<(), String> {
+    #[derive(Deserialize)]
+    struct File {
+        #[serde(default)]
+        added_tokens: Vec<Added>,
+    }
+    #[derive(Deserialize)]
+    struct Added {
+        id: u32,
+        content: String,
+    }
+    let file: File = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    for token in file.added_tokens {
+        match inner.token_to_id(&token.content) {
+            Some(id) if id == token.id => {}
+            Some(id) => return Err(format!("added token `{}` has id {}, expected {id}", token.content, token.id)),
+            None => return Err(format!("added token `{}` is not taken", token.content)),
+        }
+    }
+    Ok(())
 }
 
 /// `bos_token` of a `tokenizer_config.json`: a string, or an object with its `content`.
