@@ -95,7 +95,7 @@ def package_versions(python, packages):
     return json.loads(answer)
 
 
-def describe_environment(comparison, python, build):
+def describe_environment(comparison, python, built):
     memory = first_match("/proc/meminfo", "MemTotal")
     flags = (first_match("/proc/cpuinfo", "flags") or "").split()
     changed = output_of(["git", "status", "--porcelain", "--untracked-files=no"])
@@ -109,7 +109,7 @@ def describe_environment(comparison, python, build):
         "versions": package_versions(python, getattr(comparison, "PACKAGES", [])),
         "rustc": output_of(["rustc", "--version"]),
         "RUSTFLAGS": os.environ.get("RUSTFLAGS"),
-        "built_by_runner": build,
+        "built_by_runner": built,
         "commit": output_of(["git", "rev-parse", "HEAD"]),
         "uncommitted_changes": None if changed is None else bool(changed),
         "load_average_at_start": load_average(),
@@ -336,7 +336,8 @@ def main():
 
     if not asked.no_build:
         build_contenders(contenders)
-    environment = describe_environment(comparison, asked.python, not asked.no_build)
+    built = [name for name, contender in contenders.items() if contender.get("build") and not asked.no_build]
+    environment = describe_environment(comparison, asked.python, built)
     out = new_folder(asked.out, comparison.NAME)
     for key, value in environment.items():
         print(f"{key}: {value}")
