@@ -204,9 +204,9 @@ pub enum Error {
         value: f32,
     },
 
-    /// A weight is too large for the type that it is to be stored as.
-    #[error("`{tensor}` holds {value} at element {index}, too large for {dtype}")]
-    OutOfRange {
+    /// A weight is not finite, or too large for the type that it is to be stored as.
+    #[error("`{tensor}` holds {value} at element {index}, which cannot be stored as {dtype}")]
+    NotStorable {
         /// The tensor.
         tensor: String,
         /// The element, counted from 0 in row order.

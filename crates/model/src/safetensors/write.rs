@@ -106,19 +106,11 @@ impl Writer {
         // In pieces, so that a large tensor is never held twice.
         let mut converted = std::mem::take(&mut self.converted);
         for piece in values.chunks(PIECE) {
-            if let Some(place) = piece.iter().position(|value| !value.is_finite()) {
-                let (path, index) = (self.path.clone(), index + place);
-                return Err(Error::NotFinite { path, tensor: name, index, value: piece[place] });
-            }
             converted.clear();
-            if let Err(place) = numbers::from_f32(dtype, piece, &mut converted) {
-                let index = index + place;
-                return Err(Error::OutOfRange {
-                    tensor: name,
-                    index,
-                    value: piece[place],
-                    dtype: dtype.name(),
-                });
+            let infinite = piece.iter().position(|value| !value.is_finite()).map_or(Ok(()), Err);
+            if let Err(place) = infinite.and_then(|()| numbers::from_f32(dtype, piece, &mut converted)) {
+                let (index, value) = (index + place, piece[place]);
+                return Err(Error::NotStorable { tensor: name, index, value, dtype: dtype.name() });
             }
             self.write(&converted)?;
             index += piece.len();

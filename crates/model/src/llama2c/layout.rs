@@ -1,0 +1,186 @@
+//! The header of a model file, and where each tensor lies behind it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::config::{ModelConfig, RawConfig};
+use crate::error::{Error, Result};
+use crate::family::{self, Role, TensorSpec};
+
+/// `ak42` as the exporter writes it on a little-endian machine, and as other programs write the four letters.
+const MAGIC: [[u8; 4]; 2] = [*b"24ka", *b"ak42"];
+
+/// The header of version 1, padded.
+const HEADER_OF_VERSION_1: usize = 256;
+
+/// A configuration and the place of each of its tensors in the file.
+pub(super) struct Layout {
+    pub(super) config: ModelConfig,
+    /// First byte of each tensor, by name.
+    places: BTreeMap<String, usize>,
+}
+
+impl Layout {
+    /// Reads the header; the file must have exactly the length that follows from it.
+    pub(super) fn read(path: &Path, file: &[u8]) -> Result<Self> {
+        let header = Header::read(path, file)?;
+        let config = header.config(path)?;
+        let mut places = BTreeMap::new();
+        let mut end = header.length as u64;
+        let specs = family::tensors(&config);
+        let too_large = || refuse(path, "its header multiplies past 64 bits");
+        for part in header.order {
+            match part {
+                Part::Tensors(role) => {
+                    for spec in specs.iter().filter(|spec| spec.role == *role) {
+                        // Fits a usize: checked against the file's length below, before it is used.
+                        places.insert(spec.name.clone(), end as usize);
+                        end = end.checked_add(4 * spec.len() as u64).ok_or_else(too_large)?;
+                    }
+                }
+                // Cosines and sines, half a head each for every position; they are computed anew.
+                Part::Rotary => {
+                    let numbers = (header.context as u64).checked_mul(config.head_dim as u64);
+                    let bytes = numbers.and_then(|numbers| numbers.checked_mul(4));
+                    end = bytes.and_then(|bytes| end.checked_add(bytes)).ok_or_else(too_large)?;
+                }
+            }
+        }
+        if end != file.len() as u64 {
+            let found = file.len() as u64;
+            return Err(Error::FileLength { path: path.to_path_buf(), found, expected: end });
+        }
+        Ok(Self { config, places })
+    }
+
+    /// The bytes of a tensor in the file.
+    pub(super) fn range(&self, spec: &TensorSpec) -> Range<usize> {
+        let start = self.places[&spec.name];
+        start..start + 4 * spec.len()
+    }
+}
+
+enum Part {
+    /// The tensors of this role, block after block.
+    Tensors(Role),
+    Rotary,
+}
+
+const FIRST: &[Part] = &[
+    Part::Tensors(Role::Embedding),
+    Part::Tensors(Role::AttentionNorm),
+    Part::Tensors(Role::Query),
+    Part::Tensors(Role::Key),
+    Part::Tensors(Role::Value),
+    Part::Tensors(Role::AttentionOutput),
+    Part::Tensors(Role::FeedForwardNorm),
+    Part::Tensors(Role::Gate),
+    Part::Tensors(Role::Down),
+    Part::Tensors(Role::Up),
+    Part::Tensors(Role::FinalNorm),
+    Part::Rotary,
+    Part::Tensors(Role::Head),
+];
+
+const VERSION_1: &[Part] = &[
+    Part::Tensors(Role::AttentionNorm),
+    Part::Tensors(Role::FeedForwardNorm),
+    Part::Tensors(Role::FinalNorm),
+    Part::Tensors(Role::Embedding),
+    Part::Tensors(Role::Query),
+    Part::Tensors(Role::Key),
+    Part::Tensors(Role::Value),
+    Part::Tensors(Role::AttentionOutput),
+    Part::Tensors(Role::Gate),
+    Part::Tensors(Role::Down),
+    Part::Tensors(Role::Up),
+    Part::Tensors(Role::Head),
+];
+
+/// Seven numbers and what follows from the version.
+struct Header {
+    width: i32,
+    feed_forward: i32,
+    blocks: i32,
+    heads: i32,
+    key_value_heads: i32,
+    vocabulary: i32,
+    context: i32,
+    tied: bool,
+    /// Bytes before the first tensor.
+    length: usize,
+    order: &'static [Part],
+}
+
+impl Header {
+    fn read(path: &Path, file: &[u8]) -> Result<Self> {
+        if !file.first_chunk().is_some_and(|magic| MAGIC.contains(magic)) {
+            let numbers = numbers(path, file, 0)?;
+            // The first layout says by a negative vocabulary that the head is not the embedding.
+            let vocabulary = numbers[5].checked_abs().unwrap_or(0);
+            return Ok(Self::new(numbers, vocabulary, numbers[5] > 0, 28, FIRST));
+        }
+        if file.len() < HEADER_OF_VERSION_1 {
+            let (found, expected) = (file.len() as u64, HEADER_OF_VERSION_1 as u64);
+            return Err(Error::FileLength { path: path.to_path_buf(), found, expected });
+        }
+        let version = i32::from_le_bytes([file[4], file[5], file[6], file[7]]);
+        if version != 1 {
+            let reason = format!("version {version} is not read, only 1 and the one without a number");
+            return Err(refuse(path, &reason));
+        }
+        let numbers = numbers(path, file, 8)?;
+        let tied = match file[36] {
+            0 => false,
+            1 => true,
+            other => {
+                return Err(refuse(path, &format!("its flag for a shared head is {other}, expected 0 or 1")));
+            }
+        };
+        Ok(Self::new(numbers, numbers[5], tied, HEADER_OF_VERSION_1, VERSION_1))
+    }
+
+    fn new(numbers: [i32; 7], vocabulary: i32, tied: bool, length: usize, order: &'static [Part]) -> Self {
+        let [width, feed_forward, blocks, heads, key_value_heads, _, context] = numbers;
+        Self { width, feed_forward, blocks, heads, key_value_heads, vocabulary, context, tied, length, order }
+    }
+
+    /// The configuration, checked as any other is.
+    fn config(&self, path: &Path) -> Result<ModelConfig> {
+        let fields = json!({
+            "architectures": [family::LLAMA.architecture],
+            "hidden_size": self.width,
+            "intermediate_size": self.feed_forward,
+            "num_hidden_layers": self.blocks,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.key_value_heads,
+            "vocab_size": self.vocabulary,
+            "max_position_embeddings": self.context,
+            "tie_word_embeddings": self.tied,
+            // Both are constants of llama2.c.
+            "rms_norm_eps": 1e-5,
+            "rope_theta": 10_000.0,
+            "bos_token_id": super::tokenizer::BEGIN,
+        });
+        ModelConfig::from_raw(&RawConfig::from_json(fields.to_string().as_bytes(), path)?)
+    }
+}
+
+fn numbers(path: &Path, file: &[u8], at: usize) -> Result<[i32; 7]> {
+    let Some(bytes) = file.get(at..at + 28) else {
+        let (found, expected) = (file.len() as u64, at as u64 + 28);
+        return Err(Error::FileLength { path: path.to_path_buf(), found, expected });
+    };
+    let mut numbers = [0; 7];
+    for (number, four) in numbers.iter_mut().zip(bytes.as_chunks::<4>().0) {
+        *number = i32::from_le_bytes(*four);
+    }
+    Ok(numbers)
+}
+
+fn refuse(path: &Path, reason: &str) -> Error {
+    Error::Llama2c { path: path.to_path_buf(), what: "model", reason: reason.to_owned() }
+}
