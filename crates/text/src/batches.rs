@@ -5,7 +5,7 @@ use crate::error::Result;
 /// A batch is full at this many documents ...
 const DOCUMENTS: usize = 4096;
 /// ... or this many bytes of text.
-const BYTES: usize = 4 << 20;
+const BYTES: usize = 2 << 20;
 
 /// Gathers documents; the bounds are fixed, so batches do not depend on the number of threads.
 pub(crate) struct Batches<I> {

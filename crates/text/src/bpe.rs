@@ -82,17 +82,49 @@ fn count_words(documents: impl Iterator<Item = Result<String>>) -> Result<HashMa
     Ok(words)
 }
 
+/// Words of one document. Text repeats itself: each distinct piece is cut into words once.
 fn words_of(text: &str) -> Result<HashMap<String, u64>> {
-    let mut cut = PreTokenizedString::from(text);
-    split().pre_tokenize(&mut cut).map_err(failed)?;
-    let mut words: HashMap<String, u64> = HashMap::new();
-    for (word, _, _) in cut.get_splits(OffsetReferential::Original, OffsetType::Byte) {
-        match words.get_mut(word) {
-            Some(count) => *count += 1,
-            None => _ = words.insert(word.to_owned(), 1),
+    let mut pieces: HashMap<&str, u64> = HashMap::new();
+    for piece in Pieces(text) {
+        *pieces.entry(piece).or_default() += 1;
+    }
+    let mut words: HashMap<String, u64> = HashMap::with_capacity(pieces.len());
+    for (piece, times) in pieces {
+        let mut cut = PreTokenizedString::from(piece);
+        split().pre_tokenize(&mut cut).map_err(failed)?;
+        for (word, _, _) in cut.get_splits(OffsetReferential::Original, OffsetType::Byte) {
+            match words.get_mut(word) {
+                Some(count) => *count += times,
+                None => _ = words.insert(word.to_owned(), times),
+            }
         }
     }
     Ok(words)
+}
+
+/// Pieces of a text that begin with a lone space between two characters that are no white space.
+///
+/// GPT-2's pattern always cuts there: it takes white space either before a word or by itself, never after one.
+struct Pieces<'a>(&'a str);
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let mut before = ' ';
+        let mut characters = self.0.char_indices().peekable();
+        while let Some((at, character)) = characters.next() {
+            let after = characters.peek().map_or(' ', |(_, after)| *after);
+            if character == ' ' && !before.is_whitespace() && !after.is_whitespace() {
+                let (piece, rest) = self.0.split_at(at);
+                self.0 = rest;
+                return Some(piece);
+            }
+            before = character;
+        }
+        let rest = std::mem::take(&mut self.0);
+        (!rest.is_empty()).then_some(rest)
+    }
 }
 
 /// GPT-2's splitter; no space is put before a text, so that decoding gives exactly the text back.
@@ -103,4 +135,31 @@ fn split() -> ByteLevel {
 #[allow(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 fn failed(error: tokenizers::Error) -> Error {
     Error::Tokenize { action: "be trained", why: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_piece_begins_at_a_lone_space_between_words() {
+        let pieces: Vec<_> = Pieces(" a b's  c\n d e ").collect();
+        assert_eq!(pieces, [" a", " b's  c\n d", " e "]);
+    }
+
+    proptest! {
+        #[test]
+        fn words_counted_by_pieces_are_the_words_of_the_whole(
+            text in "([a-c'éß1٣ \\n\\t\u{a0}\u{2003}\u{85}\u{1c}.,—]|  |'s| 've){0,60}",
+        ) {
+            let mut whole: HashMap<String, u64> = HashMap::new();
+            let mut cut = PreTokenizedString::from(text.as_str());
+            split().pre_tokenize(&mut cut).unwrap();
+            for (word, _, _) in cut.get_splits(OffsetReferential::Original, OffsetType::Byte) {
+                *whole.entry(word.to_owned()).or_default() += 1;
+            }
+            prop_assert_eq!(words_of(&text).unwrap(), whole);
+        }
+    }
 }

@@ -194,7 +194,9 @@ fn same_added_ids(inner: &tokenizers::Tokenizer, json: &[u8]) -> std::result::Re
     for token in file.added_tokens {
         match inner.token_to_id(&token.content) {
             Some(id) if id == token.id => {}
-            Some(id) => return Err(format!("added token `{}` has id {}, expected {id}", token.content, token.id)),
+            Some(id) => {
+                return Err(format!("added token `{}` has id {}, expected {id}", token.content, token.id));
+            }
             None => return Err(format!("added token `{}` is not taken", token.content)),
         }
     }
