@@ -111,6 +111,8 @@ pub struct Evaluation {
     pub convention: Convention,
     /// The most tokens that a prediction may look back on, the window of the evaluator.
     pub context: usize,
+    /// Tokens between the beginnings of two windows of a text longer than the context.
+    pub stride: usize,
     /// The most held-out tokens read.
     pub tokens: Tokens,
 }
@@ -172,13 +174,14 @@ impl RunSpec {
         } = self;
         let AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, clip_norm } = optimizer;
         let Schedule { warmup, decay } = schedule;
-        let Evaluation { points, first, convention, context: window, tokens: limit } = evaluation;
+        let Evaluation { points, first, convention, context: window, stride, tokens: limit } = evaluation;
         vec![
             ("base", base.clone()),
             ("batch", batch.to_string()),
             ("context", context.to_string()),
             ("corpus", corpus.clone()),
             ("evaluation.context", window.to_string()),
+            ("evaluation.stride", stride.to_string()),
             ("evaluation.convention", convention.name().to_string()),
             ("evaluation.first", first.0.to_string()),
             ("evaluation.points", points.to_string()),
@@ -301,6 +304,7 @@ mod tests {
                 first: Tokens(4096),
                 convention: Convention::Documents,
                 context: 256,
+                stride: 256,
                 tokens: Tokens(100_000),
             },
         }
@@ -309,12 +313,13 @@ mod tests {
     type Change = fn(&mut RunSpec);
 
     /// One change a field, under the field's name.
-    const CHANGES: [(&str, Change); 26] = [
+    const CHANGES: [(&str, Change); 27] = [
         ("base", |spec| spec.base.push('x')),
         ("batch", |spec| spec.batch += 1),
         ("context", |spec| spec.context += 1),
         ("corpus", |spec| spec.corpus.push('x')),
         ("evaluation.context", |spec| spec.evaluation.context += 1),
+        ("evaluation.stride", |spec| spec.evaluation.stride += 1),
         ("evaluation.convention", |spec| spec.evaluation.convention = Convention::Packed),
         ("evaluation.first", |spec| spec.evaluation.first.0 += 1),
         ("evaluation.points", |spec| spec.evaluation.points += 1),
@@ -345,7 +350,7 @@ mod tests {
     #[test]
     fn the_id_is_pinned() {
         // The same lines through Python's hashlib. A new value here gives every run on every disk a new name.
-        assert_eq!(spec().id(), "f3a0362bdea6c80c");
+        assert_eq!(spec().id(), "72d87868e8475c95");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `config.json` in: both styles of transformers, and everything that is refused.
 
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
+
 use std::path::Path;
 
 use model::config::{Llama3Scaling, ModelConfig, RawConfig};

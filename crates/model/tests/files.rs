@@ -1,11 +1,14 @@
 //! Model folders out and in: what is written comes back, and every hostile or damaged folder is refused.
 
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use disk::Existing;
 use model::config::{ModelConfig, RawConfig};
+use model::count::Count;
 use model::error::Error;
 use model::family;
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
@@ -504,6 +507,24 @@ fn a_configuration_is_read_without_weights_or_from_its_own_path() {
     assert_eq!(ModelFolder::config_of(&place.path().join("config.json")).unwrap(), config(true));
     assert!(matches!(ModelFolder::open(place.path()), Err(Error::NoWeights { .. })));
     assert!(ModelFolder::config_of(&place.path().join("nowhere")).is_err());
+}
+
+#[test]
+fn folders_written_by_stock_transformers_5_open() {
+    let parity = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/parity");
+    let mut opened = 0;
+    for entry in fs::read_dir(parity).unwrap() {
+        let path = entry.unwrap().path();
+        if path.join("model.safetensors").exists() {
+            let folder = ModelFolder::open(&path).unwrap();
+            assert!(folder.problems().is_empty(), "{:?}", folder.problems());
+            assert_eq!(folder.dtype(), Dtype::F32);
+            let total: usize = family::tensors(folder.config()).iter().map(family::TensorSpec::len).sum();
+            assert_eq!(Count::of(folder.config()).unwrap().total, total as u64);
+            opened += 1;
+        }
+    }
+    assert!(opened >= 5, "{opened}");
 }
 
 /// The hub's cache keeps a snapshot as links to files elsewhere.

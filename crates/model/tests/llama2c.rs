@@ -1,5 +1,7 @@
 //! Models of the llama2.c family: both layouts, the tokenizer, and files that lie.
 
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

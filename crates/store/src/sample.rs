@@ -35,6 +35,7 @@ pub(crate) fn spec() -> RunSpec {
             first: Tokens(512),
             convention: Convention::Documents,
             context: 64,
+            stride: 64,
             tokens: Tokens(1000),
         },
     }

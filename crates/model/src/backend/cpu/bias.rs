@@ -1,0 +1,68 @@
+//! A bias added to every row.
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::rows_of_chunk;
+use super::sums::sum_rows;
+use crate::backend::Scalar;
+
+/// `x += bias` by rows.
+pub(super) fn forward<T: Scalar>(arch: Arch, x: &mut [T], bias: &[T]) {
+    let columns = bias.len();
+    x.par_chunks_mut(rows_of_chunk(columns) * columns).for_each(|x| {
+        arch.dispatch(
+            #[inline(always)]
+            || {
+                for row in x.chunks_exact_mut(columns) {
+                    for (x, &bias) in row.iter_mut().zip(bias) {
+                        *x += bias;
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// `bias_grad +=` the sum of the rows of `x_grad`.
+pub(super) fn backward<T: Scalar>(arch: Arch, x_grad: &[T], bias_grad: &mut [T]) {
+    let columns = bias_grad.len();
+    let partial: Vec<Vec<T>> = x_grad
+        .par_chunks(rows_of_chunk(columns) * columns)
+        .map(|x_grad| {
+            let mut sums = vec![T::ZERO; columns];
+            arch.dispatch(
+                #[inline(always)]
+                || {
+                    for row in x_grad.chunks_exact(columns) {
+                        for (sum, &value) in sums.iter_mut().zip(row) {
+                            *sum += value;
+                        }
+                    }
+                },
+            );
+            sums
+        })
+        .collect();
+    sum_rows(&partial, bias_grad);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sums::dot;
+    use super::super::testing::{check_gradient, numbers};
+    use super::*;
+
+    #[test]
+    fn the_backward_pass_agrees_with_finite_differences() {
+        let x: Vec<f64> = numbers(4 * 9, 1);
+        let (bias, probe) = (numbers(9, 2), numbers(4 * 9, 3));
+        let mut bias_grad = vec![0.0; 9];
+        backward(Arch::new(), &probe, &mut bias_grad);
+        check_gradient("bias", &bias, &bias_grad, |bias| {
+            let mut out = x.clone();
+            forward(Arch::new(), &mut out, bias);
+            dot(&out, &probe)
+        });
+    }
+}

@@ -1,0 +1,266 @@
+//! Held-out loss: the one evaluator behind L0, every curve and the `eval` command.
+//!
+//! The convention, on which every published number hangs:
+//!
+//! - A document is its begin token, then the tokens of its text. The begin token is read and, where documents stand
+//!   apart, never predicted.
+//! - [`Convention::Documents`]: each document is read by itself. [`Convention::Packed`]: documents stand end to end, as
+//!   in training, attention runs across them, and the begin token of the next document is predicted like any other.
+//! - A text longer than the context is read in windows that begin `stride` tokens apart. Every token is
+//!   predicted exactly once, in the first window that reaches it; `stride = context` reads windows side by side, a smaller
+//!   stride gives each prediction at least `context - stride` tokens to look back on.
+//! - The loss is the sum over predicted tokens of -ln p, in nats, over their number.
+
+use std::ops::Range;
+
+use ledger::{Convention, Evaluation, Nats};
+use text::Part;
+
+use crate::backend::{Backend, IGNORED};
+use crate::batch::Batch;
+use crate::decoder::Decoder;
+use crate::workspace::Workspace;
+use crate::{Error, Result};
+
+/// Tokens that go through the network at once, at least; fixed, since it decides the order of sums.
+const BATCH: usize = 2048;
+
+/// How text is read for evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protocol {
+    /// Documents apart or packed.
+    pub convention: Convention,
+    /// Most tokens in a window.
+    pub context: usize,
+    /// Tokens between the beginnings of two windows, 1 to `context`.
+    pub stride: usize,
+    /// Stop once this many tokens are predicted.
+    pub limit: u64,
+}
+
+impl From<&Evaluation> for Protocol {
+    fn from(evaluation: &Evaluation) -> Self {
+        let &Evaluation { convention, context, stride, tokens, .. } = evaluation;
+        Protocol { convention, context, stride, limit: tokens.0 }
+    }
+}
+
+/// What an evaluation found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluated {
+    /// Documents in order, those that were reached.
+    pub documents: Vec<DocumentLoss>,
+}
+
+/// The loss on one document.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DocumentLoss {
+    /// Which document of the part.
+    pub document: usize,
+    /// Sum of -ln p over its tokens.
+    pub nats: f64,
+    /// How many were predicted.
+    pub tokens: u64,
+}
+
+impl Evaluated {
+    /// Tokens predicted.
+    pub fn tokens(&self) -> u64 {
+        self.documents.iter().map(|document| document.tokens).sum()
+    }
+
+    /// Mean loss, nats per token.
+    pub fn loss(&self) -> Nats {
+        let nats: f64 = self.documents.iter().map(|document| document.nats).sum();
+        Nats(nats / self.tokens() as f64)
+    }
+
+    /// Standard error of [`Evaluated::loss`] over the draw of documents (ratio estimator); none for fewer than two
+    /// documents. Losses of two models on the same text share most of it.
+    pub fn standard_error(&self) -> Option<Nats> {
+        let count = self.documents.len() as f64;
+        if count < 2.0 {
+            return None;
+        }
+        let loss = self.loss().0;
+        let spread = |d: &DocumentLoss| (d.nats - loss * d.tokens as f64).powi(2);
+        let squares: f64 = self.documents.iter().map(spread).sum();
+        Some(Nats((squares * count / (count - 1.0)).sqrt() / self.tokens() as f64))
+    }
+}
+
+/// Evaluates `weights` on a part of a corpus; `progress` hears of tokens predicted so far.
+///
+/// # Errors
+/// If the part cannot be read, holds an id that the model does not have, or has nothing to predict.
+pub fn evaluate<B: Backend>(
+    decoder: &Decoder<B>,
+    weights: &B::Buffer,
+    space: &mut Workspace<B>,
+    part: &Part,
+    protocol: &Protocol,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Evaluated> {
+    let windows = windows(part, protocol);
+    let mut documents: Vec<DocumentLoss> = Vec::new();
+    let mut batch = Batch::new();
+    let mut pending: Vec<Window> = Vec::new();
+    let mut predicted = 0;
+    for (index, window) in windows.iter().enumerate() {
+        window.push(part, &mut batch)?;
+        pending.push(window.clone());
+        if batch.tokens().len() < BATCH && index + 1 < windows.len() {
+            continue;
+        }
+        let losses = decoder.losses(weights, &batch, space)?;
+        for (window, rows) in pending.drain(..).zip(batch.sequences()) {
+            for (row, target) in (window.inputs().start + 1..).zip(&losses[rows.clone()]).map(|(t, l)| (l, t))
+            {
+                if window.counted.contains(&target) {
+                    add(&mut documents, part, window.document, target, *row);
+                    predicted += 1;
+                }
+            }
+        }
+        batch.clear();
+        progress(predicted);
+    }
+    if predicted == 0 {
+        return Err(Error::NothingToEvaluate { part: "held-out text".into() });
+    }
+    Ok(Evaluated { documents })
+}
+
+/// Tokens that [`evaluate`] will predict.
+pub fn planned_tokens(part: &Part, protocol: &Protocol) -> u64 {
+    windows(part, protocol).iter().map(|window| window.counted.end - window.counted.start).sum()
+}
+
+/// Adds the loss of the token at `target` to its document, `first` or one after it.
+fn add(documents: &mut Vec<DocumentLoss>, part: &Part, first: usize, target: u64, nats: f64) {
+    let mut document = documents.last().map_or(first, |last| last.document.max(first));
+    while part.document(document).end <= target {
+        document += 1;
+    }
+    match documents.last_mut() {
+        Some(last) if last.document == document => {
+            last.nats += nats;
+            last.tokens += 1;
+        }
+        _ => documents.push(DocumentLoss { document, nats, tokens: 1 }),
+    }
+}
+
+/// A stretch of the token stream that goes through the network as one sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Window {
+    /// Tokens read, the last of them only as a target.
+    tokens: Range<u64>,
+    /// Targets that count here.
+    counted: Range<u64>,
+    /// The document that it begins in.
+    document: usize,
+}
+
+impl Window {
+    fn inputs(&self) -> Range<u64> {
+        self.tokens.start..self.tokens.end - 1
+    }
+
+    fn push(&self, part: &Part, batch: &mut Batch) -> Result<()> {
+        let mut tokens = vec![0; (self.tokens.end - self.tokens.start) as usize];
+        part.read(self.tokens.start, &mut tokens)?;
+        let targets: Vec<u32> = (self.tokens.start + 1..)
+            .zip(&tokens[1..])
+            .map(|(at, &token)| if self.counted.contains(&at) { token } else { IGNORED })
+            .collect();
+        batch.push(&tokens[..targets.len()], &targets);
+        Ok(())
+    }
+}
+
+/// The windows of a part under a protocol, in order, until the limit is met.
+fn windows(part: &Part, protocol: &Protocol) -> Vec<Window> {
+    let mut windows = Vec::new();
+    let mut left = protocol.limit;
+    match protocol.convention {
+        Convention::Packed => cut(0..part.tokens(), 0, protocol, &mut left, &mut windows),
+        Convention::Documents => {
+            for document in 0..part.documents() {
+                cut(part.document(document), document, protocol, &mut left, &mut windows);
+            }
+        }
+    }
+    windows
+}
+
+/// Cuts one text, whose first token is never predicted.
+fn cut(text: Range<u64>, document: usize, protocol: &Protocol, left: &mut u64, windows: &mut Vec<Window>) {
+    let (context, stride) = (protocol.context as u64, protocol.stride as u64);
+    assert!((1..=context).contains(&stride), "stride {stride} of context {context}");
+    let mut start = text.start;
+    let mut next = text.start + 1;
+    while next < text.end && *left > 0 {
+        let end = text.end.min(start + context + 1).min(next + *left);
+        windows.push(Window { tokens: start..end, counted: next..end, document });
+        *left -= end - next;
+        next = end;
+        start += stride;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut_all(text: Range<u64>, context: usize, stride: usize, limit: u64) -> Vec<Window> {
+        let protocol = Protocol { convention: Convention::Packed, context, stride, limit };
+        let (mut left, mut windows) = (limit, Vec::new());
+        cut(text, 0, &protocol, &mut left, &mut windows);
+        windows
+    }
+
+    #[test]
+    fn windows_side_by_side_predict_every_token_but_the_first_once() {
+        let windows = cut_all(10..31, 8, 8, u64::MAX);
+        let tokens: Vec<_> = windows.iter().map(|window| window.tokens.clone()).collect();
+        assert_eq!(tokens, [10..19, 18..27, 26..31]);
+        let counted: Vec<_> = windows.iter().map(|window| window.counted.clone()).collect();
+        assert_eq!(counted, [11..19, 19..27, 27..31]);
+    }
+
+    #[test]
+    fn a_smaller_stride_gives_later_predictions_more_to_look_back_on() {
+        for window in cut_all(0..40, 8, 3, u64::MAX).iter().skip(1) {
+            assert!(window.counted.start - window.tokens.start >= 5, "{window:?}");
+        }
+    }
+
+    #[test]
+    fn every_target_counts_once_whatever_the_stride() {
+        for stride in 1..=8 {
+            for end in 0..40 {
+                let counted: Vec<u64> = cut_all(0..end, 8, stride, u64::MAX)
+                    .into_iter()
+                    .flat_map(|window| window.counted)
+                    .collect();
+                assert_eq!(counted, (1..end.max(1)).collect::<Vec<_>>(), "stride {stride}, {end} tokens");
+            }
+        }
+    }
+
+    #[test]
+    fn the_limit_is_met_exactly() {
+        let counted: u64 = cut_all(0..100, 8, 8, 13).iter().map(|w| w.counted.end - w.counted.start).sum();
+        assert_eq!(counted, 13);
+    }
+
+    #[test]
+    fn the_standard_error_is_that_of_a_ratio() {
+        let document = |nats, tokens| DocumentLoss { document: 0, nats, tokens };
+        let found = Evaluated { documents: vec![document(3.0, 2), document(1.0, 2)] };
+        assert_eq!(found.loss(), Nats(1.0));
+        assert!((found.standard_error().unwrap().0 - (2.0_f64 * 2.0).sqrt() / 4.0).abs() < 1e-15);
+        assert_eq!(Evaluated { documents: vec![document(3.0, 2)] }.standard_error(), None);
+    }
+}

@@ -1,0 +1,49 @@
+//! Rotary angles of a configuration, with Llama-3's stretching of the long wavelengths.
+
+use std::f64::consts::TAU;
+
+use crate::config::{Llama3Scaling, ModelConfig};
+
+/// The turning speeds of the channel pairs, in radians a position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rope {
+    speeds: Vec<f64>,
+}
+
+impl Rope {
+    /// Speeds theta^(-2i / dim), stretched where the configuration says so.
+    pub fn new(config: &ModelConfig) -> Self {
+        let dim = config.head_dim as f64;
+        let speeds = (0..config.head_dim / 2)
+            .map(|pair| config.rope_theta.powf(-2.0 * pair as f64 / dim))
+            .map(|speed| config.rope_scaling.map_or(speed, |scaling| scaling.stretch(speed)))
+            .collect();
+        Rope { speeds }
+    }
+
+    /// Cosines and sines of positions `0..positions`, each `[position, dim / 2]`.
+    pub fn table(&self, positions: usize) -> (Vec<f64>, Vec<f64>) {
+        let angles =
+            (0..positions).flat_map(|position| self.speeds.iter().map(move |speed| position as f64 * speed));
+        angles.map(|angle| (angle.cos(), angle.sin())).unzip()
+    }
+}
+
+impl Llama3Scaling {
+    /// Wavelengths beyond `original / low_freq_factor` are stretched by `factor`, those within
+    /// `original / high_freq_factor` are left alone, and between the two the speeds are blended (the
+    /// `llama3` rule of the Llama 3.1 release).
+    fn stretch(&self, speed: f64) -> f64 {
+        let original = self.original_max_position_embeddings as f64;
+        let wavelength = TAU / speed;
+        if wavelength < original / self.high_freq_factor {
+            return speed;
+        }
+        if wavelength > original / self.low_freq_factor {
+            return speed / self.factor;
+        }
+        let share =
+            (original / wavelength - self.low_freq_factor) / (self.high_freq_factor - self.low_freq_factor);
+        (1.0 - share) * speed / self.factor + share * speed
+    }
+}

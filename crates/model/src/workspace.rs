@@ -1,0 +1,110 @@
+//! Memory for activations, reserved once and used again.
+
+use crate::Result;
+use crate::backend::Backend;
+use crate::decoder::{Decoder, Shape, logit_rows};
+
+/// Buffers of a pass over a batch. It grows to the largest batch seen.
+pub struct Workspace<B: Backend> {
+    pub(crate) slots: Vec<Slot<B>>,
+    /// The stream that leaves the last block, `[tokens, hidden]`.
+    pub(crate) output: B::Buffer,
+    pub(crate) scratch: Scratch<B>,
+    rows: usize,
+    training: bool,
+}
+
+/// Activations of one block that its backward pass needs.
+pub(crate) struct Slot<B: Backend> {
+    /// Residual stream that enters the block, `[tokens, hidden]`.
+    pub(crate) input: B::Buffer,
+    /// Rotated queries and keys, and values, `[tokens, query + 2 key_value]`.
+    pub(crate) qkv: B::Buffer,
+    /// What attention gives, `[tokens, query]`.
+    pub(crate) mixed: B::Buffer,
+    /// Log-sum-exp of each row of scores, `[tokens, heads]`.
+    pub(crate) log_sums: B::Buffer,
+    /// Residual stream between attention and feed-forward, `[tokens, hidden]`.
+    pub(crate) middle: B::Buffer,
+    /// Gate and up, `[tokens, 2 inner]`.
+    pub(crate) gate_up: B::Buffer,
+}
+
+/// What every block uses in turn and nothing keeps.
+pub(crate) struct Scratch<B: Backend> {
+    pub(crate) normed: B::Buffer,
+    pub(crate) inverse_rms: B::Buffer,
+    pub(crate) inner: B::Buffer,
+    pub(crate) logits: B::Buffer,
+    pub(crate) gradients: Gradients<B>,
+}
+
+/// Gradients of activations; empty until the first training pass.
+pub(crate) struct Gradients<B: Backend> {
+    pub(crate) stream: B::Buffer,
+    pub(crate) normed: B::Buffer,
+    pub(crate) mixed: B::Buffer,
+    pub(crate) qkv: B::Buffer,
+}
+
+impl<B: Backend> Workspace<B> {
+    /// An empty workspace for this network's machine.
+    ///
+    /// # Errors
+    /// Those of the machine.
+    pub fn new(decoder: &Decoder<B>) -> Result<Self> {
+        let empty = || decoder.backend().allocate(0);
+        let scratch = Scratch {
+            normed: empty()?,
+            inverse_rms: empty()?,
+            inner: empty()?,
+            logits: empty()?,
+            gradients: Gradients { stream: empty()?, normed: empty()?, mixed: empty()?, qkv: empty()? },
+        };
+        Ok(Workspace { slots: Vec::new(), output: empty()?, scratch, rows: 0, training: false })
+    }
+
+    /// Makes room for `rows` tokens, the activations of `blocks` blocks and, if `training`, gradients.
+    pub(crate) fn reserve(
+        &mut self,
+        decoder: &Decoder<B>,
+        rows: usize,
+        blocks: usize,
+        training: bool,
+    ) -> Result<()> {
+        let vocabulary = decoder.config().vocab_size;
+        let allocate = |len| decoder.backend().allocate(len);
+        if rows > self.rows {
+            // Nothing is kept from one pass to the next: the smaller buffers go before the larger ones come.
+            *self = Workspace::new(decoder)?;
+            let shape = Shape::new(decoder.config(), rows);
+            self.output = allocate(shape.stream.end())?;
+            self.scratch.normed = allocate(shape.stream.end())?;
+            self.scratch.inverse_rms = allocate(rows)?;
+            self.scratch.inner = allocate(shape.inner.end())?;
+            self.scratch.logits = allocate(logit_rows(vocabulary).min(rows) * vocabulary)?;
+            self.rows = rows;
+        }
+        let shape = Shape::new(decoder.config(), self.rows);
+        while self.slots.len() < blocks {
+            self.slots.push(Slot {
+                input: allocate(shape.stream.end())?,
+                qkv: allocate(shape.qkv.end())?,
+                mixed: allocate(shape.mixed.end())?,
+                log_sums: allocate(shape.log_sums.end())?,
+                middle: allocate(shape.stream.end())?,
+                gate_up: allocate(shape.gate_up.end())?,
+            });
+        }
+        if training && !self.training {
+            self.scratch.gradients = Gradients {
+                stream: allocate(shape.stream.end())?,
+                normed: allocate(shape.stream.end())?,
+                mixed: allocate(shape.mixed.end())?,
+                qkv: allocate(shape.qkv.end())?,
+            };
+            self.training = true;
+        }
+        Ok(())
+    }
+}

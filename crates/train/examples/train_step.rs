@@ -1,0 +1,111 @@
+//! Times training steps of a Llama of a given shape on random text: forward, backward, clipping, AdamW.
+//!
+//! Prints one line of JSON, which `benches/peers` reads.
+
+use std::time::Instant;
+
+use clap::Parser;
+use ledger::AdamW;
+use model::backend::{Backend, cpu::Cpu};
+use model::batch::Batch;
+use model::config::ModelConfig;
+use model::decoder::Decoder;
+use model::workspace::Workspace;
+use train::Optimizer;
+
+#[derive(Parser)]
+struct Args {
+    #[arg(long)]
+    hidden: usize,
+    #[arg(long)]
+    layers: usize,
+    #[arg(long)]
+    heads: usize,
+    #[arg(long)]
+    kv_heads: usize,
+    #[arg(long)]
+    inner: usize,
+    #[arg(long)]
+    vocabulary: usize,
+    #[arg(long)]
+    length: usize,
+    #[arg(long)]
+    batch: usize,
+    #[arg(long, default_value_t = 12)]
+    steps: usize,
+    #[arg(long, default_value_t = 3)]
+    warmup: usize,
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let args = Args::parse();
+    rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?.install(|| run(&args))
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let config = serde_json::json!({
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": args.hidden,
+        "num_hidden_layers": args.layers,
+        "num_attention_heads": args.heads,
+        "num_key_value_heads": args.kv_heads,
+        "intermediate_size": args.inner,
+        "vocab_size": args.vocabulary,
+        "max_position_embeddings": args.length,
+        "rms_norm_eps": 1e-5,
+        "tie_word_embeddings": false,
+    });
+    let config = ModelConfig::from_json(config.to_string().as_bytes(), "bench".as_ref())?;
+    let decoder = Decoder::new(Cpu::<f32>::new(), &config, args.length)?;
+    let backend = decoder.backend();
+    let mut weights = backend.allocate(decoder.layout().len)?;
+    backend.upload(&model::weights::initial(&config, 1), &mut weights, 0)?;
+    let mut gradients = backend.allocate(decoder.layout().len)?;
+    let mut space = Workspace::new(&decoder)?;
+    let settings = AdamW {
+        learning_rate: 1e-3,
+        beta1: 0.9,
+        beta2: 0.95,
+        epsilon: 1e-8,
+        weight_decay: 0.1,
+        clip_norm: 1.0,
+    };
+    let mut optimizer = Optimizer::new(backend, decoder.layout(), &settings)?;
+
+    let mut batch = Batch::new();
+    let mut state = 1_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % args.vocabulary as u64) as u32
+    };
+    for _ in 0..args.batch {
+        let window: Vec<u32> = (0..=args.length).map(|_| random()).collect();
+        batch.push_window(&window)?;
+    }
+    let tokens = args.batch * args.length;
+    let (mut seconds, mut loss) = (Vec::new(), 0.0);
+    for step in 0..args.warmup + args.steps {
+        let begin = Instant::now();
+        backend.clear(&mut gradients, 0..decoder.layout().len)?;
+        let losses = decoder.accumulate(&weights, &batch, 1.0 / tokens as f64, &mut gradients, &mut space)?;
+        loss = losses.iter().sum::<f64>() / tokens as f64;
+        let norm = optimizer.norm(backend, &gradients)?;
+        optimizer.step(backend, &mut weights, &gradients, norm, settings.learning_rate)?;
+        if step >= args.warmup {
+            seconds.push(begin.elapsed().as_secs_f64());
+        }
+    }
+    seconds.sort_by(f64::total_cmp);
+    let median = seconds[seconds.len() / 2];
+    let figures = serde_json::json!({
+        "tokens_per_second": tokens as f64 / median,
+        "loss": loss,
+        "steps": args.steps,
+        "kernel": backend.kernel(),
+    });
+    println!("{figures}");
+    Ok(())
+}
