@@ -9,6 +9,7 @@ use tokenizers::tokenizer::{AddedToken, OffsetReferential, OffsetType, PreTokeni
 
 use crate::batches::Batches;
 use crate::error::{Error, Result};
+use crate::pieces::Pieces;
 use crate::tokenizer::Tokenizer;
 
 /// The token that ends one document and begins the next; its id is 0.
@@ -85,7 +86,7 @@ fn count_words(documents: impl Iterator<Item = Result<String>>) -> Result<HashMa
 /// Words of one document. Text repeats itself: each distinct piece is cut into words once.
 fn words_of(text: &str) -> Result<HashMap<String, u64>> {
     let mut pieces: HashMap<&str, u64> = HashMap::new();
-    for piece in Pieces(text) {
+    for piece in Pieces::new(text, 0) {
         *pieces.entry(piece).or_default() += 1;
     }
     let mut words: HashMap<String, u64> = HashMap::with_capacity(pieces.len());
@@ -102,31 +103,6 @@ fn words_of(text: &str) -> Result<HashMap<String, u64>> {
     Ok(words)
 }
 
-/// Pieces of a text that begin with a lone space between two characters that are no white space.
-///
-/// GPT-2's pattern always cuts there: it takes white space either before a word or by itself, never after one.
-struct Pieces<'a>(&'a str);
-
-impl<'a> Iterator for Pieces<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        let mut before = ' ';
-        let mut characters = self.0.char_indices().peekable();
-        while let Some((at, character)) = characters.next() {
-            let after = characters.peek().map_or(' ', |(_, after)| *after);
-            if character == ' ' && !before.is_whitespace() && !after.is_whitespace() {
-                let (piece, rest) = self.0.split_at(at);
-                self.0 = rest;
-                return Some(piece);
-            }
-            before = character;
-        }
-        let rest = std::mem::take(&mut self.0);
-        (!rest.is_empty()).then_some(rest)
-    }
-}
-
 /// GPT-2's splitter; no space is put before a text, so that decoding gives exactly the text back.
 fn split() -> ByteLevel {
     ByteLevel::new(false, true, true)
@@ -141,12 +117,6 @@ fn failed(error: tokenizers::Error) -> Error {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn a_piece_begins_at_a_lone_space_between_words() {
-        let pieces: Vec<_> = Pieces(" a b's  c\n d e ").collect();
-        assert_eq!(pieces, [" a", " b's  c\n d", " e "]);
-    }
 
     proptest! {
         #[test]

@@ -10,6 +10,7 @@ mod bpe;
 mod corpus;
 mod error;
 mod hash;
+mod pieces;
 mod reader;
 mod split;
 mod tokenizer;

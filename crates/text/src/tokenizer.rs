@@ -6,13 +6,18 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tokenizers::models::ModelWrapper;
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::processors::PostProcessorWrapper;
 
 use crate::error::{Error, Result};
 use crate::hash::{hex, sha256};
+use crate::pieces::Pieces;
 
 /// The largest `tokenizer.json` that is read, in bytes; the largest known ones are below 40 MiB.
 const LARGEST_FILE: u64 = 256 << 20;
+/// A text is encoded in pieces of about this many bytes where the tokenizer allows it: the library needs some 200
+/// bytes of memory for each byte of a text.
+const PIECE: usize = 1 << 12;
 /// Begin tokens by the names that model families gave them, most telling first.
 const BEGIN_TOKENS: [&str; 4] = ["<|begin_of_text|>", "<s>", "<bos>", "<|endoftext|>"];
 
@@ -37,6 +42,7 @@ pub struct Tokenizer {
     hash: String,
     vocabulary: usize,
     begin: Option<BeginToken>,
+    in_pieces: bool,
 }
 
 impl Tokenizer {
@@ -68,11 +74,16 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenize`] when the tokenizer has no token for a part of the text and none for the unknown.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self
-            .inner
-            .encode_fast(text, false)
-            .map_err(|error| Error::Tokenize { action: "encode a text", why: error.to_string() })?;
-        Ok(encoding.get_ids().to_vec())
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        let least = if self.in_pieces { PIECE } else { text.len() };
+        for piece in Pieces::new(text, least) {
+            let encoding = self
+                .inner
+                .encode_fast(piece, false)
+                .map_err(|error| Error::Tokenize { action: "encode a text", why: error.to_string() })?;
+            ids.extend_from_slice(encoding.get_ids());
+        }
+        Ok(ids)
     }
 
     /// Encodes documents on all threads of the current pool, in order; the result does not depend on their number.
@@ -162,8 +173,15 @@ impl Tokenizer {
         if largest >= i32::MAX as u32 {
             return Err(bad(format!("token id {largest}, expected below {}", i32::MAX)));
         }
-        let mut tokenizer =
-            Self { hash: hex(&sha256(&json)), vocabulary: largest as usize + 1, inner, json, begin: None };
+        let in_pieces = can_be_cut(&inner);
+        let mut tokenizer = Self {
+            in_pieces,
+            hash: hex(&sha256(&json)),
+            vocabulary: largest as usize + 1,
+            inner,
+            json,
+            begin: None,
+        };
         tokenizer.begin = tokenizer.well_known_begin_token();
         Ok(tokenizer)
     }
@@ -175,6 +193,15 @@ impl Tokenizer {
         let text = special.or_else(|| BEGIN_TOKENS.iter().find(|text| self.id_of(text).is_some()))?;
         Some(BeginToken { id: self.id_of(text)?, text: (*text).to_owned() })
     }
+}
+
+/// Whether a text may be encoded in [`Pieces`]: GPT-2's splitter and nothing around it that looks further.
+fn can_be_cut(inner: &tokenizers::Tokenizer) -> bool {
+    let gpt2 = matches!(inner.get_pre_tokenizer(), Some(PreTokenizerWrapper::ByteLevel(byte_level))
+        if byte_level.use_regex && !byte_level.add_prefix_space);
+    // Special tokens are text here; any other added token may hold spaces.
+    let added = inner.get_added_tokens_decoder();
+    gpt2 && inner.get_normalizer().is_none() && added.values().all(|token| token.special)
 }
 
 /// The library numbers added tokens anew where the file leaves a gap, and says so only in a log; a model trained
@@ -217,4 +244,26 @@ fn configured_begin_token(path: &Path) -> Result<Option<String>> {
     };
     let text = token.as_str().ok_or_else(|| bad(format!("`bos_token` is {token}, expected text")))?;
     Ok(Some(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn a_text_in_pieces_gives_the_tokens_of_the_whole(
+            words in proptest::collection::vec("[a-cé ,'\\n]{0,9}|<\\|endoftext\\|>|the", 2000..3000),
+        ) {
+            let text = words.join(" ");
+            let mut tokenizer = crate::train_bpe(std::iter::once(Ok(text.clone())), 300).unwrap();
+            prop_assert!(tokenizer.in_pieces && Pieces::new(&text, PIECE).count() > 1);
+            let pieces = tokenizer.encode(&text).unwrap();
+            tokenizer.in_pieces = false;
+            prop_assert_eq!(pieces, tokenizer.encode(&text).unwrap());
+        }
+    }
 }

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use text::{
-    Corpus, CorpusInfo, Documents, END_OF_TEXT, Error, Reading, Settings, Stage, Tokenizer, TokenizerSource, build,
-    held_out,
+    Corpus, CorpusInfo, Documents, END_OF_TEXT, Error, Reading, Settings, Stage, Tokenizer, TokenizerSource,
+    build, held_out,
 };
 
 /// A few hundred small documents, two of them twice.
@@ -70,7 +70,8 @@ fn every_document_comes_back_from_its_part() {
     let tokenizer = corpus.tokenizer().unwrap();
     let (expected_heldout, expected_train): (Vec<_>, Vec<_>) =
         stories().into_iter().partition(|text| held_out(text, 0.1));
-    let parts = [(corpus.train(), &info.train, expected_train), (corpus.heldout(), &info.heldout, expected_heldout)];
+    let parts =
+        [(corpus.train(), &info.train, expected_train), (corpus.heldout(), &info.heldout, expected_heldout)];
     for (part, counts, expected) in parts {
         let mut end = 0;
         let mut texts = Vec::new();
@@ -104,7 +105,10 @@ fn the_bytes_do_not_depend_on_the_number_of_threads() {
     };
     let one = with(1, "one");
     let names: Vec<_> = one.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["corpus.json", "heldout.bin", "heldout.idx", "tokenizer.json", "train.bin", "train.idx"]);
+    assert_eq!(
+        names,
+        ["corpus.json", "heldout.bin", "heldout.idx", "tokenizer.json", "train.bin", "train.idx"]
+    );
     assert_eq!(one, with(2, "two"));
     assert_eq!(one, with(5, "five"));
 }
@@ -114,7 +118,8 @@ fn progress_ends_with_all_bytes_of_both_readings() {
     let folder = tempfile::tempdir().unwrap();
     let input = write_stories(folder.path());
     let mut told = Vec::new();
-    build(&settings(input.clone(), folder.path().join("corpus")), &mut |progress| told.push(progress)).unwrap();
+    build(&settings(input.clone(), folder.path().join("corpus")), &mut |progress| told.push(progress))
+        .unwrap();
     let size = std::fs::metadata(input).unwrap().len();
     for stage in [Stage::Tokenizer, Stage::Tokens] {
         let last = told.iter().rfind(|progress| progress.stage == stage).unwrap();
@@ -167,8 +172,16 @@ fn bad_input_leaves_nothing_behind() {
     let bytes_alone = TokenizerSource::TrainBpe { vocabulary: 257 };
     let alone = Settings { inputs: vec![small], tokenizer: bytes_alone, ..good.clone() };
     let cases = [
-        ("a share of 0", Settings { heldout_share: 0.0, ..good.clone() }, "held-out share of 0, expected a number"),
-        ("a share of NaN", Settings { heldout_share: f64::NAN, ..good.clone() }, "held-out share of NaN, expected"),
+        (
+            "a share of 0",
+            Settings { heldout_share: 0.0, ..good.clone() },
+            "held-out share of 0, expected a number",
+        ),
+        (
+            "a share of NaN",
+            Settings { heldout_share: f64::NAN, ..good.clone() },
+            "held-out share of NaN, expected",
+        ),
         (
             "a held-out part without documents",
             alone.clone(),
@@ -220,9 +233,21 @@ fn cut(path: &Path) {
 fn a_corpus_that_lies_is_refused_by_name() {
     type Spoil = fn(&Path);
     let cases: [(&str, Spoil, &str); 10] = [
-        ("another format", |f| edit(f, "\"format\": 1", "\"format\": 2"), "`corpus.json`: format is 2, expected 1"),
-        ("no JSON", |f| std::fs::write(f.join("corpus.json"), "nothing").unwrap(), "`corpus.json`: content is unread"),
-        ("a vocabulary of 0", |f| edit(f, "\"vocabulary\": 320", "\"vocabulary\": 0"), "`corpus.json`: vocabulary is 0"),
+        (
+            "another format",
+            |f| edit(f, "\"format\": 1", "\"format\": 2"),
+            "`corpus.json`: format is 2, expected 1",
+        ),
+        (
+            "no JSON",
+            |f| std::fs::write(f.join("corpus.json"), "nothing").unwrap(),
+            "`corpus.json`: content is unread",
+        ),
+        (
+            "a vocabulary of 0",
+            |f| edit(f, "\"vocabulary\": 320", "\"vocabulary\": 0"),
+            "`corpus.json`: vocabulary is 0",
+        ),
         (
             "a begin token outside the vocabulary",
             |f| edit(f, "\"id\": 0", "\"id\": 320"),
@@ -233,7 +258,11 @@ fn a_corpus_that_lies_is_refused_by_name() {
             |f| edit(f, "\"documents\": 2", "\"documents\": 3"),
             "`train.idx`: number of documents is 2",
         ),
-        ("tokens that were not counted", |f| edit(f, "\"tokens\": ", "\"tokens\": 1"), "`train.idx`: number of tokens"),
+        (
+            "tokens that were not counted",
+            |f| edit(f, "\"tokens\": ", "\"tokens\": 1"),
+            "`train.idx`: number of tokens",
+        ),
         ("a bin cut short", |f| cut(&f.join("train.bin")), "`train.idx`: end of sequence"),
         ("an index cut short", |f| cut(&f.join("heldout.idx")), "`heldout.idx`: length is"),
         (
@@ -276,6 +305,62 @@ fn a_token_id_out_of_range_is_found_when_it_is_read() {
     );
     assert_eq!(error.to_string(), expected);
     assert!(corpus.verify().unwrap_err().to_string().contains("hash is "));
+}
+
+#[test]
+fn a_document_without_its_begin_token_is_found_by_verify() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, mut info) = built(folder.path());
+    let second = Corpus::open(&out).unwrap().heldout().document(1).start as usize;
+    let path = out.join("heldout.bin");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[2 * second] = 5;
+    std::fs::write(&path, bytes).unwrap();
+    info.heldout.hash = disk::sha256(&path).unwrap();
+    std::fs::write(out.join("corpus.json"), serde_json::to_vec(&info).unwrap()).unwrap();
+    let message = Corpus::open(&out).unwrap().verify().unwrap_err().to_string();
+    assert!(
+        message.ends_with("heldout.bin`: first token of document 1 is 5, expected the begin token 0"),
+        "{message}"
+    );
+}
+
+#[test]
+fn large_vocabularies_are_stored_in_four_bytes_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut vocabulary: serde_json::Map<String, serde_json::Value> =
+        (0..69_998).map(|i| (format!("unused {i}"), i.into())).collect();
+    vocabulary.insert("a".to_owned(), 69_998.into());
+    vocabulary.insert("<s>".to_owned(), 69_999.into());
+    let model = serde_json::json!({"type": "BPE", "vocab": vocabulary, "merges": []});
+    let path = folder.path().join("tokenizer.json");
+    std::fs::write(&path, serde_json::json!({"version": "1.0", "model": model}).to_string()).unwrap();
+    let input = folder.path().join("a.txt");
+    let texts: Vec<String> = (1..40).map(|i| "a".repeat(i)).collect();
+    std::fs::write(&input, texts.join(END_OF_TEXT)).unwrap();
+    let mut settings = settings(input, folder.path().join("corpus"));
+    settings.tokenizer = TokenizerSource::Load(path);
+    let info = build(&settings, &mut |_| ()).unwrap();
+    assert_eq!((info.vocabulary, info.begin.id), (70_000, 69_999));
+
+    let train = settings.out.join("train.bin");
+    let bytes = std::fs::read(&train).unwrap();
+    assert_eq!(bytes.len() as u64, 4 * info.train.tokens);
+    assert_eq!(bytes[..8], [0x6f, 0x11, 1, 0, 0x6e, 0x11, 1, 0], "69999 and 69998, little endian");
+    let corpus = Corpus::open(&settings.out).unwrap();
+    corpus.verify().unwrap();
+    let mut tokens = [0; 3];
+    let second = corpus.train().document(1);
+    corpus.train().read(second.start, &mut tokens).unwrap();
+    assert_eq!(tokens, [69_999, 69_998, 69_998]);
+    drop(corpus);
+
+    let spoiled = [&(-1i32).to_le_bytes()[..], &bytes[4..]].concat();
+    std::fs::write(&train, spoiled).unwrap();
+    let corpus = Corpus::open(&settings.out).unwrap();
+    let error = corpus.train().read(0, &mut tokens).unwrap_err();
+    assert!(matches!(error, Error::TokenOutOfRange { offset: 0, id: -1, vocabulary: 70_000, .. }), "{error}");
+    assert!(corpus.overlapping_documents().is_err());
 }
 
 #[test]

@@ -63,7 +63,8 @@ fn empty_documents_are_dropped_and_counted() {
 
 #[test]
 fn jsonl_gives_a_field_of_each_line() {
-    let content = "{\"text\": \"one\\n\\u00e9\", \"meta\": {\"text\": 1}}\r\n\n  \n{\"id\": 7, \"text\": \"two\"}";
+    let content =
+        "{\"text\": \"one\\n\\u00e9\", \"meta\": {\"text\": 1}}\r\n\n  \n{\"id\": 7, \"text\": \"two\"}";
     assert_eq!(documents("a.jsonl", content, Reading::default()), ["one\né", "two"]);
     let raw = Reading { field: "raw content".to_owned(), ..Reading::default() };
     assert_eq!(documents("A.JSONL", "{\"raw content\": \"x\"}\n", raw), ["x"]);
@@ -74,7 +75,11 @@ fn a_bad_jsonl_line_is_named_with_what_was_found() {
     let many: String = (0..20).map(|i| format!("\"k{i}\":1,")).collect();
     let cases = [
         ("no JSON", "hello".to_owned(), "no JSON (expected value at column 1)"),
-        ("a line cut short", "{\"text\": \"a".to_owned(), "no JSON (EOF while parsing a string at column 11)"),
+        (
+            "a line cut short",
+            "{\"text\": \"a".to_owned(),
+            "no JSON (EOF while parsing a string at column 11)",
+        ),
         ("two values", "{\"text\": \"a\"} {}".to_owned(), "no JSON (trailing characters at column 15)"),
         ("a list", "[\"a\"]".to_owned(), "a list"),
         ("a string", "\"a\"".to_owned(), "a string"),
@@ -82,7 +87,7 @@ fn a_bad_jsonl_line_is_named_with_what_was_found() {
         ("another field", "{\"content\": \"a\", \"id\": 1}".to_owned(), "only `content`, `id`"),
         (
             "many other fields",
-            format!("{{{}\"z\":1}}", many),
+            format!("{{{many}\"z\":1}}"),
             "only `k0`, `k1`, `k2`, `k3`, `k4`, `k5`, `k6`, `k7` ...",
         ),
         ("a field that is null", "{\"text\": null}".to_owned(), "null in `text`"),
@@ -102,7 +107,10 @@ fn bytes_that_are_not_utf8_are_named_with_their_offset() {
         let text = message("a.txt", b"good|\n\nbad \xff\n\nmore", reading(documents));
         assert_eq!(text, "`a.txt` is not UTF-8 at byte 11");
     }
-    assert_eq!(message("a.txt", b"\xef\xbb\xbfx\xff", reading(Documents::File)), "`a.txt` is not UTF-8 at byte 4");
+    assert_eq!(
+        message("a.txt", b"\xef\xbb\xbfx\xff", reading(Documents::File)),
+        "`a.txt` is not UTF-8 at byte 4"
+    );
     let lines = b"{\"text\":\"a\"}\n{\"text\":\"\xc3\"}\n";
     assert_eq!(message("a.jsonl", lines, Reading::default()), "`a.jsonl` is not UTF-8 at byte 22");
 }
@@ -124,7 +132,10 @@ fn what_is_too_long_is_refused_before_it_is_held() {
     }
     assert_eq!(documents("a.txt", "12345678", short(Documents::File)), ["12345678"]);
     assert_eq!(documents("a.txt", "12345678||12345678", short(separator("||"))), ["12345678", "12345678"]);
-    assert_eq!(documents("a.txt", "123\n567\n\n12345678\n", short(Documents::BlankLine)), ["123\n567", "12345678"]);
+    assert_eq!(
+        documents("a.txt", "123\n567\n\n12345678\n", short(Documents::BlankLine)),
+        ["123\n567", "12345678"]
+    );
 }
 
 #[test]
@@ -142,7 +153,10 @@ fn folders_are_read_in_the_order_of_names() {
     put("c/weights.bin", "no");
     put(".hidden.txt", "no");
     let sources = Sources::find(&[folder.path().to_owned()]).unwrap();
-    assert_eq!((sources.names(), sources.ignored), (vec!["z.jsonl".into(), "b.txt".into(), "e.TXT".into()], 3));
+    assert_eq!(
+        (sources.names(), sources.ignored),
+        (vec!["z.jsonl".into(), "b.txt".into(), "e.TXT".into()], 3)
+    );
     assert_eq!(sources.bytes().unwrap(), 17 + 6 + 5);
     let found: Vec<String> = sources.read(&Reading::default()).unwrap().map(Result::unwrap).collect();
     assert_eq!(found, ["first", "second", "third"]);
@@ -170,10 +184,13 @@ fn nothing_to_read_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.csv"), "a").unwrap();
     let message = Sources::find(&[folder.path().to_owned()]).unwrap_err().to_string();
-    let expected = format!("no `.txt` or `.jsonl` file in `{}`, 1 other files ignored", folder.path().display());
+    let expected =
+        format!("no `.txt` or `.jsonl` file in `{}`, 1 other files ignored", folder.path().display());
     assert_eq!(message, expected);
     assert!(matches!(Sources::find(&[]), Err(Error::NoInput { .. })));
-    assert!(Sources::find(&[PathBuf::from("nowhere.txt")]).unwrap_err().to_string().contains("`nowhere.txt`"));
+    assert!(
+        Sources::find(&[PathBuf::from("nowhere.txt")]).unwrap_err().to_string().contains("`nowhere.txt`")
+    );
     assert!(matches!(Reader::new(vec![], reading(separator(""))), Err(Error::EmptySeparator)));
 }
 

@@ -110,11 +110,19 @@ fn a_begin_token_is_found_where_families_keep_it() {
         ("llama 3", vec![added(10, "<|begin_of_text|>", true)], None, Some("<|begin_of_text|>")),
         ("a name in the config", vec![], Some(json!({"bos_token": "abab"})), Some("abab")),
         ("an object in the config", vec![], Some(json!({"bos_token": {"content": "ab"}})), Some("ab")),
-        ("no begin token, as qwen2.5", vec![added(10, "<|endoftext|>", true)], Some(json!({"bos_token": null})),
-         Some("<|endoftext|>")),
+        (
+            "no begin token, as qwen2.5",
+            vec![added(10, "<|endoftext|>", true)],
+            Some(json!({"bos_token": null})),
+            Some("<|endoftext|>"),
+        ),
         ("a config without the key", vec![], Some(json!({"eos_token": "b"})), Some("<s>")),
-        ("a control token before an ordinary one", vec![added(10, "<|endoftext|>", true)], None,
-         Some("<|endoftext|>")),
+        (
+            "a control token before an ordinary one",
+            vec![added(10, "<|endoftext|>", true)],
+            None,
+            Some("<|endoftext|>"),
+        ),
         ("an ordinary token when there is no other", vec![], None, Some("<s>")),
         ("none at all", vec![added(0, "<x>", true)], None, None),
     ];
@@ -137,7 +145,10 @@ fn a_begin_token_is_found_where_families_keep_it() {
         let tokenizer = Tokenizer::load(folder.path()).expect(case);
         let found = tokenizer.begin_token().map(|begin| begin.text.as_str());
         assert_eq!(found, expected, "{case}");
-        assert_eq!(tokenizer.begin_token().map(|begin| begin.id), expected.and_then(|text| tokenizer.id_of(text)));
+        assert_eq!(
+            tokenizer.begin_token().map(|begin| begin.id),
+            expected.and_then(|text| tokenizer.id_of(text))
+        );
     }
 }
 
@@ -159,12 +170,19 @@ fn a_file_that_is_no_tokenizer_is_refused_by_name() {
         ("another object", b"{}".to_vec(), "Model missing"),
         ("a merge of what is not there", bytes(&merges), "Token `zzz` out of vocabulary"),
         ("an added token that would be moved", bytes(&moved), "added token `<tool>` has id 40, expected 10"),
-        ("an id that no file of tokens can hold", bytes(&far), "token id 4294967295, expected below 2147483647"),
+        (
+            "an id that no file of tokens can hold",
+            bytes(&far),
+            "token id 4294967295, expected below 2147483647",
+        ),
     ];
     for (case, content, expected) in cases {
         std::fs::write(&path, content).unwrap();
         let message = Tokenizer::load(&path).expect_err(case).to_string();
-        assert!(message.starts_with(&format!("`{}` is not a tokenizer", path.display())), "{case}: {message}");
+        assert!(
+            message.starts_with(&format!("`{}` is not a tokenizer", path.display())),
+            "{case}: {message}"
+        );
         assert!(message.contains(expected), "{case}: {message}");
     }
     std::fs::write(&path, bytes(&surprising())).unwrap();

@@ -121,9 +121,7 @@ impl Idx {
             if u64::try_from(pointer) != Ok(end) {
                 return wrong(format!("pointer of sequence {i}"), pointer.to_string(), end.to_string());
             }
-            // At most 2^31 x 4 bytes a sequence, and there are fewer than 2^60 sequences in a file of ours ...
             let next = end.checked_add(size as u64 * width.bytes()).filter(|next| *next <= bin);
-            // ... so this fails on a lying size, not on overflow.
             let Some(next) = next else {
                 let found = format!("past byte {bin}");
                 return wrong(
