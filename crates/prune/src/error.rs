@@ -1,0 +1,239 @@
+//! What can go wrong with pruning: found, expected, where.
+
+use std::path::PathBuf;
+
+use ledger::CutError;
+
+use crate::shapes::LegalRate;
+
+/// Results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A model folder cannot be read or written, or the network cannot run.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+
+    /// A file or folder cannot be read or written.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+
+    /// The calibration text cannot be read.
+    #[error(transparent)]
+    Text(#[from] text::Error),
+
+    /// The layers that are to go do not fit the model.
+    #[error(transparent)]
+    Cut(#[from] CutError),
+
+    /// No method has this name.
+    #[error("unknown method `{}`, expected {expected}", found.escape_debug())]
+    UnknownMethod {
+        /// The name.
+        found: String,
+        /// Those that there are.
+        expected: String,
+    },
+
+    /// A method was told what to remove in another way than it takes.
+    #[error("`{method}` got {found}, expected {expected}")]
+    Target {
+        /// The method.
+        method: &'static str,
+        /// What it got, `a rate` or `a list of layers`.
+        found: &'static str,
+        /// What it takes.
+        expected: &'static str,
+    },
+
+    /// A number that is no rate to prune by.
+    #[error("rate is {found}, expected above 0 and below 1")]
+    Rate {
+        /// The number.
+        found: f64,
+    },
+
+    /// A tolerance that is no distance.
+    #[error("tolerance of the rate is {found}, expected a number of at least 0")]
+    Tolerance {
+        /// The number.
+        found: f64,
+    },
+
+    /// No whole number of layers comes near the rate.
+    #[error("no whole number of layers comes within {tolerance} of rate {found}: {}", nearest(below, above))]
+    NoRateNear {
+        /// The rate asked for.
+        found: f64,
+        /// How far from it the realised rate may be.
+        tolerance: f64,
+        /// The nearest legal rate below it, if there is one.
+        below: Option<LegalRate>,
+        /// The nearest legal rate above it, if there is one.
+        above: Option<LegalRate>,
+    },
+
+    /// A list of layers that names none.
+    #[error("the list of layers to drop is empty, expected at least one")]
+    NothingDropped,
+
+    /// A method scores on text, and there is none.
+    #[error("`{method}` scores layers on calibration text, found none")]
+    NoCalibration {
+        /// The method.
+        method: &'static str,
+    },
+
+    /// A calibration setting that is too small to be one.
+    #[error("calibration {field} is {found}, expected at least {expected}")]
+    Setting {
+        /// `sequences` or `length`.
+        field: &'static str,
+        /// Its value.
+        found: usize,
+        /// The least it can be.
+        expected: usize,
+    },
+
+    /// Longer sequences than the model was made for.
+    #[error("calibration length is {found} tokens, expected at most {expected}, the model's longest context")]
+    TooLong {
+        /// The length asked for.
+        found: usize,
+        /// `max_position_embeddings`.
+        expected: usize,
+    },
+
+    /// The text does not hold one sequence.
+    #[error("calibration text has {found} tokens, expected at least {expected}, one context")]
+    TooShort {
+        /// Tokens of the text.
+        found: u64,
+        /// Tokens of one sequence.
+        expected: usize,
+    },
+
+    /// A token that the model does not have.
+    #[error(
+        "token id {found} at position {position} of the calibration text is out of range, expected below {vocabulary}"
+    )]
+    TokenOutOfRange {
+        /// The id.
+        found: u32,
+        /// Where in the text, counted from 0.
+        position: u64,
+        /// Rows of the model's embedding.
+        vocabulary: usize,
+    },
+
+    /// The machine has not enough memory for the hidden states.
+    #[error("no memory for the hidden states of {tokens} calibration tokens of width {hidden}")]
+    Memory {
+        /// Calibration tokens.
+        tokens: usize,
+        /// Width of the residual stream.
+        hidden: usize,
+    },
+
+    /// A score that orders nothing.
+    #[error("the score of layer {layer} is {found}, expected a finite number")]
+    Score {
+        /// The layer.
+        layer: usize,
+        /// Its score.
+        found: f64,
+    },
+
+    /// Scores for another number of layers than the model has.
+    #[error("there are scores for {found} layers, expected {expected}, one for each")]
+    ScoreCount {
+        /// How many scores there are.
+        found: usize,
+        /// Layers of the model.
+        expected: usize,
+    },
+
+    /// A cut was decided on a model of another depth.
+    #[error("the cut is for a model of {found} layers, expected {expected} as in `{}`", path.display())]
+    OtherDepth {
+        /// Layers that the cut tells of.
+        found: usize,
+        /// Layers of the model.
+        expected: usize,
+        /// The model.
+        path: PathBuf,
+    },
+
+    /// A cut is replayed on another model than it was decided on.
+    #[error("the weights of `{}` have the hash {found}, expected {expected} as in the cut", path.display())]
+    OtherBase {
+        /// The model.
+        path: PathBuf,
+        /// SHA-256 of its weights.
+        found: String,
+        /// What the cut was made from.
+        expected: String,
+    },
+
+    /// A record whose counts are not those of its cut.
+    #[error("the cut of `{}` leaves {expected} parameters, its record says {found}", path.display())]
+    OtherCount {
+        /// The model before the cut.
+        path: PathBuf,
+        /// What the record says.
+        found: u64,
+        /// What the cut leaves.
+        expected: u64,
+    },
+
+    /// A `cut.json` that is none.
+    #[error("`{}` cannot be read as the record of a cut: {reason}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+
+    /// The new folder would take the place of the model that it is made from.
+    #[error("`{}` is or holds the model that is to be pruned", path.display())]
+    OntoBase {
+        /// The new folder.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// What the user can do about it, where there is one thing to do.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Model(error) => error.hint(),
+            Self::NoRateNear { .. } => {
+                Some("ask for one of the legal rates; `regrow inspect` lists them all")
+            }
+            Self::NoCalibration { .. } => Some("name a corpus whose text the scores can be taken on"),
+            Self::TokenOutOfRange { .. } => Some("tokenise the text with the tokenizer of this model"),
+            Self::TooShort { .. } => Some("use a longer text or a smaller calibration length"),
+            Self::Memory { .. } => Some("use fewer or shorter calibration sequences"),
+            Self::OntoBase { .. } => Some("choose another output folder"),
+            _ => None,
+        }
+    }
+}
+
+fn nearest(below: &Option<LegalRate>, above: &Option<LegalRate>) -> String {
+    let told = |rate: &LegalRate| {
+        let layers = if rate.dropped == 1 { "layer" } else { "layers" };
+        format!("{} ({} {layers})", rate.rate, rate.dropped)
+    };
+    match (below, above) {
+        (Some(below), Some(above)) => {
+            format!("the nearest are {} below and {} above", told(below), told(above))
+        }
+        (Some(below), None) => format!("the nearest is {} below", told(below)),
+        (None, Some(above)) => format!("the nearest is {} above", told(above)),
+        (None, None) => "the model has a single layer".to_owned(),
+    }
+}

@@ -1,0 +1,26 @@
+//! What is removed: scores, cuts, and the one place that changes shapes.
+//!
+//! [`prune`] does it all: it streams the blocks of a model over calibration text one at a time ([`walk`]), scores them,
+//! turns the rate that is asked for into whole layers ([`shapes`]), decides ([`METHODS`]), and writes the smaller model
+//! beside its `cut.json` ([`apply`]). The same folder, request and seed give the same cut and the same bytes, whatever the
+//! number of threads.
+
+#![forbid(unsafe_code)]
+
+pub mod apply;
+pub mod calibration;
+mod card;
+pub mod depth;
+pub mod error;
+pub mod methods;
+mod request;
+pub mod score;
+pub mod shapes;
+pub mod walk;
+
+pub use apply::{record_of, replay};
+pub use calibration::{Calibration, Sequences, Source};
+pub use error::{Error, Result};
+pub use methods::{METHODS, Needs, Scores, Select, Takes, Target, method};
+pub use request::{Progress, Pruned, Request, decide, prune};
+pub use shapes::{LegalRate, TOLERANCE, legal_rates};

@@ -1,0 +1,156 @@
+//! One entry: a model folder and a request in, a smaller model folder and what came of it out.
+
+use std::path::Path;
+
+use disk::Existing;
+use ledger::{Cut, CutRecord, Params};
+use model::config::ModelConfig;
+use model::count::Count;
+use model::folder::{ModelFolder, SHARD_LIMIT};
+
+use crate::apply::{apply, check_target};
+use crate::calibration::{Calibration, Sequences, Source};
+use crate::error::{Error, Result};
+use crate::methods::{Needs, Scores, Target, method};
+use crate::shapes;
+
+/// What is to be pruned away, and how that is decided.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The method, by its name in [`crate::METHODS`].
+    pub method: &'a str,
+    /// How much goes.
+    pub target: Target,
+    /// The calibration text and how sequences are drawn from it; methods that do not score never read it.
+    ///
+    /// Whether the text was made by the model's tokenizer is for the caller to see to.
+    pub calibration: Option<(Source<'a>, Calibration)>,
+    /// The name of the model before the cut; that of its folder where nothing is said.
+    pub base: Option<String>,
+    /// The model series that laws are fitted for; the word of the family where nothing is said.
+    pub series: Option<String>,
+    /// Most bytes of tensors in one file.
+    pub shard_limit: u64,
+}
+
+/// How far pruning is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Layers are scored.
+    Scoring {
+        /// Layers done ...
+        done: usize,
+        /// ... of this many.
+        of: usize,
+    },
+    /// The hash of the model's weights is taken.
+    Hashing,
+    /// The smaller model is written.
+    Writing {
+        /// Tensors written ...
+        done: usize,
+        /// ... of this many.
+        of: usize,
+    },
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pruned {
+    /// What `cut.json` holds: method, counts, rates asked and realised, scores, hashes.
+    pub record: CutRecord,
+    /// Layers that stayed, counted from 0 in the model before the cut.
+    pub kept: Vec<usize>,
+    /// Layers that went, counted likewise.
+    pub dropped: Vec<usize>,
+}
+
+impl<'a> Request<'a> {
+    /// A request without calibration text, named after the folder and its family.
+    pub fn new(method: &'a str, target: Target) -> Self {
+        Self { method, target, calibration: None, base: None, series: None, shard_limit: SHARD_LIMIT }
+    }
+}
+
+/// Decides what goes and writes the smaller model to `out`.
+///
+/// A model that was pruned before is a base like any other: the record counts from this folder's parameters and names
+/// this folder, not the one that it came from.
+///
+/// # Errors
+/// Those of [`decide`] and [`apply`]; a target that is taken is refused before anything is computed.
+pub fn prune(
+    folder: &ModelFolder,
+    request: &Request<'_>,
+    out: &Path,
+    existing: Existing,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Pruned> {
+    check_target(folder, out, existing)?;
+    let pruned = decide(folder, request, progress)?;
+    let writing = &mut |done, of| progress(Progress::Writing { done, of });
+    apply(folder, &pruned.record, out, existing, request.shard_limit, writing)?;
+    Ok(pruned)
+}
+
+/// Decides what goes and writes nothing.
+///
+/// # Errors
+/// For an unknown method, a target that it does not take or that the model cannot meet, calibration text that is missing,
+/// too short or of another vocabulary, and weights that cannot be read.
+pub fn decide(
+    folder: &ModelFolder,
+    request: &Request<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Pruned> {
+    let select = method(request.method)?;
+    let config = folder.config();
+    let asked_rate = check(config, request)?;
+    let mut scores = Scores::default();
+    let mut calibration = None;
+    if let Needs::LayerScores(score) = select.needs() {
+        let (source, settings) = request.calibration.ok_or(Error::NoCalibration { method: select.name() })?;
+        let sequences = Sequences::draw(source, &settings, config)?;
+        calibration = Some(sequences.record());
+        let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
+        scores.layers = Some(score(folder, &sequences, scoring)?);
+    }
+    let cut = select.choose(config, &scores, &request.target)?;
+    let Cut::Depth { drop, .. } = &cut;
+    let (kept, dropped) = (cut.kept(), drop.clone());
+    let before = Count::of(config)?;
+    let after = shapes::without(config, dropped.len());
+    progress(Progress::Hashing);
+    let record = CutRecord {
+        format: CutRecord::FORMAT,
+        method: select.name().to_owned(),
+        base: request.base.clone().unwrap_or_else(|| folder.name()),
+        base_hash: folder.weights_hash()?,
+        series: request.series.clone().unwrap_or_else(|| config.family.name.to_owned()),
+        n0: Params(before.total),
+        parameters: after.parameters,
+        n0_without_embedding: Params(before.without_embedding),
+        parameters_without_embedding: after.parameters_without_embedding,
+        asked_rate,
+        rate: after.rate,
+        rate_without_embedding: after.rate_without_embedding,
+        calibration,
+        scores: scores.layers,
+        regrow: env!("CARGO_PKG_VERSION").to_owned(),
+        cut,
+    };
+    Ok(Pruned { record, kept, dropped })
+}
+
+/// Refuses what cannot be met before layers are scored; returns the rate where one is asked for.
+fn check(config: &ModelConfig, request: &Request<'_>) -> Result<Option<f64>> {
+    let select = method(request.method)?;
+    if request.target.kind() != select.takes() {
+        let (found, expected) = (request.target.kind().words(), select.takes().words());
+        return Err(Error::Target { method: select.name(), found, expected });
+    }
+    match request.target {
+        Target::Rate { rate, tolerance } => shapes::nearest(config, rate, tolerance).map(|_| Some(rate)),
+        Target::Layers(_) => Ok(None),
+    }
+}

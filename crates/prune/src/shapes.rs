@@ -1,0 +1,215 @@
+//! Legal rates: what whole layers of a model make of a rate that is asked for.
+
+use ledger::{Params, Rate};
+use model::config::ModelConfig;
+use model::count::Count;
+
+use crate::error::{Error, Result};
+
+/// How far the realised rate may be from the one asked for, unless told otherwise: 0.05 of all parameters.
+pub const TOLERANCE: f64 = 0.05;
+
+/// A rate that a whole number of layers gives.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LegalRate {
+    /// Layers that go.
+    pub dropped: usize,
+    /// The realised rate: the share of all parameters that goes.
+    pub rate: Rate,
+    /// The share that goes of all parameters but the embedding and the head.
+    pub rate_without_embedding: Rate,
+    /// Parameters that stay.
+    pub parameters: Params,
+    /// Parameters that stay, embedding and head aside.
+    pub parameters_without_embedding: Params,
+}
+
+/// Every rate that depth pruning can give a model, rising: one layer dropped to one layer kept; none for a model of one.
+///
+/// # Panics
+/// For a configuration made by hand whose parameters cannot be counted.
+pub fn legal_rates(config: &ModelConfig) -> Vec<LegalRate> {
+    (1..config.num_hidden_layers).map(|dropped| without(config, dropped)).collect()
+}
+
+/// The legal rate nearest to `asked`; of two as near, the lower.
+///
+/// # Errors
+/// [`Error::Rate`] for 0, NaN, a negative number or 1 and above; [`Error::NoRateNear`] where the nearest is farther than
+/// `tolerance`; [`Error::Tolerance`] where that is no distance.
+///
+/// # Panics
+/// As [`legal_rates`].
+pub fn nearest(config: &ModelConfig, asked: f64, tolerance: f64) -> Result<LegalRate> {
+    if !(asked > 0.0 && asked < 1.0) {
+        return Err(Error::Rate { found: asked });
+    }
+    if tolerance.is_nan() || tolerance < 0.0 {
+        return Err(Error::Tolerance { found: tolerance });
+    }
+    let legal = legal_rates(config);
+    let above = legal.partition_point(|legal| legal.rate.get() <= asked);
+    let (below, above) = (above.checked_sub(1).map(|below| legal[below]), legal.get(above).copied());
+    let distance = |legal: &LegalRate| (legal.rate.get() - asked).abs();
+    let nearest = match (below, above) {
+        (Some(below), Some(above)) if distance(&above) < distance(&below) => Some(above),
+        (below, above) => below.or(above),
+    };
+    // What is written in decimals may be a rounding away from the distance that was meant.
+    match nearest {
+        Some(nearest) if distance(&nearest) <= tolerance + 1e-12 => Ok(nearest),
+        _ => Err(Error::NoRateNear { found: asked, tolerance, below, above }),
+    }
+}
+
+/// What is left of a model without `dropped` of its layers; every layer has as many parameters as any other.
+pub(crate) fn without(config: &ModelConfig, dropped: usize) -> LegalRate {
+    let before = Count::of(config).expect("a configuration that was read can be counted");
+    let gone = before.per_block * dropped as u64;
+    let rate = |all: u64| {
+        Rate::realised(Params(all), Params(all - gone)).expect("the final norm stays, so less than all goes")
+    };
+    LegalRate {
+        dropped,
+        rate: rate(before.total),
+        rate_without_embedding: rate(before.without_embedding),
+        parameters: Params(before.total - gone),
+        parameters_without_embedding: Params(before.without_embedding - gone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::catalog;
+    use model::config::RawConfig;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn config(layers: usize, hidden: usize, inner: usize, tied: bool, qwen: bool) -> ModelConfig {
+        let (architecture, kind) =
+            if qwen { ("Qwen2ForCausalLM", "qwen2") } else { ("LlamaForCausalLM", "llama") };
+        let raw = json!({
+            "architectures": [architecture], "model_type": kind, "hidden_size": hidden * 4,
+            "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": 2,
+            "num_key_value_heads": 1, "vocab_size": 50, "max_position_embeddings": 64,
+            "tie_word_embeddings": tied, "hidden_act": "silu",
+        });
+        let raw = RawConfig::from_json(raw.to_string().as_bytes(), "config.json".as_ref()).unwrap();
+        ModelConfig::from_raw(&raw).unwrap()
+    }
+
+    #[test]
+    fn bad_rates_are_refused_and_the_nearest_named() {
+        // One layer is 9280 parameters of 5 x 9280 + 32 + 50 x 32 = 48032.
+        let config = config(5, 8, 64, true, false);
+        let cases: [(&str, f64, f64, &str); 12] = [
+            ("rate of 0, 1, NaN or above", 0.0, TOLERANCE, "rate is 0, expected above 0 and below 1"),
+            ("rate of 0, 1, NaN or above", -0.0, TOLERANCE, "rate is -0, expected above 0 and below 1"),
+            ("rate of 0, 1, NaN or above", 1.0, TOLERANCE, "rate is 1, expected above 0 and below 1"),
+            ("rate of 0, 1, NaN or above", f64::NAN, TOLERANCE, "rate is NaN, expected above 0 and below 1"),
+            ("rate of 0, 1, NaN or above", 1.5, TOLERANCE, "rate is 1.5, expected above 0 and below 1"),
+            (
+                "rate of 0, 1, NaN or above",
+                f64::INFINITY,
+                TOLERANCE,
+                "rate is inf, expected above 0 and below 1",
+            ),
+            ("a negative rate", -0.2, TOLERANCE, "rate is -0.2, expected above 0 and below 1"),
+            (
+                "a rate that no whole layer comes near (with the nearest)",
+                0.28,
+                TOLERANCE,
+                "no whole number of layers comes within 0.05 of rate 0.28: the nearest are 0.1932 (1 layer) below \
+                 and 0.3864 (2 layers) above",
+            ),
+            (
+                "a rate that no whole layer comes near (with the nearest)",
+                0.01,
+                TOLERANCE,
+                "no whole number of layers comes within 0.05 of rate 0.01: the nearest is 0.1932 (1 layer) above",
+            ),
+            (
+                "a rate that no whole layer comes near (with the nearest)",
+                0.95,
+                TOLERANCE,
+                "no whole number of layers comes within 0.05 of rate 0.95: the nearest is 0.7728 (4 layers) below",
+            ),
+            (
+                "a tolerance below 0",
+                0.2,
+                -0.1,
+                "tolerance of the rate is -0.1, expected a number of at least 0",
+            ),
+            (
+                "a tolerance of NaN",
+                0.2,
+                f64::NAN,
+                "tolerance of the rate is NaN, expected a number of at least 0",
+            ),
+        ];
+        for (name, rate, tolerance, expected) in cases {
+            assert_eq!(nearest(&config, rate, tolerance).unwrap_err().to_string(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_model_of_one_layer_has_no_legal_rate() {
+        let config = config(1, 2, 8, false, false);
+        assert!(legal_rates(&config).is_empty());
+        let said = nearest(&config, 0.5, 1.0).unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "no whole number of layers comes within 1 of rate 0.5: the model has a single layer"
+        );
+    }
+
+    #[test]
+    fn published_models_have_the_rates_that_are_known_of_them() {
+        // Layers dropped and realised rates as the project's science notes give them to three digits.
+        let known = [
+            ("Llama-3.2-1B", [(3, 0.148), (5, 0.246), (7, 0.345)]),
+            ("Llama-3.1-8B", [(6, 0.163), (9, 0.244), (13, 0.353)]),
+            ("Qwen2.5-0.5B", [(5, 0.151), (8, 0.241), (12, 0.362)]),
+        ];
+        for (name, rates) in known {
+            let config = catalog::find(name).unwrap().config();
+            let legal = legal_rates(&config);
+            for (dropped, rate) in rates {
+                assert_eq!(legal[dropped - 1].dropped, dropped);
+                let found = legal[dropped - 1].rate.get();
+                assert!((found - rate).abs() <= 0.0005, "{name}: {dropped} layers are {found}");
+                assert_eq!(nearest(&config, rate, TOLERANCE).unwrap(), legal[dropped - 1]);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_legal_rate_is_what_the_smaller_configuration_counts(
+            layers in 2_usize..40, hidden in 1_usize..9, inner in 1_usize..50, tied: bool, qwen: bool,
+        ) {
+            let config = config(layers, hidden, inner, tied, qwen);
+            let before = Count::of(&config).unwrap();
+            for legal in legal_rates(&config) {
+                let smaller = ModelConfig { num_hidden_layers: layers - legal.dropped, ..config.clone() };
+                let after = Count::of(&smaller).unwrap();
+                prop_assert_eq!(legal.parameters.0, after.total);
+                prop_assert_eq!(legal.parameters_without_embedding.0, after.without_embedding);
+                let rate = (before.total - after.total) as f64 / before.total as f64;
+                prop_assert_eq!(legal.rate.get(), rate);
+            }
+        }
+
+        #[test]
+        fn no_legal_rate_is_nearer_than_the_chosen_one(layers in 2_usize..30, asked in 0.001..0.999_f64) {
+            let config = config(layers, 3, 20, true, false);
+            let chosen = nearest(&config, asked, 1.0).unwrap();
+            for legal in legal_rates(&config) {
+                let distance = |legal: LegalRate| (legal.rate.get() - asked).abs();
+                prop_assert!(distance(chosen) <= distance(legal));
+            }
+        }
+    }
+}
