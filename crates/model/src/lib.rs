@@ -2,21 +2,21 @@
 
 #![deny(unsafe_code)]
 
+pub mod backend;
+pub mod batch;
 pub mod catalog;
 pub mod config;
 pub mod count;
+pub mod decoder;
 pub mod error;
+pub mod evaluate;
 pub mod family;
 pub mod folder;
-pub mod llama2c;
-pub mod safetensors;
-
-pub use error::{Error, Result};
-pub mod backend;
-pub mod batch;
-pub mod decoder;
-pub mod evaluate;
 pub mod layout;
+pub mod llama2c;
 pub mod rope;
+pub mod safetensors;
 pub mod weights;
 pub mod workspace;
+
+pub use error::{Error, Result};

@@ -2,7 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+mod checkpoint;
+mod error;
+mod event;
+pub mod milestones;
 mod optimizer;
+mod order;
 pub mod schedule;
+mod trainer;
 
+pub use error::{BoxError, Error, Result};
+pub use event::Event;
 pub use optimizer::Optimizer;
+pub use trainer::{Begin, Job, Listener, Outcome, train};

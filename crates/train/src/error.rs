@@ -1,0 +1,95 @@
+//! What can go wrong in a run: what was found, what was expected, where.
+
+use std::path::PathBuf;
+
+/// Results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error, as a listener gives it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+
+    /// The network or its files failed.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+
+    /// The corpus could not be read.
+    #[error(transparent)]
+    Text(#[from] text::Error),
+
+    /// Whoever listens to the run could not go on.
+    #[error(transparent)]
+    Listener(BoxError),
+
+    /// A setting that no run can have.
+    #[error("`{setting}` is {found}, expected {expected}")]
+    Setting {
+        /// Its name in a recipe.
+        setting: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+
+    /// The training text does not fill one sequence.
+    #[error(
+        "the corpus is shorter than one context: {tokens} training tokens, expected at least {expected} for a context of {context}"
+    )]
+    ShortCorpus {
+        /// Tokens of the training part.
+        tokens: u64,
+        /// The sequence length.
+        context: usize,
+        /// Tokens that one sequence takes.
+        expected: u64,
+    },
+
+    /// The loss or the gradient is no longer a number.
+    #[error(
+        "the {what} is {found} at step {step}, learning rate {learning_rate:e}; the largest gradient is {gradient:e}, in `{tensor}`"
+    )]
+    NotFinite {
+        /// `loss` or `gradient norm`.
+        what: &'static str,
+        /// Its value.
+        found: f64,
+        /// The step, counted from 1.
+        step: u64,
+        /// The learning rate of that step.
+        learning_rate: f64,
+        /// The largest absolute gradient, NaN or infinite if there is such a one.
+        gradient: f64,
+        /// The weight that it belongs to.
+        tensor: String,
+    },
+
+    /// A checkpoint is not what it should be.
+    #[error("the checkpoint `{path}` cannot be used: {reason}")]
+    Checkpoint {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// What the user can do about it, where there is one thing to do.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFinite { .. } => Some(
+                "go on from the last checkpoint's weights with a lower `--learning-rate` or a longer `--warmup`",
+            ),
+            Self::ShortCorpus { .. } => Some("give more text, or a shorter `--context`"),
+            Self::Model(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

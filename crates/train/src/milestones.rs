@@ -1,0 +1,172 @@
+//! When a run is evaluated: at token counts evenly spaced in their logarithm, and at its end.
+
+use ledger::RunSpec;
+
+use crate::error::{Error, Result};
+
+/// Tokens of one optimiser step.
+pub fn tokens_per_step(spec: &RunSpec) -> u64 {
+    spec.batch as u64 * spec.context as u64
+}
+
+/// Steps of a run: the tokens asked for, rounded up to whole steps.
+pub fn steps(spec: &RunSpec) -> u64 {
+    spec.tokens.0.div_ceil(tokens_per_step(spec))
+}
+
+/// The steps after which held-out loss is taken, ascending; the last step is always among them.
+pub fn evaluation_steps(spec: &RunSpec) -> Vec<u64> {
+    let last = steps(spec);
+    let step = tokens_per_step(spec) as f64;
+    let first = (spec.evaluation.first.0 as f64 / step).clamp(1.0, last as f64);
+    let gaps = spec.evaluation.points.saturating_sub(1).max(1) as f64;
+    let mut steps: Vec<u64> = (0..spec.evaluation.points)
+        .map(|point| (first * (last as f64 / first).powf(point as f64 / gaps)).round() as u64)
+        .map(|step| step.clamp(1, last))
+        .collect();
+    steps.push(last);
+    steps.sort_unstable();
+    steps.dedup();
+    steps
+}
+
+/// Checks every number of a spec that a run divides by, multiplies or allocates with.
+///
+/// # Errors
+/// [`Error::Setting`], for the first that no run can have.
+pub fn check(spec: &RunSpec) -> Result<()> {
+    let refuse = |setting, found: String, expected: &str| {
+        Err(Error::Setting { setting, found, expected: expected.into() })
+    };
+    let counts = [
+        ("context", spec.context),
+        ("batch", spec.batch),
+        ("micro_batch", spec.micro_batch),
+        ("evaluation.points", spec.evaluation.points),
+        ("evaluation.context", spec.evaluation.context),
+        ("evaluation.stride", spec.evaluation.stride),
+    ];
+    for (setting, found) in counts {
+        if !(1..=1 << 24).contains(&found) {
+            return refuse(setting, found.to_string(), "1 to 16777216");
+        }
+    }
+    if spec.tokens.0 == 0 || spec.evaluation.tokens.0 == 0 {
+        let setting = if spec.tokens.0 == 0 { "tokens" } else { "evaluation.tokens" };
+        return refuse(setting, "0".into(), "1 or more");
+    }
+    if spec.evaluation.stride > spec.evaluation.context {
+        let expected = format!("at most the window of {} tokens", spec.evaluation.context);
+        return refuse("evaluation.stride", spec.evaluation.stride.to_string(), &expected);
+    }
+    let optimizer = &spec.optimizer;
+    let positive = [
+        ("optimizer.learning_rate", optimizer.learning_rate),
+        ("optimizer.epsilon", optimizer.epsilon),
+        ("optimizer.clip_norm", optimizer.clip_norm),
+    ];
+    for (setting, found) in positive {
+        if !(found > 0.0 && found.is_finite()) {
+            return refuse(setting, found.to_string(), "a positive number");
+        }
+    }
+    for (setting, found) in [("optimizer.beta1", optimizer.beta1), ("optimizer.beta2", optimizer.beta2)] {
+        if !(0.0..1.0).contains(&found) {
+            return refuse(setting, found.to_string(), "0 to less than 1");
+        }
+    }
+    if !(optimizer.weight_decay >= 0.0 && optimizer.weight_decay * optimizer.learning_rate < 1.0) {
+        let expected = "0 or more, and less than 1 / learning rate";
+        return refuse("optimizer.weight_decay", optimizer.weight_decay.to_string(), expected);
+    }
+    let (warmup, decay) = (spec.schedule.warmup.0, spec.schedule.decay.0);
+    if warmup.checked_add(decay).is_none_or(|ramps| ramps > spec.tokens.0) {
+        let expected = format!("together at most the run's {} tokens", spec.tokens.0);
+        return refuse("schedule", format!("{warmup} tokens of warm-up and {decay} of decay"), &expected);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) fn sample() -> RunSpec {
+    use ledger::{AdamW, Convention, Evaluation, Precision, Schedule, Start, Tokens};
+    RunSpec {
+        format: RunSpec::FORMAT,
+        series: "llama".into(),
+        method: "none".into(),
+        base: "tiny".into(),
+        corpus: "a".into(),
+        heldout: "b".into(),
+        tokenizer: "c".into(),
+        context: 16,
+        batch: 4,
+        micro_batch: 2,
+        tokens: Tokens(64 * 1000),
+        seed: 1,
+        precision: Precision::F32,
+        start: Start::Weights { hash: "d".into() },
+        optimizer: AdamW {
+            learning_rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.95,
+            epsilon: 1e-8,
+            weight_decay: 0.1,
+            clip_norm: 1.0,
+        },
+        schedule: Schedule { warmup: Tokens(640), decay: Tokens(0) },
+        evaluation: Evaluation {
+            points: 10,
+            first: Tokens(64),
+            convention: Convention::Documents,
+            context: 16,
+            stride: 16,
+            tokens: Tokens(1000),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ledger::Tokens;
+
+    #[test]
+    fn evaluations_are_evenly_spaced_in_the_logarithm_of_tokens() {
+        assert_eq!(evaluation_steps(&sample()), [1, 2, 5, 10, 22, 46, 100, 215, 464, 1000]);
+    }
+
+    #[test]
+    fn a_short_run_is_evaluated_once_a_step_at_most_and_at_its_end() {
+        let mut spec = sample();
+        spec.tokens = Tokens(3 * 64 - 5);
+        assert_eq!(steps(&spec), 3);
+        assert_eq!(evaluation_steps(&spec), [1, 2, 3]);
+        spec.evaluation.points = 1;
+        assert_eq!(evaluation_steps(&spec), [1, 3]);
+        spec.evaluation.first = Tokens(u64::MAX);
+        assert_eq!(evaluation_steps(&spec), [3]);
+    }
+
+    #[test]
+    fn settings_that_no_run_can_have_are_named() {
+        type Change = fn(&mut RunSpec);
+        let cases: [(&str, Change); 9] = [
+            ("context", |spec| spec.context = 0),
+            ("batch", |spec| spec.batch = usize::MAX),
+            ("tokens", |spec| spec.tokens = Tokens(0)),
+            ("evaluation.stride", |spec| spec.evaluation.stride = 17),
+            ("optimizer.learning_rate", |spec| spec.optimizer.learning_rate = f64::NAN),
+            ("optimizer.beta2", |spec| spec.optimizer.beta2 = 1.0),
+            ("optimizer.weight_decay", |spec| spec.optimizer.weight_decay = 1001.0),
+            ("schedule", |spec| spec.schedule.decay = Tokens(u64::MAX)),
+            ("optimizer.clip_norm", |spec| spec.optimizer.clip_norm = 0.0),
+        ];
+        assert!(check(&sample()).is_ok());
+        for (name, change) in cases {
+            let mut spec = sample();
+            change(&mut spec);
+            let Err(Error::Setting { setting, .. }) = check(&spec) else { panic!("{name} was accepted") };
+            assert_eq!(setting, name);
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The loop, and only the loop.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use ledger::{Phase, Point, RunSpec, Tokens};
+use model::backend::Backend;
+use model::batch::Batch;
+use model::decoder::Decoder;
+use model::evaluate::{Protocol, evaluate, planned_tokens};
+use model::workspace::Workspace;
+use text::Corpus;
+
+use crate::error::{BoxError, Error, Result};
+use crate::event::Event;
+use crate::order::Order;
+use crate::{Optimizer, checkpoint, milestones, schedule};
+
+/// What is to be run.
+pub struct Job<'a> {
+    /// Everything that decides the result.
+    pub spec: &'a RunSpec,
+    /// The text.
+    pub corpus: &'a Corpus,
+    /// Steps between two checkpoints; none saves only when the run is stopped.
+    pub save_every: Option<u64>,
+    /// Where the checkpoint of a step goes.
+    pub checkpoint: &'a (dyn Fn(u64) -> PathBuf + Sync),
+}
+
+/// Where a run begins.
+pub enum Begin<B: Backend> {
+    /// At its first step, from these weights.
+    Weights(B::Buffer),
+    /// After the step of this checkpoint.
+    Checkpoint(PathBuf),
+}
+
+/// How a run ended.
+pub enum Outcome<B: Backend> {
+    /// All tokens were seen.
+    Finished {
+        /// The healed weights, in the layout's order.
+        weights: B::Buffer,
+        /// Steps taken.
+        steps: u64,
+        /// Seconds of training, evaluation and interruptions aside.
+        seconds: f64,
+    },
+    /// It was asked to stop, and has saved a checkpoint.
+    Interrupted {
+        /// Steps taken.
+        step: u64,
+    },
+}
+
+/// Hears of every event; an error of its own ends the run.
+pub type Listener<'a> = dyn FnMut(&Event) -> Result<(), BoxError> + Send + 'a;
+
+/// Trains until the tokens of the spec are seen, or `stop` is set.
+///
+/// The result depends on the spec, the corpus and the weights it begins with, not on how often the run is
+/// stopped and taken up again nor on the number of threads.
+///
+/// # Errors
+/// If the spec asks for something impossible, a file fails, the listener does, or the loss is no longer a number.
+pub fn train<B: Backend>(
+    decoder: &Decoder<B>,
+    begin: Begin<B>,
+    job: &Job<'_>,
+    stop: &AtomicBool,
+    listener: &mut Listener<'_>,
+) -> Result<Outcome<B>> {
+    milestones::check(job.spec)?;
+    let fresh = matches!(begin, Begin::Weights(_));
+    let mut run = Run::new(decoder, begin, job)?;
+    let (steps, evaluations) = (milestones::steps(job.spec), milestones::evaluation_steps(job.spec));
+    let mut tell = |event| listener(&event).map_err(Error::Listener);
+    tell(Event::Started { step: run.optimizer.steps(), steps })?;
+    if fresh {
+        let mut point = Point::new(0, Tokens(0), 0.0, Phase::Warmup);
+        point.eval_loss = Some(run.evaluate(&mut tell)?);
+        tell(Event::Point(point))?;
+    }
+    let mut saved = (!fresh).then(|| run.optimizer.steps());
+    while run.optimizer.steps() < steps {
+        if stop.load(Ordering::Relaxed) {
+            if saved != Some(run.optimizer.steps()) {
+                run.save(&mut tell)?;
+            }
+            return Ok(Outcome::Interrupted { step: run.optimizer.steps() });
+        }
+        let mut point = run.step(&mut tell)?;
+        let step = point.step;
+        if evaluations.binary_search(&step).is_ok() {
+            point.eval_loss = Some(run.evaluate(&mut tell)?);
+        }
+        tell(Event::Point(point))?;
+        if job.save_every.is_some_and(|every| step.is_multiple_of(every.max(1)) && step < steps) {
+            run.save(&mut tell)?;
+            saved = Some(step);
+        }
+    }
+    Ok(Outcome::Finished { weights: run.weights, steps, seconds: run.seconds })
+}
+
+struct Run<'a, B: Backend> {
+    decoder: &'a Decoder<B>,
+    job: &'a Job<'a>,
+    order: Order<'a>,
+    weights: B::Buffer,
+    gradients: B::Buffer,
+    optimizer: Optimizer<B>,
+    space: Workspace<B>,
+    /// Apart from `space`, whose every block would otherwise grow to the evaluator's batches.
+    evaluation_space: Workspace<B>,
+    seconds: f64,
+}
+
+type Tell<'a> = dyn FnMut(Event) -> Result<()> + 'a;
+
+impl<'a, B: Backend> Run<'a, B> {
+    fn new(decoder: &'a Decoder<B>, begin: Begin<B>, job: &'a Job<'a>) -> Result<Self> {
+        let (backend, layout, spec) = (decoder.backend(), decoder.layout(), job.spec);
+        let order = Order::new(job.corpus.train(), spec.context, spec.seed)?;
+        let mut optimizer = Optimizer::new(backend, layout, &spec.optimizer)?;
+        let (weights, seconds) = match begin {
+            Begin::Weights(weights) => (weights, 0.0),
+            Begin::Checkpoint(path) => {
+                let mut weights = backend.allocate(layout.len)?;
+                let state = checkpoint::load(&path, decoder, &mut weights, &mut optimizer, &spec.id())?;
+                (weights, state.seconds)
+            }
+        };
+        Ok(Run {
+            decoder,
+            job,
+            order,
+            weights,
+            gradients: backend.allocate(layout.len)?,
+            optimizer,
+            space: Workspace::new(decoder)?,
+            evaluation_space: Workspace::new(decoder)?,
+            seconds,
+        })
+    }
+
+    /// One optimiser step, in micro-batches whose gradients add up.
+    fn step(&mut self, tell: &mut Tell<'_>) -> Result<Point> {
+        let begin = Instant::now();
+        let (spec, backend) = (self.job.spec, self.decoder.backend());
+        let tokens = milestones::tokens_per_step(spec);
+        let seen = Tokens(self.optimizer.steps() * tokens);
+        let (share, phase) =
+            schedule::at(&spec.schedule, seen, Tokens(tokens), Tokens(milestones::steps(spec) * tokens));
+        let learning_rate = spec.optimizer.learning_rate * share;
+
+        backend.clear(&mut self.gradients, 0..self.decoder.layout().len)?;
+        let first = self.optimizer.steps() * spec.batch as u64;
+        let (mut batch, mut window, mut nats) = (Batch::new(), Vec::new(), 0.0);
+        for start in (0..spec.batch).step_by(spec.micro_batch) {
+            batch.clear();
+            for sequence in start..spec.batch.min(start + spec.micro_batch) {
+                self.order.read(first + sequence as u64, &mut window)?;
+                batch.push_window(&window)?;
+            }
+            let scale = 1.0 / tokens as f64;
+            let (weights, gradients) = (&self.weights, &mut self.gradients);
+            let losses = self.decoder.accumulate(weights, &batch, scale, gradients, &mut self.space)?;
+            nats += losses.iter().sum::<f64>();
+        }
+        let loss = nats / tokens as f64;
+        let norm = self.optimizer.norm(backend, &self.gradients)?;
+        let number = self.optimizer.steps() + 1;
+        for (what, found) in [("loss", loss), ("gradient norm", norm)] {
+            if !found.is_finite() {
+                let (gradient, tensor) = self.largest_gradient()?;
+                return Err(Error::NotFinite { what, found, step: number, learning_rate, gradient, tensor });
+            }
+        }
+        self.optimizer.step(backend, &mut self.weights, &self.gradients, norm, learning_rate)?;
+        let elapsed = begin.elapsed().as_secs_f64();
+        self.seconds += elapsed;
+
+        let read = first + spec.batch as u64;
+        let repeated = read > self.order.epoch_length();
+        if repeated && first <= self.order.epoch_length() {
+            tell(Event::SecondEpoch { step: number })?;
+        }
+        let epoch = read as f64 / self.order.epoch_length() as f64;
+        let mut point = Point::new(number, Tokens(seen.0 + tokens), epoch, phase);
+        point.loss = Some(loss);
+        point.learning_rate = Some(learning_rate);
+        point.grad_norm = Some(norm);
+        point.tokens_per_second = Some(tokens as f64 / elapsed);
+        point.repeated = repeated;
+        Ok(point)
+    }
+
+    fn evaluate(&mut self, tell: &mut Tell<'_>) -> Result<f64> {
+        let protocol = Protocol::from(&self.job.spec.evaluation);
+        let part = self.job.corpus.heldout();
+        let of = planned_tokens(part, &protocol);
+        let mut heard = Ok(());
+        let space = &mut self.evaluation_space;
+        let found = evaluate(self.decoder, &self.weights, space, part, &protocol, &mut |tokens| {
+            if heard.is_ok() {
+                heard = tell(Event::Evaluating { tokens, of });
+            }
+        })?;
+        heard?;
+        let loss = found.loss().0;
+        if !loss.is_finite() {
+            let (what, step) = ("held-out loss", self.optimizer.steps());
+            let (gradient, tensor) = self.largest_gradient()?;
+            let learning_rate = self.job.spec.optimizer.learning_rate;
+            return Err(Error::NotFinite { what, found: loss, step, learning_rate, gradient, tensor });
+        }
+        Ok(loss)
+    }
+
+    fn save(&mut self, tell: &mut Tell<'_>) -> Result<()> {
+        let step = self.optimizer.steps();
+        tell(Event::Saving { step })?;
+        let path = (self.job.checkpoint)(step);
+        let (weights, id) = (&self.weights, self.job.spec.id());
+        checkpoint::save(&path, self.decoder, weights, &self.optimizer, &id, self.seconds)?;
+        tell(Event::Saved { step, path })
+    }
+
+    /// The largest absolute gradient and the tensor it belongs to; NaN counts as larger than any number.
+    fn largest_gradient(&self) -> Result<(f64, String)> {
+        let mut largest = (0.0_f64, String::new());
+        let mut values = Vec::new();
+        for (tensor, offset) in &self.decoder.layout().tensors {
+            values.resize(tensor.len(), 0.0);
+            self.decoder.backend().download(&self.gradients, *offset, &mut values)?;
+            for value in values.iter().map(|value| f64::from(value.abs())) {
+                if value.is_nan() {
+                    return Ok((value, tensor.name.clone()));
+                }
+                if value > largest.0 || largest.1.is_empty() {
+                    largest = (value, tensor.name.clone());
+                }
+            }
+        }
+        Ok(largest)
+    }
+}
