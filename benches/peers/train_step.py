@@ -18,7 +18,7 @@ CASES = {
               "--vocabulary", "8192", *RUN],
 }
 
-BUILD = ["cargo", "build", "--release", "--locked", "-p", "regrow-model", "--example", "train_step"]
+BUILD = ["cargo", "build", "--release", "--locked", "-p", "regrow-train", "--example", "train_step"]
 CONTENDERS = {
     "pytorch": {"command": ["{python}", "benches/peers/torch_step.py"]},
     "regrow": {

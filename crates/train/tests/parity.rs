@@ -1,5 +1,7 @@
 //! Our network, loss, gradients and AdamW against PyTorch's, on the models of `testdata/parity`.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! Whole runs on a small corpus: the golden curve, threads, interruptions, what goes wrong.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -174,7 +176,7 @@ fn fifty_steps_give_the_golden_curve_on_one_thread_and_on_two() {
     }
     match fs::read_to_string(&golden) {
         Ok(expected) => {
-            assert!(lines == expected, "the curve has changed; it was\n{expected}and is now\n{lines}")
+            assert!(lines == expected, "the curve has changed; it was\n{expected}and is now\n{lines}");
         }
         Err(_) => eprintln!(
             "skipped: the golden curve of kernel `{kernel}`: none is recorded (set REGROW_BLESS=1 to record one)"
