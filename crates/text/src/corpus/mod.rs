@@ -4,6 +4,7 @@ mod build;
 mod idx;
 mod info;
 mod part;
+mod unsplit;
 mod writer;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 pub use self::build::{Progress, Settings, Stage, TokenizerSource, build};
 pub use self::info::{CorpusInfo, PartInfo, Split};
 pub use self::part::Part;
+pub use self::unsplit::tokenize_part;
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 

@@ -1,0 +1,35 @@
+//! One file a subcommand.
+
+pub mod convert;
+pub mod eval;
+pub mod generate;
+pub mod inspect;
+pub mod prune;
+pub mod runs;
+pub mod tokenize;
+
+use anyhow::Context;
+
+use crate::cli::{Cli, Command};
+use crate::output::{Exit, Output};
+
+/// Runs the subcommand on the threads that were asked for.
+///
+/// # Errors
+/// Whatever the subcommand finds; [`Output::error`] shows it.
+pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
+    let threads = cli.globals.threads.map_or(0, |threads| threads.get()); // 0: one a core
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("the threads cannot be started")?;
+    match cli.command {
+        Command::Tokenize(arguments) => tokenize::run(&arguments, output),
+        Command::Eval(arguments) => eval::run(&arguments, output),
+        Command::Inspect(arguments) => inspect::run(&arguments, output),
+        Command::Prune(arguments) => prune::run(&arguments, output),
+        Command::Runs(arguments) => runs::run(&arguments, output),
+        Command::Generate(arguments) => generate::run(&arguments, output),
+        Command::Convert(arguments) => convert::run(&arguments, output),
+    }
+}

@@ -1,0 +1,198 @@
+//! `regrow prune`: a model folder in, a smaller one out, with the decision written down.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use disk::Existing;
+use model::folder::ModelFolder;
+use prune::{Calibration, METHODS, Needs, Progress, Pruned, Request, TOLERANCE, Takes, Target};
+use serde::Serialize;
+
+use crate::count::grouped;
+use crate::loaded;
+use crate::output::{Exit, Output};
+use crate::source::{PartName, Source, SourceArguments};
+use crate::table::{Align, Table};
+
+const EXAMPLES: &str = "\
+Examples:
+  A quarter of the parameters, by block influence on the training part of a corpus:
+    regrow prune llama-1b --rate 0.25 --corpus corpus --out llama-1b-75
+
+  Blocks that you name:
+    regrow prune llama-1b --drop 11,12,13 --out llama-1b-short
+
+  What would go, without writing anything:
+    regrow prune llama-1b --rate 0.25 --corpus corpus --dry-run";
+
+/// Arguments of `regrow prune`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+#[group(id = "target", required = true, multiple = false, args = ["rate", "drop"])]
+pub struct Arguments {
+    /// The model folder
+    model: PathBuf,
+    /// The share of all parameters to remove; it becomes whole blocks
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    rate: Option<f64>,
+    /// The blocks to remove, counted from 0
+    #[arg(long, value_name = "N,N,..", value_delimiter = ',')]
+    drop: Vec<usize>,
+    /// How blocks are chosen [default: depth-block-influence, or depth-list with `--drop`]
+    #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(METHODS.iter().map(|method| method.name())))]
+    method: Option<String>,
+    /// How far the realised rate may be from the one asked for
+    #[arg(long, value_name = "DISTANCE", default_value_t = TOLERANCE, allow_negative_numbers = true)]
+    tolerance: f64,
+    /// The smaller model's folder
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceArguments,
+    /// Calibration sequences
+    #[arg(long, value_name = "N", default_value_t = prune::calibration::SEQUENCES)]
+    samples: usize,
+    /// Tokens a calibration sequence [default: 2048, or less where text or context is shorter]
+    #[arg(long, value_name = "N")]
+    length: Option<usize>,
+    /// Chooses the calibration sequences
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// The model series that laws are fitted for [default: the family]
+    #[arg(long, value_name = "NAME")]
+    series: Option<String>,
+    /// Decide and print, write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Replace `--out` if it exists
+    #[arg(long)]
+    force: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints: `cut.json`, and where it was written.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    record: &'a ledger::CutRecord,
+    kept: &'a [usize],
+    dropped: &'a [usize],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out: Option<&'a Path>,
+}
+
+/// Runs the subcommand.
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    let folder = loaded::open(&arguments.model, output)?;
+    let (method, target) = decision(arguments);
+    let needs_text = matches!(prune::method(method)?.needs(), Needs::LayerScores(_));
+    let source =
+        if needs_text { Source::open(&arguments.source, PartName::Train, &folder, output)? } else { None };
+    let calibration =
+        Calibration { sequences: arguments.samples, length: arguments.length, seed: arguments.seed };
+    let request = Request {
+        calibration: source.as_ref().map(|source| (prune::Source::Part(source.part()), calibration)),
+        series: arguments.series.clone(),
+        ..Request::new(method, target)
+    };
+    let pruned = execute(arguments, &folder, &request, output)?;
+    if arguments.json {
+        let Pruned { record, kept, dropped } = &pruned;
+        let out = arguments.out.as_deref().filter(|_| !arguments.dry_run);
+        output.json(&Report { record, kept, dropped, out })?;
+        return Ok(Exit::Done);
+    }
+    show(&pruned, output)?;
+    match arguments.out.as_deref().filter(|_| !arguments.dry_run) {
+        Some(out) => output.say(&format!("written to `{}`", out.display())),
+        None => output.say("nothing written"),
+    }
+    Ok(Exit::Done)
+}
+
+/// The method and what it is told; a method that does not fit the target is refused by the pruner.
+fn decision(arguments: &Arguments) -> (&str, Target) {
+    let target = match arguments.rate {
+        Some(rate) => Target::Rate { rate, tolerance: arguments.tolerance },
+        None => Target::Layers(arguments.drop.clone()),
+    };
+    let default = match target.kind() {
+        Takes::Rate => "depth-block-influence",
+        Takes::Layers => "depth-list",
+    };
+    (arguments.method.as_deref().unwrap_or(default), target)
+}
+
+fn execute(
+    arguments: &Arguments,
+    folder: &ModelFolder,
+    request: &Request<'_>,
+    output: &Output,
+) -> anyhow::Result<Pruned> {
+    let mut shown: Option<(&str, crate::progress::Progress)> = None;
+    let mut progress = |progress: Progress| {
+        let (label, done, of, unit) = match progress {
+            Progress::Scoring { done, of } => ("scoring", done, of, "blocks"),
+            Progress::Writing { done, of } => ("writing", done, of, "tensors"),
+            Progress::Hashing => return,
+        };
+        if shown.as_ref().is_none_or(|(before, _)| *before != label) {
+            shown = Some((label, output.progress(label, of as u64, unit)));
+        }
+        if let Some((_, bar)) = &mut shown {
+            bar.at(done as u64, "");
+        }
+    };
+    if arguments.dry_run {
+        return Ok(prune::decide(folder, request, &mut progress)?);
+    }
+    let out = arguments.out.as_deref().context("`--out` is missing")?;
+    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    Ok(prune::prune(folder, request, out, existing, &mut progress)?)
+}
+
+fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
+    let Pruned { record, kept, dropped } = pruned;
+    if let Some(scores) = &record.scores {
+        let mut table = Table::new(&[("block", Align::Right), ("score", Align::Right), ("", Align::Left)]);
+        for (layer, score) in scores.iter().enumerate() {
+            let fate = if dropped.contains(&layer) { "dropped" } else { "" };
+            table.row([layer.to_string(), format!("{score:.6}"), fate.to_owned()]);
+        }
+        output.table(&table)?;
+        output.data("\n")?;
+    }
+    let change = |before: u64, after: u64| format!("{} of {} left", grouped(after), grouped(before));
+    let asked = record.asked_rate.map_or_else(String::new, |rate| format!(", asked {rate:.4}"));
+    let mut table = Table::facts();
+    table
+        .fact("method", &record.method)
+        .fact("rate", format!("{} of all parameters{asked}", record.rate))
+        .fact("  without embedding", record.rate_without_embedding.to_string())
+        .fact("parameters", change(record.n0.0, record.parameters.0))
+        .fact(
+            "  without embedding",
+            change(record.n0_without_embedding.0, record.parameters_without_embedding.0),
+        )
+        .fact("blocks kept", listed(kept))
+        .fact("blocks dropped", listed(dropped));
+    if let Some(calibration) = &record.calibration {
+        table.fact(
+            "calibration",
+            format!(
+                "{} sequences of {} tokens, seed {}, text {}",
+                calibration.sequences, calibration.length, calibration.seed, calibration.hash
+            ),
+        );
+    }
+    output.table(&table)?;
+    Ok(())
+}
+
+fn listed(layers: &[usize]) -> String {
+    layers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}

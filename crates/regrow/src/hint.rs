@@ -1,0 +1,112 @@
+//! What the user can do about an error, where there is one thing to do.
+
+use std::fmt;
+
+/// An error with its hint.
+#[derive(Debug)]
+pub(crate) struct Hinted {
+    error: anyhow::Error,
+    hint: String,
+}
+
+/// Puts a hint on an error.
+pub(crate) fn hinted(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> anyhow::Error {
+    Hinted { error: error.into(), hint: hint.into() }.into()
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// The hint of an error: the one it carries, or the one that its kind always has.
+pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(of_cause)
+}
+
+fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(hinted) = cause.downcast_ref::<Hinted>() {
+        return Some(hinted.hint.clone());
+    }
+    if let Some(error) = cause.downcast_ref::<model::Error>() {
+        return match error {
+            // Transparent errors skip their own kind in the chain.
+            model::Error::Disk(inner) => of_cause(inner),
+            model::Error::Text(inner) => of_cause(inner),
+            _ => error.hint().map(str::to_owned),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<prune::Error>() {
+        return match error {
+            prune::Error::Model(inner) => of_cause(inner),
+            prune::Error::Disk(inner) => of_cause(inner),
+            prune::Error::Text(inner) => of_cause(inner),
+            prune::Error::NoCalibration { .. } => Some("name text with `--corpus` or `--text`".into()),
+            _ => error.hint().map(str::to_owned),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<text::Error>() {
+        return match error {
+            text::Error::Disk(inner) => of_cause(inner),
+            text::Error::OtherTokenizer { .. } => {
+                Some("tokenise the text with the model's own: `regrow tokenize --tokenizer MODEL`".into())
+            }
+            text::Error::NoBeginToken | text::Error::UnknownToken { .. } => {
+                Some("name a token of the vocabulary with `--begin-token`".into())
+            }
+            _ => None,
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<store::Error>() {
+        return match error {
+            store::Error::Disk(inner) => of_cause(inner),
+            store::Error::Differs { .. } => {
+                Some("give the run's own values to go on with it, or another `--out` for a new run".into())
+            }
+            _ => None,
+        };
+    }
+    match cause.downcast_ref::<disk::Error>()? {
+        disk::Error::Exists { .. } => Some("choose another `--out`, or replace it with `--force`".into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_hint_is_found_through_transparent_errors_and_contexts() {
+        let exists = || disk::Error::Exists { path: PathBuf::from("out") };
+        for error in [
+            anyhow::Error::from(exists()),
+            model::Error::from(exists()).into(),
+            model::Error::from(text::Error::from(exists())).into(),
+            anyhow::Error::from(store::Error::from(exists())).context("while making a run"),
+        ] {
+            assert!(hint(&error).unwrap().contains("`--force`"), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn a_hint_of_its_own_goes_first_and_the_message_stays() {
+        let error = hinted(disk::Error::Exists { path: PathBuf::from("out") }, "wait");
+        assert_eq!(hint(&error).unwrap(), "wait");
+        assert_eq!(error.to_string(), "`out` already exists");
+    }
+
+    #[test]
+    fn most_errors_have_no_hint() {
+        assert_eq!(hint(&anyhow::anyhow!("no")), None);
+    }
+}

@@ -1,0 +1,27 @@
+//! Prunes a large language model, trains it back to health, and keeps the record.
+//!
+//! The library is the facade: every room under its short name, and the command line on top of them.
+//!
+//! ```
+//! use regrow::model::catalog;
+//! let entry = catalog::find("qwen2.5-7b").expect("it is in the catalog");
+//! assert_eq!(entry.config().num_hidden_layers, 28);
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub use {disk, ledger, model, prune, store, text, train};
+
+mod cli;
+pub mod commands;
+mod count;
+mod hint;
+mod loaded;
+mod output;
+mod progress;
+mod source;
+mod table;
+
+pub use cli::{Cli, Color, Command, Globals};
+pub use count::Count;
+pub use output::{Exit, Output};

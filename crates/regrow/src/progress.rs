@@ -1,0 +1,86 @@
+//! How far a long job has come: a bar on a terminal, plain lines elsewhere, nothing with `--quiet`.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::count::grouped;
+
+/// Between plain lines there is a tenth of the work, and at least this long ...
+const LEAST: Duration = Duration::from_secs(2);
+/// ... and at most about this long.
+const MOST: Duration = Duration::from_secs(10);
+
+/// A job that counts up to a total.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    label: String,
+    total: u64,
+    unit: &'static str,
+    shown: Shown,
+}
+
+#[derive(Debug)]
+enum Shown {
+    Bar(ProgressBar),
+    Lines { last: Instant, at: u64 },
+    Nothing,
+}
+
+impl Progress {
+    pub(crate) fn new(label: &str, total: u64, unit: &'static str, quiet: bool) -> Self {
+        let shown = if quiet {
+            Shown::Nothing
+        } else if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::new(total);
+            let template = "{prefix} {wide_bar} {percent:>3} %  {msg}  {eta} left";
+            let style = ProgressStyle::with_template(template).expect("the template is a constant");
+            bar.set_style(style);
+            bar.set_prefix(label.to_owned());
+            Shown::Bar(bar)
+        } else {
+            Shown::Lines { last: Instant::now(), at: 0 }
+        };
+        Self { label: label.to_owned(), total, unit, shown }
+    }
+
+    /// The job stands at `done`; `message` is said behind the count.
+    pub(crate) fn at(&mut self, done: u64, message: &str) {
+        let text = |unit| format!("{} of {} {unit}", grouped(done), grouped(self.total));
+        match &mut self.shown {
+            Shown::Bar(bar) => {
+                bar.set_position(done);
+                let gap = if message.is_empty() { "" } else { "  " };
+                bar.set_message(format!("{}{gap}{message}", text(self.unit)));
+            }
+            Shown::Lines { last, at } => {
+                let waited = last.elapsed();
+                let tenth = done.saturating_sub(*at) >= self.total / 10;
+                if waited >= MOST || (tenth && waited >= LEAST) {
+                    (*last, *at) = (Instant::now(), done);
+                    let gap = if message.is_empty() { "" } else { ", " };
+                    eprintln!("{}: {}{gap}{message}", self.label, text(self.unit));
+                }
+            }
+            Shown::Nothing => {}
+        }
+    }
+
+    /// Says a line while the job goes on.
+    pub(crate) fn say(&self, text: &str) {
+        match &self.shown {
+            Shown::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
+            Shown::Lines { .. } => eprintln!("{text}"),
+            Shown::Nothing => {}
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Where a command reads text from: a part of a corpus, or files read on the spot with the model's own tokenizer.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use model::folder::ModelFolder;
+use tempfile::TempDir;
+use text::{Corpus, Documents, Part, PartInfo, Reading, Sources, Tokenizer};
+
+use crate::count::Count;
+use crate::hint::hinted;
+use crate::output::Output;
+
+/// How text files are cut into documents.
+#[derive(Debug, Args)]
+pub(crate) struct ReadingArguments {
+    /// Where documents of plain text end
+    #[arg(long, value_enum, value_name = "RULE", default_value_t = End::File, conflicts_with = "separator")]
+    documents: End,
+    /// Documents of plain text end at this text, for example `<|endoftext|>`
+    #[arg(long, value_name = "TEXT")]
+    separator: Option<String>,
+    /// The field of JSONL that holds the text
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    field: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum End {
+    /// At the end of the file
+    File,
+    /// At a blank line
+    BlankLine,
+}
+
+impl ReadingArguments {
+    pub(crate) fn reading(&self) -> Reading {
+        let documents = match (&self.separator, self.documents) {
+            (Some(text), _) => Documents::Separator(text.clone()),
+            (None, End::File) => Documents::File,
+            (None, End::BlankLine) => Documents::BlankLine,
+        };
+        Reading { documents, field: self.field.clone(), ..Reading::default() }
+    }
+}
+
+/// A corpus or text files.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArguments {
+    /// Read a part of this corpus
+    #[arg(long, value_name = "CORPUS", conflicts_with = "text")]
+    pub(crate) corpus: Option<PathBuf>,
+    /// Read these files or folders of text and JSONL instead, with the model's own tokenizer
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) text: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArguments,
+    /// Read no more than the first N documents of `--text`
+    #[arg(long, value_name = "N", requires = "text")]
+    documents_limit: Option<Count>,
+    /// Stands before each document of `--text` [default: as the tokenizer says]
+    #[arg(long, value_name = "TOKEN", requires = "text")]
+    begin_token: Option<String>,
+}
+
+/// A part of a corpus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PartName {
+    /// Text that no training sees
+    Heldout,
+    /// Text to train on
+    Train,
+}
+
+impl PartName {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Heldout => "heldout",
+            Self::Train => "train",
+        }
+    }
+}
+
+/// Opened text.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A part of a corpus.
+    Corpus(Box<Corpus>, PartName),
+    /// Files, tokenised into a folder of their own for as long as this lives.
+    Text(Part, PartInfo, TempDir),
+}
+
+impl Source {
+    /// Opens what the arguments name, for a model; `None` where they name nothing.
+    pub(crate) fn open(
+        arguments: &SourceArguments,
+        part: PartName,
+        model: &ModelFolder,
+        output: &Output,
+    ) -> anyhow::Result<Option<Self>> {
+        if let Some(path) = &arguments.corpus {
+            return Ok(Some(Self::Corpus(Box::new(open_corpus(path, model, output)?), part)));
+        }
+        if arguments.text.is_empty() {
+            return Ok(None);
+        }
+        let mut tokenizer = tokenizer_of(model)?;
+        if let Some(text) = &arguments.begin_token {
+            tokenizer.set_begin_token(text)?;
+        }
+        let folder = tempfile::tempdir()?;
+        let reader = Sources::find(&arguments.text)?.read(&arguments.reading.reading())?;
+        let limit = arguments.documents_limit.map_or(usize::MAX, |limit| limit.0 as usize);
+        let (part, info) = text::tokenize_part(reader.take(limit), &tokenizer, folder.path())?;
+        if part.documents() == 0 {
+            bail!(
+                "no text in {}",
+                arguments
+                    .text
+                    .iter()
+                    .map(|path| format!("`{}`", path.display()))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            );
+        }
+        Ok(Some(Self::Text(part, info, folder)))
+    }
+
+    /// The tokens.
+    pub(crate) fn part(&self) -> &Part {
+        match self {
+            Self::Corpus(corpus, PartName::Heldout) => corpus.heldout(),
+            Self::Corpus(corpus, PartName::Train) => corpus.train(),
+            Self::Text(part, ..) => part,
+        }
+    }
+
+    /// Counts and hashes.
+    pub(crate) fn info(&self) -> &PartInfo {
+        match self {
+            Self::Corpus(corpus, PartName::Heldout) => &corpus.info().heldout,
+            Self::Corpus(corpus, PartName::Train) => &corpus.info().train,
+            Self::Text(_, info, _) => info,
+        }
+    }
+
+    /// `heldout`, `train` or `text`.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Corpus(_, part) => part.name(),
+            Self::Text(..) => "text",
+        }
+    }
+}
+
+/// Opens a corpus and makes sure that it was tokenised with the model's tokenizer.
+pub(crate) fn open_corpus(
+    path: &std::path::Path,
+    model: &ModelFolder,
+    output: &Output,
+) -> anyhow::Result<Corpus> {
+    let corpus = Corpus::open(path)?;
+    match model.tokenizer_json() {
+        Some(file) => corpus.require_tokenizer(&disk::sha256(&file)?)?,
+        None => output.warn(&format!(
+            "`{}` has no `tokenizer.json`: whether `{}` was tokenised for it cannot be checked",
+            model.path().display(),
+            path.display()
+        )),
+    }
+    Ok(corpus)
+}
+
+/// The tokenizer of a model folder.
+pub(crate) fn tokenizer_of(model: &ModelFolder) -> anyhow::Result<Tokenizer> {
+    let Some(path) = model.tokenizer_json() else {
+        let error = anyhow::anyhow!("`{}` has no `tokenizer.json`", model.path().display());
+        return Err(hinted(error, "copy the tokenizer's `tokenizer.json` into the model folder"));
+    };
+    Ok(Tokenizer::load(&path)?)
+}

@@ -1,0 +1,89 @@
+//! Tables for people: aligned columns, units in the headings, no lines.
+
+use comfy_table::{CellAlignment, presets};
+
+/// Where the cells of a column stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Align {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// A table being filled.
+#[derive(Debug)]
+pub(crate) struct Table {
+    inner: comfy_table::Table,
+    headed: bool,
+}
+
+impl Table {
+    /// A table with these headings.
+    pub(crate) fn new(columns: &[(&str, Align)]) -> Self {
+        let mut table = Self::bare(&columns.iter().map(|column| column.1).collect::<Vec<_>>());
+        table.inner.set_header(columns.iter().map(|column| column.0));
+        table.headed = true;
+        table
+    }
+
+    /// Names and what they are, without headings.
+    pub(crate) fn facts() -> Self {
+        Self::bare(&[Align::Left, Align::Left])
+    }
+
+    fn bare(columns: &[Align]) -> Self {
+        let mut inner = comfy_table::Table::new();
+        inner.load_style(presets::NOTHING);
+        // Columns exist once a heading does; an empty one is left out again by `render`.
+        inner.set_header(columns.iter().map(|_| ""));
+        for (index, align) in columns.iter().enumerate() {
+            let column = inner.column_mut(index).expect("the header has made this column");
+            column.set_padding((0, 2));
+            column.set_cell_alignment(match align {
+                Align::Left => CellAlignment::Left,
+                Align::Right => CellAlignment::Right,
+            });
+        }
+        Self { inner, headed: false }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) -> &mut Self {
+        self.inner.add_row(cells);
+        self
+    }
+
+    /// Adds a fact.
+    pub(crate) fn fact(&mut self, name: &str, value: impl Into<String>) -> &mut Self {
+        self.row([name.to_owned(), value.into()])
+    }
+
+    /// The heading, where there is one, and the rows, each ending in a line break.
+    pub(crate) fn render(&self) -> (Option<String>, String) {
+        let mut lines = self.inner.lines().map(|line| line.trim_end().to_owned() + "\n");
+        let heading = lines.next().filter(|_| self.headed);
+        (heading, lines.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_right_and_words_left() {
+        let mut table = Table::new(&[("run", Align::Left), ("tokens", Align::Right)]);
+        table.row(["a".into(), "12".into()]).row(["longer".into(), "1,234,567".into()]);
+        let (heading, rows) = table.render();
+        assert_eq!(heading.unwrap(), "run        tokens\n");
+        assert_eq!(rows, "a              12\nlonger  1,234,567\n");
+    }
+
+    #[test]
+    fn facts_have_no_heading() {
+        let mut table = Table::facts();
+        table.fact("layers", "5").fact("family", "llama");
+        assert_eq!(table.render(), (None, "layers  5\nfamily  llama\n".to_owned()));
+    }
+}

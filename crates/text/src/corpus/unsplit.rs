@@ -1,0 +1,72 @@
+//! Text that belongs to no corpus, as a part: for evaluation and calibration.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::idx::Width;
+use super::info::PartInfo;
+use super::part::Part;
+use super::writer::Writer;
+use crate::batches::Batches;
+use crate::error::{Error, Result};
+use crate::hash::sha256;
+use crate::tokenizer::Tokenizer;
+
+/// Tokenises documents into `text.bin` and `text.idx` of an existing folder, and opens them as a [`Part`] whose
+/// documents are laid out as in a corpus: begin token, then the tokens of the text.
+///
+/// # Errors
+/// [`Error::NoBeginToken`], the first error among the documents, and whatever tokenising and writing find.
+pub fn tokenize_part(
+    documents: impl Iterator<Item = Result<String>>,
+    tokenizer: &Tokenizer,
+    folder: &Path,
+) -> Result<(Part, PartInfo)> {
+    const NAME: &str = "text";
+    let begin = tokenizer.begin_token().ok_or(Error::NoBeginToken)?.id;
+    let mut writer = Writer::create(folder, NAME, Width::of_vocabulary(tokenizer.vocabulary()))?;
+    for batch in Batches::new(documents) {
+        let batch = batch?;
+        let encoded: Vec<_> = batch
+            .par_iter()
+            .map(|text| Ok((sha256(text.as_bytes()), tokenizer.encode(text)?)))
+            .collect::<Result<_>>()?;
+        for (text, (digest, tokens)) in batch.iter().zip(&encoded).filter(|(_, (_, ids))| !ids.is_empty()) {
+            writer.push(begin, tokens, text.len(), digest)?;
+        }
+    }
+    let info = writer.finish()?;
+    Ok((Part::open(folder, NAME, &info, tokenizer.vocabulary())?, info))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{END_OF_TEXT, train_bpe};
+
+    #[test]
+    fn each_document_is_its_begin_token_and_its_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts = ["one and one", "", "two"];
+        let documents = || texts.iter().map(|text| Ok((*text).to_owned()));
+        let tokenizer = train_bpe(documents(), 258).unwrap();
+        let (part, info) = tokenize_part(documents(), &tokenizer, folder.path()).unwrap();
+        assert_eq!((part.documents(), info.documents, info.bytes), (2, 2, 14));
+        assert_eq!(info.tokens, part.tokens());
+        for (i, text) in [texts[0], texts[2]].into_iter().enumerate() {
+            let range = part.document(i);
+            let mut tokens = vec![0; (range.end - range.start) as usize];
+            part.read(range.start, &mut tokens).unwrap();
+            assert_eq!(tokenizer.decode(&tokens).unwrap(), format!("{END_OF_TEXT}{text}"));
+        }
+    }
+
+    #[test]
+    fn no_documents_are_an_empty_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let tokenizer = train_bpe(std::iter::once(Ok("a a a a".to_owned())), 257).unwrap();
+        let (part, _) = tokenize_part(std::iter::empty(), &tokenizer, folder.path()).unwrap();
+        assert_eq!((part.documents(), part.tokens()), (0, 0));
+    }
+}
