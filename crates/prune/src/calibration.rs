@@ -186,3 +186,122 @@ fn below(random: &mut ChaCha8Rng, limit: u64) -> u64 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::catalog;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn config(vocab_size: usize, max_position_embeddings: usize) -> ModelConfig {
+        let config = catalog::find("qwen2.5-0.5b").unwrap().config();
+        ModelConfig { vocab_size, max_position_embeddings, ..config }
+    }
+
+    fn draw(tokens: &[u32], settings: Calibration, longest: usize) -> Result<Sequences> {
+        Sequences::draw(Source::Tokens(tokens), &settings, &config(1 << 20, longest))
+    }
+
+    fn counting(len: u32) -> Vec<u32> {
+        (0..len).collect()
+    }
+
+    #[test]
+    fn what_is_not_asked_for_fits_the_text_and_the_model() {
+        let length =
+            |tokens, longest| draw(&counting(tokens), Calibration::default(), longest).unwrap().length();
+        assert_eq!(length(300_000, 131_072), 2048, "never the model's longest context by itself");
+        assert_eq!(length(300_000, 512), 512);
+        assert_eq!(length(1_000, 131_072), 1_000);
+        let drawn = draw(&counting(300_000), Calibration::default(), 4096).unwrap();
+        assert_eq!(drawn.tokens().len(), 128 * 2048);
+    }
+
+    #[test]
+    fn the_record_holds_the_hash_of_the_ids() {
+        let settings = Calibration { sequences: 1, length: Some(3), seed: 9 };
+        let record = draw(&[1, 2, 70_000], settings, 64).unwrap().record();
+        // printf '\1\0\0\0\2\0\0\0\160\21\1\0' | sha256sum
+        assert_eq!(record.hash, "313a9de55e88265f756e61a8793c45193dade4a5b645f7f35082452e6b133604");
+        assert_eq!((record.sequences, record.length, record.tokens.0, record.seed), (1, 3, 3, 9));
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_text_for_ever_and_another_draws_another() {
+        let text = counting(100_000);
+        let drawn = |seed| {
+            let settings = Calibration { sequences: 4, length: Some(16), seed };
+            draw(&text, settings, 64).unwrap().tokens().iter().step_by(16).copied().collect::<Vec<_>>()
+        };
+        assert_eq!(drawn(0), [22_915, 46_011, 73_731, 98_480]);
+        assert_ne!(drawn(0), drawn(1));
+    }
+
+    #[test]
+    fn settings_that_are_too_small_are_refused() {
+        let said = |sequences, length| {
+            draw(&counting(50), Calibration { sequences, length, seed: 0 }, 64).unwrap_err().to_string()
+        };
+        assert_eq!(said(0, None), "calibration sequences is 0, expected at least 1");
+        assert_eq!(said(1, Some(1)), "calibration length is 1, expected at least 2");
+    }
+
+    #[test]
+    fn corpus_shorter_than_one_context() {
+        let said = |tokens, length| {
+            draw(&counting(tokens), Calibration { length, ..Calibration::default() }, 64)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(said(0, None), "calibration text has 0 tokens, expected at least 2, one context");
+        assert_eq!(said(39, Some(40)), "calibration text has 39 tokens, expected at least 40, one context");
+    }
+
+    #[test]
+    fn token_id_out_of_range() {
+        let mut text = counting(60);
+        text[41] = 60;
+        let drawn = Sequences::draw(Source::Tokens(&text), &Calibration::default(), &config(60, 64));
+        let expected =
+            "token id 60 at position 41 of the calibration text is out of range, expected below 60";
+        assert_eq!(drawn.unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn every_placement_is_as_likely() {
+        // Two sequences of 2 in 6 tokens: starts (0,2) (0,3) (0,4) (1,3) (1,4) (2,4).
+        let mut counts = std::collections::BTreeMap::new();
+        for seed in 0..6000 {
+            *counts.entry(starts(6, 2, 2, seed)).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 6, "{counts:?}");
+        // Five standard deviations of a count of 1000 are 144.
+        assert!(counts.values().all(|&count: &i32| (count - 1000).abs() < 144), "{counts:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn sequences_lie_in_the_text_and_overlap_only_where_they_must(
+            available in 2_u64..3000, most in 1_usize..200, length in 2_usize..300, seed: u64,
+        ) {
+            prop_assume!(length as u64 <= available);
+            let starts = starts(available, most, length, seed);
+            let length = length as u64;
+            prop_assert!(!starts.is_empty() && starts.len() <= most);
+            prop_assert!(starts.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!(starts.last().unwrap() + length <= available);
+            if most as u64 * length <= available {
+                prop_assert_eq!(starts.len(), most);
+                prop_assert!(starts.windows(2).all(|pair| pair[0] + length <= pair[1]));
+            } else {
+                prop_assert_eq!(starts.len() as u64, available.div_ceil(length).min(most as u64));
+                prop_assert_eq!(starts[0], 0);
+                if starts.len() > 1 {
+                    prop_assert_eq!(starts.last().unwrap() + length, available);
+                    prop_assert!(starts.windows(2).all(|pair| pair[0] + length >= pair[1]));
+                }
+            }
+        }
+    }
+}

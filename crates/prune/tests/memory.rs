@@ -1,0 +1,71 @@
+//! Nobody sees a whole model: scoring and pruning hold about one block. A process of its own, since it reads its own peak.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
+
+use std::fs;
+use std::path::Path;
+
+use disk::Existing;
+use model::config::{ModelConfig, RawConfig};
+use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
+use model::safetensors::Dtype;
+use model::weights;
+use prune::{Calibration, Request, Source, TOLERANCE, Target};
+use serde_json::json;
+
+const LAYERS: usize = 40;
+
+/// A model of 40 blocks of 4.2 MB, written without being held.
+fn write(folder: &Path) -> ModelConfig {
+    let raw = json!({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 256, "intermediate_size": 1024,
+        "num_hidden_layers": LAYERS, "num_attention_heads": 4, "vocab_size": 64, "max_position_embeddings": 64,
+        "tie_word_embeddings": true, "hidden_act": "silu",
+    });
+    let raw = RawConfig::from_json(raw.to_string().as_bytes(), Path::new("config.json")).unwrap();
+    let config = ModelConfig::from_raw(&raw).unwrap();
+    let plan = weights::plan(&config, Dtype::F32);
+    let mut writer = FolderWriter::create(folder, Existing::Refuse, &raw, plan, SHARD_LIMIT).unwrap();
+    while let Some(tensor) = writer.expected() {
+        let len = tensor.shape.iter().product();
+        let value = if tensor.shape.len() == 1 { 1.0 } else { 0.001 };
+        writer.write_f32(&vec![value; len]).unwrap();
+    }
+    writer.commit().unwrap();
+    config
+}
+
+/// A line of `/proc/self/status`, in bytes.
+fn memory(line: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let found = status.lines().find_map(|text| text.strip_prefix(line)).unwrap();
+    found.trim_matches([':', ' ', '\t']).trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn pruning_holds_one_block_not_the_model() {
+    let place = tempfile::tempdir().unwrap();
+    let config = write(&place.path().join("base"));
+    // Sets the peak back to what is held now.
+    if fs::write("/proc/self/clear_refs", "5").is_err() {
+        eprintln!("skipped: pruning_holds_one_block_not_the_model: the peak of memory cannot be set back");
+        return;
+    }
+    let before = memory("VmRSS");
+    let folder = ModelFolder::open(&place.path().join("base")).unwrap();
+    let tokens: Vec<u32> = (0..4096).map(|at| at % 64).collect();
+    let settings = Calibration { sequences: 64, length: Some(64), seed: 0 };
+    let request = Request {
+        calibration: Some((Source::Tokens(&tokens), settings)),
+        ..Request::new("depth-block-influence", Target::Rate { rate: 0.25, tolerance: TOLERANCE })
+    };
+    prune::prune(&folder, &request, &place.path().join("out"), Existing::Refuse, &mut |_| ()).unwrap();
+    let grown = memory("VmHWM").saturating_sub(before);
+    let block = 4 * (4 * 256 * 256 + 3 * 256 * 1024 + 2 * 256) as u64;
+    // The stream (4096 tokens, 4.2 MB), a batch's activations (2048 tokens, 40 MB), the block and a tensor beside it.
+    let model = LAYERS as u64 * block;
+    assert!(grown < 70 << 20, "{} MiB for a model of {} MiB", grown >> 20, model >> 20);
+    assert!(model > 150 << 20);
+    assert_eq!(config.num_hidden_layers, LAYERS);
+}
