@@ -1,0 +1,134 @@
+//! What can be wrong with a table, a request or a law file.
+
+/// Why a table cannot be read, a law cannot be fitted, or a question cannot be asked.
+///
+/// That the data cannot tell is no error: see [`crate::Identifiability`].
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nothing to fit.
+    #[error("the table holds no rows")]
+    Empty,
+    /// Only unpruned controls.
+    #[error("the table holds only unpruned controls (rate 0): there is nothing to fit")]
+    OnlyControls,
+    /// A number that is none.
+    #[error("row {row}: `{column}` is {found}, expected a finite number")]
+    NotFinite {
+        /// Counted from 1, without the header.
+        row: usize,
+        /// The column.
+        column: &'static str,
+        /// The number.
+        found: f64,
+    },
+    /// A number outside its range.
+    #[error("row {row}: `{column}` is {found}, expected {expected}")]
+    OutOfRange {
+        /// Counted from 1, without the header.
+        row: usize,
+        /// The column.
+        column: &'static str,
+        /// The number.
+        found: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A rate that contradicts the method.
+    #[error("row {row}: `rate` is {rate} and `method` is `none`: an unpruned control has rate 0")]
+    PrunedControl {
+        /// Counted from 1, without the header.
+        row: usize,
+        /// The rate.
+        rate: f64,
+    },
+    /// One run at one token count twice.
+    #[error("row {row} repeats row {first}: run `{run}` at {tokens} tokens")]
+    Duplicate {
+        /// Counted from 1, without the header.
+        row: usize,
+        /// The row that came first.
+        first: usize,
+        /// The run.
+        run: String,
+        /// Its tokens.
+        tokens: f64,
+    },
+    /// One run with several values of what a run has once.
+    #[error("row {row}: run `{run}` has `{column}` {found}, in row {first} it has {expected}")]
+    RunChanges {
+        /// Counted from 1, without the header.
+        row: usize,
+        /// The row that came first.
+        first: usize,
+        /// The run.
+        run: String,
+        /// The column.
+        column: &'static str,
+        /// The value here.
+        found: String,
+        /// The value there.
+        expected: String,
+    },
+    /// No form of this name.
+    #[error("there is no form `{found}`; the nearest is `{nearest}`")]
+    UnknownForm {
+        /// The name.
+        found: String,
+        /// The nearest name.
+        nearest: &'static str,
+    },
+    /// A group with fewer points than its smallest form has constants.
+    #[error("group `{group}` has {points} points, `{form}` has {constants} constants")]
+    TooFewPoints {
+        /// Series and method.
+        group: String,
+        /// Points to fit.
+        points: usize,
+        /// The form.
+        form: &'static str,
+        /// Its constants.
+        constants: usize,
+    },
+    /// A group whose excess loss does not vary.
+    #[error("group `{group}`: no finite fit of `{form}` was found; its numbers are too large or too small")]
+    NoFit {
+        /// Series and method.
+        group: String,
+        /// The form.
+        form: &'static str,
+    },
+    /// A setting outside its range.
+    #[error("`{name}` is {found}, expected {expected}")]
+    Setting {
+        /// The setting or argument.
+        name: &'static str,
+        /// The number.
+        found: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A question that fits no group, or several.
+    #[error("{found} groups match series `{series}` and method `{method}`; the law holds {known}")]
+    Group {
+        /// How many match.
+        found: usize,
+        /// The series asked for; `any` when it was not.
+        series: String,
+        /// The method asked for; `any` when it was not.
+        method: String,
+        /// What there is.
+        known: String,
+    },
+    /// A law file that contradicts itself.
+    #[error("law, group {group}: {problem}")]
+    Law {
+        /// Counted from 1.
+        group: usize,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// A result with this crate's error.
+pub type Result<T> = std::result::Result<T, Error>;

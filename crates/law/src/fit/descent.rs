@@ -1,0 +1,226 @@
+//! From one start to the optimum below it: Levenberg-Marquardt on the exponents, the linear constants projected out.
+//!
+//! This is variable projection with Kaufman's Jacobian (1975): in the factor of `[linear columns, exponent columns,
+//! residual]` the block behind the linear columns is the projected problem, so the step costs nothing more.
+//! Every derivative is analytic. The ready crate `levenberg-marquardt` has neither bounds nor a streaming Jacobian,
+//! and the signs of the constants and a million points need both; what is left of it is thirty lines.
+
+use super::problem::{Detail, Problem, Projection};
+use super::triangle::Factor;
+use crate::form::{Form, Parameter, Role};
+
+/// Where a descent ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Optimum {
+    /// In the problem's gauge.
+    pub(crate) parameters: Vec<f64>,
+    /// Weighted sum of squared residuals.
+    pub(crate) objective: f64,
+    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact optimum.
+    pub(crate) gradient: f64,
+}
+
+/// When a descent stops.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) steps: usize,
+    pub(crate) gradient: f64,
+}
+
+impl Patience {
+    pub(crate) const SEARCH: Self = Self { steps: 60, gradient: 1e-6 };
+    pub(crate) const POLISH: Self = Self { steps: 200, gradient: 1e-11 };
+}
+
+/// Descends from `exponents`; those marked `fixed` stay (an empty list fixes none).
+pub(crate) fn descend(
+    problem: &Problem,
+    exponents: &[f64],
+    fixed: &[bool],
+    detail: Detail,
+    patience: Patience,
+) -> Optimum {
+    let space = Space::new(problem.form);
+    let mut at = space.inside(&space.enter(exponents));
+    let mut here = problem.project(&space.leave(&at), detail);
+    let mut gradient = f64::INFINITY;
+    let mut damping = 1e-3;
+    'steps: for _ in 0..patience.steps {
+        if problem.is_rounding(here.objective) {
+            gradient = 0.0;
+            break;
+        }
+        let factor = space.turn(problem.jacobian(&here.token_rows, &here.parameters));
+        let local = Local::new(&space, &factor, &here, &at, fixed);
+        gradient = local.gradient;
+        if gradient <= patience.gradient {
+            break;
+        }
+        loop {
+            let step = local.step(&factor, damping);
+            let trial: Vec<f64> = at.iter().zip(&step).map(|(x, dx)| x + dx).collect();
+            let trial = space.keep_side(&at, &trial);
+            if moved(&at, &trial) < 1e-15 {
+                break 'steps;
+            }
+            let there = problem.project(&space.leave(&trial), detail);
+            if there.objective < here.objective {
+                (at, here) = (trial, there);
+                damping = (damping * 0.1).max(1e-14);
+                break;
+            }
+            damping *= 5.0;
+            if damping > 1e10 {
+                break 'steps;
+            }
+        }
+    }
+    Optimum { parameters: here.parameters, objective: here.objective, gradient }
+}
+
+/// The exponents as they are searched: bounds are a box, because a bounded sum is a coordinate of its own.
+pub(crate) struct Space {
+    linear: usize,
+    exponents: &'static [Parameter],
+    /// (a, b): coordinate `a` holds the sum of the exponents `a` and `b`.
+    sums: Vec<(usize, usize)>,
+}
+
+impl Space {
+    pub(crate) fn new(form: &dyn Form) -> Self {
+        let linear = form.linear();
+        let exponents = &form.parameters()[linear..];
+        assert!(
+            exponents.iter().all(|parameter| parameter.role == Role::Exponent),
+            "linear constants come first"
+        );
+        let place = |name| exponents.iter().position(|other| other.name == name);
+        let sum = |(a, parameter): (usize, &Parameter)| Some((a, place(parameter.sum_with?)?));
+        Self { linear, exponents, sums: exponents.iter().enumerate().filter_map(sum).collect() }
+    }
+
+    fn enter(&self, exponents: &[f64]) -> Vec<f64> {
+        let mut at = exponents.to_vec();
+        self.sums.iter().for_each(|&(a, b)| at[a] += exponents[b]);
+        at
+    }
+
+    pub(crate) fn leave(&self, at: &[f64]) -> Vec<f64> {
+        let mut exponents = at.to_vec();
+        self.sums.iter().for_each(|&(a, b)| exponents[a] -= at[b]);
+        exponents
+    }
+
+    /// The box around a point: a gap at 0 is not crossed.
+    fn bounds(&self, i: usize, at: f64) -> (f64, f64) {
+        let Parameter { min, max, gap, .. } = self.exponents[i];
+        match gap > 0.0 {
+            true if at >= 0.0 => (gap, max),
+            true => (min, -gap),
+            false => (min, max),
+        }
+    }
+
+    pub(crate) fn inside(&self, at: &[f64]) -> Vec<f64> {
+        self.keep_side(at, at)
+    }
+
+    fn keep_side(&self, side: &[f64], at: &[f64]) -> Vec<f64> {
+        let clamp = |(i, x): (usize, &f64)| {
+            let (min, max) = self.bounds(i, side[i]);
+            x.clamp(min, max)
+        };
+        at.iter().enumerate().map(clamp).collect()
+    }
+
+    /// Names of the exponents, or sums, that stand at a bound.
+    pub(crate) fn at_bound(&self, exponents: &[f64]) -> Vec<String> {
+        let at = self.enter(exponents);
+        let at_bound = |i: &usize| {
+            let (min, max) = self.bounds(*i, at[*i]);
+            at[*i] <= min || at[*i] >= max
+        };
+        let name = |i: usize| match self.exponents[i].sum_with {
+            Some(other) => format!("{other} + {}", self.exponents[i].name),
+            None => self.exponents[i].name.to_owned(),
+        };
+        (0..at.len()).filter(at_bound).map(name).collect()
+    }
+
+    /// Derivatives by exponent become derivatives by coordinate.
+    fn turn(&self, mut factor: Factor) -> Factor {
+        for &(a, b) in &self.sums {
+            for row in &mut factor.rows {
+                row[self.linear + b] -= row[self.linear + a];
+            }
+        }
+        factor
+    }
+}
+
+/// The problem as seen from one point: what may move, and how steep it is.
+struct Local {
+    kept: Vec<usize>,
+    lengths: Vec<f64>,
+    linear: usize,
+    free_linear: usize,
+    coordinates: usize,
+    gradient: f64,
+}
+
+impl Local {
+    fn new(space: &Space, factor: &Factor, here: &Projection, at: &[f64], fixed: &[bool]) -> Self {
+        let linear = space.linear;
+        let held = |i: usize| space.exponents_hold_at_zero(i, here);
+        let mut kept: Vec<usize> = (0..linear).filter(|&i| !held(i)).collect();
+        let free_linear = kept.len();
+        kept.extend(
+            (linear..linear + at.len()).filter(|&i| !fixed.get(i - linear).copied().unwrap_or(false)),
+        );
+        let projected = factor.select(&kept, &[]);
+        let last = projected.columns - 1;
+        let residual = here.objective.sqrt();
+        let (mut steepest, mut moving, mut lengths) = (0.0_f64, kept[..free_linear].to_vec(), Vec::new());
+        for j in free_linear..kept.len() {
+            // Behind the linear columns stands what they cannot explain.
+            let below = |column: usize| (free_linear..=last).map(move |i| (i, column));
+            let length: f64 = below(j).map(|(i, c)| projected.rows[i][c].powi(2)).sum::<f64>().sqrt();
+            let product: f64 = below(j).map(|(i, c)| projected.rows[i][c] * projected.rows[i][last]).sum();
+            let whole = projected.length(j);
+            if length <= 1e-14 * whole || length == 0.0 {
+                continue;
+            }
+            let i = kept[j] - linear;
+            let (min, max) = space.bounds(i, at[i]);
+            if (at[i] <= min && product < 0.0) || (at[i] >= max && product > 0.0) {
+                continue;
+            }
+            steepest = steepest.max((product / (length * residual)).abs());
+            moving.push(kept[j]);
+            lengths.push(length);
+        }
+        Self { kept: moving, lengths, linear, free_linear, coordinates: at.len(), gradient: steepest }
+    }
+
+    /// The damped step of every coordinate; those that may not move get 0.
+    fn step(&self, factor: &Factor, damping: f64) -> Vec<f64> {
+        let mut damped = vec![0.0; self.free_linear];
+        damped.extend(self.lengths.iter().map(|length| damping.sqrt() * length));
+        let solution = factor.select(&self.kept, &damped).solve();
+        let mut step = vec![0.0; self.coordinates];
+        for (&i, &x) in self.kept.iter().zip(&solution).skip(self.free_linear) {
+            step[i - self.linear] = x;
+        }
+        step
+    }
+}
+
+impl Space {
+    fn exponents_hold_at_zero(&self, i: usize, here: &Projection) -> bool {
+        i < self.linear && here.parameters[i] == 0.0
+    }
+}
+
+fn moved(from: &[f64], to: &[f64]) -> f64 {
+    from.iter().zip(to).map(|(a, b)| (a - b).abs() / (a.abs() + 1e-3)).fold(0.0, f64::max)
+}

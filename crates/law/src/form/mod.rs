@@ -1,0 +1,157 @@
+//! Forms: formulas with unknown constants. A file and a line in [`FORMS`] each.
+//!
+//! A form says how its constants enter. Those that enter linearly come first in [`Form::parameters`]: for given
+//! exponents they are found exactly, so only the exponents are searched.
+
+mod p2;
+
+pub use p2::{Floor, P2, TokenTerm};
+
+use crate::row::{Row, Scale};
+use crate::{Error, Result};
+
+/// A formula for the loss with unknown constants.
+pub trait Form: Sync {
+    /// The name in files and flags.
+    fn name(&self) -> &'static str;
+
+    /// The formula as plain text.
+    fn formula(&self) -> &'static str;
+
+    /// The formula as LaTeX.
+    fn latex(&self) -> &'static str;
+
+    /// The constants: the linear ones first, then the exponents.
+    fn parameters(&self) -> &'static [Parameter];
+
+    /// What a table must hold for this form.
+    fn columns(&self) -> &'static [Column];
+
+    /// The part of the loss that no constant touches.
+    fn offset(&self, row: &Row) -> f64 {
+        row.loss0
+    }
+
+    /// What each linear constant is multiplied by.
+    fn basis(&self, exponents: &[f64], row: &Row, out: &mut [f64]);
+
+    /// The derivative of the loss by each constant.
+    fn gradient(&self, parameters: &[f64], row: &Row, out: &mut [f64]);
+
+    /// The loss at a row.
+    fn value(&self, parameters: &[f64], row: &Row) -> f64 {
+        let (constants, exponents) = parameters.split_at(self.linear());
+        let mut basis = [0.0; MOST_PARAMETERS];
+        self.basis(exponents, row, &mut basis[..constants.len()]);
+        self.offset(row) + constants.iter().zip(&basis).map(|(constant, x)| constant * x).sum::<f64>()
+    }
+
+    /// Turns constants that hold for variables divided by `scale` into those for the variables themselves.
+    fn rescale(&self, parameters: &mut [f64], scale: &Scale);
+
+    /// The position of `beta` in a form whose derivatives are, within one run, linear in
+    /// `1`, `D^-beta` and `D^-beta ln D`. Such a form also has [`Form::along_run`].
+    fn token_exponent(&self) -> Option<usize> {
+        None
+    }
+
+    /// By constant: the coefficients of the derivative on `1`, `D^-beta` and `D^-beta ln D`, the same for a whole run.
+    fn along_run(&self, parameters: &[f64], row: &Row, out: &mut [[f64; 3]]) {
+        let _ = (parameters, row, out);
+        unreachable!("only a form with a token exponent is asked for it");
+    }
+
+    /// How many constants are linear.
+    fn linear(&self) -> usize {
+        self.parameters().iter().filter(|parameter| parameter.role == Role::Constant).count()
+    }
+
+    /// The position of a constant by its name.
+    fn position(&self, name: &str) -> Option<usize> {
+        self.parameters().iter().position(|parameter| parameter.name == name)
+    }
+}
+
+/// More constants than any form may have: work space is this large.
+pub const MOST_PARAMETERS: usize = 15;
+
+/// How a constant enters a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Linearly.
+    Constant,
+    /// In any other way; for the laws here, as an exponent.
+    Exponent,
+}
+
+/// A constant of a form and where it may lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameter {
+    /// The name in files.
+    pub name: &'static str,
+    /// How it enters.
+    pub role: Role,
+    /// The least value. For a constant 0 or minus infinity.
+    pub min: f64,
+    /// The largest value.
+    pub max: f64,
+    /// Values nearer to 0 than this are left out.
+    pub gap: f64,
+    /// The bounds hold for the sum with this other exponent, not for the value alone.
+    pub sum_with: Option<&'static str>,
+    /// Between which values starts are spread.
+    pub start: (f64, f64),
+    /// Whether starts are spread evenly in the logarithm.
+    pub log_start: bool,
+}
+
+/// A column of a points table that a form reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// `n0`.
+    N0,
+    /// `rate`.
+    Rate,
+    /// `loss0`.
+    Loss0,
+    /// `tokens`.
+    Tokens,
+}
+
+/// Every form.
+///
+/// ```
+/// assert!(law::form::FORMS.iter().any(|form| form.name() == "p2"));
+/// ```
+pub static FORMS: &[&dyn Form] = &p2::FORMS;
+
+/// The form of a name; an unknown name is answered with the nearest.
+///
+/// ```
+/// assert_eq!(law::form::by_name("p2")?.parameters().len(), 7);
+/// let error = law::form::by_name("p2-no-dleta").err().unwrap();
+/// assert_eq!(error.to_string(), "there is no form `p2-no-dleta`; the nearest is `p2-no-delta`");
+/// # Ok::<(), law::Error>(())
+/// ```
+pub fn by_name(name: &str) -> Result<&'static dyn Form> {
+    let found = FORMS.iter().find(|form| form.name() == name);
+    found.copied().ok_or_else(|| {
+        let nearest = FORMS.iter().min_by_key(|form| distance(name, form.name()));
+        Error::UnknownForm { found: name.to_owned(), nearest: nearest.map_or("p2", |form| form.name()) }
+    })
+}
+
+/// Letters to change, add or drop to come from one word to the other (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().take(64).enumerate() {
+        let mut before = std::mem::replace(&mut row[0], i + 1);
+        for (j, &b) in to.iter().enumerate() {
+            let changed = before + usize::from(a != b);
+            before = row[j + 1];
+            row[j + 1] = changed.min(before + 1).min(row[j] + 1);
+        }
+    }
+    row[to.len()]
+}

@@ -1,0 +1,75 @@
+//! One place on the axes of a law.
+
+/// The variables of one point: sizes, rate and tokens with their logarithms, which every power law needs.
+///
+/// Units are those of whoever builds it: a law's constants belong to one choice of units.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Row {
+    /// Parameters of the model before pruning.
+    pub n0: f64,
+    /// Realised pruning rate.
+    pub rate: f64,
+    /// Loss before pruning, nats per token.
+    pub loss0: f64,
+    /// Post-training tokens.
+    pub tokens: f64,
+    /// Logarithm of `n0`.
+    pub ln_n0: f64,
+    /// Logarithm of `rate`.
+    pub ln_rate: f64,
+    /// Logarithm of `tokens`.
+    pub ln_tokens: f64,
+}
+
+/// What the variables are divided by: a choice of units, or of gauge.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// Parameters in one unit of size.
+    pub n0: f64,
+    /// The rate that counts as one.
+    pub rate: f64,
+    /// Tokens in one unit of data.
+    pub tokens: f64,
+}
+
+impl Row {
+    /// A row from its variables.
+    pub fn new(n0: f64, rate: f64, loss0: f64, tokens: f64) -> Self {
+        Self { n0, rate, loss0, tokens, ln_n0: n0.ln(), ln_rate: rate.ln(), ln_tokens: tokens.ln() }
+    }
+
+    /// The same place in other units.
+    pub fn divided_by(&self, scale: &Scale) -> Self {
+        Self::new(self.n0 / scale.n0, self.rate / scale.rate, self.loss0, self.tokens / scale.tokens)
+    }
+
+    /// The same run after other tokens.
+    pub fn at(&self, tokens: f64) -> Self {
+        Self { tokens, ln_tokens: tokens.ln(), ..*self }
+    }
+}
+
+impl Scale {
+    /// Parameters and tokens counted one by one.
+    pub const COUNTS: Self = Self { n0: 1.0, rate: 1.0, tokens: 1.0 };
+    /// Parameters and tokens in billions.
+    pub const BILLIONS: Self = Self { n0: 1e9, rate: 1.0, tokens: 1e9 };
+
+    /// The gauge in which a problem is well conditioned: every variable divided by its geometric mean.
+    pub fn geometric_mean<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
+        let (mut n0, mut rate, mut tokens, mut rows_seen) = (0.0, 0.0, 0.0, 0.0_f64);
+        for row in rows {
+            n0 += row.ln_n0;
+            rate += row.ln_rate;
+            tokens += row.ln_tokens;
+            rows_seen += 1.0;
+        }
+        let mean = |sum: f64| (sum / rows_seen.max(1.0)).exp();
+        Self { n0: mean(n0), rate: mean(rate), tokens: mean(tokens) }
+    }
+
+    /// How many of `other`'s units stand in one of ours, axis by axis.
+    pub fn relative_to(&self, other: &Self) -> Self {
+        Self { n0: self.n0 / other.n0, rate: self.rate / other.rate, tokens: self.tokens / other.tokens }
+    }
+}

@@ -1,0 +1,321 @@
+//! Measured points, checked and sorted into groups of runs.
+
+use std::collections::BTreeMap;
+
+use ledger::Phase;
+use serde::{Deserialize, Serialize};
+
+use crate::row::Row;
+use crate::warning::Warning;
+use crate::{Error, Result};
+
+/// One line of a points table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableRow {
+    /// The model series: one law each.
+    pub series: String,
+    /// The pruning method: one law each; `none` marks an unpruned control.
+    pub method: String,
+    /// The run.
+    pub run: String,
+    /// The model that was pruned; runs of one base share its loss. Without one, series and `n0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// Parameters before pruning.
+    pub n0: f64,
+    /// Realised pruning rate; 0 for an unpruned control.
+    pub rate: f64,
+    /// Held-out loss before pruning, nats per token.
+    pub loss0: f64,
+    /// Post-training tokens.
+    pub tokens: f64,
+    /// Held-out loss after them, nats per token.
+    pub loss: f64,
+    /// The phase of the learning rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// How much the squared residual counts; 1 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
+    /// Whether text was seen a second time before this point.
+    #[serde(default)]
+    pub repeated: bool,
+}
+
+/// A points table: groups to fit, and unpruned controls to show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// By series and method, sorted.
+    pub groups: Vec<Group>,
+    /// Runs with rate 0, with their series: kept and shown, never fitted.
+    pub controls: Vec<(String, Run)>,
+}
+
+/// The runs that one law describes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The model series.
+    pub series: String,
+    /// The pruning method.
+    pub method: String,
+    /// Its runs, sorted by name; every run has at least one point.
+    pub runs: Vec<Run>,
+    /// What was noticed.
+    pub warnings: Vec<Warning>,
+}
+
+/// One run: a place on the axes of size and rate, and its points.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Its name.
+    pub name: String,
+    /// The model it was pruned from.
+    pub base: String,
+    /// Parameters before pruning.
+    pub n0: f64,
+    /// Realised pruning rate.
+    pub rate: f64,
+    /// Loss before pruning, nats per token.
+    pub loss0: f64,
+    /// In ascending order of tokens.
+    pub points: Vec<Point>,
+}
+
+/// One measured point of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Post-training tokens.
+    pub tokens: f64,
+    /// Held-out loss, nats per token.
+    pub loss: f64,
+    /// How much the squared residual counts.
+    pub weight: f64,
+}
+
+impl TableRow {
+    /// A row of the group `unnamed`, with tokens and loss still at 1: a beginning for tests and examples.
+    pub fn run(run: &str, n0: f64, rate: f64, loss0: f64) -> Self {
+        Self {
+            series: UNNAMED.to_owned(),
+            method: UNNAMED.to_owned(),
+            run: run.to_owned(),
+            base: None,
+            n0,
+            rate,
+            loss0,
+            tokens: 1.0,
+            loss: 1.0,
+            phase: None,
+            weight: None,
+            repeated: false,
+        }
+    }
+
+    fn check(&self, row: usize) -> Result<()> {
+        let numbers = [
+            ("n0", self.n0),
+            ("rate", self.rate),
+            ("loss0", self.loss0),
+            ("tokens", self.tokens),
+            ("loss", self.loss),
+            ("weight", self.weight.unwrap_or(1.0)),
+        ];
+        for (column, found) in numbers {
+            if !found.is_finite() {
+                return Err(Error::NotFinite { row, column, found });
+            }
+        }
+        let refuse = |column, found, expected| Err(Error::OutOfRange { row, column, found, expected });
+        // Beyond these bounds powers leave the range of floating point.
+        match () {
+            () if !(1.0..=1e18).contains(&self.n0) => {
+                refuse("n0", self.n0, "a parameter count from 1 to 1e18")
+            }
+            () if !(0.0..1.0).contains(&self.rate) => refuse("rate", self.rate, "at least 0 and below 1"),
+            () if self.rate > 0.0 && self.rate < 1e-9 => refuse("rate", self.rate, "0 or at least 1e-9"),
+            () if !(1.0..=1e18).contains(&self.tokens) => {
+                refuse("tokens", self.tokens, "a token count from 1 to 1e18")
+            }
+            () if !(0.0..=1e6).contains(&self.loss0) => refuse("loss0", self.loss0, "from 0 to 1e6 nats"),
+            () if !(0.0..=1e6).contains(&self.loss) => refuse("loss", self.loss, "from 0 to 1e6 nats"),
+            () => match self.weight {
+                Some(weight) if !(1e-12..=1e12).contains(&weight) => {
+                    refuse("weight", weight, "from 1e-12 to 1e12")
+                }
+                _ if self.method == CONTROL && self.rate > 0.0 => {
+                    Err(Error::PrunedControl { row, rate: self.rate })
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn is_control(&self) -> bool {
+        self.rate == 0.0
+    }
+
+    fn base(&self) -> String {
+        self.base.clone().unwrap_or_else(|| format!("{} {}", self.series, self.n0))
+    }
+}
+
+impl Table {
+    /// Checks rows and sorts them into groups; the order of the rows does not matter.
+    ///
+    /// ```
+    /// use law::{Table, TableRow};
+    /// let row = TableRow { tokens: 0.0, loss: 2.5, ..TableRow::run("a", 1e9, 0.25, 2.0) };
+    /// let error = Table::new([row]).unwrap_err();
+    /// assert_eq!(error.to_string(), "row 1: `tokens` is 0, expected a token count from 1 to 1e18");
+    /// ```
+    pub fn new(rows: impl IntoIterator<Item = TableRow>) -> Result<Self> {
+        let mut runs: BTreeMap<(String, String, String), Gathered> = BTreeMap::new();
+        let mut empty = true;
+        for (i, row) in rows.into_iter().enumerate() {
+            empty = false;
+            let number = i + 1;
+            row.check(number)?;
+            let method = if row.is_control() { CONTROL.to_owned() } else { row.method.clone() };
+            let key = (row.series.clone(), method, row.run.clone());
+            match runs.get_mut(&key) {
+                Some(gathered) => gathered.add(row, number)?,
+                None => drop(runs.insert(key, Gathered::new(row, number))),
+            }
+        }
+        if empty {
+            return Err(Error::Empty);
+        }
+        let (mut groups, mut controls): (Vec<Group>, Vec<(String, Run)>) = (Vec::new(), Vec::new());
+        for ((series, method, _), gathered) in runs {
+            let (run, warnings) = gathered.finish()?;
+            if method == CONTROL {
+                controls.push((series, run));
+                continue;
+            }
+            match groups.last_mut() {
+                Some(group) if group.series == series && group.method == method => {
+                    group.runs.push(run);
+                    group.warnings.extend(warnings);
+                }
+                _ => groups.push(Group { series, method, runs: vec![run], warnings }),
+            }
+        }
+        if groups.is_empty() {
+            return Err(Error::OnlyControls);
+        }
+        for group in &mut groups {
+            group.warnings.extend(Warning::below_base(&group.runs));
+            group.warnings = Warning::merged(std::mem::take(&mut group.warnings));
+        }
+        Ok(Self { groups, controls })
+    }
+}
+
+impl Run {
+    /// The run's place after some tokens.
+    pub fn row(&self, tokens: f64) -> Row {
+        Row::new(self.n0, self.rate, self.loss0, tokens)
+    }
+
+    /// The places of its points.
+    pub fn rows(&self) -> impl Iterator<Item = Row> {
+        let row = self.row(1.0);
+        self.points.iter().map(move |point| row.at(point.tokens))
+    }
+}
+
+const UNNAMED: &str = "unnamed";
+/// The method of a run that was not pruned.
+const CONTROL: &str = "none";
+
+/// A run while its rows come in.
+struct Gathered {
+    first: usize,
+    run: Run,
+    points: Vec<(usize, Point, Option<Phase>)>,
+    repeated: bool,
+}
+
+impl Gathered {
+    fn new(row: TableRow, number: usize) -> Self {
+        let run = Run {
+            name: row.run.clone(),
+            base: row.base(),
+            n0: row.n0,
+            rate: row.rate,
+            loss0: row.loss0,
+            points: Vec::new(),
+        };
+        let mut gathered = Self { first: number, run, points: Vec::new(), repeated: false };
+        gathered.push(&row, number);
+        gathered
+    }
+
+    fn add(&mut self, row: TableRow, number: usize) -> Result<()> {
+        let Run { n0, rate, loss0, .. } = self.run;
+        let numbers = [("n0", row.n0, n0), ("rate", row.rate, rate), ("loss0", row.loss0, loss0)];
+        let (base, mine) = (row.base(), &self.run.base);
+        let changed = numbers
+            .iter()
+            .find(|(_, found, expected)| found != expected)
+            .map(|(column, found, expected)| (*column, found.to_string(), expected.to_string()))
+            .or_else(|| (base != *mine).then(|| ("base", base, mine.clone())));
+        if let Some((column, found, expected)) = changed {
+            return Err(Error::RunChanges {
+                row: number,
+                first: self.first,
+                run: row.run,
+                column,
+                found,
+                expected,
+            });
+        }
+        self.push(&row, number);
+        Ok(())
+    }
+
+    fn push(&mut self, row: &TableRow, number: usize) {
+        let point = Point { tokens: row.tokens, loss: row.loss, weight: row.weight.unwrap_or(1.0) };
+        self.points.push((number, point, row.phase));
+        self.repeated |= row.repeated;
+    }
+
+    /// Sorts the points and sets aside those of other phases than the run is fitted by.
+    fn finish(mut self) -> Result<(Run, Vec<Warning>)> {
+        self.points.sort_by(|a, b| a.1.tokens.total_cmp(&b.1.tokens).then(a.0.cmp(&b.0)));
+        for pair in self.points.windows(2) {
+            if pair[0].1.tokens == pair[1].1.tokens && pair[0].2 == pair[1].2 {
+                return Err(Error::Duplicate {
+                    row: pair[1].0,
+                    first: pair[0].0,
+                    run: self.run.name,
+                    tokens: pair[1].1.tokens,
+                });
+            }
+        }
+        let mut warnings = Vec::new();
+        if self.repeated {
+            warnings.push(Warning::repeated_data(&self.run.name));
+        }
+        let has = |phase| self.points.iter().any(|(_, _, p)| *p == Some(phase));
+        let steady = self.points.iter().any(|(_, _, p)| matches!(p, None | Some(Phase::Constant)));
+        let wanted = |phase: Option<Phase>| match phase {
+            None | Some(Phase::Constant) => true,
+            Some(Phase::Decay) => !steady,
+            Some(Phase::Warmup) => !steady && !has(Phase::Decay),
+        };
+        if has(Phase::Warmup) && (steady || has(Phase::Decay)) {
+            warnings.push(Warning::warm_up(&self.run.name));
+        }
+        if has(Phase::Decay) {
+            warnings.push(Warning::decay(&self.run.name, steady));
+        }
+        self.run.points =
+            self.points.iter().filter(|(_, _, phase)| wanted(*phase)).map(|(_, point, _)| *point).collect();
+        // One end point is worth fitting; the middle of a decay is not where a run of that length would end.
+        if !steady && has(Phase::Decay) {
+            self.run.points.drain(..self.run.points.len() - 1);
+        }
+        Ok((self.run, warnings))
+    }
+}
