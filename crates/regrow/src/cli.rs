@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{convert, eval, generate, inspect, prune, runs, tokenize};
+use crate::commands::{convert, eval, generate, inspect, prune, runs, tokenize, train};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -65,6 +65,8 @@ pub enum Color {
 pub enum Command {
     /// Turn text into a corpus folder: tokens, with documents held out
     Tokenize(tokenize::Arguments),
+    /// Train a model from scratch, or heal a pruned one
+    Train(Box<train::Arguments>),
     /// Measure a model's loss on held-out text
     Eval(eval::Arguments),
     /// Show a model's shape, size and legal pruning rates

@@ -14,6 +14,23 @@ pub(crate) fn hinted(error: impl Into<anyhow::Error>, hint: impl Into<String>) -
     Hinted { error: error.into(), hint: hint.into() }.into()
 }
 
+/// A command line that parses and still cannot be run.
+#[derive(Debug)]
+pub(crate) struct Usage(&'static str);
+
+/// Such an error, with exit status 2.
+pub(crate) fn usage(message: &'static str) -> anyhow::Error {
+    Usage(message).into()
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 impl fmt::Display for Hinted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
@@ -49,6 +66,14 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
             prune::Error::Disk(inner) => of_cause(inner),
             prune::Error::Text(inner) => of_cause(inner),
             prune::Error::NoCalibration { .. } => Some("name text with `--corpus` or `--text`".into()),
+            _ => error.hint().map(str::to_owned),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<train::Error>() {
+        return match error {
+            train::Error::Model(inner) => of_cause(inner),
+            train::Error::Disk(inner) => of_cause(inner),
+            train::Error::Text(inner) => of_cause(inner),
             _ => error.hint().map(str::to_owned),
         };
     }

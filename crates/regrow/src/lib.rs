@@ -16,9 +16,11 @@ mod cli;
 pub mod commands;
 mod count;
 mod hint;
+mod lineage;
 mod loaded;
 mod output;
 mod progress;
+mod recipe;
 mod source;
 mod table;
 

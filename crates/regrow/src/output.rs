@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::cli::{Color, Globals};
-use crate::hint::hint;
+use crate::hint::{Usage, hint};
 use crate::progress::Progress;
 use crate::table::Table;
 
@@ -18,6 +18,8 @@ pub enum Exit {
     Done,
     /// 1
     Failed,
+    /// 2: the command line cannot be run.
+    Usage,
     /// 75: stopped by a signal after saving; `--resume` goes on.
     Interrupted,
 }
@@ -27,6 +29,7 @@ impl From<Exit> for ExitCode {
         ExitCode::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
+            Exit::Usage => 2,
             Exit::Interrupted => 75,
         })
     }
@@ -127,7 +130,7 @@ impl Output {
             text += &format!("\n\n{} {hint}", styled(self.colors.1, HELPFUL, "hint:"));
         }
         stderr(&text);
-        Exit::Failed
+        if error.is::<Usage>() { Exit::Usage } else { Exit::Failed }
     }
 }
 

@@ -67,11 +67,14 @@ impl Progress {
         }
     }
 
-    /// Says a line while the job goes on.
-    pub(crate) fn say(&self, text: &str) {
-        match &self.shown {
+    /// Says a line while the job goes on; where it stands need not be said again soon.
+    pub(crate) fn say(&mut self, text: &str) {
+        match &mut self.shown {
             Shown::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
-            Shown::Lines { .. } => eprintln!("{text}"),
+            Shown::Lines { last, .. } => {
+                *last = Instant::now();
+                eprintln!("{text}");
+            }
             Shown::Nothing => {}
         }
     }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::{Args, ValueEnum};
 use model::folder::ModelFolder;
 use tempfile::TempDir;
@@ -88,7 +87,7 @@ pub(crate) enum Source {
     /// A part of a corpus.
     Corpus(Box<Corpus>, PartName),
     /// Files, tokenised into a folder of their own for as long as this lives.
-    Text(Part, PartInfo, TempDir),
+    Text { part: Part, info: PartInfo, _folder: TempDir },
 }
 
 impl Source {
@@ -113,18 +112,7 @@ impl Source {
         let reader = Sources::find(&arguments.text)?.read(&arguments.reading.reading())?;
         let limit = arguments.documents_limit.map_or(usize::MAX, |limit| limit.0 as usize);
         let (part, info) = text::tokenize_part(reader.take(limit), &tokenizer, folder.path())?;
-        if part.documents() == 0 {
-            bail!(
-                "no text in {}",
-                arguments
-                    .text
-                    .iter()
-                    .map(|path| format!("`{}`", path.display()))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            );
-        }
-        Ok(Some(Self::Text(part, info, folder)))
+        Ok(Some(Self::Text { part, info, _folder: folder }))
     }
 
     /// The tokens.
@@ -132,7 +120,7 @@ impl Source {
         match self {
             Self::Corpus(corpus, PartName::Heldout) => corpus.heldout(),
             Self::Corpus(corpus, PartName::Train) => corpus.train(),
-            Self::Text(part, ..) => part,
+            Self::Text { part, .. } => part,
         }
     }
 
@@ -141,7 +129,7 @@ impl Source {
         match self {
             Self::Corpus(corpus, PartName::Heldout) => &corpus.info().heldout,
             Self::Corpus(corpus, PartName::Train) => &corpus.info().train,
-            Self::Text(_, info, _) => info,
+            Self::Text { info, .. } => info,
         }
     }
 
@@ -149,7 +137,7 @@ impl Source {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Corpus(_, part) => part.name(),
-            Self::Text(..) => "text",
+            Self::Text { .. } => "text",
         }
     }
 }

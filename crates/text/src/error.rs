@@ -138,6 +138,10 @@ pub enum Error {
         advice: &'static str,
     },
 
+    /// Nothing is left to tokenise.
+    #[error("no document holds any text")]
+    NoText,
+
     /// A file of a corpus folder says something impossible or contradicts another.
     #[error("`{path}`: {what} is {found}, expected {expected}")]
     BadCorpus {

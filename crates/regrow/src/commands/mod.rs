@@ -7,6 +7,7 @@ pub mod inspect;
 pub mod prune;
 pub mod runs;
 pub mod tokenize;
+pub mod train;
 
 use anyhow::Context;
 
@@ -23,8 +24,11 @@ pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
         .num_threads(threads)
         .build_global()
         .context("the threads cannot be started")?;
+    let count = rayon::current_num_threads();
+    output.detail(&format!("regrow {}, {count} threads", env!("CARGO_PKG_VERSION")));
     match cli.command {
         Command::Tokenize(arguments) => tokenize::run(&arguments, output),
+        Command::Train(arguments) => train::run(&arguments, output),
         Command::Eval(arguments) => eval::run(&arguments, output),
         Command::Inspect(arguments) => inspect::run(&arguments, output),
         Command::Prune(arguments) => prune::run(&arguments, output),

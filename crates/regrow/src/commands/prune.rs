@@ -11,6 +11,7 @@ use prune::{Calibration, METHODS, Needs, Progress, Pruned, Request, TOLERANCE, T
 use serde::Serialize;
 
 use crate::count::grouped;
+use crate::lineage;
 use crate::loaded;
 use crate::output::{Exit, Output};
 use crate::source::{PartName, Source, SourceArguments};
@@ -60,7 +61,7 @@ pub struct Arguments {
     /// Chooses the calibration sequences
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// The model series that laws are fitted for [default: the family]
+    /// The model series that laws are fitted for [default: that of the model]
     #[arg(long, value_name = "NAME")]
     series: Option<String>,
     /// Decide and print, write nothing
@@ -88,6 +89,7 @@ struct Report<'a> {
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let folder = loaded::open(&arguments.model, output)?;
+    let lineage = lineage::own(&folder)?;
     let (method, target) = decision(arguments);
     let needs_text = matches!(prune::method(method)?.needs(), Needs::LayerScores(_));
     let source =
@@ -96,7 +98,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Calibration { sequences: arguments.samples, length: arguments.length, seed: arguments.seed };
     let request = Request {
         calibration: source.as_ref().map(|source| (prune::Source::Part(source.part()), calibration)),
-        series: arguments.series.clone(),
+        base: Some(lineage.base),
+        series: Some(arguments.series.clone().unwrap_or(lineage.series)),
         ..Request::new(method, target)
     };
     let pruned = execute(arguments, &folder, &request, output)?;

@@ -17,7 +17,7 @@ use crate::tokenizer::Tokenizer;
 /// documents are laid out as in a corpus: begin token, then the tokens of the text.
 ///
 /// # Errors
-/// [`Error::NoBeginToken`], the first error among the documents, and whatever tokenising and writing find.
+/// [`Error::NoBeginToken`], [`Error::NoText`] where there are no documents, the first error among the documents, and whatever tokenising and writing find.
 pub fn tokenize_part(
     documents: impl Iterator<Item = Result<String>>,
     tokenizer: &Tokenizer,
@@ -35,6 +35,9 @@ pub fn tokenize_part(
         for (text, (digest, tokens)) in batch.iter().zip(&encoded).filter(|(_, (_, ids))| !ids.is_empty()) {
             writer.push(begin, tokens, text.len(), digest)?;
         }
+    }
+    if writer.documents() == 0 {
+        return Err(Error::NoText);
     }
     let info = writer.finish()?;
     Ok((Part::open(folder, NAME, &info, tokenizer.vocabulary())?, info))
@@ -63,10 +66,11 @@ mod tests {
     }
 
     #[test]
-    fn no_documents_are_an_empty_part() {
+    fn text_without_documents_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let tokenizer = train_bpe(std::iter::once(Ok("a a a a".to_owned())), 257).unwrap();
-        let (part, _) = tokenize_part(std::iter::empty(), &tokenizer, folder.path()).unwrap();
-        assert_eq!((part.documents(), part.tokens()), (0, 0));
+        let found = tokenize_part(std::iter::empty(), &tokenizer, folder.path());
+        assert!(matches!(found, Err(Error::NoText)), "{found:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,0 +1,43 @@
+//! Whose child a model is: the name, series and method that its curve goes by.
+
+use ledger::CutRecord;
+use model::catalog;
+use model::folder::ModelFolder;
+use store::RunFolder;
+
+/// Where a model folder comes from.
+#[derive(Debug)]
+pub(crate) struct Lineage {
+    /// What was cut, where the model was pruned.
+    pub(crate) cut: Option<CutRecord>,
+    /// The name of the model before pruning.
+    pub(crate) base: String,
+    /// The series that laws are fitted for.
+    pub(crate) series: String,
+}
+
+/// Reads a folder's `cut.json`, or else goes by what the folder itself is called.
+pub(crate) fn of(folder: &ModelFolder) -> anyhow::Result<Lineage> {
+    let own = own(folder)?;
+    Ok(match own.cut {
+        Some(cut) => Lineage { base: cut.base.clone(), series: cut.series.clone(), cut: Some(cut) },
+        None => own,
+    })
+}
+
+/// The model itself as the base of what comes after it, whatever it was made from.
+pub(crate) fn own(folder: &ModelFolder) -> anyhow::Result<Lineage> {
+    let cut = prune::record_of(folder.path())?;
+    let path = folder.path().canonicalize().unwrap_or_else(|_| folder.path().to_path_buf());
+    let run = path.parent().filter(|run| run.join("record.json").is_file());
+    if let Some(run) = run.map(RunFolder::open).transpose()? {
+        // Every run calls its result `model`: the run's own name tells more.
+        let name = run.path().file_name().map(|name| name.to_string_lossy().into_owned());
+        let (base, series) = (name.unwrap_or_else(|| folder.name()), run.record().series.clone());
+        return Ok(Lineage { cut, base, series });
+    }
+    let base = folder.name();
+    let known = catalog::find(&base).map_or(folder.config().family.name, |entry| entry.series);
+    let series = cut.as_ref().map_or_else(|| known.to_owned(), |cut| cut.series.clone());
+    Ok(Lineage { cut, base, series })
+}

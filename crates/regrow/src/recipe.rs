@@ -1,0 +1,300 @@
+//! A recipe: how a model is trained, as written. With a start and a corpus it becomes a [`RunSpec`].
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use ledger::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start, Tokens};
+use serde::{Deserialize, Serialize};
+
+use crate::count::Count;
+use crate::hint::usage;
+
+/// The format of a recipe file.
+const FORMAT: i64 = 1;
+
+/// Larger than any recipe is.
+const LIMIT: u64 = 1 << 20;
+
+/// Tokens that go through the network together where `micro_batch` is silent: enough to keep all cores at work.
+const MICRO_BATCH_TOKENS: usize = 4096;
+
+/// Held-out tokens read at each point where `eval_tokens` is silent.
+const EVAL_TOKENS: u64 = 65_536;
+
+/// Every key of a recipe; each is a flag of the same name. What is not said has a default.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[command(next_help_heading = "Recipe (each flag is also a key of `--recipe`, with `_` for `-`)")]
+pub(crate) struct Recipe {
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<i64>,
+    /// Tokens to train on, for example 20M; the run ends with the step that reaches them
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tokens: Option<Count>,
+    /// The model series that laws are fitted for [default: that of the pruned model, else the family]
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) series: Option<String>,
+    /// Tokens a sequence [default: the model's own, 2048 at most]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Count>,
+    /// Sequences a step [default: 8]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<Count>,
+    /// Sequences that go through the network together [default: up to 4096 tokens of them]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    micro_batch: Option<Count>,
+    /// The peak learning rate [default: 3e-4]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learning_rate: Option<f64>,
+    /// Tokens over which the learning rate rises [default: a fiftieth of `--tokens`]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warmup: Option<Count>,
+    /// The last tokens, over which the learning rate falls [default: 0, it stays constant]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decay: Option<Count>,
+    /// Decoupled weight decay of matrices [default: 0.1]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight_decay: Option<f64>,
+    /// The largest global norm of a gradient that is used as it is [default: 1]
+    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clip_norm: Option<f64>,
+    /// Decay of the mean of gradients [default: 0.9]
+    #[arg(long, value_name = "B", allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beta1: Option<f64>,
+    /// Decay of the mean of squared gradients [default: 0.95]
+    #[arg(long, value_name = "B", allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beta2: Option<f64>,
+    /// Added to the root of the second mean [default: 1e-8]
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epsilon: Option<f64>,
+    /// Order of the text, and weights that start at random [default: 0]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    /// Points of held-out loss, evenly spaced in the logarithm of tokens [default: 24]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eval_points: Option<Count>,
+    /// Tokens at the first of them [default: a two-hundredth of `--tokens`]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eval_first: Option<Count>,
+    /// Held-out tokens read at each of them [default: 65536, or all]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eval_tokens: Option<Count>,
+    /// How held-out documents meet the context: documents, each by itself, or packed, end to end [default: documents]
+    #[arg(long, value_name = "HOW", value_parser = convention)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eval_convention: Option<Convention>,
+    /// Most tokens that a held-out prediction looks back on [default: the context]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eval_context: Option<Count>,
+    /// Tokens between the beginnings of two windows of held-out text [default: `--eval-context`]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eval_stride: Option<Count>,
+    /// Tokens between two checkpoints [default: a tenth of `--tokens`]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    save_every: Option<Count>,
+}
+
+/// What a recipe does not say: the text, the start, and whose curve it is.
+#[derive(Debug)]
+pub(crate) struct Setting<'a> {
+    pub(crate) series: String,
+    pub(crate) method: String,
+    pub(crate) base: String,
+    pub(crate) corpus: &'a text::CorpusInfo,
+    /// Context where the recipe is silent, in tokens.
+    pub(crate) context: usize,
+    pub(crate) start: Start,
+}
+
+impl Recipe {
+    /// Reads a file; its text comes along.
+    ///
+    /// # Errors
+    /// Where it is no TOML, its `format` is not 1, or a key is unknown.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<(Self, String)> {
+        let text = disk::read_to_string(path, LIMIT)?;
+        let wrong = || format!("`{}` is not a recipe", path.display());
+        let table: toml::Table = toml::from_str(&text).with_context(wrong)?;
+        // First: another format may have other keys.
+        match table.get("format").map(|found| (found, found.as_integer())) {
+            Some((_, Some(FORMAT))) => {}
+            Some((found, _)) => bail!("`{}` has format {found}, expected {FORMAT}", path.display()),
+            None => bail!("`{}` lacks `format = {FORMAT}`", path.display()),
+        }
+        Ok((toml::from_str(&text).with_context(wrong)?, text))
+    }
+
+    /// This recipe, and what it does not say taken from `other`.
+    pub(crate) fn over(self, other: Self) -> Self {
+        Self {
+            format: self.format.or(other.format),
+            tokens: self.tokens.or(other.tokens),
+            series: self.series.or(other.series),
+            context: self.context.or(other.context),
+            batch: self.batch.or(other.batch),
+            micro_batch: self.micro_batch.or(other.micro_batch),
+            learning_rate: self.learning_rate.or(other.learning_rate),
+            warmup: self.warmup.or(other.warmup),
+            decay: self.decay.or(other.decay),
+            weight_decay: self.weight_decay.or(other.weight_decay),
+            clip_norm: self.clip_norm.or(other.clip_norm),
+            beta1: self.beta1.or(other.beta1),
+            beta2: self.beta2.or(other.beta2),
+            epsilon: self.epsilon.or(other.epsilon),
+            seed: self.seed.or(other.seed),
+            eval_points: self.eval_points.or(other.eval_points),
+            eval_first: self.eval_first.or(other.eval_first),
+            eval_tokens: self.eval_tokens.or(other.eval_tokens),
+            eval_convention: self.eval_convention.or(other.eval_convention),
+            eval_context: self.eval_context.or(other.eval_context),
+            eval_stride: self.eval_stride.or(other.eval_stride),
+            save_every: self.save_every.or(other.save_every),
+        }
+    }
+
+    /// The text of a recipe file that says the same.
+    pub(crate) fn to_toml(&self) -> anyhow::Result<String> {
+        Ok(toml::to_string(&Self { format: Some(FORMAT), ..self.clone() })?)
+    }
+
+    /// Resolves every default; the numbers themselves are checked by the trainer.
+    pub(crate) fn resolve(&self, setting: Setting<'_>) -> anyhow::Result<RunSpec> {
+        let Some(Count(tokens)) = self.tokens else {
+            return Err(usage(
+                "how many tokens to train on is not said: `--tokens N`, or `tokens` in the recipe",
+            ));
+        };
+        let size = |count: Option<Count>, default: usize| match count {
+            Some(Count(number)) => usize::try_from(number).unwrap_or(usize::MAX),
+            None => default,
+        };
+        let context = size(self.context, setting.context);
+        let batch = size(self.batch, 8);
+        let window = size(self.eval_context, context);
+        let heldout = &setting.corpus.heldout;
+        let count = |count: Option<Count>, default: u64| Tokens(count.map_or(default, |count| count.0));
+        Ok(RunSpec {
+            format: RunSpec::FORMAT,
+            series: self.series.clone().unwrap_or(setting.series),
+            method: setting.method,
+            base: setting.base,
+            corpus: setting.corpus.train.text.clone(),
+            heldout: heldout.text.clone(),
+            tokenizer: setting.corpus.tokenizer.clone(),
+            context,
+            batch,
+            micro_batch: size(self.micro_batch, batch.min((MICRO_BATCH_TOKENS / context.max(1)).max(1))),
+            tokens: Tokens(tokens),
+            seed: self.seed.unwrap_or(0),
+            precision: Precision::F32,
+            start: setting.start,
+            optimizer: AdamW {
+                learning_rate: self.learning_rate.unwrap_or(3e-4),
+                beta1: self.beta1.unwrap_or(0.9),
+                beta2: self.beta2.unwrap_or(0.95),
+                epsilon: self.epsilon.unwrap_or(1e-8),
+                weight_decay: self.weight_decay.unwrap_or(0.1),
+                clip_norm: self.clip_norm.unwrap_or(1.0),
+            },
+            schedule: Schedule { warmup: count(self.warmup, tokens / 50), decay: count(self.decay, 0) },
+            evaluation: Evaluation {
+                points: size(self.eval_points, 24),
+                first: count(self.eval_first, tokens / 200),
+                convention: self.eval_convention.unwrap_or(Convention::Documents),
+                context: window,
+                stride: size(self.eval_stride, window),
+                tokens: Tokens(count(self.eval_tokens, EVAL_TOKENS).0.min(heldout.tokens)),
+            },
+        })
+    }
+
+    /// Steps between two checkpoints.
+    pub(crate) fn save_every(&self, spec: &RunSpec) -> u64 {
+        let tokens = self.save_every.map_or(spec.tokens.0 / 10, |count| count.0);
+        tokens.div_ceil(train::milestones::tokens_per_step(spec)).max(1)
+    }
+}
+
+fn convention(name: &str) -> Result<Convention, String> {
+    let known = [Convention::Documents, Convention::Packed];
+    let found = known.into_iter().find(|convention| convention.name() == name);
+    found.ok_or_else(|| "expected `documents` or `packed`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> anyhow::Result<Recipe> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        std::fs::write(&path, text).unwrap();
+        Recipe::read(&path).map(|(recipe, _)| recipe)
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = read("format = 1\ntokens = \"1M\"\nbatch = 4\n").unwrap();
+        let flags = Recipe { tokens: Some(Count(500)), ..Recipe::default() };
+        let both = flags.over(file);
+        assert_eq!((both.tokens, both.batch), (Some(Count(500)), Some(Count(4))));
+    }
+
+    #[test]
+    fn a_recipe_comes_back_from_its_own_text() {
+        let recipe =
+            read("format = 1\ntokens = 1e6\nlearning_rate = 1e-3\neval_convention = \"packed\"\n").unwrap();
+        assert_eq!(read(&recipe.to_toml().unwrap()).unwrap(), recipe);
+    }
+
+    #[test]
+    fn unknown_keys_and_other_formats_are_refused() {
+        for (text, said) in [
+            ("format = 1\nlearning-rate = 1e-3\n", "unknown field `learning-rate`"),
+            ("format = 1\nsteps = 3\n", "unknown field `steps`"),
+            ("format = 2\n", "has format 2, expected 1"),
+            ("tokens = 5\n", "lacks `format = 1`"),
+            ("format = 1\ntokens = -5\n", "a count"),
+            ("format = 1\nbatch = \"x\"\n", "is not a count"),
+            ("format = ", "is not a recipe"),
+        ] {
+            let error = format!("{:#}", read(text).unwrap_err());
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_a_flag_of_the_same_name() {
+        use clap::Args as _;
+        let command = Recipe::augment_args(clap::Command::new("x"));
+        let flags: Vec<&str> = command.get_arguments().filter_map(|flag| flag.get_long()).collect();
+        // An unknown key makes the parser name all that it knows.
+        let error = format!("{:#}", read("format = 1\nnothing = 1\n").unwrap_err());
+        let known = error.split_once("expected one of ").unwrap().1;
+        let keys: Vec<String> =
+            known.split('`').skip(1).step_by(2).map(|key| key.replace('_', "-")).collect();
+        assert_eq!(keys, [vec!["format"], flags].concat());
+    }
+}
