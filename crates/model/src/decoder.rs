@@ -91,23 +91,25 @@ impl<B: Backend> Decoder<B> {
         Ok(all)
     }
 
-    /// Forward and backward: adds `scale` times the gradient of the summed loss to `gradients`, and returns
-    /// the loss of every token in nats.
+    /// Forward and backward: `gradients` become `scale` times the gradient of the summed loss, or that is added to
+    /// them; returns the loss of every token in nats.
     ///
     /// # Errors
     /// If the batch does not fit the model, or memory is short.
-    pub fn accumulate(
+    pub fn gradients(
         &self,
         weights: &B::Buffer,
         batch: &Batch,
         scale: f64,
-        gradients: &mut B::Buffer,
+        mut gradients: Target<'_, B>,
         space: &mut Workspace<B>,
     ) -> Result<Vec<f64>> {
         batch.check(self.config.vocab_size, self.longest)?;
         let rows = batch.tokens().len();
         let blocks = &self.layout.blocks;
         space.reserve(self, rows, blocks.len(), true)?;
+        let gradients = &mut gradients;
+        self.clear_sums(gradients)?;
         let Workspace { slots, output, scratch, .. } = space;
         self.embed(weights, batch, &mut slots[0].input)?;
         for (index, &base) in blocks.iter().enumerate() {
@@ -117,14 +119,14 @@ impl<B: Backend> Decoder<B> {
         }
         self.final_norm(weights, output, rows, scratch)?;
         let mut losses = vec![0.0; rows];
-        self.head(weights, batch, scratch, Some((scale, gradients)), &mut losses)?;
+        self.head(weights, batch, scratch, Some((scale, &mut *gradients)), &mut losses)?;
         self.final_norm_backward(weights, output, rows, gradients, scratch)?;
         for (index, &base) in blocks.iter().enumerate().rev() {
             self.block_backward(weights, base, batch, &mut slots[index], gradients, scratch)?;
         }
         let stream = Area::new(0, rows, self.config.hidden_size);
         let stream = View::new(&scratch.gradients.stream, stream);
-        let table = ViewMut::new(gradients, self.embedding_area());
+        let table = ViewMut::new(gradients.buffer, self.embedding_area());
         self.backend.embed_backward(stream, batch.tokens(), table)?;
         Ok(losses)
     }
@@ -211,7 +213,7 @@ impl<B: Backend> Decoder<B> {
         base: usize,
         batch: &Batch,
         slot: &mut Slot<B>,
-        gradients: &mut B::Buffer,
+        gradients: &mut Target<'_, B>,
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
         let parts = self.layout.block.at(base);
@@ -224,7 +226,12 @@ impl<B: Backend> Decoder<B> {
         let target = ViewMut::new(&mut grads.mixed, shape.mixed);
         backend.product(stream, View::new(weights, parts.attention_output), target, false)?;
         let mixed = View::new(&slot.mixed, shape.mixed);
-        backend.product(stream.t(), mixed, ViewMut::new(gradients, parts.attention_output), true)?;
+        backend.product(
+            stream.t(),
+            mixed,
+            ViewMut::new(gradients.buffer, parts.attention_output),
+            gradients.add,
+        )?;
         backend.attention_backward(
             View::new(&slot.qkv, shape.qkv),
             mixed,
@@ -236,7 +243,8 @@ impl<B: Backend> Decoder<B> {
         )?;
         self.rotate(&mut grads.qkv, shape, batch, true)?;
         if let Some(bias) = parts.query_key_value_bias {
-            backend.add_bias_backward(View::new(&grads.qkv, shape.qkv), ViewMut::new(gradients, bias))?;
+            backend
+                .add_bias_backward(View::new(&grads.qkv, shape.qkv), ViewMut::new(gradients.buffer, bias))?;
         }
         let matrix = parts.query_key_value;
         self.projection_backward(
@@ -256,7 +264,7 @@ impl<B: Backend> Decoder<B> {
         parts: &BlockAreas,
         shape: Shape,
         slot: &mut Slot<B>,
-        gradients: &mut B::Buffer,
+        gradients: &mut Target<'_, B>,
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
         let backend = &self.backend;
@@ -267,7 +275,7 @@ impl<B: Backend> Decoder<B> {
         let gate_up = ViewMut::new(&mut slot.gate_up, shape.gate_up);
         backend.swiglu_backward(gate_up, ViewMut::new(&mut scratch.inner, shape.inner))?;
         let inner = View::new(&scratch.inner, shape.inner);
-        backend.product(stream.t(), inner, ViewMut::new(gradients, parts.down), true)?;
+        backend.product(stream.t(), inner, ViewMut::new(gradients.buffer, parts.down), gradients.add)?;
         let joint = Joint::GateUp(&slot.gate_up);
         let (norm, matrix) = (parts.feed_forward_norm, parts.gate_up);
         self.projection_backward(weights, (norm, matrix), &slot.middle, joint, shape, gradients, scratch)
@@ -283,7 +291,7 @@ impl<B: Backend> Decoder<B> {
         input: &B::Buffer,
         joint: Joint<'_, B>,
         shape: Shape,
-        gradients: &mut B::Buffer,
+        gradients: &mut Target<'_, B>,
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
         let backend = &self.backend;
@@ -294,7 +302,7 @@ impl<B: Backend> Decoder<B> {
             Joint::GateUp(buffer) => View::new(buffer, shape.gate_up),
         };
         let normed = View::new(&scratch.normed, shape.stream);
-        backend.product(joint.t(), normed, ViewMut::new(gradients, matrix), true)?;
+        backend.product(joint.t(), normed, ViewMut::new(gradients.buffer, matrix), gradients.add)?;
         let target = ViewMut::new(&mut grads.normed, shape.stream);
         backend.product(joint, View::new(weights, matrix), target, false)?;
         backend.rms_norm_backward(
@@ -303,7 +311,7 @@ impl<B: Backend> Decoder<B> {
             View::new(weights, norm),
             View::new(&scratch.inverse_rms, shape.single),
             ViewMut::new(&mut grads.stream, shape.stream),
-            ViewMut::new(gradients, norm),
+            ViewMut::new(gradients.buffer, norm),
         )
     }
 
@@ -333,13 +341,25 @@ impl<B: Backend> Decoder<B> {
         self.norm(weights, area, stream, Shape::new(&self.config, rows), scratch)
     }
 
+    /// Begins at zero the gradients that operations add to; products begin theirs themselves.
+    fn clear_sums(&self, gradients: &mut Target<'_, B>) -> Result<()> {
+        if gradients.add {
+            return Ok(());
+        }
+        for range in self.layout.decayed_and_plain().1 {
+            self.backend.clear(gradients.buffer, range)?;
+        }
+        let embedding = self.embedding_area();
+        self.backend.clear(gradients.buffer, embedding.offset..embedding.end())
+    }
+
     /// Begins the stream's gradient from that of the normed stream.
     fn final_norm_backward(
         &self,
         weights: &B::Buffer,
         stream: &B::Buffer,
         rows: usize,
-        gradients: &mut B::Buffer,
+        gradients: &mut Target<'_, B>,
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
         let shape = Shape::new(&self.config, rows);
@@ -352,7 +372,7 @@ impl<B: Backend> Decoder<B> {
             View::new(weights, area),
             View::new(&scratch.inverse_rms, shape.single),
             ViewMut::new(&mut grads.stream, shape.stream),
-            ViewMut::new(gradients, area),
+            ViewMut::new(gradients.buffer, area),
         )
     }
 
@@ -362,7 +382,7 @@ impl<B: Backend> Decoder<B> {
         weights: &B::Buffer,
         batch: &Batch,
         scratch: &mut Scratch<B>,
-        mut backward: Option<(f64, &mut B::Buffer)>,
+        mut backward: Option<(f64, &mut Target<'_, B>)>,
         losses: &mut [f64],
     ) -> Result<()> {
         let (hidden, vocabulary) = (self.config.hidden_size, self.config.vocab_size);
@@ -381,7 +401,8 @@ impl<B: Backend> Decoder<B> {
             self.backend.cross_entropy(logits, targets, scale, &mut losses[start..start + count])?;
             let Some((_, gradients)) = &mut backward else { continue };
             let logits = View::new(&scratch.logits, area);
-            self.backend.product(logits.t(), normed, ViewMut::new(gradients, self.head_area()), true)?;
+            let sum = ViewMut::new(gradients.buffer, self.head_area());
+            self.backend.product(logits.t(), normed, sum, gradients.add || start > 0)?;
             let grads = &mut scratch.gradients;
             self.backend.product(logits, head, ViewMut::new(&mut grads.normed, part), false)?;
         }
@@ -421,6 +442,14 @@ impl<B: Backend> Decoder<B> {
     fn head_area(&self) -> Area {
         Area::new(self.layout.head, self.config.vocab_size, self.config.hidden_size)
     }
+}
+
+/// Where the gradients of the weights go, in the order of the weights.
+pub struct Target<'a, B: Backend> {
+    /// As long as the weights.
+    pub buffer: &'a mut B::Buffer,
+    /// Add to what the buffer holds, rather than replace it.
+    pub add: bool,
 }
 
 /// Where the gradient of a joint projection's output lies.

@@ -14,7 +14,7 @@ use crate::safetensors::{Dtype, Planned};
 /// Standard deviation of random matrices (as GPT-2 and Llama codes start).
 const DEVIATION: f64 = 0.02;
 
-/// Random weights in the order of [`Layout`](crate::layout::Layout): matrices normal with deviation 0.02, those that write to the
+/// Random weights in the order of [`Layout`]: matrices normal with deviation 0.02, those that write to the
 /// residual stream smaller by sqrt(2 x blocks) (Radford et al. 2019); norms 1, biases 0.
 pub fn initial(config: &ModelConfig, seed: u64) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);

@@ -9,7 +9,7 @@ use ledger::AdamW;
 use model::backend::{Backend, cpu::Cpu};
 use model::batch::Batch;
 use model::config::ModelConfig;
-use model::decoder::Decoder;
+use model::decoder::{Decoder, Target};
 use model::workspace::Workspace;
 use train::Optimizer;
 
@@ -89,8 +89,8 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (mut seconds, mut loss) = (Vec::new(), 0.0);
     for step in 0..args.warmup + args.steps {
         let begin = Instant::now();
-        backend.clear(&mut gradients, 0..decoder.layout().len)?;
-        let losses = decoder.accumulate(&weights, &batch, 1.0 / tokens as f64, &mut gradients, &mut space)?;
+        let target = Target { buffer: &mut gradients, add: false };
+        let losses = decoder.gradients(&weights, &batch, 1.0 / tokens as f64, target, &mut space)?;
         loss = losses.iter().sum::<f64>() / tokens as f64;
         let norm = optimizer.norm(backend, &gradients)?;
         optimizer.step(backend, &mut weights, &gradients, norm, settings.learning_rate)?;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use ledger::{Phase, Point, RunSpec, Tokens};
 use model::backend::Backend;
 use model::batch::Batch;
-use model::decoder::Decoder;
+use model::decoder::{Decoder, Target};
 use model::evaluate::{Protocol, evaluate, planned_tokens};
 use model::workspace::Workspace;
 use text::Corpus;
@@ -156,7 +156,6 @@ impl<'a, B: Backend> Run<'a, B> {
             schedule::at(&spec.schedule, seen, Tokens(tokens), Tokens(milestones::steps(spec) * tokens));
         let learning_rate = spec.optimizer.learning_rate * share;
 
-        backend.clear(&mut self.gradients, 0..self.decoder.layout().len)?;
         let first = self.optimizer.steps() * spec.batch as u64;
         let (mut batch, mut window, mut nats) = (Batch::new(), Vec::new(), 0.0);
         for start in (0..spec.batch).step_by(spec.micro_batch) {
@@ -166,8 +165,8 @@ impl<'a, B: Backend> Run<'a, B> {
                 batch.push_window(&window)?;
             }
             let scale = 1.0 / tokens as f64;
-            let (weights, gradients) = (&self.weights, &mut self.gradients);
-            let losses = self.decoder.accumulate(weights, &batch, scale, gradients, &mut self.space)?;
+            let gradients = Target { buffer: &mut self.gradients, add: start > 0 };
+            let losses = self.decoder.gradients(&self.weights, &batch, scale, gradients, &mut self.space)?;
             nats += losses.iter().sum::<f64>();
         }
         let loss = nats / tokens as f64;

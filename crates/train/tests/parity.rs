@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ledger::AdamW;
 use model::backend::{Backend, IGNORED, Scalar, cpu::Cpu};
 use model::batch::Batch;
-use model::decoder::Decoder;
+use model::decoder::{Decoder, Target};
 use model::folder::ModelFolder;
 use model::weights;
 use model::workspace::Workspace;
@@ -98,8 +98,10 @@ fn check<T: Scalar>(case: &Path) {
     }
 
     let counted = batch.predicted() as f64;
-    let mut gradients = backend.allocate(decoder.layout().len).unwrap();
-    let losses = decoder.accumulate(&weights, &batch, 1.0 / counted, &mut gradients, &mut space).unwrap();
+    let mut gradients = vec![T::from_f64(f64::NAN); decoder.layout().len];
+    let losses = decoder
+        .gradients(&weights, &batch, 1.0 / counted, Target { buffer: &mut gradients, add: false }, &mut space)
+        .unwrap();
     let loss = (losses.iter().sum::<f64>() / counted - floats(&golden, "loss")[0]).abs();
     // Forward alone, after a training pass on the same workspace, gives the same losses.
     assert_eq!(decoder.losses(&weights, &batch, &mut space).unwrap(), losses, "{name}");
@@ -130,8 +132,15 @@ fn check<T: Scalar>(case: &Path) {
     let mut optimizer = Optimizer::new(backend, decoder.layout(), &settings).unwrap();
     let (mut curve, mut norms) = (Vec::new(), Vec::new());
     for _ in 0..10 {
-        backend.clear(&mut gradients, 0..decoder.layout().len).unwrap();
-        let losses = decoder.accumulate(&weights, &batch, 1.0 / counted, &mut gradients, &mut space).unwrap();
+        let losses = decoder
+            .gradients(
+                &weights,
+                &batch,
+                1.0 / counted,
+                Target { buffer: &mut gradients, add: false },
+                &mut space,
+            )
+            .unwrap();
         curve.push(losses.iter().sum::<f64>() / counted);
         let norm = optimizer.norm(backend, &gradients).unwrap();
         norms.push(norm);
@@ -174,7 +183,8 @@ fn micro_batches_add_up_to_the_loss_and_gradients_of_the_whole_batch() {
             for rows in sequences {
                 part.push(&whole.tokens()[rows.clone()], &whole.targets()[rows.clone()]);
             }
-            let losses = decoder.accumulate(&weights, &part, 1e-3, &mut gradients, &mut space).unwrap();
+            let target = Target { buffer: &mut gradients, add: true };
+            let losses = decoder.gradients(&weights, &part, 1e-3, target, &mut space).unwrap();
             loss += losses.iter().sum::<f64>();
         }
         (loss, gradients)

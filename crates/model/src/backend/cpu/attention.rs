@@ -41,11 +41,12 @@ pub(super) fn forward<T: Scalar>(
         [Target::new(out, heads.query * heads.dim, &width), Target::new(log_sums, heads.query, &single)];
     parallel(sequences, heads.query, targets, |sequence, head, [mut out, mut log_sums]| {
         let part = Part::new(qkv, heads, sequences[sequence].clone(), head / heads.group());
+        let keys = part.keys_transposed();
         let mut scores = vec![T::ZERO; BLOCK * part.len()];
         let mut mixed = vec![T::ZERO; BLOCK * heads.dim]; // [row, channel]
         for block in part.blocks() {
             let seen = block.end;
-            part.scores(head, &block, &mut scores);
+            part.scores(head, &block, &keys, &mut scores);
             let square = Area::new(0, block.len(), seen);
             for (row, line) in scores.chunks_exact_mut(seen).take(block.len()).enumerate() {
                 let (visible, hidden) = line.split_at_mut(block.start + row + 1);
@@ -92,6 +93,7 @@ pub(super) fn backward<T: Scalar>(
     parallel(sequences, key_value, target, |sequence, shared, [mut qkv_grad]| {
         let rows = sequences[sequence].clone();
         let part = Part::new(saved.qkv, heads, rows.clone(), shared);
+        let (keys, values) = (part.keys_transposed(), part.values_transposed());
         let mut probabilities = vec![T::ZERO; BLOCK * part.len()];
         let mut scores_grad = vec![T::ZERO; BLOCK * part.len()];
         let mut key_grad = vec![T::ZERO; part.len() * dim];
@@ -109,9 +111,9 @@ pub(super) fn backward<T: Scalar>(
                     stride: query * dim,
                 };
                 let block_grad = Matrix::new(out_grad, channels); // [row, channel]
-                part.scores(head, &block, &mut probabilities);
+                part.scores(head, &block, &keys, &mut probabilities);
                 let target = MatrixMut::new(&mut scores_grad, square);
-                product(block_grad, part.values(0..seen).t(), target, T::ONE, false, false);
+                product(block_grad, part.past(&values, seen), target, T::ONE, false, false);
                 let lines = probabilities.chunks_exact_mut(seen).zip(scores_grad.chunks_exact_mut(seen));
                 for (row, (line, grad)) in lines.take(block.len()).enumerate() {
                     let at = rows.start + block.start + row;
@@ -202,11 +204,42 @@ impl<'a, T: Scalar> Part<'a, T> {
         self.columns(&rows, self.heads.query + self.heads.key_value + self.shared)
     }
 
+    /// Keys as `[channel, position]`: transposed once, where the products would do it for every block.
+    fn keys_transposed(&self) -> Vec<T> {
+        self.transposed(self.heads.query + self.shared)
+    }
+
+    /// Values as `[channel, position]`.
+    fn values_transposed(&self) -> Vec<T> {
+        self.transposed(self.heads.query + self.heads.key_value + self.shared)
+    }
+
+    fn transposed(&self, head: usize) -> Vec<T> {
+        let (dim, len, stride) = (self.heads.dim, self.len(), self.heads.width());
+        let mut out = vec![T::ZERO; dim * len];
+        // Sixteen positions at a time, so that the lines being written stay in cache.
+        for start in (0..len).step_by(16) {
+            for channel in 0..dim {
+                let line = &mut out[channel * len..][start..len.min(start + 16)];
+                for (position, value) in (start..).zip(line) {
+                    *value = self.qkv[(self.rows.start + position) * stride + head * dim + channel];
+                }
+            }
+        }
+        out
+    }
+
+    /// Positions `0..seen` of transposed keys or values.
+    fn past<'b>(&self, transposed: &'b [T], seen: usize) -> Matrix<'b, T> {
+        let area = Area { offset: 0, rows: self.heads.dim, columns: seen, stride: self.len() };
+        Matrix::new(transposed, area)
+    }
+
     /// `scores = q k^T / sqrt(dim)`, `[block.len(), block.end]`, future positions included.
-    fn scores(&self, head: usize, block: &Range<usize>, scores: &mut [T]) {
+    fn scores(&self, head: usize, block: &Range<usize>, keys: &[T], scores: &mut [T]) {
         let scale = T::from_f64(1.0 / (self.heads.dim as f64).sqrt());
         let target = MatrixMut::new(scores, Area::new(0, block.len(), block.end));
-        product(self.queries(head, block), self.keys(0..block.end).t(), target, scale, false, false);
+        product(self.queries(head, block), self.past(keys, block.end), target, scale, false, false);
     }
 }
 

@@ -90,6 +90,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         buffer
             .try_reserve_exact(len)
             .map_err(|_| Error::Memory { bytes: len.saturating_mul(size_of::<T>()) })?;
+        kernel::prefer_large(&mut buffer);
         buffer.resize(len, T::ZERO);
         Ok(buffer)
     }
