@@ -201,7 +201,7 @@ fn cut(text: Range<u64>, document: usize, protocol: &Protocol, left: &mut u64, w
     let mut start = text.start;
     let mut next = text.start + 1;
     while next < text.end && *left > 0 {
-        let end = text.end.min(start + context + 1).min(next + *left);
+        let end = text.end.min(start + context + 1).min(next.saturating_add(*left));
         windows.push(Window { tokens: start..end, counted: next..end, document });
         *left -= end - next;
         next = end;
