@@ -83,6 +83,7 @@ impl PartName {
 
 /// Opened text.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Source {
     /// A part of a corpus.
     Corpus(Box<Corpus>, PartName),

@@ -97,6 +97,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     };
     let spec = resolve(&recipe, &beginning)?;
     train::milestones::check(&spec)?;
+    check_length(&spec, &beginning)?;
     warn(&spec, &beginning, output)?;
     if arguments.dry_run {
         plan::show(&spec, &beginning, arguments.json, output)?;
@@ -124,6 +125,13 @@ fn resolve(recipe: &Recipe, beginning: &Beginning) -> anyhow::Result<RunSpec> {
         context: default_context(&beginning.config),
         start: beginning.start.clone(),
     })
+}
+
+/// Refuses a corpus that does not fill one sequence, before a run folder is made for it.
+fn check_length(spec: &RunSpec, beginning: &Beginning) -> train::Result<()> {
+    let (tokens, context) = (beginning.corpus.train().tokens(), spec.context);
+    let expected = context as u64 + 1;
+    if tokens < expected { Err(train::Error::ShortCorpus { tokens, context, expected }) } else { Ok(()) }
 }
 
 /// What is allowed, but makes a curve say less than it seems to.

@@ -1,0 +1,177 @@
+//! Help has examples, and flags do not come, go or change their names unnoticed.
+
+use std::collections::BTreeSet;
+
+use clap::CommandFactory;
+use regrow::Cli;
+
+use crate::workshop::{done, regrow};
+
+/// Every flag of every subcommand, those of all aside. They are an interface: scripts break when one goes.
+const FLAGS: &[(&str, &[&str])] = &[
+    (
+        "tokenize",
+        &[
+            "begin-token",
+            "documents",
+            "field",
+            "force",
+            "heldout-share",
+            "json",
+            "out",
+            "separator",
+            "tokenizer",
+            "vocabulary",
+        ],
+    ),
+    (
+        "train",
+        &[
+            "base",
+            "batch",
+            "beta1",
+            "beta2",
+            "clip-norm",
+            "context",
+            "corpus",
+            "decay",
+            "dry-run",
+            "epsilon",
+            "eval-context",
+            "eval-convention",
+            "eval-first",
+            "eval-points",
+            "eval-stride",
+            "eval-tokens",
+            "force",
+            "init",
+            "json",
+            "learning-rate",
+            "loss0",
+            "micro-batch",
+            "out",
+            "recipe",
+            "resume",
+            "save-every",
+            "seed",
+            "series",
+            "tokens",
+            "warmup",
+            "weight-decay",
+        ],
+    ),
+    (
+        "eval",
+        &[
+            "begin-token",
+            "context",
+            "convention",
+            "corpus",
+            "documents",
+            "documents-limit",
+            "each",
+            "field",
+            "json",
+            "part",
+            "separator",
+            "stride",
+            "text",
+            "tokens",
+        ],
+    ),
+    ("inspect", &["json"]),
+    (
+        "prune",
+        &[
+            "begin-token",
+            "corpus",
+            "documents",
+            "documents-limit",
+            "drop",
+            "dry-run",
+            "field",
+            "force",
+            "json",
+            "length",
+            "method",
+            "out",
+            "rate",
+            "samples",
+            "seed",
+            "separator",
+            "series",
+            "text",
+            "tolerance",
+        ],
+    ),
+    ("runs", &["json"]),
+    ("generate", &["begin-token", "logits", "prompt", "token-ids", "tokens"]),
+    ("convert", &[]),
+    ("convert llama2c", &["force", "out", "tokenizer"]),
+];
+
+/// Flags of every subcommand.
+const EVERYWHERE: &[&str] = &["color", "quiet", "threads", "verbose"];
+
+#[test]
+fn the_flags_are_those_that_are_written_here() {
+    let mut command = Cli::command();
+    command.build();
+    let flags = |command: &clap::Command| -> BTreeSet<String> {
+        let names = command.get_arguments().filter_map(|flag| flag.get_long());
+        let own = names.filter(|name| !EVERYWHERE.contains(name) && !["help", "version"].contains(name));
+        own.map(ToOwned::to_owned).collect()
+    };
+    let mut found = Vec::new();
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        found.push((sub.get_name().to_owned(), flags(sub)));
+        for inner in sub.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            found.push((format!("{} {}", sub.get_name(), inner.get_name()), flags(inner)));
+        }
+    }
+    let expected: Vec<_> = FLAGS
+        .iter()
+        .map(|(name, flags)| {
+            ((*name).to_owned(), flags.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
+        })
+        .collect();
+    assert_eq!(found, expected);
+    let everywhere: Vec<_> = command.get_arguments().filter_map(|flag| flag.get_long()).collect();
+    assert!(EVERYWHERE.iter().all(|name| everywhere.contains(name)), "{everywhere:?}");
+    command.debug_assert();
+}
+
+#[test]
+fn every_subcommand_has_an_example_of_itself_in_its_help() {
+    for (name, _) in FLAGS {
+        let arguments: Vec<&str> = name.split(' ').chain(["--help"]).collect();
+        let help = done(&arguments).stdout;
+        let examples =
+            help.split_once("Examples:\n").unwrap_or_else(|| panic!("{name} has no examples: {help}")).1;
+        assert!(examples.contains(&format!("    regrow {name} ")), "{name}: {examples}");
+        assert!(!help.contains('\u{1b}'), "{name}: colours in a pipe");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_status_2() {
+    let cases: &[&[&str]] = &[
+        &[],
+        &["nothing"],
+        &["eval", "model"],
+        &["eval", "model", "--corpus", "a", "--text", "b"],
+        &["prune", "model", "--out", "out"],
+        &["prune", "model", "--rate", "0.5", "--drop", "1", "--out", "out"],
+        &["prune", "model", "--rate", "0.5", "--method", "magic", "--out", "out"],
+        &["train", "--corpus", "a", "--out", "out"],
+        &["train", "model", "--init", "config.json", "--corpus", "a", "--out", "out"],
+        &["train", "model", "--corpus", "a", "--tokens", "many", "--out", "out"],
+        &["tokenize", "text", "--out", "out"],
+        &["runs", "x", "--threads", "0"],
+    ];
+    for case in cases {
+        let ran = regrow(case);
+        assert_eq!(ran.code, 2, "{case:?}: {}", ran.stderr);
+        assert!(ran.stdout.is_empty() && !ran.stderr.is_empty(), "{case:?}");
+    }
+}

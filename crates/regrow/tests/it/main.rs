@@ -1,0 +1,9 @@
+//! The command, run as a user runs it.
+
+#![allow(clippy::unwrap_used)]
+
+mod errors;
+mod help;
+mod pipeline;
+mod real;
+mod workshop;
