@@ -25,7 +25,7 @@ Examples:
 
 /// Arguments of `regrow eval`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, override_usage = "regrow eval MODEL (--corpus CORPUS | --text FILE...) [OPTIONS]")]
 #[group(id = "what", required = true, args = ["corpus", "text"])]
 pub struct Arguments {
     /// The model folder

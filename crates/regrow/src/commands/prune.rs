@@ -30,7 +30,10 @@ Examples:
 
 /// Arguments of `regrow prune`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    override_usage = "regrow prune MODEL (--rate RATE | --drop N,N,..) [--corpus CORPUS | --text FILE...] --out DIR [OPTIONS]"
+)]
 #[group(id = "target", required = true, multiple = false, args = ["rate", "drop"])]
 pub struct Arguments {
     /// The model folder

@@ -213,7 +213,19 @@ fn a_run_that_is_stopped_ends_with_the_weights_of_the_run_left_alone() {
         let listed = done(&["runs", arg(&stopped), "--json"]).json();
         assert_eq!(listed["runs"][0]["state"], "resumable");
     }
-    let mut found = run(&train(&stopped, &["--resume"])).json();
+    // The newest checkpoint is damaged: the one before it serves.
+    let mut steps: Vec<u64> =
+        names(&stopped).iter().filter_map(|name| name.strip_prefix("checkpoint-")?.parse().ok()).collect();
+    steps.sort_unstable();
+    assert_eq!(steps.len(), 2);
+    let moments = stopped.join(format!("checkpoint-{}/first_moments.safetensors", steps[1]));
+    let mut bytes = fs::read(&moments).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&moments, bytes).unwrap();
+    let last = run(&train(&stopped, &["--resume"]));
+    assert!(last.stderr.contains(&format!("checkpoint-{}` is passed over: ", steps[1])), "{}", last.stderr);
+    assert!(last.stderr.contains(&format!("going on after step {} ", steps[0])), "{}", last.stderr);
+    let mut found = last.json();
     for key in ["run", "model"] {
         found[key] = expected[key].clone();
     }
@@ -258,4 +270,68 @@ fn a_plan_says_what_would_be_run_and_writes_nothing() {
     let text = done(&plan).stdout;
     assert!(text.starts_with("format = 1\n") && text.contains("learning_rate = 0.0003"), "{text}");
     assert_eq!(names(&workshop.path("")), before);
+}
+
+#[test]
+fn a_second_signal_ends_a_run_at_once() {
+    let workshop = Workshop::new();
+    let (init, corpus, out) = (workshop.path("tiny.json"), workshop.path("corpus"), workshop.path("run"));
+    // One step of many sequences, which takes far longer than this test waits.
+    let mut child = command(&[
+        "train",
+        "--init",
+        arg(&init),
+        "--corpus",
+        arg(&corpus),
+        "--tokens",
+        "10M",
+        "--context",
+        "48",
+        "--batch",
+        "200000",
+        "--micro-batch",
+        "8",
+        "--eval-tokens",
+        "100",
+        "--out",
+        arg(&out),
+    ])
+    .stderr(std::process::Stdio::null())
+    .spawn()
+    .unwrap();
+    let begin = Instant::now();
+    while !fs::read_to_string(out.join("metrics.jsonl")).is_ok_and(|text| text.ends_with('\n')) {
+        assert!(begin.elapsed() < Duration::from_secs(60), "no progress");
+        sleep(Duration::from_millis(5));
+    }
+    let interrupt = || {
+        let killed = std::process::Command::new("kill").arg("-INT").arg(child.id().to_string()).status();
+        assert!(killed.unwrap().success());
+        sleep(Duration::from_millis(100));
+    };
+    interrupt();
+    interrupt();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(begin.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn the_largest_logit_of_some_tokens_is_what_follows_them() {
+    let workshop = Workshop::new();
+    workshop.scratch("base", "10k");
+    let (model, file) = (workshop.path("base/model"), workshop.path("logits.json"));
+    let tokenizer = regrow::text::Tokenizer::load(&model).unwrap();
+    let ids = [vec![tokenizer.begin_token().unwrap().id], tokenizer.encode("Ada found").unwrap()].concat();
+    let listed = ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    done(&["generate", arg(&model), "--token-ids", &listed, "--logits", arg(&file)]);
+    let report = read_json(&file);
+    assert_eq!(report["tokens"], serde_json::json!(ids));
+    let rows = report["logits"].as_array().unwrap();
+    assert!(rows.len() == ids.len() && rows.iter().all(|row| row.as_array().unwrap().len() == 280));
+    let last: Vec<f64> =
+        rows.last().unwrap().as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    let largest = (0..280).max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap() as u32;
+    let expected = tokenizer.decode(&[&ids[1..], &[largest]].concat()).unwrap();
+    let spoken = done(&["generate", arg(&model), "--prompt", "Ada found", "--tokens", "1"]).stdout;
+    assert_eq!(spoken.strip_suffix('\n').unwrap(), expected);
 }

@@ -1,7 +1,10 @@
 //! `regrow train`: one loop for training from scratch and for post-training.
 
+mod begin;
 mod execute;
+mod finish;
 mod plan;
+mod scribe;
 mod start;
 
 use std::path::PathBuf;

@@ -1,0 +1,115 @@
+//! The beginning of a run folder: what is known before the first step, the loss before pruning among it.
+
+use std::path::Path;
+
+use anyhow::bail;
+use disk::Existing;
+use ledger::{Nats, Provenance, RunRecord};
+use model::backend::{Backend, cpu::Cpu};
+use model::decoder::Decoder;
+use model::evaluate::{Protocol, evaluate, planned_tokens};
+use model::folder::ModelFolder;
+use model::workspace::Workspace;
+use store::{RunFolder, RunWriter};
+
+use super::Arguments;
+use super::execute::Run;
+use crate::loaded::Loaded;
+use crate::output::Output;
+use crate::source::open_corpus;
+
+/// Makes the run folder, with what is known before the first step.
+pub(super) fn begin(
+    arguments: &Arguments,
+    run: &Run,
+    out: &Path,
+    output: &Output,
+) -> anyhow::Result<RunWriter> {
+    let Run { beginning, spec, recipe, decoder, .. } = run;
+    let (n0, rate, rate_without_embedding) = beginning.sizes()?;
+    let info = beginning.corpus.info();
+    let record = RunRecord {
+        format: RunRecord::FORMAT,
+        id: spec.id(),
+        series: spec.series.clone(),
+        method: spec.method.clone(),
+        base: spec.base.clone(),
+        n0,
+        parameters: beginning.parameters()?,
+        rate,
+        rate_without_embedding,
+        loss0: loss0(arguments, run, output)?,
+        loss0_phase: None,
+        corpus: info.train.text.clone(),
+        heldout: info.heldout.text.clone(),
+        tokenizer: info.tokenizer.clone(),
+        start: spec.start.clone(),
+        seed: spec.seed,
+        provenance: Provenance {
+            regrow: env!("CARGO_PKG_VERSION").to_owned(),
+            machine: machine(),
+            threads: rayon::current_num_threads(),
+            kernel: decoder.backend().kernel(),
+        },
+    };
+    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    let cut = beginning.lineage.cut.as_ref().map(serde_json::to_vec_pretty).transpose()?;
+    Ok(RunFolder::create(out, existing, spec, recipe, &record, cut.as_deref())?)
+}
+
+/// The loss of the model before pruning, on the held-out text of this run and by its protocol.
+fn loss0(arguments: &Arguments, run: &Run, output: &Output) -> anyhow::Result<Option<Nats>> {
+    let Run { beginning, spec, decoder, .. } = run;
+    let measure = |decoder: &Decoder<Cpu<f32>>, weights: &Vec<f32>| -> anyhow::Result<Option<Nats>> {
+        let (part, protocol) = (beginning.corpus.heldout(), Protocol::from(&spec.evaluation));
+        let mut space = Workspace::new(decoder)?;
+        let label = "the loss before pruning";
+        let mut progress = output.progress(label, planned_tokens(part, &protocol), "tokens");
+        let found =
+            evaluate(decoder, weights, &mut space, part, &protocol, &mut |done| progress.at(done, ""))?;
+        Ok(Some(found.loss()))
+    };
+    if let Some(loss) = arguments.loss0 {
+        if !(loss.is_finite() && loss >= 0.0) {
+            bail!("`--loss0` is {loss}, expected nats per token, 0 or more");
+        }
+        return Ok(Some(Nats(loss)));
+    }
+    if let Some(path) = &arguments.base {
+        let folder = ModelFolder::open(path)?;
+        open_corpus(&arguments.corpus, &folder, output)?;
+        if let Some(cut) = &beginning.lineage.cut {
+            let found = folder.weights_hash()?;
+            if found != cut.base_hash {
+                bail!(
+                    "`{}` is not the model that was pruned: its weights have the hash {found}, expected {}",
+                    path.display(),
+                    cut.base_hash
+                );
+            }
+        }
+        let base = Loaded::new(folder, spec.evaluation.context)?;
+        return measure(&base.decoder, &base.weights);
+    }
+    match (&beginning.folder, &beginning.lineage.cut) {
+        // Training from scratch has no model before it.
+        (None, _) => Ok(None),
+        // A control is its own base.
+        (Some(_), None) => measure(decoder, &beginning.weights(decoder, spec.seed)?),
+        (Some(_), Some(_)) => {
+            output.warn(
+                "the loss of the model before pruning is not known, and laws need it: give `--base DIR` or `--loss0 NATS`",
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// The model of the CPU, where the system says.
+fn machine() -> String {
+    let named = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    });
+    named.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
