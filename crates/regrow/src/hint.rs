@@ -74,9 +74,6 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
             train::Error::Model(inner) => of_cause(inner),
             train::Error::Disk(inner) => of_cause(inner),
             train::Error::Text(inner) => of_cause(inner),
-            train::Error::NotFinite { .. } => {
-                Some("begin another run with a lower `--learning-rate` or a longer `--warmup`".into())
-            }
             _ => error.hint().map(str::to_owned),
         };
     }

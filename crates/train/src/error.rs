@@ -53,10 +53,10 @@ pub enum Error {
 
     /// The loss or the gradient is no longer a number.
     #[error(
-        "the {what} is {found} at step {step}, learning rate {learning_rate:e}; the largest gradient is {gradient:e}, in `{tensor}`"
+        "the {what} is {found} at step {step}, learning rate {learning_rate:e}; the largest gradient is {gradient:e} (`{tensor}`)"
     )]
     NotFinite {
-        /// `loss` or `gradient norm`.
+        /// `loss`, `held-out loss`, `gradient norm` or `weight`.
         what: &'static str,
         /// Its value.
         found: f64,

@@ -224,8 +224,19 @@ impl<'a, B: Backend> Run<'a, B> {
         tell(Event::Saving { step })?;
         let path = (self.job.checkpoint)(step);
         let (weights, id) = (&self.weights, self.job.spec.id());
-        checkpoint::save(&path, self.decoder, weights, &self.optimizer, &id, self.seconds)?;
-        tell(Event::Saved { step, path })
+        match checkpoint::save(&path, self.decoder, weights, &self.optimizer, &id, self.seconds) {
+            // The loss was still a number, the weights that the last step left are not.
+            Err(Error::Model(model::Error::NotStorable { tensor, value, .. })) => Err(Error::NotFinite {
+                what: "weight",
+                found: f64::from(value),
+                step,
+                learning_rate: self.job.spec.optimizer.learning_rate,
+                gradient: self.largest_gradient()?.0,
+                tensor,
+            }),
+            Err(error) => Err(error),
+            Ok(()) => tell(Event::Saved { step, path }),
+        }
     }
 
     /// The largest absolute gradient and the tensor it belongs to; NaN counts as larger than any number.

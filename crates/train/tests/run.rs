@@ -265,3 +265,17 @@ fn a_corpus_shorter_than_one_context_is_refused() {
     let Err(error) = run(&corpus, &spec, 1, &[]) else { panic!("it went on") };
     assert!(matches!(error, Error::ShortCorpus { .. }), "{error}");
 }
+
+#[test]
+fn weights_that_overflow_before_the_loss_does_are_named_when_they_are_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = corpus(folder.path());
+    let mut spec = spec(&corpus, 50);
+    spec.optimizer = AdamW { learning_rate: 3e38, weight_decay: 0.0, ..spec.optimizer };
+    spec.schedule = Schedule { warmup: Tokens(0), decay: Tokens(0) };
+    spec.evaluation = Evaluation { points: 1, first: Tokens(50 * 280), ..spec.evaluation };
+    // Stopped after the first step, before anything looks at the weights again.
+    let Err(error) = run(&corpus, &spec, 2, &[1]) else { panic!("it went on") };
+    let Error::NotFinite { step, learning_rate, .. } = error else { panic!("{error}") };
+    assert!(step == 1 && learning_rate == 3e38, "{error}");
+}
