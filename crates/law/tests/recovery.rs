@@ -93,7 +93,7 @@ fn truths(form: &dyn Form) -> Vec<Vec<f64>> {
             ("delta", 0.45),
         ],
     ];
-    let others = [("floor", 0.4), ("floor_slope", 0.07), ("token_slope", 0.06)];
+    let others = [("floor", 0.4), ("level", 0.3), ("floor_slope", 0.07), ("token_slope", 0.06)];
     let value = |set: &[(&str, f64)], name: &str| {
         set.iter().chain(&others).find(|(n, _)| *n == name).expect("every constant has a truth").1
     };

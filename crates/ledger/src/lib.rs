@@ -9,6 +9,7 @@
 
 pub mod curve;
 pub mod cut;
+pub mod estimate;
 pub mod record;
 pub mod spec;
 pub mod units;
@@ -18,6 +19,7 @@ mod format;
 
 pub use curve::{Curve, HeldOut, NotFinite, Phase, Point};
 pub use cut::{Calibration, Cut, CutError, CutRecord};
+pub use estimate::Estimate;
 pub use record::{Done, Provenance, RunRecord};
 pub use spec::{AdamW, Convention, Difference, Evaluation, Precision, RunSpec, Schedule, Start};
 pub use units::{Flops, Nats, Params, Rate, RateError, Tokens};

@@ -35,7 +35,7 @@ pub struct Fit {
     pub starts: usize,
     /// Starts that ended at this optimum.
     pub agreeing: usize,
-    /// Singular values of the Jacobian's unit columns over the largest, at the optimum or at another start's end, whichever is larger:
+    /// Singular values of the Jacobian's unit columns over the largest, at the optimum or at a general place, whichever is larger:
     /// a value that is zero at both is zero by structure.
     pub singular_values: Vec<f64>,
 }
@@ -44,6 +44,11 @@ impl Fit {
     /// The loss at a row in parameters and tokens.
     pub fn value(&self, row: &Row) -> f64 {
         self.form.value(&self.parameters, &row.divided_by(&self.scale))
+    }
+
+    /// Names of the exponents, or bounded sums, that stand at a bound.
+    pub fn at_bound(&self) -> Vec<String> {
+        Space::new(self.form).at_bound(&self.parameters[self.form.linear()..])
     }
 
     /// The constants for variables in the units of `units`.
@@ -79,10 +84,9 @@ pub fn fit_form(form: &'static dyn Form, runs: &[&Run], starts: usize) -> Fit {
         optimum.objective <= best.objective * (1.0 + 1e-6) || nearly_exact(&problem, optimum.objective)
     };
     let agreeing = found.iter().filter(near).count();
-    let other = found.iter().find(|optimum| !near(optimum)).unwrap_or(&found[found.len() / 2]);
     Fit {
         form,
-        singular_values: singular_values(&problem, &best, other),
+        singular_values: singular_values(&problem, &best.parameters),
         scale: problem.scale,
         objective: best.objective,
         points: problem.points,
@@ -135,11 +139,15 @@ fn nearly_exact(problem: &Problem, objective: f64) -> bool {
     problem.is_rounding(objective * 1e-8)
 }
 
-fn singular_values(problem: &Problem, best: &Optimum, other: &Optimum) -> Vec<f64> {
-    let values = |optimum: &Optimum| {
-        let values = problem.full_jacobian(&optimum.parameters).singular_values();
+/// Of the unit columns of the Jacobian, over the largest: at the optimum, and where every constant is 1 and the
+/// exponents are a start's. What is zero by structure is zero at both.
+fn singular_values(problem: &Problem, best: &[f64]) -> Vec<f64> {
+    let values = |parameters: &[f64]| {
+        let values = problem.full_jacobian(parameters).singular_values();
         let largest = values.first().copied().unwrap_or(1.0);
         values.into_iter().map(|value| value / largest).collect::<Vec<_>>()
     };
-    values(best).into_iter().zip(values(other)).map(|(a, b)| a.max(b)).collect()
+    let mut general = vec![1.0; problem.form.linear()];
+    general.extend(&starts::starts(problem.form, 1)[0]);
+    values(best).into_iter().zip(values(&general)).map(|(a, b)| a.max(b)).collect()
 }

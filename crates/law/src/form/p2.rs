@@ -262,6 +262,8 @@ const FLOOR_SLOPE: Parameter = constant("floor_slope", f64::NEG_INFINITY);
 const D_C: Parameter = constant("D_C", 0.0);
 const TOKEN_SLOPE: Parameter = constant("token_slope", 0.0);
 const E: Parameter = constant("E", f64::NEG_INFINITY);
+/// What `E` and the token term are together where two token counts cannot tell them apart.
+const LEVEL: Parameter = constant("level", f64::NEG_INFINITY);
 const FLOOR: Parameter = constant("floor", f64::NEG_INFINITY);
 /// Nearer to 0 the floor's two terms are the same and their constants run away.
 const ALPHA: Parameter = Parameter { gap: 0.02, ..exponent("alpha", (-3.0, 4.0), (-0.6, 1.2), false) };
@@ -349,9 +351,9 @@ pub(super) static FORMS: [&dyn Form; 17] = [
     },
     &P2 {
         name: "p2-two-counts",
-        formula: "L0 + rho^-gamma N0^-delta (N_C N0^-alpha + E - token_slope ln D)",
-        latex: r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( N_C N_0^{-\alpha} + E - D' \ln D \right)",
-        parameters: &[N_C, TOKEN_SLOPE, E, ALPHA, GAMMA, DELTA],
+        formula: "L0 + rho^-gamma N0^-delta (N_C N0^-alpha + level - token_slope ln D)",
+        latex: r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( N_C N_0^{-\alpha} + K - D' \ln D \right)",
+        parameters: &[N_C, TOKEN_SLOPE, LEVEL, ALPHA, GAMMA, DELTA],
         floor: Floor::Power,
         tokens: TokenTerm::Line,
         rate: true,
@@ -359,9 +361,9 @@ pub(super) static FORMS: [&dyn Form; 17] = [
     },
     &P2 {
         name: "p2-one-rate-two-counts",
-        formula: "L0 + N0^-delta (N_C N0^-alpha + E - token_slope ln D)",
-        latex: r"L_0 + N_0^{-\delta} \left( N_C N_0^{-\alpha} + E - D' \ln D \right)",
-        parameters: &[N_C, TOKEN_SLOPE, E, ALPHA, DELTA],
+        formula: "L0 + N0^-delta (N_C N0^-alpha + level - token_slope ln D)",
+        latex: r"L_0 + N_0^{-\delta} \left( N_C N_0^{-\alpha} + K - D' \ln D \right)",
+        parameters: &[N_C, TOKEN_SLOPE, LEVEL, ALPHA, DELTA],
         floor: Floor::Power,
         tokens: TokenTerm::Line,
         rate: false,
@@ -369,9 +371,9 @@ pub(super) static FORMS: [&dyn Form; 17] = [
     },
     &P2 {
         name: "p2-two-sizes-two-counts",
-        formula: "L0 + rho^-gamma N0^-delta (floor - floor_slope ln N0 - token_slope ln D)",
-        latex: r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( F - F' \ln N_0 - D' \ln D \right)",
-        parameters: &[FLOOR_SLOPE, TOKEN_SLOPE, FLOOR, GAMMA, DELTA_ALONE],
+        formula: "L0 + rho^-gamma N0^-delta (level - floor_slope ln N0 - token_slope ln D)",
+        latex: r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( K - F' \ln N_0 - D' \ln D \right)",
+        parameters: &[FLOOR_SLOPE, TOKEN_SLOPE, LEVEL, GAMMA, DELTA_ALONE],
         floor: Floor::Line,
         tokens: TokenTerm::Line,
         rate: true,
@@ -379,9 +381,9 @@ pub(super) static FORMS: [&dyn Form; 17] = [
     },
     &P2 {
         name: "p2-two-sizes-one-rate-two-counts",
-        formula: "L0 + N0^-delta (floor - floor_slope ln N0 - token_slope ln D)",
-        latex: r"L_0 + N_0^{-\delta} \left( F - F' \ln N_0 - D' \ln D \right)",
-        parameters: &[FLOOR_SLOPE, TOKEN_SLOPE, FLOOR, DELTA_ALONE],
+        formula: "L0 + N0^-delta (level - floor_slope ln N0 - token_slope ln D)",
+        latex: r"L_0 + N_0^{-\delta} \left( K - F' \ln N_0 - D' \ln D \right)",
+        parameters: &[FLOOR_SLOPE, TOKEN_SLOPE, LEVEL, DELTA_ALONE],
         floor: Floor::Line,
         tokens: TokenTerm::Line,
         rate: false,
@@ -389,9 +391,9 @@ pub(super) static FORMS: [&dyn Form; 17] = [
     },
     &P2 {
         name: "p2-one-size-two-counts",
-        formula: "L0 + rho^-gamma (E - token_slope ln D)",
-        latex: r"L_0 + \rho^{-\gamma} \left( E - D' \ln D \right)",
-        parameters: &[TOKEN_SLOPE, E, GAMMA],
+        formula: "L0 + rho^-gamma (level - token_slope ln D)",
+        latex: r"L_0 + \rho^{-\gamma} \left( K - D' \ln D \right)",
+        parameters: &[TOKEN_SLOPE, LEVEL, GAMMA],
         floor: Floor::Flat,
         tokens: TokenTerm::Line,
         rate: true,
@@ -399,9 +401,9 @@ pub(super) static FORMS: [&dyn Form; 17] = [
     },
     &P2 {
         name: "p2-one-size-one-rate-two-counts",
-        formula: "L0 + E - token_slope ln D",
-        latex: r"L_0 + E - D' \ln D",
-        parameters: &[TOKEN_SLOPE, E],
+        formula: "L0 + level - token_slope ln D",
+        latex: r"L_0 + K - D' \ln D",
+        parameters: &[TOKEN_SLOPE, LEVEL],
         floor: Floor::Flat,
         tokens: TokenTerm::Line,
         rate: false,

@@ -1,0 +1,208 @@
+//! What the data can and cannot fix, and which form to take for it.
+//!
+//! Structure first: with one size, no search can tell how the loss follows the size. Distinct sizes, rates and token
+//! counts are counted and the largest form that they can fix is taken; singular values then check it. That the data
+//! cannot tell is a value, [`Identifiability`], never an error.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::form::{self, Form, Role};
+use crate::table::Run;
+
+/// What the data say about the constants.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Identifiability {
+    /// Kebab-case ids, such as `levels-too-few`; empty when everything asked for is known.
+    pub code: Vec<String>,
+    /// Constants of the form asked for that were set, and to what.
+    pub fixed: BTreeMap<String, f64>,
+    /// Constants of the form asked for that the data leave open.
+    pub undetermined: Vec<String>,
+    /// The form that was fitted.
+    pub form_taken: String,
+    /// All this for a person.
+    pub sentence: String,
+}
+
+/// How many distinct values the runs of a group hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Levels {
+    /// Sizes that differ by more than 1 %.
+    pub sizes: usize,
+    /// Rates that differ by more than 2 % at one size: a rate that only moves with the size cannot be told from it.
+    pub rates: usize,
+    /// Token counts among runs of several points; 1 when every run has a single point.
+    pub counts: usize,
+}
+
+/// Singular values below this share of the largest are zeros. True zeros come out at most 5e-16.
+pub const ZERO: f64 = 1e-8;
+
+impl Levels {
+    /// Counts the levels; in an N:M method the rate follows the size and is never counted.
+    ///
+    /// ```
+    /// use law::{Table, TableRow, identify::Levels};
+    /// let row = |run, rate, tokens| TableRow { tokens, loss: 2.5, ..TableRow::run(run, 1e9, rate, 2.0) };
+    /// let table = Table::new([row("a", 0.15, 1e6), row("a", 0.15, 2e6), row("b", 0.25, 1e6), row("b", 0.25, 2e6)])?;
+    /// let runs: Vec<_> = table.groups[0].runs.iter().collect();
+    /// let levels = Levels::of(&runs, "depth-list");
+    /// assert_eq!(levels, Levels { sizes: 1, rates: 2, counts: 2 });
+    /// assert_eq!(levels.form().name(), "p2-one-size-two-counts");
+    /// # Ok::<(), law::Error>(())
+    /// ```
+    pub fn of(runs: &[&Run], method: &str) -> Self {
+        let sizes = distinct(runs.iter().map(|run| run.n0), SIZE_TOLERANCE);
+        let at = |size: f64| runs.iter().filter(move |run| same(run.n0, size, SIZE_TOLERANCE));
+        let rates_at = |size: f64| distinct(at(size).map(|run| run.rate), RATE_TOLERANCE).len();
+        let rates = if is_n_of_m(method) { 1 } else { sizes.iter().map(|&s| rates_at(s)).max().unwrap_or(1) };
+        let long = runs.iter().filter(|run| run.points.len() > 1);
+        let counts = distinct(long.flat_map(|run| run.points.iter().map(|point| point.tokens)), 1e-9).len();
+        Self { sizes: sizes.len(), rates, counts: counts.max(1) }
+    }
+
+    /// The largest form of the P2 family that these levels can fix.
+    pub fn form(self) -> &'static dyn Form {
+        let size = match (self.sizes, self.counts) {
+            (0 | 1, _) => "-one-size",
+            (2, 2..) => "-two-sizes",
+            _ => "",
+        };
+        let rate = if self.rates < 2 { "-one-rate" } else { "" };
+        let count = match self.counts {
+            0 | 1 => "-one-count",
+            2 => "-two-counts",
+            _ => "",
+        };
+        form::by_name(&format!("p2{size}{rate}{count}")).expect("every combination is registered")
+    }
+
+    /// Forms to try in turn: fewer levels each time, down to a single number.
+    pub(crate) fn ladder(self) -> Vec<&'static dyn Form> {
+        let one_count = Self { counts: 1, ..self };
+        let one_rate = Self { rates: 1, ..one_count };
+        let one_size = Self { sizes: 1, ..one_rate };
+        [self, one_count, one_rate, one_size].map(Self::form).to_vec()
+    }
+}
+
+/// The form of the P2 family that has all three constants of the floor and of the token term.
+pub(crate) fn fuller(form: &dyn Form) -> Result<&'static dyn Form> {
+    form::by_name(&form.name().replace("-two-sizes", "").replace("-two-counts", ""))
+}
+
+pub(crate) const SIZE_TOLERANCE: f64 = 0.01;
+pub(crate) const RATE_TOLERANCE: f64 = 0.02;
+
+/// Whether two positive numbers differ by no more than a share of the larger.
+pub(crate) fn same(a: f64, b: f64, tolerance: f64) -> bool {
+    (a - b).abs() <= tolerance * a.max(b)
+}
+
+/// `2:4-wanda` and its like.
+pub(crate) fn is_n_of_m(method: &str) -> bool {
+    let pattern = method.split('-').next().unwrap_or_default();
+    pattern.split_once(':').is_some_and(|(n, m)| n.parse::<u32>().is_ok() && m.parse::<u32>().is_ok())
+}
+
+fn distinct(values: impl Iterator<Item = f64>, tolerance: f64) -> Vec<f64> {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted.dedup_by(|b, a| same(*a, *b, tolerance));
+    sorted
+}
+
+impl Identifiability {
+    /// What structure alone says, for the form asked for and the one taken.
+    pub(crate) fn structural(asked: &dyn Form, taken: &dyn Form, levels: Levels, method: &str) -> Self {
+        let has = |name: &str| taken.position(name).is_some();
+        let asks = |name: &str| asked.position(name).is_some();
+        let mut found = Self { form_taken: taken.name().to_owned(), ..Self::default() };
+        let mut sentences = Vec::new();
+        let mut open = |names: &[&str]| {
+            for name in names.iter().filter(|name| asks(name) && !has(name)) {
+                if !found.undetermined.iter().any(|known| known == name) {
+                    found.undetermined.push((*name).to_owned());
+                }
+            }
+        };
+        if asked.name() != taken.name() && has("floor_slope") {
+            open(&["N_C", "E", "alpha"]);
+            sentences.push(
+                "two sizes fix the floor at each, but not how it follows the size: elsewhere there is a range, no number",
+            );
+        } else if asked.name() != taken.name() && asks("alpha") && !has("alpha") && !has("delta") {
+            open(&["N_C", "alpha", "delta"]);
+            sentences.push(
+                "one size cannot tell how the loss follows the size, and E holds the floor at this one",
+            );
+        } else if asked.name() != taken.name() && asks("alpha") && !has("alpha") {
+            open(&["N_C", "alpha"]);
+        }
+        if asks("gamma") && !has("gamma") {
+            found.fixed.insert("gamma".to_owned(), 0.0);
+            sentences.push(match is_n_of_m(method) {
+                true => "an N:M pattern's rate follows the size: gamma is set to 0 and the other constants absorb it",
+                false => "one rate a size cannot tell gamma: it is set to 0 and the other constants absorb it",
+            });
+        }
+        if asks("beta") && !has("beta") {
+            open(&["D_C", "beta"]);
+            sentences.push(match has("token_slope") {
+                true => "two token counts cannot tell beta from E: losses are known at these two counts only",
+                false => "one point a run cannot tell what tokens buy: there is no number of tokens to give",
+            });
+            if has("token_slope") {
+                open(&["E"]);
+            }
+        }
+        if !found.fixed.is_empty() || !found.undetermined.is_empty() {
+            found.code.push("levels-too-few".to_owned());
+        } else if levels.sizes == 3 && has("alpha") {
+            found.code.push("floor-unjudged".to_owned());
+            sentences
+                .push("three sizes fix every constant, but nothing judges how the floor follows the size");
+        }
+        found.sentence = match sentences.is_empty() {
+            true => "the data can tell every constant".to_owned(),
+            false => sentences.join("; "),
+        };
+        found
+    }
+
+    /// Adds what the intervals say: half-widths by constant, of the value for exponents, of the logarithm for others.
+    pub(crate) fn practical(&mut self, form: &dyn Form, half_widths: &[Option<f64>]) {
+        let wide = |role: Role, half: f64| match role {
+            Role::Exponent => half > 0.5,
+            Role::Constant => half > 3.0_f64.ln(),
+        };
+        let wide: Vec<&str> = form
+            .parameters()
+            .iter()
+            .zip(half_widths)
+            .filter(|(parameter, half)| half.is_some_and(|half| wide(parameter.role, half)))
+            .map(|(parameter, _)| parameter.name)
+            .collect();
+        if wide.is_empty() {
+            return;
+        }
+        self.undetermined.extend(wide.iter().map(|name| (*name).to_owned()));
+        self.add("constant-undetermined", &format!("the intervals leave {} open", wide.join(", ")));
+    }
+
+    /// Adds a code once, and its sentence.
+    pub(crate) fn add(&mut self, code: &str, sentence: &str) {
+        if self.code.iter().any(|known| known == code) {
+            return;
+        }
+        if self.code.is_empty() {
+            self.sentence.clear();
+        }
+        self.code.push(code.to_owned());
+        let joint = if self.sentence.is_empty() { "" } else { "; " };
+        self.sentence = format!("{}{joint}{sentence}", self.sentence);
+    }
+}

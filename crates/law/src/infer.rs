@@ -1,0 +1,312 @@
+//! From a table to a law: choose the form, fit, doubt, judge, decide.
+
+use std::collections::BTreeMap;
+
+use ledger::Estimate;
+
+use crate::fit::{Fit, Problem, fit_form, refit};
+use crate::form::{self, Form, Role};
+use crate::identify::{Identifiability, Levels, ZERO, fuller};
+use crate::law::{Convergence, GroupLaw, Law, Profile, Replicate, Units};
+use crate::metric::Metrics;
+use crate::plan::Wish;
+use crate::predict::Place;
+use crate::table::{Group, Run, Table};
+use crate::uncertainty::{Intervals, LeftOut, Noise, refits};
+use crate::warning::Warning;
+use crate::{Error, Result, lack_of_fit, student, validate};
+
+/// How to fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The form asked for; `p2` gives way to a reduced form where the data are too few.
+    pub form: String,
+    /// How many starts the search makes.
+    pub starts: usize,
+    /// Units of the constants.
+    pub units: Units,
+    /// The probability that intervals are made for.
+    pub level: f64,
+    /// Which way intervals are made.
+    pub intervals: Intervals,
+    /// Refits when data are simulated.
+    pub simulations: usize,
+    /// Seed of simulated data.
+    pub seed: u64,
+    /// What the decisions in the law answer.
+    pub wish: Wish,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            form: "p2".to_owned(),
+            starts: 64,
+            units: Units::Billions,
+            level: 0.9,
+            intervals: Intervals::Jackknife,
+            simulations: 200,
+            seed: 1,
+            wish: Wish::default(),
+        }
+    }
+}
+
+/// Fits a law to every group of a table.
+///
+/// ```
+/// use law::{Place, Settings, Table, TableRow};
+/// let row = |tokens: f64| TableRow { loss: 2.3 + 40.0 * tokens.powf(-0.5), tokens, ..TableRow::run("a", 1e9, 0.25, 2.0) };
+/// let table = Table::new([1e4, 2e4, 4e4, 8e4, 16e4].map(row))?;
+/// let law = law::fit(&table, &Settings::default())?;
+/// let group = law.group(None, None)?;
+/// assert_eq!(group.form, "p2-one-size-one-rate");
+/// assert!((group.constants["beta"].value - 0.5).abs() < 1e-6);
+/// let elsewhere = group.predict(Place::new(3e9, 0.25, 2.0)?, 1e5)?;
+/// assert_eq!((elsewhere.loss, elsewhere.code[0].as_str()), (None, "levels-too-few"));
+/// # Ok::<(), law::Error>(())
+/// ```
+pub fn fit(table: &Table, settings: &Settings) -> Result<Law> {
+    if !(0.5..1.0).contains(&settings.level) {
+        return Err(Error::Setting {
+            name: "level",
+            found: settings.level,
+            expected: "at least 0.5 and below 1",
+        });
+    }
+    let asked = form::by_name(&settings.form)?;
+    let groups: Result<Vec<GroupLaw>> =
+        table.groups.iter().map(|group| fit_group(group, asked, settings)).collect();
+    let law = Law { format: Law::FORMAT, groups: groups? };
+    law.validate()?;
+    Ok(law)
+}
+
+fn fit_group(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Result<GroupLaw> {
+    let runs: Vec<&Run> = group.runs.iter().collect();
+    let levels = Levels::of(&runs, &group.method);
+    let fit = fit_largest(group, &runs, asked, levels, settings.starts)?;
+    let noise = Noise::of(&fit, &runs);
+    let units = settings.units.scale();
+    let refits =
+        refits(&fit, &runs, &group.method, &noise, settings.intervals, settings.simulations, settings.seed);
+    let simulated = refits.iter().any(|refit| matches!(refit.left_out, LeftOut::Simulation(_)));
+    let named = |form: &dyn Form, parameters: Vec<f64>| -> BTreeMap<String, f64> {
+        form.parameters().iter().map(|parameter| parameter.name.to_owned()).zip(parameters).collect()
+    };
+    let in_units =
+        |parameters: Vec<f64>| named(fit.form, Fit { parameters, ..fit.clone() }.constants(&units));
+    let constants = in_units(fit.parameters.clone());
+    let mut law = GroupLaw {
+        series: group.series.clone(),
+        method: group.method.clone(),
+        form: fit.form.name().to_owned(),
+        units: settings.units,
+        constants: constants.into_iter().map(|(name, value)| (name, Estimate::bare(value))).collect(),
+        objective: fit.objective,
+        convergence: Convergence { gradient: fit.gradient, starts: fit.starts, agreeing: fit.agreeing },
+        metrics: Metrics::of(
+            &runs.iter().map(|run| validate::judge(&fit, run, &run.points)).collect::<Vec<_>>(),
+            noise.point,
+        ),
+        held_out: validate::last_checkpoints(fit.form, &runs, settings.starts),
+        points: fit.points,
+        runs: runs.len(),
+        identifiability: Identifiability::structural(asked, fit.form, levels, &group.method),
+        warnings: group.warnings.clone(),
+        ranges: ranges(&runs),
+        level: settings.level,
+        replicates: refits
+            .into_iter()
+            .map(|refit| Replicate { left_out: refit.left_out, constants: in_units(refit.parameters) })
+            .collect(),
+        profile: profile(&fit, &runs, settings.level)?
+            .into_iter()
+            .map(|fit| Profile {
+                form: fit.form.name().to_owned(),
+                constants: named(fit.form, fit.constants(&units)),
+            })
+            .collect(),
+        noise,
+        decisions: Vec::new(),
+    };
+    let half_widths = add_intervals(&mut law, fit.form);
+    law.identifiability.practical(fit.form, &half_widths);
+    law.warnings.extend(warnings(&fit, &runs, &law, simulated));
+    law.decisions = decisions(&law, &runs, &settings.wish)?;
+    Ok(law)
+}
+
+/// Fits the form asked for, or the largest of the P2 family that the data can fix.
+fn fit_largest(
+    group: &Group,
+    runs: &[&Run],
+    asked: &'static dyn Form,
+    levels: Levels,
+    starts: usize,
+) -> Result<Fit> {
+    let points: usize = runs.iter().map(|run| run.points.len()).sum();
+    let first = if asked.name() == "p2" { levels.form() } else { asked };
+    for form in std::iter::once(first).chain(levels.ladder()) {
+        if points < form.parameters().len() {
+            continue;
+        }
+        let fit = fit_form(form, runs, starts);
+        if !fit.objective.is_finite() || fit.constants(&crate::Scale::COUNTS).iter().any(|x| !x.is_finite()) {
+            let group = format!("{} {}", group.series, group.method);
+            return Err(Error::NoFit { group, form: form.name() });
+        }
+        if fit.singular_values.iter().all(|value| *value >= ZERO) {
+            return Ok(fit);
+        }
+    }
+    let group = format!("{} {}", group.series, group.method);
+    Err(Error::TooFewPoints { group, points, form: first.name(), constants: first.parameters().len() })
+}
+
+/// Intervals of the constants, on their natural scales; returns the half-widths there.
+fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<Option<f64>> {
+    let mut half_widths = Vec::new();
+    for (i, parameter) in form.parameters().iter().enumerate() {
+        let logarithmic = parameter.role == Role::Constant && law.constants[parameter.name].value > 0.0;
+        let on_logarithm = |parameters: &[f64]| Some(parameters[i].ln());
+        let spread = if logarithmic { law.spread(form, on_logarithm) } else { None };
+        let (interval, half) = match spread {
+            Some((value, Some(half))) => (Some([(value - half).exp(), (value + half).exp()]), Some(half)),
+            // A constant whose refits change sign, or are 0, has no logarithm: its own scale then.
+            _ => match law.spread(form, |parameters| Some(parameters[i])) {
+                Some((value, Some(half))) => {
+                    let narrow = parameter.role == Role::Exponent || half < 0.5 * value.abs();
+                    (
+                        Some([value - half, value + half]),
+                        Some(if narrow { half.min(0.5) } else { f64::INFINITY }),
+                    )
+                }
+                _ => (None, None),
+            },
+        };
+        let half = half.map(|half| match parameter.role {
+            Role::Exponent => interval.map_or(half, |[low, high]| (high - low) / 2.0),
+            Role::Constant => half,
+        });
+        let interval = interval.filter(|ends| ends.iter().all(|end| end.is_finite()));
+        let estimate = law.constants.get_mut(parameter.name).expect("every constant was put in");
+        estimate.level = interval.map(|_| law.level);
+        estimate.interval = interval;
+        half_widths.push(half);
+    }
+    half_widths
+}
+
+/// Fits of the fuller form with the open exponents set, as far as they describe the data as well.
+fn profile(fit: &Fit, runs: &[&Run], level: f64) -> Result<Vec<Fit>> {
+    const ALPHAS: [f64; 14] = [-2.4, -1.2, -0.6, -0.3, -0.1, -0.02, 0.02, 0.1, 0.3, 0.6, 1.0, 1.6, 2.5, 4.0];
+    const BETAS: [f64; 9] = [0.01, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5];
+    let open = |name: &str| fit.form.position(name).is_some();
+    let full = fuller(fit.form)?;
+    if full.name() == fit.form.name() {
+        return Ok(Vec::new());
+    }
+    let alphas: &[f64] = if open("floor_slope") { &ALPHAS } else { &[f64::NAN] };
+    let betas: &[f64] = if open("token_slope") { &BETAS } else { &[f64::NAN] };
+    let problem = Problem::in_gauge(full, runs, fit.scale);
+    let degrees = fit.points.saturating_sub(fit.parameters.len()).max(1);
+    let allowed = 1.0 + student::two_sided(level, degrees).powi(2) / degrees as f64;
+    let mut kept = Vec::new();
+    for &alpha in alphas {
+        for &beta in betas {
+            let set = |name: &str| match name {
+                "alpha" if alpha.is_finite() => Some(alpha),
+                "beta" if beta.is_finite() => Some(beta),
+                _ => None,
+            };
+            let near = |name: &str| fit.form.position(name).map_or(0.3, |place| fit.parameters[place]);
+            let exponents = &full.parameters()[full.linear()..];
+            let fixed: Vec<bool> = exponents.iter().map(|parameter| set(parameter.name).is_some()).collect();
+            let mut start = vec![0.0; full.linear()];
+            start.extend(
+                exponents.iter().map(|parameter| set(parameter.name).unwrap_or(near(parameter.name))),
+            );
+            let found = refit(&problem, &start, &fixed);
+            if found.objective <= fit.objective * allowed || problem.is_rounding(found.objective * 1e-6) {
+                kept.push(Fit { form: full, parameters: found.parameters, ..fit.clone() });
+            }
+        }
+    }
+    Ok(kept)
+}
+
+fn warnings(fit: &Fit, runs: &[&Run], law: &GroupLaw, simulated: bool) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let at_bound = fit.at_bound();
+    if !at_bound.is_empty() {
+        let sentence = format!("{} stands at its bound: the data would have it beyond", at_bound.join(", "));
+        warnings.push(Warning::new("parameter-at-bound", sentence));
+    }
+    warnings.extend(lack_of_fit::tests(fit, runs));
+    if simulated {
+        let sentence = match runs.len() {
+            1 => "with one run the noise between runs is unknown: intervals hold for this run alone",
+            _ => "too few runs to leave one out: intervals come from simulated data",
+        };
+        warnings.push(Warning::new("simulated-intervals", sentence));
+    }
+    if law.replicates.is_empty() {
+        warnings.push(Warning::new(
+            "no-interval",
+            "too few points to tell noise from law: there are no intervals",
+        ));
+    }
+    let falls = |run: &&&Run| fit.value(&run.row(f64::INFINITY)) < run.loss0;
+    if fit.form.token_exponent().is_some() && runs.iter().any(|run| falls(&run)) {
+        let sentence =
+            "the law's floor lies below the unpruned model's loss, so it says that more pruning helps";
+        warnings.push(Warning::new("floor-falls-with-rate", sentence));
+    }
+    if tokens_follow_size(runs) {
+        let sentence = "tokens grow with the size in every run: alpha and beta trade off";
+        warnings.push(Warning::new("tokens-follow-size", sentence));
+    }
+    warnings
+}
+
+/// Whether each size was only seen at its own multiple of tokens.
+fn tokens_follow_size(runs: &[&Run]) -> bool {
+    let per_parameter = |run: &&Run| run.points.last().map_or(1.0, |point| point.tokens / run.n0);
+    let (mut low, mut high, mut small, mut large) = (f64::INFINITY, 0.0_f64, f64::INFINITY, 0.0_f64);
+    for run in runs {
+        low = low.min(per_parameter(run));
+        high = high.max(per_parameter(run));
+        small = small.min(run.n0);
+        large = large.max(run.n0);
+    }
+    large > 1.5 * small && high < 1.05 * low
+}
+
+fn ranges(runs: &[&Run]) -> BTreeMap<String, [f64; 2]> {
+    let mut ranges: BTreeMap<String, [f64; 2]> = BTreeMap::new();
+    let mut add = |column: &str, x: f64| {
+        let range = ranges.entry(column.to_owned()).or_insert([x, x]);
+        *range = [range[0].min(x), range[1].max(x)];
+    };
+    for run in runs {
+        add("n0", run.n0);
+        add("rate", run.rate);
+        add("loss0", run.loss0);
+        for point in &run.points {
+            add("tokens", point.tokens);
+            add("loss", point.loss);
+        }
+    }
+    ranges
+}
+
+/// A plan for every distinct pruned model of the data, in the order of size and rate.
+fn decisions(law: &GroupLaw, runs: &[&Run], wish: &Wish) -> Result<Vec<crate::plan::Plan>> {
+    let mut places: Vec<Place> =
+        runs.iter().map(|run| Place { n0: run.n0, rate: run.rate, loss0: run.loss0 }).collect();
+    let key = |place: &Place| [place.n0, place.rate, place.loss0];
+    places.sort_by(|a, b| key(a).partial_cmp(&key(b)).expect("a table holds no NaN"));
+    places.dedup();
+    places.into_iter().map(|place| law.plan(place, wish)).collect()
+}

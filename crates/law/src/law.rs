@@ -1,0 +1,288 @@
+//! A fitted law as it stands in `law.json`: all that `predict` and `plan` need, and no other file.
+
+use std::collections::BTreeMap;
+
+use ledger::Estimate;
+use serde::{Deserialize, Serialize};
+
+use crate::form::{self, Form, MOST_PARAMETERS};
+use crate::identify::Identifiability;
+use crate::metric::Metrics;
+use crate::plan::Plan;
+use crate::row::{Row, Scale};
+use crate::uncertainty::{LeftOut, Noise, half_width};
+use crate::warning::Warning;
+use crate::{Error, Result};
+
+/// The fitted laws of a points table, one a series and method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "LawFile")]
+pub struct Law {
+    /// The number of this file format.
+    pub format: u32,
+    /// The laws.
+    pub groups: Vec<GroupLaw>,
+}
+
+/// The law of one series and one method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupLaw {
+    /// The model series.
+    pub series: String,
+    /// The pruning method.
+    pub method: String,
+    /// The form fitted.
+    pub form: String,
+    /// What one unit of size and data is.
+    pub units: Units,
+    /// The constants by name, in these units.
+    pub constants: BTreeMap<String, Estimate>,
+    /// Sum of squared residuals, nats squared.
+    pub objective: f64,
+    /// How the search ended.
+    pub convergence: Convergence,
+    /// How well the law describes the points it was fitted to.
+    pub metrics: Metrics,
+    /// The same on the last 20 % of each run's checkpoints, fitted without them; skill is against the last value seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<Metrics>,
+    /// Points fitted.
+    pub points: usize,
+    /// Runs fitted.
+    pub runs: usize,
+    /// What the data can tell.
+    pub identifiability: Identifiability,
+    /// What was noticed.
+    pub warnings: Vec<Warning>,
+    /// Smallest and largest value by column, in parameters, tokens and nats.
+    pub ranges: BTreeMap<String, [f64; 2]>,
+    /// The probability that intervals are made for.
+    pub level: f64,
+    /// Refits for intervals, in these units.
+    pub replicates: Vec<Replicate>,
+    /// Laws of the fuller form that describe the data as well; empty when the constants are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profile: Vec<Profile>,
+    /// The noise around the law.
+    pub noise: Noise,
+    /// What follows for each size, rate and base of the data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Plan>,
+}
+
+/// The units of size and data in a law's constants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Units {
+    /// Billions of parameters, billions of tokens.
+    #[default]
+    Billions,
+    /// Parameters and tokens one by one.
+    Counts,
+}
+
+/// How a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Convergence {
+    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact optimum.
+    pub gradient: f64,
+    /// Starts made.
+    pub starts: usize,
+    /// Starts that ended at this optimum.
+    pub agreeing: usize,
+}
+
+/// The constants of one refit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Replicate {
+    /// What was different in its data.
+    pub left_out: LeftOut,
+    /// The constants by name.
+    pub constants: BTreeMap<String, f64>,
+}
+
+/// A law of a fuller form with some exponents set, that describes the data as well as the law itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The fuller form.
+    pub form: String,
+    /// The constants by name.
+    pub constants: BTreeMap<String, f64>,
+}
+
+impl Units {
+    /// Parameters and tokens in one unit.
+    pub fn scale(self) -> Scale {
+        match self {
+            Self::Billions => Scale::BILLIONS,
+            Self::Counts => Scale::COUNTS,
+        }
+    }
+}
+
+impl Law {
+    /// The number of this file format.
+    pub const FORMAT: u32 = 1;
+
+    /// The one group of this series and method; either may be left open where one group remains.
+    pub fn group(&self, series: Option<&str>, method: Option<&str>) -> Result<&GroupLaw> {
+        let matches = |group: &&GroupLaw| {
+            series.is_none_or(|series| group.series == series)
+                && method.is_none_or(|method| group.method == method)
+        };
+        let found: Vec<&GroupLaw> = self.groups.iter().filter(matches).collect();
+        match found[..] {
+            [group] => Ok(group),
+            _ => Err(Error::Group {
+                found: found.len(),
+                series: series.unwrap_or("any").to_owned(),
+                method: method.unwrap_or("any").to_owned(),
+                known: self.groups.iter().map(GroupLaw::label).collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+
+    /// Whether every number is finite, every constant of every form is there and every range ascends.
+    pub fn validate(&self) -> Result<()> {
+        for (i, group) in self.groups.iter().enumerate() {
+            group.validate().map_err(|problem| Error::Law { group: i + 1, problem })?;
+        }
+        Ok(())
+    }
+}
+
+impl GroupLaw {
+    /// Series and method as people read them.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.series, self.method)
+    }
+
+    /// The form.
+    pub fn form(&self) -> Result<&'static dyn Form> {
+        form::by_name(&self.form)
+    }
+
+    /// The constants in the order of the form.
+    pub(crate) fn parameters(&self, form: &dyn Form) -> Vec<f64> {
+        form.parameters().iter().map(|parameter| self.constants[parameter.name].value).collect()
+    }
+
+    /// A row in this law's units.
+    pub(crate) fn row(&self, row: &Row) -> Row {
+        row.divided_by(&self.units.scale())
+    }
+
+    /// A quantity at the law's constants, and half the width of its interval.
+    pub(crate) fn spread(
+        &self,
+        form: &dyn Form,
+        quantity: impl Fn(&[f64]) -> Option<f64>,
+    ) -> Option<(f64, Option<f64>)> {
+        let finite = |parameters: &[f64]| quantity(parameters).filter(|x| x.is_finite());
+        let value = finite(&self.parameters(form))?;
+        let refits = self.replicates.iter().map(|replicate| {
+            let parameters: Vec<f64> =
+                form.parameters().iter().map(|parameter| replicate.constants[parameter.name]).collect();
+            (&replicate.left_out, finite(&parameters))
+        });
+        Some((value, half_width(value, refits, self.level, self.degrees())))
+    }
+
+    /// Degrees of freedom of simulated intervals.
+    pub(crate) fn degrees(&self) -> usize {
+        match self.runs {
+            0 | 1 => self.points.saturating_sub(self.constants.len()).max(1),
+            runs => runs - 1,
+        }
+    }
+
+    /// Half the width that `mean_half` grows to for a point of a run that was not among the data.
+    pub(crate) fn new_run_half(&self, mean_half: f64) -> f64 {
+        let runs = self.replicates.iter().filter(|r| matches!(r.left_out, LeftOut::Run(_))).count();
+        let degrees = if runs > 1 { runs - 1 } else { self.degrees() };
+        let t = crate::student::two_sided(self.level, degrees);
+        (mean_half * mean_half + t * t * self.noise.variance()).sqrt()
+    }
+
+    fn validate(&self) -> std::result::Result<(), String> {
+        let form = self.form().map_err(|error| error.to_string())?;
+        if !(0.0 < self.level && self.level < 1.0) {
+            return Err(format!("`level` is {}, expected a probability between 0 and 1", self.level));
+        }
+        let estimates: BTreeMap<String, f64> =
+            self.constants.iter().map(|(name, estimate)| (name.clone(), estimate.value)).collect();
+        complete(form, &estimates, "constants")?;
+        for replicate in &self.replicates {
+            complete(form, &replicate.constants, "replicates")?;
+        }
+        for profile in &self.profile {
+            let form = form::by_name(&profile.form).map_err(|error| error.to_string())?;
+            complete(form, &profile.constants, "profile")?;
+        }
+        for column in ["n0", "rate", "tokens"] {
+            match self.ranges.get(column) {
+                Some([min, max]) if 0.0 < *min && min <= max && max.is_finite() => {}
+                Some(range) => {
+                    return Err(format!("range of `{column}` is {range:?}, expected two ascending numbers"));
+                }
+                None => return Err(format!("there is no range of `{column}`")),
+            }
+        }
+        let noise = [self.noise.run, self.noise.base, self.noise.point, self.noise.autocorrelation];
+        let numbers = noise.into_iter().flatten().chain([self.objective, self.convergence.gradient]);
+        match numbers.into_iter().find(|number| !number.is_finite()) {
+            Some(number) => Err(format!("a number is {number}, expected a finite one")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether exactly the constants of a form are there, finite.
+fn complete(
+    form: &dyn Form,
+    constants: &BTreeMap<String, f64>,
+    place: &str,
+) -> std::result::Result<(), String> {
+    assert!(form.parameters().len() <= MOST_PARAMETERS, "`{}` has too many constants", form.name());
+    for parameter in form.parameters() {
+        match constants.get(parameter.name) {
+            Some(value) if value.is_finite() => {}
+            Some(value) => {
+                return Err(format!(
+                    "`{}` in `{place}` is {value}, expected a finite number",
+                    parameter.name
+                ));
+            }
+            None => {
+                return Err(format!(
+                    "`{}` is missing in `{place}`, form `{}` needs it",
+                    parameter.name,
+                    form.name()
+                ));
+            }
+        }
+    }
+    match constants.keys().find(|name| form.position(name).is_none()) {
+        Some(name) => Err(format!("`{name}` in `{place}` is no constant of form `{}`", form.name())),
+        None => Ok(()),
+    }
+}
+
+#[derive(Deserialize)]
+struct LawFile {
+    format: u32,
+    groups: Vec<GroupLaw>,
+}
+
+impl TryFrom<LawFile> for Law {
+    type Error = String;
+
+    fn try_from(file: LawFile) -> std::result::Result<Self, String> {
+        if file.format != Law::FORMAT {
+            return Err(format!("format is {}, expected {}", file.format, Law::FORMAT));
+        }
+        let law = Law { format: file.format, groups: file.groups };
+        law.validate().map_err(|error| error.to_string())?;
+        Ok(law)
+    }
+}

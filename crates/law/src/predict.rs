@@ -1,0 +1,251 @@
+//! What a law says of one place, and where it has nothing to say.
+
+use serde::{Deserialize, Serialize};
+
+use crate::form::Form;
+use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, is_n_of_m, same};
+use crate::law::{GroupLaw, Law};
+use crate::row::Row;
+use crate::{Error, Result};
+
+/// A pruned model: its size before pruning, its rate and its loss before pruning.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// Parameters before pruning.
+    pub n0: f64,
+    /// Realised pruning rate.
+    pub rate: f64,
+    /// Loss before pruning, nats per token.
+    pub loss0: f64,
+}
+
+/// The loss that a law expects, and how sure it is. What is unknown is left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The loss, nats per token; left out when the data cannot tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// The interval of the law's mean curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<[f64; 2]>,
+    /// The interval of a measured point of a new run: wider by the noise of runs, bases and points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_run: Option<[f64; 2]>,
+    /// Between these lie the laws that the data cannot tell apart; noise comes on top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hull: Option<[f64; 2]>,
+    /// The probability that the intervals were made for.
+    pub level: f64,
+    /// Kebab-case ids of what speaks against trusting it.
+    pub code: Vec<String>,
+    /// All this for a person.
+    pub sentence: String,
+}
+
+/// What a place outside the data does to an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Reach {
+    /// Axes along which the form knows nothing.
+    pub(crate) unknown: Vec<&'static str>,
+    /// Axes along which the data leave a range of laws.
+    pub(crate) open: Vec<&'static str>,
+    /// Axes outside the data, with the factor.
+    pub(crate) outside: Vec<(&'static str, f64)>,
+}
+
+/// Farther outside the data than this factor no point is predicted.
+const FARTHEST: f64 = 10.0;
+/// With an interval half as wide as this share of the excess no point is predicted.
+const WIDEST: f64 = 0.25;
+
+impl Place {
+    /// A checked place.
+    ///
+    /// ```
+    /// let error = law::Place::new(8.03e9, 0.0, 2.05).unwrap_err();
+    /// assert_eq!(error.to_string(), "`rate` is 0, expected above 0 and below 1");
+    /// ```
+    pub fn new(n0: f64, rate: f64, loss0: f64) -> Result<Self> {
+        let refuse = |name, found, expected| Err(Error::Setting { name, found, expected });
+        match () {
+            () if !(1.0..=1e18).contains(&n0) => refuse("n0", n0, "a parameter count from 1 to 1e18"),
+            () if !(1e-9..1.0).contains(&rate) => refuse("rate", rate, "above 0 and below 1"),
+            () if !(0.0..=1e6).contains(&loss0) => refuse("loss0", loss0, "from 0 to 1e6 nats"),
+            () => Ok(Self { n0, rate, loss0 }),
+        }
+    }
+
+    /// The place after some tokens.
+    pub fn row(&self, tokens: f64) -> Row {
+        Row::new(self.n0, self.rate, self.loss0, tokens)
+    }
+}
+
+impl Law {
+    /// The loss at a place after some tokens; series and method may be left open where the law holds one group.
+    pub fn predict(
+        &self,
+        series: Option<&str>,
+        method: Option<&str>,
+        place: Place,
+        tokens: f64,
+    ) -> Result<Prediction> {
+        self.group(series, method)?.predict(place, tokens)
+    }
+}
+
+impl GroupLaw {
+    /// The loss at a place after some tokens.
+    pub fn predict(&self, place: Place, tokens: f64) -> Result<Prediction> {
+        let place = Place::new(place.n0, place.rate, place.loss0)?;
+        if !(1.0..=1e18).contains(&tokens) {
+            return Err(Error::Setting {
+                name: "tokens",
+                found: tokens,
+                expected: "a token count from 1 to 1e18",
+            });
+        }
+        let form = self.form()?;
+        let row = self.row(&place.row(tokens));
+        let reach = self.reach(form, &place, Some(tokens));
+        let mut prediction = Prediction {
+            loss: None,
+            mean: None,
+            new_run: None,
+            hull: None,
+            level: self.level,
+            code: Vec::new(),
+            sentence: String::new(),
+        };
+        let mut sentences = Vec::new();
+        reach.describe(&mut prediction.code, &mut sentences);
+        if reach.unknown.is_empty() && !reach.open.is_empty() {
+            prediction.hull = self.hull(|form, parameters| Some(form.value(parameters, &row)));
+        }
+        if reach.is_known()
+            && let Some((value, half)) = self.spread(form, |parameters| Some(form.value(parameters, &row)))
+        {
+            prediction.mean = half.map(|half| [value - half, value + half]);
+            prediction.new_run =
+                half.map(|half| self.new_run_half(half)).map(|half| [value - half, value + half]);
+            let wide = half.is_some_and(|half| half > WIDEST * (value - place.loss0).abs());
+            if wide {
+                prediction.code.push("interval-too-wide".to_owned());
+                sentences.push(
+                    "the interval is wider than a quarter of the predicted excess on either side".to_owned(),
+                );
+            }
+            if half.is_none() {
+                prediction.code.push("no-interval".to_owned());
+                sentences.push("there are too few data for an interval".to_owned());
+            }
+            prediction.loss = (!wide && !reach.is_far()).then_some(value);
+        }
+        prediction.sentence = prediction.say(&sentences);
+        Ok(prediction)
+    }
+
+    /// How far a place, after some tokens or any, lies from the data.
+    pub(crate) fn reach(&self, form: &dyn Form, place: &Place, tokens: Option<f64>) -> Reach {
+        let has = |name| form.position(name).is_some();
+        let mut reach = Reach::default();
+        let mut look = |axis: &'static str, x: f64, tolerance: f64, known: bool, open: bool| {
+            let [min, max] = self.ranges[axis];
+            if same(x, min, tolerance) || same(x, max, tolerance) {
+                return;
+            }
+            match () {
+                () if open => reach.open.push(axis),
+                () if !known && (x < min || x > max || !same(min, max, tolerance)) => {
+                    reach.unknown.push(axis)
+                }
+                () => {}
+            }
+            let factor = (min / x).max(x / max);
+            if factor > 1.0 {
+                reach.outside.push((axis, factor));
+            }
+        };
+        let sized = has("alpha") || has("delta");
+        look("n0", place.n0, SIZE_TOLERANCE, sized, has("floor_slope"));
+        let rated = has("gamma") || is_n_of_m(&self.method);
+        look("rate", place.rate, RATE_TOLERANCE, rated || !has_one(self.ranges["rate"]), false);
+        if let Some(tokens) = tokens {
+            look("tokens", tokens, 1e-9, has("beta"), has("token_slope"));
+        }
+        reach
+    }
+
+    /// Smallest and largest value of a quantity among the laws that describe the data as well.
+    pub(crate) fn hull(&self, quantity: impl Fn(&dyn Form, &[f64]) -> Option<f64>) -> Option<[f64; 2]> {
+        let mut hull: Option<[f64; 2]> = None;
+        for profile in &self.profile {
+            let form = crate::form::by_name(&profile.form).ok()?;
+            let parameters: Vec<f64> =
+                form.parameters().iter().map(|parameter| profile.constants[parameter.name]).collect();
+            let x = quantity(form, &parameters).filter(|x| x.is_finite())?;
+            let [min, max] = hull.unwrap_or([x, x]);
+            hull = Some([min.min(x), max.max(x)]);
+        }
+        hull
+    }
+}
+
+impl Reach {
+    /// Whether the law has a number for it.
+    pub(crate) fn is_known(&self) -> bool {
+        self.unknown.is_empty() && self.open.is_empty()
+    }
+
+    /// Whether it is too far outside for a number alone.
+    pub(crate) fn is_far(&self) -> bool {
+        self.outside.iter().any(|(_, factor)| *factor > FARTHEST)
+    }
+
+    pub(crate) fn describe(&self, code: &mut Vec<String>, sentences: &mut Vec<String>) {
+        if !self.is_known() {
+            code.push("levels-too-few".to_owned());
+        }
+        for axis in &self.unknown {
+            sentences.push(format!("the runs hold one `{axis}`: nothing is known of another"));
+        }
+        for axis in &self.open {
+            sentences
+                .push(format!("the runs hold two values of `{axis}`: elsewhere there is a range, no number"));
+        }
+        if !self.outside.is_empty() {
+            code.push("extrapolation".to_owned());
+            for (axis, factor) in &self.outside {
+                sentences.push(format!("`{axis}` lies {factor:.1} times outside the data"));
+            }
+        }
+    }
+}
+
+impl Prediction {
+    fn say(&self, doubts: &[String]) -> String {
+        let percent = 100.0 * self.level;
+        let answer = match (self.loss, self.mean, self.hull) {
+            (Some(loss), Some([low, high]), _) => {
+                format!("the loss is {loss:.4} nats per token, {percent:.0} % interval {low:.4} to {high:.4}")
+            }
+            (Some(loss), None, _) => format!("the loss is {loss:.4} nats per token"),
+            (None, Some([low, high]), _) => {
+                format!(
+                    "no single number can be given; the {percent:.0} % interval is {low:.4} to {high:.4} nats"
+                )
+            }
+            (None, None, Some([low, high])) => {
+                format!("the data leave every loss from {low:.4} to {high:.4} nats open")
+            }
+            (None, None, None) => "the data cannot tell".to_owned(),
+        };
+        let mut parts = vec![answer];
+        parts.extend_from_slice(doubts);
+        parts.join("; ")
+    }
+}
+
+fn has_one([min, max]: [f64; 2]) -> bool {
+    same(min, max, RATE_TOLERANCE)
+}

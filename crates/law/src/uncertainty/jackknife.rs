@@ -1,0 +1,44 @@
+//! Leave one out: refits from the optimum without one run, or without every run of one base.
+
+use super::{FEWEST_BASES, LeftOut, Refit};
+use crate::fit::{Fit, Problem, refit};
+use crate::identify::Levels;
+use crate::parallel;
+use crate::table::Run;
+
+/// Without each run in turn; `None` if what is left cannot tell all constants.
+pub(super) fn by_run(fit: &Fit, runs: &[&Run], method: &str) -> Option<Vec<Refit>> {
+    let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
+    leave_out(fit, runs, method, &names, |run| &run.name, LeftOut::Run)
+}
+
+/// Without each base in turn; `None` with too few bases, or if what is left cannot tell all constants.
+pub(super) fn by_base(fit: &Fit, runs: &[&Run], method: &str) -> Option<Vec<Refit>> {
+    let mut bases: Vec<&str> = runs.iter().map(|run| run.base.as_str()).collect();
+    bases.sort_unstable();
+    bases.dedup();
+    (bases.len() >= FEWEST_BASES).then_some(())?;
+    leave_out(fit, runs, method, &bases, |run| &run.base, LeftOut::Base)
+}
+
+fn leave_out(
+    fit: &Fit,
+    runs: &[&Run],
+    method: &str,
+    names: &[&str],
+    key: impl Fn(&Run) -> &str + Sync + Send,
+    left_out: fn(String) -> LeftOut,
+) -> Option<Vec<Refit>> {
+    let needed = Levels::of(runs, method).form();
+    let refits = parallel::map(names, |name| {
+        let rest: Vec<&Run> = runs.iter().copied().filter(|run| key(run) != *name).collect();
+        let points: usize = rest.iter().map(|run| run.points.len()).sum();
+        if Levels::of(&rest, method).form().name() != needed.name() || points < fit.parameters.len() {
+            return None;
+        }
+        let problem = Problem::in_gauge(fit.form, &rest, fit.scale);
+        let parameters = refit(&problem, &fit.parameters, &[]).parameters;
+        Some(Refit { left_out: left_out((*name).to_owned()), parameters })
+    });
+    refits.into_iter().collect()
+}

@@ -1,0 +1,108 @@
+//! The noise around a fitted law, in its parts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fit::Fit;
+use crate::table::Run;
+
+/// Standard deviations in nats per token; what cannot be told is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Noise {
+    /// Of a whole run around the law.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<f64>,
+    /// Of all runs of one base together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<f64>,
+    /// Of a point around its run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<f64>,
+    /// Correlation of neighbouring points of one run around that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autocorrelation: Option<f64>,
+}
+
+impl Noise {
+    /// Splits the residuals of a fit into run offsets and AR(1) errors, by moments.
+    pub fn of(fit: &Fit, runs: &[&Run]) -> Self {
+        let residuals: Vec<Vec<f64>> = runs
+            .iter()
+            .map(|run| {
+                run.points.iter().map(|point| point.loss - fit.value(&run.row(point.tokens))).collect()
+            })
+            .collect();
+        let points = fit.points as f64;
+        let constants = fit.parameters.len() as f64;
+        let groups = runs.len() as f64;
+        let length = points / groups;
+        let means: Vec<f64> = residuals.iter().map(|run| mean(run)).collect();
+        let within: Vec<Vec<f64>> =
+            residuals.iter().zip(&means).map(|(run, mean)| run.iter().map(|r| r - mean).collect()).collect();
+        let square: f64 = within.iter().flatten().map(|e| e * e).sum();
+        if points <= constants || square == 0.0 {
+            return Self::default();
+        }
+        let lagged: f64 = within.iter().flat_map(|run| run.windows(2)).map(|pair| pair[0] * pair[1]).sum();
+        // Taking q smooth functions off n points biases the correlation by about -(q + (q + 2) rho) / n
+        // (Kendall 1954, Marriott and Pope 1954): here each run's mean, and its share of the constants.
+        let taken = 1.0 + ((constants - 1.0) / groups).min(2.0);
+        let raw = lagged / square;
+        let kept = 1.0 - (taken + 2.0) / length;
+        let autocorrelation =
+            if kept > 0.25 { ((raw + taken / length) / kept).clamp(0.0, 0.9) } else { raw.max(0.0) };
+        // Points of a run worth one independent point, as far as their mean goes.
+        let inflation = ((1.0 + autocorrelation) / (1.0 - autocorrelation)).min(length / 2.0).max(1.0);
+        let spent = inflation * (groups + 2.0_f64.min(constants - 1.0));
+        let point = square / (points - spent).max(points / 4.0);
+        let of_mean = point * inflation / length;
+        let (run, base) = offsets(fit, runs, &means, of_mean);
+        Self {
+            run: run.map(f64::sqrt),
+            base: base.map(f64::sqrt),
+            point: Some(point.sqrt()),
+            autocorrelation: Some(autocorrelation),
+        }
+    }
+
+    /// The variance of a measured point of a run that was not among the data.
+    pub(crate) fn variance(&self) -> f64 {
+        [self.run, self.base, self.point].into_iter().flatten().map(|x| x * x).sum()
+    }
+}
+
+/// Variances of runs and, where there are enough, of bases; `of_mean` is what points alone do to a run's mean.
+///
+/// The law takes up offsets: of its constants the token term's two are charged to no one, the floor's to the bases
+/// and the others to the runs.
+fn offsets(fit: &Fit, runs: &[&Run], means: &[f64], of_mean: f64) -> (Option<f64>, Option<f64>) {
+    if runs.len() < 2 {
+        return (None, None);
+    }
+    let mut bases: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (run, &mean) in runs.iter().zip(means) {
+        bases.entry(&run.base).or_default().push(mean);
+    }
+    let (groups, count) = (runs.len() as f64, bases.len() as f64);
+    let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
+    if bases.len() < super::FEWEST_BASES || bases.len() == runs.len() {
+        let charged = (fit.parameters.len() as f64 - 2.0).clamp(1.0, groups);
+        let run = squares(&mut means.iter().copied()) / (groups - charged).max(1.0);
+        return (Some((run - of_mean).max(0.0)), None);
+    }
+    let of_floor = ["E", "floor", "N_C", "floor_slope", "alpha"];
+    let of_floor = of_floor.iter().filter(|name| fit.form.position(name).is_some()).count() as f64;
+    let charged = (fit.parameters.len() as f64 - 2.0 - of_floor).max(0.0);
+    let within = squares(&mut bases.values().flat_map(|of_base| {
+        let middle = mean(of_base);
+        of_base.iter().map(move |x| x - middle)
+    }));
+    let run = within / (groups - count - charged).max(1.0);
+    let between = squares(&mut bases.values().map(|of_base| mean(of_base))) / (count - of_floor).max(1.0);
+    (Some((run - of_mean).max(0.0)), Some((between - run * count / groups).max(0.0)))
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
