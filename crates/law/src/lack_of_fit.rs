@@ -1,7 +1,10 @@
 //! Whether the form is wrong for the data: three regressions of what it leaves over.
 //!
-//! The slope of a run's residuals in `ln D`, regressed over runs on `ln rho` and on `ln N0`, and the run means,
-//! regressed on the square of centred `ln rho`. A trend says along which axis the form fails.
+//! The slope of a run's residuals in `ln D`, regressed on `ln rho` and on `ln N0`, and the run means, regressed on the
+//! square of centred `ln rho`. A trend says along which axis the form fails. What a base's own loss errs by is no
+//! misfit: rates are compared within bases, sizes by the mean of each base.
+
+use std::collections::BTreeMap;
 
 use crate::fit::Fit;
 use crate::student;
@@ -10,50 +13,90 @@ use crate::warning::Warning;
 
 /// Below this probability of chance a trend counts.
 const LEVEL: f64 = 0.01;
+/// Fewer degrees of freedom than this judge nothing.
+const FEWEST_DEGREES: usize = 2;
 
 /// One warning a failed test.
 pub(crate) fn tests(fit: &Fit, runs: &[&Run]) -> Vec<Warning> {
-    let residuals: Vec<(&Run, f64, f64)> = runs.iter().filter_map(|run| slope_and_mean(fit, run)).collect();
-    let ln_rate = |run: &Run| run.rate.ln();
-    let ln_n0 = |run: &Run| run.n0.ln();
-    let center = residuals.iter().map(|(run, ..)| ln_rate(run)).sum::<f64>() / residuals.len().max(1) as f64;
-    let slopes =
-        |x: fn(&Run) -> f64| residuals.iter().map(|(run, slope, _)| (x(run), *slope)).collect::<Vec<_>>();
-    let bend: Vec<(f64, f64)> =
-        residuals.iter().map(|(run, _, mean)| ((ln_rate(run) - center).powi(2), *mean)).collect();
+    let left: Vec<Left<'_>> = runs.iter().filter_map(|run| Left::of(fit, run)).collect();
+    let center = mean(left.iter().map(|left| left.run.rate.ln()));
+    let ln_rate = |left: &Left<'_>| left.run.rate.ln();
+    let from_center = |left: &Left<'_>| (left.run.rate.ln() - center).powi(2);
     let cases = [
-        (slopes(ln_rate), "the curves bend differently at different rates than the form allows"),
-        (slopes(ln_n0), "the curves bend differently at different sizes than the form allows"),
-        (bend, "the loss does not follow a power of the rate"),
+        (
+            within_bases(&left, |left| (ln_rate(left), left.slope)),
+            "along `rate`: the curves bend otherwise than the form allows",
+        ),
+        (
+            by_base(&left, |left| (left.run.n0.ln(), left.slope)),
+            "along `n0`: the curves bend otherwise than the form allows",
+        ),
+        (
+            within_bases(&left, |left| (from_center(left), left.mean)),
+            "along `rate`: the loss does not follow a power of the rate",
+        ),
     ];
-    let failed = |(points, _): &&(Vec<(f64, f64)>, &str)| chance(points).is_some_and(|chance| chance < LEVEL);
+    let failed = |(trend, _): &&(Option<f64>, &str)| trend.is_some_and(|chance| chance < LEVEL);
     cases.iter().filter(failed).map(|(_, sentence)| Warning::new("lack-of-fit", *sentence)).collect()
 }
 
-/// Slope of a run's residuals in `ln D`, and their mean.
-fn slope_and_mean<'a>(fit: &Fit, run: &&'a Run) -> Option<(&'a Run, f64, f64)> {
-    let points: Vec<(f64, f64)> = run
-        .points
-        .iter()
-        .map(|point| (point.tokens.ln(), point.loss - fit.value(&run.row(point.tokens))))
-        .collect();
-    (points.len() >= 3).then_some(())?;
-    let line = Line::through(&points)?;
-    Some((run, line.slope, line.mean))
+/// What a law leaves over of a run.
+struct Left<'a> {
+    run: &'a Run,
+    /// In `ln D`.
+    slope: f64,
+    mean: f64,
+}
+
+impl<'a> Left<'a> {
+    fn of(fit: &Fit, run: &&'a Run) -> Option<Self> {
+        let left = |point: &crate::Point| (point.tokens.ln(), point.loss - fit.value(&run.row(point.tokens)));
+        let points: Vec<(f64, f64)> = run.points.iter().map(left).collect();
+        (points.len() >= 3).then_some(())?;
+        Some(Self {
+            run,
+            slope: Line::through(&points)?.slope,
+            mean: mean(points.iter().map(|point| point.1)),
+        })
+    }
+}
+
+type Pairs = Vec<(f64, f64)>;
+
+/// Chance of a trend among runs, every base's own mean taken off both sides.
+fn within_bases(left: &[Left<'_>], pair: impl Fn(&Left<'_>) -> (f64, f64)) -> Option<f64> {
+    let bases = grouped(left, pair);
+    let off = |pairs: &Pairs| {
+        let (x, y) = (mean(pairs.iter().map(|p| p.0)), mean(pairs.iter().map(|p| p.1)));
+        pairs.iter().map(|p| (p.0 - x, p.1 - y)).collect::<Pairs>()
+    };
+    let pairs: Pairs = bases.values().flat_map(off).collect();
+    chance(&pairs, pairs.len().checked_sub(bases.len() + 1)?)
+}
+
+/// Chance of a trend among the means of bases.
+fn by_base(left: &[Left<'_>], pair: impl Fn(&Left<'_>) -> (f64, f64)) -> Option<f64> {
+    let middle = |pairs: &Pairs| (mean(pairs.iter().map(|p| p.0)), mean(pairs.iter().map(|p| p.1)));
+    let pairs: Pairs = grouped(left, pair).values().map(middle).collect();
+    chance(&pairs, pairs.len().checked_sub(2)?)
+}
+
+fn grouped<'a>(left: &[Left<'a>], pair: impl Fn(&Left<'_>) -> (f64, f64)) -> BTreeMap<&'a str, Pairs> {
+    let mut bases: BTreeMap<&str, Pairs> = BTreeMap::new();
+    left.iter().for_each(|left| bases.entry(&left.run.base).or_default().push(pair(left)));
+    bases
 }
 
 /// The probability that chance alone makes a slope this steep.
-fn chance(points: &[(f64, f64)]) -> Option<f64> {
-    (points.len() >= 6).then_some(())?;
-    let line = Line::through(points)?;
-    let degrees = points.len() - 2;
+fn chance(pairs: &[(f64, f64)], degrees: usize) -> Option<f64> {
+    (degrees >= FEWEST_DEGREES).then_some(())?;
+    let line = Line::through(pairs)?;
     let error = (line.left / degrees as f64 / line.width).sqrt();
     (error > 0.0).then(|| student::beyond(line.slope / error, degrees))
 }
 
 struct Line {
     slope: f64,
-    mean: f64,
     /// Sum of squares left over.
     left: f64,
     /// Sum of squares of the centred `x`.
@@ -61,17 +104,18 @@ struct Line {
 }
 
 impl Line {
-    fn through(points: &[(f64, f64)]) -> Option<Self> {
-        let count = points.len() as f64;
-        let (mean_x, mean) = (
-            points.iter().map(|p| p.0).sum::<f64>() / count,
-            points.iter().map(|p| p.1).sum::<f64>() / count,
-        );
-        let width: f64 = points.iter().map(|p| (p.0 - mean_x).powi(2)).sum();
+    fn through(pairs: &[(f64, f64)]) -> Option<Self> {
+        let (x, y) = (mean(pairs.iter().map(|p| p.0)), mean(pairs.iter().map(|p| p.1)));
+        let width: f64 = pairs.iter().map(|p| (p.0 - x).powi(2)).sum();
         // A single level, up to rounding, has no slope.
-        (width > 1e-9 * count).then_some(())?;
-        let slope = points.iter().map(|p| (p.0 - mean_x) * (p.1 - mean)).sum::<f64>() / width;
-        let left = points.iter().map(|p| (p.1 - mean - slope * (p.0 - mean_x)).powi(2)).sum();
-        Some(Self { slope, mean, left, width })
+        (width > 1e-9 * pairs.len() as f64).then_some(())?;
+        let slope = pairs.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / width;
+        let left = pairs.iter().map(|p| (p.1 - y - slope * (p.0 - x)).powi(2)).sum();
+        Some(Self { slope, left, width })
     }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), x| (sum + x, count + 1.0));
+    sum / count
 }

@@ -10,6 +10,7 @@ use crate::identify::Identifiability;
 use crate::metric::Metrics;
 use crate::plan::Plan;
 use crate::row::{Row, Scale};
+use crate::student;
 use crate::uncertainty::{LeftOut, Noise, half_width};
 use crate::warning::Warning;
 use crate::{Error, Result};
@@ -196,12 +197,20 @@ impl GroupLaw {
         }
     }
 
-    /// Half the width that `mean_half` grows to for a point of a run that was not among the data.
+    /// Half the width that `mean_half` grows to for a point of a run, of a base, that was not among the data.
     pub(crate) fn new_run_half(&self, mean_half: f64) -> f64 {
-        let runs = self.replicates.iter().filter(|r| matches!(r.left_out, LeftOut::Run(_))).count();
-        let degrees = if runs > 1 { runs - 1 } else { self.degrees() };
-        let t = crate::student::two_sided(self.level, degrees);
-        (mean_half * mean_half + t * t * self.noise.variance()).sqrt()
+        let left_out = |kind: fn(&LeftOut) -> bool| {
+            self.replicates.iter().filter(|replicate| kind(&replicate.left_out)).count()
+        };
+        let t = |left_out: usize| {
+            let degrees = if left_out > 1 { left_out - 1 } else { self.degrees() };
+            student::two_sided(self.level, degrees)
+        };
+        let [of_runs, of_bases] =
+            [t(left_out(|l| matches!(l, LeftOut::Run(_)))), t(left_out(|l| matches!(l, LeftOut::Base(_))))];
+        let Noise { run, base, point, .. } = self.noise;
+        let square = |t: f64, deviation: Option<f64>| (t * deviation.unwrap_or(0.0)).powi(2);
+        (mean_half.powi(2) + square(of_runs, run) + square(of_runs, point) + square(of_bases, base)).sqrt()
     }
 
     fn validate(&self) -> std::result::Result<(), String> {

@@ -157,7 +157,7 @@ impl GroupLaw {
             match () {
                 () if open => reach.open.push(axis),
                 () if !known && (x < min || x > max || !same(min, max, tolerance)) => {
-                    reach.unknown.push(axis)
+                    reach.unknown.push(axis);
                 }
                 () => {}
             }

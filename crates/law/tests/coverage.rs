@@ -1,5 +1,7 @@
 //! Do 90 % intervals hold the truth in 90 % of worlds?
 
+#![allow(clippy::unwrap_used)]
+
 mod world;
 
 use law::{Place, Settings};

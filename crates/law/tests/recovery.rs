@@ -1,5 +1,7 @@
 //! Curves without noise give their constants back, from the default starts: one loop over every form.
 
+#![allow(clippy::unwrap_used)]
+
 use law::form::{FORMS, Form, Role};
 use law::{Row, Run, Scale, fit};
 

@@ -171,8 +171,8 @@ struct Local {
 impl Local {
     fn new(space: &Space, factor: &Factor, here: &Projection, at: &[f64], fixed: &[bool]) -> Self {
         let linear = space.linear;
-        let held = |i: usize| space.exponents_hold_at_zero(i, here);
-        let mut kept: Vec<usize> = (0..linear).filter(|&i| !held(i)).collect();
+        // A constant held at 0 by its sign does not move; nor, then, does its exponent matter.
+        let mut kept: Vec<usize> = (0..linear).filter(|&i| here.parameters[i] != 0.0).collect();
         let free_linear = kept.len();
         kept.extend(
             (linear..linear + at.len()).filter(|&i| !fixed.get(i - linear).copied().unwrap_or(false)),
@@ -181,22 +181,22 @@ impl Local {
         let last = projected.columns - 1;
         let residual = here.objective.sqrt();
         let (mut steepest, mut moving, mut lengths) = (0.0_f64, kept[..free_linear].to_vec(), Vec::new());
-        for j in free_linear..kept.len() {
+        for (j, &column) in kept.iter().enumerate().skip(free_linear) {
             // Behind the linear columns stands what they cannot explain.
-            let below = |column: usize| (free_linear..=last).map(move |i| (i, column));
-            let length: f64 = below(j).map(|(i, c)| projected.rows[i][c].powi(2)).sum::<f64>().sqrt();
-            let product: f64 = below(j).map(|(i, c)| projected.rows[i][c] * projected.rows[i][last]).sum();
+            let behind = &projected.rows[free_linear..=last];
+            let length: f64 = behind.iter().map(|row| row[j].powi(2)).sum::<f64>().sqrt();
+            let product: f64 = behind.iter().map(|row| row[j] * row[last]).sum();
             let whole = projected.length(j);
             if length <= 1e-14 * whole || length == 0.0 {
                 continue;
             }
-            let i = kept[j] - linear;
+            let i = column - linear;
             let (min, max) = space.bounds(i, at[i]);
             if (at[i] <= min && product < 0.0) || (at[i] >= max && product > 0.0) {
                 continue;
             }
             steepest = steepest.max((product / (length * residual)).abs());
-            moving.push(kept[j]);
+            moving.push(column);
             lengths.push(length);
         }
         Self { kept: moving, lengths, linear, free_linear, coordinates: at.len(), gradient: steepest }
@@ -212,12 +212,6 @@ impl Local {
             step[i - self.linear] = x;
         }
         step
-    }
-}
-
-impl Space {
-    fn exponents_hold_at_zero(&self, i: usize, here: &Projection) -> bool {
-        i < self.linear && here.parameters[i] == 0.0
     }
 }
 

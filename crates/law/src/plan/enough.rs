@@ -243,7 +243,7 @@ impl Asker<'_> {
                 answer.value = None;
             }
         }
-        answer.sentence = answer.say("enough tokens:", |x| shown(x));
+        answer.sentence = answer.say("enough tokens:", shown);
         answer
     }
 

@@ -65,11 +65,6 @@ impl Noise {
             autocorrelation: Some(autocorrelation),
         }
     }
-
-    /// The variance of a measured point of a run that was not among the data.
-    pub(crate) fn variance(&self) -> f64 {
-        [self.run, self.base, self.point].into_iter().flatten().map(|x| x * x).sum()
-    }
 }
 
 /// Variances of runs and, where there are enough, of bases; `of_mean` is what points alone do to a run's mean.
