@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::form::{self, Form, Role};
+use crate::form::{self, Form};
 use crate::table::Run;
 
 /// What the data say about the constants.
@@ -40,6 +40,10 @@ pub struct Levels {
 
 /// Singular values below this share of the largest are zeros. True zeros come out at most 5e-16.
 pub const ZERO: f64 = 1e-8;
+/// An exponent whose interval is half as wide as this is undetermined.
+pub const WIDEST_EXPONENT: f64 = 0.5;
+/// A constant whose interval reaches further than this factor either way is undetermined.
+pub const WIDEST_FACTOR: f64 = 3.0;
 
 impl Levels {
     /// Counts the levels; in an N:M method the rate follows the size and is never counted.
@@ -173,24 +177,12 @@ impl Identifiability {
         found
     }
 
-    /// Adds what the intervals say: half-widths by constant, of the value for exponents, of the logarithm for others.
-    pub(crate) fn practical(&mut self, form: &dyn Form, half_widths: &[Option<f64>]) {
-        let wide = |role: Role, half: f64| match role {
-            Role::Exponent => half > 0.5,
-            Role::Constant => half > 3.0_f64.ln(),
-        };
-        let wide: Vec<&str> = form
-            .parameters()
-            .iter()
-            .zip(half_widths)
-            .filter(|(parameter, half)| half.is_some_and(|half| wide(parameter.role, half)))
-            .map(|(parameter, _)| parameter.name)
-            .collect();
-        if wide.is_empty() {
-            return;
+    /// Adds the constants that the intervals leave open.
+    pub(crate) fn practical(&mut self, open: &[&str]) {
+        if !open.is_empty() {
+            self.undetermined.extend(open.iter().map(|name| (*name).to_owned()));
+            self.add("constant-undetermined", &format!("the intervals leave {} open", open.join(", ")));
         }
-        self.undetermined.extend(wide.iter().map(|name| (*name).to_owned()));
-        self.add("constant-undetermined", &format!("the intervals leave {} open", wide.join(", ")));
     }
 
     /// Adds a code once, and its sentence.

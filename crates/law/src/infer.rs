@@ -6,7 +6,7 @@ use ledger::Estimate;
 
 use crate::fit::{Fit, Problem, fit_form, refit};
 use crate::form::{self, Form, Role};
-use crate::identify::{Identifiability, Levels, ZERO, fuller};
+use crate::identify::{Identifiability, Levels, WIDEST_EXPONENT, WIDEST_FACTOR, ZERO, fuller};
 use crate::law::{Convergence, GroupLaw, Law, Profile, Replicate, Units};
 use crate::metric::Metrics;
 use crate::plan::Wish;
@@ -130,8 +130,8 @@ fn fit_group(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Re
         noise,
         decisions: Vec::new(),
     };
-    let half_widths = add_intervals(&mut law, fit.form);
-    law.identifiability.practical(fit.form, &half_widths);
+    let open = add_intervals(&mut law, fit.form);
+    law.identifiability.practical(&open);
     law.warnings.extend(warnings(&fit, &runs, &law, simulated));
     law.decisions = decisions(&law, &runs, &settings.wish)?;
     Ok(law)
@@ -164,38 +164,33 @@ fn fit_largest(
     Err(Error::TooFewPoints { group, points, form: first.name(), constants: first.parameters().len() })
 }
 
-/// Intervals of the constants, on their natural scales; returns the half-widths there.
-fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<Option<f64>> {
-    let mut half_widths = Vec::new();
+/// Adds intervals of the constants, on their natural scales; returns the constants that these leave open.
+fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
+    let mut open = Vec::new();
     for (i, parameter) in form.parameters().iter().enumerate() {
-        let logarithmic = parameter.role == Role::Constant && law.constants[parameter.name].value > 0.0;
-        let on_logarithm = |parameters: &[f64]| Some(parameters[i].ln());
-        let spread = if logarithmic { law.spread(form, on_logarithm) } else { None };
-        let (interval, half) = match spread {
-            Some((value, Some(half))) => (Some([(value - half).exp(), (value + half).exp()]), Some(half)),
-            // A constant whose refits change sign, or are 0, has no logarithm: its own scale then.
-            _ => match law.spread(form, |parameters| Some(parameters[i])) {
-                Some((value, Some(half))) => {
-                    let narrow = parameter.role == Role::Exponent || half < 0.5 * value.abs();
-                    (
-                        Some([value - half, value + half]),
-                        Some(if narrow { half.min(0.5) } else { f64::INFINITY }),
-                    )
-                }
-                _ => (None, None),
-            },
+        let on = |scale: fn(f64) -> f64| {
+            let (value, half) = law.spread(form, |parameters| Some(scale(parameters[i])))?;
+            half.map(|half| ([value - half, value + half], half))
         };
-        let half = half.map(|half| match parameter.role {
-            Role::Exponent => interval.map_or(half, |[low, high]| (high - low) / 2.0),
-            Role::Constant => half,
-        });
+        let is_exponent = parameter.role == Role::Exponent;
+        // A constant that changes its sign, or is 0, in a refit has no logarithm there.
+        let factor =
+            if is_exponent { None } else { on(f64::ln).map(|(ends, half)| (ends.map(f64::exp), half)) };
+        let (interval, is_open) = match (factor, on(|x| x)) {
+            (Some((ends, half)), _) => (Some(ends), half > WIDEST_FACTOR.ln()),
+            (None, Some((ends, half))) if is_exponent => (Some(ends), half > WIDEST_EXPONENT),
+            (None, Some((ends, _))) => (Some(ends), ends[0] <= 0.0 && 0.0 <= ends[1]),
+            (None, None) => (None, false),
+        };
         let interval = interval.filter(|ends| ends.iter().all(|end| end.is_finite()));
+        let level = interval.map(|_| law.level);
         let estimate = law.constants.get_mut(parameter.name).expect("every constant was put in");
-        estimate.level = interval.map(|_| law.level);
-        estimate.interval = interval;
-        half_widths.push(half);
+        *estimate = Estimate { interval, level, ..*estimate };
+        if is_open {
+            open.push(parameter.name);
+        }
     }
-    half_widths
+    open
 }
 
 /// Fits of the fuller form with the open exponents set, as far as they describe the data as well.

@@ -1,6 +1,6 @@
 //! Do 90 % intervals hold the truth in 90 % of worlds?
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
 mod world;
 

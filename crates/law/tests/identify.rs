@@ -1,6 +1,6 @@
 //! What data of each shape can tell: the structural table as cases, and the two-size trap.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
 mod world;
 
@@ -11,12 +11,15 @@ fn fitted(world: &World) -> GroupLaw {
     law::fit(&world.table(1), &Settings::default()).unwrap().groups.remove(0)
 }
 
+/// Sizes, rates, tokens, the form they can fix and constants of `p2` they leave open.
+type Case<'a> = (&'a [f64], &'a [f64], &'a [f64], &'a str, &'a [&'a str]);
+
 #[test]
 fn every_shape_of_data_gets_the_form_it_can_fix() {
     let (many, rates) = ([0.494, 1.236, 1.544, 3.086], [0.15, 0.25, 0.36]);
     let (two, three, one) = (&many[..2], &many[..3], &many[..1]);
     let tokens: &[f64] = &[0.1, 0.2, 0.4, 0.8];
-    let cases: &[(&[f64], &[f64], &[f64], &str, &[&str])] = &[
+    let cases: &[Case<'_>] = &[
         (one, &[0.25], tokens, "p2-one-size-one-rate", &["N_C", "alpha", "delta"]),
         (one, &rates, tokens, "p2-one-size", &["N_C", "alpha", "delta"]),
         (two, &[0.25], tokens, "p2-two-sizes-one-rate", &["N_C", "E", "alpha"]),

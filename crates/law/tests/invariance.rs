@@ -1,6 +1,6 @@
 //! What must not matter: units, the order of rows, the number of threads.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
 mod world;
 

@@ -1,6 +1,6 @@
 //! Curves without noise give their constants back, from the default starts: one loop over every form.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
 use law::form::{FORMS, Form, Role};
 use law::{Row, Run, Scale, fit};

@@ -1,8 +1,8 @@
 //! Tables: every fault has its own message, and what is only noticed is a warning.
 
-use law::{Settings, Table, TableRow};
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
+use law::{Settings, Table, TableRow};
 use ledger::Phase;
 
 fn good() -> Vec<TableRow> {

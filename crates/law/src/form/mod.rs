@@ -3,6 +3,7 @@
 //! A form says how its constants enter. Those that enter linearly come first in [`Form::parameters`]: for given
 //! exponents they are found exactly, so only the exponents are searched.
 
+mod family;
 mod p2;
 
 pub use p2::{Floor, P2, TokenTerm};
@@ -123,7 +124,7 @@ pub enum Column {
 /// ```
 /// assert!(law::form::FORMS.iter().any(|form| form.name() == "p2"));
 /// ```
-pub static FORMS: &[&dyn Form] = &p2::FORMS;
+pub static FORMS: &[&dyn Form] = &family::P2_FAMILY;
 
 /// The form of a name; an unknown name is answered with the nearest.
 ///
