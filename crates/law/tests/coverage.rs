@@ -126,7 +126,8 @@ fn intervals_over_many_tables() {
     for (name, world) in worlds {
         eprintln!("\n{name}");
         let counts = coverage(&world, 400);
-        if !name.contains("three rates") || name.starts_with("four sizes") {
+        // One run says nothing of the noise between runs, and a warning says so: there it is only printed.
+        if name != "one size, one rate" {
             assert!(counts[0].covered * 100 >= 85 * counts[0].asked, "{name}: {} covered", counts[0].covered);
         }
     }
