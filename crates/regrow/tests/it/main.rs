@@ -6,4 +6,5 @@ mod errors;
 mod help;
 mod pipeline;
 mod real;
+mod tidy;
 mod workshop;

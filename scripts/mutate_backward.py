@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Shows that the tests of the backward passes can fail: drops one term at a time and runs the test that must notice.
+
+Works in a copy of the workspace, so the tree is never touched. Fails where a mutation's text is not found exactly
+once, where it does not compile, or where no test notices it. Prints a table for docs/log.md.
+
+    scripts/mutate_backward.py [--committed] [--target FOLDER] [--only WORD]
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CPU = "crates/model/src/backend/cpu/"
+DECODER = "crates/model/src/decoder.rs"
+PARITY = ["-p", "regrow-train", "--test", "parity"]
+
+
+def unit(operation):
+    return ["-p", "regrow-model", "--lib", f"backend::cpu::{operation}::"]
+
+
+# Operation, what is dropped, file, text, its replacement, the tests that must notice.
+MUTATIONS = [
+    ("norm", "the part of the gradient along x", CPU + "norm.rs",
+     "inverse * (out_grad * weight - x * along)", "inverse * (out_grad * weight)", unit("norm")),
+    ("norm", "the factor 1 / rms of the weight's gradient", CPU + "norm.rs",
+     "*weight_grad += out_grad * x * inverse;", "*weight_grad += out_grad * x;", unit("norm")),
+    ("norm", "what the stream's gradient held (the residual)", CPU + "norm.rs",
+     "*x_grad += inverse * (", "*x_grad = inverse * (", PARITY),
+    ("bias", "the first row of the sum", CPU + "bias.rs",
+     "for row in x_grad.chunks_exact(columns) {", "for row in x_grad.chunks_exact(columns).skip(1) {", unit("bias")),
+    ("rotary", "the sine of the inverse turn", CPU + "rotary.rs",
+     "if rotation.inverse { -sine }", "if rotation.inverse { T::ZERO }", unit("rotary")),
+    ("rotary", "the sign of the inverse turn", CPU + "rotary.rs",
+     "if rotation.inverse { -sine }", "if rotation.inverse { sine }", unit("rotary")),
+    ("attention", "rowsum(dO O)", CPU + "attention.rs",
+     "probability * (*grad - along) * scale", "probability * *grad * scale", unit("attention")),
+    ("attention", "1 / sqrt(dim) of dS", CPU + "attention.rs",
+     "probability * (*grad - along) * scale", "probability * (*grad - along)", unit("attention")),
+    ("attention", "earlier blocks and heads of dV", CPU + "attention.rs",
+     "MatrixMut::new(&mut value_grad, past), T::ONE, true,", "MatrixMut::new(&mut value_grad, past), T::ONE, false,",
+     unit("attention")),
+    ("attention", "earlier blocks and heads of dK", CPU + "attention.rs",
+     "MatrixMut::new(&mut key_grad, past), T::ONE, true,", "MatrixMut::new(&mut key_grad, past), T::ONE, false,",
+     unit("attention")),
+    ("attention", "dQ", CPU + "attention.rs",
+     "product(square_s, part.keys(0..seen), target, T::ONE,", "product(square_s, part.keys(0..seen), target, T::ZERO,",
+     unit("attention")),
+    ("attention", "the mask of dS", CPU + "attention.rs",
+     "hidden_grad.fill(T::ZERO);", "let _ = hidden_grad;", unit("attention")),
+    ("swiglu", "the second term of silu's slope", CPU + "swiglu.rs",
+     "sigmoid * (T::ONE + *gate * (T::ONE - sigmoid))", "sigmoid", unit("swiglu")),
+    ("swiglu", "the factor of up's gradient", CPU + "swiglu.rs",
+     "*up = *grad * silu;", "*up = *grad * sigmoid;", unit("swiglu")),
+    ("swiglu", "the output given back", CPU + "swiglu.rs",
+     "*grad = out;", "let _ = out;", unit("swiglu")),
+    ("embedding", "earlier places of a token", CPU + "embedding.rs",
+     "*row += grad;", "*row = grad;", unit("embedding")),
+    ("loss", "the one at the target", CPU + "loss.rs",
+     "row[target as usize] = row[target as usize] - scale;", "", unit("loss")),
+    ("loss", "the softmax", CPU + "loss.rs",
+     "let factor = scale / sum;", "let factor = T::ZERO * sum;", unit("loss")),
+    ("loss", "the zero of an ignored row", CPU + "loss.rs",
+     "row.fill(T::ZERO);", "let _ = &row;", unit("loss")),
+    ("product", "what the target held", CPU + "product.rs",
+     "T::ONE, accumulate, true);", "T::ONE, false && accumulate, true);", unit("product")),
+    ("sums", "all partial sums but the first", CPU + "sums.rs",
+     "for row in partial {", "for row in &partial[..1] {", PARITY),
+    ("decoder", "the embedding's gradient", DECODER,
+     "self.backend.embed_backward(stream, batch.tokens(), table)?;", "let _ = (stream, table);", PARITY),
+    ("decoder", "the head's earlier chunks", DECODER,
+     "gradients.add || start > 0", "gradients.add", PARITY),
+    ("decoder", "the inverse rotation", DECODER,
+     "self.rotate(&mut grads.qkv, shape, batch, true)?;", "", PARITY),
+    ("decoder", "the gradient of the down projection", DECODER,
+     "backend.product(stream.t(), inner, ViewMut::new(gradients.buffer, parts.down), gradients.add)?;",
+     "let _ = inner;", PARITY),
+    ("decoder", "what earlier micro-batches gave", DECODER,
+     "ViewMut::new(gradients.buffer, matrix), gradients.add)?;", "ViewMut::new(gradients.buffer, matrix), false)?;",
+     PARITY),
+    ("decoder", "the beginning of sums at zero", DECODER,
+     "self.clear_sums(gradients)?;", "", PARITY),
+]
+
+
+def cargo(folder, target, arguments):
+    environment = dict(os.environ, CARGO_TARGET_DIR=str(target), RUSTFLAGS=os.environ.get("RUSTFLAGS", ""))
+    command = ["cargo", "test", "--locked", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def parts(arguments):
+    """The arguments that choose what is built, and the filter of tests, if there is one."""
+    return (arguments[:-1], arguments[-1:]) if "::" in arguments[-1] else (arguments, [])
+
+
+def failing(folder, target, arguments):
+    """The tests that fail, by name; stops where the code does not compile."""
+    built, chosen = parts(arguments)
+    compiled = cargo(folder, target, [*built, "--no-run"])
+    if compiled.returncode != 0:
+        sys.exit(f"does not compile:\n{compiled.stderr}")
+    ran = cargo(folder, target, [*built, "--", *chosen])
+    names = re.findall(r"^test (\S+) \.\.\. FAILED$", ran.stdout, re.MULTILINE)
+    passed = re.findall(r"^test (\S+) \.\.\. ok$", ran.stdout, re.MULTILINE)
+    if not names and not passed:
+        sys.exit(f"no test ran: cargo test {' '.join(arguments)}\n{ran.stdout}{ran.stderr}")
+    if bool(names) != (ran.returncode != 0):
+        sys.exit(f"tests ended with {ran.returncode}:\n{ran.stdout}{ran.stderr}")
+    return names
+
+
+def copy_workspace(folder, committed):
+    names = ("Cargo.toml", "Cargo.lock", "crates", "testdata")
+    folder.mkdir()
+    if committed:
+        archive = subprocess.run(["git", "archive", "HEAD", *names], cwd=ROOT, stdout=subprocess.PIPE, check=True)
+        subprocess.run(["tar", "-x"], cwd=folder, input=archive.stdout, check=True)
+        return
+    for name in names:
+        copy = shutil.copytree if Path(ROOT, name).is_dir() else shutil.copy
+        copy(Path(ROOT, name), Path(folder, name))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--target", type=Path, help="where to build; a temporary folder if not given")
+    parser.add_argument("--committed", action="store_true", help="take the last commit, not the files as they lie")
+    parser.add_argument("--only", default="", help="mutations whose operation contains this word")
+    options = parser.parse_args()
+    chosen = [mutation for mutation in MUTATIONS if options.only in mutation[0]]
+    missed = []
+    with tempfile.TemporaryDirectory(prefix="mutate-") as temporary:
+        folder = Path(temporary, "workspace")
+        copy_workspace(folder, options.committed)
+        target = (options.target or Path(temporary, "target")).resolve()
+        for operation, dropped, path, text, _, _ in chosen:
+            found = Path(folder, path).read_text().count(text)
+            if found != 1:
+                sys.exit(f"{operation}, {dropped}: `{text}` stands {found} times in {path}, expected once")
+        for arguments in sorted({tuple(mutation[5]) for mutation in chosen}):
+            names = failing(folder, target, list(arguments))
+            if names:
+                sys.exit(f"fails before anything is dropped: {', '.join(names)}")
+        print("| operation | what is dropped | test that fails |")
+        print("|---|---|---|")
+        for operation, dropped, path, text, replacement, arguments in chosen:
+            file = Path(folder, path)
+            original = file.read_text()
+            file.write_text(original.replace(text, replacement))
+            names = failing(folder, target, arguments)
+            file.write_text(original)
+            if not names:
+                missed.append(f"{operation}: {dropped}")
+            shown = ", ".join(f"`{name.removeprefix('backend::cpu::')}`" for name in names) or "**none**"
+            print(f"| {operation} | {dropped} | {shown} |", flush=True)
+    if missed:
+        sys.exit("not noticed: " + "; ".join(missed))
+
+
+if __name__ == "__main__":
+    main()
