@@ -1,0 +1,205 @@
+//! Measured held-out curves with the law through them, one panel a size.
+
+use std::collections::BTreeMap;
+
+use law::{GroupLaw, Place, Plan, TableRow};
+use ledger::Phase;
+use maud::{Markup, html};
+
+use super::Input;
+use super::place::{self, by_size, is_at, is_size};
+use crate::number::{count, nats, percent, short_count, short_rate};
+use crate::plot::{Axis, Layer, Plot, Scale, Tone, Unit};
+use crate::table::{Align, Column, Table};
+use crate::text::shown;
+
+/// Beyond the data a curve goes at most this factor.
+const FARTHEST: f64 = 4.0;
+
+/// One size: its plot and the numbers in it.
+pub(super) struct Panel<'a> {
+    pub(super) plot: Plot,
+    heading: Markup,
+    rows: Vec<(String, &'a TableRow)>,
+}
+
+/// Every size's figure with its data table.
+pub(super) fn figures(input: &Input<'_>, group: &GroupLaw, number: usize) -> Markup {
+    let panels = panels(input, group);
+    html! {
+        p {
+            "Markers are measured, lines are the law, and shades around them its " (percent(group.level)) " interval of the mean "
+            "curve. A hollow diamond marks the tokens that are enough, with whiskers for their interval. Hollow circles are the "
+            "unpruned model trained on the same text: what the tokens do without any pruning."
+            @if input.entropy.is_some() { " The entropy of the text is known; no model gets below it." }
+        }
+        div.panels {
+            @for (i, panel) in panels.iter().enumerate() {
+                figure {
+                    h3 { (panel.heading) }
+                    (panel.plot.inline(&format!("curve-{number}-{i}")))
+                    details { summary { "The measured numbers" } (numbers(panel)) }
+                }
+            }
+        }
+    }
+}
+
+/// Plots of all sizes of a law, on one axis of tokens.
+pub(super) fn panels<'a>(input: &Input<'a>, group: &GroupLaw) -> Vec<Panel<'a>> {
+    let sizes = by_size(group);
+    let Some(x) = token_axis(group) else { return Vec::new() };
+    sizes.iter().filter_map(|size| panel(input, group, size, &x)).collect()
+}
+
+/// From the first measured point to the last, and on to what is enough as far as that is near.
+fn token_axis(group: &GroupLaw) -> Option<Axis> {
+    let [low, high] = group.ranges.get("tokens").copied()?;
+    let enough = group.decisions.iter().filter_map(|plan| plan.enough.value);
+    let near = enough.filter(|tokens| *tokens < FARTHEST * high).map(|tokens| tokens * 1.15);
+    Axis::around("post-training tokens", Scale::Log, Unit::Count, near.filter(|x| *x > low).chain([low, high]))
+}
+
+fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> Option<Panel<'a>> {
+    let n0 = size.first()?.place.n0;
+    let mut layers = vec![Layer::Beyond { from: group.ranges["tokens"][1], label: "beyond the data".into() }];
+    let (mut rows, mut heights, mut bases) = (Vec::new(), Vec::new(), Vec::new());
+
+    let mut loss0s: Vec<f64> = size.iter().map(|plan| plan.place.loss0).collect();
+    loss0s.dedup();
+    for loss0 in loss0s {
+        layers.push(Layer::Level { y: loss0, label: "unpruned".into() });
+        heights.push(loss0);
+    }
+    let mut marks = Vec::new();
+    for (i, plan) in size.iter().enumerate() {
+        let tone = Tone::Series(i);
+        let curve = place::curve(group, plan.place, x.range());
+        let label = format!("rate {}", short_rate(plan.place.rate));
+        let measured: Vec<&TableRow> = input.rows.iter().filter(|row| is_at(row, group, &plan.place)).collect();
+        heights.extend(measured.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
+        heights.extend(curve.line.last().map(|point| point[1]));
+        layers.insert(1, Layer::Band { tone, ends: curve.band });
+        layers.push(Layer::Line { tone, points: curve.line, label: Some(label.clone()) });
+        marks.extend(points(tone, &label, &measured));
+        marks.extend(enough(tone, &label, plan));
+        bases.extend(measured.iter().filter_map(|row| row.base.as_deref()));
+        rows.extend(measured.iter().map(|row| (short_rate(row.rate), *row)));
+    }
+    let controls: Vec<&TableRow> = input.rows.iter().filter(|row| is_control(row, &group.series, n0)).collect();
+    if !controls.is_empty() {
+        heights.extend(controls.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
+        layers.extend(control_lines(&controls));
+        layers.extend(points(Tone::Control, "control", &controls));
+        rows.extend(controls.iter().map(|row| ("control".to_owned(), *row)));
+    }
+    layers.extend(marks);
+    let span = heights.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+        - heights.iter().copied().fold(f64::INFINITY, f64::min);
+    if let Some(entropy) = input.entropy {
+        layers.push(Layer::Level { y: entropy.nats, label: "entropy".into() });
+        // Far below everything it would flatten the curves; the table of facts still holds it.
+        let near = heights.iter().any(|height| height - entropy.nats < 0.75 * span);
+        heights.extend(near.then_some(entropy.nats));
+    }
+    bases.sort_unstable();
+    bases.dedup();
+    let title = format!("{} parameters", short_count(n0));
+    let y = Axis::around("held-out loss, nats per token", Scale::Linear, Unit::Plain, heights)?;
+    Some(Panel {
+        plot: Plot { title: title.clone(), description: description(&title, size), x: x.clone(), y, layers },
+        heading: html! {
+            (count(n0)) " parameters"
+            @if !bases.is_empty() { small { " · " bdi { (shown(&bases.join(", "))) } } }
+        },
+        rows,
+    })
+}
+
+fn points(tone: Tone, label: &str, rows: &[&TableRow]) -> Vec<Layer> {
+    let said = |row: &&TableRow| {
+        ([row.tokens, row.loss], format!("{label}: {:.4} nats after {} tokens", row.loss, short_count(row.tokens)))
+    };
+    let layer = |aside: bool| Layer::Points {
+        tone,
+        points: rows.iter().filter(|row| is_aside(row) == aside).map(said).collect(),
+        aside,
+    };
+    [true, false].map(layer).into_iter().filter(|layer| !matches!(layer, Layer::Points { points, .. } if points.is_empty())).collect()
+}
+
+fn enough(tone: Tone, label: &str, plan: &Plan) -> Option<Layer> {
+    let (tokens, loss) = (plan.enough.value?, plan.loss_then?);
+    let between = plan.enough.interval.map_or_else(String::new, |[low, high]| {
+        format!(", between {} and {}", short_count(low), short_count(high))
+    });
+    let hint = format!("{label}: {} tokens are enough{between}", short_count(tokens));
+    Some(Layer::Place { tone, at: [tokens, loss], interval: plan.enough.interval, hint })
+}
+
+fn control_lines(controls: &[&TableRow]) -> Vec<Layer> {
+    let mut runs: BTreeMap<&str, Vec<[f64; 2]>> = BTreeMap::new();
+    for row in controls {
+        runs.entry(&row.run).or_default().push([row.tokens, row.loss]);
+    }
+    let mut label = Some("control".to_owned());
+    let mut line = |mut points: Vec<[f64; 2]>| {
+        points.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        Layer::Line { tone: Tone::Control, points, label: label.take() }
+    };
+    runs.into_values().map(&mut line).collect()
+}
+
+/// An unpruned model of this size, post-trained.
+fn is_control(row: &TableRow, series: &str, n0: f64) -> bool {
+    row.rate == 0.0 && row.series == series && is_size(row.n0, n0)
+}
+
+/// A point that no law of a constant learning rate is fitted to.
+fn is_aside(row: &TableRow) -> bool {
+    matches!(row.phase, Some(Phase::Warmup | Phase::Decay))
+}
+
+fn description(title: &str, size: &[&Plan]) -> String {
+    let one = |plan: &&Plan| {
+        let Place { rate, .. } = plan.place;
+        let then = plan.loss_then.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
+        match plan.enough.value {
+            Some(tokens) => format!("rate {}: {} tokens are enough{then}", short_rate(rate), short_count(tokens)),
+            None => format!("rate {}: no single number", short_rate(rate)),
+        }
+    };
+    let all: Vec<String> = size.iter().map(one).collect();
+    format!("Held-out loss against post-training tokens for {title} before pruning. {}.", all.join("; "))
+}
+
+/// Losses by tokens and rate.
+fn numbers(panel: &Panel<'_>) -> Markup {
+    let mut names: Vec<&str> = Vec::new();
+    let mut by_tokens: BTreeMap<u64, BTreeMap<&str, Vec<&TableRow>>> = BTreeMap::new();
+    for (name, row) in &panel.rows {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+        // The bits of positive numbers stand in the order of the numbers.
+        by_tokens.entry(row.tokens.to_bits()).or_default().entry(name).or_default().push(row);
+    }
+    let column = |name: &&str| match *name {
+        "control" => Column::new("control", Align::Right).unit("nats per token"),
+        name => Column::new(&format!("rate {name}"), Align::Right).unit("nats per token"),
+    };
+    let columns = [Column::new("tokens", Align::Right)].into_iter().chain(names.iter().map(column));
+    let mut table = Table::new(&format!("Held-out loss, {} before pruning", panel.plot.title), columns);
+    for (tokens, losses) in &by_tokens {
+        let cell = |name: &&str| {
+            let rows = losses.get(name).map(Vec::as_slice).unwrap_or_default();
+            html! { @for (i, row) in rows.iter().enumerate() { @if i > 0 { ", " } (nats(row.loss)) @if is_aside(row) { "*" } } }
+        };
+        table.push([count(f64::from_bits(*tokens))].into_iter().chain(names.iter().map(cell)).collect());
+    }
+    let aside = panel.rows.iter().any(|(_, row)| is_aside(row));
+    html! {
+        (table.markup())
+        @if aside { p.note { "* measured while the learning rate rose or fell: shown, not fitted where others are." } }
+    }
+}

@@ -1,0 +1,67 @@
+//! What the data could not tell, and what no such data can.
+
+use law::GroupLaw;
+use maud::{Markup, html};
+
+use super::{Input, sentences};
+use crate::number::nats;
+use crate::text::{full, shown};
+
+/// Codes with their sentences, for one law.
+pub(super) fn section(group: &GroupLaw) -> Markup {
+    let known = &group.identifiability;
+    html! {
+        @if known.code.is_empty() && group.warnings.is_empty() {
+            p { "Nothing of what the law asks for. " (full(&known.sentence)) }
+        }
+        @if !known.code.is_empty() {
+            div.doubt {
+                p { (codes(&known.code)) }
+                p { (full(&known.sentence)) }
+                @if !known.undetermined.is_empty() {
+                    p { "Left open: " (codes(&known.undetermined)) "." }
+                }
+            }
+        }
+        @for warning in &group.warnings {
+            div.doubt {
+                p { code { (shown(&warning.code)) } }
+                p { (full(&warning.sentence)) }
+                @if !warning.runs.is_empty() {
+                    details { summary { "Runs" } p { (codes(&warning.runs)) } }
+                }
+            }
+        }
+    }
+}
+
+/// What holds for every page like this one.
+pub(super) fn care(input: &Input<'_>) -> Markup {
+    html! {
+        section {
+            h2 { "Read with care" }
+            (sentences([
+                "loss is not ability: layer-pruned models have won their loss back and still not their arithmetic, after hundreds \
+                 of billions of tokens; test what you need the model for",
+                "the more is pruned and the longer it is trained, the less a pruned start is ahead of training the same small shape \
+                 from scratch; when most of a model goes, compare with that",
+                "a law speaks for the series, the method, the text and the training recipe it was fitted on; further out it is a guess \
+                 that its intervals do not cover",
+                "the interval of the mean curve says where the law is; one more run of your own scatters around it",
+            ]))
+            @if let Some(entropy) = input.entropy {
+                p {
+                    "The entropy of this text is " (nats(entropy.nats)) " nats per token"
+                    @if let Some(error) = entropy.standard_error {
+                        ", and a held-out loss has a standard error of " (nats(error))
+                    }
+                    ": a loss below that by more than its error would be a mistake in the measurement."
+                }
+            }
+        }
+    }
+}
+
+fn codes(list: &[String]) -> Markup {
+    html! { @for (i, code) in list.iter().enumerate() { @if i > 0 { ", " } code { (shown(code)) } } }
+}

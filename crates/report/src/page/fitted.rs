@@ -1,0 +1,170 @@
+//! The fitted law: its formula, its constants, and how well it describes the points.
+
+use law::metric::Metrics;
+use law::{GroupLaw, Units};
+use maud::{Markup, html};
+
+use crate::number::{interval, percent, plain};
+use crate::table::{Align, Column, Table};
+use crate::text::shown;
+
+/// Formula, constants, measures.
+pub(super) fn section(group: &GroupLaw) -> Markup {
+    let formula = group.form().map(|form| form.formula()).unwrap_or_default();
+    let units = match group.units {
+        Units::Billions => "billions of parameters and billions of tokens",
+        Units::Counts => "single parameters and single tokens",
+    };
+    html! {
+        p.formula { code { "L = " (pretty(formula)) } }
+        p {
+            "L is the held-out loss after D tokens, L₀ the loss before pruning, N₀ the size before pruning, ρ the rate. N₀ and D are in "
+            (units) "; form " code { (shown(&group.form)) } "."
+        }
+        (constants(group))
+        (measures(group))
+    }
+}
+
+fn constants(group: &GroupLaw) -> Markup {
+    let columns = [
+        Column::new("constant", Align::Left),
+        Column::new("value", Align::Right),
+        Column::new("interval", Align::Right),
+        Column::new("what it says", Align::Left),
+    ];
+    let mut table = Table::new("Constants, each with its interval", columns);
+    let order = |name: &str| {
+        ["N_C", "D_C", "E", "alpha", "beta", "gamma", "delta"].iter().position(|known| *known == name).unwrap_or(7)
+    };
+    let mut names: Vec<&String> = group.constants.keys().collect();
+    names.sort_by_key(|name| (order(name), (*name).clone()));
+    for name in names {
+        let estimate = &group.constants[name];
+        let fixed = group.identifiability.fixed.contains_key(name);
+        table.push(vec![
+            html! { (pretty(name)) },
+            plain(estimate.value),
+            match estimate.interval {
+                Some(ends) => interval(ends, plain),
+                None => html! { span.note { (if fixed { "set" } else { "cannot tell" }) } },
+            },
+            html! { (meaning(name)) },
+        ]);
+    }
+    for (name, value) in group.identifiability.fixed.iter().filter(|(name, _)| !group.constants.contains_key(*name)) {
+        table.push(vec![
+            html! { (pretty(name)) },
+            plain(*value),
+            html! { span.note { "set" } },
+            html! { (meaning(name)) },
+        ]);
+    }
+    html! {
+        (table.markup())
+        p.note {
+            "Intervals hold the constant with a probability of " (percent(group.level))
+            " if the law has the right form. Constants depend on each other: read answers from the law, not from one of them."
+        }
+    }
+}
+
+fn meaning(name: &str) -> &'static str {
+    match name {
+        "N_C" => "weight of the size in the floor",
+        "D_C" => "weight of the tokens",
+        "E" => "the floor's part that follows neither size nor tokens; may be below 0",
+        "alpha" => "how the floor falls with the size",
+        "beta" => "how the loss falls with tokens",
+        "gamma" => "how the loss grows with the rate; below 0, since a rate is below 1",
+        "delta" => "how all of it falls with the size",
+        "floor" => "the floor at one size unit",
+        "floor_slope" => "how the floor follows the size, between the two measured",
+        "level" => "the loss at one token unit",
+        "token_slope" => "how the loss follows tokens, between the two counts measured",
+        _ => "",
+    }
+}
+
+/// A formula or a constant in the letters of mathematics.
+fn pretty(text: &str) -> Markup {
+    let letter = |word: &str| -> Option<&'static str> {
+        Some(match word {
+            "alpha" => "α",
+            "beta" => "β",
+            "gamma" => "γ",
+            "delta" => "δ",
+            "rho" => "ρ",
+            _ => return None,
+        })
+    };
+    let mut parts: Vec<Markup> = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let length = match is_word(first) {
+            true => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+            false => first.len_utf8(),
+        };
+        let (word, after) = rest.split_at(length);
+        rest = after;
+        if let Some(power) = rest.strip_prefix("^-") {
+            let end = power.find(|c| !is_word(c)).unwrap_or(power.len());
+            let (exponent, after) = power.split_at(end);
+            rest = after;
+            let exponent = letter(exponent).map_or_else(|| shown(exponent), str::to_owned);
+            parts.push(html! { (symbol(word, letter)) sup { "−" (exponent) } });
+        } else if word == "-" {
+            parts.push(html! { "−" });
+        } else {
+            parts.push(symbol(word, letter));
+        }
+    }
+    html! { @for part in &parts { (part) } }
+}
+
+fn symbol(word: &str, letter: impl Fn(&str) -> Option<&'static str>) -> Markup {
+    match word {
+        "N0" => html! { "N" sub { "0" } },
+        "L0" => html! { "L" sub { "0" } },
+        "N_C" => html! { "N" sub { "C" } },
+        "D_C" => html! { "D" sub { "C" } },
+        word => html! { (letter(word).map_or_else(|| shown(&word.replace('_', " ")), str::to_owned)) },
+    }
+}
+
+fn measures(group: &GroupLaw) -> Markup {
+    let rows: [(&str, &str, fn(&Metrics) -> Option<f64>); 8] = [
+        ("R² of the excess", "share of the variance of L − L₀ that the law explains; 1 is all", |m| m.excess_r2),
+        ("R²", "the same of L, which L₀ dominates", |m| m.r2),
+        ("skill", "1 − error / error of the last value seen; above 0 is better than no law", |m| m.skill),
+        ("mean error", "mean of |L − law|, nats per token", |m| m.mae),
+        ("relative error", "mean error as a share of the mean excess", |m| m.relative_error),
+        ("Huber loss", "sum, turning straight at 0.001 nats", |m| m.huber),
+        ("slope difference", "mean over neighbouring points, nats per million tokens", |m| m.asd),
+        ("its noise floor", "the slope difference that noise alone would make", |m| m.asd_noise_floor),
+    ];
+    let mut columns = vec![Column::new("measure", Align::Left), Column::new("fitted points", Align::Right)];
+    if group.held_out.is_some() {
+        columns.push(Column::new("held-out points", Align::Right));
+    }
+    columns.push(Column::new("what it says", Align::Left));
+    let mut table = Table::new("How well the law describes the points", columns);
+    for (name, says, pick) in rows {
+        let (fitted, held_out) = (pick(&group.metrics), group.held_out.as_ref().map(pick));
+        if fitted.is_none() && held_out.flatten().is_none() {
+            continue;
+        }
+        let cell = |x: Option<f64>| html! { @if let Some(x) = x { (plain(x)) } };
+        let mut row = vec![html! { (name) }, cell(fitted)];
+        row.extend(held_out.map(cell));
+        row.push(html! { (says) });
+        table.push(row);
+    }
+    html! {
+        (table.markup())
+        @if group.held_out.is_some() {
+            p.note { "Held-out points are the last fifth of each run's checkpoints, predicted by a law fitted without them." }
+        }
+    }
+}

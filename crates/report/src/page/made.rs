@@ -1,0 +1,103 @@
+//! Which runs were left out, and how the rest was made.
+
+use maud::{Markup, html};
+
+use super::{Input, RunFacts};
+use crate::number::{count, nats, rate, whole};
+use crate::table::{Align, Column, Table};
+use crate::text::{full, sentence, shown};
+
+/// Runs that nothing was taken from.
+pub(super) fn left_out(input: &Input<'_>) -> Markup {
+    html! {
+        @if !input.left_out.is_empty() {
+            section {
+                h2 { "Runs left out" }
+                ul {
+                    @for run in input.left_out { li { code { (shown(&run.run)) } ": " (full(&run.why)) } }
+                }
+            }
+        }
+    }
+}
+
+/// Facts, and a table of the runs.
+pub(super) fn how(input: &Input<'_>) -> Markup {
+    html! {
+        section {
+            h2 { "How it was made" }
+            @if !input.facts.is_empty() {
+                dl {
+                    @for fact in input.facts {
+                        dt { (shown(&fact.name)) }
+                        dd { (sentence(&fact.value)) }
+                    }
+                }
+            }
+            @if !input.runs.is_empty() {
+                (shared(input.runs))
+                details { summary { "Every run" } (runs(input.runs)) }
+            }
+        }
+    }
+}
+
+/// What is the same in all runs, once; what differs, by its values.
+fn shared(runs: &[RunFacts]) -> Markup {
+    let all = |pick: fn(&RunFacts) -> String| -> Vec<String> {
+        let mut values: Vec<String> = runs.iter().map(pick).collect();
+        values.sort();
+        values.dedup();
+        values
+    };
+    let lists = [
+        ("regrow", all(|run| run.record.provenance.regrow.clone())),
+        ("processor", all(|run| run.record.provenance.machine.clone())),
+        ("kernel", all(|run| run.record.provenance.kernel.clone())),
+        ("training text, SHA-256", all(|run| run.record.corpus.clone())),
+        ("held-out text, SHA-256", all(|run| run.record.heldout.clone())),
+        ("tokenizer, SHA-256", all(|run| run.record.tokenizer.clone())),
+    ];
+    html! {
+        dl {
+            @for (name, values) in &lists {
+                dt { (name) }
+                dd { @for (i, value) in values.iter().enumerate() { @if i > 0 { ", " } code { (shown(value)) } } }
+            }
+        }
+    }
+}
+
+fn runs(runs: &[RunFacts]) -> Markup {
+    let columns = [
+        Column::new("run", Align::Left),
+        Column::new("base", Align::Left),
+        Column::new("method", Align::Left),
+        Column::new("size", Align::Right).unit("parameters before pruning"),
+        Column::new("rate", Align::Right).unit("fraction removed"),
+        Column::new("before pruning", Align::Right).unit("nats per token"),
+        Column::new("pruned", Align::Right).unit("nats per token"),
+        Column::new("at the end", Align::Right).unit("nats per token"),
+        Column::new("trained", Align::Right).unit("tokens"),
+        Column::new("seed", Align::Right),
+        Column::new("state", Align::Left),
+    ];
+    let mut table = Table::new("Runs, from their own records", columns);
+    for RunFacts { record, done } in runs {
+        let loss = |loss: Option<ledger::Nats>| html! { @if let Some(loss) = loss { (nats(loss.0)) } };
+        table.push(vec![
+            html! { code { (shown(&record.id)) } },
+            html! { bdi { (shown(&record.base)) } },
+            html! { code { (shown(&record.method)) } },
+            count(record.n0.0 as f64),
+            rate(record.rate.get()),
+            loss(record.loss0),
+            loss(done.as_ref().and_then(|done| done.loss_pruned)),
+            loss(done.as_ref().map(|done| done.eval_loss)),
+            html! { @if let Some(done) = done { (count(done.tokens.0 as f64)) } },
+            whole(record.seed),
+            html! { (if done.is_some() { "done" } else { "not ended" }) },
+        ]);
+    }
+    table.markup()
+}

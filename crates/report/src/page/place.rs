@@ -1,0 +1,73 @@
+//! The pruned models that a law speaks of, and what it says of them: the one place that asks the law.
+
+use law::plan::Doubling;
+use law::{GroupLaw, Place, Plan, Prediction, TableRow};
+
+/// Sizes nearer than this share belong into one panel.
+const SAME_SIZE: f64 = 0.01;
+/// How many places a curve is drawn through.
+const STEPS: usize = 64;
+
+/// The law's curve and its interval at one place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Curve {
+    /// Tokens and loss.
+    pub(super) line: Vec<[f64; 2]>,
+    /// Tokens, low and high end of the mean curve's interval.
+    pub(super) band: Vec<[f64; 3]>,
+}
+
+/// The sizes of a group's decisions, smallest first, each with its decisions by rate.
+pub(super) fn by_size(group: &GroupLaw) -> Vec<Vec<&Plan>> {
+    let mut plans: Vec<&Plan> = group.decisions.iter().collect();
+    plans.sort_by(|a, b| a.place.n0.total_cmp(&b.place.n0).then(a.place.rate.total_cmp(&b.place.rate)));
+    let mut sizes: Vec<Vec<&Plan>> = Vec::new();
+    for plan in plans {
+        match sizes.last_mut() {
+            Some(size) if is_size(size[0].place.n0, plan.place.n0) => size.push(plan),
+            _ => sizes.push(vec![plan]),
+        }
+    }
+    for size in &mut sizes {
+        size.sort_by(|a, b| a.place.rate.total_cmp(&b.place.rate));
+    }
+    sizes
+}
+
+/// Whether two parameter counts belong into one panel.
+pub(super) fn is_size(a: f64, b: f64) -> bool {
+    (a - b).abs() <= SAME_SIZE * a.max(b)
+}
+
+/// The decision that a reader asks for first: the largest size at its highest rate, where pruning costs the most.
+pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
+    by_size(group).last().and_then(|size| size.last().copied())
+}
+
+/// Whether a measured point belongs to a pruned model.
+pub(super) fn is_at(row: &TableRow, group: &GroupLaw, place: &Place) -> bool {
+    let same = [(row.n0, place.n0), (row.rate, place.rate), (row.loss0, place.loss0)];
+    row.series == group.series && row.method == group.method && same.iter().all(|(a, b)| a == b)
+}
+
+/// The law's curve at a place between two token counts, as far as the law knows it.
+pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> Curve {
+    let step = (high / low).powf(1.0 / STEPS as f64);
+    let mut curve = Curve::default();
+    for i in 0..=STEPS {
+        let tokens = low * step.powi(i as i32);
+        let Ok(Prediction { loss, mean, .. }) = group.predict(place, tokens) else { continue };
+        if let Some(loss) = loss {
+            curve.line.push([tokens, loss]);
+        }
+        if let Some([low, high]) = mean {
+            curve.band.push([tokens, low, high]);
+        }
+    }
+    curve
+}
+
+/// What each doubling buys, from fewest tokens to most, as points of a plot.
+pub(super) fn doublings(plan: &Plan) -> Vec<[f64; 2]> {
+    plan.doublings.iter().map(|Doubling { from, gain }| [*from, *gain]).collect()
+}

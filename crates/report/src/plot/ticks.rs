@@ -1,0 +1,137 @@
+//! Where an axis has its marks, and what stands there.
+
+use crate::number::{significant, trimmed};
+
+use super::{Axis, Scale, Unit};
+
+/// One mark of an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tick {
+    /// Its value.
+    pub at: f64,
+    /// What stands beside it.
+    pub label: String,
+}
+
+impl Axis {
+    /// Round values inside the range, ascending, at most `most` of them; no two share a label.
+    pub fn ticks(&self, most: usize) -> Vec<Tick> {
+        let most = most.clamp(2, 50);
+        let [low, high] = self.range;
+        let values = match self.scale {
+            Scale::Linear => steps(low, high, most),
+            Scale::Log => powers(low, high, most).unwrap_or_else(|| steps(low, high, most)),
+        };
+        let mut ticks: Vec<Tick> =
+            values.into_iter().map(|at| Tick { at, label: self.unit.label(at) }).collect();
+        ticks.dedup_by(|b, a| a.label == b.label);
+        ticks
+    }
+}
+
+impl Unit {
+    fn label(self, x: f64) -> String {
+        let suffixed = |unit: f64, suffix: &str| format!("{}{suffix}", significant(x / unit, 7));
+        match (self, x.abs()) {
+            (Self::Count, ..1e3) | (Self::Plain, _) => trimmed(&significant(x, 7)),
+            (Self::Count, ..1e6) => suffixed(1e3, "K"),
+            (Self::Count, ..1e9) => suffixed(1e6, "M"),
+            (Self::Count, ..1e12) => suffixed(1e9, "B"),
+            (Self::Count, _) => suffixed(1e12, "T"),
+        }
+    }
+}
+
+/// Multiples of 1, 2 or 5 times a power of ten.
+fn steps(low: f64, high: f64, most: usize) -> Vec<f64> {
+    let least = (high - low) / most as f64;
+    let exponent = least.log10().floor();
+    let power = 10_f64.powf(exponent);
+    // An exact power of ten on both sides, so that 0.3 is not 0.30000000000000004.
+    let times = |count: f64, mantissa: f64| match exponent < 0.0 {
+        true => count * mantissa / 10_f64.powf(-exponent),
+        false => count * mantissa * power,
+    };
+    for mantissa in [1.0, 2.0, 5.0, 10.0, 20.0] {
+        let (first, last) = ((low / (mantissa * power)).ceil(), (high / (mantissa * power)).floor());
+        let count = last - first + 1.0;
+        if (1.0..=most as f64).contains(&count) {
+            let values = (0..count as usize).map(|i| times(first + i as f64, mantissa));
+            return values.filter(|x| (low..=high).contains(x)).collect();
+        }
+    }
+    Vec::new()
+}
+
+/// Powers of ten with as much between them as fits; `None` when fewer than two do.
+fn powers(low: f64, high: f64, most: usize) -> Option<Vec<f64>> {
+    const BETWEEN: [&[f64]; 3] = [&[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
+    let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+    let power = |exponent: i32| match exponent {
+        ..0 => 1.0 / 10_f64.powi(-exponent),
+        _ => 10_f64.powi(exponent),
+    };
+    let within = |stride: usize, mantissas: &[f64]| -> Vec<f64> {
+        (first..=last)
+            .step_by(stride)
+            .flat_map(|exponent| mantissas.iter().map(move |mantissa| mantissa * power(exponent)))
+            .filter(|x| (low..=high).contains(x))
+            .collect()
+    };
+    let dense = BETWEEN.iter().map(|mantissas| within(1, mantissas)).find(|values| values.len() <= most);
+    let values = dense.unwrap_or_else(|| {
+        let stride = (last.abs_diff(first) as usize + 1).div_ceil(most);
+        within(stride, &[1.0])
+    });
+    (values.len() >= 2).then_some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn labels(scale: Scale, unit: Unit, range: [f64; 2], most: usize) -> Vec<String> {
+        let axis = Axis::new("x", scale, unit, range).unwrap();
+        axis.ticks(most).into_iter().map(|tick| tick.label).collect()
+    }
+
+    #[test]
+    fn marks_stand_at_round_numbers() {
+        assert_eq!(labels(Scale::Linear, Unit::Plain, [2.93, 3.61], 5), ["3", "3.2", "3.4", "3.6"]);
+        assert_eq!(labels(Scale::Linear, Unit::Plain, [-0.12, 0.11], 5), ["−0.1", "−0.05", "0", "0.05", "0.1"]);
+        assert_eq!(labels(Scale::Log, Unit::Count, [9e3, 1.1e6], 6), ["10K", "30K", "100K", "300K", "1M"]);
+        assert_eq!(labels(Scale::Log, Unit::Count, [2.5e5, 4.5e5], 5), ["250K", "300K", "350K", "400K", "450K"]);
+        assert_eq!(labels(Scale::Log, Unit::Plain, [0.002, 0.7], 6), ["0.01", "0.1"].map(String::from));
+        assert_eq!(labels(Scale::Log, Unit::Count, [1.0, 1e18], 4), ["1", "100K", "10B", "1000T"]);
+    }
+
+    proptest! {
+        #[test]
+        fn marks_ascend_inside_the_range_with_labels_of_their_own(
+            low in -1e9..1e9_f64, span in 1e-6..1e9_f64, most in 2..12_usize,
+        ) {
+            let range = [low, low + span.max(low.abs() * 1e-4)];
+            check(&Axis::new("x", Scale::Linear, Unit::Count, range).unwrap(), most)?;
+            check(&Axis::new("x", Scale::Linear, Unit::Plain, range).unwrap(), most)?;
+        }
+
+        #[test]
+        fn marks_of_logarithmic_axes_do_too(low in 1e-12..1e15_f64, factor in 1.01..1e9_f64, most in 2..12_usize) {
+            let range = [low, low * factor];
+            check(&Axis::new("x", Scale::Log, Unit::Count, range).unwrap(), most)?;
+            check(&Axis::new("x", Scale::Log, Unit::Plain, range).unwrap(), most)?;
+        }
+    }
+
+    fn check(axis: &Axis, most: usize) -> Result<(), TestCaseError> {
+        let ticks = axis.ticks(most);
+        prop_assert!(!ticks.is_empty() && ticks.len() <= most, "{:?} for {:?}", ticks, axis);
+        prop_assert!(ticks.iter().all(|tick| (axis.range[0]..=axis.range[1]).contains(&tick.at)));
+        for pair in ticks.windows(2) {
+            prop_assert!(pair[0].at < pair[1].at && pair[0].label != pair[1].label, "{:?}", pair);
+        }
+        Ok(())
+    }
+}

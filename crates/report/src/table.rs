@@ -1,0 +1,130 @@
+//! Tables in HTML: units stand in the headings, numbers stand under each other.
+//!
+//! ```
+//! use report::{Align, Column, Table};
+//! let mut table = Table::new("Runs", [Column::new("run", Align::Left), Column::new("loss", Align::Right).unit("nats")]);
+//! table.push_text(["a", "3.1234"]);
+//! assert!(table.html().contains("<th scope=\"col\" class=\"number\">loss <small>nats</small></th>"));
+//! ```
+
+use maud::{Markup, html};
+
+use crate::text::{sentence, shown};
+
+/// A table: columns and rows of cells.
+#[derive(Clone, Debug)]
+pub struct Table {
+    caption: String,
+    columns: Vec<Column>,
+    rows: Vec<Vec<Markup>>,
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    heading: String,
+    unit: Option<String>,
+    align: Align,
+}
+
+/// On which side the cells of a column stand in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+impl Column {
+    /// A column without a unit.
+    pub fn new(heading: &str, align: Align) -> Self {
+        Self { heading: heading.to_owned(), unit: None, align }
+    }
+
+    /// The unit of every number in it.
+    pub fn unit(self, unit: &str) -> Self {
+        Self { unit: Some(unit.to_owned()), ..self }
+    }
+}
+
+impl Table {
+    /// A table without rows; the caption is read aloud, and shown above.
+    pub fn new(caption: &str, columns: impl IntoIterator<Item = Column>) -> Self {
+        Self { caption: caption.to_owned(), columns: columns.into_iter().collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row of texts; they are escaped.
+    ///
+    /// # Panics
+    /// If there are not as many texts as columns.
+    pub fn push_text<'a>(&mut self, cells: impl IntoIterator<Item = &'a str>) {
+        self.push(cells.into_iter().map(|cell| html! { (shown(cell)) }).collect());
+    }
+
+    /// The table as an HTML element.
+    pub fn html(&self) -> String {
+        self.markup().into_string()
+    }
+
+    pub(crate) fn push(&mut self, row: Vec<Markup>) {
+        assert_eq!(row.len(), self.columns.len(), "every column has a cell");
+        self.rows.push(row);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The table in a frame that scrolls sideways where it is wider than the page.
+    pub(crate) fn markup(&self) -> Markup {
+        let class = |column: &Column| (column.align == Align::Right).then_some("number");
+        html! {
+            div.scroll tabindex="0" role="region" aria-label=(sentence(&self.caption)) {
+                table {
+                    caption { (sentence(&self.caption)) }
+                    thead {
+                        tr {
+                            @for column in &self.columns {
+                                th scope="col" class=[class(column)] {
+                                    (shown(&column.heading))
+                                    @if let Some(unit) = &column.unit { " " small { (shown(unit)) } }
+                                }
+                            }
+                        }
+                    }
+                    tbody {
+                        @for row in &self.rows {
+                            tr {
+                                @for (cell, column) in row.iter().zip(&self.columns) {
+                                    td class=[class(column)] { (cell) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_and_headings_are_escaped() {
+        let mut table = Table::new("<caption>", [Column::new("a&b", Align::Left).unit("<u>")]);
+        table.push_text(["<script>alert(1)</script>"]);
+        let html = table.html();
+        assert!(!html.contains("<script") && !html.contains("<u>"), "{html}");
+        assert!(html.contains("&lt;script&gt;") && html.contains("a&amp;b"), "{html}");
+        roxmltree::Document::parse(&html).unwrap();
+    }
+
+    #[test]
+    #[should_panic(expected = "every column has a cell")]
+    fn a_row_of_another_length_is_our_own_mistake() {
+        Table::new("x", [Column::new("a", Align::Left)]).push_text(["1", "2"]);
+    }
+}
