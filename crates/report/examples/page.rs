@@ -7,7 +7,7 @@ use law::{Row, Settings, Table, TableRow, form};
 use report::{Entropy, Fact, Input, LeftOut};
 
 /// `N_C D_C E alpha beta gamma delta`, for sizes and tokens in billions.
-const TRUTH: [f64; 7] = [0.0012, 0.0155, 0.05, 0.55, 0.42, -1.3, 0.06];
+const TRUTH: [f64; 7] = [0.0006, 0.0009, 0.02, 0.5, 0.6, -1.15, 0.12];
 const ENTROPY: f64 = 2.31;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,7 +46,7 @@ fn simulate(sizes: &[f64]) -> Vec<TableRow> {
         for (name, rate) in [("none", 0.0), ("a", 0.148), ("b", 0.246), ("c", 0.345)] {
             let offset = 0.004 * noise();
             for step in 0..14 {
-                let tokens = 16_384.0 * 1.32_f64.powi(step);
+                let tokens = 24_576.0 * 1.42_f64.powi(step);
                 let row = Row::new(n0 / 1e9, rate, loss0, tokens / 1e9);
                 let clean = match rate {
                     0.0 => loss0 - 0.02 * (1.0 - (-tokens / 2e5).exp()),

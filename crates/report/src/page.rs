@@ -132,7 +132,7 @@ fn section(input: &Input<'_>, group: &GroupLaw, number: usize, several: bool) ->
     html! {
         section {
             h2 { (of("How many tokens are enough")) }
-            (answer::table(group, number, number > 0))
+            (answer::section(group, number, number > 0))
         }
         section {
             h2 { (of("Loss against tokens")) }

@@ -17,10 +17,12 @@ mod draw;
 mod marks;
 mod style;
 mod ticks;
+mod whiskers;
 
 use maud::Markup;
 
 pub use ticks::Tick;
+pub use whiskers::{WhiskerRow, Whiskers};
 
 pub(crate) use style::{PLOT_STYLE, palette};
 

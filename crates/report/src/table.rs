@@ -72,10 +72,6 @@ impl Table {
         self.rows.push(row);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The table in a frame that scrolls sideways where it is wider than the page.
     pub(crate) fn markup(&self) -> Markup {
         let class = |column: &Column| (column.align == Align::Right).then_some("number");

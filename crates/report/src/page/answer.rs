@@ -5,11 +5,14 @@ use maud::{Markup, html};
 
 use super::place::{by_size, first_asked};
 use crate::number::{count, interval, nats, percent, plain, rate, short_count, short_rate, significant};
+use crate::plot::{Axis, Scale, Tone, Unit, WhiskerRow, Whiskers};
 use crate::table::{Align, Column, Table};
-use crate::text::{full, sentence, shown};
+use crate::text::{full, shown};
 
 /// An interval whose ends differ by more than this factor is called wide.
 const WIDE: f64 = 4.0;
+/// The picture of answers reaches at most this factor beyond the measured tokens.
+const FARTHEST: f64 = 100.0;
 
 /// The sentence at the top, and what must be read with it.
 pub(super) fn header(group: &GroupLaw) -> Markup {
@@ -106,10 +109,14 @@ fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
 fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     let enough = &plan.enough;
     let wide = enough.interval.is_some_and(|[low, high]| high > WIDE * low);
+    let open: Vec<&Plan> = by_size(group)
+        .last()
+        .map(|size| size.iter().filter(|plan| plan.enough.value.is_none()).copied().collect())
+        .unwrap_or_default();
     let opening = match (enough.value, wide) {
         (None, _) => "Why there is no single number",
         (Some(_), true) => "Why the interval is wide",
-        (Some(_), false) if !enough.code.is_empty() => "Before you rely on it",
+        (Some(_), false) if !enough.code.is_empty() || !open.is_empty() => "Before you rely on it",
         (Some(_), false) => return html! {},
     };
     let [least, most] = group.ranges.get("tokens").copied().unwrap_or_default();
@@ -127,6 +134,13 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
                 @if enough.code.iter().any(|code| code == "no-interval") {
                     li { "Some refits with a run left out have no such number at all, so no interval can be given." }
                 }
+                @if enough.value.is_some() && !open.is_empty() {
+                    li {
+                        "For the same size at rate "
+                        @for (i, plan) in open.iter().enumerate() { @if i > 0 { ", " } (rate(plan.place.rate)) }
+                        " the data give no single number: see the picture below."
+                    }
+                }
                 @if about_data && !group.identifiability.code.is_empty() {
                     li { (full(&group.identifiability.sentence)) }
                 }
@@ -141,20 +155,84 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     }
 }
 
-/// All pruned models of the data.
-pub(super) fn table(group: &GroupLaw, number: usize, with_sentence: bool) -> Markup {
+/// Every pruned model of the data: a picture, and a table under it.
+pub(super) fn section(group: &GroupLaw, number: usize, with_sentence: bool) -> Markup {
+    let Some(first) = group.decisions.first() else { return html! { p { "The data cannot tell." } } };
+    let simulated = group.warnings.iter().any(|warning| warning.code == "simulated-intervals");
+    html! {
+        @if with_sentence { p.lead { (full(&short(group))) } }
+        p {
+            "Enough is where doubling the tokens buys less than " (plain(first.doubling_gain)) " nats. Each row is one pruned model: its size "
+            "before pruning and the rate at which it was pruned. Whiskers hold the law's own value with a probability of "
+            (percent(group.level)) "; they are made by fitting again "
+            @if simulated { "to simulated data, since runs are too few to leave one out." } @else { "without each run." }
+        }
+        @if let Some(picture) = picture(group) {
+            figure.wide { (picture.inline(&format!("enough-{number}"))) }
+        }
+        details { summary { "The numbers, with losses and floors" } (table(group)) }
+    }
+}
+
+fn picture(group: &GroupLaw) -> Option<Whiskers> {
+    let measured = group.ranges.get("tokens").copied()?;
+    let mut rows = Vec::new();
+    for size in by_size(group) {
+        for (i, plan) in size.iter().enumerate() {
+            let enough = &plan.enough;
+            let between = |[low, high]: [f64; 2]| format!("{} to {}", short_count(low), short_count(high));
+            let ends = enough.interval.or(enough.hull);
+            let (said, more) = match (enough.value, ends) {
+                (Some(tokens), Some(ends)) => (short_count(tokens), format!("({})", between(ends))),
+                (Some(tokens), None) => (short_count(tokens), "(no interval)".to_owned()),
+                (None, Some(ends)) => (between(ends), String::new()),
+                (None, None) => ("cannot tell".to_owned(), String::new()),
+            };
+            rows.push(WhiskerRow {
+                heading: (i == 0).then(|| short_count(plan.place.n0)),
+                name: format!("rate {}", short_rate(plan.place.rate)),
+                tone: Tone::Series(i),
+                value: enough.value,
+                interval: ends,
+                said,
+                more,
+            });
+        }
+    }
+    // An interval may reach to the ends of the world; the picture shows how it leaves the data.
+    let near = |x: &f64| (measured[0] / FARTHEST..=measured[1] * FARTHEST).contains(x);
+    let told = rows.iter().flat_map(|row| row.interval.into_iter().flatten().chain(row.value));
+    let x = Axis::around("tokens that are enough", Scale::Log, Unit::Count, told.filter(near).chain(measured))?;
+    let said = |row: &WhiskerRow| {
+        let size = row.heading.as_ref().map_or_else(String::new, |size| format!("{size} parameters, "));
+        format!("{size}{}: {} {}", row.name, row.said, row.more)
+    };
+    let description: Vec<String> = rows.iter().map(said).collect();
+    Some(Whiskers {
+        title: "Tokens that are enough, with their intervals".to_owned(),
+        description: format!("Tokens by size before pruning and by rate. {}.", description.join("; ")),
+        x,
+        shaded: Some((measured, "measured".to_owned())),
+        rows,
+    })
+}
+
+fn table(group: &GroupLaw) -> Markup {
     let columns = [
-        Column::new("size", Align::Right).unit("parameters before pruning"),
+        Column::new("size", Align::Right).unit("parameters"),
         Column::new("rate", Align::Right).unit("fraction removed"),
         Column::new("enough", Align::Right).unit("tokens"),
         Column::new("interval", Align::Right).unit("tokens"),
         Column::new("loss then", Align::Right).unit("nats per token"),
-        Column::new("before pruning", Align::Right).unit("nats per token"),
+        Column::new("unpruned", Align::Right).unit("nats per token"),
         Column::new("floor", Align::Right).unit("nats per token"),
-        Column::new("floor's interval", Align::Right).unit("nats per token"),
-        Column::new("what to mind", Align::Left),
+        Column::new("interval", Align::Right).unit("nats per token"),
+        Column::new("mind", Align::Left),
     ];
-    let mut table = Table::new("Enough tokens for every pruned model that was measured", columns);
+    let mut table = Table::new(
+        "Enough tokens, the loss after them, the loss before pruning, and the floor that no number of tokens gets below",
+        columns,
+    );
     let unknown = || html! { span.note { "cannot tell" } };
     for plan in by_size(group).concat() {
         let (enough, floor) = (&plan.enough, &plan.floor);
@@ -173,18 +251,5 @@ pub(super) fn table(group: &GroupLaw, number: usize, with_sentence: bool) -> Mar
             html! { @for (i, code) in codes.iter().enumerate() { @if i > 0 { ", " } code { (shown(code)) } } },
         ]);
     }
-    let gain = group.decisions.first().map(|plan| plan.doubling_gain);
-    html! {
-        @if with_sentence { p.lead { (full(&short(group))) } }
-        @if let Some(gain) = gain {
-            p {
-                "Enough is where doubling the tokens buys less than " (plain(gain)) " nats. Intervals hold the law's own value with "
-                "a probability of " (percent(group.level)) "; they are made by fitting again without each run"
-                @if group.warnings.iter().any(|warning| warning.code == "simulated-intervals") { ", or on simulated data where runs are too few" }
-                ". The floor is the loss that no number of tokens gets below."
-            }
-        }
-        @if table.is_empty() { p { (sentence("The data cannot tell.")) } }
-        @else { div id=(format!("enough-{number}")) { (table.markup()) } }
-    }
+    table.markup()
 }

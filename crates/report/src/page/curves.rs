@@ -27,12 +27,13 @@ pub(super) struct Panel<'a> {
 pub(super) fn figures(input: &Input<'_>, group: &GroupLaw, number: usize) -> Markup {
     let panels = panels(input, group);
     html! {
-        p {
+        @if number == 0 { p {
             "Markers are measured, lines are the law, and shades around them its " (percent(group.level)) " interval of the mean "
             "curve. A hollow diamond marks the tokens that are enough, with whiskers for their interval. Hollow circles are the "
-            "unpruned model trained on the same text: what the tokens do without any pruning."
+            "unpruned model trained on the same text: what the tokens do without any pruning. All panels share the tokens' axis; each has "
+            "its own losses."
             @if input.entropy.is_some() { " The entropy of the text is known; no model gets below it." }
-        }
+        } }
         div.panels {
             @for (i, panel) in panels.iter().enumerate() {
                 figure {
@@ -99,7 +100,7 @@ fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> O
     if let Some(entropy) = input.entropy {
         layers.push(Layer::Level { y: entropy.nats, label: "entropy".into() });
         // Far below everything it would flatten the curves; the table of facts still holds it.
-        let near = heights.iter().any(|height| height - entropy.nats < 0.75 * span);
+        let near = heights.iter().any(|height| height - entropy.nats < 0.5 * span);
         heights.extend(near.then_some(entropy.nats));
     }
     bases.sort_unstable();

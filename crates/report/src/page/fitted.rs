@@ -4,7 +4,7 @@ use law::metric::Metrics;
 use law::{GroupLaw, Units};
 use maud::{Markup, html};
 
-use crate::number::{interval, percent, plain};
+use crate::number::{interval, percent, plain, whole};
 use crate::table::{Align, Column, Table};
 use crate::text::shown;
 
@@ -23,6 +23,7 @@ pub(super) fn section(group: &GroupLaw) -> Markup {
         }
         (constants(group))
         (measures(group))
+        (noise(group))
     }
 }
 
@@ -42,11 +43,12 @@ fn constants(group: &GroupLaw) -> Markup {
     for name in names {
         let estimate = &group.constants[name];
         let fixed = group.identifiability.fixed.contains_key(name);
+        let open = group.identifiability.undetermined.contains(name);
         table.push(vec![
             html! { (pretty(name)) },
             plain(estimate.value),
             match estimate.interval {
-                Some(ends) => interval(ends, plain),
+                Some(ends) => html! { (interval(ends, plain)) @if open { span.note { " open" } } },
                 None => html! { span.note { (if fixed { "set" } else { "cannot tell" }) } },
             },
             html! { (meaning(name)) },
@@ -73,10 +75,10 @@ fn meaning(name: &str) -> &'static str {
     match name {
         "N_C" => "weight of the size in the floor",
         "D_C" => "weight of the tokens",
-        "E" => "the floor's part that follows neither size nor tokens; may be below 0",
+        "E" => "the floor's part that follows neither size nor tokens; may be negative",
         "alpha" => "how the floor falls with the size",
         "beta" => "how the loss falls with tokens",
-        "gamma" => "how the loss grows with the rate; below 0, since a rate is below 1",
+        "gamma" => "how the loss grows with the rate; negative when it does, since a rate is a fraction",
         "delta" => "how all of it falls with the size",
         "floor" => "the floor at one size unit",
         "floor_slope" => "how the floor follows the size, between the two measured",
@@ -135,12 +137,12 @@ fn symbol(word: &str, letter: impl Fn(&str) -> Option<&'static str>) -> Markup {
 
 fn measures(group: &GroupLaw) -> Markup {
     let rows: [(&str, &str, fn(&Metrics) -> Option<f64>); 8] = [
-        ("R² of the excess", "share of the variance of L − L₀ that the law explains; 1 is all", |m| m.excess_r2),
+        ("R² of the excess", "share of the variance of L − L₀ that the law explains", |m| m.excess_r2),
         ("R²", "the same of L, which L₀ dominates", |m| m.r2),
-        ("skill", "1 − error / error of the last value seen; above 0 is better than no law", |m| m.skill),
+        ("skill", "share of the error of “it stays at the last value seen” that the law saves; negative is worse than no law", |m| m.skill),
         ("mean error", "mean of |L − law|, nats per token", |m| m.mae),
         ("relative error", "mean error as a share of the mean excess", |m| m.relative_error),
-        ("Huber loss", "sum, turning straight at 0.001 nats", |m| m.huber),
+        ("Huber loss", "sum of squares that turns straight for large errors", |m| m.huber),
         ("slope difference", "mean over neighbouring points, nats per million tokens", |m| m.asd),
         ("its noise floor", "the slope difference that noise alone would make", |m| m.asd_noise_floor),
     ];
@@ -165,6 +167,38 @@ fn measures(group: &GroupLaw) -> Markup {
         (table.markup())
         @if group.held_out.is_some() {
             p.note { "Held-out points are the last fifth of each run's checkpoints, predicted by a law fitted without them." }
+        }
+    }
+}
+
+/// How measured points scatter around the law, and how the search for it ended.
+fn noise(group: &GroupLaw) -> Markup {
+    let noise = &group.noise;
+    let rows = [
+        ("between runs", noise.run, "nats per token; how far one more run of yours may lie off the law"),
+        ("between bases", noise.base, "nats per token; how far all runs of one unpruned model lie off together"),
+        ("between points", noise.point, "nats per token; how far one point lies off its run"),
+        ("of neighbours", noise.autocorrelation, "correlation of neighbouring points of one run"),
+    ];
+    let columns = [
+        Column::new("scatter", Align::Left),
+        Column::new("standard deviation", Align::Right),
+        Column::new("what it says", Align::Left),
+    ];
+    let mut table = Table::new("How the points scatter around the law", columns);
+    for (name, value, says) in rows {
+        if let Some(value) = value {
+            table.push(vec![html! { (name) }, plain(value), html! { (says) }]);
+        }
+    }
+    html! {
+        details {
+            summary { "Noise, and the search" }
+            (table.markup())
+            p {
+                (whole(group.convergence.agreeing as u64)) " of " (whole(group.convergence.starts as u64))
+                " starts of the search ended at this law. Sum of squared residuals: " (plain(group.objective)) " nats²."
+            }
         }
     }
 }

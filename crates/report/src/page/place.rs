@@ -39,9 +39,13 @@ pub(super) fn is_size(a: f64, b: f64) -> bool {
     (a - b).abs() <= SAME_SIZE * a.max(b)
 }
 
-/// The decision that a reader asks for first: the largest size at its highest rate, where pruning costs the most.
+/// The decision that a reader asks for first: the largest size at the highest rate that has a number, or at its
+/// highest when none has.
 pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
-    by_size(group).last().and_then(|size| size.last().copied())
+    let sizes = by_size(group);
+    let largest = sizes.last()?;
+    let sure = |plan: &&&Plan| plan.enough.value.is_some() && plan.enough.interval.is_some();
+    largest.iter().rev().find(sure).or(largest.last()).copied()
 }
 
 /// Whether a measured point belongs to a pruned model.
@@ -57,7 +61,9 @@ pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> Cu
     for i in 0..=STEPS {
         let tokens = low * step.powi(i as i32);
         let Ok(Prediction { loss, mean, .. }) = group.predict(place, tokens) else { continue };
-        if let Some(loss) = loss {
+        // Where the interval is wide the law gives no number to rely on; the curve it drew through its own data is
+        // the middle of the band all the same.
+        if let Some(loss) = loss.or(mean.map(|[low, high]| 0.5 * (low + high))) {
             curve.line.push([tokens, loss]);
         }
         if let Some([low, high]) = mean {

@@ -9,7 +9,7 @@ use crate::text::shown;
 /// Width and height of one plot, in CSS pixels: readable at the width of a phone.
 pub(super) const SIZE: [f64; 2] = [460.0, 320.0];
 const LEFT: f64 = 46.0;
-const RIGHT: f64 = 84.0;
+const RIGHT: f64 = 92.0;
 const TOP: f64 = 26.0;
 const BOTTOM: f64 = 42.0;
 /// The height of a line of text in a column of labels.
@@ -108,8 +108,6 @@ fn body(plot: &Plot) -> Markup {
 }
 
 fn axes(frame: &Frame<'_>) -> Markup {
-    let across = frame.right - LEFT;
-    let most = if frame.x.scale == Scale::Log { across / 42.0 } else { across / 52.0 };
     html! {
         @for tick in frame.y.ticks(6) {
             @if let Some(y) = frame.y(tick.at) {
@@ -117,16 +115,31 @@ fn axes(frame: &Frame<'_>) -> Markup {
                 text.soft x=(px(LEFT - 6.0)) y=(px(y + 4.0)) text-anchor="end" { (tick.label) }
             }
         }
-        @for tick in frame.x.ticks(most as usize) {
-            @if let Some(x) = frame.x(tick.at) {
-                line.grid x1=(px(x)) y1=(px(frame.bottom)) x2=(px(x)) y2=(px(frame.bottom + 5.0)) {}
-                text.soft x=(px(x)) y=(px(frame.bottom + 18.0)) text-anchor="middle" { (tick.label) }
+        (axis_below(frame.x, [LEFT, frame.right], [frame.bottom, frame.bottom]))
+        text.soft x="4" y=(px(TOP - 12.0)) { (shown(frame.y.label())) }
+    }
+}
+
+/// The axis along the bottom, from left to right; its marks reach up to `top`.
+pub(super) fn axis_below(axis: &Axis, [left, right]: [f64; 2], [top, bottom]: [f64; 2]) -> Markup {
+    let across = right - left;
+    let most = if axis.scale == Scale::Log { across / 42.0 } else { across / 52.0 };
+    html! {
+        @for tick in axis.ticks(most as usize) {
+            @if let Some(x) = axis.place(tick.at).map(|share| left + share * across) {
+                line.grid x1=(px(x)) y1=(px(top)) x2=(px(x)) y2=(px(bottom + 5.0)) {}
+                text.soft x=(px(x)) y=(px(bottom + 18.0)) text-anchor="middle" { (tick.label) }
             }
         }
-        line.grid x1=(px(LEFT)) y1=(px(frame.bottom)) x2=(px(frame.right)) y2=(px(frame.bottom)) {}
-        text.soft x="4" y=(px(TOP - 12.0)) { (shown(frame.y.label())) }
-        text.soft x=(px(frame.right)) y=(px(frame.bottom + 35.0)) text-anchor="end" { (shown(frame.x.label())) }
+        line.grid x1=(px(left)) y1=(px(bottom)) x2=(px(right)) y2=(px(bottom)) {}
+        text.soft x=(px(right)) y=(px(bottom + 35.0)) text-anchor="end" { (shown(axis.label())) }
     }
+}
+
+/// The outline of a diamond around a place.
+fn diamond([x, y]: [f64; 2], size: f64) -> String {
+    let [left, right, up, down] = [x - size, x + size, y - size, y + size].map(px);
+    format!("M{} {up}L{right} {}L{} {down}L{left} {}Z", px(x), px(y), px(x), px(y))
 }
 
 fn beyond(frame: &Frame<'_>, from: f64, label: &str) -> Markup {
@@ -175,10 +188,6 @@ fn place(frame: &Frame<'_>, tone: Tone, at: [f64; 2], interval: Option<[f64; 2]>
         let cap = |x: f64| format!("M{} {}V{}", px(x), px(y - 5.0), px(y + 5.0));
         format!("M{} {}H{}{}{}", px(low), px(y), px(high), cap(low), cap(high))
     });
-    let diamond = |size: f64| {
-        let [left, right, up, down] = [x - size, x + size, y - size, y + size].map(px);
-        format!("M{} {up}L{right} {}L{} {down}L{left} {}Z", px(x), px(y), px(x), px(y))
-    };
     html! {
         g {
             title { (shown(hint)) }
@@ -186,7 +195,7 @@ fn place(frame: &Frame<'_>, tone: Tone, at: [f64; 2], interval: Option<[f64; 2]>
                 path class="line halo" d=(d) stroke-width="4.5" {}
                 path class=(format!("line stroke-{colour}")) d=(d) {}
             }
-            path class=(format!("paper stroke-{colour}")) stroke-width="2" d=(diamond(6.5)) {}
+            path class=(format!("paper stroke-{colour}")) stroke-width="2" d=(diamond([x, y], 6.5)) {}
         }
     }
 }
@@ -201,7 +210,11 @@ fn labels(plot: &Plot) -> Vec<(Tone, f64, &str)> {
         .iter()
         .filter_map(|layer| match layer {
             Layer::Line { tone, points, label: Some(label) } => Some((*tone, end(points)?, label.as_str())),
-            Layer::Level { y, label } if !label.is_empty() => Some((Tone::Guide, *y, label.as_str())),
+            // A level outside the plot has no end to stand at.
+            Layer::Level { y, label } => {
+                let inside = plot.y.place(*y).is_some_and(|share| (0.0..=1.0).contains(&share));
+                (inside && !label.is_empty()).then_some((Tone::Guide, *y, label.as_str()))
+            }
             _ => None,
         })
         .collect()
@@ -212,7 +225,8 @@ fn ends(frame: &Frame<'_>, labels: &[(Tone, f64, &str)]) -> Markup {
         .iter()
         .filter_map(|(tone, y, text)| Some(Label { tone: *tone, y: frame.y(*y)?, text }))
         .collect();
-    let wanted: Vec<f64> = labels.iter().map(|label| label.y).collect();
+    // Curves that end together keep their order, whatever the last digits say.
+    let wanted: Vec<f64> = labels.iter().map(|label| label.y.round()).collect();
     let heights = spread(&wanted, LINE, TOP + 4.0, frame.bottom - 2.0);
     let x = frame.right + 4.0;
     html! {
