@@ -117,6 +117,22 @@ def failing(folder, target, arguments):
     return names
 
 
+def rounds(mutations):
+    """Groups of mutations that are built together: an operation's own tests see no other file's mutation, so one a file
+    where these judge; where the whole network judges, one at a time."""
+    groups = []
+    for mutation in mutations:
+        alone = mutation[5] == PARITY
+        fits = (group for group in groups if not alone and group[0][5] != PARITY
+                and mutation[2] not in [other[2] for other in group])
+        group = next(fits, None)
+        if group is None:
+            groups.append([mutation])
+        else:
+            group.append(mutation)
+    return groups
+
+
 def copy_workspace(folder, committed):
     names = ("Cargo.toml", "Cargo.lock", "crates", "testdata")
     folder.mkdir()
@@ -151,16 +167,18 @@ def main():
                 sys.exit(f"fails before anything is dropped: {', '.join(names)}")
         print("| operation | what is dropped | test that fails |")
         print("|---|---|---|")
-        for operation, dropped, path, text, replacement, arguments in chosen:
-            file = Path(folder, path)
-            original = file.read_text()
-            file.write_text(original.replace(text, replacement))
-            names = failing(folder, target, arguments)
-            file.write_text(original)
-            if not names:
-                missed.append(f"{operation}: {dropped}")
-            shown = ", ".join(f"`{name.removeprefix('backend::cpu::')}`" for name in names) or "**none**"
-            print(f"| {operation} | {dropped} | {shown} |", flush=True)
+        for together in rounds(chosen):
+            originals = {path: Path(folder, path).read_text() for _, _, path, _, _, _ in together}
+            for _, _, path, text, replacement, _ in together:
+                Path(folder, path).write_text(originals[path].replace(text, replacement))
+            for operation, dropped, _, _, _, arguments in together:
+                names = failing(folder, target, arguments)
+                if not names:
+                    missed.append(f"{operation}: {dropped}")
+                shown = ", ".join(f"`{name.removeprefix('backend::cpu::')}`" for name in names) or "**none**"
+                print(f"| {operation} | {dropped} | {shown} |", flush=True)
+            for path, original in originals.items():
+                Path(folder, path).write_text(original)
     if missed:
         sys.exit("not noticed: " + "; ".join(missed))
 
