@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{convert, eval, generate, inspect, prune, runs, tokenize, train};
+use crate::commands::{convert, eval, generate, grammar, inspect, prune, runs, sweep, tokenize, train};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -79,4 +79,8 @@ pub enum Command {
     Generate(generate::Arguments),
     /// Convert a model of another format into a model folder
     Convert(convert::Arguments),
+    /// Train, prune and heal many models as a recipe says, and gather their curves
+    Sweep(sweep::Arguments),
+    /// Write text from a small language whose entropy is known
+    Grammar(grammar::Arguments),
 }

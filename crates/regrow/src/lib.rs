@@ -15,13 +15,16 @@ pub use {disk, ledger, model, prune, store, text, train};
 mod cli;
 pub mod commands;
 mod count;
+pub mod executor;
 mod hint;
 mod lineage;
 mod loaded;
 mod output;
 mod progress;
+pub mod quickstart;
 mod recipe;
 mod source;
+mod sweep;
 mod table;
 
 pub use cli::{Cli, Color, Command, Globals};

@@ -3,9 +3,11 @@
 pub mod convert;
 pub mod eval;
 pub mod generate;
+pub mod grammar;
 pub mod inspect;
 pub mod prune;
 pub mod runs;
+pub mod sweep;
 pub mod tokenize;
 pub mod train;
 
@@ -35,5 +37,7 @@ pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
         Command::Runs(arguments) => runs::run(&arguments, output),
         Command::Generate(arguments) => generate::run(&arguments, output),
         Command::Convert(arguments) => convert::run(&arguments, output),
+        Command::Sweep(arguments) => sweep::run(&arguments, output),
+        Command::Grammar(arguments) => grammar::run(&arguments, output),
     }
 }

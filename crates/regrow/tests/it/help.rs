@@ -108,6 +108,8 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("generate", &["begin-token", "logits", "prompt", "token-ids", "tokens"]),
     ("convert", &[]),
     ("convert llama2c", &["force", "out", "tokenizer"]),
+    ("sweep", &["dry-run", "jobs", "json", "out"]),
+    ("grammar", &["documents", "force", "out", "seed"]),
 ];
 
 /// Flags of every subcommand.

@@ -6,5 +6,6 @@ mod errors;
 mod help;
 mod pipeline;
 mod real;
+mod sweep;
 mod tidy;
 mod workshop;

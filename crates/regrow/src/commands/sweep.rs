@@ -1,0 +1,96 @@
+//! `regrow sweep`: bases trained, pruned and healed as a recipe says, and their curves in one table.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::hint::usage;
+use crate::output::{Exit, Output};
+use crate::sweep::recipe::Sweep;
+use crate::sweep::{self, Outcome};
+
+const EXAMPLES: &str = "\
+Examples:
+  What would be run, without running it:
+    regrow sweep recipes/quickstart.toml --out sweep --dry-run
+
+  Run it, two jobs at a time; killed and started again, it goes on:
+    regrow sweep recipes/quickstart.toml --out sweep --jobs 2";
+
+/// Arguments of `regrow sweep`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The recipe
+    #[arg(value_name = "RECIPE.toml")]
+    recipe: PathBuf,
+    /// The folder of the sweep; one that this recipe has begun is gone on with
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Jobs at a time, each on one thread [default: one a core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Print the command lines, run nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long, conflicts_with = "dry_run")]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    format: u32,
+    out: &'a Path,
+    points: &'a Path,
+    runs: &'a [String],
+    left_out: Vec<LeftOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct LeftOut<'a> {
+    job: &'a str,
+    why: &'a str,
+}
+
+/// Runs the subcommand.
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    let (recipe, written) = Sweep::read(&arguments.recipe)?;
+    if arguments.dry_run {
+        output.data(&sweep::listing(&recipe, &arguments.out)?)?;
+        return Ok(Exit::Done);
+    }
+    execute(&recipe, &written, &arguments.out, arguments.jobs, arguments.json, output)
+}
+
+/// Runs a sweep and tells what came of it.
+pub(super) fn execute(
+    recipe: &Sweep,
+    written: &str,
+    out: &Path,
+    jobs: Option<NonZeroUsize>,
+    json: bool,
+    output: &mut Output,
+) -> anyhow::Result<Exit> {
+    if out.to_str().is_none() {
+        return Err(usage("`--out` is not UTF-8, and a sweep writes it into text files"));
+    }
+    let threads = jobs.map_or_else(rayon::current_num_threads, NonZeroUsize::get);
+    let finished = match sweep::run(recipe, written, out, threads, output)? {
+        Outcome::Done(finished) => finished,
+        Outcome::Interrupted => {
+            output.say("stopped: the same command goes on");
+            return Ok(Exit::Interrupted);
+        }
+    };
+    if json {
+        let left_out = finished.left_out.iter().map(|(job, why)| LeftOut { job, why }).collect();
+        output.json(&Report { format: 1, out, points: &finished.points, runs: &finished.runs, left_out })?;
+        return Ok(Exit::Done);
+    }
+    output.say(&format!("{} runs, their points in `{}`", finished.runs.len(), finished.points.display()));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,308 @@
+//! From a recipe to jobs: every one an ordinary command line, with a folder of its own.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use model::config::ModelConfig;
+use model::count::Count;
+use sha2::{Digest, Sha256};
+
+use super::recipe::{Method, Series, Size, Sweep, Training};
+use crate::executor::{Job, Resources};
+
+/// Where things stand in the folder of a sweep.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) out: PathBuf,
+}
+
+/// A sweep, resolved: its jobs, and the files that have to be there before the first.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// In an order in which each comes after those it needs, and the long ones first.
+    pub(crate) jobs: Vec<Planned>,
+    /// Files to write, with their contents.
+    pub(crate) files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+/// A job, and what the sweep knows about it.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) job: Job,
+    pub(crate) kind: Kind,
+}
+
+/// What a job is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Text, or its tokens.
+    Corpus,
+    /// A model from scratch.
+    Base { tokens: u64, parameters: u64 },
+    /// A smaller model.
+    Cut,
+    /// A run whose points are fitted or, for a control, shown.
+    Run { tokens: u64, parameters: u64, group: Option<(String, String)> },
+}
+
+impl Kind {
+    /// Training tokens, and how long they take compared with those of other jobs.
+    pub(crate) fn work(&self) -> Option<(u64, f64)> {
+        match *self {
+            Self::Corpus | Self::Cut => None,
+            Self::Base { tokens, parameters } | Self::Run { tokens, parameters, .. } => {
+                Some((tokens, tokens as f64 * (parameters as f64 + PARAMETERS_OF_OVERHEAD)))
+            }
+        }
+    }
+}
+
+/// What a token costs whatever the size, in parameters: measured on models of 40,000 to 200,000 parameters.
+const PARAMETERS_OF_OVERHEAD: f64 = 100_000.0;
+
+impl Layout {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.out.join(name)
+    }
+
+    pub(crate) fn grammar(&self) -> PathBuf {
+        self.out.join("text")
+    }
+
+    pub(crate) fn corpus(&self) -> PathBuf {
+        self.out.join("corpus")
+    }
+
+    fn base(&self, id: &str) -> PathBuf {
+        self.out.join("bases").join(id)
+    }
+
+    pub(crate) fn run(&self, id: &str) -> PathBuf {
+        self.out.join("runs").join(id)
+    }
+}
+
+/// One base while its jobs are made.
+struct Base<'a> {
+    id: String,
+    series: &'a Series,
+    size: &'a Size,
+    config: ModelConfig,
+    parameters: u64,
+    seed: u64,
+}
+
+/// Resolves a recipe. Nothing is written.
+///
+/// # Errors
+/// Where a shape is no model, or a rate no cut of it, or two rates are the same cut.
+pub(crate) fn plan(sweep: &Sweep, layout: &Layout) -> anyhow::Result<Plan> {
+    let mut jobs = corpus_jobs(sweep, layout);
+    let mut bases = Vec::new();
+    for series in &sweep.series {
+        for size in &series.sizes {
+            let config = sweep.config(series, size)?;
+            let parameters = Count::of(&config)?.total;
+            for &seed in &sweep.seeds {
+                let id = match sweep.seeds.len() {
+                    1 => format!("{}-{}", series.name, size.name()),
+                    _ => format!("{}-{}-seed{seed}", series.name, size.name()),
+                };
+                bases.push(Base { id, series, size, config: config.clone(), parameters, seed });
+            }
+        }
+    }
+    let keys = sweep.heal.keys.clone().over(sweep.base.keys.clone());
+    let heal = Training { keys, ..sweep.heal.clone() };
+    let mut files = vec![
+        (layout.path("recipes/base.toml"), training_toml(&sweep.base)?),
+        (layout.path("recipes/heal.toml"), training_toml(&heal)?),
+    ];
+    let (mut trained, mut cuts, mut runs) = (Vec::new(), Vec::new(), Vec::new());
+    for base in &bases {
+        let config = layout.path(&format!("configs/{}.json", base.id));
+        files.push((config.clone(), base.config.to_raw().to_json()));
+        trained.push(base_job(sweep, layout, base, &config));
+        if sweep.controls {
+            runs.push(run_job(sweep, layout, base, None, base.parameters));
+        }
+        for method in &sweep.methods {
+            for cut in cuts_of(base, method)? {
+                cuts.push(cut_job(sweep, layout, base, method, &cut));
+                runs.push(run_job(sweep, layout, base, Some((method, &cut)), cut.parameters));
+            }
+        }
+    }
+    // Long ones first, so that no long one is left over at the end.
+    for list in [&mut trained, &mut runs] {
+        let cost = |planned: &Planned| planned.kind.work().map_or(0.0, |(_, cost)| cost);
+        list.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
+    }
+    jobs.extend(trained.into_iter().chain(cuts).chain(runs));
+    Ok(Plan { jobs, files })
+}
+
+fn training_toml(training: &Training) -> anyhow::Result<Vec<u8>> {
+    // Each job is told its own tokens.
+    let mut keys = training.keys.clone();
+    keys.tokens = None;
+    Ok(keys.to_toml()?.into_bytes())
+}
+
+fn corpus_jobs(sweep: &Sweep, layout: &Layout) -> Vec<Planned> {
+    let corpus = &sweep.corpus;
+    let mut jobs = Vec::new();
+    let mut line = Line::new("tokenize");
+    if let Some(grammar) = &corpus.grammar {
+        let folder = layout.grammar();
+        let mut text = Line::new("grammar");
+        text.flag("--documents", grammar.documents.to_string())
+            .flag("--seed", grammar.seed.to_string())
+            .flag("--out", &folder);
+        jobs.push(text.job("text", folder.clone(), "grammar.json", &[], Kind::Corpus));
+        line.word(folder.join("documents.jsonl"));
+    }
+    for input in &corpus.inputs {
+        line.word(input);
+    }
+    if let Some(rule) = &corpus.documents {
+        line.flag("--documents", rule);
+    }
+    if let Some(separator) = &corpus.separator {
+        line.flag("--separator", separator);
+    }
+    line.flag("--vocabulary", corpus.vocabulary.to_string())
+        .flag("--heldout-share", corpus.heldout_share.to_string())
+        .flag("--out", layout.corpus());
+    let after: &[&str] = if corpus.grammar.is_some() { &["text"] } else { &[] };
+    jobs.push(line.job("corpus", layout.corpus(), "corpus.json", after, Kind::Corpus));
+    jobs
+}
+
+fn base_job(sweep: &Sweep, layout: &Layout, base: &Base<'_>, config: &Path) -> Planned {
+    let tokens = sweep.base.tokens(base.parameters);
+    let mut line = Line::new("train");
+    line.flag("--init", config).flag("--corpus", layout.corpus());
+    line.flag("--recipe", layout.path("recipes/base.toml"));
+    line.flag("--tokens", tokens.to_string())
+        .flag("--seed", base.seed.to_string())
+        .flag("--series", &base.series.name);
+    if let Some(rate) = base.size.learning_rate {
+        line.flag("--learning-rate", rate.to_string());
+    }
+    let folder = layout.base(&base.id);
+    line.flag("--out", &folder).word("--resume");
+    let kind = Kind::Base { tokens, parameters: base.parameters };
+    line.job(&format!("base-{}", base.id), folder, "done.json", &["corpus"], kind)
+}
+
+/// A cut that will be made: its short name, the rate that is asked for, and what is left.
+struct Wanted {
+    name: String,
+    rate: f64,
+    parameters: u64,
+}
+
+fn cuts_of(base: &Base<'_>, method: &Method) -> anyhow::Result<Vec<Wanted>> {
+    let layers = base.config.num_hidden_layers;
+    let mut wanted: Vec<(usize, Wanted)> = Vec::new();
+    for &blocks in &method.blocks {
+        let legal = prune::legal_rates(&base.config);
+        let Some(legal) = blocks.checked_sub(1).and_then(|at| legal.get(at)) else {
+            bail!("`blocks` holds {blocks}, expected 1 to {} for `{}`", layers - 1, base.id);
+        };
+        let name = format!("{blocks}of{layers}");
+        wanted.push((blocks, Wanted { name, rate: legal.rate.get(), parameters: legal.parameters.0 }));
+    }
+    for &rate in &method.rates {
+        let legal = prune::shapes::nearest(&base.config, rate, prune::TOLERANCE)?;
+        wanted.push((legal.dropped, Wanted { name: rate.to_string(), rate, parameters: legal.parameters.0 }));
+    }
+    wanted.sort_by_key(|(dropped, _)| *dropped);
+    if let Some(pair) = wanted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        let (first, second) = (&pair[0].1.name, &pair[1].1.name);
+        bail!("`{first}` and `{second}` both drop {} of {layers} blocks of `{}`", pair[0].0, base.id);
+    }
+    Ok(wanted.into_iter().map(|(_, wanted)| wanted).collect())
+}
+
+fn cut_job(sweep: &Sweep, layout: &Layout, base: &Base<'_>, method: &Method, cut: &Wanted) -> Planned {
+    let id = format!("{}-{}-{}", base.id, method.name, cut.name);
+    let folder = layout.path("models").join(&id);
+    let mut line = Line::new("prune");
+    line.word(layout.base(&base.id).join("model"));
+    line.flag("--method", &method.name).flag("--rate", cut.rate.to_string());
+    line.flag("--corpus", layout.corpus());
+    line.flag("--samples", sweep.calibration.samples.to_string())
+        .flag("--length", sweep.calibration.length.to_string());
+    line.flag("--seed", base.seed.to_string()).flag("--out", &folder);
+    line.job(&format!("cut-{id}"), folder, "cut.json", &[&format!("base-{}", base.id)], Kind::Cut)
+}
+
+fn run_job(
+    sweep: &Sweep,
+    layout: &Layout,
+    base: &Base<'_>,
+    cut: Option<(&Method, &Wanted)>,
+    parameters: u64,
+) -> Planned {
+    let own = layout.base(&base.id).join("model");
+    let tokens = sweep.heal.tokens(base.parameters);
+    let mut line = Line::new("train");
+    let (id, after, group) = match cut {
+        None => {
+            line.word(&own);
+            (format!("{}-none", base.id), format!("base-{}", base.id), None)
+        }
+        Some((method, cut)) => {
+            let id = format!("{}-{}-{}", base.id, method.name, cut.name);
+            line.word(layout.path("models").join(&id)).flag("--base", &own);
+            let group = (base.series.name.clone(), method.name.clone());
+            (id.clone(), format!("cut-{id}"), Some(group))
+        }
+    };
+    line.flag("--corpus", layout.corpus()).flag("--recipe", layout.path("recipes/heal.toml"));
+    line.flag("--tokens", tokens.to_string())
+        .flag("--seed", seed_of(&id, base.seed).to_string())
+        .flag("--series", &base.series.name);
+    if let Some(rate) = base.size.learning_rate {
+        line.flag("--learning-rate", rate.to_string());
+    }
+    let folder = layout.run(&id);
+    line.flag("--out", &folder).word("--resume");
+    line.job(&format!("run-{id}"), folder, "done.json", &[&after], Kind::Run { tokens, parameters, group })
+}
+
+/// Every run reads the text in an order of its own: an order that all shared would be one more thing that all have
+/// in common, and intervals from whole runs would not see it.
+fn seed_of(id: &str, seed: u64) -> u32 {
+    let digest = Sha256::digest(format!("{seed} {id}"));
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+}
+
+/// A command line in the making.
+struct Line(Vec<OsString>);
+
+impl Line {
+    fn new(command: &str) -> Self {
+        Self(vec![command.into()])
+    }
+
+    fn word(&mut self, word: impl Into<OsString>) -> &mut Self {
+        self.0.push(word.into());
+        self
+    }
+
+    fn flag(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self {
+        self.word(name).word(value.as_ref())
+    }
+
+    fn job(mut self, id: &str, folder: PathBuf, result: &str, after: &[&str], kind: Kind) -> Planned {
+        let resources = Resources { threads: 1 };
+        self.flag("--threads", resources.threads.to_string());
+        let result = folder.join(result);
+        let after = after.iter().map(ToString::to_string).collect();
+        Planned { job: Job { id: id.to_owned(), folder, result, argv: self.0, after, resources }, kind }
+    }
+}

@@ -1,0 +1,114 @@
+//! How far a sweep has come: the whole as a bar, the parts that are at work beside it, and what goes wrong at once.
+
+use std::fs::File;
+use std::io::{IsTerminal, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::Instant;
+
+use serde::Deserialize;
+
+use super::plan::Plan;
+use crate::count::grouped;
+use crate::executor::JobState;
+use crate::output::Output;
+use crate::progress::Progress;
+
+/// Longer than any line of a curve.
+const TAIL: u64 = 4096;
+
+/// Shows a sweep at work.
+pub(super) struct Watch<'a> {
+    plan: &'a Plan,
+    output: &'a Output,
+    progress: Progress,
+    begun: Instant,
+    /// Work that was done already when this began.
+    before: Option<f64>,
+    seen: Vec<JobState>,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(plan: &'a Plan, output: &'a Output) -> Self {
+        let tokens =
+            plan.jobs.iter().filter_map(|planned| planned.kind.work()).map(|(tokens, _)| tokens).sum();
+        let progress = output.progress("sweep", tokens, "tokens");
+        let seen = vec![JobState::Waiting; plan.jobs.len()];
+        Self { plan, output, progress, begun: Instant::now(), before: None, seen }
+    }
+
+    /// The jobs stand as `states` says.
+    pub(super) fn at(&mut self, states: &[JobState]) {
+        let (mut tokens, mut work, mut all, mut ended) = (0, 0.0, 0.0, 0);
+        let mut parts = Vec::new();
+        for ((planned, state), seen) in self.plan.jobs.iter().zip(states).zip(&mut self.seen) {
+            let id = &planned.job.id;
+            if let (JobState::Failed { why }, false) = (state, seen.has_ended()) {
+                self.progress.say(&format!("`{id}` failed: {why}"));
+            }
+            *seen = state.clone();
+            ended += usize::from(state.has_ended());
+            let (of, cost) = planned.kind.work().unwrap_or_default();
+            let share = match state {
+                JobState::Running if of > 0 => {
+                    let share = tokens_seen(&planned.job.folder).min(of) as f64 / of as f64;
+                    parts.push(format!("{id} {:.0} %", 100.0 * share));
+                    share
+                }
+                JobState::Running => {
+                    parts.push(id.clone());
+                    0.0
+                }
+                JobState::Waiting => 0.0,
+                _ => 1.0,
+            };
+            tokens += (share * of as f64) as u64;
+            (work, all) = (work + share * cost, all + cost);
+        }
+        let before = *self.before.get_or_insert(work);
+        let mut message = format!("{ended} of {} jobs", states.len());
+        // A terminal's bar reckons for itself.
+        if !std::io::stderr().is_terminal() && work > before {
+            let left = self.begun.elapsed().as_secs_f64() * (all - work) / (work - before);
+            message += &format!(", about {} s left", grouped(left.ceil() as u64));
+        }
+        if !parts.is_empty() {
+            message += &format!("; {}", parts.join(", "));
+        }
+        self.progress.at(tokens, &message);
+    }
+
+    /// What came of it, once all jobs have ended.
+    pub(super) fn sum_up(self) {
+        let Self { output, progress, seen, plan, .. } = self;
+        drop(progress);
+        for (planned, state) in plan.jobs.iter().zip(&seen) {
+            let id = &planned.job.id;
+            match state {
+                JobState::Failed { why } => output.warn(&format!("`{id}` failed: {why}")),
+                JobState::Skipped { because } => {
+                    output.warn(&format!("`{id}` was skipped, it needs `{because}`"));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Tokens that a run has trained on by the last whole line of its curve.
+fn tokens_seen(folder: &Path) -> u64 {
+    #[derive(Deserialize)]
+    struct Line {
+        tokens: u64,
+    }
+    let read = || -> Option<u64> {
+        let mut file = File::open(folder.join("metrics.jsonl")).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
+        let mut tail = Vec::new();
+        file.take(TAIL).read_to_end(&mut tail).ok()?;
+        let whole = &tail[..tail.iter().rposition(|&byte| byte == b'\n')?];
+        let last = whole.rsplit(|&byte| byte == b'\n').next()?;
+        Some(serde_json::from_slice::<Line>(last).ok()?.tokens)
+    };
+    read().unwrap_or(0)
+}

@@ -1,0 +1,262 @@
+//! Many runs as one: listed, run, killed, gone on with, and gathered in one table.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::workshop::{arg, command, done, names, regrow};
+
+/// Two sizes, one cut each and a control, on a little text: a second of work.
+const TINY: &str = r#"
+format = 1
+context = 32
+
+[corpus]
+grammar = { documents = 400, seed = 1 }
+vocabulary = 300
+heldout_share = 0.03
+
+[[series]]
+name = "small"
+model_type = "llama"
+[[series.sizes]]
+hidden_size = 8
+num_hidden_layers = 3
+num_attention_heads = 2
+num_key_value_heads = 1
+intermediate_size = 16
+[[series.sizes]]
+hidden_size = 16
+num_hidden_layers = 3
+num_attention_heads = 2
+num_key_value_heads = 1
+intermediate_size = 32
+
+[base]
+tokens = 6_000
+batch = 8
+learning_rate = 4e-3
+eval_points = 2
+
+[calibration]
+samples = 4
+length = 32
+
+[[methods]]
+name = "depth-block-influence"
+blocks = [1, 2]
+
+[heal]
+tokens = 3_000
+warmup = 256
+eval_points = 4
+"#;
+
+/// A folder with a recipe.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(recipe: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn recipe(&self) -> PathBuf {
+        self.path("recipe.toml")
+    }
+}
+
+fn sweep<'a>(recipe: &'a Path, out: &'a Path) -> Vec<&'a str> {
+    vec!["sweep", arg(recipe), "--out", arg(out), "--jobs", "2", "--quiet"]
+}
+
+#[test]
+fn a_sweep_lists_its_command_lines_in_an_order_they_can_be_run_in() {
+    let bench = Bench::new(&TINY.replace("blocks = [1, 2]", "rates = [0.25]"));
+    let recipe = bench.recipe();
+    let listing = done(&["sweep", arg(&recipe), "--out", "OUT", "--dry-run"]).stdout;
+    let expected = "\
+# text
+regrow grammar --documents 400 --seed 1 --out OUT/text --threads 1
+# corpus after text
+regrow tokenize OUT/text/documents.jsonl --vocabulary 300 --heldout-share 0.03 --out OUT/corpus --threads 1
+# base-small-16x3 after corpus
+regrow train --init OUT/configs/small-16x3.json --corpus OUT/corpus --recipe OUT/recipes/base.toml --tokens 6000 --seed 1 --series small --out OUT/bases/small-16x3 --resume --threads 1
+# base-small-8x3 after corpus
+regrow train --init OUT/configs/small-8x3.json --corpus OUT/corpus --recipe OUT/recipes/base.toml --tokens 6000 --seed 1 --series small --out OUT/bases/small-8x3 --resume --threads 1
+# cut-small-16x3-depth-block-influence-0.25 after base-small-16x3
+";
+    assert!(listing.starts_with(expected), "{listing}");
+    let mut before: Vec<&str> = Vec::new();
+    for line in listing.lines().filter_map(|line| line.strip_prefix("# ")) {
+        let (id, after) = line.split_once(" after ").unwrap_or((line, ""));
+        assert!(after.split(", ").all(|needed| needed.is_empty() || before.contains(&needed)), "{line}");
+        assert!(!before.contains(&id), "{id} twice");
+        before.push(id);
+    }
+    // Text, corpus, two bases, and for each base one cut, one run and one control.
+    assert_eq!(before.len(), 4 + 2 * 3);
+    assert!(!Path::new("OUT").exists());
+}
+
+#[test]
+fn a_sweep_heals_every_cut_and_gathers_the_points() {
+    let bench = Bench::new(TINY);
+    let (recipe, out) = (bench.recipe(), bench.path("out"));
+    let report = done(&[&sweep(&recipe, &out)[..], &["--json"]].concat()).json();
+    assert_eq!(report["left_out"], serde_json::json!([]));
+    let runs = [
+        "small-16x3-depth-block-influence-1of3",
+        "small-16x3-depth-block-influence-2of3",
+        "small-16x3-none",
+        "small-8x3-depth-block-influence-1of3",
+        "small-8x3-depth-block-influence-2of3",
+        "small-8x3-none",
+    ];
+    assert_eq!(report["runs"], serde_json::json!(runs));
+    assert_eq!(names(&out.join("runs")), runs);
+    assert_eq!(fs::read_to_string(out.join("recipe.toml")).unwrap(), TINY);
+    let table = fs::read_to_string(out.join("points.csv")).unwrap();
+    let mut lines = table.lines();
+    let heading = "series,method,run,n0,rate,loss0,tokens,loss,phase,learning_rate,base";
+    assert_eq!(lines.next().unwrap(), heading);
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    assert!(rows.iter().all(|row| row.len() == 11 && row[0] == "small" && row[9] == "0.004"), "{table}");
+    for run in runs {
+        let own: Vec<_> = rows.iter().filter(|row| row[2] == run).collect();
+        assert_eq!(own.len(), 4, "{run}");
+        let number = |row: &[&str], column: usize| row[column].parse::<f64>().unwrap();
+        let control = run.ends_with("none");
+        for row in &own {
+            assert_eq!(row[1], if control { "none" } else { "depth-block-influence" });
+            assert_eq!(number(row, 4) == 0.0, control, "{row:?}");
+            assert!(number(row, 6) > 0.0 && number(row, 5) > 3.0, "{row:?}");
+            assert!(run.starts_with(row[10]), "{row:?}");
+            // One base, one loss before pruning.
+            let base = rows.iter().filter(|other| other[10] == row[10]);
+            assert!(base.clone().all(|other| (other[5], other[3]) == (row[5], row[3])), "{table}");
+        }
+        assert!(own.windows(2).all(|pair| number(pair[0], 6) < number(pair[1], 6)));
+        assert!(own.iter().all(|row| ["warmup", "constant"].contains(&row[8])));
+    }
+    // What is done is not done again.
+    let dates = |folder: &Path| fs::metadata(folder.join("done.json")).unwrap().modified().unwrap();
+    let before = dates(&out.join("runs").join(runs[0]));
+    done(&sweep(&recipe, &out));
+    assert_eq!(before, dates(&out.join("runs").join(runs[0])));
+    let listing = done(&["sweep", arg(&recipe), "--out", arg(&out), "--dry-run"]).stdout;
+    assert!(
+        listing.lines().filter(|line| line.starts_with("# ")).all(|line| line.ends_with(", done")),
+        "{listing}"
+    );
+}
+
+#[test]
+fn a_killed_sweep_goes_on_to_the_same_table() {
+    let bench = Bench::new(TINY);
+    let (recipe, whole, killed) = (bench.recipe(), bench.path("whole"), bench.path("killed"));
+    done(&sweep(&recipe, &whole));
+    // Killed as soon as something new is there: text, corpus, bases, runs.
+    for awaited in ["text/grammar.json", "bases", "models", "runs"] {
+        let mut child = command(&sweep(&recipe, &killed)).spawn().unwrap();
+        let begin = Instant::now();
+        while !killed.join(awaited).exists() && child.try_wait().unwrap().is_none() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "no `{awaited}`");
+            sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    done(&sweep(&recipe, &killed));
+    let table = |out: &Path| fs::read(out.join("points.csv")).unwrap();
+    assert!(table(&whole) == table(&killed), "the tables differ");
+}
+
+#[test]
+fn a_job_that_fails_is_named_and_what_needs_it_is_skipped() {
+    let bench = Bench::new(TINY);
+    let (recipe, out) = (bench.recipe(), bench.path("out"));
+    done(&sweep(&recipe, &out));
+    // One base is lost and cannot be made again, as a file stands in the way.
+    for name in ["bases/small-8x3", "runs/small-8x3-none", "runs/small-8x3-depth-block-influence-1of3"] {
+        fs::remove_dir_all(out.join(name)).unwrap();
+    }
+    fs::write(out.join("bases/small-8x3"), "in the way").unwrap();
+    let ran = regrow(&sweep(&recipe, &out));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("`base-small-8x3` failed: "), "{}", ran.stderr);
+    let skipped = "`run-small-8x3-none` was skipped, it needs `base-small-8x3`";
+    assert!(ran.stderr.contains(skipped), "{}", ran.stderr);
+    let table = fs::read_to_string(out.join("points.csv")).unwrap();
+    assert!(table.contains("small-8x3-depth-block-influence-2of3") && !table.contains("small-8x3-none"));
+    // Without a third run there is nothing left to fit.
+    fs::remove_dir_all(out.join("runs/small-8x3-depth-block-influence-2of3")).unwrap();
+    fs::remove_dir_all(out.join("models")).unwrap();
+    let ran = regrow(&sweep(&recipe, &out));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 of 4 runs of series `small`"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_folder_of_something_else_is_refused() {
+    let bench = Bench::new(TINY);
+    let (recipe, out) = (bench.recipe(), bench.path("out"));
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("photo"), "a cat").unwrap();
+    let ran = regrow(&sweep(&recipe, &out));
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("already exists"), "{}", ran.stderr);
+    assert_eq!(names(&out), ["photo"]);
+    fs::rename(out.join("photo"), out.join("recipe.toml")).unwrap();
+    assert!(regrow(&sweep(&recipe, &out)).stderr.contains("is not a sweep"));
+    fs::write(out.join("recipe.toml"), TINY.replace("6_000", "7_000")).unwrap();
+    let ran = regrow(&sweep(&recipe, &out));
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("was begun with another recipe"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_sweep_that_makes_no_sense_says_what_is_wrong() {
+    for (from, to, said) in [
+        ("format = 1", "format = 2", "`format` is 2, expected 1"),
+        ("format = 1", "", "`format = 1` is missing"),
+        ("context = 32", "contexts = 32", "unknown field `contexts`"),
+        ("context = 32", "context = 1", "`context` is 1, expected 2 to 16777216"),
+        ("vocabulary = 300", "vocabulary = 300\nvocabularies = 3", "unknown field `vocabularies`"),
+        ("grammar = { documents = 400, seed = 1 }", "", "`corpus` names no text"),
+        ("grammar = {", "inputs = [\"a\"]\ngrammar = {", "`corpus` names its text twice"),
+        ("heldout_share = 0.03", "heldout_share = 1.0", "held-out share of 1"),
+        ("name = \"small\"", "name = \"../small\"", "series name `../small`"),
+        ("model_type = \"llama\"", "model_type = \"mamba\"", "`mamba`, expected `llama` or `qwen2`"),
+        ("hidden_size = 16", "hidden_size = 8", "`sizes` holds `8x3` twice"),
+        ("hidden_size = 16", "hidden_size = 15", "hidden_size"),
+        ("tokens = 6_000", "steps = 6_000", "unknown field `steps`"),
+        ("tokens = 6_000", "", "neither `tokens` nor `tokens_per_parameter`"),
+        ("tokens = 6_000", "tokens = 6_000\ntokens_per_parameter = 20", "expected one"),
+        ("tokens = 6_000", "tokens_per_parameter = nan", "`tokens_per_parameter` is NaN"),
+        ("tokens = 6_000", "tokens = 6_000\nseed = 3", "`seed` is the same for the whole sweep"),
+        ("name = \"depth-block-influence\"", "name = \"magic\"", "magic"),
+        ("name = \"depth-block-influence\"", "name = \"depth-list\"", "takes a list of blocks"),
+        ("blocks = [1, 2]", "blocks = [1, 3]", "`blocks` holds 3, expected 1 to 2"),
+        ("blocks = [1, 2]", "blocks = [1, 1]", "both drop 1 of 3 blocks"),
+        ("blocks = [1, 2]", "", "needs either `rates` or `blocks`"),
+        ("blocks = [1, 2]", "rates = [1.5]", "holds 1.5, expected above 0 and below 1"),
+        ("blocks = [1, 2]", "rates = [0.4]", "0.4"),
+    ] {
+        assert!(TINY.contains(from), "{from}");
+        let bench = Bench::new(&TINY.replacen(from, to, 1));
+        let (recipe, out) = (bench.recipe(), bench.path("out"));
+        let ran = regrow(&["sweep", arg(&recipe), "--out", arg(&out)]);
+        assert_eq!(ran.code, 1, "{to}: {}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{to}: no `{said}` in {}", ran.stderr);
+        assert!(!out.exists(), "{to}");
+    }
+}
