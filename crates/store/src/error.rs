@@ -1,4 +1,4 @@
-//! What can be wrong with a run folder.
+//! What can be wrong with a run folder or a points table.
 
 use std::path::PathBuf;
 
@@ -86,10 +86,67 @@ pub enum Error {
         /// What its writer says.
         why: String,
     },
+    /// A points table lacks columns.
+    #[error("`{}` has no column {}, which form `{form}` needs; it has {}", path.display(), quoted(missing), quoted(found))]
+    Columns {
+        /// The table.
+        path: PathBuf,
+        /// The columns that are missing.
+        missing: Vec<&'static str>,
+        /// The form that is to be fitted.
+        form: String,
+        /// The first columns that are there.
+        found: Vec<String>,
+    },
+    /// A cell of a points table does not hold what its column does.
+    #[error("`{}` row {row}: `{column}` is `{found}`, expected {expected}", path.display())]
+    Cell {
+        /// The table.
+        path: PathBuf,
+        /// The row, counted from 1, without the header.
+        row: usize,
+        /// The column.
+        column: &'static str,
+        /// The beginning of what stands there.
+        found: String,
+        /// What should.
+        expected: &'static str,
+    },
+    /// A folder without runs.
+    #[error("`{}` holds no run folder", path.display())]
+    NoRuns {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A run that is needed cannot be read.
+    #[error("run `{}` cannot be used: {why}", path.display())]
+    Broken {
+        /// The run folder.
+        path: PathBuf,
+        /// Why, naming the file.
+        why: String,
+    },
+    /// Two runs of one group whose losses cannot be compared.
+    #[error("runs `{}` and `{}` have not the same {what}, expected one in a group", first.display(), second.display())]
+    NotAlike {
+        /// The run that came first.
+        first: PathBuf,
+        /// The run that differs.
+        second: PathBuf,
+        /// In what.
+        what: &'static str,
+    },
 }
 
 /// The result of an operation on a run folder.
 pub type Result<T> = std::result::Result<T, Error>;
+
+fn quoted<T: std::fmt::Display>(names: &[T]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+    }
+}
 
 fn list(differences: &[Difference]) -> String {
     let line = |d: &Difference| format!("`{}` was {}, is {}", d.key, d.here, d.there);

@@ -1,4 +1,4 @@
-//! Where runs are kept: the only reader and writer of run folders.
+//! Where runs are kept: the only reader and writer of run folders and points tables.
 //!
 //! ```text
 //! spec.toml            what the run is, resolved; its hash is the run's id
@@ -22,6 +22,8 @@ mod curve_file;
 mod error;
 mod files;
 mod folder;
+mod points;
+mod run_points;
 #[cfg(test)]
 mod sample;
 mod summary;
@@ -31,5 +33,7 @@ mod writer;
 pub use disk::Existing;
 pub use error::{Error, Result};
 pub use folder::RunFolder;
+pub use points::{PointRow, points_csv, read_points};
+pub use run_points::{LeftOutRun, RunPoints, run_points};
 pub use summary::{RunState, RunSummary, runs};
 pub use writer::RunWriter;

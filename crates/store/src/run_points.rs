@@ -1,0 +1,182 @@
+//! From run folders to points: the held-out curves of runs that can be compared.
+
+use std::path::{Path, PathBuf};
+
+use crate::points::PointRow;
+use crate::summary::{RunState, runs};
+use crate::{Error, Result, RunFolder};
+
+/// The points of many runs, and the runs that gave none.
+#[derive(Clone, Debug, Default)]
+pub struct RunPoints {
+    /// The points, by run and tokens.
+    pub rows: Vec<PointRow>,
+    /// Runs that were left out.
+    pub left_out: Vec<LeftOutRun>,
+}
+
+/// A run without points to fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOutRun {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Why, for a person.
+    pub why: String,
+}
+
+/// Every held-out point of the runs under `folder`, or of `folder` itself if it is a run.
+///
+/// Runs that are not done, or that do not know the loss before pruning, as those trained from scratch, are left out.
+///
+/// # Errors
+/// Where there is no run, a run cannot be read, or the runs of one series and method were measured differently.
+pub fn run_points(folder: &Path) -> Result<RunPoints> {
+    let mut found = RunPoints::default();
+    let mut compared: Vec<RunFolder> = Vec::new();
+    let summaries = runs(folder)?;
+    if summaries.is_empty() {
+        return Err(Error::NoRuns { path: folder.to_path_buf() });
+    }
+    for summary in summaries {
+        let path = summary.path;
+        let why = match summary.state {
+            RunState::Broken { why } => return Err(Error::Broken { path, why }),
+            RunState::Resumable { step } => {
+                Some(format!("it is not done; its last checkpoint is of step {step}"))
+            }
+            RunState::Done(_) => match summary.record.is_some_and(|record| record.loss0.is_some()) {
+                true => None,
+                false => Some("it does not know the loss before pruning".to_owned()),
+            },
+        };
+        if let Some(why) = why {
+            found.left_out.push(LeftOutRun { path, why });
+            continue;
+        }
+        let run = RunFolder::open(&path)?;
+        let group = |run: &RunFolder| (run.record().series.clone(), run.method());
+        match compared.iter().find(|other| group(other) == group(&run)) {
+            Some(other) => run.check_alike(other)?,
+            None => compared.push(run.clone()),
+        }
+        found.rows.extend(run.point_rows()?);
+    }
+    Ok(found)
+}
+
+impl RunFolder {
+    /// The held-out points after the first step; none where the loss before pruning is unknown.
+    pub fn point_rows(&self) -> Result<Vec<PointRow>> {
+        let record = self.record();
+        let Some(loss0) = record.loss0 else { return Ok(Vec::new()) };
+        let path = self.path().canonicalize().unwrap_or_else(|_| self.path().to_path_buf());
+        let run =
+            path.file_name().map_or_else(|| record.id.clone(), |name| name.to_string_lossy().into_owned());
+        let rows = self.points()?.into_iter().filter(|point| point.tokens.0 > 0).filter_map(|point| {
+            Some(PointRow {
+                series: record.series.clone(),
+                method: self.method(),
+                run: run.clone(),
+                base: Some(record.base.clone()),
+                n0: record.n0.0 as f64,
+                rate: record.rate.get(),
+                loss0: loss0.0,
+                tokens: point.tokens.0 as f64,
+                loss: point.eval_loss?,
+                phase: Some(point.phase),
+                learning_rate: point.learning_rate,
+                weight: None,
+                repeated: point.repeated,
+            })
+        });
+        Ok(rows.collect())
+    }
+
+    /// Whether the held-out losses of two runs can be compared: of one text, cut into the same tokens and read the
+    /// same way.
+    pub fn check_alike(&self, other: &RunFolder) -> Result<()> {
+        let (x, y) = (self.spec(), other.spec());
+        let (a, b) = (&x.evaluation, &y.evaluation);
+        let way = |e: &ledger::Evaluation| (e.convention, e.context, e.stride, e.tokens);
+        for (what, same) in [
+            ("held-out text", x.heldout == y.heldout),
+            ("tokenizer", x.tokenizer == y.tokenizer),
+            ("way to measure held-out loss", way(a) == way(b)),
+        ] {
+            if !same {
+                let (first, second) = (other.path().to_path_buf(), self.path().to_path_buf());
+                return Err(Error::NotAlike { first, second, what });
+            }
+        }
+        Ok(())
+    }
+
+    /// The pruning method; `none` where nothing was pruned.
+    fn method(&self) -> String {
+        let record = self.record();
+        if record.rate.get() == 0.0 { "none".to_owned() } else { record.method.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use ledger::{Nats, RunRecord, RunSpec};
+
+    use super::*;
+    use crate::Existing;
+    use crate::sample::{done, point, record, spec};
+
+    fn make(path: &Path, spec: &RunSpec, record: &RunRecord, is_done: bool) {
+        let record = RunRecord { id: spec.id(), ..record.clone() };
+        let mut run = RunFolder::create(path, Existing::Refuse, spec, "", &record, None).unwrap();
+        (0..5).for_each(|step| run.append(&point(step)).unwrap());
+        if is_done {
+            run.finish(&done()).unwrap();
+        }
+    }
+
+    #[test]
+    fn done_runs_give_their_held_out_points_and_the_others_are_named() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        make(&path("a"), &spec(), &record(), true);
+        make(&path("b-killed"), &spec(), &record(), false);
+        make(&path("c-scratch"), &spec(), &RunRecord { loss0: None, ..record() }, true);
+        let found = run_points(root.path()).unwrap();
+        let rows: Vec<_> = found.rows.iter().map(|row| (row.run.as_str(), row.tokens, row.loss)).collect();
+        assert_eq!(rows, [("a", 1024.0, 4.0 / 3.0 + 0.5), ("a", 2048.0, 4.0 / 5.0 + 0.5)]);
+        let row = &found.rows[0];
+        assert_eq!((row.n0, row.rate, row.loss0, row.method.as_str()), (1000.0, 0.15, 1.25, "depth-list"));
+        let names: Vec<_> = found.left_out.iter().map(|run| run.path.clone()).collect();
+        assert_eq!(names, [path("b-killed"), path("c-scratch")]);
+        assert!(found.left_out[0].why.contains("not done"), "{found:?}");
+    }
+
+    #[test]
+    fn runs_measured_differently_are_refused_and_so_are_broken_ones() {
+        let other: [(fn(&mut RunSpec), &str); 3] = [
+            (|spec| spec.heldout = "zz".into(), "held-out text"),
+            (|spec| spec.tokenizer = "zz".into(), "tokenizer"),
+            (|spec| spec.evaluation.context = 32, "way to measure"),
+        ];
+        for (change, what) in other {
+            let root = tempfile::tempdir().unwrap();
+            let mut changed = spec();
+            change(&mut changed);
+            make(&root.path().join("a"), &spec(), &record(), true);
+            make(&root.path().join("b"), &changed, &RunRecord { loss0: Some(Nats(1.0)), ..record() }, true);
+            let error = run_points(root.path()).unwrap_err().to_string();
+            assert!(error.contains(what) && error.contains("/a`") && error.contains("/b`"), "{error}");
+        }
+        let root = tempfile::tempdir().unwrap();
+        assert!(matches!(run_points(root.path()), Err(Error::NoRuns { .. })));
+        make(&root.path().join("a"), &spec(), &record(), true);
+        let file = root.path().join("a/record.json");
+        let text = fs::read_to_string(&file).unwrap().replacen("\"format\": 1", "\"format\": 9", 1);
+        fs::write(&file, text).unwrap();
+        let error = run_points(root.path()).unwrap_err().to_string();
+        assert!(error.contains("record.json` has format 9, expected 1"), "{error}");
+    }
+}
