@@ -4,7 +4,7 @@
 Works in a copy of the workspace, so the tree is never touched. Fails where a mutation's text is not found exactly
 once, where it does not compile, or where no test notices it. Prints a table for docs/log.md.
 
-    scripts/mutate_backward.py [--committed] [--target FOLDER] [--only WORD]
+    scripts/mutate_backward.py [--commit COMMIT] [--target FOLDER] [--only WORD]
 """
 
 import argparse
@@ -133,11 +133,11 @@ def rounds(mutations):
     return groups
 
 
-def copy_workspace(folder, committed):
+def copy_workspace(folder, commit):
     names = ("Cargo.toml", "Cargo.lock", "crates", "testdata")
     folder.mkdir()
-    if committed:
-        archive = subprocess.run(["git", "archive", "HEAD", *names], cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    if commit:
+        archive = subprocess.run(["git", "archive", commit, *names], cwd=ROOT, stdout=subprocess.PIPE, check=True)
         subprocess.run(["tar", "-x"], cwd=folder, input=archive.stdout, check=True)
         return
     for name in names:
@@ -148,14 +148,14 @@ def copy_workspace(folder, committed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--target", type=Path, help="where to build; a temporary folder if not given")
-    parser.add_argument("--committed", action="store_true", help="take the last commit, not the files as they lie")
+    parser.add_argument("--commit", help="take this commit, not the files as they lie")
     parser.add_argument("--only", default="", help="mutations whose operation contains this word")
     options = parser.parse_args()
     chosen = [mutation for mutation in MUTATIONS if options.only in mutation[0]]
     missed = []
     with tempfile.TemporaryDirectory(prefix="mutate-") as temporary:
         folder = Path(temporary, "workspace")
-        copy_workspace(folder, options.committed)
+        copy_workspace(folder, options.commit)
         target = (options.target or Path(temporary, "target")).resolve()
         for operation, dropped, path, text, _, _ in chosen:
             found = Path(folder, path).read_text().count(text)
