@@ -25,7 +25,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         law: &law,
         rows: &rows,
         runs: &[],
-        left_out: &[LeftOut { run: "w32-0.35".into(), why: "it was killed at step 120 and has no `done.json`".into() }],
+        left_out: &[LeftOut {
+            run: "w32-0.35".into(),
+            why: "it was killed at step 120 and has no `done.json`".into(),
+        }],
         entropy: Some(Entropy { nats: ENTROPY, standard_error: Some(0.004) }),
         facts: &[fact("command", "cargo run -p regrow-report --example page"), fact("seed", "7")],
     };

@@ -114,7 +114,10 @@ mod tests {
 
     #[test]
     fn the_exact_number_stands_beside_the_short_one() {
-        assert_eq!(nats(-0.012_345_678_901_2).into_string(), r#"<data value="-0.0123456789012">−0.0123</data>"#);
+        assert_eq!(
+            nats(-0.012_345_678_901_2).into_string(),
+            r#"<data value="-0.0123456789012">−0.0123</data>"#
+        );
         assert_eq!(percent(0.9).into_string(), r#"<data value="0.9">90 %</data>"#);
     }
 }

@@ -126,7 +126,9 @@ fn document(input: &Input<'_>) -> Markup {
 /// All about one law.
 fn section(input: &Input<'_>, group: &GroupLaw, number: usize, several: bool) -> Markup {
     let of = |what: &str| match several {
-        true => html! { (what) small { " · " bdi { (shown(&group.series)) } ", " bdi { (shown(&group.method)) } } },
+        true => {
+            html! { (what) small { " · " bdi { (shown(&group.series)) } ", " bdi { (shown(&group.method)) } } }
+        }
         false => html! { (what) },
     };
     html! {

@@ -20,9 +20,9 @@ pub struct Table {
 }
 
 /// One column.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Column {
-    heading: String,
+    heading: Markup,
     unit: Option<String>,
     align: Align,
 }
@@ -39,7 +39,12 @@ pub enum Align {
 impl Column {
     /// A column without a unit.
     pub fn new(heading: &str, align: Align) -> Self {
-        Self { heading: heading.to_owned(), unit: None, align }
+        Self::headed(html! { (shown(heading)) }, align)
+    }
+
+    /// A column whose heading holds a number.
+    pub(crate) fn headed(heading: Markup, align: Align) -> Self {
+        Self { heading, unit: None, align }
     }
 
     /// The unit of every number in it.
@@ -83,7 +88,7 @@ impl Table {
                         tr {
                             @for column in &self.columns {
                                 th scope="col" class=[class(column)] {
-                                    (shown(&column.heading))
+                                    (column.heading)
                                     @if let Some(unit) = &column.unit { " " small { (shown(unit)) } }
                                 }
                             }

@@ -31,7 +31,8 @@ pub(crate) fn full(text: &str) -> String {
 
 fn is_wild(c: char) -> bool {
     let control = c.is_control() && !matches!(c, '\n' | '\t');
-    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}');
+    let turns =
+        matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}');
     let no_character = matches!(c as u32 & 0xffff, 0xfffe | 0xffff) || matches!(c, '\u{fdd0}'..='\u{fdef}');
     control || turns || no_character
 }

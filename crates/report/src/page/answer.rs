@@ -23,7 +23,7 @@ pub(super) fn header(group: &GroupLaw) -> Markup {
         };
     };
     html! {
-        (headline(group, plan))
+        h1 { (headline(group, plan)) }
         (lead(group, plan))
         (why_not(group, plan))
     }
@@ -31,7 +31,9 @@ pub(super) fn header(group: &GroupLaw) -> Markup {
 
 /// The answer in a few words, for a picture.
 pub(super) fn short(group: &GroupLaw) -> String {
-    let Some(plan) = first_asked(group) else { return "The data cannot tell how many tokens are enough".to_owned() };
+    let Some(plan) = first_asked(group) else {
+        return "The data cannot tell how many tokens are enough".to_owned();
+    };
     let place = format!("{} at rate {}", short_count(plan.place.n0), short_rate(plan.place.rate));
     let level = significant(100.0 * group.level, 3);
     match (plan.enough.value, plan.enough.interval) {
@@ -41,7 +43,9 @@ pub(super) fn short(group: &GroupLaw) -> String {
             short_count(low),
             short_count(high)
         ),
-        (Some(tokens), None) => format!("{} tokens are enough for {place}, without an interval", short_count(tokens)),
+        (Some(tokens), None) => {
+            format!("{} tokens are enough for {place}, without an interval", short_count(tokens))
+        }
         (None, Some([low, high])) => {
             format!("Between {} and {} tokens are enough for {place}", short_count(low), short_count(high))
         }
@@ -49,38 +53,29 @@ pub(super) fn short(group: &GroupLaw) -> String {
     }
 }
 
+/// The answer as a sentence.
 fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
-    let subject = html! {
-        (count(plan.place.n0)) " parameters pruned at rate " (rate(plan.place.rate))
-    };
+    let subject = html! { (count(plan.place.n0)) " parameters pruned at rate " (rate(plan.place.rate)) };
     let rule = html! { "the next doubling buys less than " (plain(plan.doubling_gain)) " nats" };
     let level = percent(group.level);
     match (plan.enough.value, plan.enough.interval, plan.enough.hull) {
         (Some(tokens), Some(ends), _) => html! {
-            h1 {
-                strong { (count(tokens)) " tokens" } " are enough for " (subject) ": " (rule)
-                " (" (level) " interval " (interval(ends, count)) ")."
-            }
+            strong { (count(tokens)) " tokens" } " are enough for " (subject) ": " (rule)
+            " (" (level) " interval " (interval(ends, count)) ")."
         },
         (Some(tokens), None, _) => html! {
-            h1 {
-                strong { (count(tokens)) " tokens" } " look enough for " (subject) ": " (rule)
-                ". The data cannot tell how sure that is."
-            }
+            strong { (count(tokens)) " tokens" } " look enough for " (subject) ": " (rule)
+            ". The data cannot tell how sure that is."
         },
         (None, Some(ends), _) => html! {
-            h1 {
-                "Somewhere from " strong { (interval(ends, count)) " tokens" } " are enough for " (subject)
-                ": the data give a range (" (level) "), no single number."
-            }
+            "Somewhere from " strong { (interval(ends, count)) " tokens" } " are enough for " (subject)
+            ": the data give a range (" (level) "), no single number."
         },
         (None, None, Some(ends)) => html! {
-            h1 {
-                "Anything from " strong { (interval(ends, count)) " tokens" } " could be enough for " (subject)
-                ": the data leave several laws open."
-            }
+            "Anything from " strong { (interval(ends, count)) " tokens" } " could be enough for " (subject)
+            ": the data leave several laws open."
         },
-        (None, None, None) => html! { h1 { "The data cannot tell how many tokens are enough for " (subject) "." } },
+        (None, None, None) => html! { "The data cannot tell how many tokens are enough for " (subject) "." },
     }
 }
 
@@ -160,7 +155,10 @@ pub(super) fn section(group: &GroupLaw, number: usize, with_sentence: bool) -> M
     let Some(first) = group.decisions.first() else { return html! { p { "The data cannot tell." } } };
     let simulated = group.warnings.iter().any(|warning| warning.code == "simulated-intervals");
     html! {
-        @if with_sentence { p.lead { (full(&short(group))) } }
+        @if with_sentence && let Some(plan) = first_asked(group) {
+            p.lead { (headline(group, plan)) }
+            (why_not(group, plan))
+        }
         p {
             "Enough is where doubling the tokens buys less than " (plain(first.doubling_gain)) " nats. Each row is one pruned model: its size "
             "before pruning and the rate at which it was pruned. Whiskers hold the law's own value with a probability of "
@@ -202,7 +200,8 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
     // An interval may reach to the ends of the world; the picture shows how it leaves the data.
     let near = |x: &f64| (measured[0] / FARTHEST..=measured[1] * FARTHEST).contains(x);
     let told = rows.iter().flat_map(|row| row.interval.into_iter().flatten().chain(row.value));
-    let x = Axis::around("tokens that are enough", Scale::Log, Unit::Count, told.filter(near).chain(measured))?;
+    let x =
+        Axis::around("tokens that are enough", Scale::Log, Unit::Count, told.filter(near).chain(measured))?;
     let said = |row: &WhiskerRow| {
         let size = row.heading.as_ref().map_or_else(String::new, |size| format!("{size} parameters, "));
         format!("{size}{}: {} {}", row.name, row.said, row.more)

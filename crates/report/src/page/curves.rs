@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::Input;
 use super::place::{self, by_size, is_at, is_size};
-use crate::number::{count, nats, percent, short_count, short_rate};
+use crate::number::{count, nats, percent, rate, short_count, short_rate};
 use crate::plot::{Axis, Layer, Plot, Scale, Tone, Unit};
 use crate::table::{Align, Column, Table};
 use crate::text::shown;
@@ -20,7 +20,8 @@ const FARTHEST: f64 = 4.0;
 pub(super) struct Panel<'a> {
     pub(super) plot: Plot,
     heading: Markup,
-    rows: Vec<(String, &'a TableRow)>,
+    /// Without a rate stand the controls.
+    rows: Vec<(Option<f64>, &'a TableRow)>,
 }
 
 /// Every size's figure with its data table.
@@ -39,6 +40,7 @@ pub(super) fn figures(input: &Input<'_>, group: &GroupLaw, number: usize) -> Mar
                 figure {
                     h3 { (panel.heading) }
                     (panel.plot.inline(&format!("curve-{number}-{i}")))
+                    (control(panel))
                     details { summary { "The measured numbers" } (numbers(panel)) }
                 }
             }
@@ -58,7 +60,12 @@ fn token_axis(group: &GroupLaw) -> Option<Axis> {
     let [low, high] = group.ranges.get("tokens").copied()?;
     let enough = group.decisions.iter().filter_map(|plan| plan.enough.value);
     let near = enough.filter(|tokens| *tokens < FARTHEST * high).map(|tokens| tokens * 1.15);
-    Axis::around("post-training tokens", Scale::Log, Unit::Count, near.filter(|x| *x > low).chain([low, high]))
+    Axis::around(
+        "post-training tokens",
+        Scale::Log,
+        Unit::Count,
+        near.filter(|x| *x > low).chain([low, high]),
+    )
 }
 
 fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> Option<Panel<'a>> {
@@ -77,7 +84,8 @@ fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> O
         let tone = Tone::Series(i);
         let curve = place::curve(group, plan.place, x.range());
         let label = format!("rate {}", short_rate(plan.place.rate));
-        let measured: Vec<&TableRow> = input.rows.iter().filter(|row| is_at(row, group, &plan.place)).collect();
+        let measured: Vec<&TableRow> =
+            input.rows.iter().filter(|row| is_at(row, group, &plan.place)).collect();
         heights.extend(measured.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
         heights.extend(curve.line.last().map(|point| point[1]));
         layers.insert(1, Layer::Band { tone, ends: curve.band });
@@ -85,14 +93,15 @@ fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> O
         marks.extend(points(tone, &label, &measured));
         marks.extend(enough(tone, &label, plan));
         bases.extend(measured.iter().filter_map(|row| row.base.as_deref()));
-        rows.extend(measured.iter().map(|row| (short_rate(row.rate), *row)));
+        rows.extend(measured.iter().map(|row| (Some(row.rate), *row)));
     }
-    let controls: Vec<&TableRow> = input.rows.iter().filter(|row| is_control(row, &group.series, n0)).collect();
+    let controls: Vec<&TableRow> =
+        input.rows.iter().filter(|row| is_control(row, &group.series, n0)).collect();
     if !controls.is_empty() {
         heights.extend(controls.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
         layers.extend(control_lines(&controls));
         layers.extend(points(Tone::Control, "control", &controls));
-        rows.extend(controls.iter().map(|row| ("control".to_owned(), *row)));
+        rows.extend(controls.iter().map(|row| (None, *row)));
     }
     layers.extend(marks);
     let span = heights.iter().copied().fold(f64::NEG_INFINITY, f64::max)
@@ -119,14 +128,21 @@ fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> O
 
 fn points(tone: Tone, label: &str, rows: &[&TableRow]) -> Vec<Layer> {
     let said = |row: &&TableRow| {
-        ([row.tokens, row.loss], format!("{label}: {:.4} nats after {} tokens", row.loss, short_count(row.tokens)))
+        (
+            [row.tokens, row.loss],
+            format!("{label}: {:.4} nats after {} tokens", row.loss, short_count(row.tokens)),
+        )
     };
     let layer = |aside: bool| Layer::Points {
         tone,
         points: rows.iter().filter(|row| is_aside(row) == aside).map(said).collect(),
         aside,
     };
-    [true, false].map(layer).into_iter().filter(|layer| !matches!(layer, Layer::Points { points, .. } if points.is_empty())).collect()
+    [true, false]
+        .map(layer)
+        .into_iter()
+        .filter(|layer| !matches!(layer, Layer::Points { points, .. } if points.is_empty()))
+        .collect()
 }
 
 fn enough(tone: Tone, label: &str, plan: &Plan) -> Option<Layer> {
@@ -166,7 +182,9 @@ fn description(title: &str, size: &[&Plan]) -> String {
         let Place { rate, .. } = plan.place;
         let then = plan.loss_then.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
         match plan.enough.value {
-            Some(tokens) => format!("rate {}: {} tokens are enough{then}", short_rate(rate), short_count(tokens)),
+            Some(tokens) => {
+                format!("rate {}: {} tokens are enough{then}", short_rate(rate), short_count(tokens))
+            }
             None => format!("rate {}: no single number", short_rate(rate)),
         }
     };
@@ -174,29 +192,47 @@ fn description(title: &str, size: &[&Plan]) -> String {
     format!("Held-out loss against post-training tokens for {title} before pruning. {}.", all.join("; "))
 }
 
+/// What the tokens did to the unpruned model: that part of a fall is not healing.
+fn control(panel: &Panel<'_>) -> Markup {
+    let controls =
+        panel.rows.iter().filter(|(rate, row)| rate.is_none() && !is_aside(row)).map(|(_, row)| *row);
+    let Some(last) = controls.max_by(|a, b| a.tokens.total_cmp(&b.tokens)) else { return html! {} };
+    html! {
+        figcaption {
+            "Unpruned, the model itself went from " (nats(last.loss0)) " to " (nats(last.loss)) " in " (count(last.tokens)) " tokens."
+        }
+    }
+}
+
 /// Losses by tokens and rate.
 fn numbers(panel: &Panel<'_>) -> Markup {
-    let mut names: Vec<&str> = Vec::new();
-    let mut by_tokens: BTreeMap<u64, BTreeMap<&str, Vec<&TableRow>>> = BTreeMap::new();
-    for (name, row) in &panel.rows {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
+    // The bits of positive numbers stand in the order of the numbers.
+    let key = |rate: Option<f64>| rate.map(f64::to_bits);
+    let mut rates: Vec<Option<f64>> = Vec::new();
+    let mut by_tokens: BTreeMap<u64, Vec<(Option<u64>, &TableRow)>> = BTreeMap::new();
+    for (rate, row) in &panel.rows {
+        if !rates.iter().any(|known| key(*known) == key(*rate)) {
+            rates.push(*rate);
         }
-        // The bits of positive numbers stand in the order of the numbers.
-        by_tokens.entry(row.tokens.to_bits()).or_default().entry(name).or_default().push(row);
+        by_tokens.entry(row.tokens.to_bits()).or_default().push((key(*rate), *row));
     }
-    let column = |name: &&str| match *name {
-        "control" => Column::new("control", Align::Right).unit("nats per token"),
-        name => Column::new(&format!("rate {name}"), Align::Right).unit("nats per token"),
-    };
-    let columns = [Column::new("tokens", Align::Right)].into_iter().chain(names.iter().map(column));
-    let mut table = Table::new(&format!("Held-out loss, {} before pruning", panel.plot.title), columns);
-    for (tokens, losses) in &by_tokens {
-        let cell = |name: &&str| {
-            let rows = losses.get(name).map(Vec::as_slice).unwrap_or_default();
-            html! { @for (i, row) in rows.iter().enumerate() { @if i > 0 { ", " } (nats(row.loss)) @if is_aside(row) { "*" } } }
+    let column = |of: &Option<f64>| {
+        let heading = match of {
+            Some(of) => html! { "rate " (rate(*of)) },
+            None => html! { "control" },
         };
-        table.push([count(f64::from_bits(*tokens))].into_iter().chain(names.iter().map(cell)).collect());
+        Column::headed(heading, Align::Right).unit("nats per token")
+    };
+    let columns = [Column::new("tokens", Align::Right)].into_iter().chain(rates.iter().map(column));
+    let mut table = Table::new("Held-out loss by tokens and rate", columns);
+    for (tokens, losses) in &by_tokens {
+        let cell = |of: &Option<f64>| {
+            let rows = losses.iter().filter(|(rate, _)| *rate == key(*of));
+            html! {
+                @for (i, (_, row)) in rows.enumerate() { @if i > 0 { ", " } (nats(row.loss)) @if is_aside(row) { "*" } }
+            }
+        };
+        table.push([count(f64::from_bits(*tokens))].into_iter().chain(rates.iter().map(cell)).collect());
     }
     let aside = panel.rows.iter().any(|(_, row)| is_aside(row));
     html! {

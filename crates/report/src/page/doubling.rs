@@ -36,7 +36,8 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
     let gain = size.first()?.doubling_gain;
     let ends = size.iter().filter_map(|plan| plan.enough.interval).flatten();
     let [left, right] = ends_of(all.iter().map(|point| point[0]))?;
-    let tokens = all.iter().map(|point| point[0]).chain(ends.filter(|x| (left / 4.0..right * 4.0).contains(x)));
+    let tokens =
+        all.iter().map(|point| point[0]).chain(ends.filter(|x| (left / 4.0..right * 4.0).contains(x)));
     let x = Axis::around("post-training tokens so far", Scale::Log, Unit::Count, tokens)?;
     let gains = all.iter().map(|point| point[1]).chain([gain]);
     let y = Axis::around("nats that doubling them buys", Scale::Log, Unit::Plain, gains)?;
@@ -46,7 +47,14 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
         let (tone, label) = (Tone::Series(i), format!("rate {}", short_rate(plan.place.rate)));
         let points = doublings(plan);
         let said = |&[from, gain]: &[f64; 2]| {
-            ([from, gain], format!("{label}: from {} tokens on, doubling buys {}", short_count(from), significant(gain, 3)))
+            (
+                [from, gain],
+                format!(
+                    "{label}: from {} tokens on, doubling buys {}",
+                    short_count(from),
+                    significant(gain, 3)
+                ),
+            )
         };
         let marks = points.iter().map(said).collect();
         layers.push(Layer::Line { tone, points, label: Some(label.clone()) });

@@ -36,7 +36,10 @@ fn constants(group: &GroupLaw) -> Markup {
     ];
     let mut table = Table::new("Constants, each with its interval", columns);
     let order = |name: &str| {
-        ["N_C", "D_C", "E", "alpha", "beta", "gamma", "delta"].iter().position(|known| *known == name).unwrap_or(7)
+        ["N_C", "D_C", "E", "alpha", "beta", "gamma", "delta"]
+            .iter()
+            .position(|known| *known == name)
+            .unwrap_or(7)
     };
     let mut names: Vec<&String> = group.constants.keys().collect();
     names.sort_by_key(|name| (order(name), (*name).clone()));
@@ -54,7 +57,9 @@ fn constants(group: &GroupLaw) -> Markup {
             html! { (meaning(name)) },
         ]);
     }
-    for (name, value) in group.identifiability.fixed.iter().filter(|(name, _)| !group.constants.contains_key(*name)) {
+    for (name, value) in
+        group.identifiability.fixed.iter().filter(|(name, _)| !group.constants.contains_key(*name))
+    {
         table.push(vec![
             html! { (pretty(name)) },
             plain(*value),
@@ -135,11 +140,17 @@ fn symbol(word: &str, letter: impl Fn(&str) -> Option<&'static str>) -> Markup {
     }
 }
 
+type Pick = fn(&Metrics) -> Option<f64>;
+
 fn measures(group: &GroupLaw) -> Markup {
-    let rows: [(&str, &str, fn(&Metrics) -> Option<f64>); 8] = [
+    let rows: [(&str, &str, Pick); 8] = [
         ("R² of the excess", "share of the variance of L − L₀ that the law explains", |m| m.excess_r2),
         ("R²", "the same of L, which L₀ dominates", |m| m.r2),
-        ("skill", "share of the error of “it stays at the last value seen” that the law saves; negative is worse than no law", |m| m.skill),
+        (
+            "skill",
+            "share of the error of “it stays at the last value seen” that the law saves; negative is worse than no law",
+            |m| m.skill,
+        ),
         ("mean error", "mean of |L − law|, nats per token", |m| m.mae),
         ("relative error", "mean error as a share of the mean excess", |m| m.relative_error),
         ("Huber loss", "sum of squares that turns straight for large errors", |m| m.huber),
@@ -176,7 +187,11 @@ fn noise(group: &GroupLaw) -> Markup {
     let noise = &group.noise;
     let rows = [
         ("between runs", noise.run, "nats per token; how far one more run of yours may lie off the law"),
-        ("between bases", noise.base, "nats per token; how far all runs of one unpruned model lie off together"),
+        (
+            "between bases",
+            noise.base,
+            "nats per token; how far all runs of one unpruned model lie off together",
+        ),
         ("between points", noise.point, "nats per token; how far one point lies off its run"),
         ("of neighbours", noise.autocorrelation, "correlation of neighbouring points of one run"),
     ];

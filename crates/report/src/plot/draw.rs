@@ -35,7 +35,8 @@ pub(super) fn standing(plots: &[&Plot], columns: usize, title: &str) -> Markup {
     let head = 34.0;
     let width = columns as f64 * cell_width;
     let height = head + plots.len().div_ceil(columns) as f64 * cell_height;
-    let description: Vec<String> = plots.iter().map(|plot| crate::text::sentence(&plot.description)).collect();
+    let description: Vec<String> =
+        plots.iter().map(|plot| crate::text::sentence(&plot.description)).collect();
     html! {
         svg.plot xmlns="http://www.w3.org/2000/svg" width=(px(width)) height=(px(height))
             viewBox=(format!("0 0 {} {}", px(width), px(height))) role="img" aria-labelledby="title description" {
@@ -123,7 +124,7 @@ fn axes(frame: &Frame<'_>) -> Markup {
 /// The axis along the bottom, from left to right; its marks reach up to `top`.
 pub(super) fn axis_below(axis: &Axis, [left, right]: [f64; 2], [top, bottom]: [f64; 2]) -> Markup {
     let across = right - left;
-    let most = if axis.scale == Scale::Log { across / 42.0 } else { across / 52.0 };
+    let most = if axis.scale == Scale::Log { across / 36.0 } else { across / 52.0 };
     html! {
         @for tick in axis.ticks(most as usize) {
             @if let Some(x) = axis.place(tick.at).map(|share| left + share * across) {

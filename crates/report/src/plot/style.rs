@@ -82,8 +82,7 @@ mod tests {
 
     #[test]
     fn thirty_series_all_look_different() {
-        let mut looks: Vec<_> =
-            (0..30).map(|i| (Tone::Series(i).colour(), Tone::Series(i).dash())).collect();
+        let mut looks: Vec<_> = (0..30).map(|i| (Tone::Series(i).colour(), Tone::Series(i).dash())).collect();
         looks.sort();
         looks.dedup();
         assert_eq!(looks.len(), 30);
@@ -105,7 +104,9 @@ mod tests {
             (a.max(b) + 0.05) / (a.min(b) + 0.05)
         };
         let (_, light, dark) = COLOURS[0];
-        for (name, on_light, on_dark) in COLOURS.iter().filter(|c| !["paper", "hair", "shade", "s5"].contains(&c.0)) {
+        for (name, on_light, on_dark) in
+            COLOURS.iter().filter(|c| !["paper", "hair", "shade", "s5"].contains(&c.0))
+        {
             let needed = if ["ink", "soft"].contains(name) { 4.5 } else { 3.0 };
             assert!(contrast(on_light, light) >= needed, "{name} in light");
             assert!(contrast(on_dark, dark) >= needed, "{name} in dark");

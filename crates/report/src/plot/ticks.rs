@@ -100,10 +100,16 @@ mod tests {
     #[test]
     fn marks_stand_at_round_numbers() {
         assert_eq!(labels(Scale::Linear, Unit::Plain, [2.93, 3.61], 5), ["3", "3.2", "3.4", "3.6"]);
-        assert_eq!(labels(Scale::Linear, Unit::Plain, [-0.12, 0.11], 5), ["−0.1", "−0.05", "0", "0.05", "0.1"]);
+        assert_eq!(
+            labels(Scale::Linear, Unit::Plain, [-0.12, 0.11], 5),
+            ["−0.1", "−0.05", "0", "0.05", "0.1"]
+        );
         assert_eq!(labels(Scale::Log, Unit::Count, [9e3, 1.1e6], 6), ["10K", "30K", "100K", "300K", "1M"]);
-        assert_eq!(labels(Scale::Log, Unit::Count, [2.5e5, 4.5e5], 5), ["250K", "300K", "350K", "400K", "450K"]);
-        assert_eq!(labels(Scale::Log, Unit::Plain, [0.002, 0.7], 6), ["0.01", "0.1"].map(String::from));
+        assert_eq!(
+            labels(Scale::Log, Unit::Count, [2.5e5, 4.5e5], 5),
+            ["250K", "300K", "350K", "400K", "450K"]
+        );
+        assert_eq!(labels(Scale::Log, Unit::Plain, [0.002, 0.7], 6), ["0.003", "0.01", "0.03", "0.1", "0.3"]);
         assert_eq!(labels(Scale::Log, Unit::Count, [1.0, 1e18], 4), ["1", "100K", "10B", "1000T"]);
     }
 

@@ -42,7 +42,7 @@ pub struct WhiskerRow {
 }
 
 const WIDTH: f64 = 500.0;
-const LEFT: f64 = 136.0;
+const LEFT: f64 = 142.0;
 const RIGHT: f64 = 326.0;
 const TOP: f64 = 22.0;
 const ROW: f64 = 21.0;

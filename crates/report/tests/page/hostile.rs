@@ -1,0 +1,111 @@
+//! Names and numbers of others.
+
+use proptest::prelude::*;
+use roxmltree::Document;
+
+use crate::structure::as_xml;
+use crate::world::{World, whole};
+
+const NAME: &str = "</style><script>alert(1)</script><img src=x onerror=y>\"'&amp;]]>--><!--\0\u{202e}";
+
+fn hostile(name: &str) -> World {
+    let mut world = whole().clone();
+    world.title = name.into();
+    for row in world.rows.iter_mut().filter(|row| row.series == "llama") {
+        row.series = name.into();
+        row.base = Some(name.into());
+        row.run = name.into();
+        row.method = if row.method == "none" { "none".into() } else { name.into() };
+    }
+    for group in world.law.groups.iter_mut().filter(|group| group.series == "llama") {
+        group.series = name.into();
+        group.method = name.into();
+        group.identifiability.sentence = name.into();
+        group.identifiability.code = vec![name.into()];
+        group.identifiability.undetermined = vec![name.into()];
+        group.decisions[0].enough.code = vec![name.into()];
+        group.warnings.iter_mut().for_each(|warning| warning.runs.push(name.into()));
+    }
+    for run in &mut world.runs {
+        let record = &mut run.record;
+        let provenance = &mut record.provenance;
+        for text in [
+            &mut record.id,
+            &mut record.base,
+            &mut record.method,
+            &mut record.corpus,
+            &mut provenance.machine,
+        ] {
+            *text = name.into();
+        }
+    }
+    for left_out in &mut world.left_out {
+        (left_out.run, left_out.why) = (name.into(), name.into());
+    }
+    for fact in &mut world.facts {
+        (fact.name, fact.value) = (name.into(), name.into());
+    }
+    world
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let world = hostile(NAME);
+    let (page, picture) = (world.page(), report::picture(&world.input()));
+    for text in [&page, &picture] {
+        assert!(!text.contains("<script") && !text.contains("<img") && !text.contains('\0'));
+        assert!(!text.contains('\u{202e}'));
+    }
+    assert_eq!(page.matches("</style>").count(), 1);
+    let xml = as_xml(&page);
+    let document = Document::parse(&xml).unwrap();
+    assert!(document.descendants().all(|node| !node.has_tag_name("script") && !node.is_comment()));
+    let title = document.descendants().find(|node| node.has_tag_name("title")).unwrap();
+    assert_eq!(title.text().unwrap(), NAME.replace(['\0', '\u{202e}'], "\u{fffd}"));
+    Document::parse(&picture).unwrap();
+}
+
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        Just(0.0),
+        Just(-1.0),
+        Just(f64::MIN_POSITIVE),
+        Just(1e-300),
+        Just(1e300),
+        Just(f64::MAX),
+        Just(-f64::MAX),
+        Just(f64::NAN),
+        Just(f64::INFINITY),
+        -1e6..1e12_f64,
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_numbers_make_a_page_of_the_same_shape(numbers in prop::collection::vec(number(), 16), name in "\\PC{0,40}") {
+        let mut world = hostile(&name);
+        let mut next = numbers.iter().copied().cycle();
+        let mut next = || next.next().unwrap();
+        for row in &mut world.rows {
+            (row.tokens, row.loss) = (next(), next());
+        }
+        for group in &mut world.law.groups {
+            group.ranges.insert("tokens".into(), [next(), next()]);
+            for plan in &mut group.decisions {
+                plan.enough.value = Some(next());
+                plan.enough.interval = Some([next(), next()]);
+                plan.floor.value = Some(next());
+                plan.loss_then = Some(next());
+                plan.doubling_gain = next();
+                plan.doublings.iter_mut().for_each(|doubling| (doubling.from, doubling.gain) = (next(), next()));
+            }
+        }
+        let page = world.page();
+        prop_assert!(!page.contains("d=\"MNaN") && !page.contains("=\"NaN\" y") && !page.contains("\"inf\" "));
+        let xml = as_xml(&page);
+        prop_assert!(Document::parse(&xml).is_ok());
+        prop_assert!(Document::parse(&report::picture(&world.input())).is_ok());
+    }
+}

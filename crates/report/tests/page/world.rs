@@ -1,0 +1,129 @@
+//! Small worlds to make pages from.
+
+use std::sync::OnceLock;
+
+use law::{Law, Row, Settings, Table, TableRow, form};
+use ledger::{Done, Nats, Params, Provenance, Rate, RunRecord, Start, Tokens};
+use report::{Entropy, Fact, Input, LeftOut, RunFacts};
+
+/// All that an [`Input`] borrows.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) title: String,
+    pub(crate) law: Law,
+    pub(crate) rows: Vec<TableRow>,
+    pub(crate) runs: Vec<RunFacts>,
+    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) facts: Vec<Fact>,
+}
+
+impl World {
+    pub(crate) fn input(&self) -> Input<'_> {
+        Input {
+            title: &self.title,
+            law: &self.law,
+            rows: &self.rows,
+            runs: &self.runs,
+            left_out: &self.left_out,
+            entropy: Some(Entropy { nats: 1.75, standard_error: Some(0.0035) }),
+            facts: &self.facts,
+        }
+    }
+
+    pub(crate) fn page(&self) -> String {
+        report::page(&self.input())
+    }
+}
+
+/// Four sizes at three rates with controls, and one size of another series; fitted once.
+pub(crate) fn whole() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(|| world(rows(&[3.1e7, 7.3e7, 1.5e8, 2.9e8], 6)))
+}
+
+/// One point a run: nothing can be said of tokens.
+pub(crate) fn short() -> World {
+    world(rows(&[3.1e7, 7.3e7, 1.5e8, 2.9e8], 1))
+}
+
+pub(crate) fn world(rows: Vec<TableRow>) -> World {
+    let settings = Settings { simulations: 20, starts: 16, ..Settings::default() };
+    let law = law::fit(&Table::new(rows.iter().cloned()).unwrap(), &settings).unwrap();
+    let fact = |name: &str, value: &str| Fact { name: name.into(), value: value.into() };
+    World {
+        title: "A small world".into(),
+        law,
+        rows,
+        runs: vec![run("a", true), run("b", false)],
+        left_out: vec![LeftOut { run: "c".into(), why: "it was killed and has no `done.json`".into() }],
+        facts: vec![fact("command", "regrow quickstart"), fact("seed", "seven")],
+    }
+}
+
+fn rows(sizes: &[f64], points: i32) -> Vec<TableRow> {
+    let p2 = form::by_name("p2").unwrap();
+    let truth = [0.02, 0.03, 0.04, 0.4, 0.5, -1.2, 0.1];
+    let mut rows = Vec::new();
+    let places = sizes.iter().map(|&n0| ("llama", n0)).chain([("qwen2", 1e8)]);
+    for (i, (series, n0)) in places.enumerate() {
+        let loss0 = 2.0 + 0.05 * i as f64;
+        for rate in [0.0, 0.15, 0.25, 0.35] {
+            for step in 0..points {
+                let tokens = 1e6 * 2.0_f64.powi(step);
+                let error = 0.002 * ((i as f64 + 10.0 * rate + f64::from(step)) * 12.9898).sin();
+                let loss = match rate {
+                    0.0 => loss0 - 1e-3 * f64::from(step),
+                    _ => p2.value(&truth, &Row::new(n0 / 1e9, rate, loss0, tokens / 1e9)),
+                };
+                rows.push(TableRow {
+                    series: series.into(),
+                    method: if rate == 0.0 { "none".into() } else { "depth-list".into() },
+                    base: Some(format!("base-{i}")),
+                    tokens,
+                    loss: loss + error,
+                    ..TableRow::run(&format!("run {i} {rate}"), n0, rate, loss0)
+                });
+            }
+        }
+    }
+    rows
+}
+
+fn run(id: &str, done: bool) -> RunFacts {
+    let record = RunRecord {
+        format: RunRecord::FORMAT,
+        id: id.into(),
+        series: "llama".into(),
+        method: "depth-list".into(),
+        base: "base-0".into(),
+        n0: Params(31_000_000),
+        parameters: Params(26_350_000),
+        rate: Rate::new(0.15).unwrap(),
+        rate_without_embedding: Rate::new(0.2).unwrap(),
+        loss0: Some(Nats(2.0)),
+        loss0_phase: None,
+        corpus: "c0ffee".into(),
+        heldout: "facade".into(),
+        tokenizer: "decade".into(),
+        start: Start::Weights { hash: "beef".into() },
+        seed: 11,
+        provenance: Provenance {
+            regrow: "0.1.0".into(),
+            machine: "two cores".into(),
+            threads: 2,
+            kernel: "avx512".into(),
+        },
+    };
+    let end = Done {
+        format: Done::FORMAT,
+        steps: 100,
+        tokens: Tokens(32_000_000),
+        loss_pruned: Some(Nats(4.25)),
+        eval_loss: Nats(2.125),
+        best_eval_loss: Nats(2.125),
+        seconds: 60.0,
+        tokens_per_second: 533_333.0,
+        weights: "feed".into(),
+    };
+    RunFacts { record, done: done.then_some(end) }
+}
