@@ -114,7 +114,7 @@ def failing(folder, target, arguments):
         sys.exit(f"no test ran: cargo test {' '.join(arguments)}\n{ran.stdout}{ran.stderr}")
     if bool(names) != (ran.returncode != 0):
         sys.exit(f"tests ended with {ran.returncode}:\n{ran.stdout}{ran.stderr}")
-    return names
+    return sorted(names)
 
 
 def rounds(mutations):
@@ -165,8 +165,7 @@ def main():
             names = failing(folder, target, list(arguments))
             if names:
                 sys.exit(f"fails before anything is dropped: {', '.join(names)}")
-        print("| operation | what is dropped | test that fails |")
-        print("|---|---|---|")
+        rows = {}
         for together in rounds(chosen):
             originals = {path: Path(folder, path).read_text() for _, _, path, _, _, _ in together}
             for _, _, path, text, replacement, _ in together:
@@ -176,9 +175,14 @@ def main():
                 if not names:
                     missed.append(f"{operation}: {dropped}")
                 shown = ", ".join(f"`{name.removeprefix('backend::cpu::')}`" for name in names) or "**none**"
-                print(f"| {operation} | {dropped} | {shown} |", flush=True)
+                rows[operation, dropped] = f"| {operation} | {dropped} | {shown} |"
+                print(f"{operation}, {dropped}: {shown}", file=sys.stderr)
             for path, original in originals.items():
                 Path(folder, path).write_text(original)
+    print("| operation | what is dropped | test that fails |")
+    print("|---|---|---|")
+    for operation, dropped, *_ in chosen:
+        print(rows[operation, dropped])
     if missed:
         sys.exit("not noticed: " + "; ".join(missed))
 
