@@ -1,5 +1,7 @@
 //! One small plot, to the byte.
 
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
+
 use report::{Axis, Layer, Plot, Scale, Tone, Unit};
 
 fn plot() -> Plot {

@@ -40,8 +40,10 @@ pub(super) fn figures(input: &Input<'_>, group: &GroupLaw, number: usize) -> Mar
                 figure {
                     h3 { (panel.heading) }
                     (panel.plot.inline(&format!("curve-{number}-{i}")))
-                    (control(panel))
-                    details { summary { "The measured numbers" } (numbers(panel)) }
+                    figcaption {
+                        (control(panel))
+                        details { summary { "The measured numbers" } (numbers(panel)) }
+                    }
                 }
             }
         }
@@ -198,9 +200,7 @@ fn control(panel: &Panel<'_>) -> Markup {
         panel.rows.iter().filter(|(rate, row)| rate.is_none() && !is_aside(row)).map(|(_, row)| *row);
     let Some(last) = controls.max_by(|a, b| a.tokens.total_cmp(&b.tokens)) else { return html! {} };
     html! {
-        figcaption {
-            "Unpruned, the model itself went from " (nats(last.loss0)) " to " (nats(last.loss)) " in " (count(last.tokens)) " tokens."
-        }
+        "Unpruned, the model itself went from " (nats(last.loss0)) " to " (nats(last.loss)) " in " (count(last.tokens)) " tokens."
     }
 }
 

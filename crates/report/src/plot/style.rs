@@ -36,7 +36,7 @@ pub(crate) const PLOT_STYLE: &str = ".plot{font:12px system-ui,-apple-system,'Se
 .plot .level{stroke-width:1.25;stroke-dasharray:1 3;stroke-linecap:round}\
 .plot .aside{opacity:.45}\
 .plot .more{fill:#5b646e;fill:var(--soft)}\
-.plot .halo{stroke:#fff;stroke:var(--paper);stroke-width:3.5;paint-order:stroke;stroke-linejoin:round}";
+.plot .halo{stroke:#fff;stroke:var(--paper);stroke-linejoin:round}";
 
 /// The colours as CSS variables, in light, dark and print, and the classes that use them.
 pub(crate) fn palette() -> String {
