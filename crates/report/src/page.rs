@@ -13,7 +13,7 @@ use ledger::{Done, RunRecord};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::plot::{PLOT_STYLE, Plot, palette};
-use crate::text::{full, shown};
+use crate::text::{said, shown};
 
 /// All that the page shows. Every number on it is one of these, or a mark on an axis.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +164,6 @@ fn in_order<'a>(input: &Input<'a>) -> Vec<&'a GroupLaw> {
 
 /// A list of sentences; nothing when there is none.
 fn sentences<'a>(list: impl IntoIterator<Item = &'a str>) -> Markup {
-    let list: Vec<String> = list.into_iter().filter(|text| !text.trim().is_empty()).map(full).collect();
-    html! { @if !list.is_empty() { ul { @for sentence in &list { li { (sentence) } } } } }
+    let list: Vec<&str> = list.into_iter().filter(|text| !text.trim().is_empty()).collect();
+    html! { @if !list.is_empty() { ul { @for sentence in &list { li { (said(sentence)) } } } } }
 }

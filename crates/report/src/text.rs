@@ -1,5 +1,7 @@
 //! Text of others, made fit to be shown.
 
+use maud::{Markup, html};
+
 /// The longest name that is shown whole.
 const LONGEST: usize = 160;
 
@@ -27,6 +29,36 @@ pub(crate) fn full(text: &str) -> String {
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
     let stop = if text.is_empty() || text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{stop}", letters.as_str())
+}
+
+/// A full sentence whose names in backticks stand as code.
+pub(crate) fn said(text: &str) -> Markup {
+    let text = full(text);
+    let parts: Vec<&str> = text.split('`').collect();
+    // An odd number of backticks leaves the last one what it is.
+    let paired = parts.len() % 2 == 1;
+    html! {
+        @for (i, part) in parts.iter().enumerate() {
+            @if i % 2 == 0 { (part) }
+            @else if paired || i + 1 < parts.len() { code { (part) } }
+            @else { "`" (part) }
+        }
+    }
+}
+
+/// Words in lines of at most so many letters; a longer word has a line of its own.
+pub(crate) fn wrapped(text: &str, letters: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= letters => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn is_wild(c: char) -> bool {
@@ -59,5 +91,18 @@ mod tests {
         assert_eq!(full("éa b"), "Éa b.");
         assert_eq!(full("why?"), "Why?");
         assert_eq!(full(" "), "");
+    }
+
+    #[test]
+    fn names_in_backticks_stand_as_code() {
+        assert_eq!(said("`<a>` is b").into_string(), "<code>&lt;a&gt;</code> is b.");
+        assert_eq!(said("one ` alone").into_string(), "One ` alone.");
+        assert_eq!(said("a `b` c ` d").into_string(), "A <code>b</code> c ` d.");
+    }
+
+    #[test]
+    fn lines_hold_whole_words() {
+        assert_eq!(wrapped("one two  three fourteen", 8), ["one two", "three", "fourteen"]);
+        assert!(wrapped(" ", 8).is_empty());
     }
 }

@@ -7,7 +7,7 @@ use super::place::{by_size, first_asked};
 use crate::number::{count, interval, nats, percent, plain, rate, short_count, short_rate, significant};
 use crate::plot::{Axis, Scale, Tone, Unit, WhiskerRow, Whiskers};
 use crate::table::{Align, Column, Table};
-use crate::text::{full, shown};
+use crate::text::{said, shown};
 
 /// An interval whose ends differ by more than this factor is called wide.
 const WIDE: f64 = 4.0;
@@ -19,7 +19,7 @@ pub(super) fn header(group: &GroupLaw) -> Markup {
     let Some(plan) = first_asked(group) else {
         return html! {
             h1 { "The data cannot tell how many tokens are enough." }
-            p.lead { (full(&group.identifiability.sentence)) }
+            p.lead { (said(&group.identifiability.sentence)) }
         };
     };
     html! {
@@ -34,7 +34,8 @@ pub(super) fn short(group: &GroupLaw) -> String {
     let Some(plan) = first_asked(group) else {
         return "The data cannot tell how many tokens are enough".to_owned();
     };
-    let place = format!("{} at rate {}", short_count(plan.place.n0), short_rate(plan.place.rate));
+    let place =
+        format!("{} parameters pruned at rate {}", short_count(plan.place.n0), short_rate(plan.place.rate));
     let level = significant(100.0 * group.level, 3);
     match (plan.enough.value, plan.enough.interval) {
         (Some(tokens), Some([low, high])) => format!(
@@ -137,13 +138,13 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
                     }
                 }
                 @if about_data && !group.identifiability.code.is_empty() {
-                    li { (full(&group.identifiability.sentence)) }
+                    li { (said(&group.identifiability.sentence)) }
                 }
                 @if about_data {
-                    @for warning in &group.warnings { li { (full(&warning.sentence)) } }
+                    @for warning in &group.warnings { li { (said(&warning.sentence)) } }
                 }
                 @if about_data && group.identifiability.code.is_empty() && group.warnings.is_empty() {
-                    li { "The law is steep in few places and noisy in many: runs that differ more in tokens, or more runs, narrow it." }
+                    li { "The runs scatter too much for a narrower one: more runs, or longer ones, narrow it." }
                 }
             }
         }

@@ -5,19 +5,19 @@ use maud::{Markup, html};
 
 use super::{Input, sentences};
 use crate::number::nats;
-use crate::text::{full, shown};
+use crate::text::{said, shown};
 
 /// Codes with their sentences, for one law.
 pub(super) fn section(group: &GroupLaw) -> Markup {
     let known = &group.identifiability;
     html! {
         @if known.code.is_empty() && group.warnings.is_empty() {
-            p { "Nothing of what the law asks for. " (full(&known.sentence)) }
+            p { "Nothing of what the law asks for. " (said(&known.sentence)) }
         }
         @if !known.code.is_empty() {
             div.doubt {
                 p { (codes(&known.code)) }
-                p { (full(&known.sentence)) }
+                p { (said(&known.sentence)) }
                 @if !known.undetermined.is_empty() {
                     p { "Left open: " (codes(&known.undetermined)) "." }
                 }
@@ -26,7 +26,7 @@ pub(super) fn section(group: &GroupLaw) -> Markup {
         @for warning in &group.warnings {
             div.doubt {
                 p { code { (shown(&warning.code)) } }
-                p { (full(&warning.sentence)) }
+                p { (said(&warning.sentence)) }
                 @if !warning.runs.is_empty() {
                     details { summary { "Runs" } p { (codes(&warning.runs)) } }
                 }
@@ -41,8 +41,8 @@ pub(super) fn care(input: &Input<'_>) -> Markup {
         section {
             h2 { "Read with care" }
             (sentences([
-                "loss is not ability: layer-pruned models have won their loss back and still not their arithmetic, after hundreds \
-                 of billions of tokens; test what you need the model for",
+                "loss is not ability: layer-pruned models did not get their arithmetic back in hundreds of billions of tokens; \
+                 test what you need the model for",
                 "the more is pruned and the longer it is trained, the less a pruned start is ahead of training the same small shape \
                  from scratch; when most of a model goes, compare with that",
                 "a law speaks for the series, the method, the text and the training recipe it was fitted on; further out it is a guess \

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{Input, RunFacts};
 use crate::number::{count, nats, rate, whole};
 use crate::table::{Align, Column, Table};
-use crate::text::{full, sentence, shown};
+use crate::text::{said, sentence, shown};
 
 /// Runs that nothing was taken from.
 pub(super) fn left_out(input: &Input<'_>) -> Markup {
@@ -14,7 +14,7 @@ pub(super) fn left_out(input: &Input<'_>) -> Markup {
             section {
                 h2 { "Runs left out" }
                 ul {
-                    @for run in input.left_out { li { code { (shown(&run.run)) } ": " (full(&run.why)) } }
+                    @for run in input.left_out { li { code { (shown(&run.run)) } ": " (said(&run.why)) } }
                 }
             }
         }

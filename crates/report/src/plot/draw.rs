@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::marks::{Label, marker, spread};
 use super::{Axis, Layer, PLOT_STYLE, Plot, Scale, Tone, palette};
-use crate::text::shown;
+use crate::text::{sentence, shown, wrapped};
 
 /// Width and height of one plot, in CSS pixels: readable at the width of a phone.
 pub(super) const SIZE: [f64; 2] = [460.0, 320.0];
@@ -22,7 +22,7 @@ pub(super) fn inline(plot: &Plot, id: &str) -> Markup {
         svg.plot viewBox=(format!("0 0 {width} {height}")) role="img"
             aria-labelledby=(format!("{id}-title {id}-description")) {
             title id=(format!("{id}-title")) { (shown(&plot.title)) }
-            desc id=(format!("{id}-description")) { (crate::text::sentence(&plot.description)) }
+            desc id=(format!("{id}-description")) { (sentence(&plot.description)) }
             (body(plot))
         }
     }
@@ -32,11 +32,12 @@ pub(super) fn inline(plot: &Plot, id: &str) -> Markup {
 pub(super) fn standing(plots: &[&Plot], columns: usize, title: &str) -> Markup {
     let columns = columns.min(plots.len()).max(1);
     let [cell_width, cell_height] = [SIZE[0], SIZE[1] + if plots.len() > 1 { 24.0 } else { 0.0 }];
-    let head = 34.0;
     let width = columns as f64 * cell_width;
+    // Letters of the heading are at most this wide, in the widest of the usual fonts.
+    let lines = wrapped(&shown(title), ((width - 24.0) / 9.2) as usize);
+    let head = 14.0 + 20.0 * lines.len() as f64;
     let height = head + plots.len().div_ceil(columns) as f64 * cell_height;
-    let description: Vec<String> =
-        plots.iter().map(|plot| crate::text::sentence(&plot.description)).collect();
+    let description: Vec<String> = plots.iter().map(|plot| sentence(&plot.description)).collect();
     html! {
         svg.plot xmlns="http://www.w3.org/2000/svg" width=(px(width)) height=(px(height))
             viewBox=(format!("0 0 {} {}", px(width), px(height))) role="img" aria-labelledby="title description" {
@@ -44,7 +45,9 @@ pub(super) fn standing(plots: &[&Plot], columns: usize, title: &str) -> Markup {
             desc id="description" { (description.join(" ")) }
             style { (maud::PreEscaped(palette())) (maud::PreEscaped(PLOT_STYLE)) }
             rect.paper width="100%" height="100%" {}
-            text.head x="12" y="23" { (shown(title)) }
+            @for (i, line) in lines.iter().enumerate() {
+                text.head x="12" y=(px(23.0 + 20.0 * i as f64)) { (line) }
+            }
             @for (i, plot) in plots.iter().enumerate() {
                 @let (column, row) = ((i % columns) as f64, (i / columns) as f64);
                 @let (x, y) = (column * cell_width, head + row * cell_height);

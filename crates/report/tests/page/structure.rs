@@ -131,6 +131,6 @@ fn the_page_says_that_loss_is_not_ability_and_what_pruned_starts_are_worth() {
 #[test]
 fn runs_left_out_are_named_with_their_reason() {
     let page = whole().page();
-    assert!(page.contains("<code>c</code>: It was killed and has no `done.json`."), "{page}");
+    assert!(page.contains("<code>c</code>: It was killed and has no <code>done.json</code>."), "{page}");
     assert!(page.contains("not ended"));
 }
