@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{convert, eval, generate, grammar, inspect, prune, runs, sweep, tokenize, train};
+use crate::commands::{
+    convert, eval, fit, generate, grammar, inspect, plan, predict, prune, runs, sweep, tokenize, train,
+};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -83,4 +85,10 @@ pub enum Command {
     Sweep(sweep::Arguments),
     /// Write text from a small language whose entropy is known
     Grammar(grammar::Arguments),
+    /// Fit a law to measured curves: how many tokens are enough, and how sure that is
+    Fit(fit::Arguments),
+    /// Say what loss a law expects
+    Predict(predict::Arguments),
+    /// Say how many tokens are enough by a law
+    Plan(plan::Arguments),
 }

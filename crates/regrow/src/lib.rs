@@ -10,15 +10,17 @@
 
 #![forbid(unsafe_code)]
 
-pub use {disk, ledger, model, prune, store, text, train};
+pub use {disk, law, ledger, model, prune, store, text, train};
 
 mod cli;
 pub mod commands;
 mod count;
 pub mod executor;
 mod hint;
+mod law_file;
 mod lineage;
 mod loaded;
+mod number;
 mod output;
 mod progress;
 pub mod quickstart;

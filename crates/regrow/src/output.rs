@@ -20,6 +20,8 @@ pub enum Exit {
     Failed,
     /// 2: the command line cannot be run.
     Usage,
+    /// 3: the data cannot tell.
+    CannotTell,
     /// 75: stopped by a signal after saving; `--resume` goes on.
     Interrupted,
 }
@@ -30,6 +32,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::CannotTell => 3,
             Exit::Interrupted => 75,
         })
     }

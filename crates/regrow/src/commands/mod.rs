@@ -2,9 +2,12 @@
 
 pub mod convert;
 pub mod eval;
+pub mod fit;
 pub mod generate;
 pub mod grammar;
 pub mod inspect;
+pub mod plan;
+pub mod predict;
 pub mod prune;
 pub mod runs;
 pub mod sweep;
@@ -39,5 +42,8 @@ pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
         Command::Convert(arguments) => convert::run(&arguments, output),
         Command::Sweep(arguments) => sweep::run(&arguments, output),
         Command::Grammar(arguments) => grammar::run(&arguments, output),
+        Command::Fit(arguments) => fit::run(&arguments, output),
+        Command::Predict(arguments) => predict::run(&arguments, output),
+        Command::Plan(arguments) => plan::run(&arguments, output),
     }
 }

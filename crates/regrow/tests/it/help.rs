@@ -110,6 +110,25 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("convert llama2c", &["force", "out", "tokenizer"]),
     ("sweep", &["dry-run", "jobs", "json", "out"]),
     ("grammar", &["documents", "force", "out", "seed"]),
+    (
+        "fit",
+        &[
+            "doubling-gain",
+            "force",
+            "form",
+            "intervals",
+            "json",
+            "level",
+            "min-gain",
+            "out",
+            "seed",
+            "starts",
+            "target-loss",
+            "units",
+        ],
+    ),
+    ("predict", &["json", "loss0", "method", "n0", "rate", "series", "tokens"]),
+    ("plan", &["doubling-gain", "json", "loss0", "method", "min-gain", "n0", "rate", "series", "target-loss"]),
 ];
 
 /// Flags of every subcommand.

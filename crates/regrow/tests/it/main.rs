@@ -4,6 +4,7 @@
 
 mod errors;
 mod help;
+mod law;
 mod pipeline;
 mod real;
 mod sweep;

@@ -1,0 +1,246 @@
+//! `regrow fit`: from measured points to a law.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use law::uncertainty::Intervals;
+use law::{GroupLaw, Metrics, Settings, TableRow, Units};
+
+use super::plan::{WishFlags, sentence};
+use crate::law_file;
+use crate::number::{ends, nats, parameters, percent, short, tokens};
+use crate::output::{Exit, Output};
+use crate::table::{Align, Table};
+
+const EXAMPLES: &str = "\
+Examples:
+  A law from the run folders of a sweep, kept for `predict` and `plan`:
+    regrow fit out/runs --out law.json
+
+  From a table with the columns n0, rate, loss0, tokens and loss, enough being where a doubling buys 0.005 nats:
+    regrow fit points.csv --doubling-gain 0.005
+
+Where the data can tell no number of tokens for a series and method, the exit status is 3.";
+
+/// Arguments of `regrow fit`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// A points table (CSV), a folder of run folders, or one run folder
+    points: PathBuf,
+    /// The formula; `p2` gives way to a reduced form where the data are too few
+    #[arg(long, default_value = "p2")]
+    form: String,
+    /// Units of the constants
+    #[arg(long, value_enum, default_value_t = UnitsFlag::Billions)]
+    units: UnitsFlag,
+    /// Starts of the search
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    starts: u32,
+    /// How intervals are made: by leaving out runs, or by simulation
+    #[arg(long, value_enum, default_value_t = IntervalsFlag::Jackknife)]
+    intervals: IntervalsFlag,
+    /// The probability that intervals are made for
+    #[arg(long, value_name = "P", default_value_t = 0.9, allow_negative_numbers = true)]
+    level: f64,
+    #[command(flatten)]
+    wish: WishFlags,
+    /// Seed of simulated data
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Keep the law in this file
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UnitsFlag {
+    Billions,
+    Counts,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IntervalsFlag {
+    Jackknife,
+    Parametric,
+}
+
+/// Runs `regrow fit`.
+///
+/// # Errors
+/// Where the points cannot be read or fitted, or the law cannot be written.
+pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    if let Some(out) = &arguments.out {
+        law_file::check_free(out, arguments.force)?;
+    }
+    law::form::by_name(&arguments.form)?;
+    let settings = Settings {
+        form: arguments.form.clone(),
+        starts: arguments.starts as usize,
+        units: match arguments.units {
+            UnitsFlag::Billions => Units::Billions,
+            UnitsFlag::Counts => Units::Counts,
+        },
+        level: arguments.level,
+        intervals: match arguments.intervals {
+            IntervalsFlag::Jackknife => Intervals::Jackknife,
+            IntervalsFlag::Parametric => Intervals::Parametric,
+        },
+        seed: arguments.seed,
+        wish: arguments.wish.wish(),
+        ..Settings::default()
+    };
+    let rows = read(&arguments.points, &arguments.form, output)?;
+    let name = || format!("`{}` cannot be fitted", arguments.points.display());
+    let table = law::Table::new(rows).with_context(name)?;
+    let law = law::fit(&table, &settings).with_context(name)?;
+    if let Some(out) = &arguments.out {
+        law_file::write(out, &law)?;
+    }
+    for group in &law.groups {
+        for warning in &group.warnings {
+            let runs = if warning.runs.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", warning.runs.join(", "))
+            };
+            output.warn(&format!("{}: {}{runs}", group.label(), warning.sentence));
+        }
+    }
+    if arguments.json {
+        output.json(&law)?;
+    } else {
+        for group in &law.groups {
+            show(group, output)?;
+        }
+    }
+    if !table.controls.is_empty() {
+        let names: Vec<&str> = table.controls.iter().map(|(_, run)| run.name.as_str()).collect();
+        output.say(&format!("unpruned controls, not fitted: {}", names.join(", ")));
+    }
+    if let Some(out) = &arguments.out {
+        output.say(&format!("the law is in `{}`; `regrow predict` and `regrow plan` read it", out.display()));
+    }
+    let told = |group: &GroupLaw| group.decisions.iter().any(|plan| plan.enough.value.is_some());
+    Ok(if law.groups.iter().all(told) { Exit::Done } else { Exit::CannotTell })
+}
+
+/// The points of a table, or of the runs in a folder.
+fn read(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow>> {
+    let rows = if path.is_dir() {
+        let found = store::run_points(path)?;
+        for run in &found.left_out {
+            output.warn(&format!("run `{}` is left out: {}", run.path.display(), run.why));
+        }
+        found.rows
+    } else {
+        store::read_points(path, form)?
+    };
+    let row = |row: store::PointRow| TableRow {
+        series: row.series,
+        method: row.method,
+        run: row.run,
+        base: row.base,
+        n0: row.n0,
+        rate: row.rate,
+        loss0: row.loss0,
+        tokens: row.tokens,
+        loss: row.loss,
+        phase: row.phase,
+        weight: row.weight,
+        repeated: row.repeated,
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
+    let (runs, points) = (group.runs, group.points);
+    output.data(&format!("{}: form `{}` on {runs} runs, {points} points\n", group.label(), group.form))?;
+    let unit = match group.units {
+        Units::Billions => "sizes and tokens in billions",
+        Units::Counts => "sizes and tokens one by one",
+    };
+    output.data(&format!("{}, {unit}\n\n", group.form()?.formula()))?;
+    output.table(&constants(group)?)?;
+    output.data(&format!("\n{}\n\n", group.identifiability.sentence))?;
+    output.table(&metrics(group))?;
+    output.data("\n")?;
+    output.table(&decisions(group))?;
+    let mut said: Vec<String> = Vec::new();
+    for plan in group.decisions.iter().filter(|plan| plan.enough.value.is_none()) {
+        let line = sentence(&plan.enough);
+        if !said.contains(&line) {
+            said.push(line);
+        }
+    }
+    let lines: String = said.iter().map(|line| format!("{line}\n")).collect();
+    Ok(output.data(&(lines + "\n"))?)
+}
+
+fn constants(group: &GroupLaw) -> anyhow::Result<Table> {
+    let interval = format!("{} interval", percent(group.level));
+    let mut table =
+        Table::new(&[("constant", Align::Left), ("value", Align::Right), (&interval, Align::Left)]);
+    for parameter in group.form()?.parameters() {
+        if let Some(estimate) = group.constants.get(parameter.name) {
+            table.row([parameter.name.to_owned(), short(estimate.value), ends(estimate.interval, short)]);
+        }
+    }
+    Ok(table)
+}
+
+type Measure = fn(&Metrics) -> Option<f64>;
+
+fn metrics(group: &GroupLaw) -> Table {
+    let held_out = group.held_out.clone().unwrap_or_default();
+    let mut table = Table::new(&[
+        ("how well", Align::Left),
+        ("in sample", Align::Right),
+        ("last 20 %, held out", Align::Right),
+    ]);
+    let measures: [(&str, Measure); 5] = [
+        ("R2", |m| m.r2),
+        ("excess R2", |m| m.excess_r2),
+        ("mean absolute error, nats", |m| m.mae),
+        ("relative error of the excess", |m| m.relative_error),
+        ("skill", |m| m.skill),
+    ];
+    let shown = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), short);
+    for (name, of) in measures {
+        table.row([name.to_owned(), shown(of(&group.metrics)), shown(of(&held_out))]);
+    }
+    table
+}
+
+fn decisions(group: &GroupLaw) -> Table {
+    let interval = format!("{} interval", percent(group.level));
+    let mut table = Table::new(&[
+        ("parameters", Align::Right),
+        ("rate", Align::Right),
+        ("loss before", Align::Right),
+        ("floor", Align::Right),
+        ("enough tokens", Align::Right),
+        (&interval, Align::Left),
+        ("loss then", Align::Right),
+    ]);
+    let unknown = || "unknown".to_owned();
+    for plan in &group.decisions {
+        table.row([
+            parameters(plan.place.n0),
+            format!("{:.4}", plan.place.rate),
+            nats(plan.place.loss0),
+            plan.floor.value.map_or_else(unknown, nats),
+            plan.enough.value.map_or_else(unknown, tokens),
+            ends(plan.enough.interval, tokens),
+            plan.loss_then.map_or_else(unknown, nats),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,46 @@
+//! `law.json`: what `fit` writes and `predict` and `plan` read.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use law::Law;
+use serde::Deserialize;
+
+use crate::hint::hinted;
+
+/// A law of a thousand runs with all its refits is about 10 MB.
+const LIMIT: u64 = 256 << 20;
+
+/// All that is read before the format is known: another format may have other fields.
+#[derive(Deserialize)]
+struct Head {
+    format: i64,
+}
+
+/// Reads a law; its format first, then everything in it is checked.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Law> {
+    let text = disk::read_to_string(path, LIMIT)?;
+    let no_law = || format!("`{}` is not a law file", path.display());
+    let head: Head = serde_json::from_str(&text)
+        .with_context(no_law)
+        .map_err(|error| hinted(error, "make one with `regrow fit POINTS --out law.json`"))?;
+    if head.format != i64::from(Law::FORMAT) {
+        bail!("`{}` has format {}, expected {}", path.display(), head.format, Law::FORMAT);
+    }
+    serde_json::from_str(&text).with_context(no_law)
+}
+
+/// Makes sure before the work that the result may be written to `path`.
+pub(crate) fn check_free(path: &Path, force: bool) -> anyhow::Result<()> {
+    if !force && path.symlink_metadata().is_ok() {
+        return Err(disk::Error::Exists { path: path.to_path_buf() }.into());
+    }
+    Ok(())
+}
+
+/// Writes a law; the file appears whole.
+pub(crate) fn write(path: &Path, law: &Law) -> anyhow::Result<()> {
+    let mut text = serde_json::to_vec_pretty(law)?;
+    text.push(b'\n');
+    Ok(disk::write(path, &text)?)
+}
