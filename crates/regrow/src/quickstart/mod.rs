@@ -1,3 +1,3 @@
-//! The quickstart: a small sweep that shows the whole idea in a few minutes.
+//! What the small sweep of `recipes/quickstart.toml` reads when there is no text at hand.
 
 pub mod grammar;

@@ -190,8 +190,9 @@ fn a_run_that_is_stopped_ends_with_the_weights_of_the_run_left_alone() {
     let run = |arguments: &[String]| regrow(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     let expected = run(&train(&whole, &[])).json();
 
-    // A polite signal, then a rude one, then none.
-    for (signal, code) in [("TERM", Some(75)), ("KILL", None)] {
+    // A polite signal, then five rude ones, then none.
+    let signals = std::iter::once(("TERM", Some(75))).chain([("KILL", None); 5]);
+    for (signal, code) in signals {
         let lines =
             || fs::read_to_string(stopped.join("metrics.jsonl")).map_or(0, |text| text.lines().count());
         let (before, begin) = (lines(), Instant::now());
