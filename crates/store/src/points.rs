@@ -296,7 +296,7 @@ mod tests {
                 series: name.clone(), method: "m".into(), run: name.clone(), base: Some(name), n0, rate, loss0, tokens,
                 loss, phase: Some(Phase::Decay), learning_rate: weight, weight, repeated,
             };
-            prop_assert_eq!(read(points_csv(&[row.clone()])).unwrap(), [row]);
+            prop_assert_eq!(read(points_csv(std::slice::from_ref(&row))).unwrap(), [row]);
         }
 
         #[test]

@@ -128,7 +128,10 @@ const FLAGS: &[(&str, &[&str])] = &[
         ],
     ),
     ("predict", &["json", "loss0", "method", "n0", "rate", "series", "tokens"]),
-    ("plan", &["doubling-gain", "json", "loss0", "method", "min-gain", "n0", "rate", "series", "target-loss"]),
+    (
+        "plan",
+        &["doubling-gain", "json", "loss0", "method", "min-gain", "n0", "rate", "series", "target-loss"],
+    ),
 ];
 
 /// Flags of every subcommand.
