@@ -30,7 +30,7 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
         format_args!(
             "# {base}, {} of {layers} layers\n\n\
              {base} with {} of its {layers} layers removed by \
-             [regrow](https://crates.io/crates/regrow) {}. **It is not healed yet**: see below.\n\n",
+             `regrow` {}. **It is not healed yet**: see below.\n\n",
             record.cut.kept().len(),
             drop.len(),
             plain(&record.regrow),
