@@ -6,8 +6,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    convert, eval, fit, generate, grammar, inspect, plan, predict, prune, quickstart, runs, sweep, tokenize,
-    train,
+    convert, eval, fit, generate, grammar, inspect, plan, predict, prune, runs, sweep, tokenize, train,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -84,8 +83,6 @@ pub enum Command {
     Convert(convert::Arguments),
     /// Train, prune and heal many models as a recipe says, and gather their curves
     Sweep(sweep::Arguments),
-    /// See the whole idea in a few minutes: small models, trained, pruned, healed, and a law for them
-    Quickstart(quickstart::Arguments),
     /// Write text from a small language whose entropy is known
     Grammar(grammar::Arguments),
     /// Fit a law to measured curves: how many tokens are enough, and how sure that is

@@ -9,7 +9,6 @@ pub mod inspect;
 pub mod plan;
 pub mod predict;
 pub mod prune;
-pub mod quickstart;
 pub mod runs;
 pub mod sweep;
 pub mod tokenize;
@@ -42,7 +41,6 @@ pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
         Command::Generate(arguments) => generate::run(&arguments, output),
         Command::Convert(arguments) => convert::run(&arguments, output),
         Command::Sweep(arguments) => sweep::run(&arguments, output),
-        Command::Quickstart(arguments) => quickstart::run(&arguments, output),
         Command::Grammar(arguments) => grammar::run(&arguments, output),
         Command::Fit(arguments) => fit::run(&arguments, output),
         Command::Predict(arguments) => predict::run(&arguments, output),

@@ -109,7 +109,6 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("convert", &[]),
     ("convert llama2c", &["force", "out", "tokenizer"]),
     ("sweep", &["dry-run", "jobs", "json", "out"]),
-    ("quickstart", &["json", "out", "seed", "text"]),
     ("grammar", &["documents", "force", "out", "seed"]),
     (
         "fit",
