@@ -23,6 +23,8 @@ mod lock;
 mod map;
 mod paths;
 mod read;
+mod room;
+mod scratch;
 
 pub use atomic::{Aside, copy, write};
 pub use error::{Error, Result, io_error};
@@ -32,3 +34,5 @@ pub use lock::Lock;
 pub use map::Map;
 pub use paths::inside;
 pub use read::{read, read_to_string};
+pub use room::room;
+pub use scratch::Scratch;

@@ -1,10 +1,12 @@
 //! A cut: a pruning decision as data, and the record that stays beside the smaller model.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::units::{Params, Rate, Tokens};
+use crate::width::{Part, Width};
 use crate::{finite, format};
 
 /// What is removed from a model. Read from a file, it is valid; made by hand, [`Cut::validate`] tells.
@@ -28,10 +30,12 @@ pub enum Cut {
         /// Indices of the layers that go, counted from 0, ascending.
         drop: Vec<usize>,
     },
+    /// Channels, neurons and groups of heads go, as many in every layer.
+    Width(Width),
 }
 
 /// Deeper models do not exist; a file that claims more must not make us allocate for it.
-const MOST_LAYERS: usize = 1 << 16;
+pub(crate) const MOST_LAYERS: usize = 1 << 16;
 
 /// Why a cut cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +64,56 @@ pub enum CutError {
         /// How many layers are claimed.
         layers: usize,
     },
+    /// A part is wider than in any model.
+    TooWide {
+        /// The part.
+        part: Part,
+        /// How many are claimed.
+        of: usize,
+    },
+    /// Nothing of a part would be left.
+    NothingOf {
+        /// The part.
+        part: Part,
+        /// Where, unless it is the same everywhere.
+        layer: Option<usize>,
+    },
+    /// One of a part that the model does not have.
+    NotThere {
+        /// The part.
+        part: Part,
+        /// The index.
+        index: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// Not one list for each layer.
+    Lists {
+        /// The part.
+        part: Part,
+        /// How many lists there are.
+        found: usize,
+        /// How many layers.
+        layers: usize,
+    },
+    /// A layer keeps more or fewer than the first.
+    Uneven {
+        /// The part.
+        part: Part,
+        /// The layer.
+        layer: usize,
+        /// How many it keeps.
+        found: usize,
+        /// How many the first layer keeps.
+        expected: usize,
+    },
+    /// A part is named of which everything stays.
+    WholeStays {
+        /// The part.
+        part: Part,
+    },
+    /// A cut in width that names no part.
+    NoPart,
 }
 
 /// What `cut.json` holds: the cut, what it was made from and what came of it.
@@ -96,7 +150,11 @@ pub struct CutRecord {
     /// The text that the scores were taken on, where there was any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
-    /// One score a layer, in the order of the layers, where the method scores; the lowest go first.
+    /// What the method was told beside the target, by name: how activations are summed up, for example.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+    /// Where the method scores layers one score for each, in their order, the lowest go first; where it scores runs of
+    /// layers one for each place where a run can begin.
     #[serde(default, with = "finite::list", skip_serializing_if = "Option::is_none")]
     pub scores: Option<Vec<f64>>,
     /// The version of regrow that cut.
@@ -119,10 +177,12 @@ pub struct Calibration {
 }
 
 impl Cut {
-    /// Whether the cut can be made: indices ascending, in range, at least one layer kept.
+    /// Whether the cut can be made: indices ascending, in range, at least one of everything kept.
     pub fn validate(&self) -> Result<(), CutError> {
-        let Self::Depth { layers, drop } = self;
-        let layers = *layers;
+        let (layers, drop) = match self {
+            Self::Depth { layers, drop } => (*layers, drop),
+            Self::Width(width) => return width.validate(),
+        };
         if layers > MOST_LAYERS {
             return Err(CutError::TooDeep { layers });
         }
@@ -138,10 +198,24 @@ impl Cut {
         Ok(())
     }
 
+    /// Layers before the cut.
+    pub fn layers(&self) -> usize {
+        match self {
+            Self::Depth { layers, .. } | Self::Width(Width { layers, .. }) => *layers,
+        }
+    }
+
     /// Indices of the layers that a valid cut lets stay, ascending.
     pub fn kept(&self) -> Vec<usize> {
-        let Self::Depth { layers, drop } = self;
-        (0..*layers).filter(|layer| drop.binary_search(layer).is_err()).collect()
+        (0..self.layers()).filter(|layer| self.dropped().binary_search(layer).is_err()).collect()
+    }
+
+    /// Indices of the layers that go, ascending.
+    pub fn dropped(&self) -> &[usize] {
+        match self {
+            Self::Depth { drop, .. } => drop,
+            Self::Width(_) => &[],
+        }
     }
 }
 
@@ -168,6 +242,28 @@ impl fmt::Display for CutError {
             Self::TooDeep { layers } => {
                 write!(f, "a model of {layers} layers is claimed, expected at most {MOST_LAYERS}")
             }
+            Self::TooWide { part, of } => write!(f, "{of} {part} are claimed, more than any model has"),
+            Self::NothingOf { part, layer: None } => {
+                write!(f, "all {part} are removed, expected at least one to stay")
+            }
+            Self::NothingOf { part, layer: Some(layer) } => {
+                write!(f, "all {part} of layer {layer} are removed, expected at least one to stay")
+            }
+            Self::NotThere { part, index, of } => {
+                write!(f, "{index} cannot be kept of {of} {part}, counted from 0")
+            }
+            Self::Lists { part, found, layers } => {
+                write!(f, "there are {found} lists of {part} to keep, expected {layers}, one a layer")
+            }
+            Self::Uneven { part, layer, found, expected } => {
+                write!(f, "layer {layer} keeps {found} {part}, expected {expected} as in the first")
+            }
+            Self::WholeStays { part } => {
+                write!(f, "all {part} are kept, expected some to go or the part to be left out")
+            }
+            Self::NoPart => {
+                write!(f, "the cut names no part, expected one of `hidden`, `ffn` and `heads`")
+            }
         }
     }
 }
@@ -179,14 +275,17 @@ impl std::error::Error for CutError {}
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum Written {
     Depth { layers: usize, drop: Vec<usize> },
+    Width(Width),
 }
 
 impl TryFrom<Written> for Cut {
     type Error = CutError;
 
     fn try_from(written: Written) -> Result<Self, CutError> {
-        let Written::Depth { layers, drop } = written;
-        let cut = Self::Depth { layers, drop };
+        let cut = match written {
+            Written::Depth { layers, drop } => Self::Depth { layers, drop },
+            Written::Width(width) => Self::Width(width),
+        };
         cut.validate()?;
         Ok(cut)
     }
@@ -218,6 +317,7 @@ mod tests {
             rate: Rate::new(0.15).unwrap(),
             rate_without_embedding: Rate::new(0.1666).unwrap(),
             calibration: None,
+            options: BTreeMap::new(),
             scores: None,
             regrow: "0.1.0".into(),
         }
@@ -251,10 +351,41 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_in_width_is_written_as_runs_and_checked() {
+        let text =
+            r#"{"kind":"width","layers":2,"hidden":{"of":8,"keep":"0-3,6"},"ffn":{"of":5,"keep":["0","4"]}}"#;
+        let cut: Cut = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&cut).unwrap(), text);
+        assert_eq!((cut.layers(), cut.kept(), cut.dropped()), (2, vec![0, 1], &[][..]));
+        let said = |part: &str| {
+            let text = format!(r#"{{"kind":"width","layers":2{part}}}"#);
+            serde_json::from_str::<Cut>(&text).unwrap_err().to_string()
+        };
+        for (part, expected) in [
+            ("", "the cut names no part"),
+            (r#","hidden":{"of":8,"keep":""}"#, "all channels of the residual stream are removed"),
+            (r#","hidden":{"of":8,"keep":"0-7"}"#, "all channels of the residual stream are kept"),
+            (r#","hidden":{"of":8,"keep":"0-8"}"#, "8 cannot be kept of 8 channels"),
+            (r#","hidden":{"of":8,"keep":"3,1"}"#, "`1` is no run of ascending indices"),
+            (
+                r#","ffn":{"of":8,"keep":["0"]}"#,
+                "there are 1 lists of feed-forward neurons to keep, expected 2",
+            ),
+            (r#","ffn":{"of":8,"keep":["0","1-2"]}"#, "layer 1 keeps 2 feed-forward neurons, expected 1"),
+            (r#","heads":{"of":2,"keep":["0",""]}"#, "all groups of heads of layer 1 are removed"),
+            (r#","heads":{"of":2,"keep":["0","2"]}"#, "2 cannot be kept of 2 groups of heads"),
+            (r#","hidden":{"of":99999999999,"keep":"0-99999999997"}"#, "more than any model has"),
+            (r#","drop":[1]"#, "unknown field `drop`"),
+        ] {
+            assert!(said(part).contains(expected), "{part}: {}", said(part));
+        }
+    }
+
+    #[test]
     fn what_is_unknown_is_left_out_of_a_record() {
         let text = serde_json::to_string(&record()).unwrap();
         assert!(!text.contains("null"), "{text}");
-        for key in ["asked_rate", "calibration", "scores"] {
+        for key in ["asked_rate", "calibration", "options", "scores"] {
             assert!(!text.contains(key), "{text}");
         }
         assert_eq!(serde_json::from_str::<CutRecord>(&text).unwrap(), record());

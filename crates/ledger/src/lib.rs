@@ -10,9 +10,11 @@
 pub mod curve;
 pub mod cut;
 pub mod estimate;
+pub mod indices;
 pub mod record;
 pub mod spec;
 pub mod units;
+pub mod width;
 
 mod finite;
 mod format;
@@ -20,6 +22,8 @@ mod format;
 pub use curve::{Curve, HeldOut, NotFinite, Phase, Point};
 pub use cut::{Calibration, Cut, CutError, CutRecord};
 pub use estimate::Estimate;
+pub use indices::Indices;
 pub use record::{Done, Provenance, RunRecord};
 pub use spec::{AdamW, Convention, Difference, Evaluation, Precision, RunSpec, Schedule, Start};
 pub use units::{Flops, Nats, Params, Rate, RateError, Tokens};
+pub use width::{Kept, KeptByLayer, Part, Width};

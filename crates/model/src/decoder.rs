@@ -115,7 +115,7 @@ impl<B: Backend> Decoder<B> {
         for (index, &base) in blocks.iter().enumerate() {
             let (before, after) = slots.split_at_mut(index + 1);
             let next = after.first_mut().map_or(&mut *output, |slot| &mut slot.input);
-            self.block(weights, base, batch, &mut before[index], next, scratch)?;
+            self.block(weights, base, batch, &mut before[index], next, scratch, &mut |_, _| ())?;
         }
         self.final_norm(weights, output, rows, scratch)?;
         let mut losses = vec![0.0; rows];
@@ -144,11 +144,27 @@ impl<B: Backend> Decoder<B> {
         stream: &mut B::Buffer,
         space: &mut Workspace<B>,
     ) -> Result<()> {
+        self.watch_block(weights, base, batch, stream, space, &mut |_, _| ())
+    }
+
+    /// As [`Decoder::run_block`], while `watch` sees what the linear layers read, in the order of [`Inlet`].
+    ///
+    /// # Errors
+    /// If the batch does not fit the model, or memory is short.
+    pub fn watch_block(
+        &self,
+        weights: &B::Buffer,
+        base: usize,
+        batch: &Batch,
+        stream: &mut B::Buffer,
+        space: &mut Workspace<B>,
+        watch: &mut Watch<'_, B>,
+    ) -> Result<()> {
         batch.check(self.config.vocab_size, self.longest)?;
         space.reserve(self, batch.tokens().len(), 1, false)?;
         let Workspace { slots, scratch, .. } = space;
         std::mem::swap(&mut slots[0].input, stream);
-        self.block(weights, base, batch, &mut slots[0], stream, scratch)
+        self.block(weights, base, batch, &mut slots[0], stream, scratch, watch)
     }
 
     /// `out[t] =` the embedding of token t, `[tokens, hidden]`.
@@ -161,6 +177,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// One block: reads the residual stream in `slot.input`, writes it to `output`, both `[tokens, hidden]`.
+    #[allow(clippy::too_many_arguments)]
     fn block(
         &self,
         weights: &B::Buffer,
@@ -169,6 +186,7 @@ impl<B: Backend> Decoder<B> {
         slot: &mut Slot<B>,
         output: &mut B::Buffer,
         scratch: &mut Scratch<B>,
+        watch: &mut Watch<'_, B>,
     ) -> Result<()> {
         let parts = self.layout.block.at(base);
         let shape = Shape::new(&self.config, batch.tokens().len());
@@ -176,6 +194,7 @@ impl<B: Backend> Decoder<B> {
         let matrix = |area| View::new(weights, area);
         self.norm(weights, parts.attention_norm, &slot.input, shape, scratch)?;
         let normed = View::new(&scratch.normed, shape.stream);
+        watch(Inlet::Attention, normed);
         let target = ViewMut::new(&mut slot.qkv, shape.qkv);
         backend.product(normed, matrix(parts.query_key_value).t(), target, false)?;
         if let Some(bias) = parts.query_key_value_bias {
@@ -192,16 +211,19 @@ impl<B: Backend> Decoder<B> {
         backend.copy(View::new(&slot.input, shape.stream), ViewMut::new(&mut slot.middle, shape.stream))?;
         let (mixed, target) =
             (View::new(&slot.mixed, shape.mixed), ViewMut::new(&mut slot.middle, shape.stream));
+        watch(Inlet::AttentionOutput, mixed);
         backend.product(mixed, matrix(parts.attention_output).t(), target, true)?;
 
         self.norm(weights, parts.feed_forward_norm, &slot.middle, shape, scratch)?;
         let normed = View::new(&scratch.normed, shape.stream);
+        watch(Inlet::FeedForward, normed);
         let target = ViewMut::new(&mut slot.gate_up, shape.gate_up);
         backend.product(normed, matrix(parts.gate_up).t(), target, false)?;
         let gate_up = View::new(&slot.gate_up, shape.gate_up);
         backend.swiglu(gate_up, ViewMut::new(&mut scratch.inner, shape.inner))?;
         backend.copy(View::new(&slot.middle, shape.stream), ViewMut::new(output, shape.stream))?;
         let inner = View::new(&scratch.inner, shape.inner);
+        watch(Inlet::Down, inner);
         backend.product(inner, matrix(parts.down).t(), ViewMut::new(output, shape.stream), true)
     }
 
@@ -324,7 +346,7 @@ impl<B: Backend> Decoder<B> {
         let slot = &mut slots[0];
         self.embed(weights, batch, &mut slot.input)?;
         for &base in &self.layout.blocks {
-            self.block(weights, base, batch, slot, output, scratch)?;
+            self.block(weights, base, batch, slot, output, scratch, &mut |_, _| ())?;
             std::mem::swap(&mut slot.input, output);
         }
         self.final_norm(weights, &slot.input, rows, scratch)
@@ -443,6 +465,22 @@ impl<B: Backend> Decoder<B> {
         Area::new(self.layout.head, self.config.vocab_size, self.config.hidden_size)
     }
 }
+
+/// Which linear layers of a block read something; in the order in which a block comes to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Inlet {
+    /// Query, key and value read the normed stream, `[tokens, hidden]`.
+    Attention,
+    /// The attention output reads what the heads give, `[tokens, query]`.
+    AttentionOutput,
+    /// Gate and up read the normed stream, `[tokens, hidden]`.
+    FeedForward,
+    /// Down reads what the neurons give, `[tokens, inner]`.
+    Down,
+}
+
+/// Looks at what linear layers read.
+pub type Watch<'a, B> = dyn FnMut(Inlet, View<'_, <B as Backend>::Buffer>) + 'a;
 
 /// Where the gradients of the weights go, in the order of the weights.
 pub struct Target<'a, B: Backend> {

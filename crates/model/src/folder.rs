@@ -6,6 +6,7 @@ mod files;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -16,6 +17,9 @@ use crate::family::{self, TensorSpec};
 use crate::safetensors::{Dtype, TensorView};
 use files::Files;
 pub use write::{FolderWriter, SHARD_LIMIT};
+
+/// Bytes that are hashed before they are given back.
+const HASHED: usize = 1 << 26;
 
 /// Longest `config.json` or index that is read, in bytes.
 const JSON_LIMIT: u64 = 64 << 20;
@@ -148,6 +152,41 @@ impl ModelFolder {
         })
     }
 
+    /// Reads a tensor as f32 in pieces of whole rows, about `len` numbers each, in their order; what is read is given
+    /// back to the file piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// Where an element is NaN or infinite.
+    pub fn read_rows(&self, spec: &TensorSpec, len: usize, each: &mut dyn FnMut(&[f32])) -> Result<()> {
+        let file = self.files.holding(&spec.name)?;
+        let view = file.tensor(&spec.name)?;
+        let size = view.dtype.size();
+        let piece = (len / spec.columns()).max(1) * spec.columns();
+        let mut values = vec![0.0; piece.min(view.len())];
+        for (place, bytes) in view.bytes.chunks(piece * size).enumerate() {
+            let values = &mut values[..bytes.len() / size];
+            let part = TensorView { dtype: view.dtype, shape: view.shape, bytes };
+            part.to_f32(values).map_err(|index| Error::NotFinite {
+                path: file.path().to_path_buf(),
+                tensor: spec.name.clone(),
+                index: place * piece + index,
+                value: values[index],
+            })?;
+            each(values);
+            let start = place * piece * size;
+            file.release_part(&spec.name, start..start + bytes.len());
+        }
+        Ok(())
+    }
+
+    /// Gives the memory behind some bytes of a tensor back, counted from its first.
+    pub fn release_part(&self, spec: &TensorSpec, bytes: Range<usize>) {
+        if let Ok(file) = self.files.holding(&spec.name) {
+            file.release_part(&spec.name, bytes);
+        }
+    }
+
     /// Gives the memory behind a tensor back; it is read from the file again when it is next used.
     pub fn release(&self, spec: &TensorSpec) {
         if let Ok(file) = self.files.holding(&spec.name) {
@@ -169,8 +208,10 @@ impl ModelFolder {
             let shape: Vec<String> = view.shape.iter().map(usize::to_string).collect();
             let head = format!("{}\0{}\0{}\0", spec.name, view.dtype.name(), shape.join(","));
             hash.update(head.as_bytes());
-            hash.update(view.bytes);
-            self.release(&spec);
+            for (place, bytes) in view.bytes.chunks(HASHED).enumerate() {
+                hash.update(bytes);
+                self.release_part(&spec, place * HASHED..place * HASHED + bytes.len());
+            }
         }
         Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }

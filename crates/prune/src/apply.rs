@@ -5,21 +5,22 @@
 use std::path::Path;
 
 use disk::Existing;
-use ledger::{Cut, CutRecord};
-use model::config::ModelConfig;
+use ledger::{Cut, CutRecord, Part};
+use model::config::{ModelConfig, RawConfig};
 use model::count::Count;
-use model::family::{TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 use model::folder::{FolderWriter, ModelFolder};
 use model::safetensors::Planned;
 
 use crate::card;
 use crate::error::{Error, Result};
+use crate::moves::{Move, moves};
+use crate::width::shape::Shape;
 
 /// The file beside the smaller model that says what was cut.
 pub const RECORD: &str = "cut.json";
 
 /// Longest `cut.json` that is read, in bytes.
-const RECORD_LIMIT: u64 = 16 << 20;
+const RECORD_LIMIT: u64 = 64 << 20;
 
 /// Writes the model that a cut leaves, with the cut's record as `cut.json` and a model card as `README.md`.
 ///
@@ -39,24 +40,22 @@ pub fn apply(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<()> {
     check_target(folder, out, existing)?;
-    let kept = kept(folder, &record.cut)?;
-    let raw = folder.raw_config().with_layers(&kept)?;
-    let config = ModelConfig::from_raw(&raw)?;
+    check_cut(folder, &record.cut)?;
+    let (raw, config) = smaller(folder, &record.cut)?;
     let expected = Count::of(&config)?.total;
     if record.parameters.0 != expected {
         let (path, found) = (folder.path().to_path_buf(), record.parameters.0);
         return Err(Error::OtherCount { path, found, expected });
     }
-    let moves = moves(folder.config(), &config, &kept);
+    let moves = moves(folder.config(), &config, &record.cut);
     let mut plan = Vec::with_capacity(moves.len());
-    for (from, to) in &moves {
+    for Move { from, to, .. } in &moves {
         plan.push(Planned::new(to, folder.tensor(from)?.dtype));
     }
     let mut writer = FolderWriter::create(out, existing, &raw, plan, shard_limit)?;
-    for (done, (from, _)) in moves.iter().enumerate() {
+    for (done, step) in moves.iter().enumerate() {
         progress(done, moves.len());
-        writer.write(folder.tensor(from)?.bytes)?;
-        folder.release(from);
+        step.copy(folder, &mut writer)?;
     }
     progress(moves.len(), moves.len());
     writer.copy_companions(folder.path())?;
@@ -79,7 +78,7 @@ pub fn replay(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<()> {
     check_target(folder, out, existing)?;
-    kept(folder, &record.cut)?;
+    check_cut(folder, &record.cut)?;
     let found = folder.weights_hash()?;
     if found != record.base_hash {
         let (path, expected) = (folder.path().to_path_buf(), record.base_hash.clone());
@@ -117,25 +116,36 @@ pub(crate) fn check_target(folder: &ModelFolder, out: &Path, existing: Existing)
     }
 }
 
-/// The layers that stay, if the cut is one for this model.
-fn kept(folder: &ModelFolder, cut: &Cut) -> Result<Vec<usize>> {
+/// Whether the cut is one for this model.
+fn check_cut(folder: &ModelFolder, cut: &Cut) -> Result<()> {
     cut.validate()?;
-    let (Cut::Depth { layers, .. }, expected) = (cut, folder.config().num_hidden_layers);
-    if *layers != expected {
-        return Err(Error::OtherDepth { found: *layers, expected, path: folder.path().to_path_buf() });
+    let (found, expected, path) =
+        (cut.layers(), folder.config().num_hidden_layers, || folder.path().to_path_buf());
+    if found != expected {
+        return Err(Error::OtherDepth { found, expected, path: path() });
     }
-    Ok(cut.kept())
+    if let Cut::Width(width) = cut {
+        let whole = Shape::of(folder.config());
+        for part in Part::ALL {
+            if let Some((found, _)) = width.change(part).filter(|&(of, _)| of != whole.size(part)) {
+                return Err(Error::OtherWidth { part, found, expected: whole.size(part), path: path() });
+            }
+        }
+    }
+    Ok(())
 }
 
-/// Every tensor of the smaller model in its order: what it is in the old one, and in the new.
-fn moves(old: &ModelConfig, new: &ModelConfig, kept: &[usize]) -> Vec<(TensorSpec, TensorSpec)> {
-    let mut moves: Vec<_> = leading_tensors(old).into_iter().zip(leading_tensors(new)).collect();
-    for (place, &layer) in kept.iter().enumerate() {
-        moves.extend(block_tensors(old, layer).into_iter().zip(block_tensors(new, place)));
-    }
-    moves.extend(trailing_tensors(old).into_iter().zip(trailing_tensors(new)));
-    assert!(moves.iter().all(|(from, to)| from.shape == to.shape), "depth pruning keeps every shape");
-    moves
+/// The configuration of what a cut leaves.
+fn smaller(folder: &ModelFolder, cut: &Cut) -> Result<(RawConfig, ModelConfig)> {
+    let raw = match cut {
+        Cut::Depth { .. } => folder.raw_config().with_layers(&cut.kept())?,
+        Cut::Width(width) => {
+            let config = Shape::of(folder.config()).after(width).apply(folder.config());
+            folder.raw_config().with_width(&config)
+        }
+    };
+    let config = ModelConfig::from_raw(&raw)?;
+    Ok((raw, config))
 }
 
 fn record_json(record: &CutRecord) -> Vec<u8> {

@@ -87,7 +87,7 @@ impl Sequences {
     /// model does not have, [`Error::Memory`]; and those of the corpus.
     pub fn draw(source: Source<'_>, settings: &Calibration, config: &ModelConfig) -> Result<Self> {
         if settings.sequences == 0 {
-            return Err(Error::Setting { field: "sequences", found: 0, expected: 1 });
+            return Err(Error::Setting { field: "number of calibration sequences", found: 0, expected: 1 });
         }
         let available = source.tokens();
         let length = length(available, settings.length, config.max_position_embeddings)?;
@@ -139,7 +139,7 @@ impl Sequences {
 /// Tokens a sequence: what is asked for has to fit, what is not asked for is made to.
 fn length(available: u64, asked: Option<usize>, longest: usize) -> Result<usize> {
     if let Some(found) = asked.filter(|&asked| asked < SHORTEST) {
-        return Err(Error::Setting { field: "length", found, expected: SHORTEST });
+        return Err(Error::Setting { field: "calibration length", found, expected: SHORTEST });
     }
     if let Some(found) = asked.filter(|&asked| asked > longest) {
         return Err(Error::TooLong { found, expected: longest });
@@ -243,8 +243,8 @@ mod tests {
         let said = |sequences, length| {
             draw(&counting(50), Calibration { sequences, length, seed: 0 }, 64).unwrap_err().to_string()
         };
-        assert_eq!(said(0, None), "calibration sequences is 0, expected at least 1");
-        assert_eq!(said(1, Some(1)), "calibration length is 1, expected at least 2");
+        assert_eq!(said(0, None), "the number of calibration sequences is 0, expected at least 1");
+        assert_eq!(said(1, Some(1)), "the calibration length is 1, expected at least 2");
     }
 
     #[test]

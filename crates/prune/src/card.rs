@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use ledger::{Cut, CutRecord, Params, Rate};
+use ledger::{Cut, CutRecord, Params, Part, Rate};
 use model::folder::ModelFolder;
 
 use crate::methods::METHODS;
@@ -23,16 +23,12 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
     let add = |card: &mut String, text: std::fmt::Arguments<'_>| {
         card.write_fmt(text).expect("a string takes all text");
     };
-    let Cut::Depth { layers, drop } = &record.cut;
     let base = plain(&record.base);
+    let (title, what) = gone(&record.cut);
     add(
         &mut card,
         format_args!(
-            "# {base}, {} of {layers} layers\n\n\
-             {base} with {} of its {layers} layers removed by \
-             `regrow` {}. **It is not healed yet**: see below.\n\n",
-            record.cut.kept().len(),
-            drop.len(),
+            "# {base}, {title}\n\n{base} with {what} by `regrow` {}. **It is not healed yet**: see below.\n\n",
             plain(&record.regrow),
         ),
     );
@@ -50,8 +46,10 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
         None => format!(": {}", method.summary()),
     });
     add(&mut card, format_args!("\n- method: `{}`{told}\n", plain(&record.method)));
-    add(&mut card, format_args!("- kept layers: {}\n", list(&record.cut.kept())));
-    add(&mut card, format_args!("- dropped layers: {} (counted from 0 in the base)\n", list(drop)));
+    for (name, value) in &record.options {
+        add(&mut card, format_args!("- {}: {}\n", plain(name), plain(value)));
+    }
+    card += &stayed(&record.cut);
     if let Some(text) = &record.calibration {
         add(
             &mut card,
@@ -69,9 +67,9 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
         format_args!(
             "- SHA-256 of the base's weights: `{}`\n\n\
              Rates are shares of parameters removed, exact; a tied embedding counts once. `cut.json` holds all of this \
-             as data, with the score of every layer where the method scores.\n\n\
+             as data.\n\n\
              ## Healing\n\n\
-             Removing layers costs quality. Continue next-token training of the whole model on ordinary text \
+             Pruning costs quality. Continue next-token training of the whole model on ordinary text \
              (post-training) until the held-out loss stops falling: `regrow train` does it and records the curve, \
              any trainer that loads Hugging Face folders can.\n\n\
              ## Terms\n\n\
@@ -80,6 +78,43 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
         ),
     );
     card
+}
+
+/// What a cut leaves in a few words, and what went in a sentence's part.
+fn gone(cut: &Cut) -> (String, String) {
+    let layers = cut.layers();
+    match cut {
+        Cut::Depth { drop, .. } => {
+            let (kept, dropped) = (layers - drop.len(), drop.len());
+            (format!("{kept} of {layers} layers"), format!("{dropped} of its {layers} layers removed"))
+        }
+        Cut::Width(width) => {
+            let parts: Vec<String> = Part::ALL
+                .iter()
+                .filter_map(|&part| width.change(part).map(|(of, kept)| format!("{kept} of {of} {part}")))
+                .collect();
+            (parts.join(", "), "channels, neurons or heads removed from every layer".to_owned())
+        }
+    }
+}
+
+/// The lines that say what stayed.
+fn stayed(cut: &Cut) -> String {
+    match cut {
+        Cut::Depth { drop, .. } => format!(
+            "- kept layers: {}\n- dropped layers: {} (counted from 0 in the base)\n",
+            list(&cut.kept()),
+            list(drop)
+        ),
+        Cut::Width(width) => {
+            let parts = Part::ALL.iter().filter_map(|&part| {
+                width.change(part).map(|(of, kept)| format!("- {part}: {kept} of {of} in every layer\n"))
+            });
+            parts
+                .chain(["- heads keep their channels: `head_dim` stands in `config.json`\n".to_owned()])
+                .collect()
+        }
+    }
 }
 
 fn front_matter(base: &Path, record: &CutRecord) -> String {

@@ -1,17 +1,27 @@
 //! Depth pruning: whole layers go.
 
+use std::collections::BTreeMap;
+
 use ledger::Cut;
 use model::config::ModelConfig;
 
 use crate::error::{Error, Result};
 use crate::methods::{Needs, Scores, Select, Takes, Target};
-use crate::{score, shapes};
+use crate::options::Options;
+use crate::shapes;
 
 /// `depth-block-influence`: drops the layers that change the residual stream least (Men et al. 2024).
 ///
 /// As many as come nearest to the rate; all are scored once, on the whole model. Of equal scores the lower layer goes.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockInfluence;
+
+/// `depth-angular`: drops the most similar contiguous run of layers (Gromov et al. 2024).
+///
+/// Of the runs of as many layers as come nearest to the rate, the one with the least angular distance between what enters
+/// it and what leaves it; of equal distances the lower run.
+#[derive(Clone, Copy, Debug)]
+pub struct Angular;
 
 /// `depth-list`: drops the layers that it is told to.
 #[derive(Clone, Copy, Debug)]
@@ -30,20 +40,58 @@ impl Select for BlockInfluence {
         Some("Men et al. 2024, ShortGPT: Layers in Large Language Models are More Redundant Than You Expect")
     }
 
-    fn takes(&self) -> Takes {
-        Takes::Rate
+    fn takes(&self) -> &'static [Takes] {
+        &[Takes::Rate]
     }
 
     fn needs(&self) -> Needs {
-        Needs::LayerScores(score::block_influence::block_influence)
+        Needs::BlockInfluence
     }
 
-    fn choose(&self, config: &ModelConfig, scores: &Scores, target: &Target) -> Result<Cut> {
-        let &Target::Rate { rate, tolerance } = target else { return Err(other_target(self, target)) };
-        let Some(scores) = &scores.layers else { return Err(Error::NoCalibration { method: self.name() }) };
+    fn choose(&self, config: &ModelConfig, scores: &Scores, target: &Target, _: &Options) -> Result<Cut> {
+        let &Target::Rate { rate, tolerance } = target else { return Err(Error::target(self, target)) };
+        let Scores::Layers(scores) = scores else { return Err(Error::no_scores(self)) };
         let count = shapes::nearest(config, rate, tolerance)?.dropped;
         let drop = lowest(scores, config.num_hidden_layers, count)?;
         checked(config, drop)
+    }
+}
+
+impl Select for Angular {
+    fn name(&self) -> &'static str {
+        "depth-angular"
+    }
+
+    fn summary(&self) -> &'static str {
+        "drop the run of layers over which the residual stream turns least on calibration text"
+    }
+
+    fn paper(&self) -> Option<&'static str> {
+        Some("Gromov et al. 2024, The Unreasonable Ineffectiveness of the Deeper Layers")
+    }
+
+    fn takes(&self) -> &'static [Takes] {
+        &[Takes::Rate]
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::AngularDistance
+    }
+
+    fn told(&self, options: &Options) -> BTreeMap<String, String> {
+        [("positions".to_owned(), options.positions.name().to_owned())].into()
+    }
+
+    fn choose(&self, config: &ModelConfig, scores: &Scores, target: &Target, _: &Options) -> Result<Cut> {
+        let &Target::Rate { rate, tolerance } = target else { return Err(Error::target(self, target)) };
+        let Scores::Runs(scores) = scores else { return Err(Error::no_scores(self)) };
+        let count = shapes::nearest(config, rate, tolerance)?.dropped;
+        let (found, expected) = (scores.len(), config.num_hidden_layers - count + 1);
+        if found != expected {
+            return Err(Error::RunCount { found, expected });
+        }
+        let first = lowest(scores, expected, 1)?[0];
+        checked(config, (first..first + count).collect())
     }
 }
 
@@ -60,16 +108,16 @@ impl Select for List {
         None
     }
 
-    fn takes(&self) -> Takes {
-        Takes::Layers
+    fn takes(&self) -> &'static [Takes] {
+        &[Takes::Layers]
     }
 
     fn needs(&self) -> Needs {
         Needs::Nothing
     }
 
-    fn choose(&self, config: &ModelConfig, _: &Scores, target: &Target) -> Result<Cut> {
-        let Target::Layers(layers) = target else { return Err(other_target(self, target)) };
+    fn choose(&self, config: &ModelConfig, _: &Scores, target: &Target, _: &Options) -> Result<Cut> {
+        let Target::Layers(layers) = target else { return Err(Error::target(self, target)) };
         if layers.is_empty() {
             return Err(Error::NothingDropped);
         }
@@ -99,9 +147,4 @@ fn checked(config: &ModelConfig, drop: Vec<usize>) -> Result<Cut> {
     let cut = Cut::Depth { layers: config.num_hidden_layers, drop };
     cut.validate()?;
     Ok(cut)
-}
-
-fn other_target(method: &dyn Select, target: &Target) -> Error {
-    let (found, expected) = (target.kind().words(), method.takes().words());
-    Error::Target { method: method.name(), found, expected }
 }

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use ledger::CutError;
+use ledger::{CutError, Part, Rate};
 
+use crate::methods::{Select, Target};
 use crate::shapes::LegalRate;
+use crate::width::shape::Shape;
 
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -42,10 +44,10 @@ pub enum Error {
     Target {
         /// The method.
         method: &'static str,
-        /// What it got, `a rate` or `a list of layers`.
+        /// What it got, `a rate`, `a list of layers` or `sizes`.
         found: &'static str,
         /// What it takes.
-        expected: &'static str,
+        expected: String,
     },
 
     /// A number that is no rate to prune by.
@@ -75,21 +77,133 @@ pub enum Error {
         above: Option<LegalRate>,
     },
 
-    /// A list of layers that names none.
-    #[error("the list of layers to drop is empty, expected at least one")]
+    /// No legal width comes near the rate.
+    #[error("no legal shape comes within {tolerance} of rate {found}: {}", nearest_shape(nearest))]
+    NoShapeNear {
+        /// The rate asked for.
+        found: f64,
+        /// How far from it the realised rate may be.
+        tolerance: f64,
+        /// The nearest legal shape and its rate, if there is one.
+        nearest: Option<(Rate, Shape)>,
+    },
+
+    /// Parts of the width that are not one to three different ones.
+    #[error("the parts to narrow are `{found}`, expected some of `hidden`, `ffn` and `heads`, each once")]
+    Parts {
+        /// Those that were named.
+        found: String,
+    },
+
+    /// A size that cannot stay of a part.
+    #[error("{found} {part} are to stay of {of}, expected 1 to {of}")]
+    Size {
+        /// The part.
+        part: Part,
+        /// The size.
+        found: usize,
+        /// The model's.
+        of: usize,
+    },
+
+    /// Heads that are no whole groups.
+    #[error(
+        "{found} heads are to stay of {of}, expected a multiple of {group}: as many read each key and value head"
+    )]
+    PartOfAGroup {
+        /// The number of query heads.
+        found: usize,
+        /// Query heads of a group.
+        group: usize,
+        /// The model's.
+        of: usize,
+    },
+
+    /// A hidden size that the heads do not divide.
+    #[error(
+        "{heads} heads do not divide the hidden size {hidden}, and stock transformers refuses such a model"
+    )]
+    HeadsDoNotDivide {
+        /// Query heads.
+        heads: usize,
+        /// Channels of the residual stream.
+        hidden: usize,
+    },
+
+    /// A target that leaves everything.
+    #[error("nothing is to go, expected at least one layer, channel, neuron or group of heads")]
     NothingDropped,
 
     /// A method scores on text, and there is none.
-    #[error("`{method}` scores layers on calibration text, found none")]
+    #[error("`{method}` scores on calibration text, found none")]
     NoCalibration {
         /// The method.
         method: &'static str,
     },
 
-    /// A calibration setting that is too small to be one.
-    #[error("calibration {field} is {found}, expected at least {expected}")]
+    /// A method scores the width, and there are no such scores.
+    #[error("`{method}` decides by scores of channels, neurons and groups of heads, found none")]
+    NoScores {
+        /// The method.
+        method: &'static str,
+    },
+
+    /// A score of the width that orders nothing.
+    #[error("of the {part}{} number {index} scores {found}, expected a finite number", in_layer(*layer))]
+    PartScore {
+        /// The part.
+        part: Part,
+        /// Where, unless it is the same everywhere.
+        layer: Option<usize>,
+        /// Which of them.
+        index: usize,
+        /// Its score.
+        found: f64,
+    },
+
+    /// Scores of another model's width.
+    #[error("there are {found} scores of {part}{}, expected {expected}", in_layer(*layer))]
+    PartScores {
+        /// The part.
+        part: Part,
+        /// Where, unless it is the same everywhere.
+        layer: Option<usize>,
+        /// How many scores there are.
+        found: usize,
+        /// How many of the part there are.
+        expected: usize,
+    },
+
+    /// Activations that are no numbers.
+    #[error("{place} is {value} at calibration token {token}, channel {channel}, expected finite numbers")]
+    Activation {
+        /// What was looked at, as `the output of \`model.layers.3\``.
+        place: String,
+        /// The token, counted over all sequences from 0.
+        token: usize,
+        /// The channel.
+        channel: usize,
+        /// What stands there.
+        value: f32,
+    },
+
+    /// A cut was decided on a model of another width.
+    #[error("the cut is for a model of {found} {part}, expected {expected} as in `{}`", path.display())]
+    OtherWidth {
+        /// The part.
+        part: Part,
+        /// How many the cut tells of.
+        found: usize,
+        /// How many the model has.
+        expected: usize,
+        /// The model.
+        path: PathBuf,
+    },
+
+    /// A setting that is too small to be one.
+    #[error("the {field} is {found}, expected at least {expected}")]
     Setting {
-        /// `sequences` or `length`.
+        /// Which.
         field: &'static str,
         /// Its value.
         found: usize,
@@ -155,6 +269,15 @@ pub enum Error {
         expected: usize,
     },
 
+    /// Scores for runs of another length.
+    #[error("there are {found} scores of runs of layers, expected {expected}")]
+    RunCount {
+        /// How many scores there are.
+        found: usize,
+        /// Places where a run can begin.
+        expected: usize,
+    },
+
     /// A cut was decided on a model of another depth.
     #[error("the cut is for a model of {found} layers, expected {expected} as in `{}`", path.display())]
     OtherDepth {
@@ -206,12 +329,30 @@ pub enum Error {
 }
 
 impl Error {
+    /// A method was told what to remove in another way than it takes.
+    pub(crate) fn target(method: &dyn Select, target: &Target) -> Self {
+        let takes: Vec<&str> = method.takes().iter().map(|takes| takes.words()).collect();
+        let (method, found) = (method.name(), target.kind().words());
+        Self::Target { method, found, expected: takes.join(" or ") }
+    }
+
+    /// A method was not given what it decides by.
+    pub(crate) fn no_scores(method: &dyn Select) -> Self {
+        match method.needs().text() {
+            true => Self::NoCalibration { method: method.name() },
+            false => Self::NoScores { method: method.name() },
+        }
+    }
+
     /// What the user can do about it, where there is one thing to do.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Model(error) => error.hint(),
             Self::NoRateNear { .. } => {
                 Some("ask for one of the legal rates; `regrow inspect` lists them all")
+            }
+            Self::NoShapeNear { .. } => {
+                Some("ask for the nearest, allow smaller multiples, or let more parts become narrower")
             }
             Self::NoCalibration { .. } => Some("name a corpus whose text the scores can be taken on"),
             Self::TokenOutOfRange { .. } => Some("tokenise the text with the tokenizer of this model"),
@@ -221,6 +362,17 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn nearest_shape(nearest: &Option<(Rate, Shape)>) -> String {
+    match nearest {
+        Some((rate, shape)) => format!("the nearest is {rate} ({shape})"),
+        None => "the model has no narrower shape".to_owned(),
+    }
+}
+
+fn in_layer(layer: Option<usize>) -> String {
+    layer.map_or_else(String::new, |layer| format!(" of layer {layer}"))
 }
 
 fn nearest(below: &Option<LegalRate>, above: &Option<LegalRate>) -> String {

@@ -1,6 +1,6 @@
 //! One entry: a model folder and a request in, a smaller model folder and what came of it out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use disk::Existing;
 use ledger::{Cut, CutRecord, Params};
@@ -11,8 +11,12 @@ use model::folder::{ModelFolder, SHARD_LIMIT};
 use crate::apply::{apply, check_target};
 use crate::calibration::{Calibration, Sequences, Source};
 use crate::error::{Error, Result};
-use crate::methods::{Needs, Scores, Target, method};
+use crate::measure::measure;
+use crate::methods::{Takes, Target, method};
+use crate::options::Options;
 use crate::shapes;
+use crate::width::shape::{Choice, Shape};
+use crate::width::solve;
 
 /// What is to be pruned away, and how that is decided.
 #[derive(Clone, Debug)]
@@ -25,6 +29,10 @@ pub struct Request<'a> {
     ///
     /// Whether the text was made by the model's tokenizer is for the caller to see to.
     pub calibration: Option<(Source<'a>, Calibration)>,
+    /// What methods can be told beside how much goes.
+    pub options: Options,
+    /// A folder in which activations are kept while they are needed, instead of in memory.
+    pub spill: Option<PathBuf>,
     /// The name of the model before the cut; that of its folder where nothing is said.
     pub base: Option<String>,
     /// The model series that laws are fitted for; the word of the family where nothing is said.
@@ -68,7 +76,16 @@ pub struct Pruned {
 impl<'a> Request<'a> {
     /// A request without calibration text, named after the folder and its family.
     pub fn new(method: &'a str, target: Target) -> Self {
-        Self { method, target, calibration: None, base: None, series: None, shard_limit: SHARD_LIMIT }
+        Self {
+            method,
+            target,
+            calibration: None,
+            options: Options::default(),
+            spill: None,
+            base: None,
+            series: None,
+            shard_limit: SHARD_LIMIT,
+        }
     }
 }
 
@@ -106,20 +123,21 @@ pub fn decide(
     let select = method(request.method)?;
     let config = folder.config();
     let asked_rate = check(config, request)?;
-    let mut scores = Scores::default();
-    let mut calibration = None;
-    if let Needs::LayerScores(score) = select.needs() {
-        let (source, settings) = request.calibration.ok_or(Error::NoCalibration { method: select.name() })?;
-        let sequences = Sequences::draw(source, &settings, config)?;
-        calibration = Some(sequences.record());
-        let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
-        scores.layers = Some(score(folder, &sequences, scoring)?);
-    }
-    let cut = select.choose(config, &scores, &request.target)?;
-    let Cut::Depth { drop, .. } = &cut;
-    let (kept, dropped) = (cut.kept(), drop.clone());
+    let sequences = match request.calibration {
+        Some((source, settings)) if select.needs().text() => {
+            Some(Sequences::draw(source, &settings, config)?)
+        }
+        None if select.needs().text() => return Err(Error::NoCalibration { method: select.name() }),
+        _ => None,
+    };
+    let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
+    let (options, spill) = (&request.options, request.spill.as_deref());
+    let scores =
+        measure(folder, select.needs(), &request.target, sequences.as_ref(), options, spill, scoring)?;
+    let cut = select.choose(config, &scores, &request.target, options)?;
+    let (kept, dropped) = (cut.kept(), cut.dropped().to_vec());
     let before = Count::of(config)?;
-    let after = shapes::without(config, dropped.len());
+    let after = left(config, &cut)?;
     progress(Progress::Hashing);
     let record = CutRecord {
         format: CutRecord::FORMAT,
@@ -134,23 +152,38 @@ pub fn decide(
         asked_rate,
         rate: after.rate,
         rate_without_embedding: after.rate_without_embedding,
-        calibration,
-        scores: scores.layers,
+        calibration: sequences.map(|sequences| sequences.record()),
+        options: select.told(options),
+        scores: scores.listed(),
         regrow: env!("CARGO_PKG_VERSION").to_owned(),
         cut,
     };
     Ok(Pruned { record, kept, dropped })
 }
 
-/// Refuses what cannot be met before layers are scored; returns the rate where one is asked for.
+/// What a cut leaves of a model.
+fn left(config: &ModelConfig, cut: &Cut) -> Result<Choice> {
+    let smaller = match cut {
+        Cut::Depth { .. } => ModelConfig { num_hidden_layers: cut.kept().len(), ..config.clone() },
+        Cut::Width(width) => Shape::of(config).after(width).apply(config),
+    };
+    Choice::of(config, &smaller)
+}
+
+/// Refuses what cannot be met before anything is scored; returns the rate where one is asked for.
 fn check(config: &ModelConfig, request: &Request<'_>) -> Result<Option<f64>> {
     let select = method(request.method)?;
-    if request.target.kind() != select.takes() {
-        let (found, expected) = (request.target.kind().words(), select.takes().words());
-        return Err(Error::Target { method: select.name(), found, expected });
+    request.options.check()?;
+    if !select.takes().contains(&request.target.kind()) {
+        return Err(Error::target(select, &request.target));
+    }
+    if select.takes().contains(&Takes::Sizes) {
+        solve(select, config, &request.target, &request.options)?;
+    } else if let Target::Rate { rate, tolerance } = request.target {
+        shapes::nearest(config, rate, tolerance)?;
     }
     match request.target {
-        Target::Rate { rate, tolerance } => shapes::nearest(config, rate, tolerance).map(|_| Some(rate)),
-        Target::Layers(_) => Ok(None),
+        Target::Rate { rate, .. } => Ok(Some(rate)),
+        Target::Layers(_) | Target::Sizes(_) => Ok(None),
     }
 }

@@ -41,12 +41,7 @@ pub fn legal_rates(config: &ModelConfig) -> Vec<LegalRate> {
 /// # Panics
 /// As [`legal_rates`].
 pub fn nearest(config: &ModelConfig, asked: f64, tolerance: f64) -> Result<LegalRate> {
-    if !(asked > 0.0 && asked < 1.0) {
-        return Err(Error::Rate { found: asked });
-    }
-    if tolerance.is_nan() || tolerance < 0.0 {
-        return Err(Error::Tolerance { found: tolerance });
-    }
+    check_rate(asked, tolerance)?;
     let legal = legal_rates(config);
     let above = legal.partition_point(|legal| legal.rate.get() <= asked);
     let (below, above) = (above.checked_sub(1).map(|below| legal[below]), legal.get(above).copied());
@@ -60,6 +55,17 @@ pub fn nearest(config: &ModelConfig, asked: f64, tolerance: f64) -> Result<Legal
         Some(nearest) if distance(&nearest) <= tolerance + 1e-12 => Ok(nearest),
         _ => Err(Error::NoRateNear { found: asked, tolerance, below, above }),
     }
+}
+
+/// Refuses numbers that are no rate to prune by, or no distance.
+pub(crate) fn check_rate(asked: f64, tolerance: f64) -> Result<()> {
+    if !(asked > 0.0 && asked < 1.0) {
+        return Err(Error::Rate { found: asked });
+    }
+    if tolerance.is_nan() || tolerance < 0.0 {
+        return Err(Error::Tolerance { found: tolerance });
+    }
+    Ok(())
 }
 
 /// What is left of a model without `dropped` of its layers; every layer has as many parameters as any other.

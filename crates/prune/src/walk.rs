@@ -3,10 +3,13 @@
 //! In memory are the weights of one block, the residual stream of all calibration tokens, and the activations of one
 //! batch.
 
+use std::path::Path;
+
 use model::backend::{Backend, IGNORED};
 use model::batch::Batch;
-use model::decoder::Decoder;
-use model::family::leading_tensors;
+pub use model::decoder::Inlet;
+use model::decoder::{Decoder, Watch};
+use model::family::{TensorSpec, leading_tensors};
 use model::folder::ModelFolder;
 use model::safetensors::TensorView;
 use model::weights;
@@ -14,6 +17,7 @@ use model::workspace::Workspace;
 
 use crate::calibration::Sequences;
 use crate::error::{Error, Result};
+use crate::states::States;
 
 /// Tokens that go through a block at once, or one sequence that is longer.
 const BATCH: usize = 2048;
@@ -31,8 +35,41 @@ pub struct Seen<'a> {
     pub after: &'a [f32],
 }
 
+/// What linear layers of a block read of one batch of tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Read<'a> {
+    /// The block, counted from 0.
+    pub layer: usize,
+    /// Which of its linear layers read it.
+    pub inlet: Inlet,
+    /// Numbers a token.
+    pub columns: usize,
+    /// `[tokens, columns]`; whole sequences.
+    pub values: &'a [f32],
+}
+
 /// Looks on as blocks run; batches come in the order of the text, blocks in the order of the model.
 pub trait Visit {
+    /// Whether [`Visit::read`] wants to hear of this.
+    fn wants(&self, inlet: Inlet) -> bool {
+        let _ = inlet;
+        false
+    }
+
+    /// A block begins, before its first batch.
+    fn begin(&mut self, layer: usize) {
+        let _ = layer;
+    }
+
+    /// A block is running on one batch; heard before [`Visit::block`] of the same batch.
+    ///
+    /// # Errors
+    /// Whatever the visitor cannot accept; the walk ends with it.
+    fn read(&mut self, read: &Read<'_>) -> Result<()> {
+        let _ = read;
+        Ok(())
+    }
+
     /// A block has run on one batch.
     ///
     /// # Errors
@@ -47,42 +84,92 @@ impl<F: FnMut(&Seen<'_>) -> Result<()>> Visit for F {
 }
 
 /// Runs the sequences through every block of a model on `backend`. `progress` hears of blocks done, and of how many.
+/// Where a folder `spill` is named, the residual stream is kept in a file there instead of in memory.
 ///
 /// # Errors
-/// If weights cannot be read or are not finite, an id is outside the vocabulary, or memory is short; and those of
-/// `visitor`.
+/// If weights or activations are not finite, an id is outside the vocabulary, the disk fails or memory is short; and
+/// those of `visitor`.
 pub fn walk<B: Backend>(
     backend: B,
     folder: &ModelFolder,
     sequences: &Sequences,
+    spill: Option<&Path>,
     visitor: &mut dyn Visit,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<()> {
     let config = folder.config();
     let (hidden, layers) = (config.hidden_size, config.num_hidden_layers);
-    let mut states = embed(folder, sequences)?; // [sequence, position, hidden]
+    let rows = (BATCH / sequences.length()).max(1) * sequences.length();
+    let largest = rows.min(sequences.tokens().len()) * hidden;
+    let mut before = vec![0.0; largest];
+    let mut after = vec![0.0; largest];
+    let mut read = Vec::new();
+    let mut states = States::new(sequences.tokens().len(), hidden, spill)?; // [sequence, position, hidden]
+    let mut embedding = Embedding::of(folder);
+    for (place, part) in sequences.tokens().chunks(rows).enumerate() {
+        let before = &mut before[..part.len() * hidden];
+        embedding.embed(part, place * rows, before)?;
+        states.write(place * rows * hidden, before)?;
+    }
+    embedding.release();
     let decoder = Decoder::new(backend, config, sequences.length())?;
     let mut space = Workspace::new(&decoder)?;
-
-    let rows = (BATCH / sequences.length()).max(1) * sequences.length();
-    let mut stream = decoder.backend().allocate(rows.min(sequences.tokens().len()) * hidden)?;
-    let mut after = vec![0.0; rows.min(sequences.tokens().len()) * hidden];
+    let mut stream = decoder.backend().allocate(largest)?;
     let batches: Vec<Batch> =
         sequences.tokens().chunks(rows).map(|part| batch(part, sequences.length())).collect();
     progress(0, layers);
     for layer in 0..layers {
+        visitor.begin(layer);
         let block = weights::load_block(folder, layer, decoder.backend())?;
-        for (batch, before) in batches.iter().zip(states.chunks_mut(rows * hidden)) {
-            let after = &mut after[..before.len()];
+        for (place, batch) in batches.iter().enumerate() {
+            let (first, len) = (place * rows, batch.tokens().len() * hidden);
+            let (before, after) = (&mut before[..len], &mut after[..len]);
+            states.read(first * hidden, before)?;
             decoder.backend().upload(before, &mut stream, 0)?;
-            decoder.run_block(&block, 0, batch, &mut stream, &mut space)?;
+            let mut heard = Ok(());
+            let watch: &mut Watch<'_, B> = &mut |inlet, view| {
+                if heard.is_ok() && visitor.wants(inlet) {
+                    let columns = view.area.columns;
+                    read.resize(view.area.rows * columns, 0.0);
+                    let copied = decoder.backend().download(view.buffer, view.area.offset, &mut read);
+                    heard = copied
+                        .map_err(Error::from)
+                        .and_then(|()| finite(&read, columns, first, || reads(layer, inlet)))
+                        .and_then(|()| visitor.read(&Read { layer, inlet, columns, values: &read }));
+                }
+            };
+            decoder.watch_block(&block, 0, batch, &mut stream, &mut space, watch)?;
+            heard?;
             decoder.backend().download(&stream, 0, after)?;
+            finite(after, hidden, first, || format!("the output of `model.layers.{layer}`"))?;
             visitor.block(&Seen { layer, hidden, before, after })?;
-            before.copy_from_slice(after);
+            states.write(first * hidden, after)?;
         }
         progress(layer + 1, layers);
     }
     Ok(())
+}
+
+/// What stands in messages for what linear layers read.
+fn reads(layer: usize, inlet: Inlet) -> String {
+    let part = match inlet {
+        Inlet::Attention => "self_attn.q_proj",
+        Inlet::AttentionOutput => "self_attn.o_proj",
+        Inlet::FeedForward => "mlp.gate_proj",
+        Inlet::Down => "mlp.down_proj",
+    };
+    format!("the input of `model.layers.{layer}.{part}`")
+}
+
+/// Refuses activations that no score could be taken on; `first` is the token of the first row.
+fn finite(values: &[f32], columns: usize, first: usize, place: impl Fn() -> String) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(at) => {
+            let (token, channel) = (first + at / columns, at % columns);
+            Err(Error::Activation { place: place(), token, channel, value: values[at] })
+        }
+    }
 }
 
 /// Sequences of `length` as a batch that predicts nothing.
@@ -95,33 +182,42 @@ fn batch(tokens: &[u32], length: usize) -> Batch {
     batch
 }
 
-/// The embedding of every token, `[token, hidden]`; only the rows that are needed are read.
-fn embed(folder: &ModelFolder, sequences: &Sequences) -> Result<Vec<f32>> {
-    let (hidden, vocabulary) = (folder.config().hidden_size, folder.config().vocab_size);
-    let tokens = sequences.tokens();
-    let memory = || Error::Memory { tokens: tokens.len(), hidden };
-    let mut states = Vec::new();
-    let len = tokens.len().checked_mul(hidden).ok_or_else(memory)?;
-    states.try_reserve_exact(len).map_err(|_| memory())?;
-    states.resize(len, 0.0);
-    for spec in leading_tensors(folder.config()) {
-        let table = folder.tensor(&spec)?;
+/// The embedding as it lies in its file; only the rows that are needed are read.
+struct Embedding<'a> {
+    folder: &'a ModelFolder,
+    spec: TensorSpec,
+}
+
+impl<'a> Embedding<'a> {
+    fn of(folder: &'a ModelFolder) -> Self {
+        let spec = leading_tensors(folder.config()).remove(0);
+        Self { folder, spec }
+    }
+
+    /// The embedding of every token, `[token, hidden]`; `first` is the place of the first.
+    fn embed(&mut self, tokens: &[u32], first: usize, states: &mut [f32]) -> Result<()> {
+        let (hidden, vocabulary) = (self.spec.columns(), self.spec.rows());
+        let table = self.folder.tensor(&self.spec)?;
         let row_bytes = hidden * table.dtype.size();
         for (position, (&token, state)) in tokens.iter().zip(states.chunks_exact_mut(hidden)).enumerate() {
             let row = token as usize;
             if row >= vocabulary {
-                return Err(Error::TokenOutOfRange { found: token, position: position as u64, vocabulary });
+                let position = (first + position) as u64;
+                return Err(Error::TokenOutOfRange { found: token, position, vocabulary });
             }
             let bytes = &table.bytes[row * row_bytes..][..row_bytes];
             let view = TensorView { dtype: table.dtype, shape: &[hidden], bytes };
             view.to_f32(state).map_err(|column| model::Error::NotFinite {
-                path: folder.path().to_path_buf(),
-                tensor: spec.name.clone(),
+                path: self.folder.path().to_path_buf(),
+                tensor: self.spec.name.clone(),
                 index: row * hidden + column,
                 value: state[column],
             })?;
         }
-        folder.release(&spec);
+        Ok(())
     }
-    Ok(states)
+
+    fn release(&self) {
+        self.folder.release(&self.spec);
+    }
 }

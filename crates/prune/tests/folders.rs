@@ -249,7 +249,7 @@ fn the_smaller_model_computes_what_the_kept_blocks_compute_in_order() {
             last = seen.after.to_vec();
             Ok(())
         };
-        walk(backend, &smaller, &sequences, &mut visitor, &mut |_, _| ()).unwrap();
+        walk(backend, &smaller, &sequences, None, &mut visitor, &mut |_, _| ()).unwrap();
         assert_eq!(last, stream, "{kind:?}");
 
         // And its logits are those of the whole model without the weights that went.
@@ -440,7 +440,7 @@ fn bad_requests_get_an_error_and_leave_nothing() {
         (
             "no text",
             Request { calibration: None, ..rate(0.35) },
-            "`depth-block-influence` scores layers on calibration text, found none",
+            "`depth-block-influence` scores on calibration text, found none",
         ),
         (
             "a list for a rate",
@@ -450,7 +450,8 @@ fn bad_requests_get_an_error_and_leave_nothing() {
         (
             "no such method",
             Request { method: "width-magic", ..rate(0.35) },
-            "unknown method `width-magic`, expected `depth-block-influence` or `depth-list`",
+            "unknown method `width-magic`, expected `depth-block-influence` or `depth-angular` or `depth-list` or \
+             `width-activation` or `width-magnitude`",
         ),
     ];
     for (name, request, expected) in cases {

@@ -46,7 +46,7 @@ fn sequences(folder: &ModelFolder, tokens: &[u32], length: usize) -> Sequences {
 }
 
 fn influence(folder: &ModelFolder, sequences: &Sequences) -> Vec<f64> {
-    block_influence(folder, sequences, &mut |_, _| ()).unwrap()
+    block_influence(folder, sequences, None, &mut |_, _| ()).unwrap()
 }
 
 #[test]
@@ -106,7 +106,8 @@ fn a_visitor_sees_every_token_of_every_block_once_and_each_block_begins_where_th
         };
         let mut heard = Vec::new();
         let backend = model::backend::cpu::Cpu::<f32>::new();
-        walk(backend, &folder, &sequences, &mut visitor, &mut |done, of| heard.push((done, of))).unwrap();
+        walk(backend, &folder, &sequences, None, &mut visitor, &mut |done, of| heard.push((done, of)))
+            .unwrap();
         assert_eq!(heard, (0..=layers).map(|done| (done, layers)).collect::<Vec<_>>());
         for layer in 0..layers {
             assert_eq!(before[layer].len(), sequences.tokens().len() * hidden);
@@ -125,6 +126,6 @@ fn a_visitor_can_end_the_walk() {
     let sequences = sequences(&folder, &golden.tokens, golden.length);
     let mut visitor = |_: &Seen<'_>| Err(Error::NothingDropped);
     let backend = model::backend::cpu::Cpu::<f32>::new();
-    let ended = walk(backend, &folder, &sequences, &mut visitor, &mut |_, _| ());
+    let ended = walk(backend, &folder, &sequences, None, &mut visitor, &mut |_, _| ());
     assert!(matches!(ended, Err(Error::NothingDropped)));
 }

@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use ledger::Cut;
+use ledger::{Cut, Part};
 use model::config::{ModelConfig, RawConfig};
-use prune::{METHODS, Needs, Scores, Select, TOLERANCE, Target, method};
+use prune::width::WidthScores;
+use prune::{METHODS, Needs, Options, Scores, Select, Sizes, TOLERANCE, Takes, Target, method};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,11 +24,29 @@ struct Cases {
 struct Case {
     name: String,
     scores: Option<Vec<f64>>,
+    /// Width: scores of channels, of the neurons of each layer and of the groups of each layer.
+    width: Option<Width>,
+    /// Width: the parts that may become narrower.
+    parts: Option<Vec<String>>,
+    hidden_multiple: Option<usize>,
+    ffn_multiple: Option<usize>,
+    /// Width: sizes that stay.
+    sizes: Option<BTreeMap<String, usize>>,
+    /// Width: what stays, as `cut.json` has it.
+    keep: Option<toml::Table>,
     rate: Option<f64>,
     tolerance: Option<f64>,
     list: Option<Vec<usize>>,
     drop: Option<Vec<usize>>,
     error: Option<String>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Width {
+    hidden: Vec<f64>,
+    ffn: Vec<f64>,
+    heads: Vec<f64>,
 }
 
 fn testdata() -> PathBuf {
@@ -46,23 +65,63 @@ fn five_layers() -> ModelConfig {
 }
 
 fn target(case: &Case) -> Target {
-    match (case.rate, &case.list) {
-        (Some(rate), None) => Target::Rate { rate, tolerance: case.tolerance.unwrap_or(TOLERANCE) },
-        (None, Some(list)) => Target::Layers(list.clone()),
-        _ => panic!("{}: a rate or a list", case.name),
+    match (case.rate, &case.list, &case.sizes) {
+        (Some(rate), None, None) => Target::Rate { rate, tolerance: case.tolerance.unwrap_or(TOLERANCE) },
+        (None, Some(list), None) => Target::Layers(list.clone()),
+        (None, None, Some(sizes)) => {
+            let size = |part: Part| sizes.get(part.name()).copied();
+            Target::Sizes(Sizes {
+                hidden: size(Part::Hidden),
+                ffn: size(Part::Ffn),
+                heads: size(Part::Heads),
+            })
+        }
+        _ => panic!("{}: a rate, a list or sizes", case.name),
+    }
+}
+
+fn scores(select: &dyn Select, case: &Case) -> Scores {
+    match (select.needs(), &case.scores, &case.width) {
+        (Needs::BlockInfluence, Some(scores), None) => Scores::Layers(scores.clone()),
+        (Needs::AngularDistance, Some(scores), None) => Scores::Runs(scores.clone()),
+        (Needs::Activations | Needs::Weights, None, Some(Width { hidden, ffn, heads })) => {
+            // Every layer has the same scores, moved by its number.
+            let moved = |scores: &[f64]| {
+                (0..5)
+                    .map(|by| (0..scores.len()).map(|at| scores[(at + by) % scores.len()]).collect())
+                    .collect()
+            };
+            Scores::Width(WidthScores { hidden: hidden.clone(), ffn: moved(ffn), heads: moved(heads) })
+        }
+        (_, None, None) => Scores::None,
+        _ => panic!("{}: scores of another kind", case.name),
     }
 }
 
 fn check(select: &dyn Select, case: &Case) {
-    let scores = Scores { layers: case.scores.clone() };
-    let found = select.choose(&five_layers(), &scores, &target(case));
+    let parts = |names: &Vec<String>| {
+        names.iter().map(|name| Part::ALL.into_iter().find(|part| part.name() == name).unwrap()).collect()
+    };
+    let options = Options {
+        parts: case.parts.as_ref().map_or(Part::ALL.to_vec(), parts),
+        hidden_multiple: case.hidden_multiple,
+        ffn_multiple: case.ffn_multiple,
+        ..Options::default()
+    };
+    let found = select.choose(&five_layers(), &scores(select, case), &target(case), &options);
     let name = format!("{}: {}", select.name(), case.name);
-    match (&case.drop, &case.error) {
-        (Some(drop), None) => {
+    match (&case.drop, &case.keep, &case.error) {
+        (Some(drop), None, None) => {
             assert_eq!(found.unwrap(), Cut::Depth { layers: 5, drop: drop.clone() }, "{name}");
         }
-        (None, Some(error)) => assert_eq!(&found.unwrap_err().to_string(), error, "{name}"),
-        _ => panic!("{name}: layers or an error"),
+        (None, Some(keep), None) => {
+            let mut expected = serde_json::to_value(keep).unwrap();
+            expected["kind"] = "width".into();
+            expected["layers"] = 5.into();
+            assert_eq!(serde_json::to_value(found.unwrap()).unwrap(), expected, "{name}");
+        }
+        (None, None, Some(error)) => assert_eq!(&found.unwrap_err().to_string(), error, "{name}"),
+        _ => panic!("{name}: layers, sizes or an error"),
     }
 }
 
@@ -72,7 +131,8 @@ fn every_method_decides_as_its_cases_say() {
         let path = testdata().join(format!("{}.toml", select.name()));
         let cases: Cases = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(cases.format, 1, "{}", path.display());
-        assert!(cases.case.iter().any(|case| case.drop.is_some()), "{}", path.display());
+        let decides = |case: &Case| case.drop.is_some() || case.keep.is_some();
+        assert!(cases.case.iter().any(decides), "{}", path.display());
         assert!(cases.case.iter().any(|case| case.error.is_some()), "{}", path.display());
         for case in &cases.case {
             check(select, case);
@@ -87,8 +147,13 @@ fn methods_have_their_own_names_and_say_what_they_do_in_one_line() {
     for &select in METHODS {
         assert_eq!(method(select.name()).unwrap().name(), select.name());
         assert!(!select.summary().is_empty() && !select.summary().contains('\n'), "{}", select.name());
-        assert_eq!(select.paper().is_some(), matches!(select.needs(), Needs::LayerScores(_)));
+        assert_eq!(select.paper().is_some(), select.needs().text());
+        assert_eq!(select.takes() == [Takes::Layers], select.needs() == Needs::Nothing);
     }
     let said = method("depth-magic").map(Select::name).unwrap_err().to_string();
-    assert_eq!(said, "unknown method `depth-magic`, expected `depth-block-influence` or `depth-list`");
+    assert_eq!(
+        said,
+        "unknown method `depth-magic`, expected `depth-block-influence` or `depth-angular` or `depth-list` or \
+         `width-activation` or `width-magnitude`"
+    );
 }

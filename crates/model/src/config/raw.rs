@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::ModelConfig;
 use crate::error::{Error, Result};
 
 /// The fields of a `config.json` in their order, and the file they came from (for messages).
@@ -85,6 +86,17 @@ impl RawConfig {
             }
         }
         Ok(changed)
+    }
+
+    /// The same configuration for a model of another width: heads keep their channels, which `head_dim` then has to say.
+    pub fn with_width(&self, config: &ModelConfig) -> Self {
+        let mut changed = self.clone();
+        changed.set("hidden_size", config.hidden_size);
+        changed.set("intermediate_size", config.intermediate_size);
+        changed.set("num_attention_heads", config.num_attention_heads);
+        changed.set("num_key_value_heads", config.num_key_value_heads);
+        changed.set("head_dim", config.head_dim);
+        changed
     }
 
     /// Says how the weights are stored, under the key that the file already uses (`dtype` since

@@ -24,6 +24,9 @@ pub struct Family {
     pub rms_norm_eps: f64,
     /// `tie_word_embeddings` where `config.json` is silent.
     pub tie_word_embeddings: bool,
+    /// Whether stock transformers refuses a hidden size that is no multiple of the query heads (seen in 5.23.0: Llama
+    /// does even where `head_dim` is given, Qwen2 does not).
+    pub hidden_of_whole_heads: bool,
 }
 
 /// Every supported family; a new one is a file and a line here.

@@ -11,4 +11,5 @@ pub static QWEN2: Family = Family {
     rope_theta: 10_000.0,
     rms_norm_eps: 1e-6,
     tie_word_embeddings: false,
+    hidden_of_whole_heads: false,
 };

@@ -1,6 +1,7 @@
 //! Reading: a mapped file and views of its tensors.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::header::{Entry, parse, shown};
@@ -97,6 +98,15 @@ impl SafeTensors {
     pub fn release(&self, name: &str) {
         if let Some(entry) = self.entries.get(name) {
             self.map.release(entry.range.clone());
+        }
+    }
+
+    /// Gives the memory behind some bytes of a tensor back, counted from its first.
+    pub fn release_part(&self, name: &str, bytes: Range<usize>) {
+        if let Some(entry) = self.entries.get(name) {
+            let (start, end) = (entry.range.start, entry.range.end);
+            let at = |byte: usize| start.saturating_add(byte).min(end);
+            self.map.release(at(bytes.start)..at(bytes.end));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Block influence: how much a block turns the residual stream (Men et al. 2024, ShortGPT, equation 1).
 
+use std::path::Path;
+
 use model::backend::cpu::Cpu;
 use model::folder::ModelFolder;
 use rayon::prelude::*;
@@ -18,10 +20,11 @@ use crate::walk::{Seen, Visit, walk};
 pub fn block_influence(
     folder: &ModelFolder,
     sequences: &Sequences,
+    spill: Option<&Path>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<f64>> {
     let mut mean = Mean { sums: vec![0.0; folder.config().num_hidden_layers] };
-    walk(Cpu::<f32>::new(), folder, sequences, &mut mean, progress)?;
+    walk(Cpu::<f32>::new(), folder, sequences, spill, &mut mean, progress)?;
     let tokens = sequences.tokens().len() as f64;
     Ok(mean.sums.iter().map(|sum| 1.0 - sum / tokens).collect())
 }
@@ -42,7 +45,7 @@ impl Visit for Mean {
 }
 
 /// The cosine of two vectors; 1 where both are zero (nothing changed), 0 where one is.
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let (mut product, mut a_square, mut b_square) = (0.0, 0.0, 0.0);
     for (&a, &b) in a.iter().zip(b) {
         let (a, b) = (f64::from(a), f64::from(b));

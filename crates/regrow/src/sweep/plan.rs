@@ -205,6 +205,9 @@ struct Wanted {
 }
 
 fn cuts_of(base: &Base<'_>, method: &Method) -> anyhow::Result<Vec<Wanted>> {
+    if prune::method(&method.name)?.takes().contains(&prune::Takes::Sizes) {
+        return widths_of(base, method);
+    }
     let layers = base.config.num_hidden_layers;
     let mut wanted: Vec<(usize, Wanted)> = Vec::new();
     for &blocks in &method.blocks {
@@ -225,6 +228,23 @@ fn cuts_of(base: &Base<'_>, method: &Method) -> anyhow::Result<Vec<Wanted>> {
         bail!("`{first}` and `{second}` both drop {} of {layers} blocks of `{}`", pair[0].0, base.id);
     }
     Ok(wanted.into_iter().map(|(_, wanted)| wanted).collect())
+}
+
+/// As [`cuts_of`], for methods that make layers narrower.
+fn widths_of(base: &Base<'_>, method: &Method) -> anyhow::Result<Vec<Wanted>> {
+    if !method.blocks.is_empty() {
+        bail!("`{}` takes no `blocks`, it keeps them all: give `rates`", method.name);
+    }
+    let mut wanted: Vec<Wanted> = Vec::new();
+    for &rate in &method.rates {
+        let best = prune::choices(&base.config, rate, prune::TOLERANCE, &prune::Options::default(), 1)?;
+        let parameters = best[0].parameters.0;
+        if let Some(other) = wanted.iter().find(|other| other.parameters == parameters) {
+            bail!("`{}` and `{rate}` make the same shape of `{}`", other.name, base.id);
+        }
+        wanted.push(Wanted { name: rate.to_string(), rate, parameters });
+    }
+    Ok(wanted)
 }
 
 fn cut_job(sweep: &Sweep, layout: &Layout, base: &Base<'_>, method: &Method, cut: &Wanted) -> Planned {

@@ -281,7 +281,7 @@ impl Corpus {
 impl Method {
     fn check(&self) -> anyhow::Result<()> {
         let method = prune::method(&self.name)?;
-        if method.takes() != prune::Takes::Rate {
+        if !method.takes().contains(&prune::Takes::Rate) {
             bail!("method `{}` takes a list of blocks, a sweep needs one that takes a rate", self.name);
         }
         if self.rates.is_empty() == self.blocks.is_empty() {

@@ -1,5 +1,8 @@
 //! `regrow prune`: a model folder in, a smaller one out, with the decision written down.
 
+mod options;
+mod show;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -7,15 +10,14 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use disk::Existing;
 use model::folder::ModelFolder;
-use prune::{Calibration, METHODS, Needs, Progress, Pruned, Request, TOLERANCE, Takes, Target};
+use prune::{Calibration, METHODS, Progress, Pruned, Request, TOLERANCE, Takes, Target};
 use serde::Serialize;
 
-use crate::count::grouped;
+use self::options::OptionArguments;
 use crate::lineage;
 use crate::loaded;
 use crate::output::{Exit, Output};
 use crate::source::{PartName, Source, SourceArguments};
-use crate::table::{Align, Table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +27,13 @@ Examples:
   Blocks that you name:
     regrow prune llama-1b --drop 11,12,13 --out llama-1b-short
 
+  Narrower layers instead, of all three kinds, or neurons alone:
+    regrow prune llama-1b --method width-activation --rate 0.25 --corpus corpus --out llama-1b-narrow
+    regrow prune llama-1b --method width-activation --width ffn --rate 0.25 --corpus corpus --out llama-1b-ffn
+
+  A shape that you name:
+    regrow prune llama-1b --method width-magnitude --shape hidden=1536,ffn=6144,heads=24 --out llama-1b-shape
+
   What would go, without writing anything:
     regrow prune llama-1b --rate 0.25 --corpus corpus --dry-run";
 
@@ -32,19 +41,23 @@ Examples:
 #[derive(Debug, Args)]
 #[command(
     after_help = EXAMPLES,
-    override_usage = "regrow prune MODEL (--rate RATE | --drop N,N,..) [--corpus CORPUS | --text FILE...] --out DIR [OPTIONS]"
+    override_usage = "regrow prune MODEL (--rate RATE | --drop N,N,.. | --shape PART=N,..) [--corpus CORPUS | --text FILE...] --out DIR [OPTIONS]"
 )]
-#[group(id = "target", required = true, multiple = false, args = ["rate", "drop"])]
+#[group(id = "target", required = true, multiple = false, args = ["rate", "drop", "shape"])]
 pub struct Arguments {
     /// The model folder
     model: PathBuf,
-    /// The share of all parameters to remove; it becomes whole blocks
+    /// The share of all parameters to remove; it becomes whole blocks, or a legal width
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     rate: Option<f64>,
     /// The blocks to remove, counted from 0
     #[arg(long, value_name = "N,N,..", value_delimiter = ',')]
     drop: Vec<usize>,
-    /// How blocks are chosen [default: depth-block-influence, or depth-list with `--drop`]
+    /// The sizes to keep in width: `hidden=N`, `ffn=N`, `heads=N`
+    #[arg(long, value_name = "PART=N,..", value_delimiter = ',', value_parser = options::size)]
+    shape: Vec<(ledger::Part, usize)>,
+    /// How it is chosen what goes [default: depth-block-influence, depth-list with `--drop`, width-activation with
+    /// `--shape`]
     #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(METHODS.iter().map(|method| method.name())))]
     method: Option<String>,
     /// How far the realised rate may be from the one asked for
@@ -53,6 +66,8 @@ pub struct Arguments {
     /// The smaller model's folder
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    options: OptionArguments,
     #[command(flatten)]
     source: SourceArguments,
     /// Calibration sequences
@@ -94,7 +109,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let folder = loaded::open(&arguments.model, output)?;
     let lineage = lineage::own(&folder)?;
     let (method, target) = decision(arguments);
-    let needs_text = matches!(prune::method(method)?.needs(), Needs::LayerScores(_));
+    let needs_text = prune::method(method)?.needs().text();
     let source =
         if needs_text { Source::open(&arguments.source, PartName::Train, &folder, output)? } else { None };
     let calibration =
@@ -103,6 +118,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         calibration: source.as_ref().map(|source| (prune::Source::Part(source.part()), calibration)),
         base: Some(lineage.base),
         series: Some(arguments.series.clone().unwrap_or(lineage.series)),
+        options: arguments.options.options(),
+        spill: arguments.options.spill.clone(),
         ..Request::new(method, target)
     };
     let pruned = execute(arguments, &folder, &request, output)?;
@@ -112,7 +129,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         output.json(&Report { record, kept, dropped, out })?;
         return Ok(Exit::Done);
     }
-    show(&pruned, output)?;
+    show::show(&pruned, output)?;
     match arguments.out.as_deref().filter(|_| !arguments.dry_run) {
         Some(out) => output.say(&format!("written to `{}`", out.display())),
         None => output.say("nothing written"),
@@ -124,11 +141,13 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
 fn decision(arguments: &Arguments) -> (&str, Target) {
     let target = match arguments.rate {
         Some(rate) => Target::Rate { rate, tolerance: arguments.tolerance },
+        None if !arguments.shape.is_empty() => Target::Sizes(options::sizes(&arguments.shape)),
         None => Target::Layers(arguments.drop.clone()),
     };
     let default = match target.kind() {
         Takes::Rate => "depth-block-influence",
         Takes::Layers => "depth-list",
+        Takes::Sizes => "width-activation",
     };
     (arguments.method.as_deref().unwrap_or(default), target)
 }
@@ -159,46 +178,4 @@ fn execute(
     let out = arguments.out.as_deref().context("`--out` is missing")?;
     let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
     Ok(prune::prune(folder, request, out, existing, &mut progress)?)
-}
-
-fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
-    let Pruned { record, kept, dropped } = pruned;
-    if let Some(scores) = &record.scores {
-        let mut table = Table::new(&[("block", Align::Right), ("score", Align::Right), ("", Align::Left)]);
-        for (layer, score) in scores.iter().enumerate() {
-            let fate = if dropped.contains(&layer) { "dropped" } else { "" };
-            table.row([layer.to_string(), format!("{score:.6}"), fate.to_owned()]);
-        }
-        output.table(&table)?;
-        output.data("\n")?;
-    }
-    let change = |before: u64, after: u64| format!("{} of {} left", grouped(after), grouped(before));
-    let asked = record.asked_rate.map_or_else(String::new, |rate| format!(", asked {rate:.4}"));
-    let mut table = Table::facts();
-    table
-        .fact("method", &record.method)
-        .fact("rate", format!("{} of all parameters{asked}", record.rate))
-        .fact("  without embedding", record.rate_without_embedding.to_string())
-        .fact("parameters", change(record.n0.0, record.parameters.0))
-        .fact(
-            "  without embedding",
-            change(record.n0_without_embedding.0, record.parameters_without_embedding.0),
-        )
-        .fact("blocks kept", listed(kept))
-        .fact("blocks dropped", listed(dropped));
-    if let Some(calibration) = &record.calibration {
-        table.fact(
-            "calibration",
-            format!(
-                "{} sequences of {} tokens, seed {}, text {}",
-                calibration.sequences, calibration.length, calibration.seed, calibration.hash
-            ),
-        );
-    }
-    output.table(&table)?;
-    Ok(())
-}
-
-fn listed(layers: &[usize]) -> String {
-    layers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -1,0 +1,143 @@
+//! A cut in width: which channels, neurons and groups of heads stay.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cut::{CutError, MOST_LAYERS};
+use crate::indices::Indices;
+
+/// Wider models do not exist; a file that claims more must not make us allocate for it.
+const WIDEST: usize = 1 << 31;
+
+/// A part of a model that has a width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// Channels of the residual stream.
+    Hidden,
+    /// Neurons of the feed-forward part.
+    Ffn,
+    /// Groups of attention heads: a key and value head with the query heads that read it.
+    Heads,
+}
+
+/// What stays of the width of a model; a part that is left out stays whole.
+///
+/// Every layer keeps as many neurons and groups as any other, so that one configuration describes them all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Width {
+    /// Layers of the model.
+    pub layers: usize,
+    /// Channels of the residual stream that stay, the same ones everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Kept>,
+    /// Feed-forward neurons that stay in each layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ffn: Option<KeptByLayer>,
+    /// Groups of heads that stay in each layer, counted as key and value heads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heads: Option<KeptByLayer>,
+}
+
+/// Those of a part that stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// How many there were.
+    pub of: usize,
+    /// Those that stay, counted from 0.
+    pub keep: Indices,
+}
+
+/// Those of a part that stay, layer by layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptByLayer {
+    /// How many each layer had.
+    pub of: usize,
+    /// Those that stay in each layer, counted from 0; as many in each.
+    pub keep: Vec<Indices>,
+}
+
+impl Part {
+    /// Every part, in the order in which they are named.
+    pub const ALL: [Self; 3] = [Self::Hidden, Self::Ffn, Self::Heads];
+
+    /// Its word in flags and files: `hidden`, `ffn` or `heads`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hidden => "hidden",
+            Self::Ffn => "ffn",
+            Self::Heads => "heads",
+        }
+    }
+
+    fn things(self) -> &'static str {
+        match self {
+            Self::Hidden => "channels of the residual stream",
+            Self::Ffn => "feed-forward neurons",
+            Self::Heads => "groups of heads",
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.things())
+    }
+}
+
+impl Width {
+    /// Of a part, how many there were and how many stay; none where it stays whole.
+    pub fn change(&self, part: Part) -> Option<(usize, usize)> {
+        let by_layer = |kept: &KeptByLayer| (kept.of, kept.keep.first().map_or(0, Indices::len));
+        match part {
+            Part::Hidden => self.hidden.as_ref().map(|kept| (kept.of, kept.keep.len())),
+            Part::Ffn => self.ffn.as_ref().map(by_layer),
+            Part::Heads => self.heads.as_ref().map(by_layer),
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), CutError> {
+        if self.layers > MOST_LAYERS {
+            return Err(CutError::TooDeep { layers: self.layers });
+        }
+        if let Some(Kept { of, keep }) = &self.hidden {
+            check(Part::Hidden, None, *of, keep)?;
+        }
+        for (part, kept) in [(Part::Ffn, &self.ffn), (Part::Heads, &self.heads)] {
+            let Some(KeptByLayer { of, keep }) = kept else { continue };
+            if keep.len() != self.layers {
+                return Err(CutError::Lists { part, found: keep.len(), layers: self.layers });
+            }
+            let expected = keep.first().map_or(0, Indices::len);
+            for (layer, keep) in keep.iter().enumerate() {
+                check(part, Some(layer), *of, keep)?;
+                if keep.len() != expected {
+                    return Err(CutError::Uneven { part, layer, found: keep.len(), expected });
+                }
+            }
+        }
+        let parts = Part::ALL.iter().filter_map(|&part| Some((part, self.change(part)?)));
+        let mut any = false;
+        for (part, (of, kept)) in parts {
+            any = true;
+            if kept == of {
+                return Err(CutError::WholeStays { part });
+            }
+        }
+        if any { Ok(()) } else { Err(CutError::NoPart) }
+    }
+}
+
+fn check(part: Part, layer: Option<usize>, of: usize, keep: &Indices) -> Result<(), CutError> {
+    if of > WIDEST {
+        return Err(CutError::TooWide { part, of });
+    }
+    match keep.last() {
+        None => Err(CutError::NothingOf { part, layer }),
+        Some(index) if index >= of => Err(CutError::NotThere { part, index, of }),
+        Some(_) => Ok(()),
+    }
+}

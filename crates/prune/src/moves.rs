@@ -1,0 +1,120 @@
+//! Which rows and columns of which tensor of the old model become which tensor of the new one.
+
+use std::ops::Range;
+
+use ledger::{Cut, Indices, Width};
+use model::config::ModelConfig;
+use model::family::{Role, TensorSpec, block_tensors, leading_tensors, trailing_tensors};
+use model::folder::{FolderWriter, ModelFolder};
+
+use crate::error::Result;
+
+/// Bytes of a tensor that are copied before they are given back to the file.
+const PIECE: usize = 1 << 24;
+
+/// A tensor of the new model, and what it is in the old one.
+#[derive(Debug)]
+pub(crate) struct Move {
+    pub(crate) from: TensorSpec,
+    pub(crate) to: TensorSpec,
+    /// Rows that stay, a vector being one row; all where nothing is said.
+    rows: Option<Vec<Range<usize>>>,
+    /// Columns that stay.
+    columns: Option<Vec<Range<usize>>>,
+}
+
+/// Every tensor of the smaller model in its order.
+pub(crate) fn moves(old: &ModelConfig, new: &ModelConfig, cut: &Cut) -> Vec<Move> {
+    let mut pairs: Vec<_> = leading_tensors(old).into_iter().zip(leading_tensors(new)).collect();
+    for (place, &layer) in cut.kept().iter().enumerate() {
+        pairs.extend(block_tensors(old, layer).into_iter().zip(block_tensors(new, place)));
+    }
+    pairs.extend(trailing_tensors(old).into_iter().zip(trailing_tensors(new)));
+    let sides = |from: &TensorSpec| match cut {
+        Cut::Depth { .. } => (None, None),
+        Cut::Width(width) => sides(old, width, from),
+    };
+    pairs
+        .into_iter()
+        .map(|(from, to)| {
+            let (rows, columns) = sides(&from);
+            let step = Move { from, to, rows, columns };
+            assert_eq!(
+                step.shape(),
+                (step.to.rows(), step.to.columns()),
+                "{}: a cut gives its shape",
+                step.to.name
+            );
+            step
+        })
+        .collect()
+}
+
+type Runs = Option<Vec<Range<usize>>>;
+
+/// Rows and columns of a tensor that a cut in width lets stay.
+fn sides(old: &ModelConfig, width: &Width, from: &TensorSpec) -> (Runs, Runs) {
+    let stream = || width.hidden.as_ref().map(|kept| scaled(&kept.keep, 1));
+    let layer = from.layer.unwrap_or(0);
+    let neurons = || width.ffn.as_ref().map(|kept| scaled(&kept.keep[layer], 1));
+    let groups = |channels: usize| width.heads.as_ref().map(|kept| scaled(&kept.keep[layer], channels));
+    let of_keys = old.head_dim;
+    let of_queries = old.num_attention_heads / old.num_key_value_heads * old.head_dim;
+    match from.role {
+        Role::Embedding | Role::Head | Role::AttentionNorm | Role::FeedForwardNorm | Role::FinalNorm => {
+            (None, stream())
+        }
+        Role::Query => (groups(of_queries), stream()),
+        Role::Key | Role::Value => (groups(of_keys), stream()),
+        Role::QueryBias => (None, groups(of_queries)),
+        Role::KeyBias | Role::ValueBias => (None, groups(of_keys)),
+        Role::AttentionOutput => (stream(), groups(of_queries)),
+        Role::Gate | Role::Up => (neurons(), stream()),
+        Role::Down => (stream(), neurons()),
+    }
+}
+
+/// Runs of channels of things that have `channels` each.
+fn scaled(kept: &Indices, channels: usize) -> Vec<Range<usize>> {
+    kept.runs().iter().map(|run| run.start * channels..run.end * channels).collect()
+}
+
+impl Move {
+    /// Writes the tensor as the next of the plan.
+    pub(crate) fn copy(&self, folder: &ModelFolder, writer: &mut FolderWriter) -> Result<()> {
+        let view = folder.tensor(&self.from)?;
+        let (size, width) = (view.dtype.size(), self.from.columns());
+        let row_bytes = width * size;
+        let rows = PIECE.div_ceil(row_bytes);
+        let mut out = Vec::new();
+        let every_row = [0..self.from.rows()];
+        for run in self.rows.as_deref().unwrap_or(&every_row) {
+            let mut first = run.start;
+            while first < run.end {
+                let piece = first..(first + rows).min(run.end);
+                let at = piece.start * row_bytes..piece.end * row_bytes;
+                match &self.columns {
+                    None => writer.write(&view.bytes[at.clone()])?,
+                    Some(columns) => {
+                        out.clear();
+                        for row in view.bytes[at.clone()].chunks_exact(row_bytes) {
+                            for run in columns {
+                                out.extend_from_slice(&row[run.start * size..run.end * size]);
+                            }
+                        }
+                        writer.write(&out)?;
+                    }
+                }
+                folder.release_part(&self.from, at);
+                first = piece.end;
+            }
+        }
+        folder.release(&self.from);
+        Ok(())
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        let kept = |runs: &Runs, all| runs.as_ref().map_or(all, |runs| runs.iter().map(Range::len).sum());
+        (kept(&self.rows, self.from.rows()), kept(&self.columns, self.from.columns()))
+    }
+}

@@ -1,0 +1,173 @@
+//! Activations of every part of the width (Muralidharan et al. 2024, section 2.2).
+
+use std::path::Path;
+
+use ledger::Part;
+use model::backend::cpu::Cpu;
+use model::config::ModelConfig;
+use model::family::{Role, trailing_tensors};
+use model::folder::ModelFolder;
+use rayon::prelude::*;
+
+use crate::calibration::Sequences;
+use crate::error::Result;
+use crate::options::{Aggregation, Options};
+use crate::walk::{Inlet, Read, Seen, Visit, walk};
+use crate::width::WidthScores;
+
+/// Columns that one task sums up.
+const COLUMNS: usize = 256;
+
+/// How active each channel, neuron and group of heads is: the numbers below, summed up over the tokens of a sequence and
+/// then over sequences as `options` says.
+///
+/// A channel of the residual stream: its value after a norm; the mean over all norms, the final one among them. A neuron:
+/// `silu(gate) up`, what the down projection reads of it. A group of heads: the Euclidean norm of what its query heads
+/// give to the attention output. Only what `options.parts` names is measured.
+///
+/// # Errors
+/// Those of [`walk`].
+pub fn activation(
+    folder: &ModelFolder,
+    sequences: &Sequences,
+    options: &Options,
+    spill: Option<&Path>,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<WidthScores> {
+    let config = folder.config();
+    let (layers, hidden) = (config.num_hidden_layers, config.hidden_size);
+    let named =
+        |part, of| if options.parts.contains(&part) { vec![Sums::new(of); layers] } else { Vec::new() };
+    let mut visitor = Active {
+        config,
+        options,
+        length: sequences.length(),
+        final_norm: final_norm(folder)?,
+        norms: if options.parts.contains(&Part::Hidden) {
+            vec![Sums::new(hidden); 2 * layers + 1]
+        } else {
+            Vec::new()
+        },
+        ffn: named(Part::Ffn, config.intermediate_size),
+        heads: named(Part::Heads, config.num_key_value_heads),
+    };
+    walk(Cpu::<f32>::new(), folder, sequences, spill, &mut visitor, progress)?;
+    let over = options.over_sequences;
+    let of = |sums: &[Sums]| sums.iter().map(|sums| sums.scores(over)).collect::<Vec<_>>();
+    let norms = of(&visitor.norms);
+    let mean = |channel: usize| norms.iter().map(|norm| norm[channel]).sum::<f64>() / norms.len() as f64;
+    let channels = norms.first().map_or(0, Vec::len);
+    Ok(WidthScores {
+        hidden: (0..channels).map(mean).collect(),
+        ffn: of(&visitor.ffn),
+        heads: of(&visitor.heads),
+    })
+}
+
+struct Active<'a> {
+    config: &'a ModelConfig,
+    options: &'a Options,
+    length: usize,
+    /// Weights of the norm after the last layer.
+    final_norm: Vec<f32>,
+    /// Two norms a layer in their order, then the final one.
+    norms: Vec<Sums>,
+    ffn: Vec<Sums>,
+    heads: Vec<Sums>,
+}
+
+/// Of every column, the sum over sequences of what their tokens come to.
+#[derive(Clone)]
+struct Sums {
+    columns: Vec<f64>,
+    sequences: usize,
+}
+
+impl Sums {
+    fn new(columns: usize) -> Self {
+        Self { columns: vec![0.0; columns], sequences: 0 }
+    }
+
+    /// Adds sequences of `length` rows. Every column is summed row after row, whatever the number of threads.
+    fn add(&mut self, rows: &[f32], length: usize, options: &Options) {
+        let width = self.columns.len();
+        self.sequences += rows.len() / (length * width);
+        let (tokens, sequences) = (options.over_tokens, options.over_sequences);
+        self.columns.par_chunks_mut(COLUMNS).enumerate().for_each(|(chunk, sums)| {
+            let first = chunk * COLUMNS;
+            let mut of_sequence = vec![0.0; sums.len()];
+            for sequence in rows.chunks_exact(length * width) {
+                of_sequence.fill(0.0);
+                for row in sequence.chunks_exact(width) {
+                    for (sum, &x) in of_sequence.iter_mut().zip(&row[first..]) {
+                        *sum += tokens.term(f64::from(x));
+                    }
+                }
+                for (sum, &of_sequence) in sums.iter_mut().zip(&of_sequence) {
+                    *sum += sequences.term(tokens.of(of_sequence, length));
+                }
+            }
+        });
+    }
+
+    fn scores(&self, over: Aggregation) -> Vec<f64> {
+        self.columns.iter().map(|&sum| over.of(sum, self.sequences)).collect()
+    }
+}
+
+impl Visit for Active<'_> {
+    fn wants(&self, inlet: Inlet) -> bool {
+        let part = match inlet {
+            Inlet::Attention | Inlet::FeedForward => Part::Hidden,
+            Inlet::AttentionOutput => Part::Heads,
+            Inlet::Down => Part::Ffn,
+        };
+        self.options.parts.contains(&part)
+    }
+
+    fn read(&mut self, read: &Read<'_>) -> Result<()> {
+        let (length, options) = (self.length, self.options);
+        match read.inlet {
+            Inlet::Attention => self.norms[2 * read.layer].add(read.values, length, options),
+            Inlet::FeedForward => self.norms[2 * read.layer + 1].add(read.values, length, options),
+            Inlet::Down => self.ffn[read.layer].add(read.values, length, options),
+            Inlet::AttentionOutput => {
+                let group = read.columns / self.config.num_key_value_heads;
+                let norms: Vec<f32> = read.values.par_chunks_exact(group).map(norm).collect();
+                self.heads[read.layer].add(&norms, length, options);
+            }
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, seen: &Seen<'_>) -> Result<()> {
+        if seen.layer + 1 == self.config.num_hidden_layers && !self.norms.is_empty() {
+            let (weights, epsilon) = (&self.final_norm, self.config.rms_norm_eps);
+            let rows = seen.after.par_chunks_exact(seen.hidden);
+            let normed: Vec<f32> = rows.flat_map_iter(|row| normed(row, weights, epsilon)).collect();
+            let last = self.norms.last_mut().expect("there is a final norm");
+            last.add(&normed, self.length, self.options);
+        }
+        Ok(())
+    }
+}
+
+/// The Euclidean norm.
+fn norm(values: &[f32]) -> f32 {
+    values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt() as f32
+}
+
+/// `w x / sqrt(mean x^2 + epsilon)`
+fn normed<'a>(row: &'a [f32], weights: &'a [f32], epsilon: f64) -> impl Iterator<Item = f32> + 'a {
+    let mean = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>() / row.len() as f64;
+    let inverse = 1.0 / (mean + epsilon).sqrt();
+    row.iter().zip(weights).map(move |(&x, &weight)| (f64::from(x) * inverse) as f32 * weight)
+}
+
+fn final_norm(folder: &ModelFolder) -> Result<Vec<f32>> {
+    let specs = trailing_tensors(folder.config());
+    let spec = specs.iter().find(|spec| spec.role == Role::FinalNorm).expect("every model has a final norm");
+    let mut weights = vec![0.0; spec.len()];
+    folder.read_f32(spec, &mut weights)?;
+    Ok(weights)
+}

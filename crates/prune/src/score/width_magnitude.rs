@@ -1,0 +1,149 @@
+//! The magnitude of the weights of every part of the width.
+
+use ledger::Part;
+use model::family::{Role, TensorSpec, block_tensors, leading_tensors, trailing_tensors};
+use model::folder::ModelFolder;
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::options::Options;
+use crate::width::WidthScores;
+
+/// Rows or columns that one task sums up.
+const TASK: usize = 64;
+
+/// `mean |w|` over every weight that a channel, neuron or group of heads is made of; norms and biases aside.
+///
+/// A channel of the residual stream has its column in the embedding, the head and in every matrix that reads the stream,
+/// and its row in every matrix that writes to it. A neuron has its rows of gate and up and its column of down. A group of
+/// heads has its rows of query, key and value and its columns of the attention output. Only what `options.parts` names is
+/// measured.
+///
+/// # Errors
+/// Where weights cannot be read or are not finite.
+pub fn width_magnitude(
+    folder: &ModelFolder,
+    options: &Options,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<WidthScores> {
+    let config = folder.config();
+    let (layers, groups) = (config.num_hidden_layers, config.num_key_value_heads);
+    let wants = |part| options.parts.contains(&part);
+    let mut hidden = Means::new(config.hidden_size);
+    let mut scores = WidthScores::default();
+    if wants(Part::Hidden) {
+        let outside = [leading_tensors(config), trailing_tensors(config)].concat();
+        for spec in outside.iter().filter(|spec| matches!(spec.role, Role::Embedding | Role::Head)) {
+            hidden.add(&Matrix::read(folder, spec)?.columns(), spec.rows());
+        }
+    }
+    progress(0, layers);
+    for layer in 0..layers {
+        let mut ffn = Means::new(config.intermediate_size);
+        let mut heads = Means::new(groups);
+        for spec in block_tensors(config, layer) {
+            let (part, rows) = match spec.role {
+                Role::Query | Role::Key | Role::Value => (Part::Heads, true),
+                Role::AttentionOutput => (Part::Heads, false),
+                Role::Gate | Role::Up => (Part::Ffn, true),
+                Role::Down => (Part::Ffn, false),
+                _ => continue,
+            };
+            if !wants(part) && !wants(Part::Hidden) {
+                continue;
+            }
+            let matrix = Matrix::read(folder, &spec)?;
+            let (by_row, by_column) = (matrix.rows(), matrix.columns());
+            let (inner, stream) = if rows { (by_row, by_column) } else { (by_column, by_row) };
+            let (of_inner, of_stream) =
+                if rows { (spec.columns(), spec.rows()) } else { (spec.rows(), spec.columns()) };
+            hidden.add(&stream, of_stream);
+            match part {
+                Part::Heads => {
+                    let size = inner.len() / groups;
+                    let sums: Vec<f64> = inner.chunks_exact(size).map(|group| group.iter().sum()).collect();
+                    heads.add(&sums, of_inner * size);
+                }
+                _ => ffn.add(&inner, of_inner),
+            }
+        }
+        if wants(Part::Ffn) {
+            scores.ffn.push(ffn.means());
+        }
+        if wants(Part::Heads) {
+            scores.heads.push(heads.means());
+        }
+        progress(layer + 1, layers);
+    }
+    if wants(Part::Hidden) {
+        scores.hidden = hidden.means();
+    }
+    Ok(scores)
+}
+
+/// Sums over as many weights each.
+struct Means {
+    sums: Vec<f64>,
+    weights: usize,
+}
+
+impl Means {
+    fn new(len: usize) -> Self {
+        Self { sums: vec![0.0; len], weights: 0 }
+    }
+
+    fn add(&mut self, sums: &[f64], weights: usize) {
+        self.weights += weights;
+        for (sum, more) in self.sums.iter_mut().zip(sums) {
+            *sum += more;
+        }
+    }
+
+    fn means(self) -> Vec<f64> {
+        let weights = self.weights.max(1) as f64;
+        self.sums.into_iter().map(|sum| sum / weights).collect()
+    }
+}
+
+/// Sums of magnitudes of one matrix, which itself is not kept.
+struct Matrix {
+    rows: Vec<f64>,
+    columns: Vec<f64>,
+}
+
+impl Matrix {
+    /// Reads a matrix in pieces of whole rows, each given back to the file when it is done.
+    fn read(folder: &ModelFolder, spec: &TensorSpec) -> Result<Self> {
+        let width = spec.columns();
+        let mut sums = Self { rows: vec![0.0; spec.rows()], columns: vec![0.0; width] };
+        let mut done = 0;
+        folder.read_rows(spec, PIECE, &mut |piece| {
+            let rows = piece.len() / width;
+            let of_rows = &mut sums.rows[done..done + rows];
+            of_rows.par_iter_mut().zip(piece.par_chunks_exact(width)).for_each(|(sum, row)| {
+                *sum = row.iter().map(|&x| f64::from(x.abs())).sum();
+            });
+            // Every column is summed row after row, whatever the number of threads.
+            sums.columns.par_chunks_mut(TASK).enumerate().for_each(|(chunk, sums)| {
+                for row in piece.chunks_exact(width) {
+                    for (sum, &x) in sums.iter_mut().zip(&row[chunk * TASK..]) {
+                        *sum += f64::from(x.abs());
+                    }
+                }
+            });
+            done += rows;
+        })?;
+        Ok(sums)
+    }
+
+    fn rows(&self) -> Vec<f64> {
+        self.rows.clone()
+    }
+
+    fn columns(&self) -> Vec<f64> {
+        self.columns.clone()
+    }
+}
+
+/// Numbers that are read at a time.
+const PIECE: usize = 1 << 22;

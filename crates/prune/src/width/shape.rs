@@ -1,0 +1,290 @@
+//! Legal widths: what multiples and whole groups of heads make of a rate that is asked for.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use ledger::{Params, Part, Rate, Width};
+use model::config::ModelConfig;
+use model::count::Count;
+
+use crate::error::{Error, Result};
+use crate::options::Options;
+
+/// Shapes whose rates differ by less count as equally near to the rate asked for; of those, the most even is taken.
+const STEP: f64 = 0.005;
+
+/// The multiple that is chosen where none is asked for leaves at least this many widths, and is at most [`LARGEST`].
+const WIDTHS: usize = 16;
+const LARGEST: usize = 64;
+
+/// A width of a model, the same in every layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Channels of the residual stream.
+    pub hidden: usize,
+    /// Feed-forward neurons.
+    pub ffn: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Groups of heads: key and value heads.
+    pub groups: usize,
+    /// Channels of one head, which pruning never changes.
+    pub head_dim: usize,
+}
+
+/// A shape, and what it leaves of a model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// The shape.
+    pub shape: Shape,
+    /// The realised rate: the share of all parameters that goes.
+    pub rate: Rate,
+    /// The share that goes of all parameters but the embedding and the head.
+    pub rate_without_embedding: Rate,
+    /// Parameters that stay.
+    pub parameters: Params,
+    /// Parameters that stay, embedding and head aside.
+    pub parameters_without_embedding: Params,
+}
+
+/// Sizes that are named instead of a rate; what is not named stays whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Channels of the residual stream that stay.
+    pub hidden: Option<usize>,
+    /// Feed-forward neurons that stay in each layer.
+    pub ffn: Option<usize>,
+    /// Query heads that stay in each layer: whole groups of them.
+    pub heads: Option<usize>,
+}
+
+impl Shape {
+    /// The shape of a model.
+    pub fn of(config: &ModelConfig) -> Self {
+        Self {
+            hidden: config.hidden_size,
+            ffn: config.intermediate_size,
+            heads: config.num_attention_heads,
+            groups: config.num_key_value_heads,
+            head_dim: config.head_dim,
+        }
+    }
+
+    /// How much of a part it has: channels, neurons or groups.
+    pub fn size(&self, part: Part) -> usize {
+        match part {
+            Part::Hidden => self.hidden,
+            Part::Ffn => self.ffn,
+            Part::Heads => self.groups,
+        }
+    }
+
+    /// What a cut leaves of it.
+    pub fn after(&self, width: &Width) -> Self {
+        let size = |part| width.change(part).map_or(self.size(part), |(_, kept)| kept);
+        let groups = size(Part::Heads);
+        let heads = self.heads / self.groups * groups;
+        Self { hidden: size(Part::Hidden), ffn: size(Part::Ffn), heads, groups, ..*self }
+    }
+
+    /// The configuration of a model made so narrow.
+    pub fn apply(&self, config: &ModelConfig) -> ModelConfig {
+        ModelConfig {
+            hidden_size: self.hidden,
+            intermediate_size: self.ffn,
+            num_attention_heads: self.heads,
+            num_key_value_heads: self.groups,
+            head_dim: self.head_dim,
+            ..config.clone()
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hidden, ffn, heads, groups, .. } = self;
+        write!(f, "hidden {hidden}, ffn {ffn}, heads {heads} in {groups} groups")
+    }
+}
+
+impl Choice {
+    /// What a smaller configuration leaves of a model.
+    ///
+    /// # Errors
+    /// Where one of them cannot be counted, or the second is not the smaller one.
+    pub fn of(config: &ModelConfig, smaller: &ModelConfig) -> Result<Self> {
+        Self::between(Shape::of(smaller), &Count::of(config)?, &Count::of(smaller)?)
+    }
+
+    fn between(shape: Shape, before: &Count, after: &Count) -> Result<Self> {
+        let rate =
+            |before, after| Rate::realised(Params(before), Params(after)).map_err(|_| Error::NothingDropped);
+        Ok(Self {
+            shape,
+            rate: rate(before.total, after.total)?,
+            rate_without_embedding: rate(before.without_embedding, after.without_embedding)?,
+            parameters: Params(after.total),
+            parameters_without_embedding: Params(after.without_embedding),
+        })
+    }
+}
+
+/// The legal shapes nearest to a rate, best first, at most `most` of them.
+///
+/// A shape is legal whose channels and neurons are multiples of what [`Options`] says (or whole), whose heads are whole
+/// groups, and which stock transformers loads (its Llama wants the hidden size to be a multiple of the heads). Of all
+/// that come within 0.005 of the nearest, the one goes first whose parts keep the most equal shares of what they were.
+///
+/// # Errors
+/// [`Error::Rate`] and [`Error::Tolerance`] for numbers that are none, [`Error::NoShapeNear`] where the nearest is
+/// farther than `tolerance`, and those of [`Options::check`].
+///
+/// # Panics
+/// For a configuration made by hand whose parameters cannot be counted.
+pub fn choices(
+    config: &ModelConfig,
+    asked: f64,
+    tolerance: f64,
+    options: &Options,
+    most: usize,
+) -> Result<Vec<Choice>> {
+    options.check()?;
+    crate::shapes::check_rate(asked, tolerance)?;
+    let all = candidates(config, asked, options);
+    let distance = |choice: &Choice| (choice.rate.get() - asked).abs();
+    let nearest = all.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+    let Some(&nearest) = nearest.filter(|nearest| distance(nearest) <= tolerance + 1e-12) else {
+        let nearest = nearest.map(|choice| (choice.rate, choice.shape));
+        return Err(Error::NoShapeNear { found: asked, tolerance, nearest });
+    };
+    let limit = distance(&nearest) + STEP;
+    let mut near: Vec<Choice> = all.into_iter().filter(|choice| distance(choice) <= limit).collect();
+    let whole = Shape::of(config);
+    let order = |a: &Choice, b: &Choice| -> Ordering {
+        let key = |choice: &Choice| unevenness(&choice.shape, &whole, options);
+        key(a).total_cmp(&key(b)).then(distance(a).total_cmp(&distance(b)))
+    };
+    near.sort_by(order);
+    near.truncate(most);
+    Ok(near)
+}
+
+/// What sizes that are named leave of a model.
+///
+/// # Errors
+/// Where a size is 0 or larger than the model's, nothing goes, heads are no whole groups, or stock transformers would
+/// refuse the shape.
+pub fn named(config: &ModelConfig, sizes: &Sizes) -> Result<Choice> {
+    let whole = Shape::of(config);
+    let group = whole.heads / whole.groups;
+    let size = |part: Part, found: Option<usize>, of: usize| match found {
+        Some(found) if found == 0 || found > of => Err(Error::Size { part, found, of }),
+        found => Ok(found.unwrap_or(of)),
+    };
+    let heads = size(Part::Heads, sizes.heads, whole.heads)?;
+    if !heads.is_multiple_of(group) {
+        return Err(Error::PartOfAGroup { found: heads, group, of: whole.heads });
+    }
+    let shape = Shape {
+        hidden: size(Part::Hidden, sizes.hidden, whole.hidden)?,
+        ffn: size(Part::Ffn, sizes.ffn, whole.ffn)?,
+        heads,
+        groups: heads / group,
+        ..whole
+    };
+    if shape == whole {
+        return Err(Error::NothingDropped);
+    }
+    if config.family.hidden_of_whole_heads && !shape.hidden.is_multiple_of(shape.heads) {
+        return Err(Error::HeadsDoNotDivide { heads: shape.heads, hidden: shape.hidden });
+    }
+    Choice::of(config, &shape.apply(config))
+}
+
+/// Of every hidden size and every number of groups, the number of neurons that come nearest to the rate.
+fn candidates(config: &ModelConfig, asked: f64, options: &Options) -> Vec<Choice> {
+    let whole = Shape::of(config);
+    let before = count(config);
+    let group = whole.heads / whole.groups;
+    let may = |part| options.parts.contains(&part);
+    let wanted = before.total as f64 * (1.0 - asked);
+    let mut found = Vec::new();
+    let first = if may(Part::Heads) { 1 } else { whole.groups };
+    for groups in first..=whole.groups {
+        let heads = groups * group;
+        for hidden in hidden_sizes(config, heads, options) {
+            let at = |ffn| Shape { hidden, ffn, heads, groups, ..whole };
+            let mut add = |ffn| {
+                let shape = at(ffn);
+                if shape != whole {
+                    found.push(choice(config, &before, shape));
+                }
+            };
+            if !may(Part::Ffn) {
+                add(whole.ffn);
+                continue;
+            }
+            // Parameters are linear in the number of neurons.
+            let multiple = options.ffn_multiple.unwrap_or_else(|| usual_multiple(whole.ffn));
+            let one = 3.0 * hidden as f64 * config.num_hidden_layers as f64;
+            let without = count(&at(whole.ffn).apply(config)).total as f64 - one * whole.ffn as f64;
+            let steps = ((wanted - without) / one / multiple as f64).floor().max(0.0) as usize;
+            let largest = whole.ffn / multiple;
+            let below = steps.min(largest);
+            for step in [below, (below + 1).min(largest)] {
+                if step > 0 {
+                    add(step * multiple);
+                }
+            }
+            add(whole.ffn);
+        }
+    }
+    found.dedup();
+    found
+}
+
+/// Every legal hidden size beside so many heads, ascending.
+fn hidden_sizes(config: &ModelConfig, heads: usize, options: &Options) -> Vec<usize> {
+    let whole = config.hidden_size;
+    let divisor = if config.family.hidden_of_whole_heads { heads } else { 1 };
+    let mut sizes = Vec::new();
+    if options.parts.contains(&Part::Hidden) {
+        let multiple = options.hidden_multiple.unwrap_or_else(|| usual_multiple(whole));
+        let step = multiple / common_divisor(multiple, divisor) * divisor;
+        sizes.extend((1..).map(|times| times * step).take_while(|&size| size < whole));
+    }
+    if whole.is_multiple_of(divisor) {
+        sizes.push(whole);
+    }
+    sizes
+}
+
+fn choice(config: &ModelConfig, before: &Count, shape: Shape) -> Choice {
+    let after = count(&shape.apply(config));
+    Choice::between(shape, before, &after).expect("a narrower model is smaller and not empty")
+}
+
+fn count(config: &ModelConfig) -> Count {
+    Count::of(config).expect("a configuration that was read can be counted, and a narrower one")
+}
+
+/// How far apart the shares are that the parts keep: the logarithm of the largest over the smallest.
+fn unevenness(shape: &Shape, whole: &Shape, options: &Options) -> f64 {
+    let shares = options.parts.iter().map(|&part| shape.size(part) as f64 / whole.size(part) as f64);
+    let (least, most) =
+        shares.fold((1.0_f64, 0.0_f64), |(least, most), share| (least.min(share), most.max(share)));
+    (most / least).ln()
+}
+
+/// The largest power of two of which the width is a multiple, that is at most 64 and leaves sixteen widths or more.
+fn usual_multiple(width: usize) -> usize {
+    let mut multiple = LARGEST;
+    while multiple > 1 && (width / multiple < WIDTHS || !width.is_multiple_of(multiple)) {
+        multiple /= 2;
+    }
+    multiple
+}
+
+fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}

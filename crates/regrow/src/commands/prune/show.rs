@@ -1,0 +1,75 @@
+//! What `regrow prune` prints when it has decided.
+
+use ledger::{Cut, Part};
+use prune::Pruned;
+
+use crate::count::grouped;
+use crate::output::Output;
+use crate::table::{Align, Table};
+
+/// The decision: what was scored, what stays, what that comes to.
+pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
+    let Pruned { record, kept, dropped } = pruned;
+    if let Some(scores) = &record.scores {
+        let runs = scores.len() < record.cut.layers();
+        let mut table = Table::new(&[
+            (if runs { "first block" } else { "block" }, Align::Right),
+            ("score", Align::Right),
+            ("", Align::Left),
+        ]);
+        for (layer, score) in scores.iter().enumerate() {
+            let goes = if runs { dropped.first() == Some(&layer) } else { dropped.contains(&layer) };
+            table.row([
+                layer.to_string(),
+                format!("{score:.6}"),
+                if goes { "dropped" } else { "" }.to_owned(),
+            ]);
+        }
+        output.table(&table)?;
+        output.data("\n")?;
+    }
+    let change = |before: u64, after: u64| format!("{} of {} left", grouped(after), grouped(before));
+    let asked = record.asked_rate.map_or_else(String::new, |rate| format!(", asked {rate:.4}"));
+    let mut table = Table::facts();
+    table
+        .fact("method", &record.method)
+        .fact("rate", format!("{} of all parameters{asked}", record.rate))
+        .fact("  without embedding", record.rate_without_embedding.to_string())
+        .fact("parameters", change(record.n0.0, record.parameters.0))
+        .fact(
+            "  without embedding",
+            change(record.n0_without_embedding.0, record.parameters_without_embedding.0),
+        )
+        .fact("blocks kept", listed(kept));
+    if !dropped.is_empty() {
+        table.fact("blocks dropped", listed(dropped));
+    }
+    if let Cut::Width(width) = &record.cut {
+        for part in Part::ALL {
+            if let Some((of, kept)) = width.change(part) {
+                table.fact(
+                    &part.to_string(),
+                    format!("{} of {} left", grouped(kept as u64), grouped(of as u64)),
+                );
+            }
+        }
+    }
+    for (name, value) in &record.options {
+        table.fact(name, value);
+    }
+    if let Some(calibration) = &record.calibration {
+        table.fact(
+            "calibration",
+            format!(
+                "{} sequences of {} tokens, seed {}, text {}",
+                calibration.sequences, calibration.length, calibration.seed, calibration.hash
+            ),
+        );
+    }
+    output.table(&table)?;
+    Ok(())
+}
+
+fn listed(layers: &[usize]) -> String {
+    layers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}
