@@ -34,6 +34,9 @@ pub struct TableRow {
     /// The phase of the learning rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+    /// The learning rate: a run without phases is given them by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
     /// How much the squared residual counts; 1 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
@@ -106,6 +109,7 @@ impl TableRow {
             tokens: 1.0,
             loss: 1.0,
             phase: None,
+            learning_rate: None,
             weight: None,
             repeated: false,
         }
@@ -119,6 +123,7 @@ impl TableRow {
             ("tokens", self.tokens),
             ("loss", self.loss),
             ("weight", self.weight.unwrap_or(1.0)),
+            ("learning_rate", self.learning_rate.unwrap_or(0.0)),
         ];
         for (column, found) in numbers {
             if !found.is_finite() {
@@ -138,6 +143,9 @@ impl TableRow {
             }
             () if !(0.0..=1e6).contains(&self.loss0) => refuse("loss0", self.loss0, "from 0 to 1e6 nats"),
             () if !(0.0..=1e6).contains(&self.loss) => refuse("loss", self.loss, "from 0 to 1e6 nats"),
+            () if !(0.0..=1e6).contains(&self.learning_rate.unwrap_or(0.0)) => {
+                refuse("learning_rate", self.learning_rate.unwrap_or(0.0), "from 0 to 1e6")
+            }
             () => match self.weight {
                 Some(weight) if !(1e-12..=1e12).contains(&weight) => {
                     refuse("weight", weight, "from 1e-12 to 1e12")
@@ -228,11 +236,18 @@ const UNNAMED: &str = "unnamed";
 /// The method of a run that was not pruned.
 const CONTROL: &str = "none";
 
+/// Learning rates nearer than this share are the same.
+const SAME_RATE: f64 = 1e-6;
+/// So many points at the highest learning rate are a constant phase: fewer have no curve.
+const FEWEST_CONSTANT: usize = 3;
+
 /// A run while its rows come in.
 struct Gathered {
     first: usize,
     run: Run,
     points: Vec<(usize, Point, Option<Phase>)>,
+    /// In the order of `points`.
+    learning_rates: Vec<Option<f64>>,
     repeated: bool,
 }
 
@@ -246,7 +261,8 @@ impl Gathered {
             loss0: row.loss0,
             points: Vec::new(),
         };
-        let mut gathered = Self { first: number, run, points: Vec::new(), repeated: false };
+        let mut gathered =
+            Self { first: number, run, points: Vec::new(), learning_rates: Vec::new(), repeated: false };
         gathered.push(&row, number);
         gathered
     }
@@ -277,11 +293,35 @@ impl Gathered {
     fn push(&mut self, row: &TableRow, number: usize) {
         let point = Point { tokens: row.tokens, loss: row.loss, weight: row.weight.unwrap_or(1.0) };
         self.points.push((number, point, row.phase));
+        self.learning_rates.push(row.learning_rate);
         self.repeated |= row.repeated;
+    }
+
+    /// Phases by the learning rate, where no row names one and every row has a rate: at its peak it is constant,
+    /// before that it warms up, after that it decays.
+    fn name_phases(&mut self) {
+        if self.points.iter().any(|(_, _, phase)| phase.is_some()) {
+            return;
+        }
+        let Some(rates) = self.learning_rates.iter().copied().collect::<Option<Vec<f64>>>() else { return };
+        let peak = rates.iter().copied().fold(0.0, f64::max);
+        let is_peak = |rate: f64| rate >= peak * (1.0 - SAME_RATE);
+        let at_peak = || self.points.iter().zip(&rates).filter(|(_, rate)| is_peak(**rate));
+        let first = at_peak().map(|((_, point, _), _)| point.tokens).fold(f64::INFINITY, f64::min);
+        // A schedule that decays from its first step on touches its peak; it does not stay there.
+        let stays = at_peak().count() >= FEWEST_CONSTANT || rates.iter().all(|rate| is_peak(*rate));
+        for ((_, point, phase), &rate) in self.points.iter_mut().zip(&rates) {
+            *phase = Some(match () {
+                () if point.tokens < first => Phase::Warmup,
+                () if is_peak(rate) && stays => Phase::Constant,
+                () => Phase::Decay,
+            });
+        }
     }
 
     /// Sorts the points and sets aside those of other phases than the run is fitted by.
     fn finish(mut self) -> Result<(Run, Vec<Warning>)> {
+        self.name_phases();
         self.points.sort_by(|a, b| a.1.tokens.total_cmp(&b.1.tokens).then(a.0.cmp(&b.0)));
         for pair in self.points.windows(2) {
             if pair[0].1.tokens == pair[1].1.tokens && pair[0].2 == pair[1].2 {

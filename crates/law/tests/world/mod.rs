@@ -19,6 +19,12 @@ pub(crate) struct World {
     pub(crate) base: f64,
     pub(crate) point: f64,
     pub(crate) autocorrelation: f64,
+    /// Errors have heavy tails: Student's t with five degrees of freedom, of the same deviations.
+    pub(crate) heavy: bool,
+    /// The i-th size has only the i-th rate, as in an N:M pattern.
+    pub(crate) paired: bool,
+    /// What is added to the law's loss: size, rate and tokens in billions.
+    pub(crate) bend: fn(f64, f64, f64) -> f64,
 }
 
 impl World {
@@ -32,6 +38,9 @@ impl World {
             base: 0.0,
             point: 0.0,
             autocorrelation: 0.0,
+            heavy: false,
+            paired: false,
+            bend: |_, _, _| 0.0,
         }
     }
 
@@ -50,20 +59,41 @@ impl World {
     /// The true mean loss, size and tokens in billions.
     pub(crate) fn loss(&self, n0: f64, rate: f64, tokens: f64) -> f64 {
         Self::p2().value(&self.truth, &Row::new(n0, rate, Self::loss0(n0), tokens))
+            + (self.bend)(n0, rate, tokens)
+    }
+
+    /// The rates seen at the i-th size.
+    fn rates_of(&self, i: usize) -> &[f64] {
+        if self.paired { &self.rates[i..=i] } else { &self.rates }
+    }
+
+    /// The same world seen at one place only.
+    pub(crate) fn at(&self, n0: f64, rate: f64, tokens: f64) -> Self {
+        Self { sizes: vec![n0], rates: vec![rate], tokens: vec![tokens], paired: false, ..*self }
+    }
+
+    fn error(&self, random: &mut ChaCha8Rng) -> f64 {
+        let error = normal(random);
+        if !self.heavy {
+            return error;
+        }
+        let square: f64 = (0..5).map(|_| normal(random).powi(2)).sum();
+        // The variance of t with five degrees of freedom is 5/3.
+        error / (square / 5.0).sqrt() * 0.6_f64.sqrt()
     }
 
     pub(crate) fn rows(&self, seed: u64) -> Vec<TableRow> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut rows = Vec::new();
-        for &n0 in &self.sizes {
-            let of_base = self.base * normal(&mut random);
-            for &rate in &self.rates {
-                let of_run = self.run * normal(&mut random);
-                let mut error = normal(&mut random);
+        for (i, &n0) in self.sizes.iter().enumerate() {
+            let of_base = self.base * self.error(&mut random);
+            for &rate in self.rates_of(i) {
+                let of_run = self.run * self.error(&mut random);
+                let mut error = self.error(&mut random);
                 for &tokens in &self.tokens {
                     let noise = of_base + of_run + self.point * error;
                     error = self.autocorrelation * error
-                        + (1.0 - self.autocorrelation.powi(2)).sqrt() * normal(&mut random);
+                        + (1.0 - self.autocorrelation.powi(2)).sqrt() * self.error(&mut random);
                     let run = TableRow::run(&format!("{n0}-{rate}"), n0 * 1e9, rate, Self::loss0(n0));
                     let loss = self.loss(n0, rate, tokens) + noise;
                     rows.push(TableRow { tokens: tokens * 1e9, loss, ..run });

@@ -133,7 +133,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
 }
 
 /// The points of a table, or of the runs in a folder.
-fn read(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow>> {
+pub(super) fn read(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow>> {
     let rows = if path.is_dir() {
         let found = store::run_points(path)?;
         for run in &found.left_out {
@@ -154,6 +154,7 @@ fn read(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow
         tokens: row.tokens,
         loss: row.loss,
         phase: row.phase,
+        learning_rate: row.learning_rate,
         weight: row.weight,
         repeated: row.repeated,
     };
