@@ -168,9 +168,14 @@ impl GroupLaw {
         form.parameters().iter().map(|parameter| self.constants[parameter.name].value).collect()
     }
 
+    /// One unit of size and of tokens in this law: that of its form where the form is bound to one.
+    pub fn scale(&self) -> Scale {
+        self.form().ok().and_then(|form| form.own_units()).unwrap_or_else(|| self.units.scale())
+    }
+
     /// A row in this law's units.
     pub(crate) fn row(&self, row: &Row) -> Row {
-        row.divided_by(&self.units.scale())
+        row.divided_by(&self.scale())
     }
 
     /// A quantity at the law's constants, and half the width of its interval.

@@ -19,6 +19,8 @@ pub struct Row {
     pub ln_rate: f64,
     /// Logarithm of `tokens`.
     pub ln_tokens: f64,
+    /// Logarithm of the share of the parameters that is left, `1 - rate`; the same in all units.
+    pub ln_share: f64,
 }
 
 /// What the variables are divided by: a choice of units, or of gauge.
@@ -35,12 +37,20 @@ pub struct Scale {
 impl Row {
     /// A row from its variables.
     pub fn new(n0: f64, rate: f64, loss0: f64, tokens: f64) -> Self {
-        Self { n0, rate, loss0, tokens, ln_n0: n0.ln(), ln_rate: rate.ln(), ln_tokens: tokens.ln() }
+        let (ln_n0, ln_rate, ln_tokens, ln_share) = (n0.ln(), rate.ln(), tokens.ln(), (-rate).ln_1p());
+        Self { n0, rate, loss0, tokens, ln_n0, ln_rate, ln_tokens, ln_share }
+    }
+
+    /// Logarithm of the parameters that are left after pruning.
+    pub fn ln_kept(&self) -> f64 {
+        self.ln_n0 + self.ln_share
     }
 
     /// The same place in other units.
     pub fn divided_by(&self, scale: &Scale) -> Self {
-        Self::new(self.n0 / scale.n0, self.rate / scale.rate, self.loss0, self.tokens / scale.tokens)
+        let divided =
+            Self::new(self.n0 / scale.n0, self.rate / scale.rate, self.loss0, self.tokens / scale.tokens);
+        Self { ln_share: self.ln_share, ..divided }
     }
 
     /// The same run after other tokens.
@@ -64,7 +74,8 @@ impl Scale {
             tokens += row.ln_tokens;
             rows_seen += 1.0;
         }
-        let mean = |sum: f64| (sum / rows_seen.max(1.0)).exp();
+        // Where a rate is 0, or an axis is not used, its own unit stays.
+        let mean = |sum: f64| Some((sum / rows_seen.max(1.0)).exp()).filter(|x| x.is_normal()).unwrap_or(1.0);
         Self { n0: mean(n0), rate: mean(rate), tokens: mean(tokens) }
     }
 

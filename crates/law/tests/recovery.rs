@@ -12,15 +12,20 @@ fn runs(form: &dyn Form, constants: &[f64]) -> Vec<Run> {
     let has = |name| form.position(name).is_some();
     let sizes: &[f64] = match () {
         () if has("floor_slope") => &[0.494, 1.544],
-        () if has("alpha") || has("delta") => &[0.494, 1.236, 1.544, 3.086, 7.616],
+        () if has("alpha") || has("delta") || has("b_N") || has("a") => &[0.494, 1.236, 1.544, 3.086, 7.616],
         () => &[1.236],
     };
-    let rates: &[f64] = if has("gamma") { &[0.15, 0.24, 0.36] } else { &[0.25] };
+    let rates: &[f64] = if has("gamma") || has("b_S") || has("a") {
+        &[0.15, 0.24, 0.36, 0.6][..if has("b_S") { 4 } else { 3 }]
+    } else {
+        &[0.25]
+    };
     let tokens: &[f64] = match () {
-        () if has("beta") => &[0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 0.7, 1.0],
+        () if has("beta") || has("b_D") || has("g") => &[0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 0.7, 1.0],
         () if has("token_slope") => &[0.1, 1.0],
         () => &[0.5],
     };
+    let units = form.own_units().unwrap_or(Scale::BILLIONS);
     let mut runs = Vec::new();
     for &n0 in sizes {
         for &rate in rates {
@@ -29,7 +34,7 @@ fn runs(form: &dyn Form, constants: &[f64]) -> Vec<Run> {
             let loss0 = 2.2 - 0.2 * n0.ln();
             let points = tokens.iter().map(|&d| law::Point {
                 tokens: d * 1e9,
-                loss: form.value(constants, &Row::new(n0, rate, loss0, d)),
+                loss: form.value(constants, &Row::new(n0 * 1e9, rate, loss0, d * 1e9).divided_by(&units)),
                 weight: 1.0,
             });
             let name = format!("{n0}-{rate}");
@@ -95,12 +100,33 @@ fn truths(form: &dyn Form) -> Vec<Vec<f64>> {
             ("delta", 0.45),
         ],
     ];
-    let others = [("floor", 0.4), ("level", 0.3), ("floor_slope", 0.07), ("token_slope", 0.06)];
+    let others = [
+        ("floor", 0.4),
+        ("level", 0.3),
+        ("floor_slope", 0.07),
+        ("token_slope", 0.06),
+        ("D_s", 0.1),
+        ("A", 0.6),
+        ("B", 0.4),
+        ("a_S", 0.5),
+        ("c_S", 0.3),
+        ("A_D", 0.2),
+        ("c", 1.5),
+        ("b_S", 1.3),
+        ("b_N", 0.3),
+        ("b_D", 0.4),
+        ("a", 0.7),
+        ("b", 1.2),
+        ("g", 0.9),
+        ("P0", 1.1),
+    ];
     let value = |set: &[(&str, f64)], name: &str| {
         set.iter().chain(&others).find(|(n, _)| *n == name).expect("every constant has a truth").1
     };
     let truth = |set: &&[(&str, f64)]| form.parameters().iter().map(|p| value(set, p.name)).collect();
-    let negative = |set: &&&[(&str, f64)]| value(set, "alpha") > 0.0 || form.name() != "p2-no-delta";
+    let negative = |set: &&&[(&str, f64)]| {
+        value(set, "alpha") > 0.0 || !["p2-no-delta", "chinchilla"].contains(&form.name())
+    };
     sets.iter().filter(negative).map(truth).collect()
 }
 

@@ -51,10 +51,12 @@ impl Fit {
         Space::new(self.form).at_bound(&self.parameters[self.form.linear()..])
     }
 
-    /// The constants for variables in the units of `units`.
+    /// The constants for variables in the units of `units`, or in the form's own where it is bound to some.
     pub fn constants(&self, units: &Scale) -> Vec<f64> {
         let mut constants = self.parameters.clone();
-        self.form.rescale(&mut constants, &self.scale.relative_to(units));
+        if self.form.own_units().is_none() {
+            self.form.rescale(&mut constants, &self.scale.relative_to(units));
+        }
         constants
     }
 }

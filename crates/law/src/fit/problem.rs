@@ -54,7 +54,7 @@ pub(crate) struct Projection {
 impl Problem {
     pub(crate) fn new(form: &'static dyn Form, runs: &[&Run]) -> Self {
         let rows: Vec<Row> = runs.iter().flat_map(|run| run.rows()).collect();
-        Self::in_gauge(form, runs, Scale::geometric_mean(&rows))
+        Self::in_gauge(form, runs, form.own_units().unwrap_or_else(|| Scale::geometric_mean(&rows)))
     }
 
     /// In a gauge given from outside, so that refits can start from each other's constants.

@@ -1,9 +1,14 @@
 //! The members of the P2 family, their constants and where these may lie.
 
+use super::chinchilla::Chinchilla;
+use super::compression::Compression;
+use super::pruning::Pruning;
+use super::shifted::Shifted;
+use super::sparsity::Sparsity;
 use super::{Floor, Form, P2, Parameter, Role, TokenTerm};
 
 /// A linear constant.
-const fn constant(name: &'static str, min: f64) -> Parameter {
+pub(super) const fn constant(name: &'static str, min: f64) -> Parameter {
     Parameter {
         name,
         role: Role::Constant,
@@ -17,7 +22,12 @@ const fn constant(name: &'static str, min: f64) -> Parameter {
 }
 
 /// An exponent.
-const fn exponent(name: &'static str, bounds: (f64, f64), start: (f64, f64), log_start: bool) -> Parameter {
+pub(super) const fn exponent(
+    name: &'static str,
+    bounds: (f64, f64),
+    start: (f64, f64),
+    log_start: bool,
+) -> Parameter {
     Parameter {
         name,
         role: Role::Exponent,
@@ -30,28 +40,29 @@ const fn exponent(name: &'static str, bounds: (f64, f64), start: (f64, f64), log
     }
 }
 
-const N_C: Parameter = constant("N_C", 0.0);
+pub(super) const N_C: Parameter = constant("N_C", 0.0);
 const FLOOR_SLOPE: Parameter = constant("floor_slope", f64::NEG_INFINITY);
-const D_C: Parameter = constant("D_C", 0.0);
+pub(super) const D_C: Parameter = constant("D_C", 0.0);
 const TOKEN_SLOPE: Parameter = constant("token_slope", 0.0);
-const E: Parameter = constant("E", f64::NEG_INFINITY);
+pub(super) const E: Parameter = constant("E", f64::NEG_INFINITY);
 /// What `E` and the token term are together where two token counts cannot tell them apart.
 const LEVEL: Parameter = constant("level", f64::NEG_INFINITY);
 const FLOOR: Parameter = constant("floor", f64::NEG_INFINITY);
 /// Nearer to 0 the floor's two terms are the same and their constants run away.
-const ALPHA: Parameter = Parameter { gap: 0.02, ..exponent("alpha", (-3.0, 4.0), (-0.6, 1.2), false) };
+pub(super) const ALPHA: Parameter =
+    Parameter { gap: 0.02, ..exponent("alpha", (-3.0, 4.0), (-0.6, 1.2), false) };
 /// Without `delta`, alpha + delta > 0 says alpha > 0.
 const ALPHA_ALONE: Parameter = exponent("alpha", (0.02, 4.0), (0.05, 1.5), true);
-const BETA: Parameter = exponent("beta", (0.01, 5.0), (0.05, 1.6), true);
+pub(super) const BETA: Parameter = exponent("beta", (0.01, 5.0), (0.05, 1.6), true);
 /// Free; loss grows with the rate, so it comes out negative.
-const GAMMA: Parameter = exponent("gamma", (-10.0, 5.0), (-2.5, 0.1), false);
+pub(super) const GAMMA: Parameter = exponent("gamma", (-10.0, 5.0), (-2.5, 0.1), false);
 /// Bounded through alpha + delta > 0.
-const DELTA: Parameter =
+pub(super) const DELTA: Parameter =
     Parameter { sum_with: Some("alpha"), ..exponent("delta", (0.001, 8.0), (0.05, 1.2), true) };
 const DELTA_ALONE: Parameter = exponent("delta", (-4.0, 4.0), (-0.4, 0.8), false);
 
-/// `p2[-one-size|-two-sizes][-one-rate][-one-count|-two-counts]`, and the form without `delta`.
-pub(super) static P2_FAMILY: [&dyn Form; 17] = [
+/// `p2[-one-size|-two-sizes][-one-rate][-one-count|-two-counts]`, and the form without `delta`; then the rivals.
+pub(super) static ALL: [&dyn Form; 22] = [
     &P2 {
         name: "p2",
         formula: "L0 + rho^-gamma N0^-delta (N_C N0^-alpha + D_C D^-beta + E)",
@@ -222,4 +233,9 @@ pub(super) static P2_FAMILY: [&dyn Form; 17] = [
         rate: false,
         size: false,
     },
+    &Shifted,
+    &Compression,
+    &Pruning,
+    &Sparsity,
+    &Chinchilla,
 ];

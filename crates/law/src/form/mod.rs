@@ -3,8 +3,13 @@
 //! A form says how its constants enter. Those that enter linearly come first in [`Form::parameters`]: for given
 //! exponents they are found exactly, so only the exponents are searched.
 
+mod chinchilla;
+mod compression;
 mod family;
 mod p2;
+mod pruning;
+mod shifted;
+mod sparsity;
 
 pub use p2::{Floor, P2, TokenTerm};
 
@@ -49,6 +54,11 @@ pub trait Form: Sync {
 
     /// Turns constants that hold for variables divided by `scale` into those for the variables themselves.
     fn rescale(&self, parameters: &mut [f64], scale: &Scale);
+
+    /// The units that the formula itself is bound to: it is fitted, kept and evaluated in these alone.
+    fn own_units(&self) -> Option<Scale> {
+        None
+    }
 
     /// The position of `beta` in a form whose derivatives are, within one run, linear in
     /// `1`, `D^-beta` and `D^-beta ln D`. Such a form also has [`Form::along_run`].
@@ -124,7 +134,7 @@ pub enum Column {
 /// ```
 /// assert!(law::form::FORMS.iter().any(|form| form.name() == "p2"));
 /// ```
-pub static FORMS: &[&dyn Form] = &family::P2_FAMILY;
+pub static FORMS: &[&dyn Form] = &family::ALL;
 
 /// The form of a name; an unknown name is answered with the nearest.
 ///

@@ -121,7 +121,7 @@ impl GroupLaw {
         wish.check()?;
         let place = Place::new(place.n0, place.rate, place.loss0)?;
         let asker = Asker { law: self, form: self.form()?, place };
-        let million = 1e6 / self.units.scale().tokens;
+        let million = 1e6 / self.scale().tokens;
         let enough = asker.tokens(|term| term.where_doubling_buys(wish.doubling_gain));
         let around = enough.value.or(enough.interval.map(|[low, high]| (low * high).sqrt()));
         Ok(Plan {
@@ -176,7 +176,7 @@ struct Asker<'a> {
 impl Asker<'_> {
     fn term(&self, form: &dyn Form, parameters: &[f64]) -> Option<TokenTerm> {
         let beta = parameters[form.token_exponent()?];
-        let row = self.law.row(&self.place.row(self.law.units.scale().tokens));
+        let row = self.law.row(&self.place.row(self.law.scale().tokens));
         let floor = form.value(parameters, &row.at(f64::INFINITY));
         Some(TokenTerm { floor, amplitude: form.value(parameters, &row) - floor, beta })
     }
@@ -192,7 +192,7 @@ impl Asker<'_> {
     }
 
     fn doublings(&self, tokens: f64) -> Vec<Doubling> {
-        let unit = self.law.units.scale().tokens;
+        let unit = self.law.scale().tokens;
         let Some(term) = self.own_term() else { return Vec::new() };
         let at = |power: i32| tokens * 2.0_f64.powi(power);
         let doubling = |from: f64| Doubling { from, gain: term.gain_of_doubling(from / unit) };
@@ -224,7 +224,7 @@ impl Asker<'_> {
 
     /// A number of tokens, on the logarithmic scale.
     fn tokens(&self, tokens: impl Fn(&TokenTerm) -> f64) -> Answer {
-        let unit = self.law.units.scale().tokens;
+        let unit = self.law.scale().tokens;
         let quantity = |form: &dyn Form, parameters: &[f64]| {
             self.term(form, parameters).map(|term| tokens(&term) * unit).filter(|tokens| *tokens > 0.0)
         };

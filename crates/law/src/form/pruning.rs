@@ -1,0 +1,48 @@
+//! The pruning law (Sengupta et al., arXiv 2504.04342 v2): loss by the rate alone, for one score, without tokens.
+
+use super::family::{constant, exponent};
+use super::{Column, Form, Parameter};
+use crate::row::{Row, Scale};
+
+/// `pruning`.
+#[derive(Debug)]
+pub(super) struct Pruning;
+
+const PARAMETERS: [Parameter; 2] = [constant("P0", 0.0), exponent("a", (-50.0, 50.0), (-3.0, 0.5), false)];
+
+impl Form for Pruning {
+    fn name(&self) -> &'static str {
+        "pruning"
+    }
+
+    fn formula(&self) -> &'static str {
+        "L0 P0 (1 - rho)^a"
+    }
+
+    fn latex(&self) -> &'static str {
+        r"L_0 P_0 (1 - \rho)^{a}"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &PARAMETERS
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        &[Column::Rate, Column::Loss0]
+    }
+
+    fn offset(&self, _: &Row) -> f64 {
+        0.0
+    }
+
+    fn basis(&self, exponents: &[f64], row: &Row, out: &mut [f64]) {
+        out[0] = row.loss0 * (exponents[0] * row.ln_share).exp();
+    }
+
+    fn gradient(&self, parameters: &[f64], row: &Row, out: &mut [f64]) {
+        self.basis(&parameters[1..], row, out);
+        out[1] = row.ln_share * parameters[0] * out[0];
+    }
+
+    fn rescale(&self, _: &mut [f64], _: &Scale) {}
+}
