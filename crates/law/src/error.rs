@@ -108,18 +108,48 @@ pub enum Error {
         /// What it may be.
         expected: &'static str,
     },
-    /// A question that fits no group, or several.
-    #[error("{found} groups match series `{series}` and method `{method}`; the law holds {known}")]
-    Group {
-        /// How many match.
-        found: usize,
-        /// The series asked for; `any` when it was not.
-        series: String,
-        /// The method asked for; `any` when it was not.
-        method: String,
+    /// A series or method that the law does not hold.
+    #[error("the law holds no {what} `{found}`; the nearest is `{nearest}`, and all are {known}")]
+    UnknownGroup {
+        /// `series` or `method`.
+        what: &'static str,
+        /// The name asked for.
+        found: String,
+        /// The nearest name.
+        nearest: String,
         /// What there is.
         known: String,
     },
+    /// A question to a law of several groups that leaves open which.
+    #[error("the law holds {known}: say which series and which method")]
+    SeveralGroups {
+        /// What there is.
+        known: String,
+    },
+    /// A law without groups.
+    #[error("the law holds no group")]
+    NoGroup,
+    /// A budget in hours or money without what these buy.
+    #[error("a budget of {budget} needs {missing}")]
+    Unpriced {
+        /// The budget.
+        budget: String,
+        /// What is missing.
+        missing: &'static str,
+    },
+    /// A share to win back where nothing was lost.
+    #[error(
+        "there is nothing to recover: the reference of {reference} nats does not lie above the {loss0} nats before pruning"
+    )]
+    NothingLost {
+        /// The loss to recover from.
+        reference: f64,
+        /// The loss before pruning.
+        loss0: f64,
+    },
+    /// Nothing to choose from.
+    #[error("there is no candidate to choose from")]
+    NoCandidates,
     /// A law file that contradicts itself.
     #[error("law, group {group}: {problem}")]
     Law {

@@ -126,21 +126,46 @@ impl Law {
     pub const FORMAT: u32 = 1;
 
     /// The one group of this series and method; either may be left open where one group remains.
+    ///
+    /// # Errors
+    /// Where a name is unknown, with the nearest, or several groups remain, with their names.
     pub fn group(&self, series: Option<&str>, method: Option<&str>) -> Result<&GroupLaw> {
-        let matches = |group: &&GroupLaw| {
-            series.is_none_or(|series| group.series == series)
-                && method.is_none_or(|method| group.method == method)
-        };
-        let found: Vec<&GroupLaw> = self.groups.iter().filter(matches).collect();
-        match found[..] {
+        match self.groups_of(series, method)?[..] {
             [group] => Ok(group),
-            _ => Err(Error::Group {
-                found: found.len(),
-                series: series.unwrap_or("any").to_owned(),
-                method: method.unwrap_or("any").to_owned(),
-                known: self.groups.iter().map(GroupLaw::label).collect::<Vec<_>>().join(", "),
-            }),
+            [] => Err(Error::NoGroup),
+            ref several => Err(Error::SeveralGroups { known: labels(several.iter().copied()) }),
         }
+    }
+
+    /// Every group of this series and method, of any where one is left open; never none.
+    ///
+    /// # Errors
+    /// Where a name is unknown, with the nearest.
+    ///
+    /// ```
+    /// let law = law::Law { format: 1, groups: Vec::new() };
+    /// assert_eq!(law.groups_of(None, None).unwrap_err().to_string(), "the law holds no group");
+    /// ```
+    pub fn groups_of(&self, series: Option<&str>, method: Option<&str>) -> Result<Vec<&GroupLaw>> {
+        let mut found: Vec<&GroupLaw> = self.groups.iter().collect();
+        let names: [(&'static str, Option<&str>, fn(&GroupLaw) -> &str); 2] =
+            [("series", series, |group| &group.series), ("method", method, |group| &group.method)];
+        for (what, wanted, name) in names {
+            let Some(wanted) = wanted else { continue };
+            let (fits, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|group| name(group) == wanted);
+            if fits.is_empty() {
+                let nearest = others.iter().min_by_key(|group| form::distance(wanted, name(group)));
+                let nearest = nearest.ok_or(Error::NoGroup)?;
+                return Err(Error::UnknownGroup {
+                    what,
+                    found: wanted.to_owned(),
+                    nearest: name(nearest).to_owned(),
+                    known: labels(self.groups.iter()),
+                });
+            }
+            found = fits;
+        }
+        if found.is_empty() { Err(Error::NoGroup) } else { Ok(found) }
     }
 
     /// Whether every number is finite, every constant of every form is there and every range ascends.
@@ -249,6 +274,12 @@ impl GroupLaw {
             None => Ok(()),
         }
     }
+}
+
+/// Groups by their names: `` `llama` by `depth-list` ``.
+fn labels<'a>(groups: impl Iterator<Item = &'a GroupLaw>) -> String {
+    let label = |group: &GroupLaw| format!("`{}` by `{}`", group.series, group.method);
+    groups.map(label).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether exactly the constants of a form are there, finite.

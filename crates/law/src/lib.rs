@@ -56,7 +56,7 @@ pub use infer::{Settings, fit};
 pub use law::{GroupLaw, Law, Units};
 pub use metric::Metrics;
 pub use plan::{Answer, Plan, Wish};
-pub use predict::{Place, Prediction};
+pub use predict::{Outside, Place, Prediction};
 pub use row::{Row, Scale};
 pub use table::{Group, Point, Run, Table, TableRow};
 pub use warning::Warning;

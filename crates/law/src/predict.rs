@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::form::Form;
+use crate::form::{Column, Form};
 use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, is_n_of_m, same};
 use crate::law::{GroupLaw, Law};
 use crate::row::Row;
@@ -38,8 +38,20 @@ pub struct Prediction {
     pub level: f64,
     /// Kebab-case ids of what speaks against trusting it.
     pub code: Vec<String>,
+    /// Axes along which it lies outside the data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<Outside>,
     /// All this for a person.
     pub sentence: String,
+}
+
+/// How far outside the data something lies along one axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outside {
+    /// `n0`, `rate` or `tokens`.
+    pub axis: String,
+    /// How many times above the largest value, or below the smallest; more than 1.
+    pub factor: f64,
 }
 
 /// What a place outside the data does to an answer.
@@ -49,12 +61,12 @@ pub(crate) struct Reach {
     pub(crate) unknown: Vec<&'static str>,
     /// Axes along which the data leave a range of laws.
     pub(crate) open: Vec<&'static str>,
-    /// Axes outside the data, with the factor.
-    pub(crate) outside: Vec<(&'static str, f64)>,
+    /// Axes outside the data.
+    pub(crate) outside: Vec<Outside>,
 }
 
 /// Farther outside the data than this factor no point is predicted.
-const FARTHEST: f64 = 10.0;
+pub(crate) const FARTHEST: f64 = 10.0;
 /// With an interval half as wide as this share of the excess no point is predicted.
 const WIDEST: f64 = 0.25;
 
@@ -115,10 +127,18 @@ impl GroupLaw {
             hull: None,
             level: self.level,
             code: Vec::new(),
+            outside: reach.outside.clone(),
             sentence: String::new(),
         };
         let mut sentences = Vec::new();
-        reach.describe(&mut prediction.code, &mut sentences);
+        self.describe(&reach, &mut prediction.code, &mut sentences);
+        // Inside the data a wrong form still stands near them; beyond, nothing holds it.
+        let misfit = self.misfit();
+        let adrift = misfit.is_some() && !reach.outside.is_empty();
+        if let Some(sentence) = misfit {
+            prediction.code.push("lack-of-fit".to_owned());
+            sentences.push(sentence);
+        }
         if reach.unknown.is_empty() && !reach.open.is_empty() {
             prediction.hull = self.hull(|form, parameters| Some(form.value(parameters, &row)));
         }
@@ -139,7 +159,7 @@ impl GroupLaw {
                 prediction.code.push("no-interval".to_owned());
                 sentences.push("there are too few data for an interval".to_owned());
             }
-            prediction.loss = (!wide && !reach.is_far()).then_some(value);
+            prediction.loss = (!wide && !adrift && !reach.is_far()).then_some(value);
         }
         prediction.sentence = prediction.say(&sentences);
         Ok(prediction)
@@ -147,7 +167,12 @@ impl GroupLaw {
 
     /// How far a place, after some tokens or any, lies from the data.
     pub(crate) fn reach(&self, form: &dyn Form, place: &Place, tokens: Option<f64>) -> Reach {
-        let has = |name| form.position(name).is_some();
+        let has = |name: &str| form.position(name).is_some();
+        // Members of the P2 family say by their constants which axes they know, other forms by their columns.
+        let knows = |axis: Column, names: &[&str]| match form.name().starts_with("p2") {
+            true => names.iter().any(|name| has(name)),
+            false => form.columns().contains(&axis),
+        };
         let mut reach = Reach::default();
         let mut look = |axis: &'static str, x: f64, tolerance: f64, known: bool, open: bool| {
             let [min, max] = self.ranges[axis];
@@ -161,19 +186,41 @@ impl GroupLaw {
                 }
                 () => {}
             }
-            let factor = (min / x).max(x / max);
-            if factor > 1.0 {
-                reach.outside.push((axis, factor));
-            }
+            reach.outside.extend(Outside::of(axis, x, [min, max]));
         };
-        let sized = has("alpha") || has("delta");
+        let sized = knows(Column::N0, &["alpha", "delta"]);
         look("n0", place.n0, SIZE_TOLERANCE, sized, has("floor_slope"));
-        let rated = has("gamma") || is_n_of_m(&self.method);
+        let rated = knows(Column::Rate, &["gamma"]) || is_n_of_m(&self.method);
         look("rate", place.rate, RATE_TOLERANCE, rated || !has_one(self.ranges["rate"]), false);
         if let Some(tokens) = tokens {
-            look("tokens", tokens, 1e-9, has("beta"), has("token_slope"));
+            look("tokens", tokens, 1e-9, knows(Column::Tokens, &["beta"]), has("token_slope"));
         }
         reach
+    }
+
+    /// Why the form is wrong for its own data, where a test found it so.
+    pub(crate) fn misfit(&self) -> Option<String> {
+        let found = self.warnings.iter().filter(|warning| warning.code.starts_with("lack-of-fit"));
+        let found: Vec<&str> = found.map(|warning| warning.sentence.as_str()).collect();
+        (!found.is_empty()).then(|| format!("the law does not fit its own data {}", found.join(", nor ")))
+    }
+
+    /// Codes and sentences of a place outside the data.
+    pub(crate) fn describe(&self, reach: &Reach, code: &mut Vec<String>, sentences: &mut Vec<String>) {
+        if !reach.is_known() {
+            code.push("levels-too-few".to_owned());
+        }
+        for axis in &reach.unknown {
+            sentences.push(format!("the runs hold one `{axis}`: nothing is known of another"));
+        }
+        for axis in &reach.open {
+            sentences
+                .push(format!("the runs hold two values of `{axis}`: elsewhere there is a range, no number"));
+        }
+        if !reach.outside.is_empty() {
+            code.push("extrapolation".to_owned());
+            sentences.extend(reach.outside.iter().map(|outside| outside.say(self.ranges[&outside.axis])));
+        }
     }
 
     /// Smallest and largest value of a quantity among the laws that describe the data as well.
@@ -199,26 +246,47 @@ impl Reach {
 
     /// Whether it is too far outside for a number alone.
     pub(crate) fn is_far(&self) -> bool {
-        self.outside.iter().any(|(_, factor)| *factor > FARTHEST)
+        self.outside.iter().any(|outside| outside.factor > FARTHEST)
+    }
+}
+
+impl Outside {
+    /// How far a value lies outside a range; `None` inside.
+    pub(crate) fn of(axis: &str, x: f64, [min, max]: [f64; 2]) -> Option<Self> {
+        let factor = (min / x).max(x / max);
+        (factor > 1.0).then(|| Self { axis: axis.to_owned(), factor })
     }
 
-    pub(crate) fn describe(&self, code: &mut Vec<String>, sentences: &mut Vec<String>) {
-        if !self.is_known() {
-            code.push("levels-too-few".to_owned());
-        }
-        for axis in &self.unknown {
-            sentences.push(format!("the runs hold one `{axis}`: nothing is known of another"));
-        }
-        for axis in &self.open {
-            sentences
-                .push(format!("the runs hold two values of `{axis}`: elsewhere there is a range, no number"));
-        }
-        if !self.outside.is_empty() {
-            code.push("extrapolation".to_owned());
-            for (axis, factor) in &self.outside {
-                sentences.push(format!("`{axis}` lies {factor:.1} times outside the data"));
+    /// The same for a person.
+    pub(crate) fn say(&self, [min, max]: [f64; 2]) -> String {
+        let show = |x: f64| match self.axis.as_str() {
+            "rate" => format!("{x:.3}"),
+            _ => short_count(x),
+        };
+        let (axis, min, max) = (&self.axis, show(min), show(max));
+        match self.factor {
+            factor if factor < 1.05 => format!("`{axis}` lies just outside the data, {min} to {max}"),
+            factor => {
+                format!("`{axis}` lies {} times outside the data, {min} to {max}", short_factor(factor))
             }
         }
+    }
+}
+
+/// Tokens or parameters as people write them; far beyond any run only the power of ten.
+pub(crate) fn short_count(x: f64) -> String {
+    match x {
+        x if x < 1e18 => {
+            ledger::Tokens(x.round() as u64).to_string().replace(" tokens", "").replace(" token", "")
+        }
+        x => format!("{x:.0e}"),
+    }
+}
+
+fn short_factor(factor: f64) -> String {
+    match factor {
+        x if x < 1e4 => format!("{x:.1}"),
+        x => format!("{x:.0e}"),
     }
 }
 

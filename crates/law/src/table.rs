@@ -234,7 +234,7 @@ impl Run {
 
 const UNNAMED: &str = "unnamed";
 /// The method of a run that was not pruned.
-const CONTROL: &str = "none";
+pub(crate) const CONTROL: &str = "none";
 
 /// Learning rates nearer than this share are the same.
 const SAME_RATE: f64 = 1e-6;

@@ -178,7 +178,7 @@ fn questions_that_are_none_are_refused() {
     let error = law.predict(Some("llama"), None, Place { n0: 1e9, ..place }, 1e9).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "0 groups match series `llama` and method `any`; the law holds unnamed unnamed"
+        "the law holds no series `llama`; the nearest is `unnamed`, and all are `unnamed` by `unnamed`"
     );
     let error = law.predict(None, None, Place { n0: 1e9, ..place }, f64::NAN).unwrap_err();
     assert_eq!(error.to_string(), "`tokens` is NaN, expected a token count from 1 to 1e18");

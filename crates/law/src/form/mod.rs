@@ -153,7 +153,7 @@ pub fn by_name(name: &str) -> Result<&'static dyn Form> {
 }
 
 /// Letters to change, add or drop to come from one word to the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
+pub(crate) fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.chars().take(64).enumerate() {

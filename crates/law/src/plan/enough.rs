@@ -1,17 +1,17 @@
-//! How many tokens are enough.
-//!
-//! With `A = D_C rho^-gamma N0^-delta`, the tokens' share of the loss is `A D^-beta`:
-//! doubling from `D` buys `A D^-beta (1 - 2^-beta)`, one more token buys `beta A D^-(beta + 1)`, and a target loss
-//! is met where `A D^-beta` is what it lies above the floor.
+//! How many tokens are enough, for one pruned model.
 
 use serde::{Deserialize, Serialize};
 
+use super::answer::{Amount, Answer, BELOW_FLOOR};
+use super::cost::{Bill, Cost, held_parameters};
+use super::curve::TokenCurve;
 use crate::form::Form;
+use crate::identify::WIDEST_FACTOR;
 use crate::law::{GroupLaw, Law};
-use crate::predict::Place;
+use crate::predict::{FARTHEST, Outside, Place, Prediction, short_count};
 use crate::{Error, Result};
 
-/// What a plan should answer.
+/// What a plan should answer, and what tokens cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wish {
     /// Enough is where doubling the tokens buys less than this, nats.
@@ -20,6 +20,23 @@ pub struct Wish {
     pub min_gain: Option<f64>,
     /// Tokens for this loss, nats per token.
     pub target_loss: Option<f64>,
+    /// Tokens to win back a share of what pruning cost.
+    pub recover: Option<Recovery>,
+    /// What so many floating-point operations buy.
+    pub budget: Option<f64>,
+    /// What a token costs.
+    pub bill: Bill,
+}
+
+/// A share of the way back from a measured loss to the loss before pruning.
+///
+/// The law says nothing of the freshly pruned model, so the loss to come from must be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// Above 0, at most 1.
+    pub share: f64,
+    /// The loss to come from, nats per token.
+    pub reference: f64,
 }
 
 /// How many tokens are enough at one place, by each rule asked for.
@@ -28,6 +45,12 @@ pub struct Plan {
     /// The pruned model.
     #[serde(flatten)]
     pub place: Place,
+    /// Parameters of the pruned model, zeroed ones among them.
+    #[serde(default)]
+    pub parameters: f64,
+    /// Floating-point operations of one token.
+    #[serde(default)]
+    pub flops_per_token: f64,
     /// The loss that no number of tokens gets below, nats per token.
     pub floor: Answer,
     /// The doubling rule's gain, nats.
@@ -37,6 +60,12 @@ pub struct Plan {
     /// The loss after these tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_then: Option<f64>,
+    /// Its interval, of the mean curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_then_mean: Option<[f64; 2]>,
+    /// Its interval for a new run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_then_new_run: Option<[f64; 2]>,
     /// The gain rule's gain, nats per million tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_gain: Option<f64>,
@@ -49,27 +78,21 @@ pub struct Plan {
     /// Tokens for the wanted loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_target: Option<Answer>,
+    /// What is to be won back, and from where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recover: Option<Recovery>,
+    /// The loss that this comes to, nats per token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered_loss: Option<f64>,
+    /// Tokens for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_recovery: Option<Answer>,
+    /// What the budget buys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_budget: Option<Bought>,
     /// What each doubling buys, around the tokens that are enough.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doublings: Vec<Doubling>,
-}
-
-/// A number, how sure it is, and what speaks against it. What is unknown is left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    /// The number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<f64>,
-    /// Its interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interval: Option<[f64; 2]>,
-    /// Between these lie the laws that the data cannot tell apart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hull: Option<[f64; 2]>,
-    /// Kebab-case ids of what speaks against trusting it.
-    pub code: Vec<String>,
-    /// All this for a person.
-    pub sentence: String,
 }
 
 /// What going from some tokens to twice as many buys.
@@ -79,17 +102,45 @@ pub struct Doubling {
     pub from: f64,
     /// Nats that doubling them buys.
     pub gain: f64,
+    /// The interval of the gain, of the mean curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+}
+
+/// What a budget buys at one place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bought {
+    /// Tokens.
+    pub tokens: f64,
+    /// What they cost.
+    pub cost: Cost,
+    /// The loss after them.
+    #[serde(flatten)]
+    pub prediction: Prediction,
+    /// Nats that twice the tokens would buy.
+    pub next_doubling: Amount,
 }
 
 impl Default for Wish {
     fn default() -> Self {
-        Self { doubling_gain: 0.01, min_gain: None, target_loss: None }
+        Self {
+            doubling_gain: 0.01,
+            min_gain: None,
+            target_loss: None,
+            recover: None,
+            budget: None,
+            bill: Bill::default(),
+        }
     }
 }
 
 impl Wish {
     fn check(&self) -> Result<()> {
-        let positive = [("doubling-gain", Some(self.doubling_gain)), ("min-gain", self.min_gain)];
+        let positive = [
+            ("doubling-gain", Some(self.doubling_gain)),
+            ("min-gain", self.min_gain),
+            ("budget", self.budget),
+        ];
         for (name, found) in positive {
             if let Some(found) = found.filter(|x| !(*x > 0.0 && x.is_finite())) {
                 return Err(Error::Setting { name, found, expected: "a positive number" });
@@ -102,8 +153,36 @@ impl Wish {
     }
 }
 
+impl Recovery {
+    /// The loss at which the share is won back.
+    ///
+    /// # Errors
+    /// Where the share is none, or the reference does not lie above the loss before pruning.
+    ///
+    /// ```
+    /// let recovery = law::plan::Recovery { share: 0.9, reference: 3.0 };
+    /// assert!((recovery.target(2.0)? - 2.1).abs() < 1e-12);
+    /// let error = recovery.target(3.5).unwrap_err();
+    /// assert!(error.to_string().starts_with("there is nothing to recover"));
+    /// # Ok::<(), law::Error>(())
+    /// ```
+    pub fn target(&self, loss0: f64) -> Result<f64> {
+        let Self { share, reference } = *self;
+        if !(share > 0.0 && share <= 1.0) {
+            return Err(Error::Setting { name: "recover", found: share, expected: "above 0 and at most 1" });
+        }
+        if !(reference.is_finite() && reference > loss0) {
+            return Err(Error::NothingLost { reference, loss0 });
+        }
+        Ok(reference - share * (reference - loss0))
+    }
+}
+
 impl Law {
     /// How many tokens are enough at a place; series and method may be left open where the law holds one group.
+    ///
+    /// # Errors
+    /// Where no single group is meant, or a number of the place or the wish lies outside its range.
     pub fn plan(
         &self,
         series: Option<&str>,
@@ -117,52 +196,57 @@ impl Law {
 
 impl GroupLaw {
     /// How many tokens are enough at a place.
+    ///
+    /// # Errors
+    /// Where a number of the place or the wish lies outside its range.
+    ///
+    /// ```
+    /// use law::{Place, Settings, Table, TableRow, Wish};
+    /// // 40 D^-0.5 above a floor of 2.3: doubling from D buys 40 D^-0.5 (1 - 2^-0.5).
+    /// let row = |tokens: f64| TableRow { loss: 2.3 + 40.0 * tokens.powf(-0.5), tokens, ..TableRow::run("a", 1e9, 0.25, 2.0) };
+    /// let law = law::fit(&Table::new([1e4, 1e5, 1e6, 1e7].map(row))?, &Settings::default())?;
+    /// let wish = Wish { target_loss: Some(2.31), ..Wish::default() };
+    /// let plan = law.plan(None, None, Place::new(1e9, 0.25, 2.0)?, &wish)?;
+    /// let enough = (40.0 * (1.0 - 0.5_f64.sqrt()) / 0.01_f64).powi(2);
+    /// assert!((plan.enough.value.unwrap() / enough - 1.0).abs() < 1e-4);
+    /// assert!((plan.for_target.unwrap().value.unwrap() / 16e6 - 1.0).abs() < 1e-3);
+    /// # Ok::<(), law::Error>(())
+    /// ```
     pub fn plan(&self, place: Place, wish: &Wish) -> Result<Plan> {
         wish.check()?;
         let place = Place::new(place.n0, place.rate, place.loss0)?;
-        let asker = Asker { law: self, form: self.form()?, place };
-        let million = 1e6 / self.scale().tokens;
-        let enough = asker.tokens(|term| term.where_doubling_buys(wish.doubling_gain));
+        let asker = Asker {
+            law: self,
+            form: self.form()?,
+            place,
+            bill: wish.bill,
+            flops_per_token: wish.bill.flops_per_token(&place, &self.method)?,
+        };
+        let enough =
+            asker.tokens("enough tokens", true, |curve| curve.where_doubling_buys(wish.doubling_gain));
+        let then = enough.value.map(|tokens| self.predict(place, tokens)).transpose().unwrap_or_default();
         let around = enough.value.or(enough.interval.map(|[low, high]| (low * high).sqrt()));
+        let recovered_loss = wish.recover.map(|recovery| recovery.target(place.loss0)).transpose()?;
         Ok(Plan {
             place,
+            parameters: held_parameters(&place, &self.method),
+            flops_per_token: asker.flops_per_token,
             floor: asker.floor(),
             doubling_gain: wish.doubling_gain,
             loss_then: enough.value.and_then(|tokens| asker.loss(tokens)),
+            loss_then_mean: then.as_ref().and_then(|then| then.mean),
+            loss_then_new_run: then.as_ref().and_then(|then| then.new_run),
             doublings: around.map(|tokens| asker.doublings(tokens)).unwrap_or_default(),
             enough,
             min_gain: wish.min_gain,
-            enough_by_gain: wish
-                .min_gain
-                .map(|gain| asker.tokens(|term| term.where_one_buys(gain / million))),
+            enough_by_gain: wish.min_gain.map(|gain| asker.enough_by_gain(gain)),
             target_loss: wish.target_loss,
             for_target: wish.target_loss.map(|target| asker.target(target)),
+            recover: wish.recover,
+            recovered_loss,
+            for_recovery: recovered_loss.map(|target| asker.target(target)),
+            for_budget: wish.budget.map(|flops| asker.bought(flops)).transpose()?,
         })
-    }
-}
-
-/// What a form says of the tokens at one place, in the law's units: `floor + amplitude D^-beta`.
-struct TokenTerm {
-    floor: f64,
-    amplitude: f64,
-    beta: f64,
-}
-
-impl TokenTerm {
-    fn gain_of_doubling(&self, tokens: f64) -> f64 {
-        self.amplitude * tokens.powf(-self.beta) * (1.0 - (-self.beta).exp2())
-    }
-
-    fn where_doubling_buys(&self, gain: f64) -> f64 {
-        (self.amplitude * (1.0 - (-self.beta).exp2()) / gain).powf(1.0 / self.beta)
-    }
-
-    fn where_one_buys(&self, gain: f64) -> f64 {
-        (self.beta * self.amplitude / gain).powf(1.0 / (self.beta + 1.0))
-    }
-
-    fn where_loss_is(&self, target: f64) -> f64 {
-        (self.amplitude / (target - self.floor)).powf(1.0 / self.beta)
     }
 }
 
@@ -171,18 +255,14 @@ struct Asker<'a> {
     law: &'a GroupLaw,
     form: &'static dyn Form,
     place: Place,
+    bill: Bill,
+    flops_per_token: f64,
 }
 
 impl Asker<'_> {
-    fn term(&self, form: &dyn Form, parameters: &[f64]) -> Option<TokenTerm> {
-        let beta = parameters[form.token_exponent()?];
+    fn curve<'f>(&self, form: &'f dyn Form, parameters: &'f [f64]) -> Option<TokenCurve<'f>> {
         let row = self.law.row(&self.place.row(self.law.scale().tokens));
-        let floor = form.value(parameters, &row.at(f64::INFINITY));
-        Some(TokenTerm { floor, amplitude: form.value(parameters, &row) - floor, beta })
-    }
-
-    fn own_term(&self) -> Option<TokenTerm> {
-        self.term(self.form, &self.law.parameters(self.form))
+        TokenCurve::of(form, parameters, &row)
     }
 
     fn loss(&self, tokens: f64) -> Option<f64> {
@@ -192,58 +272,133 @@ impl Asker<'_> {
     }
 
     fn doublings(&self, tokens: f64) -> Vec<Doubling> {
-        let unit = self.law.scale().tokens;
-        let Some(term) = self.own_term() else { return Vec::new() };
         let at = |power: i32| tokens * 2.0_f64.powi(power);
-        let doubling = |from: f64| Doubling { from, gain: term.gain_of_doubling(from / unit) };
-        (-3..=3).map(at).map(doubling).filter(|d| d.gain.is_finite() && d.from.is_finite()).collect()
+        (-3..=3).map(at).filter_map(|from| self.doubling(from)).collect()
+    }
+
+    /// What doubling from some tokens buys; known without a floor, so also where the size leaves that open.
+    fn doubling(&self, from: f64) -> Option<Doubling> {
+        let unit = self.law.scale().tokens;
+        let gain = |parameters: &[f64]| {
+            self.curve(self.form, parameters).map(|curve| curve.gain_of_doubling(from / unit))
+        };
+        let (value, half) = self.law.spread(self.form, gain)?;
+        // A gain is no less than nothing.
+        let interval = half.map(|half| [(value - half).max(0.0), value + half]);
+        from.is_finite().then_some(Doubling { from, gain: value, interval })
     }
 
     fn floor(&self) -> Answer {
-        let floor = |form: &dyn Form, parameters: &[f64]| self.term(form, parameters).map(|term| term.floor);
-        let mut answer = self.ask(floor, false, |x| x, |x| x);
-        answer.sentence =
-            answer.say("nats per token that no number of tokens gets below:", |x| format!("{x:.4}"));
+        let floor =
+            |form: &dyn Form, parameters: &[f64]| self.curve(form, parameters).map(|curve| curve.floor);
+        let Asked { mut answer, doubts, .. } = self.ask(floor, false, |x| x, |x| x);
+        answer.say("nats per token that no number of tokens gets below", &doubts, |x| format!("{x:.4}"));
         answer
     }
 
+    fn enough_by_gain(&self, gain: f64) -> Answer {
+        let million = 1e6 / self.law.scale().tokens;
+        let what = format!("tokens until a million more buy {gain} nats");
+        self.tokens(&what, true, |curve| curve.where_one_buys(gain / million))
+    }
+
     fn target(&self, target: f64) -> Answer {
-        let reachable = |term: &TokenTerm| target > term.floor && term.amplitude > 0.0;
-        match self.own_term() {
-            Some(term) if !reachable(&term) => {
-                let floor = self.floor();
-                Answer {
-                    code: vec!["below-floor".to_owned()],
-                    sentence: format!("{target} nats cannot be reached; {}", floor.sentence),
-                    ..Answer::default()
-                }
+        let what = format!("tokens for a loss of {target:.4} nats");
+        let is_known = self.law.reach(self.form, &self.place, None).is_known();
+        let parameters = self.law.parameters(self.form);
+        let own = self.curve(self.form, &parameters).filter(|_| is_known);
+        if own.as_ref().is_some_and(|curve| target <= curve.floor) {
+            let floor = self.floor();
+            let mut code = vec![BELOW_FLOOR.to_owned()];
+            code.extend(floor.code);
+            let sentence = format!("{target:.4} nats cannot be reached; {}", floor.sentence);
+            return Answer { code, sentence, outside: floor.outside, ..Answer::default() };
+        }
+        // Where the floor is open, so are the tokens for a loss.
+        let mut answer = self.tokens(&what, false, |curve| curve.where_loss_is(target));
+        if let (Some(curve), Some(tokens)) = (own, answer.value) {
+            self.add_new_run(&mut answer, &curve, target, tokens);
+        }
+        answer
+    }
+
+    /// When a run of one's own meets a loss: where the mean curve lies above or below it by what such a run strays.
+    fn add_new_run(&self, answer: &mut Answer, curve: &TokenCurve<'_>, target: f64, tokens: f64) {
+        let unit = self.law.scale().tokens;
+        let row = self.law.row(&self.place.row(tokens));
+        let spread = self.law.spread(self.form, |parameters| Some(self.form.value(parameters, &row)));
+        let Some((_, Some(half))) = spread else { return };
+        let strays = self.law.new_run_half(half);
+        let Some(low) = curve.where_loss_is(target + strays) else { return };
+        let low = low * unit;
+        match curve.where_loss_is(target - strays) {
+            Some(high) => {
+                answer.new_run = Some([low, high * unit]);
+                let (low, high) = (short_count(low), short_count(high * unit));
+                answer.sentence += &format!("; a run of your own gets there between {low} and {high}");
             }
-            _ => self.tokens(|term| term.where_loss_is(target)),
+            None => {
+                answer.mark("new-run-may-miss");
+                let low = short_count(low);
+                answer.sentence +=
+                    &format!("; a run of your own gets there after {low} at the earliest, and may never");
+            }
         }
     }
 
+    /// What so many floating-point operations buy.
+    fn bought(&self, flops: f64) -> Result<Bought> {
+        let tokens = (flops / self.flops_per_token).floor();
+        if tokens < 1.0 {
+            let expected = "enough floating-point operations for one token";
+            return Err(Error::Setting { name: "budget", found: flops, expected });
+        }
+        let doubling = self.doubling(tokens);
+        Ok(Bought {
+            tokens,
+            cost: self.bill.cost(tokens * self.flops_per_token),
+            prediction: self.law.predict(self.place, tokens)?,
+            next_doubling: doubling
+                .map_or_else(Amount::default, |d| Amount { value: Some(d.gain), interval: d.interval }),
+        })
+    }
+
     /// A number of tokens, on the logarithmic scale.
-    fn tokens(&self, tokens: impl Fn(&TokenTerm) -> f64) -> Answer {
+    fn tokens(
+        &self,
+        what: &str,
+        open_is_known: bool,
+        tokens: impl Fn(&TokenCurve<'_>) -> Option<f64>,
+    ) -> Answer {
         let unit = self.law.scale().tokens;
         let quantity = |form: &dyn Form, parameters: &[f64]| {
-            self.term(form, parameters).map(|term| tokens(&term) * unit).filter(|tokens| *tokens > 0.0)
+            self.curve(form, parameters).and_then(|curve| tokens(&curve)).map(|tokens| tokens * unit)
         };
-        let mut answer = self.ask(quantity, true, f64::ln, f64::exp);
-        if self.law.warnings.iter().any(|warning| warning.code == "lack-of-fit") {
-            answer.code.push("lack-of-fit".to_owned());
-            answer.value = None;
+        let Asked { mut answer, mut doubts, half } = self.ask(quantity, open_is_known, f64::ln, f64::exp);
+        if half.is_some_and(|half| half > WIDEST_FACTOR.ln()) {
+            answer.mark("interval-too-wide");
+            doubts.push(format!("the interval reaches further than a factor of {WIDEST_FACTOR} either way"));
         }
-        let [min, max] = self.law.ranges["tokens"];
-        if let Some(tokens) = answer.value {
-            let factor = (min / tokens).max(tokens / max);
-            if factor > 1.0 {
-                answer.code.push("extrapolation".to_owned());
-            }
-            if factor > 10.0 {
+        let range = self.law.ranges["tokens"];
+        if let Some(outside) = answer.value.and_then(|tokens| Outside::of("tokens", tokens, range)) {
+            answer.mark("extrapolation");
+            doubts.push(outside.say(range));
+            if outside.factor > FARTHEST {
                 answer.value = None;
             }
+            answer.outside.push(outside);
         }
-        answer.sentence = answer.say("enough tokens:", shown);
+        // A shift in the tokens moved such an answer from 1.17B to 1.75B while the fit looked good.
+        if let Some(sentence) = self.law.misfit() {
+            answer.mark("lack-of-fit");
+            answer.value = None;
+            doubts.push(sentence);
+        }
+        let flops = Amount { value: answer.value, interval: answer.interval }.times(self.flops_per_token);
+        if flops.value.is_some() || flops.interval.is_some() {
+            answer.cost = Some(self.bill.spend(flops));
+        }
+        answer.say(what, &doubts, short_count);
         answer
     }
 
@@ -254,54 +409,46 @@ impl Asker<'_> {
         open_is_known: bool,
         to: fn(f64) -> f64,
         from: fn(f64) -> f64,
-    ) -> Answer {
-        let mut answer = Answer::default();
+    ) -> Asked {
+        let mut asked = Asked::default();
         let reach = self.law.reach(self.form, &self.place, None);
-        reach.describe(&mut answer.code, &mut Vec::new());
+        let Asked { answer, doubts, half } = &mut asked;
+        answer.outside.clone_from(&reach.outside);
+        self.law.describe(&reach, &mut answer.code, doubts);
         if !reach.unknown.is_empty() {
-            return answer;
+            return asked;
         }
         if !reach.open.is_empty() {
             answer.hull = self.law.hull(&quantity);
             // What tokens buy depends on the size through delta alone, which two sizes do tell.
             if !open_is_known {
-                return answer;
+                return asked;
             }
         }
         let spread = self.law.spread(self.form, |parameters| quantity(self.form, parameters).map(to));
-        let Some((value, half)) = spread else {
-            answer.code.push("tokens-untold".to_owned());
-            return answer;
+        let Some((value, found)) = spread else {
+            answer.mark("tokens-untold");
+            doubts.push("nothing in the data says what more tokens buy".to_owned());
+            answer.hull = self.law.hull(&quantity);
+            return asked;
         };
-        answer.interval =
-            half.map(|half| [from(value - half), from(value + half)]).filter(|ends| ends[1].is_finite());
+        let ends = found.map(|half| [from(value - half), from(value + half)]);
+        answer.interval = ends.filter(|ends| ends.iter().all(|end| end.is_finite()));
+        *half = found;
         if answer.interval.is_none() {
-            answer.code.push("no-interval".to_owned());
+            answer.mark("no-interval");
+            doubts.push("not every refit has such a number, so there is no interval".to_owned());
         }
-        answer.value = (reach.is_known() && !reach.is_far()).then_some(from(value));
-        answer
+        answer.value = (reach.is_known() && !reach.is_far()).then_some(from(value)).filter(|x| x.is_finite());
+        asked
     }
 }
 
-impl Answer {
-    fn say(&self, what: &str, show: impl Fn(f64) -> String) -> String {
-        match (self.value, self.interval, self.hull) {
-            (Some(x), Some([low, high]), _) => {
-                format!("{what} {}, between {} and {}", show(x), show(low), show(high))
-            }
-            (Some(x), None, _) => format!("{what} {}", show(x)),
-            (None, Some([low, high]), _) | (None, None, Some([low, high])) => {
-                format!("{what} anything from {} to {}", show(low), show(high))
-            }
-            (None, None, None) => format!("{what} the data cannot tell"),
-        }
-    }
-}
-
-/// Tokens as people write them; far beyond any run only the power of ten.
-fn shown(tokens: f64) -> String {
-    match tokens {
-        x if x < 1e18 => ledger::Tokens(x.round() as u64).to_string().replace(" tokens", ""),
-        x => format!("{x:.0e}"),
-    }
+/// An answer in the making.
+#[derive(Default)]
+struct Asked {
+    answer: Answer,
+    doubts: Vec<String>,
+    /// Half the width of the interval, on the scale that was asked for.
+    half: Option<f64>,
 }

@@ -53,7 +53,12 @@ pub(crate) struct WishFlags {
 
 impl WishFlags {
     pub(crate) fn wish(&self) -> Wish {
-        Wish { doubling_gain: self.doubling_gain, min_gain: self.min_gain, target_loss: self.target_loss }
+        Wish {
+            doubling_gain: self.doubling_gain,
+            min_gain: self.min_gain,
+            target_loss: self.target_loss,
+            ..Wish::default()
+        }
     }
 }
 

@@ -181,7 +181,7 @@ fn what_is_no_law_is_refused() {
         ("[]", "is not a law file"),
         (r#"{"format":2,"groups":[]}"#, "has format 2, expected 1"),
         (r#"{"format":1,"groups":[{}]}"#, "is not a law file"),
-        (r#"{"format":1,"groups":[]}"#, "0 groups match"),
+        (r#"{"format":1,"groups":[]}"#, "holds no group"),
     ] {
         fs::write(bench.law(), text).unwrap();
         for ran in [bench.ask("plan", "1e9", &[]), bench.ask("predict", "1e9", &["--tokens", "1e9"])] {

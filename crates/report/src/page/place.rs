@@ -75,5 +75,5 @@ pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> Cu
 
 /// What each doubling buys, from fewest tokens to most, as points of a plot.
 pub(super) fn doublings(plan: &Plan) -> Vec<[f64; 2]> {
-    plan.doublings.iter().map(|Doubling { from, gain }| [*from, *gain]).collect()
+    plan.doublings.iter().map(|Doubling { from, gain, .. }| [*from, *gain]).collect()
 }

@@ -1,0 +1,379 @@
+//! Which model to prune, how, how far, and for how many tokens to train it again, under limits.
+//!
+//! Candidates are ranked by the loss after post-training: before it, the wrong one is often ahead. What can be had is a
+//! front of loss against size and cost: every offer on it is beaten by no other in all three.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::cost::{Bill, Cost, held_parameters};
+use super::enough::Wish;
+use crate::law::{GroupLaw, Law};
+use crate::parallel;
+use crate::predict::{FARTHEST, Place, Prediction, short_count};
+use crate::table::CONTROL;
+use crate::warning::Warning;
+use crate::{Error, Result};
+
+/// A model that could be pruned in one way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// What it is called, where it has a name.
+    pub model: Option<String>,
+    /// Its series.
+    pub series: String,
+    /// The pruning method.
+    pub method: String,
+    /// Its size, its rate and its loss before pruning; a rate of 0 is the model as it is.
+    pub place: Place,
+    /// Parameters of an untied input embedding, which costs nothing; 0 where it is tied or unknown.
+    pub embedding: f64,
+}
+
+/// What may not be exceeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Parameters of the pruned model, zeroed ones among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<f64>,
+    /// Post-training tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<f64>,
+    /// Floating-point operations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flops: Option<f64>,
+}
+
+/// A model, pruned and trained for some tokens, or as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Offer {
+    /// What the model is called, where it has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its series.
+    pub series: String,
+    /// The pruning method; `none` for a model as it is.
+    pub method: String,
+    /// Its size, its rate and its loss before pruning.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Parameters after pruning, zeroed ones among them.
+    pub parameters: f64,
+    /// Post-training tokens.
+    pub tokens: f64,
+    /// What they cost.
+    pub cost: Cost,
+    /// The loss after them, nats per token: what the mean curve says, which is no number to rely on where the code is
+    /// `interval-too-wide`; for a model as it is, the loss that was given.
+    pub loss: f64,
+    /// The interval of the law's mean curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<[f64; 2]>,
+    /// The interval of a new run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_run: Option<[f64; 2]>,
+    /// Kebab-case ids of what speaks against trusting it.
+    pub code: Vec<String>,
+}
+
+/// A candidate that there is no offer for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What the model is called, where it has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its series.
+    pub series: String,
+    /// The pruning method.
+    pub method: String,
+    /// Its size, its rate and its loss before pruning.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Kebab-case ids of what is in the way.
+    pub code: Vec<String>,
+    /// All this for a person.
+    pub sentence: String,
+}
+
+/// What can be had under limits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Allocation {
+    /// The limits.
+    pub limits: Limits,
+    /// The best offer of each pruned candidate, lowest loss first.
+    pub best: Vec<Offer>,
+    /// How many of these, the first among them, have intervals that overlap the first one's: they cannot be told apart.
+    pub tied: usize,
+    /// Offers that no other beats in loss, size and cost together, cheapest first; models as they are among them.
+    pub front: Vec<Offer>,
+    /// Candidates without an offer, and why.
+    pub refused: Vec<Refusal>,
+    /// What must be known before losses are compared.
+    pub warnings: Vec<Warning>,
+}
+
+/// Keeps a product within a bound that rounding might lift over it.
+const ROUNDING: f64 = 1.0 - 1e-12;
+
+impl Law {
+    /// The best offers and the front of loss against size and cost.
+    ///
+    /// Each candidate is offered at the most tokens that the limits and the law allow, and at halves, quarters and so
+    /// on down to the fewest measured. Without a limit on tokens or cost the most is what the doubling rule calls
+    /// enough. Every model is offered as it is, too.
+    ///
+    /// # Errors
+    /// Where there are no candidates, one is of no group of this law, or a number lies outside its range.
+    ///
+    /// ```
+    /// use law::plan::{Candidate, Limits};
+    /// use law::{Place, Settings, Table, TableRow, Wish};
+    /// let row = |tokens: f64| TableRow { loss: 2.3 + 40.0 * tokens.powf(-0.5), tokens, ..TableRow::run("a", 1e9, 0.25, 2.0) };
+    /// let law = law::fit(&Table::new([1e4, 1e5, 1e6, 1e7].map(row))?, &Settings::default())?;
+    /// let candidate = Candidate {
+    ///     model: None, series: "unnamed".into(), method: "unnamed".into(),
+    ///     place: Place::new(1e9, 0.25, 2.0)?, embedding: 0.0,
+    /// };
+    /// let limits = Limits { parameters: Some(8e8), flops: Some(6.0 * 7.5e8 * 4e6), ..Limits::default() };
+    /// let found = law.allocate(&[candidate], &limits, &Wish::default())?;
+    /// assert_eq!(found.best[0].tokens, 4e6);
+    /// assert!((found.best[0].loss - 2.32).abs() < 1e-6);
+    /// # Ok::<(), law::Error>(())
+    /// ```
+    pub fn allocate(&self, candidates: &[Candidate], limits: &Limits, wish: &Wish) -> Result<Allocation> {
+        if candidates.is_empty() {
+            return Err(Error::NoCandidates);
+        }
+        limits.check()?;
+        let asked: Result<Vec<Asked<'_>>> =
+            candidates.iter().map(|candidate| self.ask(candidate, wish)).collect();
+        let answers = parallel::map(&asked?, |asked| asked.answer(limits, wish));
+        let unpruned = as_they_are(candidates, limits, &wish.bill);
+        let (mut offers, mut best, mut refused) = (unpruned.clone(), Vec::new(), Vec::new());
+        for answer in answers {
+            match answer? {
+                Found::Offers(found) => {
+                    best.extend(found.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)).cloned());
+                    offers.extend(found);
+                }
+                Found::Refusal(refusal) => refused.push(refusal),
+                Found::AsItIs => {}
+            }
+        }
+        best.sort_by(|a, b| a.loss.total_cmp(&b.loss));
+        for offer in &mut best {
+            let beats =
+                |sibling: &Offer| sibling.parameters <= offer.parameters && sibling.loss <= offer.loss;
+            if unpruned.iter().any(beats) {
+                offer.code.push("sibling-is-better".to_owned());
+            }
+        }
+        let tied = best.iter().filter(|offer| overlap(&best[0], offer)).count();
+        Ok(Allocation {
+            limits: *limits,
+            tied,
+            warnings: warnings(&best),
+            front: front(offers),
+            best,
+            refused,
+        })
+    }
+
+    fn ask<'a>(&'a self, candidate: &'a Candidate, wish: &Wish) -> Result<Asked<'a>> {
+        let Place { n0, rate, loss0 } = candidate.place;
+        let is_pruned = rate != 0.0;
+        // A model as it is belongs to no law; its other numbers are checked all the same.
+        Place::new(n0, if is_pruned { rate } else { 0.5 }, loss0)?;
+        let group = match is_pruned {
+            true => Some(self.group(Some(&candidate.series), Some(&candidate.method))?),
+            false => None,
+        };
+        let bill = Bill { embedding: candidate.embedding, ..wish.bill };
+        let flops_per_token = bill.flops_per_token(&candidate.place, &candidate.method)?;
+        Ok(Asked { candidate, group, bill, flops_per_token })
+    }
+}
+
+impl Limits {
+    fn check(&self) -> Result<()> {
+        let limits = [("max-params", self.parameters), ("max-tokens", self.tokens), ("budget", self.flops)];
+        match limits.into_iter().find(|(_, limit)| limit.is_some_and(|x| !(x > 0.0 && x.is_finite()))) {
+            Some((name, found)) => {
+                Err(Error::Setting { name, found: found.unwrap_or_default(), expected: "a positive number" })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Allocation {
+    /// The offer with the lowest loss, where there is one that the law stands for.
+    pub fn lowest(&self) -> Option<&Offer> {
+        self.best.first()
+    }
+}
+
+/// One candidate with its law.
+struct Asked<'a> {
+    candidate: &'a Candidate,
+    /// `None` for a model as it is.
+    group: Option<&'a GroupLaw>,
+    bill: Bill,
+    flops_per_token: f64,
+}
+
+enum Found {
+    Offers(Vec<Offer>),
+    Refusal(Refusal),
+    AsItIs,
+}
+
+impl Asked<'_> {
+    fn answer(&self, limits: &Limits, wish: &Wish) -> Result<Found> {
+        let Some(group) = self.group else { return Ok(Found::AsItIs) };
+        let place = self.candidate.place;
+        let parameters = held_parameters(&place, &group.method);
+        if limits.parameters.is_some_and(|most| parameters > most) {
+            let sentence = format!("it keeps {} parameters, more than allowed", short_count(parameters));
+            return Ok(self.refuse(vec!["too-large".to_owned()], sentence));
+        }
+        let [fewest, most] = group.ranges["tokens"];
+        let paid = limits.flops.map(|flops| flops / self.flops_per_token);
+        let wanted = match (limits.tokens, paid) {
+            (None, None) => group.plan(place, wish)?.enough.value.unwrap_or(most),
+            (tokens, paid) => tokens.unwrap_or(f64::INFINITY).min(paid.unwrap_or(f64::INFINITY)),
+        };
+        // A form that does not fit its own data has nothing to say beyond them.
+        let reach = if group.misfit().is_some() { 1.0 } else { FARTHEST };
+        let wanted = wanted.min(most * reach * ROUNDING).floor();
+        if wanted < (fewest / reach).max(1.0) {
+            let (wanted, fewest) = (short_count(wanted), short_count(fewest));
+            let sentence = format!("the limits leave it {wanted} tokens, the data begin at {fewest}");
+            return Ok(self.refuse(vec!["too-few-tokens".to_owned()], sentence));
+        }
+        let mut offers = Vec::new();
+        let mut last = None;
+        for tokens in levels(wanted, [fewest, most]) {
+            let prediction = group.predict(place, tokens)?;
+            match told(&prediction) {
+                Some(loss) => offers.push(self.offer(parameters, tokens, loss, prediction)),
+                None => last = Some(prediction),
+            }
+        }
+        match last {
+            Some(prediction) if offers.is_empty() => Ok(self.refuse(prediction.code, prediction.sentence)),
+            _ => Ok(Found::Offers(offers)),
+        }
+    }
+
+    fn offer(&self, parameters: f64, tokens: f64, loss: f64, prediction: Prediction) -> Offer {
+        let Candidate { model, series, method, place, .. } = self.candidate;
+        Offer {
+            model: model.clone(),
+            series: series.clone(),
+            method: method.clone(),
+            place: *place,
+            parameters,
+            tokens,
+            cost: self.bill.cost(tokens * self.flops_per_token),
+            loss,
+            mean: prediction.mean,
+            new_run: prediction.new_run,
+            code: prediction.code,
+        }
+    }
+
+    fn refuse(&self, code: Vec<String>, sentence: String) -> Found {
+        let Candidate { model, series, method, place, .. } = self.candidate.clone();
+        Found::Refusal(Refusal { model, series, method, place, code, sentence })
+    }
+}
+
+/// The tokens to offer: the most, its halves down to the fewest measured, and both ends of the data, where a form may
+/// know nothing but them.
+fn levels(wanted: f64, [fewest, most]: [f64; 2]) -> Vec<f64> {
+    let halves = std::iter::successors(Some(wanted), |tokens| Some((tokens / 2.0).floor()));
+    let mut levels: Vec<f64> = halves.take_while(|tokens| *tokens >= fewest.max(1.0)).collect();
+    levels.extend([wanted, fewest, most].into_iter().filter(|tokens| *tokens <= wanted));
+    levels.sort_by(f64::total_cmp);
+    levels.dedup();
+    levels
+}
+
+/// The loss to rank by. An interval that is wide for the excess still ranks; only its middle is no number to rely on.
+fn told(prediction: &Prediction) -> Option<f64> {
+    let far = prediction.outside.iter().any(|outside| outside.factor > FARTHEST);
+    let adrift = !prediction.outside.is_empty() && prediction.code.iter().any(|code| code == "lack-of-fit");
+    let middle = prediction.mean.map(|[low, high]| 0.5 * (low + high));
+    prediction.loss.or(middle.filter(|_| !far && !adrift))
+}
+
+/// Every model that fits, before any pruning: no tokens, no cost.
+fn as_they_are(candidates: &[Candidate], limits: &Limits, bill: &Bill) -> Vec<Offer> {
+    let mut seen = BTreeSet::new();
+    let mut offers = Vec::new();
+    for Candidate { model, series, place, .. } in candidates {
+        let is_new = seen.insert((model, series, place.n0.to_bits(), place.loss0.to_bits()));
+        if is_new && limits.parameters.is_none_or(|most| place.n0 <= most) {
+            offers.push(Offer {
+                model: model.clone(),
+                series: series.clone(),
+                method: CONTROL.to_owned(),
+                place: Place { rate: 0.0, ..*place },
+                parameters: place.n0,
+                tokens: 0.0,
+                cost: bill.cost(0.0),
+                loss: place.loss0,
+                mean: None,
+                new_run: None,
+                code: Vec::new(),
+            });
+        }
+    }
+    offers
+}
+
+/// Whether the intervals of two offers overlap; one without an interval is where it is.
+fn overlap(a: &Offer, b: &Offer) -> bool {
+    let ends = |offer: &Offer| offer.mean.unwrap_or([offer.loss; 2]);
+    let ([a_low, a_high], [b_low, b_high]) = (ends(a), ends(b));
+    a_low <= b_high && b_low <= a_high
+}
+
+fn warnings(best: &[Offer]) -> Vec<Warning> {
+    let series: BTreeSet<&str> = best.iter().map(|offer| offer.series.as_str()).collect();
+    let mut warnings = Vec::new();
+    if series.len() > 1 {
+        let series = series.into_iter().collect::<Vec<_>>().join(", ");
+        let sentence = format!(
+            "losses of several series are compared ({series}): nats per token mean the same only with one tokenizer and \
+             one held-out text"
+        );
+        warnings.push(Warning::new("several-series", sentence));
+    }
+    warnings
+}
+
+/// Offers that no other beats: none is at least as good in loss, size and cost and better in one. Cheapest first.
+fn front(mut offers: Vec<Offer>) -> Vec<Offer> {
+    let key = |offer: &Offer| [offer.loss, offer.cost.flops, offer.parameters];
+    offers.sort_by(|a, b| key(a).partial_cmp(&key(b)).expect("offers hold no NaN"));
+    // Of what came before, with less loss: cost ascending, size descending, the lower edge of what is beaten.
+    let mut edge: Vec<[f64; 2]> = Vec::new();
+    let mut front = Vec::new();
+    for offer in offers {
+        let [_, flops, size] = key(&offer);
+        let at = edge.partition_point(|corner| corner[0] <= flops);
+        if at > 0 && edge[at - 1][1] <= size {
+            continue;
+        }
+        // Corners at least as dear and as large as this one no longer show.
+        let from = edge.partition_point(|corner| corner[0] < flops);
+        let shown = edge[from..].partition_point(|corner| corner[1] >= size);
+        edge.splice(from..from + shown, [[flops, size]]);
+        front.push(offer);
+    }
+    front.sort_by(|a, b| a.cost.flops.total_cmp(&b.cost.flops).then(b.loss.total_cmp(&a.loss)));
+    front
+}

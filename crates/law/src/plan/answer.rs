@@ -1,0 +1,90 @@
+//! A number with all that must be read with it.
+
+use serde::{Deserialize, Serialize};
+
+use super::cost::Spend;
+use crate::predict::Outside;
+
+/// A number, how sure it is, and what speaks against it. What is unknown is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Its interval, of the law's mean curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+    /// The interval for a new run, where the question is about one: when it meets a loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_run: Option<[f64; 2]>,
+    /// Between these lie the laws that the data cannot tell apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hull: Option<[f64; 2]>,
+    /// What the number, and both ends of its interval, cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Spend>,
+    /// Kebab-case ids of what speaks against trusting it.
+    pub code: Vec<String>,
+    /// Axes along which it lies outside the data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<Outside>,
+    /// All this for a person.
+    pub sentence: String,
+}
+
+/// A number with its interval. What is unknown is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Amount {
+    /// The number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+}
+
+impl Amount {
+    /// Both ends and the middle times a positive number.
+    pub(super) fn times(&self, factor: f64) -> Self {
+        let times = |x: f64| x * factor;
+        Self { value: self.value.map(times), interval: self.interval.map(|ends| ends.map(times)) }
+    }
+}
+
+impl Answer {
+    /// Whether there is a number, or the certainty that there is none.
+    ///
+    /// ```
+    /// let below = law::Answer { code: vec!["below-floor".into()], ..Default::default() };
+    /// assert!(below.is_told() && !law::Answer::default().is_told());
+    /// ```
+    pub fn is_told(&self) -> bool {
+        self.value.is_some() || self.code.iter().any(|code| code == BELOW_FLOOR)
+    }
+
+    /// Adds a code once.
+    pub(super) fn mark(&mut self, code: &str) {
+        if !self.code.iter().any(|known| known == code) {
+            self.code.push(code.to_owned());
+        }
+    }
+
+    /// What was asked, the answer, and what speaks against it.
+    pub(super) fn say(&mut self, what: &str, doubts: &[String], show: impl Fn(f64) -> String) {
+        let answer = match (self.value, self.interval, self.hull) {
+            (Some(x), Some([low, high]), _) => {
+                format!("{}, between {} and {}", show(x), show(low), show(high))
+            }
+            (Some(x), None, _) => show(x),
+            (None, Some([low, high]), _) | (None, None, Some([low, high])) => {
+                format!("anything from {} to {}", show(low), show(high))
+            }
+            (None, None, None) => "the data cannot tell".to_owned(),
+        };
+        self.sentence =
+            [format!("{what}: {answer}")].iter().chain(doubts).cloned().collect::<Vec<_>>().join("; ");
+    }
+}
+
+/// The code of a loss that no number of tokens reaches.
+pub(super) const BELOW_FLOOR: &str = "below-floor";

@@ -1,0 +1,286 @@
+//! What tokens cost: arithmetic, hours of a machine, money.
+//!
+//! One token of post-training takes about six floating-point operations for every parameter that is multiplied,
+//! forward and backward (Kaplan et al. 2020, attention scores left out). An input embedding that is not tied to the
+//! output is looked up, not multiplied. Zeroed weights are still multiplied.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::Amount;
+use crate::identify::is_n_of_m;
+use crate::predict::Place;
+use crate::{Error, Result};
+
+/// Floating-point operations for one parameter and one token of training.
+const PER_PARAMETER: f64 = 6.0;
+const SECONDS_AN_HOUR: f64 = 3600.0;
+
+/// One GPU, or whatever the hours are counted of.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// What it could do, floating-point operations a second.
+    pub peak: f64,
+    /// The share of the peak that training reaches.
+    pub utilisation: f64,
+    /// What an hour of it costs, US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hour_price: Option<f64>,
+}
+
+/// What a token of one model costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bill {
+    /// Parameters of an untied input embedding, which costs nothing; 0 where it is tied or unknown.
+    pub embedding: f64,
+    /// Where it runs; without one there are neither hours nor money.
+    pub machine: Option<Machine>,
+}
+
+/// An amount of work, of machine hours or of money.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Budget {
+    /// Floating-point operations.
+    Flops(f64),
+    /// Hours of one machine.
+    GpuHours(f64),
+    /// US dollars.
+    Usd(f64),
+}
+
+/// What something costs. What is unknown is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Floating-point operations.
+    pub flops: f64,
+    /// Hours of one machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_hours: Option<f64>,
+    /// US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<f64>,
+}
+
+/// What an uncertain number of tokens costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spend {
+    /// Floating-point operations.
+    pub flops: Amount,
+    /// Hours of one machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_hours: Option<Amount>,
+    /// US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<Amount>,
+}
+
+/// Parameters of a pruned model, zeroed ones among them: a sparse method removes none.
+///
+/// ```
+/// let place = law::Place::new(8e9, 0.25, 2.0)?;
+/// assert_eq!(law::plan::held_parameters(&place, "depth-list"), 6e9);
+/// assert_eq!(law::plan::held_parameters(&place, "2:4-wanda"), 8e9);
+/// # Ok::<(), law::Error>(())
+/// ```
+pub fn held_parameters(place: &Place, method: &str) -> f64 {
+    let is_sparse = is_n_of_m(method) || method.starts_with("unstructured-");
+    if is_sparse { place.n0 } else { place.n0 * (1.0 - place.rate) }
+}
+
+/// Parameters that every token is multiplied with: those held, without an untied input embedding.
+///
+/// # Errors
+/// Where the embedding is no number of parameters below those held.
+pub fn multiplied_parameters(place: &Place, method: &str, embedding: f64) -> Result<f64> {
+    let held = held_parameters(place, method);
+    if !(0.0..held).contains(&embedding) {
+        let expected = "from 0 to below the parameters that are left";
+        return Err(Error::Setting { name: "embedding", found: embedding, expected });
+    }
+    Ok(held - embedding)
+}
+
+impl Machine {
+    /// A checked machine.
+    ///
+    /// ```
+    /// // 989 teraflops at 40 %, two dollars an hour.
+    /// let machine = law::plan::Machine::new(989e12, 0.4, Some(2.0))?;
+    /// assert_eq!(machine.hours(989e12 * 0.4 * 3600.0), 1.0);
+    /// let error = law::plan::Machine::new(989e12, 40.0, None).unwrap_err();
+    /// assert_eq!(error.to_string(), "`utilisation` is 40, expected above 0 and at most 1");
+    /// # Ok::<(), law::Error>(())
+    /// ```
+    pub fn new(peak: f64, utilisation: f64, hour_price: Option<f64>) -> Result<Self> {
+        let refuse = |name, found, expected| Err(Error::Setting { name, found, expected });
+        match hour_price {
+            _ if !(1.0..=1e30).contains(&peak) => {
+                refuse("device-peak", peak, "from 1 to 1e30 floating-point operations a second")
+            }
+            _ if !(utilisation > 0.0 && utilisation <= 1.0) => {
+                refuse("utilisation", utilisation, "above 0 and at most 1")
+            }
+            Some(price) if !(price > 0.0 && price <= 1e12) => {
+                refuse("gpu-hour-price", price, "above 0 and at most 1e12 US dollars")
+            }
+            _ => Ok(Self { peak, utilisation, hour_price }),
+        }
+    }
+
+    /// Hours that so many floating-point operations take.
+    pub fn hours(&self, flops: f64) -> f64 {
+        flops / (self.peak * self.utilisation) / SECONDS_AN_HOUR
+    }
+}
+
+impl Bill {
+    /// Floating-point operations of one token.
+    pub(super) fn flops_per_token(&self, place: &Place, method: &str) -> Result<f64> {
+        Ok(PER_PARAMETER * multiplied_parameters(place, method, self.embedding)?)
+    }
+
+    /// What so many floating-point operations come to.
+    pub(super) fn cost(&self, flops: f64) -> Cost {
+        let gpu_hours = self.machine.map(|machine| machine.hours(flops));
+        let price = self.machine.and_then(|machine| machine.hour_price);
+        Cost { flops, gpu_hours, usd: gpu_hours.zip(price).map(|(hours, price)| hours * price) }
+    }
+
+    /// The same for an uncertain number.
+    pub(super) fn spend(&self, flops: Amount) -> Spend {
+        let one = self.cost(1.0);
+        let times = |factor: f64| flops.times(factor);
+        Spend { flops, gpu_hours: one.gpu_hours.map(times), usd: one.usd.map(times) }
+    }
+}
+
+impl Budget {
+    /// The floating-point operations that it buys.
+    ///
+    /// # Errors
+    /// Where hours or money are given and what they buy is not known.
+    ///
+    /// ```
+    /// use law::plan::{Budget, Machine};
+    /// let machine = Machine::new(1e15, 0.5, Some(2.0))?;
+    /// let hours: Budget = "10gpu-hours".parse().unwrap();
+    /// assert_eq!(hours.flops(Some(&machine))?, 1e15 * 0.5 * 36_000.0);
+    /// let money: Budget = "20usd".parse().unwrap();
+    /// assert_eq!(money.flops(Some(&machine))?, hours.flops(Some(&machine))?);
+    /// assert_eq!(hours.flops(None).unwrap_err().to_string(), "a budget of 10 GPU-hours needs the peak of the device");
+    /// # Ok::<(), law::Error>(())
+    /// ```
+    pub fn flops(&self, machine: Option<&Machine>) -> Result<f64> {
+        let need = |missing| Error::Unpriced { budget: self.to_string(), missing };
+        let of_hours = |hours: f64| {
+            let machine = machine.ok_or_else(|| need("the peak of the device"))?;
+            Ok(hours * SECONDS_AN_HOUR * machine.peak * machine.utilisation)
+        };
+        let flops = match *self {
+            Self::Flops(flops) => flops,
+            Self::GpuHours(hours) => of_hours(hours)?,
+            Self::Usd(usd) => {
+                let price = machine.and_then(|machine| machine.hour_price);
+                of_hours(
+                    usd / price.ok_or_else(|| need("the peak of the device and the price of a GPU-hour"))?,
+                )?
+            }
+        };
+        match flops > 0.0 && flops <= 1e40 {
+            true => Ok(flops),
+            false => {
+                let expected = "above 0 and at most 1e40 floating-point operations";
+                Err(Error::Setting { name: "budget", found: flops, expected })
+            }
+        }
+    }
+}
+
+impl FromStr for Budget {
+    type Err = String;
+
+    /// `1e21flop`, `300gpu-hours` or `500usd`, with or without a space.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong = || format!("`{text}` is no budget such as 1e21flop, 300gpu-hours or 500usd");
+        let lower = text.trim().to_ascii_lowercase();
+        let units: [(&str, fn(f64) -> Self); 6] = [
+            ("flops", Self::Flops),
+            ("flop", Self::Flops),
+            ("gpu-hours", Self::GpuHours),
+            ("gpu-hour", Self::GpuHours),
+            ("gpuh", Self::GpuHours),
+            ("usd", Self::Usd),
+        ];
+        let found = units.iter().find_map(|(unit, make)| Some((lower.strip_suffix(unit)?.trim_end(), make)));
+        let (number, make) = found.ok_or_else(wrong)?;
+        match number.replace('_', "").parse::<f64>() {
+            Ok(number) if number > 0.0 && number.is_finite() => Ok(make(number)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flops(x) => write!(f, "{x:e} FLOPs"),
+            Self::GpuHours(x) => write!(f, "{x} GPU-hours"),
+            Self::Usd(x) => write!(f, "{x} US dollars"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_read_as_people_write_them() {
+        for (text, budget) in [
+            ("1e21flop", Budget::Flops(1e21)),
+            ("1e21 FLOPs", Budget::Flops(1e21)),
+            ("300gpu-hours", Budget::GpuHours(300.0)),
+            ("1 gpu-hour", Budget::GpuHours(1.0)),
+            ("1_000.5usd", Budget::Usd(1000.5)),
+        ] {
+            assert_eq!(text.parse(), Ok(budget), "{text}");
+        }
+        for text in
+            ["", "usd", "1e21", "0usd", "-5usd", "nanflop", "infusd", "1e999usd", "5eur", "gpu-hours 3"]
+        {
+            let message = text.parse::<Budget>().unwrap_err();
+            assert!(message.contains("is no budget such as"), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_cost_is_six_operations_a_parameter_that_is_multiplied() {
+        let place = Place { n0: 8e9, rate: 0.25, loss0: 2.0 };
+        let machine = Machine::new(1e15, 0.4, Some(3.0)).unwrap();
+        let bill = Bill { embedding: 5e8, machine: Some(machine) };
+        let flops = bill.flops_per_token(&place, "depth-list").unwrap();
+        assert_eq!(flops, 6.0 * 5.5e9);
+        assert_eq!(bill.flops_per_token(&place, "2:4-wanda").unwrap(), 6.0 * 7.5e9);
+        assert_eq!(bill.flops_per_token(&place, "unstructured-magnitude").unwrap(), 6.0 * 7.5e9);
+        let cost = bill.cost(flops * 1e9);
+        let hours = 6.0 * 5.5e18 / 4e14 / 3600.0;
+        assert!((cost.gpu_hours.unwrap() / hours - 1.0).abs() < 1e-12);
+        assert!((cost.usd.unwrap() / (3.0 * hours) - 1.0).abs() < 1e-12);
+        for embedding in [-1.0, 6e9, f64::NAN, f64::INFINITY] {
+            assert!(
+                Bill { embedding, machine: None }.flops_per_token(&place, "depth-list").is_err(),
+                "{embedding}"
+            );
+        }
+    }
+
+    #[test]
+    fn money_without_a_price_is_refused() {
+        let machine = Machine::new(1e15, 0.4, None).unwrap();
+        let error = Budget::Usd(500.0).flops(Some(&machine)).unwrap_err();
+        assert!(error.to_string().contains("price of a GPU-hour"), "{error}");
+        assert!(Budget::GpuHours(1e300).flops(Some(&machine)).is_err());
+    }
+}
