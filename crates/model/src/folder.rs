@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::family::{self, TensorSpec};
 use crate::safetensors::{Dtype, TensorView};
 use files::Files;
-pub use write::{FolderWriter, SHARD_LIMIT};
+pub use write::{FolderWriter, SHARD_LIMIT, goes_along};
 
 /// Bytes that are hashed before they are given back.
 const HASHED: usize = 1 << 26;

@@ -54,6 +54,22 @@ impl Default for Calibration {
     }
 }
 
+impl Calibration {
+    /// Whether a text holds all sequences without overlap, for who asked for that many.
+    ///
+    /// # Errors
+    /// [`Error::TooFew`] where it does not; those of [`Sequences::draw`] for the length.
+    pub fn fits(&self, source: Source<'_>, config: &ModelConfig) -> Result<()> {
+        let found = source.tokens();
+        let length = length(found, self.length, config.max_position_embeddings)?;
+        let expected = (self.sequences as u64).saturating_mul(length as u64);
+        if found < expected {
+            return Err(Error::TooFew { found, expected, sequences: self.sequences, length });
+        }
+        Ok(())
+    }
+}
+
 impl Source<'_> {
     /// Number of tokens.
     pub fn tokens(&self) -> u64 {
@@ -256,6 +272,19 @@ mod tests {
         };
         assert_eq!(said(0, None), "calibration text has 0 tokens, expected at least 2, one context");
         assert_eq!(said(39, Some(40)), "calibration text has 39 tokens, expected at least 40, one context");
+    }
+
+    #[test]
+    fn calibration_shorter_than_asked() {
+        let text = counting(99);
+        let fits = |sequences, length| {
+            let settings = Calibration { sequences, length, seed: 0 };
+            settings.fits(Source::Tokens(&text), &config(1 << 20, 64))
+        };
+        assert!(fits(3, Some(33)).is_ok());
+        let said = fits(5, Some(20)).unwrap_err().to_string();
+        assert_eq!(said, "calibration text has 99 tokens, expected at least 100 for 5 sequences of 20");
+        assert!(fits(usize::MAX, Some(64)).is_err());
     }
 
     #[test]

@@ -229,6 +229,34 @@ pub enum Error {
         expected: usize,
     },
 
+    /// The text does not hold as many sequences as were asked for.
+    #[error(
+        "calibration text has {found} tokens, expected at least {expected} for {sequences} sequences of {length}"
+    )]
+    TooFew {
+        /// Tokens of the text.
+        found: u64,
+        /// Tokens of all sequences.
+        expected: u64,
+        /// Sequences asked for.
+        sequences: usize,
+        /// Tokens of one.
+        length: usize,
+    },
+
+    /// The disk has no room for what will be written.
+    #[error("`{}` has room for {found} bytes, expected {expected} for {what}", path.display())]
+    NoRoom {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that may still be written there.
+        found: u64,
+        /// Bytes that will be.
+        expected: u64,
+        /// What takes them.
+        what: &'static str,
+    },
+
     /// A token that the model does not have.
     #[error(
         "token id {found} at position {position} of the calibration text is out of range, expected below {vocabulary}"
@@ -356,6 +384,8 @@ impl Error {
             }
             Self::NoCalibration { .. } => Some("name a corpus whose text the scores can be taken on"),
             Self::TokenOutOfRange { .. } => Some("tokenise the text with the tokenizer of this model"),
+            Self::TooFew { .. } => Some("use a longer text, or fewer or shorter calibration sequences"),
+            Self::NoRoom { .. } => Some("free some of the disk or name a folder on another"),
             Self::TooShort { .. } => Some("use a longer text or a smaller calibration length"),
             Self::Memory { .. } => Some("use fewer or shorter calibration sequences"),
             Self::OntoBase { .. } => Some("choose another output folder"),

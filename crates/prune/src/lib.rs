@@ -16,6 +16,7 @@ mod measure;
 pub mod methods;
 mod moves;
 pub mod options;
+pub mod plan;
 mod request;
 pub mod score;
 pub mod shapes;

@@ -48,7 +48,7 @@ impl Default for Options {
             parts: Part::ALL.to_vec(),
             hidden_multiple: None,
             ffn_multiple: None,
-            over_tokens: Aggregation::MeanAbsolute,
+            over_tokens: Aggregation::MeanSquare,
             over_sequences: Aggregation::MeanSquare,
             positions: Positions::Last,
         }

@@ -9,11 +9,12 @@ use model::count::Count;
 use model::folder::{ModelFolder, SHARD_LIMIT};
 
 use crate::apply::{apply, check_target};
-use crate::calibration::{Calibration, Sequences, Source};
+use crate::calibration::{Calibration, LENGTH, Sequences, Source};
 use crate::error::{Error, Result};
 use crate::measure::measure;
 use crate::methods::{Takes, Target, method};
 use crate::options::Options;
+use crate::plan::{Text, plan};
 use crate::shapes;
 use crate::width::shape::{Choice, Shape};
 use crate::width::solve;
@@ -104,6 +105,8 @@ pub fn prune(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Pruned> {
     check_target(folder, out, existing)?;
+    check(folder.config(), request)?;
+    check_room(folder, request, out)?;
     let pruned = decide(folder, request, progress)?;
     let writing = &mut |done, of| progress(Progress::Writing { done, of });
     apply(folder, &pruned.record, out, existing, request.shard_limit, writing)?;
@@ -159,6 +162,30 @@ pub fn decide(
         cut,
     };
     Ok(Pruned { record, kept, dropped })
+}
+
+/// Refuses a disk that is too small before hours are spent.
+fn check_room(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> Result<()> {
+    let settings = request.calibration.map(|(_, settings)| settings).unwrap_or_default();
+    let config = folder.config();
+    let text = Text {
+        sequences: settings.sequences,
+        length: settings.length.unwrap_or(LENGTH.min(config.max_position_embeddings)),
+        spilled: request.spill.is_some(),
+    };
+    let select = method(request.method)?;
+    let plan = plan(config, select, &request.target, &request.options, text, folder.dtype().size())?;
+    let enough = |path: &Path, expected: u64, what: &'static str| match disk::room(path)? {
+        Some(found) if found < expected => {
+            Err(Error::NoRoom { path: path.to_path_buf(), found, expected, what })
+        }
+        _ => Ok(()),
+    };
+    enough(out, plan.output, "the smaller model")?;
+    match &request.spill {
+        Some(folder) => enough(folder, plan.spilled, "the activations"),
+        None => Ok(()),
+    }
 }
 
 /// What a cut leaves of a model.

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::states::States;
 
 /// Tokens that go through a block at once, or one sequence that is longer.
-const BATCH: usize = 2048;
+pub(crate) const BATCH: usize = 2048;
 
 /// What a block did to one batch of tokens.
 #[derive(Clone, Copy, Debug)]

@@ -229,7 +229,7 @@ fn the_record_replays_to_the_same_bytes_and_the_card_says_what_stayed() {
     assert_eq!((record.asked_rate, &record.scores), (Some(0.4), &None));
     assert!((record.rate.get() - 0.4).abs() < 0.05);
     let told: Vec<_> = record.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(told, [("over-sequences", "mean-square"), ("over-tokens", "mean-absolute")]);
+    assert_eq!(told, [("over-sequences", "mean-square"), ("over-tokens", "mean-square")]);
     let again = place.path().join("again");
     replay(&folder, &record, &again, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap();
     for name in ["config.json", "model.safetensors", "cut.json", "README.md"] {
@@ -240,7 +240,7 @@ fn the_record_replays_to_the_same_bytes_and_the_card_says_what_stayed() {
     assert_eq!(config["num_attention_heads"], smaller.config().num_attention_heads);
     let card = fs::read_to_string(out.join("README.md")).unwrap();
     let line = format!("- feed-forward neurons: {} of 20 in every layer", smaller.config().intermediate_size);
-    assert!(card.contains(&line) && card.contains("- over-tokens: mean-absolute"), "{card}");
+    assert!(card.contains(&line) && card.contains("- over-tokens: mean-square"), "{card}");
 
     // A cut for another model.
     let other = TempDir::new().unwrap();

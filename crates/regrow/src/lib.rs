@@ -17,6 +17,7 @@ pub mod commands;
 mod count;
 pub mod executor;
 mod hint;
+mod hub;
 mod law_file;
 mod lineage;
 mod loaded;

@@ -5,6 +5,8 @@ use model::catalog;
 use model::folder::ModelFolder;
 use store::RunFolder;
 
+use crate::hub;
+
 /// Where a model folder comes from.
 #[derive(Debug)]
 pub(crate) struct Lineage {
@@ -36,7 +38,7 @@ pub(crate) fn own(folder: &ModelFolder) -> anyhow::Result<Lineage> {
         let (base, series) = (name.unwrap_or_else(|| folder.name()), run.record().series.clone());
         return Ok(Lineage { cut, base, series });
     }
-    let base = folder.name();
+    let base = hub::id_of(&path).unwrap_or_else(|| folder.name());
     let known = catalog::find(&base).map_or(folder.config().family.name, |entry| entry.series);
     let series = cut.as_ref().map_or_else(|| known.to_owned(), |cut| cut.series.clone());
     Ok(Lineage { cut, base, series })

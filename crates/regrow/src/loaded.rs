@@ -7,6 +7,7 @@ use model::decoder::Decoder;
 use model::folder::ModelFolder;
 use model::workspace::Workspace;
 
+use crate::hub;
 use crate::output::Output;
 
 /// Longest context that is taken without being asked for, in tokens.
@@ -30,9 +31,9 @@ impl Loaded {
     }
 }
 
-/// Opens a model folder; what is odd about it is said.
-pub(crate) fn open(path: &Path, output: &Output) -> model::Result<ModelFolder> {
-    let folder = ModelFolder::open(path)?;
+/// Opens a model by its folder or its id on the hub; what is odd about it is said.
+pub(crate) fn open(path: &Path, output: &Output) -> anyhow::Result<ModelFolder> {
+    let folder = ModelFolder::open(&hub::folder(path, output)?)?;
     for problem in folder.problems() {
         output.warn(problem);
     }

@@ -1,7 +1,6 @@
 //! A model folder going out: built aside, in shards where it is large, in place only when it is whole.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::json;
@@ -134,7 +133,7 @@ impl FolderWriter {
         for entry in std::fs::read_dir(from).map_err(disk::io_error("read", from))? {
             let entry = entry.map_err(disk::io_error("read", from))?;
             let name = entry.file_name();
-            if goes_along(&name) && entry.path().is_file() {
+            if name.to_str().is_some_and(goes_along) && entry.path().is_file() {
                 disk::copy(&entry.path(), &self.folder.path().join(&name))?;
             }
         }
@@ -197,8 +196,9 @@ fn split(plan: Vec<Planned>, limit: u64) -> Vec<Vec<Planned>> {
     shards
 }
 
-fn goes_along(name: &OsStr) -> bool {
-    let Some(name) = name.to_str() else { return false };
+/// Whether a file goes with the weights wherever they go: tokenizer, generation settings, chat template, licence, notice,
+/// use policy.
+pub fn goes_along(name: &str) -> bool {
     let lower = name.to_lowercase();
     COMPANIONS.contains(&name) || TERMS.iter().any(|term| lower.starts_with(term))
 }

@@ -35,6 +35,8 @@ pub struct Shape {
 /// A shape, and what it leaves of a model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
+    /// Layers that stay.
+    pub layers: usize,
     /// The shape.
     pub shape: Shape,
     /// The realised rate: the share of all parameters that goes.
@@ -113,13 +115,14 @@ impl Choice {
     /// # Errors
     /// Where one of them cannot be counted, or the second is not the smaller one.
     pub fn of(config: &ModelConfig, smaller: &ModelConfig) -> Result<Self> {
-        Self::between(Shape::of(smaller), &Count::of(config)?, &Count::of(smaller)?)
+        Self::between(smaller, Shape::of(smaller), &Count::of(config)?, &Count::of(smaller)?)
     }
 
-    fn between(shape: Shape, before: &Count, after: &Count) -> Result<Self> {
+    fn between(smaller: &ModelConfig, shape: Shape, before: &Count, after: &Count) -> Result<Self> {
         let rate =
             |before, after| Rate::realised(Params(before), Params(after)).map_err(|_| Error::NothingDropped);
         Ok(Self {
+            layers: smaller.num_hidden_layers,
             shape,
             rate: rate(before.total, after.total)?,
             rate_without_embedding: rate(before.without_embedding, after.without_embedding)?,
@@ -260,8 +263,9 @@ fn hidden_sizes(config: &ModelConfig, heads: usize, options: &Options) -> Vec<us
 }
 
 fn choice(config: &ModelConfig, before: &Count, shape: Shape) -> Choice {
-    let after = count(&shape.apply(config));
-    Choice::between(shape, before, &after).expect("a narrower model is smaller and not empty")
+    let narrower = shape.apply(config);
+    let after = count(&narrower);
+    Choice::between(&narrower, shape, before, &after).expect("a narrower model is smaller and not empty")
 }
 
 fn count(config: &ModelConfig) -> Count {

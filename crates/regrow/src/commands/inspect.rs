@@ -106,11 +106,11 @@ struct Legal {
 }
 
 /// What was found under the name that was given.
-struct Found {
-    name: String,
-    config: ModelConfig,
+pub(super) struct Found {
+    pub(super) name: String,
+    pub(super) config: ModelConfig,
     /// Missing where there is nothing but a configuration.
-    folder: Option<ModelFolder>,
+    pub(super) folder: Option<ModelFolder>,
     problems: Vec<String>,
 }
 
@@ -125,7 +125,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     Ok(Exit::Done)
 }
 
-fn find(path: &Path) -> anyhow::Result<Found> {
+/// A folder, a configuration alone, or a public size by its name.
+pub(super) fn find(path: &Path) -> anyhow::Result<Found> {
     if !path.exists() {
         return public(path);
     }

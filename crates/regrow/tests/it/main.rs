@@ -4,6 +4,8 @@
 
 mod errors;
 mod help;
+#[cfg(feature = "hub")]
+mod hub;
 mod law;
 mod pipeline;
 mod real;

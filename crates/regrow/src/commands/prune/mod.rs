@@ -1,6 +1,7 @@
 //! `regrow prune`: a model folder in, a smaller one out, with the decision written down.
 
 mod options;
+mod plan;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -34,8 +35,8 @@ Examples:
   A shape that you name:
     regrow prune llama-1b --method width-magnitude --shape hidden=1536,ffn=6144,heads=24 --out llama-1b-shape
 
-  What would go, without writing anything:
-    regrow prune llama-1b --rate 0.25 --corpus corpus --dry-run";
+  What would be left, and the memory, time and disk that it takes, of a folder or of a public size by its name:
+    regrow prune llama-3.1-70b --method width-activation --rate 0.25 --dry-run";
 
 /// Arguments of `regrow prune`.
 #[derive(Debug, Args)]
@@ -70,9 +71,9 @@ pub struct Arguments {
     options: OptionArguments,
     #[command(flatten)]
     source: SourceArguments,
-    /// Calibration sequences
-    #[arg(long, value_name = "N", default_value_t = prune::calibration::SEQUENCES)]
-    samples: usize,
+    /// Calibration sequences [default: 128, or fewer where the text is used up by fewer]
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
     /// Tokens a calibration sequence [default: 2048, or less where text or context is shorter]
     #[arg(long, value_name = "N")]
     length: Option<usize>,
@@ -82,7 +83,7 @@ pub struct Arguments {
     /// The model series that laws are fitted for [default: that of the model]
     #[arg(long, value_name = "NAME")]
     series: Option<String>,
-    /// Decide and print, write nothing
+    /// Print what would be left and the memory, time and disk that it takes; measure and write nothing
     #[arg(long)]
     dry_run: bool,
     /// Replace `--out` if it exists
@@ -106,14 +107,27 @@ struct Report<'a> {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    if arguments.dry_run {
+        return plan::run(arguments, output);
+    }
     let folder = loaded::open(&arguments.model, output)?;
     let lineage = lineage::own(&folder)?;
     let (method, target) = decision(arguments);
     let needs_text = prune::method(method)?.needs().text();
     let source =
         if needs_text { Source::open(&arguments.source, PartName::Train, &folder, output)? } else { None };
-    let calibration =
-        Calibration { sequences: arguments.samples, length: arguments.length, seed: arguments.seed };
+    let sequences = arguments.samples.unwrap_or(prune::calibration::SEQUENCES);
+    let calibration = Calibration { sequences, length: arguments.length, seed: arguments.seed };
+    if let Some(source) = &source {
+        let fits = calibration.fits(prune::Source::Part(source.part()), folder.config());
+        match fits {
+            // The text that there is does where no number was asked for.
+            Err(error @ prune::Error::TooFew { .. }) if arguments.samples.is_none() => {
+                output.warn(&format!("{error}: fewer are read"));
+            }
+            fits => fits?,
+        }
+    }
     let request = Request {
         calibration: source.as_ref().map(|source| (prune::Source::Part(source.part()), calibration)),
         base: Some(lineage.base),
@@ -125,14 +139,13 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let pruned = execute(arguments, &folder, &request, output)?;
     if arguments.json {
         let Pruned { record, kept, dropped } = &pruned;
-        let out = arguments.out.as_deref().filter(|_| !arguments.dry_run);
+        let out = arguments.out.as_deref();
         output.json(&Report { record, kept, dropped, out })?;
         return Ok(Exit::Done);
     }
     show::show(&pruned, output)?;
-    match arguments.out.as_deref().filter(|_| !arguments.dry_run) {
-        Some(out) => output.say(&format!("written to `{}`", out.display())),
-        None => output.say("nothing written"),
+    if let Some(out) = &arguments.out {
+        output.say(&format!("written to `{}`", out.display()));
     }
     Ok(Exit::Done)
 }
@@ -172,9 +185,6 @@ fn execute(
             bar.at(done as u64, "");
         }
     };
-    if arguments.dry_run {
-        return Ok(prune::decide(folder, request, &mut progress)?);
-    }
     let out = arguments.out.as_deref().context("`--out` is missing")?;
     let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
     Ok(prune::prune(folder, request, out, existing, &mut progress)?)

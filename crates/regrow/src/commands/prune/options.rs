@@ -20,7 +20,7 @@ pub(super) struct OptionArguments {
     #[arg(long, value_name = "N")]
     ffn_multiple: Option<usize>,
     /// Activations: how the tokens of a sequence are summed up
-    #[arg(long, value_name = "HOW", default_value = Aggregation::MeanAbsolute.name(), value_parser = aggregation())]
+    #[arg(long, value_name = "HOW", default_value = Aggregation::MeanSquare.name(), value_parser = aggregation())]
     over_tokens: Aggregation,
     /// Activations: how sequences are summed up
     #[arg(long, value_name = "HOW", default_value = Aggregation::MeanSquare.name(), value_parser = aggregation())]
