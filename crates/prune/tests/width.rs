@@ -313,3 +313,50 @@ fn activations_that_are_no_numbers_are_named() {
     assert!(said.starts_with("the input of `model.layers.1.mlp.down_proj` is "), "{said}");
     assert!(!out.exists());
 }
+
+#[test]
+fn not_enough_disk_is_said_before_anything_is_measured() {
+    let place = TempDir::new().unwrap();
+    let folder = place.path().join("vast");
+    let raw = json!({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 1 << 20, "intermediate_size": 4,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "head_dim": 2, "vocab_size": 1 << 20,
+        "max_position_embeddings": 64, "tie_word_embeddings": true, "hidden_act": "silu",
+    });
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("config.json"), raw.to_string()).unwrap();
+    let config = ModelFolder::config_of(&folder).unwrap();
+    let mut header = serde_json::Map::new();
+    let mut end = 0;
+    for planned in weights::plan(&config, Dtype::BF16) {
+        let start = end;
+        end += planned.bytes();
+        header.insert(
+            planned.name.clone(),
+            json!({"dtype": "BF16", "shape": planned.shape, "data_offsets": [start, end]}),
+        );
+    }
+    let header = Value::Object(header).to_string();
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    let file = folder.join("model.safetensors");
+    fs::write(&file, &bytes).unwrap();
+    // Two terabytes of nothing, which take no room.
+    let long = fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(bytes.len() as u64 + end);
+    let (Ok(()), Ok(Some(room))) = (long, disk::room(place.path())) else {
+        eprintln!("skipped: not_enough_disk_is_said_before_anything_is_measured: no sparse files here");
+        return;
+    };
+    if room > end {
+        eprintln!("skipped: not_enough_disk_is_said_before_anything_is_measured: the disk is too large");
+        return;
+    }
+    let folder = ModelFolder::open(&folder).unwrap();
+    let request = Request::new("depth-list", Target::Layers(vec![1]));
+    let out = place.path().join("out");
+    let mut stages = 0;
+    let said = prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| stages += 1).unwrap_err();
+    assert!(said.to_string().contains("/out` has room for "), "{said}");
+    assert!(said.to_string().contains("for the smaller model"), "{said}");
+    assert!(stages == 0 && !out.exists());
+}

@@ -1,0 +1,89 @@
+//! Plans of public sizes from their configurations alone: what they come to follows from closed formulas.
+
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
+
+use model::catalog;
+use model::config::ModelConfig;
+use model::count::Count;
+use prune::plan::{Text, plan};
+use prune::{METHODS, Options, Sizes, Takes, Target, method};
+
+const TEXT: Text = Text { sequences: 128, length: 2048, spilled: false };
+
+/// Parameters by a formula of our own: nothing of the program's counting is used.
+fn formula(config: &ModelConfig, layers: usize, hidden: usize, ffn: usize, groups: usize) -> u64 {
+    let per_group = config.num_attention_heads / config.num_key_value_heads;
+    let (query, key) = (groups * per_group * config.head_dim, groups * config.head_dim);
+    let bias = if config.qkv_bias { query + 2 * key } else { 0 };
+    let block = 2 * hidden * (query + key) + bias + 3 * hidden * ffn + 2 * hidden;
+    let tables = if config.tie_word_embeddings { 1 } else { 2 };
+    (layers * block + hidden + tables * config.vocab_size * hidden) as u64
+}
+
+#[test]
+fn depth_and_width_plans_of_every_public_size_hold_by_the_formula() {
+    for entry in catalog::entries() {
+        let config = entry.config();
+        let whole = formula(
+            &config,
+            config.num_hidden_layers,
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_key_value_heads,
+        );
+        assert_eq!(whole, entry.parameters, "{}", entry.name);
+        for rate in [0.15, 0.25, 0.35, 0.5] {
+            for &select in METHODS.iter().filter(|method| method.takes().contains(&Takes::Rate)) {
+                let target = Target::Rate { rate, tolerance: 0.05 };
+                let plan = plan(&config, select, &target, &Options::default(), TEXT, 2).unwrap();
+                for choice in &plan.choices {
+                    let shape = choice.shape;
+                    let left = formula(&config, choice.layers, shape.hidden, shape.ffn, shape.groups);
+                    let name = format!("{} {} {rate}: {shape}", entry.name, select.name());
+                    assert_eq!(choice.parameters.0, left, "{name}");
+                    assert_eq!(choice.rate.get(), (whole - left) as f64 / whole as f64, "{name}");
+                    assert_eq!(
+                        shape.heads,
+                        shape.groups * config.num_attention_heads / config.num_key_value_heads
+                    );
+                    assert_eq!(shape.head_dim, config.head_dim);
+                    let divides = shape.hidden.is_multiple_of(shape.heads);
+                    assert!(divides || !config.family.hidden_of_whole_heads, "{name}");
+                }
+                assert_eq!(plan.output, plan.choices[0].parameters.0 * 2);
+                assert!(plan.memory.peak() <= plan.memory.bound(&config), "{} {}", entry.name, select.name());
+                let near = (plan.choices[0].rate.get() - rate).abs();
+                assert!(near < 0.05, "{} {} {rate}: off by {near}", entry.name, select.name());
+                if select.takes().contains(&Takes::Sizes) {
+                    assert!(near < 0.0101, "{} {} {rate}: off by {near}", entry.name, select.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn known_shapes_of_llama_8b() {
+    // By hand: 2 x 128256 x 3072 + 32 x (2 x 3072 x (3072 + 768) + 3 x 3072 x 10752 + 6144) + 3072.
+    let config = catalog::find("llama-3.1-8b").unwrap().config();
+    let sizes = Sizes { hidden: Some(3072), ffn: Some(10_752), heads: Some(24) };
+    let select = method("width-activation").unwrap();
+    let plan = plan(&config, select, &Target::Sizes(sizes), &Options::default(), TEXT, 2).unwrap();
+    assert_eq!(plan.choices[0].parameters.0, 4_714_073_088);
+    assert_eq!(plan.choices[0].shape.groups, 6);
+}
+
+#[test]
+fn a_plan_counts_activations_where_they_are_kept() {
+    let config = catalog::find("llama-3.1-70b").unwrap().config();
+    let select = method("width-activation").unwrap();
+    let target = Target::Rate { rate: 0.25, tolerance: 0.05 };
+    let of = |text| plan(&config, select, &target, &Options::default(), text, 2).unwrap();
+    let (held, spilled) = (of(TEXT), of(Text { spilled: true, ..TEXT }));
+    let stream = 128 * 2048 * 8192 * 4;
+    assert_eq!((held.memory.activations, held.spilled), (stream, 0));
+    assert_eq!((spilled.memory.activations, spilled.spilled), (0, stream));
+    assert_eq!(held.memory.peak() - spilled.memory.peak(), stream);
+    let block = Count::of(&config).unwrap().per_block * 4;
+    assert!(held.memory.block > block && held.memory.block < 2 * block);
+}
