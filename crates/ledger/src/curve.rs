@@ -161,6 +161,28 @@ impl Curve {
     pub fn best(&self) -> Option<&HeldOut> {
         self.points.iter().min_by(|a, b| a.loss.0.total_cmp(&b.loss.0))
     }
+
+    /// What the tokens after `share` of all took off the loss. Between two points the loss is taken as straight in the
+    /// logarithm of tokens; unknown where no point after the start lies that early.
+    ///
+    /// ```
+    /// use ledger::{Curve, Phase, Point, Tokens};
+    /// let point = |tokens, loss| Point { eval_loss: Some(loss), ..Point::new(tokens, Tokens(tokens), 0.0, Phase::Constant) };
+    /// let curve = Curve::from_points(&[point(100, 3.0), point(200, 2.5), point(400, 2.25)]);
+    /// assert_eq!(curve.gained_after(0.5).unwrap().0, 0.25);
+    /// assert!(curve.gained_after(0.2).is_none());
+    /// ```
+    pub fn gained_after(&self, share: f64) -> Option<Nats> {
+        let last = self.last()?;
+        let at = share * last.tokens.0 as f64;
+        let trained: Vec<&HeldOut> = self.points.iter().filter(|point| point.tokens.0 > 0).collect();
+        let pair =
+            trained.windows(2).find(|pair| pair[0].tokens.0 as f64 <= at && at <= pair[1].tokens.0 as f64)?;
+        let [x, y] = [pair[0], pair[1]].map(|point| (point.tokens.0 as f64).ln());
+        let along = if x < y { (at.ln() - x) / (y - x) } else { 1.0 };
+        let loss = pair[0].loss.0 + along * (pair[1].loss.0 - pair[0].loss.0);
+        Some(Nats(loss - last.loss.0))
+    }
 }
 
 impl fmt::Display for Phase {

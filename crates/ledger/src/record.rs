@@ -79,6 +79,12 @@ pub struct Done {
     pub eval_loss: Nats,
     /// The least held-out loss on the way.
     pub best_eval_loss: Nats,
+    /// What the last quarter of the tokens took off the held-out loss; unknown where no point lies before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_quarter: Option<Nats>,
+    /// What the last doubling of the tokens took off the held-out loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_doubling: Option<Nats>,
     /// Time that training took, interruptions aside.
     #[serde(with = "finite")]
     pub seconds: f64,
@@ -138,6 +144,8 @@ mod tests {
             loss_pruned: Some(Nats(3.5)),
             eval_loss: Nats(2.5),
             best_eval_loss: Nats(2.25),
+            last_quarter: Some(Nats(0.125)),
+            last_doubling: None,
             seconds: 1.5,
             tokens_per_second: 3413.3,
             weights: "e".into(),

@@ -6,8 +6,12 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    convert, eval, fit, generate, grammar, inspect, plan, predict, prune, runs, sweep, tokenize, train,
+    convert, eval, fit, generate, grammar, inspect, plan, predict, prune, quickstart, runs, sweep, tokenize,
+    train,
 };
+
+/// The version, with the commit it was built from where that is known.
+pub(crate) const VERSION: &str = env!("REGROW_VERSION");
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -23,7 +27,7 @@ resumable, 130 second interrupt.
 
 /// Prune a large language model, train it back to health, keep the record
 #[derive(Debug, Parser)]
-#[command(name = "regrow", version, styles = STYLES, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "regrow", version = VERSION, styles = STYLES, after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Cli {
     /// What every subcommand shares.
     #[command(flatten)]
@@ -83,6 +87,8 @@ pub enum Command {
     Convert(convert::Arguments),
     /// Train, prune and heal many models as a recipe says, and gather their curves
     Sweep(sweep::Arguments),
+    /// See the whole idea in a few minutes: small models, trained, pruned, healed, and a law for them
+    Quickstart(quickstart::Arguments),
     /// Write text from a small language whose entropy is known
     Grammar(grammar::Arguments),
     /// Fit a law to measured curves: how many tokens are enough, and how sure that is

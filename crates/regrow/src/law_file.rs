@@ -1,10 +1,10 @@
-//! `law.json`: what `fit` writes and `predict` and `plan` read.
+//! `law.json`: what `fit` writes and `predict` and `plan` read; and the points it comes from.
 
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use law::Law;
-use serde::Deserialize;
+use law::{Law, TableRow};
+use serde::{Deserialize, Serialize};
 
 use crate::hint::hinted;
 
@@ -40,7 +40,45 @@ pub(crate) fn check_free(path: &Path, force: bool) -> anyhow::Result<()> {
 
 /// Writes a law; the file appears whole.
 pub(crate) fn write(path: &Path, law: &Law) -> anyhow::Result<()> {
-    let mut text = serde_json::to_vec_pretty(law)?;
+    write_with(path, law, None)
+}
+
+/// Writes a law, and beside it the entropy of the text where it is known: no law of that text gets below.
+pub(crate) fn write_with(path: &Path, law: &Law, entropy: Option<report::Entropy>) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct File<'a> {
+        #[serde(flatten)]
+        law: &'a Law,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        entropy: Option<Entropy>,
+    }
+    #[derive(Serialize)]
+    struct Entropy {
+        nats: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        standard_error: Option<f64>,
+    }
+    let entropy = entropy.map(|report::Entropy { nats, standard_error }| Entropy { nats, standard_error });
+    let mut text = serde_json::to_vec_pretty(&File { law, entropy })?;
     text.push(b'\n');
     Ok(disk::write(path, &text)?)
+}
+
+/// A row of a points table, for the law.
+pub(crate) fn row(row: store::PointRow) -> TableRow {
+    TableRow {
+        series: row.series,
+        method: row.method,
+        run: row.run,
+        base: row.base,
+        n0: row.n0,
+        rate: row.rate,
+        loss0: row.loss0,
+        tokens: row.tokens,
+        loss: row.loss,
+        phase: row.phase,
+        learning_rate: row.learning_rate,
+        weight: row.weight,
+        repeated: row.repeated,
+    }
 }

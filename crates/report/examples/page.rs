@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         law: &law,
         rows: &rows,
         runs: &[],
+        bases: &[],
         left_out: &[LeftOut {
             run: "w32-0.35".into(),
             why: "it was killed at step 120 and has no `done.json`".into(),

@@ -1,6 +1,7 @@
 //! One page that stands alone: the answer, the curves, the law, what the data could not tell, and how it was made.
 
 mod answer;
+mod bases;
 mod curves;
 mod doubling;
 mod doubts;
@@ -26,6 +27,8 @@ pub struct Input<'a> {
     pub rows: &'a [TableRow],
     /// What is known of the runs beyond their points; a run may be missing.
     pub runs: &'a [RunFacts],
+    /// The models before pruning, each with what its own training said; may be empty.
+    pub bases: &'a [RunFacts],
     /// Runs that are not in `rows`, and why.
     pub left_out: &'a [LeftOut],
     /// The entropy of the text, where it is known.
@@ -107,6 +110,7 @@ fn document(input: &Input<'_>) -> Markup {
                 }
                 main {
                     @for (i, group) in groups.iter().enumerate() { (section(input, group, i, groups.len() > 1)) }
+                    (bases::section(input, &groups))
                     (doubts::care(input))
                     (made::left_out(input))
                     (made::how(input))

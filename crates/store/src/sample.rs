@@ -89,6 +89,8 @@ pub(crate) fn done() -> Done {
         loss_pruned: Some(Nats(4.5)),
         eval_loss: Nats(1.0),
         best_eval_loss: Nats(0.75),
+        last_quarter: None,
+        last_doubling: None,
         seconds: 2.0,
         tokens_per_second: 2560.0,
         weights: "ee".into(),

@@ -143,22 +143,7 @@ pub(super) fn read(path: &Path, form: &str, output: &Output) -> anyhow::Result<V
     } else {
         store::read_points(path, form)?
     };
-    let row = |row: store::PointRow| TableRow {
-        series: row.series,
-        method: row.method,
-        run: row.run,
-        base: row.base,
-        n0: row.n0,
-        rate: row.rate,
-        loss0: row.loss0,
-        tokens: row.tokens,
-        loss: row.loss,
-        phase: row.phase,
-        learning_rate: row.learning_rate,
-        weight: row.weight,
-        repeated: row.repeated,
-    };
-    Ok(rows.into_iter().map(row).collect())
+    Ok(rows.into_iter().map(crate::law_file::row).collect())
 }
 
 fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
@@ -220,7 +205,7 @@ fn metrics(group: &GroupLaw) -> Table {
     table
 }
 
-fn decisions(group: &GroupLaw) -> Table {
+pub(super) fn decisions(group: &GroupLaw) -> Table {
     let interval = format!("{} interval", percent(group.level));
     let mut table = Table::new(&[
         ("parameters", Align::Right),

@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod plan;
 pub mod predict;
 pub mod prune;
+pub mod quickstart;
 pub mod runs;
 pub mod sweep;
 pub mod tokenize;
@@ -30,7 +31,7 @@ pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
         .build_global()
         .context("the threads cannot be started")?;
     let count = rayon::current_num_threads();
-    output.detail(&format!("regrow {}, {count} threads", env!("CARGO_PKG_VERSION")));
+    output.detail(&format!("regrow {}, {count} threads", crate::cli::VERSION));
     match cli.command {
         Command::Tokenize(arguments) => tokenize::run(&arguments, output),
         Command::Train(arguments) => train::run(&arguments, output),
@@ -41,6 +42,7 @@ pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
         Command::Generate(arguments) => generate::run(&arguments, output),
         Command::Convert(arguments) => convert::run(&arguments, output),
         Command::Sweep(arguments) => sweep::run(&arguments, output),
+        Command::Quickstart(arguments) => quickstart::run(&arguments, output),
         Command::Grammar(arguments) => grammar::run(&arguments, output),
         Command::Fit(arguments) => fit::run(&arguments, output),
         Command::Predict(arguments) => predict::run(&arguments, output),

@@ -1,15 +1,18 @@
-//! `regrow sweep`: bases trained, pruned and healed as a recipe says, and their curves in one table.
+//! `regrow sweep`: bases trained, pruned and healed as a recipe says; their curves in one table, a law, a page.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use law::GroupLaw;
 use serde::Serialize;
 
+use super::fit::decisions;
 use crate::hint::usage;
 use crate::output::{Exit, Output};
 use crate::sweep::recipe::Sweep;
-use crate::sweep::{self, Outcome};
+use crate::sweep::{self, Finished, Outcome};
+use crate::table::Table;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +49,8 @@ struct Report<'a> {
     format: u32,
     out: &'a Path,
     points: &'a Path,
+    law: &'a Path,
+    report: &'a Path,
     runs: &'a [String],
     left_out: Vec<LeftOut<'a>>,
 }
@@ -63,7 +68,10 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         output.data(&sweep::listing(&recipe, &arguments.out)?)?;
         return Ok(Exit::Done);
     }
-    execute(&recipe, &written, &arguments.out, arguments.jobs, arguments.json, output)
+    let name =
+        arguments.recipe.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let title = format!("regrow · {name}");
+    execute(&recipe, &written, &arguments.out, &title, arguments.jobs, arguments.json, output)
 }
 
 /// Runs a sweep and tells what came of it.
@@ -71,6 +79,7 @@ pub(super) fn execute(
     recipe: &Sweep,
     written: &str,
     out: &Path,
+    title: &str,
     jobs: Option<NonZeroUsize>,
     json: bool,
     output: &mut Output,
@@ -79,7 +88,7 @@ pub(super) fn execute(
         return Err(usage("`--out` is not UTF-8, and a sweep writes it into text files"));
     }
     let threads = jobs.map_or_else(rayon::current_num_threads, NonZeroUsize::get);
-    let finished = match sweep::run(recipe, written, out, threads, output)? {
+    let finished = match sweep::run(recipe, written, out, title, threads, output)? {
         Outcome::Done(finished) => finished,
         Outcome::Interrupted => {
             output.say("stopped: the same command goes on");
@@ -88,9 +97,27 @@ pub(super) fn execute(
     };
     if json {
         let left_out = finished.left_out.iter().map(|(job, why)| LeftOut { job, why }).collect();
-        output.json(&Report { format: 1, out, points: &finished.points, runs: &finished.runs, left_out })?;
-        return Ok(Exit::Done);
+        let Finished { points, law_file, report, runs, .. } = &*finished;
+        output.json(&Report { format: 1, out, points, law: law_file, report, runs, left_out })?;
+    } else {
+        show(&finished, output)?;
     }
-    output.say(&format!("{} runs, their points in `{}`", finished.runs.len(), finished.points.display()));
-    Ok(Exit::Done)
+    let told = |group: &GroupLaw| group.decisions.iter().any(|plan| plan.enough.value.is_some());
+    Ok(if finished.law.groups.iter().all(told) { Exit::Done } else { Exit::CannotTell })
+}
+
+/// What is enough, by series and method, and where the rest stands.
+fn show(finished: &Finished, output: &mut Output) -> anyhow::Result<()> {
+    for group in &finished.law.groups {
+        output.data(&format!("{}: form `{}` on {} runs\n", group.label(), group.form, group.runs))?;
+        output.table(&decisions(group))?;
+        output.data("\n")?;
+    }
+    let mut files = Table::facts();
+    for (name, path) in
+        [("points", &finished.points), ("law", &finished.law_file), ("page", &finished.report)]
+    {
+        files.fact(name, path.display().to_string());
+    }
+    Ok(output.table(&files)?)
 }

@@ -1,3 +1,78 @@
-//! What the small sweep of `recipes/quickstart.toml` reads when there is no text at hand.
+//! The whole idea in a few minutes: the sweep of `recipes/quickstart.toml`, on our own text or on yours.
 
 pub mod grammar;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+/// The recipe that every quickstart begins with.
+const RECIPE: &str = include_str!("../../../../recipes/quickstart.toml");
+
+/// Held-out share of text that a person brings: its documents are longer than ours.
+const HELD_OUT: f64 = 0.02;
+
+/// Held-out tokens that each point of a curve reads of such text.
+const READ: i64 = 24_576;
+
+/// The recipe for `texts`, or for our own text where there is none, as it is written into the folder of the sweep.
+///
+/// # Errors
+/// Where a path is not there or is not UTF-8, and so has no place in a recipe.
+pub(crate) fn recipe(texts: &[PathBuf], seed: u32) -> anyhow::Result<String> {
+    let mut recipe: toml::Table = toml::from_str(RECIPE)?;
+    let seed = i64::from(seed);
+    recipe.insert("seeds".into(), toml::Value::Array(vec![seed.into()]));
+    let corpus = table(&mut recipe, "corpus")?;
+    if texts.is_empty() {
+        table(corpus, "grammar")?.insert("seed".into(), seed.into());
+        return Ok(toml::to_string(&recipe)?);
+    }
+    corpus.remove("grammar");
+    let inputs: anyhow::Result<Vec<toml::Value>> = texts.iter().map(input).collect();
+    corpus.insert("inputs".into(), toml::Value::Array(inputs?));
+    corpus.insert("documents".into(), "blank-line".into());
+    corpus.insert("heldout_share".into(), HELD_OUT.into());
+    for section in ["base", "heal"] {
+        table(&mut recipe, section)?.insert("eval_tokens".into(), READ.into());
+    }
+    Ok(toml::to_string(&recipe)?)
+}
+
+/// A path that still means the same when the command is given again from elsewhere.
+fn input(path: &PathBuf) -> anyhow::Result<toml::Value> {
+    let whole = path.canonicalize().map_err(disk::io_error("open", path))?;
+    let text = whole.to_str().with_context(|| format!("`{}` is not UTF-8", path.display()))?;
+    Ok(text.to_owned().into())
+}
+
+fn table<'a>(within: &'a mut toml::Table, name: &str) -> anyhow::Result<&'a mut toml::Table> {
+    let found = within.get_mut(name).and_then(toml::Value::as_table_mut);
+    found.with_context(|| format!("the recipe has no `{name}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::recipe::Sweep;
+
+    #[test]
+    fn without_text_it_is_the_written_recipe() {
+        assert_eq!(Sweep::parse(&recipe(&[], 1).unwrap()).unwrap(), Sweep::parse(RECIPE).unwrap());
+    }
+
+    #[test]
+    fn a_seed_changes_the_text_and_the_models() {
+        let other = Sweep::parse(&recipe(&[], 7).unwrap()).unwrap();
+        assert_eq!((other.seeds, other.corpus.grammar.unwrap().seed), (vec![7], 7));
+    }
+
+    #[test]
+    fn texts_take_the_place_of_the_grammar() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let own = Sweep::parse(&recipe(&[file.path().to_path_buf()], 1).unwrap()).unwrap();
+        assert_eq!(own.corpus.inputs, [file.path().canonicalize().unwrap()]);
+        assert!(own.corpus.grammar.is_none());
+        assert!(recipe(&["no such file".into()], 1).unwrap_err().to_string().contains("no such file"));
+    }
+}

@@ -1,15 +1,17 @@
-//! A sweep: bases are trained, pruned and healed as a recipe says, and their curves become one table.
+//! A sweep: bases are trained, pruned and healed as a recipe says, and their curves become one table, one law and
+//! one page.
 //!
 //! Every step is an ordinary command of this program in a folder of its own, and is done once its result is there. So
 //! a sweep that was killed goes on when it is started again.
 
+mod entropy;
+mod finish;
 mod plan;
-mod points;
 pub(crate) mod recipe;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,9 +19,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use disk::Lock;
 
+pub(crate) use self::finish::Finished;
 use self::plan::{Kind, Layout, Plan};
 use self::recipe::Sweep;
 use self::watch::Watch;
+use crate::count::grouped;
 use crate::executor::{DryRun, Executor, JobId, JobState, Local};
 use crate::hint::hinted;
 use crate::output::Output;
@@ -30,24 +34,16 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// Runs that a group needs before it is worth fitting when others of it have failed.
 const ENOUGH: usize = 3;
 
+/// Held-out documents that a loss is measured on, at least.
+const HELD_OUT: u64 = 8;
+
 /// What came of a sweep.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The table is written.
-    Done(Finished),
+    /// The table, the law and the page are written.
+    Done(Box<Finished>),
     /// Stopped by a signal; the same command goes on.
     Interrupted,
-}
-
-/// A sweep whose table is written.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    /// The table of points.
-    pub(crate) points: PathBuf,
-    /// Ids of the runs in it.
-    pub(crate) runs: Vec<String>,
-    /// Jobs that failed or were skipped, with the reason.
-    pub(crate) left_out: Vec<(String, String)>,
 }
 
 /// The command lines of a sweep, as text.
@@ -61,7 +57,7 @@ pub(crate) fn listing(sweep: &Sweep, out: &Path) -> anyhow::Result<String> {
     Ok(executor.listing())
 }
 
-/// Runs a sweep in the folder `out`, on `threads` threads, from wherever it stands there.
+/// Runs a sweep in the folder `out`, on `threads` threads, from wherever it stands there; its page is headed `title`.
 ///
 /// # Errors
 /// Where the recipe makes no sense, `out` holds something else, or too many jobs fail.
@@ -69,6 +65,7 @@ pub(crate) fn run(
     sweep: &Sweep,
     written: &str,
     out: &Path,
+    title: &str,
     threads: usize,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
@@ -81,14 +78,15 @@ pub(crate) fn run(
     let program = std::env::current_exe().context("the program's own file cannot be found")?;
     let executor = Local::new(program, layout.path("jobs"), threads)?;
     let stop = listen_to_signals()?;
-    let Some(states) = work(&plan, &executor, &stop, output)? else { return Ok(Outcome::Interrupted) };
+    let Some(states) = work(sweep, &layout, &plan, &executor, &stop, output)? else {
+        return Ok(Outcome::Interrupted);
+    };
     let left_out = left_out(&plan, &states);
     enough(&plan, &states, &left_out)?;
-    let runs: Vec<String> = done_runs(&plan, &states);
-    let table = points::table(&layout.path("runs"), runs.iter().map(String::as_str))?;
-    let points = layout.path("points.csv");
-    disk::write(&points, table.as_bytes())?;
-    Ok(Outcome::Done(Finished { points, runs, left_out }))
+    let runs = done(&plan, &states, |kind| matches!(kind, Kind::Run { .. }));
+    let bases = done(&plan, &states, |kind| matches!(kind, Kind::Base { settled: true, .. }));
+    let finished = finish::finish(sweep, &layout, title, (runs, bases), left_out, output)?;
+    Ok(Outcome::Done(Box::new(finished)))
 }
 
 /// Takes the folder of a sweep: a new one, or one that the same recipe has begun.
@@ -138,6 +136,8 @@ fn jobs(plan: &Plan) -> Vec<crate::executor::Job> {
 
 /// Runs the jobs until all have ended; nothing when a signal came first.
 fn work(
+    sweep: &Sweep,
+    layout: &Layout,
     plan: &Plan,
     executor: &dyn Executor,
     stop: &AtomicBool,
@@ -145,9 +145,17 @@ fn work(
 ) -> anyhow::Result<Option<Vec<JobState>>> {
     let ids: Vec<JobId> = executor.submit(&jobs(plan))?;
     let mut watch = Watch::new(plan, output);
+    let mut checked = false;
     loop {
         let states = executor.status(&ids)?;
         watch.at(&states);
+        if !checked && is_done(plan, &states, &Kind::Corpus) {
+            checked = true;
+            if let Err(error) = long_enough(sweep, layout, plan) {
+                executor.cancel(&ids)?;
+                return Err(error);
+            }
+        }
         if states.iter().all(JobState::has_ended) {
             watch.sum_up();
             return Ok(Some(states));
@@ -158,6 +166,47 @@ fn work(
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+fn is_done(plan: &Plan, states: &[JobState], kind: &Kind) -> bool {
+    let mut each = plan.jobs.iter().zip(states);
+    each.all(|(planned, state)| planned.kind != *kind || *state == JobState::Done)
+}
+
+/// Makes sure before anything is trained that the text lasts: what a model reads twice teaches it less, and a curve
+/// that says nothing of it is no curve of tokens.
+fn long_enough(sweep: &Sweep, layout: &Layout, plan: &Plan) -> anyhow::Result<()> {
+    let info = text::Corpus::open(&layout.corpus())?.info().clone();
+    let longest = plan.jobs.iter().filter_map(|planned| Some((planned.kind.work()?.0, &planned.job.id)));
+    let Some((needed, job)) = longest.max() else { return Ok(()) };
+    let found = info.train.tokens;
+    if found < needed {
+        let bytes = (info.train.bytes + info.heldout.bytes) as f64 * needed as f64 / found.max(1) as f64;
+        let error = anyhow::anyhow!(
+            "the text is too short for the sizes: {} training tokens, expected at least {} for `{job}`",
+            grouped(found),
+            grouped(needed)
+        );
+        let hint = format!(
+            "some {:.1} MB of text like this are enough; or ask for fewer tokens in the recipe",
+            bytes / 1e6
+        );
+        return Err(hinted(error, hint));
+    }
+    // A few documents say little, whatever their length.
+    let documents = info.heldout.documents;
+    if documents < HELD_OUT {
+        let error = anyhow::anyhow!(
+            "{documents} documents are held out, expected at least {HELD_OUT} to measure a loss on"
+        );
+        let hint = format!(
+            "the text has {} documents and `heldout_share` is {}: more documents, or a larger share",
+            grouped(info.train.documents + documents),
+            sweep.corpus.heldout_share
+        );
+        return Err(hinted(error, hint));
+    }
+    Ok(())
 }
 
 /// The first signal stops the jobs, which save; the second ends this process at once.
@@ -182,15 +231,14 @@ fn left_out(plan: &Plan, states: &[JobState]) -> Vec<(String, String)> {
     each.filter_map(|(planned, state)| Some((planned.job.id.clone(), reason(state)?))).collect()
 }
 
-/// Names of the runs that are done, controls too, in the order of their names.
-fn done_runs(plan: &Plan, states: &[JobState]) -> Vec<String> {
+/// Names of the folders of jobs of a kind that are done, in their order.
+fn done(plan: &Plan, states: &[JobState], of: impl Fn(&Kind) -> bool) -> Vec<String> {
     let each = plan.jobs.iter().zip(states);
-    let done =
-        each.filter(|(planned, state)| matches!(planned.kind, Kind::Run { .. }) && **state == JobState::Done);
+    let done = each.filter(|(planned, state)| of(&planned.kind) && **state == JobState::Done);
     let name = |folder: &Path| folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    let mut runs: Vec<String> = done.filter_map(|(planned, _)| name(&planned.job.folder)).collect();
-    runs.sort_unstable();
-    runs
+    let mut names: Vec<String> = done.filter_map(|(planned, _)| name(&planned.job.folder)).collect();
+    names.sort_unstable();
+    names
 }
 
 /// Makes sure that every group keeps the runs it needs, where some have failed.

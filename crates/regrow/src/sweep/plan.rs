@@ -38,8 +38,8 @@ pub(crate) struct Planned {
 pub(crate) enum Kind {
     /// Text, or its tokens.
     Corpus,
-    /// A model from scratch.
-    Base { tokens: u64, parameters: u64 },
+    /// A model from scratch; `settled` where it is pruned as it is then.
+    Base { tokens: u64, parameters: u64, settled: bool },
     /// A smaller model.
     Cut,
     /// A run whose points are fitted or, for a control, shown.
@@ -51,7 +51,7 @@ impl Kind {
     pub(crate) fn work(&self) -> Option<(u64, f64)> {
         match *self {
             Self::Corpus | Self::Cut => None,
-            Self::Base { tokens, parameters } | Self::Run { tokens, parameters, .. } => {
+            Self::Base { tokens, parameters, .. } | Self::Run { tokens, parameters, .. } => {
                 Some((tokens, tokens as f64 * (parameters as f64 + PARAMETERS_OF_OVERHEAD)))
             }
         }
@@ -74,8 +74,13 @@ impl Layout {
         self.out.join("corpus")
     }
 
-    fn base(&self, id: &str) -> PathBuf {
+    pub(crate) fn base(&self, id: &str) -> PathBuf {
         self.out.join("bases").join(id)
+    }
+
+    /// A base that has not settled yet.
+    fn scratch(&self, id: &str) -> PathBuf {
+        self.out.join("scratch").join(id)
     }
 
     pub(crate) fn run(&self, id: &str) -> PathBuf {
@@ -119,11 +124,17 @@ pub(crate) fn plan(sweep: &Sweep, layout: &Layout) -> anyhow::Result<Plan> {
         (layout.path("recipes/base.toml"), training_toml(&sweep.base)?),
         (layout.path("recipes/heal.toml"), training_toml(&heal)?),
     ];
-    let (mut trained, mut cuts, mut runs) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(settle) = &sweep.settle {
+        let keys = settle.keys.clone().over(heal.keys.clone());
+        files
+            .push((layout.path("recipes/settle.toml"), training_toml(&Training { keys, ..settle.clone() })?));
+    }
+    let (mut trained, mut settled, mut cuts, mut runs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for base in &bases {
         let config = layout.path(&format!("configs/{}.json", base.id));
         files.push((config.clone(), base.config.to_raw().to_json()));
         trained.push(base_job(sweep, layout, base, &config));
+        settled.extend(sweep.settle.as_ref().map(|settle| settle_job(layout, base, settle)));
         if sweep.controls {
             runs.push(run_job(sweep, layout, base, None, base.parameters));
         }
@@ -135,11 +146,11 @@ pub(crate) fn plan(sweep: &Sweep, layout: &Layout) -> anyhow::Result<Plan> {
         }
     }
     // Long ones first, so that no long one is left over at the end.
-    for list in [&mut trained, &mut runs] {
+    for list in [&mut trained, &mut settled, &mut runs] {
         let cost = |planned: &Planned| planned.kind.work().map_or(0.0, |(_, cost)| cost);
         list.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
     }
-    jobs.extend(trained.into_iter().chain(cuts).chain(runs));
+    jobs.extend(trained.into_iter().chain(settled).chain(cuts).chain(runs));
     Ok(Plan { jobs, files })
 }
 
@@ -191,10 +202,31 @@ fn base_job(sweep: &Sweep, layout: &Layout, base: &Base<'_>, config: &Path) -> P
     if let Some(rate) = base.size.learning_rate {
         line.flag("--learning-rate", rate.to_string());
     }
+    let (name, folder) = match sweep.settle {
+        Some(_) => ("scratch", layout.scratch(&base.id)),
+        None => ("base", layout.base(&base.id)),
+    };
+    line.flag("--out", &folder).word("--resume");
+    let kind = Kind::Base { tokens, parameters: base.parameters, settled: sweep.settle.is_none() };
+    line.job(&format!("{name}-{}", base.id), folder, "done.json", &["corpus"], kind)
+}
+
+/// A base trained on as its pruned models will heal.
+fn settle_job(layout: &Layout, base: &Base<'_>, settle: &Training) -> Planned {
+    let tokens = settle.tokens(base.parameters);
+    let mut line = Line::new("train");
+    line.word(layout.scratch(&base.id).join("model")).flag("--corpus", layout.corpus());
+    line.flag("--recipe", layout.path("recipes/settle.toml"));
+    line.flag("--tokens", tokens.to_string())
+        .flag("--seed", seed_of(&format!("settle {}", base.id), base.seed).to_string())
+        .flag("--series", &base.series.name);
+    if let Some(rate) = base.size.learning_rate {
+        line.flag("--learning-rate", rate.to_string());
+    }
     let folder = layout.base(&base.id);
     line.flag("--out", &folder).word("--resume");
-    let kind = Kind::Base { tokens, parameters: base.parameters };
-    line.job(&format!("base-{}", base.id), folder, "done.json", &["corpus"], kind)
+    let kind = Kind::Base { tokens, parameters: base.parameters, settled: true };
+    line.job(&format!("base-{}", base.id), folder, "done.json", &[&format!("scratch-{}", base.id)], kind)
 }
 
 /// A cut that will be made: its short name, the rate that is asked for, and what is left.

@@ -34,6 +34,9 @@ pub(crate) struct Sweep {
     pub(crate) corpus: Corpus,
     pub(crate) series: Vec<Series>,
     pub(crate) base: Training,
+    /// How a base is trained on before it is pruned; what is silent here is as in `heal`.
+    #[serde(default)]
+    pub(crate) settle: Option<Training>,
     pub(crate) calibration: Calibration,
     pub(crate) methods: Vec<Method>,
     /// What is silent here is as in `base`.

@@ -117,6 +117,7 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("convert", &[]),
     ("convert llama2c", &["force", "out", "tokenizer"]),
     ("sweep", &["dry-run", "jobs", "json", "out"]),
+    ("quickstart", &["json", "out", "seed", "text"]),
     ("grammar", &["documents", "force", "out", "seed"]),
     (
         "fit",

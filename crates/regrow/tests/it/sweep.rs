@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::workshop::{arg, command, done, names, regrow};
+use crate::workshop::{Ran, arg, command, done, names, regrow};
 
 /// Two sizes, one cut each and a control, on a little text: a second of work.
 const TINY: &str = r#"
@@ -78,6 +78,23 @@ fn sweep<'a>(recipe: &'a Path, out: &'a Path) -> Vec<&'a str> {
     vec!["sweep", arg(recipe), "--out", arg(out), "--jobs", "2", "--quiet"]
 }
 
+/// Runs a sweep to its end. Four points of two sizes, hardly trained, cannot tell how many tokens are enough.
+fn swept(arguments: &[&str]) -> Ran {
+    let ran = regrow(arguments);
+    assert_eq!(ran.code, 3, "{arguments:?}: {}", ran.stderr);
+    ran
+}
+
+/// Every number in a JSON value.
+fn numbers(value: &serde_json::Value, found: &mut Vec<f64>) {
+    match value {
+        serde_json::Value::Number(number) => found.extend(number.as_f64()),
+        serde_json::Value::Array(list) => list.iter().for_each(|value| numbers(value, found)),
+        serde_json::Value::Object(map) => map.values().for_each(|value| numbers(value, found)),
+        _ => {}
+    }
+}
+
 #[test]
 fn a_sweep_lists_its_command_lines_in_an_order_they_can_be_run_in() {
     let bench = Bench::new(&TINY.replace("blocks = [1, 2]", "rates = [0.17]"));
@@ -111,7 +128,7 @@ regrow train --init OUT/configs/small-8x3.json --corpus OUT/corpus --recipe OUT/
 fn a_sweep_heals_every_cut_and_gathers_the_points() {
     let bench = Bench::new(TINY);
     let (recipe, out) = (bench.recipe(), bench.path("out"));
-    let report = done(&[&sweep(&recipe, &out)[..], &["--json"]].concat()).json();
+    let report = swept(&[&sweep(&recipe, &out)[..], &["--json"]].concat()).json();
     assert_eq!(report["left_out"], serde_json::json!([]));
     let runs = [
         "small-16x3-depth-block-influence-1of3",
@@ -150,7 +167,7 @@ fn a_sweep_heals_every_cut_and_gathers_the_points() {
     // What is done is not done again.
     let dates = |folder: &Path| fs::metadata(folder.join("done.json")).unwrap().modified().unwrap();
     let before = dates(&out.join("runs").join(runs[0]));
-    done(&sweep(&recipe, &out));
+    swept(&sweep(&recipe, &out));
     assert_eq!(before, dates(&out.join("runs").join(runs[0])));
     let listing = done(&["sweep", arg(&recipe), "--out", arg(&out), "--dry-run"]).stdout;
     assert!(
@@ -163,7 +180,7 @@ fn a_sweep_heals_every_cut_and_gathers_the_points() {
 fn a_killed_sweep_goes_on_to_the_same_table() {
     let bench = Bench::new(TINY);
     let (recipe, whole, killed) = (bench.recipe(), bench.path("whole"), bench.path("killed"));
-    done(&sweep(&recipe, &whole));
+    swept(&sweep(&recipe, &whole));
     // Killed as soon as something new is there: text, corpus, bases, runs.
     for awaited in ["text/grammar.json", "bases", "models", "runs"] {
         let mut child = command(&sweep(&recipe, &killed)).spawn().unwrap();
@@ -175,27 +192,83 @@ fn a_killed_sweep_goes_on_to_the_same_table() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    done(&sweep(&recipe, &killed));
-    let table = |out: &Path| fs::read(out.join("points.csv")).unwrap();
-    assert!(table(&whole) == table(&killed), "the tables differ");
+    swept(&sweep(&recipe, &killed));
+    for name in ["points.csv", "law.json", "report.html"] {
+        let file = |out: &Path| fs::read(out.join(name)).unwrap();
+        assert!(file(&whole) == file(&killed), "`{name}` differs");
+    }
+}
+
+#[test]
+fn every_number_on_the_page_stands_in_a_file_of_the_sweep() {
+    let bench = Bench::new(&TINY.replace("[heal]", "[settle]\ntokens = 3_000\n\n[heal]"));
+    let (recipe, out) = (bench.recipe(), bench.path("out"));
+    swept(&sweep(&recipe, &out));
+    let mut known = Vec::new();
+    let mut file = |path: PathBuf| {
+        numbers(&serde_json::from_slice(&fs::read(path).unwrap()).unwrap(), &mut known);
+    };
+    file(out.join("law.json"));
+    for folder in ["runs", "bases"] {
+        for name in names(&out.join(folder)) {
+            file(out.join(folder).join(&name).join("record.json"));
+            file(out.join(folder).join(&name).join("done.json"));
+        }
+    }
+    let table = fs::read_to_string(out.join("points.csv")).unwrap();
+    known.extend(table.split([',', '\n']).filter_map(|cell| cell.parse::<f64>().ok()));
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    let shown: Vec<f64> = page
+        .split("<data value=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+        .collect();
+    assert!(shown.len() > 100, "{}", shown.len());
+    for number in shown {
+        assert!(known.contains(&number), "{number} stands in no file");
+    }
+    // The text is our own, so its entropy is known; no loss lies below it.
+    let law: serde_json::Value = serde_json::from_slice(&fs::read(out.join("law.json")).unwrap()).unwrap();
+    let entropy = law["entropy"]["nats"].as_f64().unwrap();
+    assert!((0.5..2.5).contains(&entropy), "{entropy}");
+    let losses = table.lines().skip(1).map(|line| line.split(',').nth(7).unwrap().parse::<f64>().unwrap());
+    assert!(losses.fold(f64::INFINITY, f64::min) > entropy);
+    assert!(page.contains("The entropy of this text is"));
+}
+
+#[test]
+fn a_text_too_short_for_the_sizes_is_refused_before_anything_is_trained() {
+    for (from, to, said) in [
+        ("tokens = 6_000", "tokens = 900_000", "the text is too short for the sizes"),
+        ("heldout_share = 0.03", "heldout_share = 0.012", "documents are held out, expected at least 8"),
+    ] {
+        let bench = Bench::new(&TINY.replace(from, to));
+        let (recipe, out) = (bench.recipe(), bench.path("out"));
+        let ran = regrow(&sweep(&recipe, &out));
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        assert!(!out.join("bases").exists() || names(&out.join("bases")).is_empty());
+    }
 }
 
 #[test]
 fn a_job_that_fails_is_named_and_what_needs_it_is_skipped() {
     let bench = Bench::new(TINY);
     let (recipe, out) = (bench.recipe(), bench.path("out"));
-    done(&sweep(&recipe, &out));
+    swept(&sweep(&recipe, &out));
     // One base is lost and cannot be made again, as a file stands in the way.
     for name in ["bases/small-8x3", "runs/small-8x3-none", "runs/small-8x3-depth-block-influence-1of3"] {
         fs::remove_dir_all(out.join(name)).unwrap();
     }
     fs::write(out.join("bases/small-8x3"), "in the way").unwrap();
     let ran = regrow(&sweep(&recipe, &out));
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(ran.stderr.contains("`base-small-8x3` failed: "), "{}", ran.stderr);
     let skipped = "`run-small-8x3-none` was skipped, it needs `base-small-8x3`";
     assert!(ran.stderr.contains(skipped), "{}", ran.stderr);
     let table = fs::read_to_string(out.join("points.csv")).unwrap();
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("Runs left out") && page.contains("base-small-8x3"));
     assert!(table.contains("small-8x3-depth-block-influence-2of3") && !table.contains("small-8x3-none"));
     // Without a third run there is nothing left to fit.
     fs::remove_dir_all(out.join("runs/small-8x3-depth-block-influence-2of3")).unwrap();

@@ -13,6 +13,7 @@ pub(crate) struct World {
     pub(crate) law: Law,
     pub(crate) rows: Vec<TableRow>,
     pub(crate) runs: Vec<RunFacts>,
+    pub(crate) bases: Vec<RunFacts>,
     pub(crate) left_out: Vec<LeftOut>,
     pub(crate) facts: Vec<Fact>,
 }
@@ -24,6 +25,7 @@ impl World {
             law: &self.law,
             rows: &self.rows,
             runs: &self.runs,
+            bases: &self.bases,
             left_out: &self.left_out,
             entropy: Some(Entropy { nats: 1.75, standard_error: Some(0.0035) }),
             facts: &self.facts,
@@ -54,7 +56,8 @@ pub(crate) fn world(rows: Vec<TableRow>) -> World {
         title: "A small world".into(),
         law,
         rows,
-        runs: vec![run("a", true), run("b", false)],
+        runs: vec![run("a", true), run("b", false), control()],
+        bases: vec![run("base-0", true)],
         left_out: vec![LeftOut { run: "c".into(), why: "it was killed and has no `done.json`".into() }],
         facts: vec![fact("command", "regrow quickstart"), fact("seed", "seven")],
     }
@@ -89,6 +92,13 @@ fn rows(sizes: &[f64], points: i32) -> Vec<TableRow> {
     rows
 }
 
+/// The unpruned run of the first base.
+fn control() -> RunFacts {
+    let mut control = run("c", true);
+    control.record.method = "none".into();
+    control
+}
+
 fn run(id: &str, done: bool) -> RunFacts {
     let record = RunRecord {
         format: RunRecord::FORMAT,
@@ -121,6 +131,8 @@ fn run(id: &str, done: bool) -> RunFacts {
         loss_pruned: Some(Nats(4.25)),
         eval_loss: Nats(2.125),
         best_eval_loss: Nats(2.125),
+        last_quarter: Some(Nats(0.03125)),
+        last_doubling: Some(Nats(0.0625)),
         seconds: 60.0,
         tokens_per_second: 533_333.0,
         weights: "feed".into(),

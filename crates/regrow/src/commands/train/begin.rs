@@ -46,7 +46,7 @@ pub(super) fn begin(
         start: spec.start.clone(),
         seed: spec.seed,
         provenance: Provenance {
-            regrow: env!("CARGO_PKG_VERSION").to_owned(),
+            regrow: crate::cli::VERSION.to_owned(),
             machine: machine(),
             threads: rayon::current_num_threads(),
             kernel: decoder.backend().kernel(),

@@ -57,6 +57,8 @@ pub(super) fn finish(
         loss_pruned: loss_pruned(&writer, &curve),
         eval_loss: last.loss,
         best_eval_loss: best.loss,
+        last_quarter: curve.gained_after(0.75),
+        last_doubling: curve.gained_after(0.5),
         seconds,
         tokens_per_second: tokens.0 as f64 / seconds.max(1e-9),
         weights: ModelFolder::open(&writer.model_path())?.weights_hash()?,

@@ -35,7 +35,7 @@ impl<'a> Scribe<'a> {
     pub(super) fn hear(&mut self, event: &Event) -> anyhow::Result<()> {
         match event {
             Event::Started { step, steps } => {
-                let version = env!("CARGO_PKG_VERSION");
+                let version = crate::cli::VERSION;
                 self.writer.log(&format!("regrow {version}: step {step} of {steps}"))?;
                 if *step > 0 {
                     self.progress.say(&format!(

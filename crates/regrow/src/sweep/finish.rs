@@ -1,0 +1,158 @@
+//! The end of a sweep: its points in one table, the law fitted to them, and the page that shows both.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use law::{Law, Settings, TableRow};
+use report::{Entropy, Fact, Input, LeftOut, RunFacts};
+use sha2::{Digest, Sha256};
+use store::{PointRow, RunFolder};
+
+use super::entropy::entropy;
+use super::plan::Layout;
+use super::recipe::Sweep;
+use crate::law_file;
+use crate::number::nats;
+use crate::output::Output;
+
+/// A sweep whose table, law and page are written.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// The table of points.
+    pub(crate) points: PathBuf,
+    /// The fitted law.
+    pub(crate) law_file: PathBuf,
+    /// The page.
+    pub(crate) report: PathBuf,
+    /// What `law_file` holds.
+    pub(crate) law: Law,
+    /// Names of the runs in the table.
+    pub(crate) runs: Vec<String>,
+    /// Jobs that failed or were skipped, with the reason.
+    pub(crate) left_out: Vec<(String, String)>,
+}
+
+/// Gathers the runs `runs` and bases `bases`, fits the law, and writes `points.csv`, `law.json` and `report.html`.
+///
+/// # Errors
+/// Where a run or base is not done or cannot be read, two runs were not measured alike, or the points cannot be fitted.
+pub(super) fn finish(
+    sweep: &Sweep,
+    layout: &Layout,
+    title: &str,
+    (runs, bases): (Vec<String>, Vec<String>),
+    left_out: Vec<(String, String)>,
+    output: &Output,
+) -> anyhow::Result<Finished> {
+    let folders = open(&runs, |name| layout.run(name))?;
+    let rows = rows(&folders)?;
+    let points = layout.path("points.csv");
+    disk::write(&points, &store::points_csv(&rows))?;
+
+    let rows: Vec<TableRow> = rows.into_iter().map(law_file::row).collect();
+    let no_law = || format!("no law can be fitted to `{}`", points.display());
+    let table = law::Table::new(rows.iter().cloned()).with_context(no_law)?;
+    let law = law::fit(&table, &Settings::default()).with_context(no_law)?;
+    let entropy = match &sweep.corpus.grammar {
+        Some(_) => Some(entropy(layout, read_tokens(&folders))?),
+        None => None,
+    };
+    if let Some(entropy) = entropy {
+        above(entropy, &rows, output);
+    }
+    let law_path = layout.path("law.json");
+    law_file::write_with(&law_path, &law, entropy)?;
+
+    let report = layout.path("report.html");
+    let page = report::page(&Input {
+        title,
+        law: &law,
+        rows: &rows,
+        runs: &facts(&folders, &runs)?,
+        bases: &facts(&open(&bases, |name| layout.base(name))?, &bases)?,
+        left_out: &left_out
+            .iter()
+            .map(|(run, why)| LeftOut { run: run.clone(), why: why.clone() })
+            .collect::<Vec<_>>(),
+        entropy,
+        facts: &made(sweep, layout, &points, &law_path)?,
+    });
+    disk::write(&report, page.as_bytes())?;
+    Ok(Finished { points, law_file: law_path, report, law, runs, left_out })
+}
+
+fn open(names: &[String], path: impl Fn(&str) -> PathBuf) -> anyhow::Result<Vec<RunFolder>> {
+    names.iter().map(|name| Ok(RunFolder::open(&path(name))?)).collect()
+}
+
+/// Every held-out point after the first step. Losses can be compared only where they are of one text, cut into the
+/// same tokens and read the same way.
+fn rows(folders: &[RunFolder]) -> anyhow::Result<Vec<PointRow>> {
+    let mut rows = Vec::new();
+    for folder in folders {
+        folder.check_alike(&folders[0])?;
+        let found = folder.point_rows()?;
+        let name = || format!("`{}` gives no point", folder.path().display());
+        rows.push((!found.is_empty()).then_some(found).with_context(name)?);
+    }
+    Ok(rows.concat())
+}
+
+/// The most held-out tokens that a curve reads.
+fn read_tokens(folders: &[RunFolder]) -> u64 {
+    folders.first().map_or(0, |folder| folder.spec().evaluation.tokens.0)
+}
+
+/// A loss below the entropy by more than its error would be a mistake in the measurement: it is said aloud.
+fn above(entropy: Entropy, rows: &[TableRow], output: &Output) {
+    let least = rows.iter().map(|row| row.loss).fold(f64::INFINITY, f64::min);
+    if least < entropy.nats - entropy.standard_error.unwrap_or(0.0) {
+        output.warn(&format!(
+            "the least held-out loss, {}, lies below the entropy of the text, {}: something is measured wrongly",
+            nats(least),
+            nats(entropy.nats)
+        ));
+    }
+}
+
+/// What runs say of themselves, under the names that points have.
+fn facts(folders: &[RunFolder], names: &[String]) -> anyhow::Result<Vec<RunFacts>> {
+    let fact = |(folder, name): (&RunFolder, &String)| {
+        let mut record = folder.record().clone();
+        record.id.clone_from(name);
+        Ok(RunFacts { record, done: folder.done()? })
+    };
+    folders.iter().zip(names).map(fact).collect()
+}
+
+/// How it was made.
+fn made(sweep: &Sweep, layout: &Layout, points: &Path, law: &Path) -> anyhow::Result<Vec<Fact>> {
+    let hash = |path: &Path| -> anyhow::Result<String> {
+        let bytes = disk::read(path, u64::MAX)?;
+        Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    };
+    let seeds: Vec<String> = sweep.seeds.iter().map(ToString::to_string).collect();
+    let text = match &sweep.corpus.grammar {
+        Some(grammar) => format!("a small language of known entropy, seed {}", grammar.seed),
+        None => {
+            let names: Vec<String> = sweep
+                .corpus
+                .inputs
+                .iter()
+                .map(|path| {
+                    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+                })
+                .collect();
+            names.join(", ")
+        }
+    };
+    let file = |name: &str, hash: String| Fact { name: format!("{name}, SHA-256"), value: hash };
+    Ok(vec![
+        Fact { name: "made by".into(), value: format!("regrow {}", crate::cli::VERSION) },
+        Fact { name: "text".into(), value: text },
+        Fact { name: "seeds".into(), value: seeds.join(", ") },
+        file("recipe.toml", hash(&layout.path("recipe.toml"))?),
+        file("points.csv", hash(points)?),
+        file("law.json", hash(law)?),
+    ])
+}

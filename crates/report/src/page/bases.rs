@@ -1,0 +1,83 @@
+//! The models before pruning: whether they had come to rest, and what the same tokens do without pruning.
+
+use law::GroupLaw;
+use maud::{Markup, html};
+
+use super::{Input, RunFacts};
+use crate::number::{count, nats, plain};
+use crate::table::{Align, Column, Table};
+use crate::text::shown;
+
+/// Every base with its control; nothing where no base is known.
+pub(super) fn section(input: &Input<'_>, groups: &[&GroupLaw]) -> Markup {
+    if input.bases.is_empty() {
+        return html! {};
+    }
+    let gain = groups.iter().find_map(|group| group.decisions.first()).map(|plan| plan.doubling_gain);
+    let learning = |base: &&RunFacts| {
+        let control = control(input, base).and_then(|run| run.done.as_ref()?.last_doubling);
+        control.zip(gain).is_some_and(|(control, gain)| control.0 >= gain)
+    };
+    let learning: Vec<&RunFacts> = input.bases.iter().filter(learning).collect();
+    html! {
+        section {
+            h2 { "The models before pruning" }
+            p {
+                "A base that was still learning when it was pruned goes on learning while it heals. What it gained over the last quarter of "
+                "its own training says how near to rest it was; what the unpruned control gains over its last doubling is the part of a "
+                "healing that pruning has nothing to do with."
+            }
+            @if let (Some(gain), false) = (gain, learning.is_empty()) {
+                div.doubt {
+                    p { strong { "Part of “enough” is plain training" } }
+                    p {
+                        "Unpruned, "
+                        @for (i, base) in learning.iter().enumerate() {
+                            @if i > 0 { ", " } code { (shown(&base.record.id)) }
+                        }
+                        " still gained more per doubling than the " (plain(gain)) " nats that the rule asks for. There the answer tells "
+                        "after how many tokens training on pays less than that, pruned or not; healing alone takes fewer. A loss below "
+                        "that of the unpruned model is the same training, not a gift of pruning."
+                    }
+                }
+            }
+            (table(input))
+        }
+    }
+}
+
+/// The unpruned run of a base.
+fn control<'a>(input: &Input<'a>, base: &RunFacts) -> Option<&'a RunFacts> {
+    input.runs.iter().find(|run| run.record.method == "none" && run.record.base == base.record.id)
+}
+
+fn table(input: &Input<'_>) -> Markup {
+    let columns = [
+        Column::new("base", Align::Left),
+        Column::new("size", Align::Right).unit("parameters"),
+        Column::new("trained last", Align::Right).unit("tokens"),
+        Column::new("loss then", Align::Right).unit("nats per token"),
+        Column::new("last quarter gained", Align::Right).unit("nats per token"),
+        Column::new("control, trained on", Align::Right).unit("tokens"),
+        Column::new("loss then", Align::Right).unit("nats per token"),
+        Column::new("last doubling gained", Align::Right).unit("nats per token"),
+    ];
+    let mut table = Table::new("Bases, each with its unpruned control", columns);
+    for base in input.bases {
+        let done = base.done.as_ref();
+        let control = control(input, base).and_then(|run| run.done.as_ref());
+        let loss = |loss: Option<ledger::Nats>| html! { @if let Some(loss) = loss { (nats(loss.0)) } };
+        let tokens = |done: Option<&ledger::Done>| html! { @if let Some(done) = done { (count(done.tokens.0 as f64)) } };
+        table.push(vec![
+            html! { bdi { (shown(&base.record.id)) } },
+            count(base.record.n0.0 as f64),
+            tokens(done),
+            loss(done.map(|done| done.eval_loss)),
+            loss(done.and_then(|done| done.last_quarter)),
+            tokens(control),
+            loss(control.map(|done| done.eval_loss)),
+            loss(control.and_then(|done| done.last_doubling)),
+        ]);
+    }
+    table.markup()
+}
