@@ -76,11 +76,16 @@ pub(crate) fn run(
         put(path, bytes)?;
     }
     let program = std::env::current_exe().context("the program's own file cannot be found")?;
-    let executor = Local::new(program, layout.path("jobs"), threads)?;
+    let executor = || Local::new(program.clone(), layout.path("jobs"), threads);
     let stop = listen_to_signals()?;
-    let Some(states) = work(sweep, &layout, &plan, &executor, &stop, output)? else {
-        return Ok(Outcome::Interrupted);
-    };
+    // The text first, and alone: whether it lasts is known before anything is trained on it.
+    let text = plan.only(&Kind::Corpus);
+    let Some(states) = work(&text, &executor()?, &stop, output)? else { return Ok(Outcome::Interrupted) };
+    if let Some((job, why)) = left_out(&text, &states).first() {
+        bail!("`{job}` failed: {why}");
+    }
+    long_enough(sweep, &layout, &plan)?;
+    let Some(states) = work(&plan, &executor()?, &stop, output)? else { return Ok(Outcome::Interrupted) };
     let left_out = left_out(&plan, &states);
     enough(&plan, &states, &left_out)?;
     let runs = done(&plan, &states, |kind| matches!(kind, Kind::Run { .. }));
@@ -136,8 +141,6 @@ fn jobs(plan: &Plan) -> Vec<crate::executor::Job> {
 
 /// Runs the jobs until all have ended; nothing when a signal came first.
 fn work(
-    sweep: &Sweep,
-    layout: &Layout,
     plan: &Plan,
     executor: &dyn Executor,
     stop: &AtomicBool,
@@ -145,17 +148,9 @@ fn work(
 ) -> anyhow::Result<Option<Vec<JobState>>> {
     let ids: Vec<JobId> = executor.submit(&jobs(plan))?;
     let mut watch = Watch::new(plan, output);
-    let mut checked = false;
     loop {
         let states = executor.status(&ids)?;
         watch.at(&states);
-        if !checked && is_done(plan, &states, &Kind::Corpus) {
-            checked = true;
-            if let Err(error) = long_enough(sweep, layout, plan) {
-                executor.cancel(&ids)?;
-                return Err(error);
-            }
-        }
         if states.iter().all(JobState::has_ended) {
             watch.sum_up();
             return Ok(Some(states));
@@ -166,11 +161,6 @@ fn work(
         }
         std::thread::sleep(PAUSE);
     }
-}
-
-fn is_done(plan: &Plan, states: &[JobState], kind: &Kind) -> bool {
-    let mut each = plan.jobs.iter().zip(states);
-    each.all(|(planned, state)| planned.kind != *kind || *state == JobState::Done)
 }
 
 /// Makes sure before anything is trained that the text lasts: what a model reads twice teaches it less, and a curve

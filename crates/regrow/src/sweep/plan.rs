@@ -27,7 +27,7 @@ pub(crate) struct Plan {
 }
 
 /// A job, and what the sweep knows about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Planned {
     pub(crate) job: Job,
     pub(crate) kind: Kind,
@@ -44,6 +44,14 @@ pub(crate) enum Kind {
     Cut,
     /// A run whose points are fitted or, for a control, shown.
     Run { tokens: u64, parameters: u64, group: Option<(String, String)> },
+}
+
+impl Plan {
+    /// The jobs of one kind.
+    pub(crate) fn only(&self, kind: &Kind) -> Self {
+        let jobs = self.jobs.iter().filter(|planned| planned.kind == *kind).cloned().collect();
+        Self { jobs, files: Vec::new() }
+    }
 }
 
 impl Kind {
