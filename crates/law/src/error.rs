@@ -78,6 +78,14 @@ pub enum Error {
         /// The nearest name.
         nearest: &'static str,
     },
+    /// No loss of this name.
+    #[error(
+        "the loss is `{found}`, expected `least-squares`, `huber:DELTA` or `log-huber:DELTA` with DELTA from 1e-9 to 1e6"
+    )]
+    UnknownLoss {
+        /// The text.
+        found: String,
+    },
     /// A group with fewer points than its smallest form has constants.
     #[error("group `{group}` has {points} points, `{form}` has {constants} constants")]
     TooFewPoints {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ledger::Estimate;
 
-use crate::fit::{Fit, Problem, fit_form, refit};
+use crate::fit::{Fit, Loss, Problem, fit_with, refit};
 use crate::form::{self, Form, Role};
 use crate::identify::{Identifiability, Levels, WIDEST_EXPONENT, WIDEST_FACTOR, ZERO, fuller};
 use crate::law::{Convergence, GroupLaw, Law, Profile, Replicate, Units};
@@ -23,6 +23,8 @@ pub struct Settings {
     pub form: String,
     /// How many starts the search makes.
     pub starts: usize,
+    /// What the fit makes small.
+    pub loss: Loss,
     /// Units of the constants.
     pub units: Units,
     /// The probability that intervals are made for.
@@ -42,6 +44,7 @@ impl Default for Settings {
         Self {
             form: "p2".to_owned(),
             starts: 64,
+            loss: Loss::LeastSquares,
             units: Units::Billions,
             level: 0.9,
             intervals: Intervals::Jackknife,
@@ -85,7 +88,7 @@ pub fn fit(table: &Table, settings: &Settings) -> Result<Law> {
 fn fit_group(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Result<GroupLaw> {
     let runs: Vec<&Run> = group.runs.iter().collect();
     let levels = Levels::of(&runs, &group.method);
-    let fit = fit_largest(group, &runs, asked, levels, settings.starts)?;
+    let fit = fit_largest(group, &runs, asked, levels, settings)?;
     let noise = Noise::of(&fit, &runs);
     let units = settings.units.scale();
     let refits =
@@ -143,7 +146,7 @@ fn fit_largest(
     runs: &[&Run],
     asked: &'static dyn Form,
     levels: Levels,
-    starts: usize,
+    settings: &Settings,
 ) -> Result<Fit> {
     let points: usize = runs.iter().map(|run| run.points.len()).sum();
     let first = if asked.name() == "p2" { levels.form() } else { asked };
@@ -151,7 +154,7 @@ fn fit_largest(
         if points < form.parameters().len() {
             continue;
         }
-        let fit = fit_form(form, runs, starts);
+        let fit = fit_with(form, runs, settings.starts, settings.loss);
         if !fit.objective.is_finite() || fit.constants(&crate::Scale::COUNTS).iter().any(|x| !x.is_finite()) {
             let group = format!("{} {}", group.series, group.method);
             return Err(Error::NoFit { group, form: form.name() });
@@ -204,7 +207,7 @@ fn profile(fit: &Fit, runs: &[&Run], level: f64) -> Result<Vec<Fit>> {
     }
     let alphas: &[f64] = if open("floor_slope") { &ALPHAS } else { &[f64::NAN] };
     let betas: &[f64] = if open("token_slope") { &BETAS } else { &[f64::NAN] };
-    let problem = Problem::in_gauge(full, runs, fit.scale);
+    let problem = Problem::in_gauge(full, runs, fit.scale).with_loss(fit.loss);
     let degrees = fit.points.saturating_sub(fit.parameters.len()).max(1);
     let allowed = 1.0 + student::two_sided(level, degrees).powi(2) / degrees as f64;
     let mut kept = Vec::new();

@@ -14,7 +14,7 @@ use crate::form::{Form, Parameter, Role};
 pub(crate) struct Optimum {
     /// In the problem's gauge.
     pub(crate) parameters: Vec<f64>,
-    /// Weighted sum of squared residuals.
+    /// What the problem's loss sums up to.
     pub(crate) objective: f64,
     /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact optimum.
     pub(crate) gradient: f64,
@@ -99,7 +99,7 @@ impl Space {
         Self { linear, exponents, sums: exponents.iter().enumerate().filter_map(sum).collect() }
     }
 
-    fn enter(&self, exponents: &[f64]) -> Vec<f64> {
+    pub(super) fn enter(&self, exponents: &[f64]) -> Vec<f64> {
         let mut at = exponents.to_vec();
         self.sums.iter().for_each(|&(a, b)| at[a] += exponents[b]);
         at
@@ -112,7 +112,7 @@ impl Space {
     }
 
     /// The box around a point: a gap at 0 is not crossed.
-    fn bounds(&self, i: usize, at: f64) -> (f64, f64) {
+    pub(super) fn bounds(&self, i: usize, at: f64) -> (f64, f64) {
         let Parameter { min, max, gap, .. } = self.exponents[i];
         match gap > 0.0 {
             true if at >= 0.0 => (gap, max),
@@ -148,13 +148,22 @@ impl Space {
     }
 
     /// Derivatives by exponent become derivatives by coordinate.
-    fn turn(&self, mut factor: Factor) -> Factor {
+    pub(super) fn turn(&self, mut factor: Factor) -> Factor {
         for &(a, b) in &self.sums {
             for row in &mut factor.rows {
                 row[self.linear + b] -= row[self.linear + a];
             }
         }
         factor
+    }
+}
+
+impl Space {
+    /// The same of a gradient by every constant.
+    pub(super) fn turn_gradient(&self, gradient: &mut [f64]) {
+        for &(a, b) in &self.sums {
+            gradient[self.linear + b] -= gradient[self.linear + a];
+        }
     }
 }
 

@@ -1,12 +1,16 @@
 //! Fitting: many starts on per-run sums, a polish on all points.
 //!
-//! The objective is the sum of squared residuals, not their mean: a mean makes an optimiser stop early
-//! (Besiroglu et al. 2024, of Hoffmann et al.).
+//! The objective is a sum over points, not their mean: a mean makes an optimiser stop early
+//! (Besiroglu et al. 2024, of Hoffmann et al.). Huber losses go on from the least-squares optima, over all constants.
 
 mod descent;
+mod loss;
 mod problem;
+mod robust;
 mod starts;
 mod triangle;
+
+pub use loss::Loss;
 
 pub(crate) use descent::{Optimum, Patience, Space, descend};
 pub(crate) use problem::{Detail, Problem};
@@ -25,7 +29,9 @@ pub struct Fit {
     pub parameters: Vec<f64>,
     /// The gauge of the fit, in parameters and tokens.
     pub scale: Scale,
-    /// Weighted sum of squared residuals, nats squared.
+    /// What was made small.
+    pub loss: Loss,
+    /// What the loss sums up to; for least squares, in nats squared.
     pub objective: f64,
     /// Points fitted.
     pub points: usize,
@@ -74,22 +80,46 @@ impl Fit {
 /// # Ok::<(), law::Error>(())
 /// ```
 pub fn fit_form(form: &'static dyn Form, runs: &[&Run], starts: usize) -> Fit {
-    let problem = Problem::new(form, runs);
-    let found = search(&problem, starts);
-    let polished = parallel::map(&distinct(&found), |optimum| polish(&problem, optimum, &[]));
+    fit_with(form, runs, starts, Loss::LeastSquares)
+}
+
+/// Fits a form to runs from `starts` starts under any loss.
+pub fn fit_with(form: &'static dyn Form, runs: &[&Run], starts: usize, loss: Loss) -> Fit {
+    let problem = Problem::new(form, runs).with_loss(loss);
+    fit_problem(&problem, &starts::starts(form, starts))
+}
+
+/// Fits a form to runs from exponents that are given, by least squares; they hold for variables in the form's own
+/// units, or divided by their geometric means where it has none.
+pub fn fit_from(form: &'static dyn Form, runs: &[&Run], starts: &[Vec<f64>]) -> Fit {
+    fit_problem(&Problem::new(form, runs), starts)
+}
+
+fn fit_problem(problem: &Problem, starts: &[Vec<f64>]) -> Fit {
+    let found = search(problem, starts);
+    let ends = distinct(&found);
+    let polished = parallel::map(&ends, |optimum| polish(problem, optimum, &[]));
     let best = polished
         .iter()
         .min_by(|a, b| a.objective.total_cmp(&b.objective))
         .expect("there is at least one start")
         .clone();
-    let near = |optimum: &&Optimum| {
-        optimum.objective <= best.objective * (1.0 + 1e-6) || nearly_exact(&problem, optimum.objective)
+    let near =
+        |objective: f64| objective <= best.objective * (1.0 + 1e-6) || nearly_exact(problem, objective);
+    let leads_there = |optimum: &&Optimum| match problem.loss {
+        Loss::LeastSquares => near(optimum.objective),
+        // A start counts for the optimum that its end was polished to.
+        Loss::Huber(_) | Loss::LogHuber(_) => {
+            let end = ends.iter().position(|end| same(end, optimum));
+            end.is_some_and(|end| near(polished[end].objective))
+        }
     };
-    let agreeing = found.iter().filter(near).count();
+    let agreeing = found.iter().filter(leads_there).count();
     Fit {
-        form,
-        singular_values: singular_values(&problem, &best.parameters),
+        form: problem.form,
+        singular_values: singular_values(problem, &best.parameters),
         scale: problem.scale,
+        loss: problem.loss,
         objective: best.objective,
         points: problem.points,
         gradient: best.gradient,
@@ -108,14 +138,16 @@ pub(crate) fn refit(problem: &Problem, near: &[f64], fixed: &[bool]) -> Optimum 
 
 fn polish(problem: &Problem, optimum: &Optimum, fixed: &[bool]) -> Optimum {
     let exponents = &optimum.parameters[problem.form.linear()..];
-    descend(problem, exponents, fixed, Detail::Points, Patience::POLISH)
+    let least_squares = descend(problem, exponents, fixed, Detail::Points, Patience::POLISH);
+    match problem.loss {
+        Loss::LeastSquares => least_squares,
+        Loss::Huber(_) | Loss::LogHuber(_) => robust::descend(problem, &least_squares.parameters, fixed),
+    }
 }
 
 /// The ends of all starts, in the order of the starts.
-fn search(problem: &Problem, count: usize) -> Vec<Optimum> {
-    parallel::map(&starts::starts(problem.form, count), |start| {
-        descend(problem, start, &[], Detail::Sums, Patience::SEARCH)
-    })
+fn search(problem: &Problem, starts: &[Vec<f64>]) -> Vec<Optimum> {
+    parallel::map(starts, |start| descend(problem, start, &[], Detail::Sums, Patience::SEARCH))
 }
 
 /// The best few ends that differ: equal ends are polished once.
@@ -125,15 +157,16 @@ fn distinct(found: &[Optimum]) -> Vec<Optimum> {
     order.sort_by(|a, b| a.objective.total_cmp(&b.objective));
     let mut kept: Vec<Optimum> = Vec::new();
     for optimum in order {
-        let same = |other: &Optimum| {
-            let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-3 * (1.0 + a.abs());
-            other.parameters.iter().zip(&optimum.parameters).all(close)
-        };
-        if kept.len() < POLISHED && !kept.iter().any(same) {
+        if kept.len() < POLISHED && !kept.iter().any(|other| same(other, optimum)) {
             kept.push(optimum.clone());
         }
     }
     kept
+}
+
+/// Whether two ends of a search are one.
+fn same(a: &Optimum, b: &Optimum) -> bool {
+    a.parameters.iter().zip(&b.parameters).all(|(a, b)| (a - b).abs() <= 1e-3 * (1.0 + a.abs()))
 }
 
 /// Sums reach about half the digits that points do: below this an end counts as exact.

@@ -1,5 +1,6 @@
 //! One form and one group of runs, in the gauge in which both are well conditioned.
 
+use super::loss::{Loss, Part};
 use super::triangle::{COLUMNS, Factor, Triangle};
 use crate::form::Form;
 use crate::row::{Row, Scale};
@@ -10,6 +11,7 @@ use crate::table::Run;
 pub(crate) struct Problem {
     pub(crate) form: &'static dyn Form,
     pub(crate) scale: Scale,
+    pub(crate) loss: Loss,
     runs: Vec<RunRows>,
     pub(crate) points: usize,
     /// Residuals smaller than this, together, are rounding.
@@ -75,7 +77,29 @@ impl Problem {
                 RunRows { points: observations.collect(), row: run.row(scale.tokens).divided_by(&scale) }
             })
             .collect();
-        Self { form, scale, runs, points, rounding: rounding * (4.0 * f64::EPSILON).powi(2) }
+        let loss = Loss::LeastSquares;
+        Self { form, scale, loss, runs, points, rounding: rounding * (4.0 * f64::EPSILON).powi(2) }
+    }
+
+    pub(crate) fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// Calls `f` with the derivative by every constant of minus the residual, the point's part of the loss, its
+    /// residual and its weight.
+    pub(super) fn each_part(&self, parameters: &[f64], mut f: impl FnMut(&[f64], Part, f64, f64)) {
+        let count = parameters.len();
+        let mut gradient = [0.0; COLUMNS];
+        for run in &self.runs {
+            for point in &run.points {
+                let row = Row { tokens: point.tokens, ln_tokens: point.ln_tokens, ..run.row };
+                let predicted = self.form.value(parameters, &row);
+                let (residual, slope) = self.loss.residual(point.target + self.form.offset(&row), predicted);
+                self.form.gradient(parameters, &row, &mut gradient[..count]);
+                gradient[..count].iter_mut().for_each(|x| *x *= slope);
+                f(&gradient[..count], self.loss.part(residual), residual, point.root_weight.powi(2));
+            }
+        }
     }
 
     /// Whether a sum of squares is nothing but rounding.

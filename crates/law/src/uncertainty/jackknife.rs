@@ -36,7 +36,7 @@ fn leave_out(
         if Levels::of(&rest, method).form().name() != needed.name() || points < fit.parameters.len() {
             return None;
         }
-        let problem = Problem::in_gauge(fit.form, &rest, fit.scale);
+        let problem = Problem::in_gauge(fit.form, &rest, fit.scale).with_loss(fit.loss);
         let parameters = refit(&problem, &fit.parameters, &[]).parameters;
         Some(Refit { left_out: left_out((*name).to_owned()), parameters })
     });

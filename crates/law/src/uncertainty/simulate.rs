@@ -18,7 +18,8 @@ pub(super) fn refits(fit: &Fit, runs: &[&Run], noise: &Noise, count: usize, seed
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(number as u64);
         let drawn: Vec<Run> = runs.iter().map(|run| draw(fit, run, noise, &mut random)).collect();
-        let problem = Problem::in_gauge(fit.form, &drawn.iter().collect::<Vec<_>>(), fit.scale);
+        let problem =
+            Problem::in_gauge(fit.form, &drawn.iter().collect::<Vec<_>>(), fit.scale).with_loss(fit.loss);
         let parameters = refit(&problem, &fit.parameters, &[]).parameters;
         Refit { left_out: LeftOut::Simulation(number), parameters }
     })

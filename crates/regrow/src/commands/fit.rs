@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use law::fit::Loss;
 use law::uncertainty::Intervals;
 use law::{GroupLaw, Metrics, Settings, TableRow, Units};
 
@@ -32,6 +33,9 @@ pub struct Arguments {
     /// The formula; `p2` gives way to a reduced form where the data are too few
     #[arg(long, default_value = "p2")]
     form: String,
+    /// What the fit makes small: `least-squares`, `huber:DELTA` in nats, or `log-huber:DELTA` of logarithms
+    #[arg(long, value_name = "LOSS", default_value_t = Loss::LeastSquares)]
+    loss: Loss,
     /// Units of the constants
     #[arg(long, value_enum, default_value_t = UnitsFlag::Billions)]
     units: UnitsFlag,
@@ -84,6 +88,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let settings = Settings {
         form: arguments.form.clone(),
         starts: arguments.starts as usize,
+        loss: arguments.loss,
         units: match arguments.units {
             UnitsFlag::Billions => Units::Billions,
             UnitsFlag::Counts => Units::Counts,

@@ -1,0 +1,104 @@
+//! What a fit makes small: the sum, never the mean, over all points.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Error, Result};
+
+/// The objective of a fit.
+///
+/// Huber's function of a residual `r` is `r^2 / 2` up to `delta` and `delta (|r| - delta / 2)` beyond.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Loss {
+    /// Sum of weight x squared residual.
+    #[default]
+    LeastSquares,
+    /// Sum of weight x Huber's function of the residual, with this delta in nats.
+    Huber(f64),
+    /// The same of the difference of logarithms, as Hoffmann et al. 2022 fitted theirs.
+    LogHuber(f64),
+}
+
+/// Of one point: its part of the objective, and that part's derivative by the residual, over the residual.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    pub(super) value: f64,
+    pub(super) weight: f64,
+}
+
+impl Loss {
+    /// A residual and how it follows the prediction; not finite where a logarithm has no value.
+    pub(super) fn residual(self, measured: f64, predicted: f64) -> (f64, f64) {
+        match self {
+            Self::LeastSquares | Self::Huber(_) => (measured - predicted, 1.0),
+            Self::LogHuber(_) => (measured.ln() - predicted.ln(), predicted.recip()),
+        }
+    }
+
+    pub(super) fn part(self, residual: f64) -> Part {
+        match self {
+            Self::LeastSquares => Part { value: residual * residual, weight: 2.0 },
+            Self::Huber(delta) | Self::LogHuber(delta) => {
+                let size = residual.abs();
+                if size <= delta {
+                    Part { value: 0.5 * residual * residual, weight: 1.0 }
+                } else {
+                    Part { value: delta * (size - 0.5 * delta), weight: delta / size }
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LeastSquares => f.write_str("least-squares"),
+            Self::Huber(delta) => write!(f, "huber:{delta}"),
+            Self::LogHuber(delta) => write!(f, "log-huber:{delta}"),
+        }
+    }
+}
+
+impl FromStr for Loss {
+    type Err = Error;
+
+    /// ```
+    /// use law::fit::Loss;
+    /// assert_eq!("log-huber:1e-3".parse::<Loss>()?, Loss::LogHuber(0.001));
+    /// let error = "huber:0".parse::<Loss>().unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "the loss is `huber:0`, expected `least-squares`, `huber:DELTA` or `log-huber:DELTA` with DELTA from 1e-9 to 1e6"
+    /// );
+    /// # Ok::<(), law::Error>(())
+    /// ```
+    fn from_str(text: &str) -> Result<Self> {
+        let unknown = || Error::UnknownLoss { found: text.chars().take(40).collect() };
+        let (name, delta) = text.split_once(':').unwrap_or((text, ""));
+        let delta = || delta.parse().ok().filter(|delta| (1e-9..=1e6).contains(delta)).ok_or_else(unknown);
+        match name {
+            "least-squares" if name == text => Ok(Self::LeastSquares),
+            "huber" => Ok(Self::Huber(delta()?)),
+            "log-huber" => Ok(Self::LogHuber(delta()?)),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_read_as_it_is_written() {
+        for loss in [Loss::LeastSquares, Loss::Huber(0.01), Loss::LogHuber(1e-3)] {
+            assert_eq!(loss.to_string().parse(), Ok(loss));
+        }
+        for wrong in
+            ["", "huber", "huber:", "huber:-1", "huber:nan", "huber:inf", "least-squares:1", "cauchy:1"]
+        {
+            assert!(wrong.parse::<Loss>().is_err(), "{wrong}");
+        }
+    }
+}
