@@ -128,6 +128,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "intervals",
             "json",
             "level",
+            "loss",
             "min-gain",
             "out",
             "seed",
