@@ -95,6 +95,6 @@ pub enum Command {
     Fit(fit::Arguments),
     /// Say what loss a law expects
     Predict(predict::Arguments),
-    /// Say how many tokens are enough by a law
-    Plan(plan::Arguments),
+    /// Say how many tokens are enough, what they cost, and which model to prune how far
+    Plan(Box<plan::Arguments>),
 }

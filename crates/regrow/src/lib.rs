@@ -23,6 +23,7 @@ mod lineage;
 mod loaded;
 mod number;
 mod output;
+mod place;
 mod progress;
 pub mod quickstart;
 mod recipe;

@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod candidates;
 mod curve_file;
 mod error;
 mod files;
@@ -30,6 +31,7 @@ mod summary;
 mod trainer_state;
 mod writer;
 
+pub use candidates::{CandidateRow, read_candidates};
 pub use disk::Existing;
 pub use error::{Error, Result};
 pub use folder::RunFolder;

@@ -3,19 +3,23 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use law::{Law, Place, Prediction};
+use law::{Place, Prediction};
 use serde::Serialize;
 
 use crate::count::Count;
 use crate::law_file;
 use crate::number::{ends, nats, percent};
 use crate::output::{Exit, Output};
+use crate::place::PlaceFlags;
 use crate::table::Table;
 
 const EXAMPLES: &str = "\
 Examples:
   The loss of an 8B model, a quarter of it removed, after a billion tokens:
     regrow predict law.json --n0 8.03e9 --rate 0.25 --loss0 2.05 --tokens 1e9
+
+  A public model by its name, from which its parameters follow:
+    regrow predict law.json --model qwen2.5-7b --rate 0.25 --loss0 1.95 --tokens 1B
 
   From a law of several series and methods, as JSON:
     regrow predict law.json --series llama3 --method depth-list --n0 8.03B --rate 0.25 --loss0 2.05 --tokens 1B --json
@@ -36,36 +40,6 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// Which pruned model a law is asked about.
-#[derive(Debug, Args)]
-pub(crate) struct PlaceFlags {
-    /// Parameters before pruning
-    #[arg(long, value_name = "N")]
-    n0: Count,
-    /// Pruning rate
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
-    rate: f64,
-    /// Held-out loss before pruning, nats per token
-    #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
-    loss0: f64,
-    /// The model series, where the law holds several
-    #[arg(long)]
-    pub(crate) series: Option<String>,
-    /// The pruning method, where the law holds several
-    #[arg(long)]
-    pub(crate) method: Option<String>,
-}
-
-impl PlaceFlags {
-    pub(crate) fn place(&self) -> anyhow::Result<Place> {
-        Ok(Place::new(self.n0.0 as f64, self.rate, self.loss0)?)
-    }
-
-    pub(crate) fn group<'a>(&self, law: &'a Law) -> anyhow::Result<&'a law::GroupLaw> {
-        Ok(law.group(self.series.as_deref(), self.method.as_deref())?)
-    }
 }
 
 /// What `--json` prints.

@@ -95,7 +95,7 @@ fn a_law_is_fitted_asked_and_planned_with() {
     let enough = (share * (1.0 - 0.5_f64.sqrt()) / 0.01).powi(2) * 1e9;
     let ran = bench.ask("plan", "3.1B", &["--json", "--target-loss", "1.9"]);
     assert_eq!(ran.code, 0, "{} {}", ran.stdout, ran.stderr);
-    let plan = ran.json();
+    let plan = ran.json()["decisions"][0].clone();
     let found = plan["enough"]["value"].as_f64().unwrap();
     assert!((found / enough - 1.0).abs() < 1e-2, "{found} {enough}");
     assert_eq!(codes(&plan["for_target"]), ["below-floor"]);
@@ -113,7 +113,7 @@ fn two_sizes_give_no_number_for_a_third() {
     let ran = bench.ask("predict", "3.1e9", &["--tokens", "5e8"]);
     assert!(ran.code == 3 && ran.stdout.contains("there is a range, no number"), "{}", ran.stdout);
     let ran = bench.ask("plan", "3.1e9", &["--json"]);
-    let answer = ran.json();
+    let answer = ran.json()["decisions"][0].clone();
     assert!(ran.code == 3 && answer["enough"].get("value").is_none(), "{answer}");
     assert!(codes(&answer["enough"]).contains(&"levels-too-few"), "{answer}");
 }
@@ -197,4 +197,148 @@ fn what_is_no_law_is_refused() {
     let ran = regrow(&["plan", arg(&law), "--n0", "1e9", "--rate", "0", "--loss0", "2"]);
     assert!(ran.code == 1 && ran.stderr.contains("`rate` is 0, expected above 0"), "{}", ran.stderr);
     done(&["plan", "--help"]);
+}
+
+#[test]
+fn what_tokens_cost_follows_from_the_model_and_the_machine() {
+    let bench = Bench::new(&points(&[0.5, 1.2, 3.1, 7.6]));
+    assert_eq!(bench.fit(&[]).code, 0);
+    let law = bench.law();
+    let place = ["plan", arg(&law), "--model", "qwen2.5-7b", "--rate", "0.25", "--loss0", "2.2"];
+    let machine = ["--device-peak", "989T", "--utilisation", "0.5", "--gpu-hour-price", "2"];
+    let ran = regrow(&[&place[..], &machine, &["--json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let plan = ran.json()["decisions"][0].clone();
+    // Untied: its input embedding of 152,064 by 3,584 is looked up, not multiplied.
+    let multiplied = 7_615_616_512.0 * 0.75 - 152_064.0 * 3_584.0;
+    let number = |value: &Value| value.as_f64().unwrap();
+    let tokens = number(&plan["enough"]["value"]);
+    let cost = &plan["enough"]["cost"];
+    let flops = 6.0 * multiplied * tokens;
+    let hours = flops / (989e12 * 0.5) / 3600.0;
+    for (found, expected) in [("flops", flops), ("gpu_hours", hours), ("usd", 2.0 * hours)] {
+        let found = number(&cost[found]["value"]);
+        assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
+    }
+    let shown = regrow(&[&place[..], &machine].concat()).stdout;
+    assert!(shown.contains("GPU-hours") && shown.contains("US dollars"), "{shown}");
+
+    let budget = format!("{}gpu-hours", hours / 4.0);
+    let ran = regrow(&[&place[..], &machine, &["--budget", &budget, "--json"]].concat());
+    let answer = ran.json();
+    let bought = &answer["decisions"][0]["for_budget"];
+    assert!((number(&bought["tokens"]) / tokens - 0.25).abs() < 1e-6, "{bought}");
+    let expected = loss(7.615616512, 0.25, tokens / 4e9);
+    assert!((number(&bought["loss"]) - expected).abs() < 1e-3, "{bought} {expected}");
+    assert_eq!(number(&answer["allocation"]["best"][0]["tokens"]), number(&bought["tokens"]));
+    for (flags, said) in [
+        (&["--budget", "5usd"][..], "needs the peak of the device and the price of a GPU-hour"),
+        (&["--budget", "5usd", "--device-peak", "1e15"], "needs the peak of the device and the price"),
+        (
+            &["--device-peak", "1e15", "--utilisation", "40"],
+            "`utilisation` is 40, expected above 0 and at most 1",
+        ),
+        (&["--device-peak", "0"], "`device-peak` is 0"),
+        (&["--budget", "1flop"], "`budget` is 1, expected enough"),
+    ] {
+        let ran = regrow(&[&place[..], flags].concat());
+        assert!(ran.code == 1 && ran.stderr.contains(said), "{flags:?}: {}", ran.stderr);
+    }
+    for flags in [&["--budget", "5eur"][..], &["--gpu-hour-price", "2"], &["--device-peak", "fast"]] {
+        assert_eq!(regrow(&[&place[..], flags].concat()).code, 2, "{flags:?}");
+    }
+}
+
+#[test]
+fn a_loss_before_pruning_is_never_guessed_and_a_model_is_known_by_name() {
+    let bench = Bench::new(&points(&[0.5, 1.2, 3.1, 7.6]));
+    assert_eq!(bench.fit(&[]).code, 0);
+    let law = bench.law();
+    for command in [&["predict", arg(&law), "--tokens", "1e9"][..], &["plan", arg(&law)]] {
+        let ran = regrow(&[command, &["--model", "qwen2.5-7b", "--rate", "0.25"]].concat());
+        assert!(ran.code == 2 && ran.stderr.contains("regrow eval MODEL"), "{}", ran.stderr);
+        let ran = regrow(&[command, &["--model", "qwen2.5-8b", "--rate", "0.25", "--loss0", "2"]].concat());
+        assert!(ran.code == 1 && ran.stderr.contains("qwen2.5-7b, "), "{}", ran.stderr);
+    }
+    let by = |flags: &[&str]| {
+        let rest = ["--rate", "0.25", "--loss0", "2.2", "--tokens", "1e9", "--json"];
+        regrow(&[&["predict", arg(&law)], flags, &rest].concat()).json()
+    };
+    assert_eq!(by(&["--model", "Qwen/Qwen2.5-7B"]), by(&["--n0", "7615616512"]));
+}
+
+#[test]
+fn a_share_is_won_back_from_what_was_measured() {
+    let bench = Bench::new(&points(&[0.5, 1.2, 3.1, 7.6]));
+    assert_eq!(bench.fit(&[]).code, 0);
+    let points = bench.points();
+    let recover =
+        |more: &[&str]| bench.ask("plan", "3.1e9", &[&["--recover", "60%", "--json"], more].concat());
+    let ran = recover(&[]);
+    assert!(ran.code == 2 && ran.stderr.contains("`--from-loss`"), "{}", ran.stderr);
+    // From the table: the loss of the run at 3.1B and rate 0.25 after 100M tokens.
+    let reference = loss(3.1, 0.25, 0.1);
+    let ran = recover(&["--from", "100M", "--measured", arg(&points)]);
+    let plan = ran.json()["decisions"][0].clone();
+    let target = plan["recovered_loss"].as_f64().unwrap();
+    assert!((target - (reference - 0.6 * (reference - 2.2))).abs() < 1e-9, "{target} {reference}");
+    let ran = recover(&["--from-loss", "3"]);
+    assert!((ran.json()["decisions"][0]["recovered_loss"].as_f64().unwrap() - 2.52).abs() < 1e-9);
+    for (flags, said) in [
+        (&["--measured", arg(&points)][..], "holds no loss right after pruning of s depth"),
+        (&["--from", "7M", "--measured", arg(&points)], "holds no loss after 7,000,000 tokens"),
+        (&["--from-loss", "2.1"], "there is nothing to recover"),
+    ] {
+        let ran = recover(flags);
+        assert!(ran.code == 1 && ran.stderr.contains(said), "{flags:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn candidates_of_a_table_are_ranked_by_what_they_become() {
+    let two = points(&[0.5, 1.2, 3.1, 7.6])
+        + &points(&[0.5, 1.2, 3.1, 7.6]).replace(HEAD, "").replace(",depth,", ",width,");
+    let bench = Bench::new(&two);
+    assert_eq!(bench.fit(&[]).code, 0);
+    let law = bench.law();
+    let table = law.with_file_name("candidates.csv");
+    fs::write(
+        &table,
+        "n0,loss0,method,rate\n3.1e9,2.2,depth,0.15\n3.1e9,2.2,width,0.35\n7.6e9,2.2,,0.25\n2e9,2.4,none,0\n",
+    )
+    .unwrap();
+    let plan = |more: &[&str]| regrow(&[&["plan", arg(&law), "--candidates", arg(&table)], more].concat());
+    let ran = plan(&["--max-tokens", "1e9", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let answer = ran.json();
+    let best = answer["allocation"]["best"].as_array().unwrap();
+    assert_eq!((best.len(), answer["decisions"].as_array().unwrap().len()), (4, 4));
+    let losses: Vec<f64> = best.iter().map(|offer| offer["loss"].as_f64().unwrap()).collect();
+    assert!(losses.windows(2).all(|pair| pair[0] <= pair[1]), "{losses:?}");
+    let front = answer["allocation"]["front"].as_array().unwrap();
+    assert!(front.iter().any(|offer| offer["method"] == "none" && offer["tokens"] == 0.0), "{front:?}");
+    let shown = plan(&["--max-params", "3e9"]).stdout;
+    assert!(shown.contains("lowest loss within the limits") && shown.contains("not offered: "), "{shown}");
+    // Every method and every measured rate, where neither is named.
+    let ran = regrow(&["plan", arg(&law), "--n0", "3.1e9", "--loss0", "2.2", "--json"]);
+    assert_eq!(ran.json()["decisions"].as_array().unwrap().len(), 6, "{}", ran.stderr);
+    let ran = regrow(&[
+        "predict",
+        arg(&law),
+        "--n0",
+        "3.1e9",
+        "--loss0",
+        "2.2",
+        "--rate",
+        "0.25",
+        "--tokens",
+        "1e9",
+    ]);
+    assert!(ran.code == 1 && ran.stderr.contains("`--series` and `--method`"), "{}", ran.stderr);
+    let ran = regrow(&["plan", arg(&law), "--n0", "3.1e9", "--loss0", "2.2", "--method", "witdh"]);
+    assert!(ran.code == 1 && ran.stderr.contains("the nearest is `width`"), "{}", ran.stderr);
+    let ran = regrow(&["plan", arg(&law), "--n0", "3.1e9,7.6e9", "--loss0", "2.2"]);
+    assert!(ran.code == 2 && ran.stderr.contains("one `--loss0` for each"), "{}", ran.stderr);
+    fs::write(&table, "n0\n1e9\n").unwrap();
+    assert!(plan(&[]).stderr.contains("no column `loss0`"));
 }
