@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pattern::Pattern;
 use crate::units::{Params, Rate, Tokens};
 use crate::width::{Part, Width};
 use crate::{finite, format};
@@ -32,6 +33,17 @@ pub enum Cut {
     },
     /// Channels, neurons and groups of heads go, as many in every layer.
     Width(Width),
+    /// Weights become zero, and every shape stays. Which ones follows from the base, the score and the calibration text.
+    Sparse {
+        /// Layers of the model.
+        layers: usize,
+        /// Where the zeros stand.
+        pattern: Pattern,
+        /// What decided, as in `wanda`.
+        score: String,
+        /// The linear layers of every layer that have zeros, as in `q_proj`.
+        linear: Vec<String>,
+    },
 }
 
 /// Deeper models do not exist; a file that claims more must not make us allocate for it.
@@ -114,6 +126,11 @@ pub enum CutError {
     },
     /// A cut in width that names no part.
     NoPart,
+    /// A sparse cut that names no linear layer, or one twice.
+    Linear {
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 /// What `cut.json` holds: the cut, what it was made from and what came of it.
@@ -134,7 +151,7 @@ pub struct CutRecord {
     pub series: String,
     /// Parameters before the cut.
     pub n0: Params,
-    /// Parameters after it.
+    /// Parameters after it that are neither removed nor made zero.
     pub parameters: Params,
     /// Parameters before the cut, embeddings aside.
     pub n0_without_embedding: Params,
@@ -157,8 +174,28 @@ pub struct CutRecord {
     /// layers one for each place where a run can begin.
     #[serde(default, with = "finite::list", skip_serializing_if = "Option::is_none")]
     pub scores: Option<Vec<f64>>,
+    /// Zeros that already stood in the weights that were to get zeros, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub already_zero: Option<Params>,
+    /// Where a score could not do what it does, and what was done instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Fallback>,
     /// The version of regrow that cut.
     pub regrow: String,
+}
+
+/// What was done where a score could not do what it does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fallback {
+    /// The weights that it was done to.
+    pub tensors: Vec<String>,
+    /// The damping that it took to factor the Hessian, as a share of its mean diagonal.
+    #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
+    pub damping: Option<f64>,
+    /// The score that was used instead, where no damping helped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<String>,
 }
 
 /// The calibration text of a cut.
@@ -179,13 +216,17 @@ pub struct Calibration {
 impl Cut {
     /// Whether the cut can be made: indices ascending, in range, at least one of everything kept.
     pub fn validate(&self) -> Result<(), CutError> {
-        let (layers, drop) = match self {
-            Self::Depth { layers, drop } => (*layers, drop),
-            Self::Width(width) => return width.validate(),
-        };
+        if let Self::Width(width) = self {
+            return width.validate();
+        }
+        let layers = self.layers();
         if layers > MOST_LAYERS {
             return Err(CutError::TooDeep { layers });
         }
+        if let Self::Sparse { score, linear, .. } = self {
+            return validate_sparse(score, linear);
+        }
+        let drop = self.dropped();
         if let Some(&layer) = drop.iter().find(|&&layer| layer >= layers) {
             return Err(CutError::OutOfRange { layer, layers });
         }
@@ -201,7 +242,9 @@ impl Cut {
     /// Layers before the cut.
     pub fn layers(&self) -> usize {
         match self {
-            Self::Depth { layers, .. } | Self::Width(Width { layers, .. }) => *layers,
+            Self::Depth { layers, .. } | Self::Width(Width { layers, .. }) | Self::Sparse { layers, .. } => {
+                *layers
+            }
         }
     }
 
@@ -214,14 +257,37 @@ impl Cut {
     pub fn dropped(&self) -> &[usize] {
         match self {
             Self::Depth { drop, .. } => drop,
-            Self::Width(_) => &[],
+            Self::Width(_) | Self::Sparse { .. } => &[],
         }
+    }
+}
+
+fn validate_sparse(score: &str, linear: &[String]) -> Result<(), CutError> {
+    let wrong = |reason: String| Err(CutError::Linear { reason });
+    let plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if let Some(word) = linear.iter().map(String::as_str).chain([score]).find(|word| !plain(word)) {
+        return wrong(format!("`{}` is no name of a linear layer or a score", word.escape_debug()));
+    }
+    if linear.is_empty() {
+        return wrong("no linear layer gets zeros, expected at least one".to_owned());
+    }
+    match linear.iter().enumerate().find(|(at, name)| linear[..*at].contains(name)) {
+        Some((_, name)) => wrong(format!("`{name}` stands twice among the linear layers")),
+        None => Ok(()),
     }
 }
 
 impl CutRecord {
     /// The format that this version writes and reads.
     pub const FORMAT: u32 = 1;
+
+    /// Parameters that the model has as it is stored, zeros among them.
+    pub fn stored(&self) -> Params {
+        match self.cut {
+            Cut::Sparse { .. } => self.n0,
+            Cut::Depth { .. } | Cut::Width(_) => self.parameters,
+        }
+    }
 }
 
 impl fmt::Display for CutError {
@@ -261,6 +327,7 @@ impl fmt::Display for CutError {
             Self::WholeStays { part } => {
                 write!(f, "all {part} are kept, expected some to go or the part to be left out")
             }
+            Self::Linear { reason } => f.write_str(reason),
             Self::NoPart => {
                 write!(f, "the cut names no part, expected one of `hidden`, `ffn` and `heads`")
             }
@@ -276,6 +343,7 @@ impl std::error::Error for CutError {}
 enum Written {
     Depth { layers: usize, drop: Vec<usize> },
     Width(Width),
+    Sparse { layers: usize, pattern: Pattern, score: String, linear: Vec<String> },
 }
 
 impl TryFrom<Written> for Cut {
@@ -285,6 +353,9 @@ impl TryFrom<Written> for Cut {
         let cut = match written {
             Written::Depth { layers, drop } => Self::Depth { layers, drop },
             Written::Width(width) => Self::Width(width),
+            Written::Sparse { layers, pattern, score, linear } => {
+                Self::Sparse { layers, pattern, score, linear }
+            }
         };
         cut.validate()?;
         Ok(cut)
@@ -319,6 +390,8 @@ mod tests {
             calibration: None,
             options: BTreeMap::new(),
             scores: None,
+            already_zero: None,
+            fallbacks: Vec::new(),
             regrow: "0.1.0".into(),
         }
     }
@@ -340,10 +413,19 @@ mod tests {
         let cut: Cut = serde_json::from_str(text).unwrap();
         assert_eq!(cut, depth(5, &[1, 3]));
         assert_eq!(serde_json::to_string(&cut).unwrap(), text);
+        let text =
+            r#"{"kind":"sparse","layers":5,"pattern":"2:4","score":"wanda","linear":["q_proj","down_proj"]}"#;
+        let cut: Cut = serde_json::from_str(text).unwrap();
+        assert_eq!((cut.layers(), cut.kept()), (5, vec![0, 1, 2, 3, 4]));
+        assert_eq!(serde_json::to_string(&cut).unwrap(), text);
         for wrong in [
             r#"{"kind":"depth","layers":5,"drop":[3,1]}"#,
             r#"{"kind":"depth","layers":18446744073709551615,"drop":[]}"#,
             r#"{"kind":"width","layers":5,"drop":[]}"#,
+            r#"{"kind":"sparse","layers":5,"pattern":"4:2","score":"wanda","linear":["q_proj"]}"#,
+            r#"{"kind":"sparse","layers":5,"pattern":"2:4","score":"wanda","linear":[]}"#,
+            r#"{"kind":"sparse","layers":5,"pattern":"2:4","score":"wanda","linear":["q_proj","q_proj"]}"#,
+            r#"{"kind":"sparse","layers":5,"pattern":"2:4","score":"../wanda","linear":["q_proj"]}"#,
             r#"{"kind":"depth","layers":5,"drop":[1],"keep":[]}"#,
         ] {
             assert!(serde_json::from_str::<Cut>(wrong).is_err(), "{wrong}");
@@ -385,7 +467,7 @@ mod tests {
     fn what_is_unknown_is_left_out_of_a_record() {
         let text = serde_json::to_string(&record()).unwrap();
         assert!(!text.contains("null"), "{text}");
-        for key in ["asked_rate", "calibration", "options", "scores"] {
+        for key in ["asked_rate", "calibration", "options", "scores", "already_zero", "fallbacks"] {
             assert!(!text.contains(key), "{text}");
         }
         assert_eq!(serde_json::from_str::<CutRecord>(&text).unwrap(), record());

@@ -125,7 +125,7 @@ mod tests {
             corpus: "a".into(),
             heldout: "b".into(),
             tokenizer: "c".into(),
-            start: Start::Weights { hash: "d".into() },
+            start: Start::Weights { hash: "d".into(), sparsity: None },
             seed: 7,
             provenance: Provenance {
                 regrow: "0.1.0".into(),

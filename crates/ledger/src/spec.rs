@@ -57,6 +57,9 @@ pub enum Start {
     Weights {
         /// SHA-256 of the weights.
         hash: String,
+        /// SHA-256 of the list of sparse tensors, whose zeros stay; none for a dense model.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sparsity: Option<String>,
     },
     /// Random weights, drawn from the seed.
     Random {
@@ -236,7 +239,8 @@ impl RunSpec {
 impl Start {
     fn text(&self) -> String {
         match self {
-            Self::Weights { hash } => format!("weights {hash}"),
+            Self::Weights { hash, sparsity: None } => format!("weights {hash}"),
+            Self::Weights { hash, sparsity: Some(sparsity) } => format!("weights {hash} sparse {sparsity}"),
             Self::Random { config_hash } => format!("random {config_hash}"),
         }
     }
@@ -289,7 +293,7 @@ mod tests {
             tokens: Tokens(1_000_000),
             seed: 7,
             precision: Precision::F32,
-            start: Start::Weights { hash: "dd".into() },
+            start: Start::Weights { hash: "dd".into(), sparsity: None },
             optimizer: AdamW {
                 learning_rate: 3e-4,
                 beta1: 0.9,

@@ -6,6 +6,7 @@ use crate::Result;
 use crate::backend::{Area, Backend, Heads, Rotation, View, ViewMut};
 use crate::batch::Batch;
 use crate::config::ModelConfig;
+use crate::family::Role;
 use crate::layout::{BlockAreas, Layout};
 use crate::rope::Rope;
 use crate::workspace::{Scratch, Slot, Workspace};
@@ -477,6 +478,21 @@ pub enum Inlet {
     FeedForward,
     /// Down reads what the neurons give, `[tokens, inner]`.
     Down,
+}
+
+impl Inlet {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Attention, Self::AttentionOutput, Self::FeedForward, Self::Down];
+
+    /// The linear layers that read it, in memory order.
+    pub fn roles(self) -> &'static [Role] {
+        match self {
+            Self::Attention => &[Role::Query, Role::Key, Role::Value],
+            Self::AttentionOutput => &[Role::AttentionOutput],
+            Self::FeedForward => &[Role::Gate, Role::Up],
+            Self::Down => &[Role::Down],
+        }
+    }
 }
 
 /// Looks at what linear layers read.

@@ -14,8 +14,10 @@ pub mod family;
 pub mod folder;
 pub mod layout;
 pub mod llama2c;
+pub mod mask;
 pub mod rope;
 pub mod safetensors;
+pub mod sparsity;
 pub mod weights;
 pub mod workspace;
 

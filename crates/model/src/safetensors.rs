@@ -52,6 +52,22 @@ impl Dtype {
         }
     }
 
+    /// Rounds numbers to what this type can hold, to the nearest, ties to even; the first that is finite but too large
+    /// is the error, by its index.
+    pub fn round(self, values: &mut [f32]) -> Result<(), usize> {
+        const PIECE: usize = 1 << 14;
+        if self == Self::F32 {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        for (piece, values) in values.chunks_mut(PIECE).enumerate() {
+            bytes.clear();
+            numbers::from_f32(self, values, &mut bytes).map_err(|at| piece * PIECE + at)?;
+            numbers::to_f32(self, &bytes, values);
+        }
+        Ok(())
+    }
+
     fn from_name(name: &str) -> Option<Self> {
         [Self::F32, Self::F16, Self::BF16].into_iter().find(|dtype| dtype.name() == name)
     }

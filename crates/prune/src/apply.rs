@@ -10,6 +10,7 @@ use model::config::{ModelConfig, RawConfig};
 use model::count::Count;
 use model::folder::{FolderWriter, ModelFolder};
 use model::safetensors::Planned;
+use model::sparsity::{self, Sparsity};
 
 use crate::card;
 use crate::error::{Error, Result};
@@ -59,32 +60,14 @@ pub fn apply(
     }
     progress(moves.len(), moves.len());
     writer.copy_companions(folder.path())?;
+    let sparse = still_sparse(folder, &moves)?;
+    if !sparse.tensors.is_empty() {
+        writer.add_file(sparsity::FILE, &sparse.to_json())?;
+    }
     writer.add_file(RECORD, &record_json(record))?;
     writer.add_file("README.md", card::card(folder, record).as_bytes())?;
     writer.commit()?;
     Ok(())
-}
-
-/// Makes a cut again from its record: the same bytes, if `folder` is the model that it was decided on.
-///
-/// # Errors
-/// [`Error::OtherBase`] where its weights have another hash; and those of [`apply`].
-pub fn replay(
-    folder: &ModelFolder,
-    record: &CutRecord,
-    out: &Path,
-    existing: Existing,
-    shard_limit: u64,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<()> {
-    check_target(folder, out, existing)?;
-    check_cut(folder, &record.cut)?;
-    let found = folder.weights_hash()?;
-    if found != record.base_hash {
-        let (path, expected) = (folder.path().to_path_buf(), record.base_hash.clone());
-        return Err(Error::OtherBase { path, found, expected });
-    }
-    apply(folder, record, out, existing, shard_limit, progress)
 }
 
 /// The record of a pruned model folder; none where it has no `cut.json`.
@@ -117,7 +100,7 @@ pub(crate) fn check_target(folder: &ModelFolder, out: &Path, existing: Existing)
 }
 
 /// Whether the cut is one for this model.
-fn check_cut(folder: &ModelFolder, cut: &Cut) -> Result<()> {
+pub(crate) fn check_cut(folder: &ModelFolder, cut: &Cut) -> Result<()> {
     cut.validate()?;
     let (found, expected, path) =
         (cut.layers(), folder.config().num_hidden_layers, || folder.path().to_path_buf());
@@ -139,6 +122,7 @@ fn check_cut(folder: &ModelFolder, cut: &Cut) -> Result<()> {
 fn smaller(folder: &ModelFolder, cut: &Cut) -> Result<(RawConfig, ModelConfig)> {
     let raw = match cut {
         Cut::Depth { .. } => folder.raw_config().with_layers(&cut.kept())?,
+        Cut::Sparse { .. } => folder.raw_config().clone(),
         Cut::Width(width) => {
             let config = Shape::of(folder.config()).after(width).apply(folder.config());
             folder.raw_config().with_width(&config)
@@ -148,7 +132,16 @@ fn smaller(folder: &ModelFolder, cut: &Cut) -> Result<(RawConfig, ModelConfig)> 
     Ok((raw, config))
 }
 
-fn record_json(record: &CutRecord) -> Vec<u8> {
+/// What of a sparse base is sparse still, under its new names: groups of input columns that all stayed.
+fn still_sparse(folder: &ModelFolder, moves: &[Move]) -> Result<Sparsity> {
+    let before = Sparsity::of(folder.path())?;
+    let same = moves.iter().filter(|step| step.from.columns() == step.to.columns());
+    let entry =
+        |step: &Move| before.tensors.get(&step.from.name).map(|&pattern| (step.to.name.clone(), pattern));
+    Ok(Sparsity { tensors: same.filter_map(entry).collect() })
+}
+
+pub(crate) fn record_json(record: &CutRecord) -> Vec<u8> {
     let mut text =
         serde_json::to_vec_pretty(record).expect("counts, names and finite numbers are always JSON");
     text.push(b'\n');

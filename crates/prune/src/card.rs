@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use ledger::{Cut, CutRecord, Params, Part, Rate};
+use ledger::{Cut, CutRecord, Fallback, Params, Part, Pattern, Rate};
 use model::folder::ModelFolder;
 
-use crate::methods::METHODS;
+use crate::methods::method;
 
 /// Longest card of a base that is read for its licence, in bytes.
 const CARD_LIMIT: u64 = 4 << 20;
@@ -24,7 +24,8 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
         card.write_fmt(text).expect("a string takes all text");
     };
     let base = plain(&record.base);
-    let (title, what) = gone(&record.cut);
+    let (title, what) = gone(record);
+    let sparse = matches!(record.cut, Cut::Sparse { .. });
     add(
         &mut card,
         format_args!(
@@ -40,8 +41,7 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
     if let Some(asked) = record.asked_rate {
         card += &row("asked rate", format!("{asked}"), "not asked".into());
     }
-    let summary = METHODS.iter().find(|method| method.name() == record.method);
-    let told = summary.map_or(String::new(), |method| match method.paper() {
+    let told = method(&record.method).map_or(String::new(), |method| match method.paper() {
         Some(paper) => format!(": {} ({paper})", method.summary()),
         None => format!(": {}", method.summary()),
     });
@@ -49,7 +49,7 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
     for (name, value) in &record.options {
         add(&mut card, format_args!("- {}: {}\n", plain(name), plain(value)));
     }
-    card += &stayed(&record.cut);
+    card += &stayed(record);
     if let Some(text) = &record.calibration {
         add(
             &mut card,
@@ -66,24 +66,30 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
         &mut card,
         format_args!(
             "- SHA-256 of the base's weights: `{}`\n\n\
-             Rates are shares of parameters removed, exact; a tied embedding counts once. `cut.json` holds all of this \
+             Rates are shares of parameters {gone}, exact; a tied embedding counts once. `cut.json` holds all of this \
              as data.\n\n\
-             ## Healing\n\n\
+             {note}## Healing\n\n\
              Pruning costs quality. Continue next-token training of the whole model on ordinary text \
              (post-training) until the held-out loss stops falling: `regrow train` does it and records the curve, \
              any trainer that loads Hugging Face folders can.\n\n\
              ## Terms\n\n\
              Those of the base model; its licence files, where it has any, stand beside this one.\n",
-            plain(&record.base_hash)
+            plain(&record.base_hash),
+            gone = if sparse { "made zero" } else { "removed" },
+            note = if sparse { SPARSE } else { "" },
         ),
     );
     card
 }
 
 /// What a cut leaves in a few words, and what went in a sentence's part.
-fn gone(cut: &Cut) -> (String, String) {
-    let layers = cut.layers();
-    match cut {
+fn gone(record: &CutRecord) -> (String, String) {
+    let layers = record.cut.layers();
+    match &record.cut {
+        Cut::Sparse { pattern, .. } => {
+            let gone = record.n0.0.saturating_sub(record.parameters.0);
+            (format!("{pattern} sparse"), format!("{gone} of its weights made zero"))
+        }
         Cut::Depth { drop, .. } => {
             let (kept, dropped) = (layers - drop.len(), drop.len());
             (format!("{kept} of {layers} layers"), format!("{dropped} of its {layers} layers removed"))
@@ -99,8 +105,20 @@ fn gone(cut: &Cut) -> (String, String) {
 }
 
 /// The lines that say what stayed.
-fn stayed(cut: &Cut) -> String {
+fn stayed(record: &CutRecord) -> String {
+    let cut = &record.cut;
     match cut {
+        Cut::Sparse { pattern, linear, .. } => {
+            let mut text = format!("- pattern: {pattern}");
+            if let Pattern::Groups { keep, of } = pattern {
+                text += &format!(": at most {keep} of every {of} consecutive input columns are not zero");
+            }
+            text += &format!("\n- linear layers of every block: {}\n", linear.join(", "));
+            if let Some(zeros) = record.already_zero {
+                text += &format!("- zeros that the base had in them already: {}\n", zeros.0);
+            }
+            text + &fallbacks(record)
+        }
         Cut::Depth { drop, .. } => format!(
             "- kept layers: {}\n- dropped layers: {} (counted from 0 in the base)\n",
             list(&cut.kept()),
@@ -115,6 +133,29 @@ fn stayed(cut: &Cut) -> String {
                 .collect()
         }
     }
+}
+
+/// What a reader must not expect of zeros.
+const SPARSE: &str = "## Zeros\n\n\
+    The weights are stored dense, zeros among them: the files are as large as the base's, and as stored the pattern \
+    promises no speed. `sparsity.json` names the sparse tensors; the mask of each is its stored zeros, and `regrow train` \
+    keeps them.\n\n";
+
+/// Where the score could not do what it does.
+fn fallbacks(record: &CutRecord) -> String {
+    let mut text = String::new();
+    for Fallback { tensors, damping, score } in &record.fallbacks {
+        let tensors: Vec<String> = tensors.iter().map(|name| format!("`{}`", plain(name))).collect();
+        let what = match (score, damping) {
+            (Some(score), _) => {
+                format!("pruned by `{}` instead: the Hessian cannot be factored", plain(score))
+            }
+            (None, Some(damping)) => format!("damped by {damping} of the Hessian's mean diagonal"),
+            (None, None) => continue,
+        };
+        text += &format!("- {}: {what}\n", tensors.join(", "));
+    }
+    text
 }
 
 fn front_matter(base: &Path, record: &CutRecord) -> String {

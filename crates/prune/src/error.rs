@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ledger::{CutError, Part, Rate};
+use ledger::{CutError, Part, Pattern, Rate};
 
 use crate::methods::{Select, Target};
 use crate::shapes::LegalRate;
@@ -43,7 +43,7 @@ pub enum Error {
     #[error("`{method}` got {found}, expected {expected}")]
     Target {
         /// The method.
-        method: &'static str,
+        method: String,
         /// What it got, `a rate`, `a list of layers` or `sizes`.
         found: &'static str,
         /// What it takes.
@@ -130,6 +130,50 @@ pub enum Error {
         hidden: usize,
     },
 
+    /// A list of linear layers that names none.
+    #[error("the list of linear layers to prune is empty, expected at least one")]
+    NoLinear,
+
+    /// No linear layer has this name.
+    #[error("unknown linear layer `{}`, expected {}", found.escape_debug(), linear_names())]
+    UnknownLinear {
+        /// The name.
+        found: String,
+    },
+
+    /// A width that is no multiple of a pattern's group.
+    #[error("`{tensor}` has {found} input columns, expected a multiple of {of} for {pattern}")]
+    Groups {
+        /// The tensor.
+        tensor: String,
+        /// Its columns.
+        found: usize,
+        /// Columns of a group.
+        of: u16,
+        /// The pattern.
+        pattern: Pattern,
+    },
+
+    /// A rate that takes more zeros than the chosen layers have room for.
+    #[error(
+        "rate {found} takes more zeros than the chosen layers have weights, expected below {most:.4}, all of them"
+    )]
+    TooManyZeros {
+        /// The rate asked for.
+        found: f64,
+        /// The share that the chosen layers are of all parameters.
+        most: f64,
+    },
+
+    /// A cut is replayed on another text than it was decided on.
+    #[error("the calibration sequences have the hash {found}, expected {expected} as in the cut")]
+    OtherCalibration {
+        /// SHA-256 of the tokens drawn.
+        found: String,
+        /// What the cut was made with.
+        expected: String,
+    },
+
     /// A target that leaves everything.
     #[error("nothing is to go, expected at least one layer, channel, neuron or group of heads")]
     NothingDropped,
@@ -138,14 +182,14 @@ pub enum Error {
     #[error("`{method}` scores on calibration text, found none")]
     NoCalibration {
         /// The method.
-        method: &'static str,
+        method: String,
     },
 
     /// A method scores the width, and there are no such scores.
     #[error("`{method}` decides by scores of channels, neurons and groups of heads, found none")]
     NoScores {
         /// The method.
-        method: &'static str,
+        method: String,
     },
 
     /// A score of the width that orders nothing.
@@ -360,15 +404,15 @@ impl Error {
     /// A method was told what to remove in another way than it takes.
     pub(crate) fn target(method: &dyn Select, target: &Target) -> Self {
         let takes: Vec<&str> = method.takes().iter().map(|takes| takes.words()).collect();
-        let (method, found) = (method.name(), target.kind().words());
+        let (method, found) = (method.name().to_owned(), target.kind().words());
         Self::Target { method, found, expected: takes.join(" or ") }
     }
 
     /// A method was not given what it decides by.
     pub(crate) fn no_scores(method: &dyn Select) -> Self {
         match method.needs().text() {
-            true => Self::NoCalibration { method: method.name() },
-            false => Self::NoScores { method: method.name() },
+            true => Self::NoCalibration { method: method.name().to_owned() },
+            false => Self::NoScores { method: method.name().to_owned() },
         }
     }
 
@@ -418,4 +462,9 @@ fn nearest(below: &Option<LegalRate>, above: &Option<LegalRate>) -> String {
         (None, Some(above)) => format!("the nearest is {} above", told(above)),
         (None, None) => "the model has a single layer".to_owned(),
     }
+}
+
+fn linear_names() -> String {
+    let names = model::family::Role::LINEAR.iter().filter_map(|role| role.linear_name());
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -1,18 +1,43 @@
-//! The seam of pruning methods, and the registry that help, docs and tests read.
+//! The seams of pruning methods, and the registry that help, docs and tests read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use ledger::Cut;
+use ledger::{Cut, Pattern};
 use model::config::ModelConfig;
 
 use crate::depth::{Angular, BlockInfluence, List};
 use crate::error::{Error, Result};
 use crate::options::Options;
+use crate::score::magnitude::Magnitude;
+use crate::score::sparsegpt::SparseGpt;
+use crate::score::wanda::Wanda;
+use crate::sparse::{Sparsify, Statistics};
+use crate::width;
 use crate::width::shape::Sizes;
-use crate::width::{Activation, Magnitude, WidthScores};
+use crate::width::{Activation, WidthScores};
 
-/// Every method; a new one is a file and a line here.
-pub static METHODS: &[&dyn Select] = &[&BlockInfluence, &Angular, &List, &Activation, &Magnitude];
+/// Every method; a new one is a file and a line here. A sparse one stands for its score with every pattern.
+pub static METHODS: &[Method] = &[
+    Method::Select(&BlockInfluence),
+    Method::Select(&Angular),
+    Method::Select(&List),
+    Method::Select(&Activation),
+    Method::Select(&width::Magnitude),
+    Method::Sparse(Pattern::TWO_FOUR, &Magnitude),
+    Method::Sparse(Pattern::TWO_FOUR, &Wanda),
+    Method::Sparse(Pattern::TWO_FOUR, &SparseGpt),
+];
+
+/// A way to prune.
+#[derive(Clone, Copy)]
+pub enum Method {
+    /// Parts of the model go: decided first, then applied.
+    Select(&'static dyn Select),
+    /// Weights become zero by a score, where a pattern lets them: decided block by block, on what the blocks before have
+    /// become.
+    Sparse(Pattern, &'static dyn Sparsify),
+}
 
 /// A method that decides what is removed. It changes nothing itself.
 pub trait Select: Sync {
@@ -53,6 +78,8 @@ pub enum Takes {
     Layers,
     /// By sizes that stay.
     Sizes,
+    /// Not at all: its pattern says it.
+    Pattern,
 }
 
 /// How much goes.
@@ -69,6 +96,8 @@ pub enum Target {
     Layers(Vec<usize>),
     /// These sizes stay.
     Sizes(Sizes),
+    /// What the pattern of the method says.
+    Pattern,
 }
 
 /// What has to be measured before a method can decide.
@@ -100,6 +129,55 @@ pub enum Scores {
     Width(WidthScores),
 }
 
+impl Method {
+    /// Its id in files, flags and laws, as in `2:4-wanda`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Select(select) => select.name().to_owned(),
+            Self::Sparse(pattern, score) => format!("{pattern}-{}", score.name()),
+        }
+    }
+
+    /// What it does, in one line.
+    pub fn summary(&self) -> &'static str {
+        match self {
+            Self::Select(select) => select.summary(),
+            Self::Sparse(_, score) => score.summary(),
+        }
+    }
+
+    /// Where it was published, where it was.
+    pub fn paper(&self) -> Option<&'static str> {
+        match self {
+            Self::Select(select) => select.paper(),
+            Self::Sparse(_, score) => score.paper(),
+        }
+    }
+
+    /// How it can be told how much goes.
+    pub fn takes(&self) -> &'static [Takes] {
+        match self {
+            Self::Select(select) => select.takes(),
+            Self::Sparse(Pattern::Groups { .. }, _) => &[Takes::Pattern],
+            Self::Sparse(Pattern::Unstructured, _) => &[Takes::Rate],
+        }
+    }
+
+    /// Whether it reads calibration text.
+    pub fn needs_text(&self) -> bool {
+        match self {
+            Self::Select(select) => select.needs().text(),
+            Self::Sparse(_, score) => score.needs() != Statistics::Nothing,
+        }
+    }
+}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Method({})", self.name())
+    }
+}
+
 impl Needs {
     /// Whether it is measured on calibration text.
     pub fn text(self) -> bool {
@@ -124,6 +202,7 @@ impl Takes {
             Self::Rate => "a rate",
             Self::Layers => "a list of layers",
             Self::Sizes => "sizes",
+            Self::Pattern => "nothing but its pattern",
         }
     }
 }
@@ -135,17 +214,33 @@ impl Target {
             Self::Rate { .. } => Takes::Rate,
             Self::Layers(_) => Takes::Layers,
             Self::Sizes(_) => Takes::Sizes,
+            Self::Pattern => Takes::Pattern,
         }
     }
 }
 
-/// The method of this name.
+/// The method of this name; a sparse one may have any pattern, as in `4:8-wanda` or `unstructured-magnitude`.
 ///
 /// # Errors
 /// [`Error::UnknownMethod`], which names those that there are.
-pub fn method(name: &str) -> Result<&'static dyn Select> {
-    METHODS.iter().find(|method| method.name() == name).copied().ok_or_else(|| {
-        let names: Vec<String> = METHODS.iter().map(|method| format!("`{}`", method.name())).collect();
-        Error::UnknownMethod { found: name.to_owned(), expected: names.join(" or ") }
-    })
+pub fn method(name: &str) -> Result<Method> {
+    if let Some(method) = METHODS.iter().find(|method| method.name() == name) {
+        return Ok(*method);
+    }
+    let score = |wanted: &str| {
+        METHODS.iter().find_map(|method| match method {
+            Method::Sparse(_, score) if score.name() == wanted => Some(*score),
+            _ => None,
+        })
+    };
+    // A pattern has no dash.
+    if let Some((pattern, wanted)) = name.split_once('-')
+        && let Ok(pattern) = pattern.parse::<Pattern>()
+        && let Some(score) = score(wanted)
+    {
+        return Ok(Method::Sparse(pattern, score));
+    }
+    let names: Vec<String> = METHODS.iter().map(|method| format!("`{}`", method.name())).collect();
+    let expected = format!("{}, another `N:M-SCORE` or `unstructured-SCORE`", names.join(", "));
+    Err(Error::UnknownMethod { found: name.to_owned(), expected })
 }

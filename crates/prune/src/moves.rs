@@ -31,7 +31,7 @@ pub(crate) fn moves(old: &ModelConfig, new: &ModelConfig, cut: &Cut) -> Vec<Move
     }
     pairs.extend(trailing_tensors(old).into_iter().zip(trailing_tensors(new)));
     let sides = |from: &TensorSpec| match cut {
-        Cut::Depth { .. } => (None, None),
+        Cut::Depth { .. } | Cut::Sparse { .. } => (None, None),
         Cut::Width(width) => sides(old, width, from),
     };
     pairs

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ledger::Part;
+use model::family::Role;
 
 use crate::error::{Error, Result};
 
@@ -40,6 +41,8 @@ pub struct Options {
     pub over_sequences: Aggregation,
     /// Angular distance: which tokens it is taken at.
     pub positions: Positions,
+    /// Sparse: the linear layers of every block that get zeros, in any order.
+    pub linear: Vec<Role>,
 }
 
 impl Default for Options {
@@ -51,6 +54,7 @@ impl Default for Options {
             over_tokens: Aggregation::MeanSquare,
             over_sequences: Aggregation::MeanSquare,
             positions: Positions::Last,
+            linear: Role::LINEAR.to_vec(),
         }
     }
 }

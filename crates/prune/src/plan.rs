@@ -3,18 +3,21 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use ledger::Params;
 use model::backend::cpu::Cpu;
 use model::backend::{Area, Backend, View, ViewMut};
 use model::config::ModelConfig;
 use model::count::Count;
+use model::decoder::Inlet;
 use model::family::{block_tensors, leading_tensors, tensors, trailing_tensors};
 
 use crate::error::{Error, Result};
-use crate::methods::{Needs, Select, Takes, Target};
+use crate::methods::{Method, Needs, Select, Takes, Target};
 use crate::options::{Options, Positions};
 use crate::shapes;
+use crate::sparse::{self, SparsePlan, Statistics};
 use crate::walk::BATCH;
-use crate::width::shape::{Choice, choices, named};
+use crate::width::shape::{Choice, Shape, choices, named};
 
 /// Memory that the program takes before any model: its own pages and threads, and pieces of files on their way.
 const PROGRAM: u64 = 128 << 20;
@@ -97,13 +100,20 @@ impl Plan {
 /// Where the method does not take the target, or the model cannot meet it.
 pub fn plan(
     config: &ModelConfig,
-    select: &dyn Select,
+    method: Method,
     target: &Target,
     options: &Options,
     text: Text,
     bytes: usize,
 ) -> Result<Plan> {
     options.check()?;
+    let select = match method {
+        Method::Select(select) => select,
+        Method::Sparse(_, score) => {
+            let zeros = sparse::plan(config, &method, target, &options.linear)?;
+            return plan_sparse(config, &zeros, score.needs(), text, bytes);
+        }
+    };
     if !select.takes().contains(&target.kind()) {
         return Err(Error::target(select, target));
     }
@@ -138,6 +148,57 @@ pub fn plan(
         read,
         flops: flops(config, tokens, text.length),
         choices,
+    })
+}
+
+/// What zeros need: one block, whatever is known of its inputs, and the text before it twice.
+fn plan_sparse(
+    config: &ModelConfig,
+    zeros: &SparsePlan,
+    needs: Statistics,
+    text: Text,
+    bytes: usize,
+) -> Result<Plan> {
+    let whole = Count::of(config)?;
+    let wide = |number: usize| number as u64;
+    let tokens = if needs == Statistics::Nothing { 0 } else { wide(text.sequences) * wide(text.length) };
+    let mut statistics = 0;
+    let mut operations = 2.0 * flops(config, tokens, text.length);
+    for inlet in Inlet::ALL {
+        let tensors = block_tensors(config, 0);
+        let readers =
+            tensors.iter().filter(|tensor| zeros.has(tensor) && inlet.roles().contains(&tensor.role));
+        let (rows, side) = readers.fold((0, 0), |(rows, _), tensor| (rows + tensor.rows(), tensor.columns()));
+        if needs >= Statistics::SquareSums {
+            statistics += wide(side) * 8;
+        }
+        if needs == Statistics::Gram {
+            statistics += wide(side) * wide(side) * 4 + wide(rows.max(side)) * 128 * 8;
+            let (tokens, rows, side) = (tokens as f64, rows as f64, side as f64);
+            // Half of the Gram matrix, its factor and the inverse of that, and what columns owe to those right of them.
+            let once = tokens * side * side + 2.0 / 3.0 * side.powi(3) + rows * side * side;
+            operations += config.num_hidden_layers as f64 * once;
+        }
+    }
+    let stream = tokens.saturating_mul(wide(config.hidden_size) * 4);
+    let (activations, spilled) = if text.spilled { (0, stream) } else { (stream, 0) };
+    let batch = if tokens == 0 { 0 } else { batch_bytes(config, text.length, tokens) };
+    let block = block_bytes(config, &whole, bytes);
+    let choice = Choice {
+        layers: config.num_hidden_layers,
+        shape: Shape::of(config),
+        rate: zeros.rate,
+        rate_without_embedding: zeros.rate_without_embedding,
+        parameters: Params(whole.total - zeros.zeroed.0),
+        parameters_without_embedding: Params(whole.without_embedding - zeros.zeroed.0),
+    };
+    Ok(Plan {
+        choices: vec![choice],
+        memory: Memory { block, statistics, activations, batch, program: PROGRAM },
+        output: whole.total * wide(bytes),
+        spilled,
+        read: 2 * whole.total * wide(bytes),
+        flops: operations,
     })
 }
 
@@ -187,7 +248,7 @@ fn outcomes(
                 .map(|&dropped| Choice::of(config, &layers(config.num_hidden_layers - dropped)))
                 .collect()
         }
-        Target::Layers(_) => {
+        Target::Layers(_) | Target::Pattern => {
             let cut = select.choose(config, &crate::Scores::None, target, options)?;
             Ok(vec![Choice::of(config, &layers(cut.kept().len()))?])
         }

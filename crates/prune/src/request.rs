@@ -1,9 +1,10 @@
 //! One entry: a model folder and a request in, a smaller model folder and what came of it out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use disk::Existing;
-use ledger::{Cut, CutRecord, Params};
+use ledger::{Cut, CutRecord, Params, Rate};
 use model::config::ModelConfig;
 use model::count::Count;
 use model::folder::{ModelFolder, SHARD_LIMIT};
@@ -12,10 +13,11 @@ use crate::apply::{apply, check_target};
 use crate::calibration::{Calibration, LENGTH, Sequences, Source};
 use crate::error::{Error, Result};
 use crate::measure::measure;
-use crate::methods::{Takes, Target, method};
+use crate::methods::{Method, Select, Takes, Target, method};
 use crate::options::Options;
 use crate::plan::{Text, plan};
 use crate::shapes;
+use crate::sparse::{self, SparsePlan, Sparsify, Writing};
 use crate::width::shape::{Choice, Shape};
 use crate::width::solve;
 
@@ -45,7 +47,7 @@ pub struct Request<'a> {
 /// How far pruning is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Layers are scored.
+    /// Layers are scored, or made sparse.
     Scoring {
         /// Layers done ...
         done: usize,
@@ -105,15 +107,28 @@ pub fn prune(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Pruned> {
     check_target(folder, out, existing)?;
-    check(folder.config(), request)?;
+    let shard_limit = request.shard_limit;
+    if let Method::Select(select) = method(request.method)? {
+        check(select, folder.config(), request)?;
+    }
     check_room(folder, request, out)?;
-    let pruned = decide(folder, request, progress)?;
-    let writing = &mut |done, of| progress(Progress::Writing { done, of });
-    apply(folder, &pruned.record, out, existing, request.shard_limit, writing)?;
-    Ok(pruned)
+    let Method::Sparse(_, score) = method(request.method)? else {
+        let pruned = decide(folder, request, progress)?;
+        let writing = &mut |done, of| progress(Progress::Writing { done, of });
+        apply(folder, &pruned.record, out, existing, shard_limit, writing)?;
+        return Ok(pruned);
+    };
+    let (plan, sequences) = plan_sparse(folder, request)?;
+    let sequences = sequences.as_ref();
+    let record = record_sparse(folder, request, score, &plan, sequences, progress)?;
+    let spill = request.spill.as_deref();
+    let writing = Writing { plan: &plan, score, sequences, spill, out, existing, shard_limit };
+    let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
+    Ok(Pruned::of(sparse::write(folder, record, &writing, scoring)?))
 }
 
-/// Decides what goes and writes nothing.
+/// Decides what goes and writes nothing. A sparse method decides only as it writes: its record then lacks what only that
+/// tells.
 ///
 /// # Errors
 /// For an unknown method, a target that it does not take or that the model cannot meet, calibration text that is missing,
@@ -123,45 +138,136 @@ pub fn decide(
     request: &Request<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Pruned> {
-    let select = method(request.method)?;
-    let config = folder.config();
-    let asked_rate = check(config, request)?;
-    let sequences = match request.calibration {
-        Some((source, settings)) if select.needs().text() => {
-            Some(Sequences::draw(source, &settings, config)?)
+    let record = match method(request.method)? {
+        Method::Select(select) => decide_by(select, folder, request, progress)?,
+        Method::Sparse(_, score) => {
+            let (plan, sequences) = plan_sparse(folder, request)?;
+            record_sparse(folder, request, score, &plan, sequences.as_ref(), progress)?
         }
-        None if select.needs().text() => return Err(Error::NoCalibration { method: select.name() }),
-        _ => None,
     };
+    Ok(Pruned::of(record))
+}
+
+fn decide_by(
+    select: &dyn Select,
+    folder: &ModelFolder,
+    request: &Request<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CutRecord> {
+    let config = folder.config();
+    check(select, config, request)?;
+    let sequences = draw(folder, request)?;
     let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
     let (options, spill) = (&request.options, request.spill.as_deref());
     let scores =
         measure(folder, select.needs(), &request.target, sequences.as_ref(), options, spill, scoring)?;
     let cut = select.choose(config, &scores, &request.target, options)?;
-    let (kept, dropped) = (cut.kept(), cut.dropped().to_vec());
-    let before = Count::of(config)?;
-    let after = left(config, &cut)?;
+    let left = Left::from(left(config, &cut)?);
+    let record = record(folder, request, select.name().to_owned(), cut, left, sequences.as_ref(), progress)?;
+    Ok(CutRecord { options: select.told(options), scores: scores.listed(), ..record })
+}
+
+/// Draws the calibration sequences of a request whose method reads text.
+fn draw(folder: &ModelFolder, request: &Request<'_>) -> Result<Option<Sequences>> {
+    let method = method(request.method)?;
+    if !method.needs_text() {
+        return Ok(None);
+    }
+    let missing = || Error::NoCalibration { method: method.name() };
+    let (source, settings) = request.calibration.ok_or_else(missing)?;
+    Sequences::draw(source, &settings, folder.config()).map(Some)
+}
+
+fn plan_sparse(folder: &ModelFolder, request: &Request<'_>) -> Result<(SparsePlan, Option<Sequences>)> {
+    let method = method(request.method)?;
+    let plan = sparse::plan(folder.config(), &method, &request.target, &request.options.linear)?;
+    Ok((plan, draw(folder, request)?))
+}
+
+fn record_sparse(
+    folder: &ModelFolder,
+    request: &Request<'_>,
+    score: &dyn Sparsify,
+    plan: &SparsePlan,
+    sequences: Option<&Sequences>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CutRecord> {
+    let count = Count::of(folder.config())?;
+    let left = Left {
+        parameters: Params(count.total - plan.zeroed.0),
+        parameters_without_embedding: Params(count.without_embedding - plan.zeroed.0),
+        rate: plan.rate,
+        rate_without_embedding: plan.rate_without_embedding,
+    };
+    let names = plan.linear.iter().filter_map(|role| role.linear_name()).map(str::to_owned);
+    let pattern = plan.zeros.pattern();
+    let cut = Cut::Sparse {
+        layers: folder.config().num_hidden_layers,
+        pattern,
+        score: score.name().to_owned(),
+        linear: names.collect(),
+    };
+    let name = format!("{pattern}-{}", score.name());
+    record(folder, request, name, cut, left, sequences, progress)
+}
+
+/// What a cut leaves, in numbers.
+struct Left {
+    parameters: Params,
+    parameters_without_embedding: Params,
+    rate: Rate,
+    rate_without_embedding: Rate,
+}
+
+impl From<Choice> for Left {
+    fn from(choice: Choice) -> Self {
+        let Choice { parameters, parameters_without_embedding, rate, rate_without_embedding, .. } = choice;
+        Self { parameters, parameters_without_embedding, rate, rate_without_embedding }
+    }
+}
+
+fn record(
+    folder: &ModelFolder,
+    request: &Request<'_>,
+    method: String,
+    cut: Cut,
+    left: Left,
+    sequences: Option<&Sequences>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CutRecord> {
+    let before = Count::of(folder.config())?;
     progress(Progress::Hashing);
-    let record = CutRecord {
+    Ok(CutRecord {
         format: CutRecord::FORMAT,
-        method: select.name().to_owned(),
+        method,
         base: request.base.clone().unwrap_or_else(|| folder.name()),
         base_hash: folder.weights_hash()?,
-        series: request.series.clone().unwrap_or_else(|| config.family.name.to_owned()),
+        series: request.series.clone().unwrap_or_else(|| folder.config().family.name.to_owned()),
         n0: Params(before.total),
-        parameters: after.parameters,
+        parameters: left.parameters,
         n0_without_embedding: Params(before.without_embedding),
-        parameters_without_embedding: after.parameters_without_embedding,
-        asked_rate,
-        rate: after.rate,
-        rate_without_embedding: after.rate_without_embedding,
-        calibration: sequences.map(|sequences| sequences.record()),
-        options: select.told(options),
-        scores: scores.listed(),
+        parameters_without_embedding: left.parameters_without_embedding,
+        asked_rate: match request.target {
+            Target::Rate { rate, .. } => Some(rate),
+            Target::Layers(_) | Target::Sizes(_) | Target::Pattern => None,
+        },
+        rate: left.rate,
+        rate_without_embedding: left.rate_without_embedding,
+        calibration: sequences.map(Sequences::record),
+        options: BTreeMap::new(),
+        scores: None,
+        already_zero: None,
+        fallbacks: Vec::new(),
         regrow: env!("CARGO_PKG_VERSION").to_owned(),
         cut,
-    };
-    Ok(Pruned { record, kept, dropped })
+    })
+}
+
+impl Pruned {
+    fn of(record: CutRecord) -> Self {
+        let (kept, dropped) = (record.cut.kept(), record.cut.dropped().to_vec());
+        Self { record, kept, dropped }
+    }
 }
 
 /// Refuses a disk that is too small before hours are spent.
@@ -173,8 +279,14 @@ fn check_room(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> Result
         length: settings.length.unwrap_or(LENGTH.min(config.max_position_embeddings)),
         spilled: request.spill.is_some(),
     };
-    let select = method(request.method)?;
-    let plan = plan(config, select, &request.target, &request.options, text, folder.dtype().size())?;
+    let plan = plan(
+        config,
+        method(request.method)?,
+        &request.target,
+        &request.options,
+        text,
+        folder.dtype().size(),
+    )?;
     let enough = |path: &Path, expected: u64, what: &'static str| match disk::room(path)? {
         Some(found) if found < expected => {
             Err(Error::NoRoom { path: path.to_path_buf(), found, expected, what })
@@ -193,13 +305,13 @@ fn left(config: &ModelConfig, cut: &Cut) -> Result<Choice> {
     let smaller = match cut {
         Cut::Depth { .. } => ModelConfig { num_hidden_layers: cut.kept().len(), ..config.clone() },
         Cut::Width(width) => Shape::of(config).after(width).apply(config),
+        Cut::Sparse { .. } => config.clone(),
     };
     Choice::of(config, &smaller)
 }
 
-/// Refuses what cannot be met before anything is scored; returns the rate where one is asked for.
-fn check(config: &ModelConfig, request: &Request<'_>) -> Result<Option<f64>> {
-    let select = method(request.method)?;
+/// Refuses what cannot be met before anything is scored.
+fn check(select: &dyn Select, config: &ModelConfig, request: &Request<'_>) -> Result<()> {
     request.options.check()?;
     if !select.takes().contains(&request.target.kind()) {
         return Err(Error::target(select, &request.target));
@@ -209,8 +321,5 @@ fn check(config: &ModelConfig, request: &Request<'_>) -> Result<Option<f64>> {
     } else if let Target::Rate { rate, tolerance } = request.target {
         shapes::nearest(config, rate, tolerance)?;
     }
-    match request.target {
-        Target::Rate { rate, .. } => Ok(Some(rate)),
-        Target::Layers(_) | Target::Sizes(_) => Ok(None),
-    }
+    Ok(())
 }

@@ -44,8 +44,8 @@ pub struct Read<'a> {
     pub inlet: Inlet,
     /// Numbers a token.
     pub columns: usize,
-    /// `[tokens, columns]`; whole sequences.
-    pub values: &'a [f32],
+    /// `[tokens, columns]`; whole sequences. A vector, as the machine's products take it.
+    pub values: &'a Vec<f32>,
 }
 
 /// Looks on as blocks run; batches come in the order of the text, blocks in the order of the model.
@@ -97,57 +97,105 @@ pub fn walk<B: Backend>(
     visitor: &mut dyn Visit,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<()> {
-    let config = folder.config();
-    let (hidden, layers) = (config.hidden_size, config.num_hidden_layers);
-    let rows = (BATCH / sequences.length()).max(1) * sequences.length();
-    let largest = rows.min(sequences.tokens().len()) * hidden;
-    let mut before = vec![0.0; largest];
-    let mut after = vec![0.0; largest];
-    let mut read = Vec::new();
-    let mut states = States::new(sequences.tokens().len(), hidden, spill)?; // [sequence, position, hidden]
-    let mut embedding = Embedding::of(folder);
-    for (place, part) in sequences.tokens().chunks(rows).enumerate() {
-        let before = &mut before[..part.len() * hidden];
-        embedding.embed(part, place * rows, before)?;
-        states.write(place * rows * hidden, before)?;
-    }
-    embedding.release();
-    let decoder = Decoder::new(backend, config, sequences.length())?;
-    let mut space = Workspace::new(&decoder)?;
-    let mut stream = decoder.backend().allocate(largest)?;
-    let batches: Vec<Batch> =
-        sequences.tokens().chunks(rows).map(|part| batch(part, sequences.length())).collect();
+    let layers = folder.config().num_hidden_layers;
+    let mut walker = Walker::new(backend, folder, sequences, spill)?;
     progress(0, layers);
     for layer in 0..layers {
         visitor.begin(layer);
-        let block = weights::load_block(folder, layer, decoder.backend())?;
+        let block = weights::load_block(folder, layer, walker.backend())?;
+        walker.pass(&block, layer, true, visitor)?;
+        progress(layer + 1, layers);
+    }
+    Ok(())
+}
+
+/// The calibration text on its way through a model: which block comes next is for the caller to say.
+pub(crate) struct Walker<B: Backend> {
+    decoder: Decoder<B>,
+    space: Workspace<B>,
+    states: States, // [sequence, position, hidden]
+    batches: Vec<Batch>,
+    /// Tokens of a whole batch.
+    rows: usize,
+    stream: B::Buffer,
+    before: Vec<f32>,
+    after: Vec<f32>,
+    read: Vec<f32>,
+}
+
+impl<B: Backend> Walker<B> {
+    /// The text before the first block of a model.
+    pub(crate) fn new(
+        backend: B,
+        folder: &ModelFolder,
+        sequences: &Sequences,
+        spill: Option<&Path>,
+    ) -> Result<Self> {
+        let config = folder.config();
+        let hidden = config.hidden_size;
+        let rows = (BATCH / sequences.length()).max(1) * sequences.length();
+        let largest = rows.min(sequences.tokens().len()) * hidden;
+        let mut before = vec![0.0; largest];
+        let mut states = States::new(sequences.tokens().len(), hidden, spill)?;
+        let mut embedding = Embedding::of(folder);
+        for (place, part) in sequences.tokens().chunks(rows).enumerate() {
+            let before = &mut before[..part.len() * hidden];
+            embedding.embed(part, place * rows, before)?;
+            states.write(place * rows * hidden, before)?;
+        }
+        embedding.release();
+        let decoder = Decoder::new(backend, config, sequences.length())?;
+        let space = Workspace::new(&decoder)?;
+        let stream = decoder.backend().allocate(largest)?;
+        let batches = sequences.tokens().chunks(rows).map(|part| batch(part, sequences.length())).collect();
+        let (after, read) = (vec![0.0; largest], Vec::new());
+        Ok(Self { decoder, space, states, batches, rows, stream, before, after, read })
+    }
+
+    /// The machine.
+    pub(crate) fn backend(&self) -> &B {
+        self.decoder.backend()
+    }
+
+    /// Runs every batch through a block, whose weights begin at 0 of `block`. The text moves on only where `advance` says
+    /// so; otherwise it stands before the same block again.
+    pub(crate) fn pass(
+        &mut self,
+        block: &B::Buffer,
+        layer: usize,
+        advance: bool,
+        visitor: &mut dyn Visit,
+    ) -> Result<()> {
+        let Self { decoder, space, states, batches, rows, stream, before, after, read } = self;
+        let hidden = decoder.config().hidden_size;
         for (place, batch) in batches.iter().enumerate() {
-            let (first, len) = (place * rows, batch.tokens().len() * hidden);
+            let (first, len) = (place * *rows, batch.tokens().len() * hidden);
             let (before, after) = (&mut before[..len], &mut after[..len]);
             states.read(first * hidden, before)?;
-            decoder.backend().upload(before, &mut stream, 0)?;
+            decoder.backend().upload(before, stream, 0)?;
             let mut heard = Ok(());
             let watch: &mut Watch<'_, B> = &mut |inlet, view| {
                 if heard.is_ok() && visitor.wants(inlet) {
                     let columns = view.area.columns;
                     read.resize(view.area.rows * columns, 0.0);
-                    let copied = decoder.backend().download(view.buffer, view.area.offset, &mut read);
+                    let copied = decoder.backend().download(view.buffer, view.area.offset, read);
                     heard = copied
                         .map_err(Error::from)
-                        .and_then(|()| finite(&read, columns, first, || reads(layer, inlet)))
-                        .and_then(|()| visitor.read(&Read { layer, inlet, columns, values: &read }));
+                        .and_then(|()| finite(read, columns, first, || reads(layer, inlet)))
+                        .and_then(|()| visitor.read(&Read { layer, inlet, columns, values: read }));
                 }
             };
-            decoder.watch_block(&block, 0, batch, &mut stream, &mut space, watch)?;
+            decoder.watch_block(block, 0, batch, stream, space, watch)?;
             heard?;
-            decoder.backend().download(&stream, 0, after)?;
+            decoder.backend().download(stream, 0, after)?;
             finite(after, hidden, first, || format!("the output of `model.layers.{layer}`"))?;
             visitor.block(&Seen { layer, hidden, before, after })?;
-            states.write(first * hidden, after)?;
+            if advance {
+                states.write(first * hidden, after)?;
+            }
         }
-        progress(layer + 1, layers);
+        Ok(())
     }
-    Ok(())
 }
 
 /// What stands in messages for what linear layers read.

@@ -320,7 +320,8 @@ fn a_cut_made_twice_or_from_its_record_gives_the_same_bytes() {
         prune(&folder, &request, &at("once")).unwrap();
         prune(&folder, &request, &at("twice")).unwrap();
         let record = record_of(&at("once")).unwrap().unwrap();
-        replay(&folder, &record, &at("replayed"), Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap();
+        replay(&folder, &record, None, &at("replayed"), Existing::Refuse, SHARD_LIMIT, &mut |_, _| ())
+            .unwrap();
         assert!(contents(&at("once")) == contents(&at("twice")), "{kind:?}");
         assert!(contents(&at("once")) == contents(&at("replayed")), "{kind:?}");
     }
@@ -450,8 +451,8 @@ fn bad_requests_get_an_error_and_leave_nothing() {
         (
             "no such method",
             Request { method: "width-magic", ..rate(0.35) },
-            "unknown method `width-magic`, expected `depth-block-influence` or `depth-angular` or `depth-list` or \
-             `width-activation` or `width-magnitude`",
+            "unknown method `width-magic`, expected `depth-block-influence`, `depth-angular`, `depth-list`, \
+             `width-activation`, `width-magnitude`, `2:4-magnitude`, `2:4-wanda`, `2:4-sparsegpt`, another `N:M-SCORE` or `unstructured-SCORE`",
         ),
     ];
     for (name, request, expected) in cases {
@@ -511,11 +512,12 @@ fn a_record_of_another_model_is_not_replayed() {
         ),
     ];
     for (name, record, expected) in cases {
-        let said = replay(&folder, &record, &out, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap_err();
+        let said =
+            replay(&folder, &record, None, &out, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap_err();
         assert!(said.to_string().contains(expected), "{name}: {said}");
         assert!(!out.exists(), "{name}");
     }
-    replay(&folder, &record, &out, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap();
+    replay(&folder, &record, None, &out, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap();
 }
 
 #[test]

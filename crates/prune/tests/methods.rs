@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ledger::{Cut, Part};
 use model::config::{ModelConfig, RawConfig};
 use prune::width::WidthScores;
-use prune::{METHODS, Needs, Options, Scores, Select, Sizes, TOLERANCE, Takes, Target, method};
+use prune::{METHODS, Method, Needs, Options, Scores, Select, Sizes, TOLERANCE, Takes, Target, method};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -125,9 +125,16 @@ fn check(select: &dyn Select, case: &Case) {
     }
 }
 
+fn selects(method: &Method) -> Option<&'static dyn Select> {
+    match method {
+        Method::Select(select) => Some(*select),
+        Method::Sparse(..) => None,
+    }
+}
+
 #[test]
 fn every_method_decides_as_its_cases_say() {
-    for &select in METHODS {
+    for select in METHODS.iter().filter_map(selects) {
         let path = testdata().join(format!("{}.toml", select.name()));
         let cases: Cases = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(cases.format, 1, "{}", path.display());
@@ -142,18 +149,27 @@ fn every_method_decides_as_its_cases_say() {
 
 #[test]
 fn methods_have_their_own_names_and_say_what_they_do_in_one_line() {
-    let names: BTreeSet<&str> = METHODS.iter().map(|method| method.name()).collect();
+    let names: BTreeSet<String> = METHODS.iter().map(|method| method.name()).collect();
     assert_eq!(names.len(), METHODS.len());
-    for &select in METHODS {
-        assert_eq!(method(select.name()).unwrap().name(), select.name());
-        assert!(!select.summary().is_empty() && !select.summary().contains('\n'), "{}", select.name());
-        assert_eq!(select.paper().is_some(), select.needs().text());
-        assert_eq!(select.takes() == [Takes::Layers], select.needs() == Needs::Nothing);
+    for entry in METHODS {
+        assert_eq!(method(&entry.name()).unwrap().name(), entry.name());
+        assert!(!entry.summary().is_empty() && !entry.summary().contains('\n'), "{}", entry.name());
+        if let Some(select) = selects(entry) {
+            assert_eq!(select.paper().is_some(), select.needs().text());
+            assert_eq!(select.takes() == [Takes::Layers], select.needs() == Needs::Nothing);
+        } else {
+            let score = entry.name().split_once('-').unwrap().1.to_owned();
+            for pattern in ["4:8", "1:4", "3:32", "unstructured"] {
+                let name = format!("{pattern}-{score}");
+                assert_eq!(method(&name).unwrap().name(), name);
+            }
+        }
     }
-    let said = method("depth-magic").map(Select::name).unwrap_err().to_string();
-    assert_eq!(
-        said,
-        "unknown method `depth-magic`, expected `depth-block-influence` or `depth-angular` or `depth-list` or \
-         `width-activation` or `width-magnitude`"
-    );
+    for unknown in ["depth-magic", "2:4", "2:4-magic", "4:4-magnitude", "unstructured"] {
+        let said = method(unknown).unwrap_err().to_string();
+        let expected =
+            "expected `depth-block-influence`, `depth-angular`, `depth-list`, `width-activation`, ";
+        assert!(said.starts_with(&format!("unknown method `{unknown}`, {expected}")), "{said}");
+        assert!(said.ends_with("another `N:M-SCORE` or `unstructured-SCORE`"), "{said}");
+    }
 }

@@ -231,7 +231,7 @@ fn the_record_replays_to_the_same_bytes_and_the_card_says_what_stayed() {
     let told: Vec<_> = record.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(told, [("over-sequences", "mean-square"), ("over-tokens", "mean-square")]);
     let again = place.path().join("again");
-    replay(&folder, &record, &again, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap();
+    replay(&folder, &record, None, &again, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap();
     for name in ["config.json", "model.safetensors", "cut.json", "README.md"] {
         assert_eq!(fs::read(out.join(name)).unwrap(), fs::read(again.join(name)).unwrap(), "{name}");
     }
@@ -249,14 +249,28 @@ fn the_record_replays_to_the_same_bytes_and_the_card_says_what_stayed() {
             values[0] += 1.0;
         }
     });
-    let said =
-        replay(&other, &record, &place.path().join("no"), Existing::Refuse, SHARD_LIMIT, &mut |_, _| ());
+    let said = replay(
+        &other,
+        &record,
+        None,
+        &place.path().join("no"),
+        Existing::Refuse,
+        SHARD_LIMIT,
+        &mut |_, _| (),
+    );
     assert!(said.unwrap_err().to_string().contains("have the hash"));
     let mut wider = record.clone();
     let Cut::Width(width) = &mut wider.cut else { panic!() };
     width.ffn.as_mut().unwrap().of = 30;
-    let said =
-        replay(&folder, &wider, &place.path().join("no"), Existing::Refuse, SHARD_LIMIT, &mut |_, _| ());
+    let said = replay(
+        &folder,
+        &wider,
+        None,
+        &place.path().join("no"),
+        Existing::Refuse,
+        SHARD_LIMIT,
+        &mut |_, _| (),
+    );
     assert!(
         said.unwrap_err()
             .to_string()

@@ -20,7 +20,7 @@ pub(crate) fn spec() -> RunSpec {
         tokens: Tokens(5120),
         seed: 7,
         precision: Precision::F32,
-        start: Start::Weights { hash: "dd".into() },
+        start: Start::Weights { hash: "dd".into(), sparsity: None },
         optimizer: AdamW {
             learning_rate: 3e-4,
             beta1: 0.9,

@@ -104,7 +104,7 @@ pub(crate) fn sample() -> RunSpec {
         tokens: Tokens(64 * 1000),
         seed: 1,
         precision: Precision::F32,
-        start: Start::Weights { hash: "d".into() },
+        start: Start::Weights { hash: "d".into(), sparsity: None },
         optimizer: AdamW {
             learning_rate: 1e-3,
             beta1: 0.9,

@@ -9,6 +9,7 @@ use model::backend::Backend;
 use model::batch::Batch;
 use model::decoder::{Decoder, Target};
 use model::evaluate::{Protocol, evaluate, planned_tokens};
+use model::mask::Masks;
 use model::workspace::Workspace;
 use text::Corpus;
 
@@ -23,6 +24,8 @@ pub struct Job<'a> {
     pub spec: &'a RunSpec,
     /// The text.
     pub corpus: &'a Corpus,
+    /// What stays at zero.
+    pub masks: &'a Masks,
     /// Steps between two checkpoints; none saves only when the run is stopped.
     pub save_every: Option<u64>,
     /// Where the checkpoint of a step goes.
@@ -169,6 +172,7 @@ impl<'a, B: Backend> Run<'a, B> {
             let losses = self.decoder.gradients(&self.weights, &batch, scale, gradients, &mut self.space)?;
             nats += losses.iter().sum::<f64>();
         }
+        self.job.masks.apply(backend, &self.weights, &mut self.gradients)?;
         let loss = nats / tokens as f64;
         let norm = self.optimizer.norm(backend, &self.gradients)?;
         let number = self.optimizer.steps() + 1;

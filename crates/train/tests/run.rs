@@ -10,6 +10,7 @@ use ledger::{AdamW, Convention, Evaluation, Point, Precision, RunSpec, Schedule,
 use model::backend::{Backend, cpu::Cpu};
 use model::config::ModelConfig;
 use model::decoder::Decoder;
+use model::mask::Masks;
 use model::weights;
 use text::{Corpus, Documents, Reading, Settings, TokenizerSource};
 use train::{Begin, Error, Event, Job, Outcome, train};
@@ -123,7 +124,8 @@ fn run(corpus: &Corpus, spec: &RunSpec, threads: usize, stops: &[u64]) -> train:
         let stop = AtomicBool::new(false);
         let stop_after = stops.next();
         let mut saved = None;
-        let job = Job { spec, corpus, save_every: None, checkpoint: &place };
+        let masks = Masks::default();
+        let job = Job { spec, corpus, masks: &masks, save_every: None, checkpoint: &place };
         let outcome = {
             let mut listener = |event: &Event| {
                 match event {
@@ -231,7 +233,8 @@ fn a_damaged_checkpoint_and_one_of_another_run_are_refused() {
     let config = config(&corpus);
     let decoder = Decoder::new(Cpu::<f32>::new(), &config, 96).unwrap();
     let place = |step: u64| folder.path().join(format!("checkpoint-{step}"));
-    let job = Job { spec: &spec, corpus: &corpus, save_every: Some(2), checkpoint: &place };
+    let masks = Masks::default();
+    let job = Job { spec: &spec, corpus: &corpus, masks: &masks, save_every: Some(2), checkpoint: &place };
     let mut first = decoder.backend().allocate(decoder.layout().len).unwrap();
     decoder.backend().upload(&weights::initial(&config, 1), &mut first, 0).unwrap();
     let stop = AtomicBool::new(false);

@@ -89,6 +89,13 @@ pub trait Backend: Sync {
     fn download(&self, buffer: &Self::Buffer, offset: usize, values: &mut [f32]) -> Result<()>;
     /// Sets `buffer[range]` to zero.
     fn clear(&self, buffer: &mut Self::Buffer, range: Range<usize>) -> Result<()>;
+    /// `buffer[i] = 0` where `by[i]` is 0, for `i` in `range`.
+    fn clear_where_zero(
+        &self,
+        buffer: &mut Self::Buffer,
+        by: &Self::Buffer,
+        range: Range<usize>,
+    ) -> Result<()>;
     /// `to = from`.
     fn copy(&self, from: View<'_, Self::Buffer>, to: ViewMut<'_, Self::Buffer>) -> Result<()>;
 

@@ -67,6 +67,26 @@ pub enum Role {
     Head,
 }
 
+impl Role {
+    /// The linear layers of a block, in memory order.
+    pub const LINEAR: [Self; 7] =
+        [Self::Query, Self::Key, Self::Value, Self::AttentionOutput, Self::Gate, Self::Up, Self::Down];
+
+    /// The name of a linear layer of a block as Hugging Face has it, as in `q_proj`; none for anything else.
+    pub fn linear_name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Query => "q_proj",
+            Self::Key => "k_proj",
+            Self::Value => "v_proj",
+            Self::AttentionOutput => "o_proj",
+            Self::Gate => "gate_proj",
+            Self::Up => "up_proj",
+            Self::Down => "down_proj",
+            _ => return None,
+        })
+    }
+}
+
 /// One tensor of a model, under its Hugging Face name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorSpec {

@@ -115,7 +115,7 @@ pub fn solve(
             Ok(best.remove(0))
         }
         Target::Sizes(sizes) => named(config, sizes),
-        Target::Layers(_) => Err(Error::target(method, target)),
+        Target::Layers(_) | Target::Pattern => Err(Error::target(method, target)),
     }
 }
 

@@ -94,6 +94,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "force",
             "hidden-multiple",
             "json",
+            "layers",
             "length",
             "method",
             "out",

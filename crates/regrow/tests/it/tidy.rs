@@ -370,7 +370,8 @@ fn unsafe_code_stands_only_in_the_kernel_and_in_the_memory_map() {
 
 #[test]
 fn every_method_is_named_in_the_documents() {
-    let methods: Vec<&str> = prune::METHODS.iter().map(|method| method.name()).collect();
+    let methods: Vec<String> = prune::METHODS.iter().map(|method| method.name()).collect();
+    let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
     holds(&methods_in_the_documents(&project(), &methods));
     let tree = planted(&[
         ("README.md", "`depth-list` and depth-angular\n```\n`depth-angular`\n```\n"),

@@ -115,7 +115,7 @@ fn run(id: &str, done: bool) -> RunFacts {
         corpus: "c0ffee".into(),
         heldout: "facade".into(),
         tokenizer: "decade".into(),
-        start: Start::Weights { hash: "beef".into() },
+        start: Start::Weights { hash: "beef".into(), sparsity: None },
         seed: 11,
         provenance: Provenance {
             regrow: "0.1.0".into(),

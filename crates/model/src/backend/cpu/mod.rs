@@ -11,6 +11,7 @@ mod bias;
 mod embedding;
 mod kernel;
 mod loss;
+mod mask;
 mod norm;
 mod product;
 mod rotary;
@@ -119,6 +120,11 @@ impl<T: Scalar> Backend for Cpu<T> {
 
     fn clear(&self, buffer: &mut Vec<T>, range: Range<usize>) -> Result<()> {
         buffer[range].fill(T::ZERO);
+        Ok(())
+    }
+
+    fn clear_where_zero(&self, buffer: &mut Vec<T>, by: &Vec<T>, range: Range<usize>) -> Result<()> {
+        mask::clear_where_zero(&mut buffer[range.clone()], &by[range]);
         Ok(())
     }
 

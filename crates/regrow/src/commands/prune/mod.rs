@@ -6,9 +6,8 @@ mod show;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 use disk::Existing;
 use model::folder::ModelFolder;
 use prune::{Calibration, METHODS, Progress, Pruned, Request, TOLERANCE, Takes, Target};
@@ -35,6 +34,9 @@ Examples:
   A shape that you name:
     regrow prune llama-1b --method width-magnitude --shape hidden=1536,ffn=6144,heads=24 --out llama-1b-shape
 
+  Half the weights of every linear layer made zero, two of every four:
+    regrow prune llama-1b --method 2:4-wanda --corpus corpus --out llama-1b-2-4
+
   What would be left, and the memory, time and disk that it takes, of a folder or of a public size by its name:
     regrow prune llama-3.1-70b --method width-activation --rate 0.25 --dry-run";
 
@@ -42,24 +44,22 @@ Examples:
 #[derive(Debug, Args)]
 #[command(
     after_help = EXAMPLES,
-    override_usage = "regrow prune MODEL (--rate RATE | --drop N,N,.. | --shape PART=N,..) [--corpus CORPUS | --text FILE...] --out DIR [OPTIONS]"
+    override_usage = "regrow prune MODEL (--rate RATE | --drop N,N,.. | --shape PART=N,.. | --method N:M-SCORE) [--corpus CORPUS | --text FILE...] --out DIR [OPTIONS]"
 )]
-#[group(id = "target", required = true, multiple = false, args = ["rate", "drop", "shape"])]
+#[group(id = "target", required = true, multiple = true, args = ["rate", "drop", "shape", "method"])]
 pub struct Arguments {
     /// The model folder
     model: PathBuf,
-    /// The share of all parameters to remove; it becomes whole blocks, or a legal width
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    /// The share of all parameters to remove; it becomes whole blocks, a legal width, or unstructured zeros
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, conflicts_with_all = ["drop", "shape"])]
     rate: Option<f64>,
     /// The blocks to remove, counted from 0
-    #[arg(long, value_name = "N,N,..", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N,..", value_delimiter = ',', conflicts_with = "shape")]
     drop: Vec<usize>,
     /// The sizes to keep in width: `hidden=N`, `ffn=N`, `heads=N`
     #[arg(long, value_name = "PART=N,..", value_delimiter = ',', value_parser = options::size)]
     shape: Vec<(ledger::Part, usize)>,
-    /// How it is chosen what goes [default: depth-block-influence, depth-list with `--drop`, width-activation with
-    /// `--shape`]
-    #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(METHODS.iter().map(|method| method.name())))]
+    #[arg(long, value_name = "METHOD", value_parser = known_method, help = method_help())]
     method: Option<String>,
     /// How far the realised rate may be from the one asked for
     #[arg(long, value_name = "DISTANCE", default_value_t = TOLERANCE, allow_negative_numbers = true)]
@@ -112,8 +112,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     }
     let folder = loaded::open(&arguments.model, output)?;
     let lineage = lineage::own(&folder)?;
-    let (method, target) = decision(arguments);
-    let needs_text = prune::method(method)?.needs().text();
+    let (method, target) = decision(arguments)?;
+    let needs_text = prune::method(method)?.needs_text();
     let source =
         if needs_text { Source::open(&arguments.source, PartName::Train, &folder, output)? } else { None };
     let sequences = arguments.samples.unwrap_or(prune::calibration::SEQUENCES);
@@ -151,18 +151,39 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
 }
 
 /// The method and what it is told; a method that does not fit the target is refused by the pruner.
-fn decision(arguments: &Arguments) -> (&str, Target) {
+fn decision(arguments: &Arguments) -> anyhow::Result<(&str, Target)> {
+    let named = arguments.method.as_deref();
     let target = match arguments.rate {
         Some(rate) => Target::Rate { rate, tolerance: arguments.tolerance },
         None if !arguments.shape.is_empty() => Target::Sizes(options::sizes(&arguments.shape)),
-        None => Target::Layers(arguments.drop.clone()),
+        None if !arguments.drop.is_empty() => Target::Layers(arguments.drop.clone()),
+        None => {
+            match named.map(prune::method).transpose()?.and_then(|method| method.takes().first().copied()) {
+                Some(Takes::Pattern) => Target::Pattern,
+                Some(Takes::Layers) => bail!("`--drop` is missing: the blocks to remove"),
+                _ => bail!("`--rate` is missing: the share of all parameters to remove or make zero"),
+            }
+        }
     };
     let default = match target.kind() {
-        Takes::Rate => "depth-block-influence",
+        Takes::Rate | Takes::Pattern => "depth-block-influence",
         Takes::Layers => "depth-list",
         Takes::Sizes => "width-activation",
     };
-    (arguments.method.as_deref().unwrap_or(default), target)
+    Ok((named.unwrap_or(default), target))
+}
+
+fn known_method(name: &str) -> Result<String, prune::Error> {
+    prune::method(name).map(|method| method.name())
+}
+
+fn method_help() -> String {
+    let names: Vec<String> = METHODS.iter().map(|method| method.name()).collect();
+    format!(
+        "How it is chosen what goes: {}; another `N:M-SCORE` or `unstructured-SCORE` [default: depth-block-influence, \
+         depth-list with `--drop`, width-activation with `--shape`]",
+        names.join(", ")
+    )
 }
 
 fn execute(

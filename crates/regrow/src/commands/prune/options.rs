@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ledger::Part;
+use model::family::Role;
 use prune::{Aggregation, Options, Positions, Sizes};
 
 /// Flags of single methods.
@@ -28,6 +29,9 @@ pub(super) struct OptionArguments {
     /// Angular distance: taken at the last token of a sequence or at all
     #[arg(long, value_name = "WHICH", default_value = Positions::Last.name(), value_parser = positions())]
     positions: Positions,
+    /// Sparse: the linear layers of every block that get zeros [default: all seven]
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',', value_parser = linear())]
+    layers: Vec<Role>,
     /// Keep the activations of the calibration text in a file of this folder instead of in memory
     #[arg(long, value_name = "DIR")]
     pub(super) spill: Option<PathBuf>,
@@ -43,6 +47,7 @@ impl OptionArguments {
             over_tokens: self.over_tokens,
             over_sequences: self.over_sequences,
             positions: self.positions,
+            linear: if self.layers.is_empty() { Role::LINEAR.to_vec() } else { self.layers.clone() },
         }
     }
 }
@@ -64,6 +69,14 @@ pub(super) fn sizes(named: &[(Part, usize)]) -> Sizes {
 fn part() -> impl TypedValueParser<Value = Part> {
     let of = |name: String| Part::ALL.into_iter().find(|part| part.name() == name).expect("a possible value");
     PossibleValuesParser::new(Part::ALL.map(Part::name)).map(of)
+}
+
+fn linear() -> impl TypedValueParser<Value = Role> {
+    let of = |name: String| {
+        let role = Role::LINEAR.into_iter().find(|role| role.linear_name() == Some(&name));
+        role.expect("a possible value")
+    };
+    PossibleValuesParser::new(Role::LINEAR.map(|role| role.linear_name().unwrap_or_default())).map(of)
 }
 
 fn aggregation() -> impl TypedValueParser<Value = Aggregation> {

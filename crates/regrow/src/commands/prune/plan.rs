@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         None if arguments.model.exists() => stored(&ModelFolder::raw_config_of(&arguments.model)?),
         None => USUAL,
     };
-    let (method, target) = decision(arguments);
+    let (method, target) = decision(arguments)?;
     let text = Text {
         sequences: arguments.samples.unwrap_or(prune::calibration::SEQUENCES),
         length: arguments.length.unwrap_or_else(|| default_context(&found.config)),

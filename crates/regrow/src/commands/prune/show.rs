@@ -1,6 +1,6 @@
 //! What `regrow prune` prints when it has decided.
 
-use ledger::{Cut, Part};
+use ledger::{Cut, CutRecord, Fallback, Part};
 use prune::Pruned;
 
 use crate::count::grouped;
@@ -10,6 +10,7 @@ use crate::table::{Align, Table};
 /// The decision: what was scored, what stays, what that comes to.
 pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
     let Pruned { record, kept, dropped } = pruned;
+    warn(record, output);
     if let Some(scores) = &record.scores {
         let runs = scores.len() < record.cut.layers();
         let mut table = Table::new(&[
@@ -54,6 +55,12 @@ pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
             }
         }
     }
+    if let Cut::Sparse { pattern, linear, .. } = &record.cut {
+        table.fact("zeros", format!("{pattern}, in {} of every block", linear.join(", ")));
+        if let Some(zeros) = record.already_zero {
+            table.fact("  there before", grouped(zeros.0));
+        }
+    }
     for (name, value) in &record.options {
         table.fact(name, value);
     }
@@ -68,6 +75,28 @@ pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
     }
     output.table(&table)?;
     Ok(())
+}
+
+/// What went otherwise than the method has it, and what was there before.
+fn warn(record: &CutRecord, output: &Output) {
+    for Fallback { tensors, damping, score } in &record.fallbacks {
+        let tensors = tensors.join("`, `");
+        match (score, damping) {
+            (Some(score), _) => output
+                .warn(&format!("`{tensors}`: the Hessian cannot be factored, pruned by `{score}` instead")),
+            (None, Some(damping)) => output.warn(&format!(
+                "`{tensors}`: the Hessian was factored with a damping of {damping} of its mean diagonal"
+            )),
+            (None, None) => {}
+        }
+    }
+    if let Some(zeros) = record.already_zero {
+        output.warn(&format!(
+            "the model was sparse before: {} of its {} weights were zero where zeros were to come",
+            grouped(zeros.0),
+            grouped(record.n0.0)
+        ));
+    }
 }
 
 fn listed(layers: &[usize]) -> String {

@@ -91,8 +91,13 @@ fn train_from_newest(
         writer.truncate_after(step)?;
         let folder = RunFolder::open(writer.path())?;
         let checkpoint = |step: u64| folder.checkpoint_path(step);
-        let job =
-            Job { spec, corpus: &beginning.corpus, save_every: Some(*save_every), checkpoint: &checkpoint };
+        let job = Job {
+            spec,
+            corpus: &beginning.corpus,
+            masks: &beginning.masks,
+            save_every: Some(*save_every),
+            checkpoint: &checkpoint,
+        };
         let mut scribe = Scribe::new(writer, spec, output)?;
         let mut listener = |event: &Event| scribe.hear(event).map_err(BoxError::from);
         match train::train(decoder, begin, &job, stop, &mut listener) {

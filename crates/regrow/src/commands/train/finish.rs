@@ -6,6 +6,7 @@ use anyhow::Context;
 use disk::Existing;
 use ledger::{Curve, Done, Nats, Tokens};
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
+use model::sparsity;
 use serde::Serialize;
 use store::{RunFolder, RunWriter};
 
@@ -82,6 +83,9 @@ fn write_model(run: &Run, path: &Path, weights: &Vec<f32>) -> anyhow::Result<()>
             writer.add_file("tokenizer.json", &beginning.corpus.tokenizer()?.to_json())?;
             writer.add_file("tokenizer_config.json", &beginning.tokenizer_config())?;
         }
+    }
+    if !beginning.masks.is_empty() {
+        writer.add_file(sparsity::FILE, &beginning.masks.sparsity().to_json())?;
     }
     if let Some(cut) = &beginning.lineage.cut {
         writer.add_file("cut.json", &serde_json::to_vec_pretty(cut)?)?;

@@ -9,6 +9,7 @@ use model::config::{ModelConfig, RawConfig};
 use model::count::Count;
 use model::decoder::Decoder;
 use model::folder::ModelFolder;
+use model::mask::Masks;
 use model::safetensors::Dtype;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -30,6 +31,8 @@ pub(super) struct Beginning {
     pub(super) lineage: Lineage,
     pub(super) start: Start,
     pub(super) corpus: Corpus,
+    /// What stays at zero.
+    pub(super) masks: Masks,
 }
 
 impl Beginning {
@@ -39,7 +42,7 @@ impl Beginning {
         let lineage = lineage::of(&folder)?;
         let config = folder.config().clone();
         if let Some(cut) = &lineage.cut {
-            let (found, expected) = (Count::of(&config)?.total, cut.parameters.0);
+            let (found, expected) = (Count::of(&config)?.total, cut.stored().0);
             if found != expected {
                 bail!(
                     "`{}` has {found} parameters, expected {expected} as its `cut.json` says",
@@ -48,9 +51,10 @@ impl Beginning {
             }
         }
         let corpus = open_corpus(corpus, &folder, output)?;
-        let start = Start::Weights { hash: folder.weights_hash()? };
+        let masks = Masks::of(&folder)?;
+        let start = Start::Weights { hash: folder.weights_hash()?, sparsity: masks.hash() };
         let (raw, dtype) = (folder.raw_config().clone(), folder.dtype());
-        Ok(Self { config, raw, dtype, folder: Some(folder), lineage, start, corpus })
+        Ok(Self { config, raw, dtype, folder: Some(folder), lineage, start, corpus, masks })
     }
 
     /// From a `config.json`, or the one in a folder.
@@ -76,7 +80,16 @@ impl Beginning {
         let base = name_of_config(path);
         let lineage = Lineage { cut: None, series: config.family.name.to_owned(), base };
         let start = Start::Random { config_hash };
-        Ok(Self { config, raw, dtype: Dtype::F32, folder: None, lineage, start, corpus })
+        Ok(Self {
+            config,
+            raw,
+            dtype: Dtype::F32,
+            folder: None,
+            lineage,
+            start,
+            corpus,
+            masks: Masks::default(),
+        })
     }
 
     /// The weights before the first step.

@@ -1,0 +1,89 @@
+//! Masks of sparse weights: what training must leave at zero.
+
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
+use crate::Result;
+use crate::backend::Backend;
+use crate::error::Error;
+use crate::folder::ModelFolder;
+use crate::layout::Layout;
+use crate::sparsity::Sparsity;
+
+/// The tensors of a model whose zeros stay. A weight of such a tensor that is zero is masked: no list of them is kept, since
+/// a weight without a gradient, and so without moments, stays what it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Masks {
+    /// Where the tensors lie in [`Layout`]'s buffer; neighbours are one run.
+    ranges: Vec<Range<usize>>,
+    sparsity: Sparsity,
+}
+
+impl Masks {
+    /// The masks of a model folder, by its `sparsity.json`; none where it has no such file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or lists what is no matrix of this model.
+    pub fn of(folder: &ModelFolder) -> Result<Self> {
+        let sparsity = Sparsity::of(folder.path())?;
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        let mut found = 0;
+        for (tensor, offset) in Layout::new(folder.config()).tensors {
+            if tensor.shape.len() != 2 || !sparsity.tensors.contains_key(&tensor.name) {
+                continue;
+            }
+            found += 1;
+            let end = offset + tensor.len();
+            match ranges.last_mut() {
+                Some(last) if last.end == offset => last.end = end,
+                _ => ranges.push(offset..end),
+            }
+        }
+        if found < sparsity.tensors.len() {
+            let layout = Layout::new(folder.config());
+            let matrix = |name: &str| {
+                layout.tensors.iter().any(|(tensor, _)| tensor.name == *name && tensor.shape.len() == 2)
+            };
+            let odd = sparsity.tensors.keys().find(|name| !matrix(name)).cloned().unwrap_or_default();
+            return Err(Error::Json {
+                path: folder.path().join(crate::sparsity::FILE),
+                what: "a list of sparse tensors",
+                reason: format!("`{}` is no matrix of this model", crate::safetensors::shown(&odd)),
+            });
+        }
+        Ok(Self { ranges, sparsity })
+    }
+
+    /// Whether nothing is masked.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// The tensors, with their patterns.
+    pub fn sparsity(&self) -> &Sparsity {
+        &self.sparsity
+    }
+
+    /// SHA-256 of the list of tensors, which is a part of what a run starts from; none where nothing is masked.
+    pub fn hash(&self) -> Option<String> {
+        let digest = || Sha256::digest(self.sparsity.to_json());
+        (!self.is_empty()).then(|| digest().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Takes the gradients of masked weights away.
+    ///
+    /// # Errors
+    /// Those of the machine.
+    pub fn apply<B: Backend>(
+        &self,
+        backend: &B,
+        weights: &B::Buffer,
+        gradients: &mut B::Buffer,
+    ) -> Result<()> {
+        for range in &self.ranges {
+            backend.clear_where_zero(gradients, weights, range.clone())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! Magnitude: the weights of least absolute value go (Han et al. 2015).
+
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::sparse::{Linear, LinearStats, Outcome, Sparsify, Statistics, Zeros, zero_lowest};
+
+/// `2:4-magnitude` and its like: the score of a weight is `|w|`.
+#[derive(Clone, Copy, Debug)]
+pub struct Magnitude;
+
+impl Sparsify for Magnitude {
+    fn name(&self) -> &'static str {
+        "magnitude"
+    }
+
+    fn summary(&self) -> &'static str {
+        "make the weights of least magnitude zero"
+    }
+
+    fn paper(&self) -> Option<&'static str> {
+        Some("Han et al. 2015, Learning both Weights and Connections for Efficient Neural Networks")
+    }
+
+    fn needs(&self) -> Statistics {
+        Statistics::Nothing
+    }
+
+    fn sparsify(
+        &self,
+        weights: &mut Vec<f32>,
+        linears: &[Linear],
+        _: LinearStats,
+        zeros: Zeros,
+    ) -> Result<Outcome> {
+        for linear in linears {
+            by_score(weights, linear, zeros, |_, weight| weight.abs());
+        }
+        Ok(Outcome::default())
+    }
+}
+
+/// Makes weights zero by a score of their input column and their value.
+pub(crate) fn by_score(
+    weights: &mut [f32],
+    linear: &Linear,
+    zeros: Zeros,
+    score: impl Fn(usize, f32) -> f32 + Sync,
+) {
+    let columns = linear.area.columns;
+    let (len, count) = zeros.group(columns);
+    let rows = weights[linear.area.offset..linear.area.end()].par_chunks_exact_mut(columns);
+    rows.for_each_init(
+        || vec![0.0; columns],
+        |scores, row| {
+            for (column, (to, &weight)) in scores.iter_mut().zip(&*row).enumerate() {
+                *to = score(column, weight);
+            }
+            zero_lowest(row, scores, len, count);
+        },
+    );
+}

@@ -1,0 +1,42 @@
+//! Wanda: magnitude times the norm of what a weight reads (Sun et al. 2023).
+
+use crate::error::Result;
+use crate::score::magnitude::by_score;
+use crate::sparse::{Linear, LinearStats, Outcome, Sparsify, Statistics, Zeros};
+
+/// `2:4-wanda` and its like: the score of a weight is `|w| |x|`, with the Euclidean norm of its input column over all
+/// calibration tokens; weights are compared within their output row.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanda;
+
+impl Sparsify for Wanda {
+    fn name(&self) -> &'static str {
+        "wanda"
+    }
+
+    fn summary(&self) -> &'static str {
+        "make the weights of least magnitude times input norm zero"
+    }
+
+    fn paper(&self) -> Option<&'static str> {
+        Some("Sun et al. 2023, A Simple and Effective Pruning Approach for Large Language Models")
+    }
+
+    fn needs(&self) -> Statistics {
+        Statistics::SquareSums
+    }
+
+    fn sparsify(
+        &self,
+        weights: &mut Vec<f32>,
+        linears: &[Linear],
+        stats: LinearStats,
+        zeros: Zeros,
+    ) -> Result<Outcome> {
+        let norms = stats.norms();
+        for linear in linears {
+            by_score(weights, linear, zeros, |column, weight| weight.abs() * norms[column]);
+        }
+        Ok(Outcome::default())
+    }
+}

@@ -1,0 +1,150 @@
+//! Which weights become zero: the one loop behind every score and pattern.
+
+use std::cmp::Ordering;
+
+use ledger::Pattern;
+
+/// How many weights of which group become zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Zeros {
+    pattern: Pattern,
+    /// The share of a layer's weights, for a pattern that does not say it.
+    share: f64,
+}
+
+impl Zeros {
+    /// As a pattern says; `share` of the weights of a layer, from 0 to below 1, where the pattern is unstructured.
+    pub fn new(pattern: Pattern, share: f64) -> Self {
+        assert!((0.0..1.0).contains(&share), "a share is at least 0 and below 1");
+        Self { pattern, share }
+    }
+
+    /// The pattern.
+    pub fn pattern(self) -> Pattern {
+        self.pattern
+    }
+
+    /// Columns of a group in a row of `columns`, and how many of them become zero. Unstructured zeros have the row as their
+    /// group, and leave at least one weight of it.
+    pub fn group(self, columns: usize) -> (usize, usize) {
+        match self.pattern {
+            Pattern::Groups { keep, of } => (usize::from(of), usize::from(of - keep)),
+            Pattern::Unstructured => (columns, self.until(columns, columns)),
+        }
+    }
+
+    /// Unstructured zeros among the first `column` of `columns`, where every stretch of a row is to have its share.
+    pub(crate) fn until(self, column: usize, columns: usize) -> usize {
+        let wanted = (self.share * column as f64).round() as usize;
+        wanted.min(columns.saturating_sub(1))
+    }
+}
+
+/// Makes the `zeros` weights of lowest score zero in each group of `len` in a row; of equal scores the lower column stays.
+///
+/// Widths that are no multiple of `len` are a bug of the caller and panic.
+pub fn zero_lowest(row: &mut [f32], scores: &[f32], len: usize, zeros: usize) {
+    assert!(row.len() == scores.len() && row.len().is_multiple_of(len), "whole groups");
+    match len {
+        // The two lengths that machines compute with, known to the compiler.
+        4 => ranked::<4>(row, scores, zeros),
+        8 => ranked::<8>(row, scores, zeros),
+        _ => sorted(row, scores, len, zeros),
+    }
+}
+
+/// A weight stays if fewer than `LEN - zeros` others of its group come before it.
+fn ranked<const LEN: usize>(row: &mut [f32], scores: &[f32], zeros: usize) {
+    let keep = (LEN - zeros) as u32;
+    let groups = row.as_chunks_mut::<LEN>().0.iter_mut().zip(scores.as_chunks::<LEN>().0);
+    for (weights, scores) in groups {
+        let mut rank = [0_u32; LEN];
+        for i in 0..LEN {
+            for j in 0..i {
+                // The one further left comes first where they are equal.
+                let left = u32::from(scores[j] >= scores[i]);
+                rank[i] += left;
+                rank[j] += 1 - left;
+            }
+        }
+        for (weight, rank) in weights.iter_mut().zip(rank) {
+            *weight = if rank < keep { *weight } else { 0.0 };
+        }
+    }
+}
+
+fn sorted(row: &mut [f32], scores: &[f32], len: usize, zeros: usize) {
+    let mut order: Vec<usize> = Vec::with_capacity(len);
+    for (weights, scores) in row.chunks_exact_mut(len).zip(scores.chunks_exact(len)) {
+        for at in lowest(scores, zeros, &mut order) {
+            weights[*at] = 0.0;
+        }
+    }
+}
+
+/// The places of the `count` lowest scores, of equal ones those further right, in any order.
+pub(crate) fn lowest<'a>(scores: &[f32], count: usize, order: &'a mut Vec<usize>) -> &'a [usize] {
+    order.clear();
+    order.extend(0..scores.len());
+    if count == 0 || scores.is_empty() {
+        return &[];
+    }
+    let before = |&a: &usize, &b: &usize| -> Ordering { scores[a].total_cmp(&scores[b]).then(b.cmp(&a)) };
+    if count < order.len() {
+        order.select_nth_unstable_by(count - 1, before);
+    }
+    &order[..count.min(order.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn zeroed(scores: &[f32], len: usize, zeros: usize) -> Vec<usize> {
+        let mut row = vec![1.0; scores.len()];
+        zero_lowest(&mut row, scores, len, zeros);
+        (0..row.len()).filter(|&at| row[at] == 0.0).collect()
+    }
+
+    #[test]
+    fn of_equal_scores_the_lower_column_stays() {
+        assert_eq!(zeroed(&[1.0; 4], 4, 2), [2, 3]);
+        assert_eq!(zeroed(&[0.0, 2.0, 1.0, 1.0], 4, 2), [0, 3]);
+        assert_eq!(zeroed(&[1.0, 1.0, 1.0, 0.0, 1.0, 1.0], 6, 3), [3, 4, 5]);
+        assert_eq!(zeroed(&[f32::INFINITY; 8], 8, 4), [4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn a_row_is_the_group_of_unstructured_zeros_and_never_empty() {
+        let zeros = |share, columns| Zeros::new(Pattern::Unstructured, share).group(columns);
+        assert_eq!(zeros(0.5, 10), (10, 5));
+        assert_eq!(zeros(0.999, 10), (10, 9));
+        assert_eq!(zeros(0.0, 10), (10, 0));
+        assert_eq!(Zeros::new(Pattern::TWO_FOUR, 0.0).group(512), (4, 2));
+        assert_eq!(Zeros::new(Pattern::Groups { keep: 1, of: 16 }, 0.0).group(512), (16, 15));
+    }
+
+    proptest! {
+        #[test]
+        fn every_group_has_its_zeros_and_keeps_the_highest(
+            scores in proptest::collection::vec(0_u8..6, 24), len in prop::sample::select(vec![2_usize, 3, 4, 6, 8, 12, 24]),
+            share in 0.0_f64..1.0,
+        ) {
+            let scores: Vec<f32> = scores.into_iter().map(f32::from).collect();
+            let zeros = (share * len as f64) as usize;
+            let gone = zeroed(&scores, len, zeros);
+            for group in 0..24 / len {
+                let of = group * len..(group + 1) * len;
+                let (lost, kept): (Vec<usize>, Vec<usize>) = of.partition(|at| gone.contains(at));
+                prop_assert_eq!(lost.len(), zeros);
+                for &lost in &lost {
+                    for &kept in &kept {
+                        prop_assert!(scores[kept] > scores[lost] || (scores[kept] == scores[lost] && kept < lost));
+                    }
+                }
+            }
+        }
+    }
+}

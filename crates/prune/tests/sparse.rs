@@ -1,0 +1,289 @@
+//! Zeros where a pattern has them, everything else as it was.
+
+#![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use disk::Existing;
+use ledger::{Cut, Pattern};
+use model::backend::Area;
+use model::family::{self, Role};
+use model::folder::{ModelFolder, SHARD_LIMIT};
+use model::mask::Masks;
+use model::sparsity::Sparsity;
+use prune::sparse::{Linear, LinearStats, Sparsify, Statistics, Zeros};
+use prune::{Calibration, METHODS, Method, Options, Request, Source, Target, method, record_of, replay};
+use tempfile::TempDir;
+
+const MODELS: [&str; 4] = ["llama-tied", "llama-untied-scaled", "qwen2-tied", "llama-long"];
+const NAMES: [&str; 6] =
+    ["2:4-magnitude", "2:4-wanda", "2:4-sparsegpt", "1:4-wanda", "4:8-sparsegpt", "2:4-sparsegpt"];
+
+fn open(name: &str) -> ModelFolder {
+    ModelFolder::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/parity").join(name))
+        .unwrap()
+}
+
+fn tokens(folder: &ModelFolder) -> Vec<u32> {
+    let vocabulary = folder.config().vocab_size as u32;
+    (0..600_u32).map(|at| (at * at * 7 + at * 3 + at / 11) % vocabulary).collect()
+}
+
+fn request<'a>(name: &'a str, tokens: &'a [u32]) -> Request<'a> {
+    let settings = Calibration { sequences: 8, length: Some(24), seed: 3 };
+    let target = if name.starts_with("unstructured") {
+        Target::Rate { rate: 0.2, tolerance: 0.05 }
+    } else {
+        Target::Pattern
+    };
+    Request { calibration: Some((Source::Tokens(tokens), settings)), ..Request::new(name, target) }
+}
+
+fn prune(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> prune::Result<prune::Pruned> {
+    prune::prune(folder, request, out, Existing::Refuse, &mut |_| ())
+}
+
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| (path.file_name().unwrap().into(), fs::read(&path).unwrap())).collect()
+}
+
+fn values(folder: &ModelFolder, tensor: &family::TensorSpec) -> Vec<f32> {
+    let mut values = vec![0.0; tensor.len()];
+    folder.read_f32(tensor, &mut values).unwrap();
+    values
+}
+
+/// Whether the group of the pattern divides every linear layer.
+fn fits(folder: &ModelFolder, name: &str) -> bool {
+    let Ok(Method::Sparse(Pattern::Groups { of, .. }, _)) = method(name) else { return true };
+    let tensors = family::block_tensors(folder.config(), 0);
+    tensors
+        .iter()
+        .all(|tensor| tensor.role.linear_name().is_none() || tensor.columns() % usize::from(of) == 0)
+}
+
+#[test]
+fn zeros_stand_where_the_pattern_has_them_and_nothing_else_changes() {
+    let mut ran = 0;
+    for model in MODELS {
+        let folder = open(model);
+        let tokens = tokens(&folder);
+        for name in NAMES.into_iter().chain([
+            "unstructured-magnitude",
+            "unstructured-wanda",
+            "unstructured-sparsegpt",
+        ]) {
+            if !fits(&folder, name) {
+                continue;
+            }
+            ran += 1;
+            let place = TempDir::new().unwrap();
+            let out = place.path().join("out");
+            let pruned = prune(&folder, &request(name, &tokens), &out).unwrap();
+            let after = ModelFolder::open(&out).unwrap();
+            assert_eq!(pruned.record.method, name);
+            assert_eq!(record_of(&out).unwrap().unwrap(), pruned.record);
+            assert_eq!(pruned.record.fallbacks, []);
+            assert_eq!(after.raw_config().to_json(), folder.raw_config().to_json());
+            let listed = Sparsity::of(&out).unwrap();
+            assert!(!Masks::of(&after).unwrap().is_empty());
+            let Method::Sparse(pattern, _) = method(name).unwrap() else { unreachable!() };
+            let mut zeros = 0;
+            for tensor in family::tensors(folder.config()) {
+                let (old, new) = (values(&folder, &tensor), values(&after, &tensor));
+                let place = format!("{model} {name} {}", tensor.name);
+                if tensor.role.linear_name().is_none() {
+                    assert_eq!(old, new, "{place}");
+                    assert!(!listed.tensors.contains_key(&tensor.name));
+                    continue;
+                }
+                assert_eq!(listed.tensors[&tensor.name], pattern);
+                assert_eq!(pattern.check(&new, tensor.columns()), Ok(()), "{place}");
+                zeros += new.iter().filter(|&&value| value == 0.0).count() as u64;
+                let kept_changed = old.iter().zip(&new).any(|(old, new)| *new != 0.0 && old != new);
+                assert_eq!(kept_changed, name.ends_with("sparsegpt"), "{place}");
+            }
+            let record = &pruned.record;
+            assert_eq!(zeros, record.n0.0 - record.parameters.0, "{model} {name}");
+            assert_eq!(record.rate.get(), zeros as f64 / record.n0.0 as f64);
+            let card = fs::read_to_string(out.join("README.md")).unwrap();
+            assert!(card.contains("promises no speed"), "{card}");
+            assert!(!fs::read_to_string(out.join("config.json")).unwrap().contains("sparsity_config"));
+
+            let again = place.path().join("again");
+            let source = Some(Source::Tokens(&tokens));
+            replay(&folder, record, source, &again, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap();
+            assert!(contents(&out) == contents(&again), "{model} {name}: a replay gives the same bytes");
+            if method(name).unwrap().needs_text() {
+                let other: Vec<u32> = tokens.iter().rev().copied().collect();
+                let source = Some(Source::Tokens(&other));
+                let (to, wrong) = (place.path().join("no"), &mut |_, _| ());
+                let said =
+                    replay(&folder, record, source, &to, Existing::Refuse, SHARD_LIMIT, wrong).unwrap_err();
+                assert!(matches!(said, prune::Error::OtherCalibration { .. }), "{said}");
+                assert!(!to.exists());
+            }
+        }
+    }
+    assert!(ran > 20, "{ran}");
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let folder = open("llama-long");
+    let tokens = tokens(&folder);
+    let place = TempDir::new().unwrap();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let out = place.path().join(threads.to_string());
+        pool.install(|| prune(&folder, &request("2:4-sparsegpt", &tokens), &out)).unwrap();
+        contents(&out)
+    };
+    assert!(run(1) == run(3));
+}
+
+#[test]
+fn a_model_that_is_sparse_already_is_counted_and_only_chosen_layers_are_pruned() {
+    let folder = open("llama-tied");
+    let tokens = tokens(&folder);
+    let place = TempDir::new().unwrap();
+    let (once, twice) = (place.path().join("once"), place.path().join("twice"));
+    let linear = vec![Role::Down, Role::Query];
+    let options = Options { linear, ..Options::default() };
+    let pruned = prune(&folder, &Request { options, ..request("2:4-magnitude", &tokens) }, &once).unwrap();
+    let Cut::Sparse { linear, .. } = &pruned.record.cut else { panic!("a sparse cut") };
+    assert_eq!(linear, &["q_proj", "down_proj"]);
+    assert_eq!(pruned.record.already_zero, None);
+    let half = ModelFolder::open(&once).unwrap();
+    assert_eq!(Sparsity::of(&once).unwrap().tensors.len(), 2 * half.config().num_hidden_layers);
+    let again = prune(&half, &request("2:4-magnitude", &tokens), &twice).unwrap();
+    assert_eq!(again.record.already_zero.unwrap().0, pruned.record.n0.0 - pruned.record.parameters.0);
+}
+
+#[test]
+fn bad_requests_get_an_error_and_leave_nothing() {
+    let folder = open("llama-tied");
+    let tokens = tokens(&folder);
+    let place = TempDir::new().unwrap();
+    let out = place.path().join("out");
+    let with = |target: Target, name: &'static str| Request { target, ..request(name, &tokens) };
+    let rate = |rate: f64| Target::Rate { rate, tolerance: 0.05 };
+    let none = Options { linear: Vec::new(), ..Options::default() };
+    for (request, expected) in [
+        (request("3:7-magnitude", &tokens), "input columns, expected a multiple of 7 for 3:7"),
+        (with(rate(0.3), "2:4-wanda"), "`2:4-wanda` got a rate, expected nothing but its pattern"),
+        (
+            with(Target::Pattern, "unstructured-wanda"),
+            "`unstructured-wanda` got nothing but its pattern, expected a rate",
+        ),
+        (
+            with(rate(0.999), "unstructured-wanda"),
+            "rate 0.999 takes more zeros than the chosen layers have weights",
+        ),
+        (with(rate(f64::NAN), "unstructured-wanda"), "rate is NaN"),
+        (
+            Request { calibration: None, ..request("2:4-wanda", &tokens) },
+            "`2:4-wanda` scores on calibration text, found none",
+        ),
+        (
+            Request { options: none, ..request("2:4-wanda", &tokens) },
+            "the list of linear layers to prune is empty",
+        ),
+    ] {
+        let said = prune(&folder, &request, &out).unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+        assert!(!out.exists() && fs::read_dir(place.path()).unwrap().next().is_none());
+    }
+}
+
+fn numbers(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// Inputs whose columns follow one another and differ in size.
+fn inputs(tokens: usize, columns: usize) -> Vec<f32> {
+    let mut x = numbers(tokens * columns, 5);
+    for row in x.chunks_exact_mut(columns) {
+        for column in 1..columns {
+            row[column] = 0.7 * row[column - 1] + row[column] * (1 + column % 5) as f32;
+        }
+    }
+    x
+}
+
+/// `|W x - W' x|^2` over all tokens.
+fn reconstruction(old: &[f32], new: &[f32], x: &[f32], columns: usize) -> f64 {
+    let rows = old.chunks_exact(columns).zip(new.chunks_exact(columns));
+    rows.map(|(old, new)| {
+        let miss = |x: &[f32]| -> f64 {
+            let terms = old.iter().zip(new).zip(x);
+            terms.map(|((old, new), x)| (f64::from(*old) - f64::from(*new)) * f64::from(*x)).sum()
+        };
+        x.chunks_exact(columns).map(|x| miss(x).powi(2)).sum::<f64>()
+    })
+    .sum()
+}
+
+#[test]
+fn what_knows_more_of_the_inputs_reconstructs_better() {
+    let (rows, columns, tokens) = (24, 264, 700);
+    let (old, x) = (numbers(rows * columns, 1), inputs(tokens, columns));
+    let linears = [Linear { name: "w".into(), area: Area::new(0, rows, columns) }];
+    for pattern in ["2:4", "4:8", "unstructured"] {
+        let errors: Vec<f64> = METHODS
+            .iter()
+            .filter_map(|method| match method {
+                Method::Sparse(_, score) => Some(*score),
+                Method::Select(_) => None,
+            })
+            .map(|score: &dyn Sparsify| {
+                let mut stats = LinearStats::new(Statistics::Gram, columns).unwrap();
+                stats.add(&x, columns).unwrap();
+                let (mut new, zeros) = (old.clone(), Zeros::new(pattern.parse().unwrap(), 0.5));
+                score.sparsify(&mut new, &linears, stats, zeros).unwrap();
+                assert_eq!(new.iter().filter(|&&value| value == 0.0).count(), rows * columns / 2);
+                reconstruction(&old, &new, &x, columns)
+            })
+            .collect();
+        assert!(errors[2] < 0.75 * errors[1] && errors[1] < errors[0], "{pattern}: {errors:?}");
+    }
+}
+
+#[test]
+fn a_hessian_that_cannot_be_factored_falls_back_and_says_so() {
+    let columns = 8;
+    let old = numbers(4 * columns, 1);
+    let linears = [Linear { name: "w".into(), area: Area::new(0, 4, columns) }];
+    let zeros = Zeros::new(Pattern::TWO_FOUR, 0.0);
+    let stats = |gram: f32| {
+        let mut stats = LinearStats::new(Statistics::Gram, columns).unwrap();
+        stats.add(&inputs(50, columns), columns).unwrap();
+        // Off the diagonal larger than on it: no Gram matrix, as one that lost its digits.
+        let scale = stats.gram[0] * gram;
+        (1..columns).for_each(|column| stats.gram[column] = scale);
+        stats
+    };
+    let gpt = |stats: LinearStats| {
+        let Ok(Method::Sparse(_, score)) = method("2:4-sparsegpt") else { unreachable!() };
+        let mut new = old.clone();
+        (score.sparsify(&mut new, &linears, stats, zeros).unwrap(), new)
+    };
+    let (outcome, _) = gpt(stats(0.0));
+    assert_eq!((outcome.damping, outcome.instead), (None, None));
+    let (outcome, new) = gpt(stats(1e6));
+    assert_eq!((outcome.damping, outcome.instead), (None, Some("wanda")));
+    let Ok(Method::Sparse(_, wanda)) = method("2:4-wanda") else { unreachable!() };
+    let mut expected = old.clone();
+    wanda.sparsify(&mut expected, &linears, stats(1e6), zeros).unwrap();
+    assert_eq!(new, expected);
+    let (outcome, _) = gpt(stats(3.0));
+    assert!(outcome.damping.is_some_and(|damping| damping > 0.01), "{outcome:?}");
+}
