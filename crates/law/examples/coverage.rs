@@ -191,7 +191,8 @@ fn designs() -> Vec<Design> {
         of("second truth: 6 sizes, 3 rates", other(&SIX, &RATES)),
         of("second truth, base offset: 6 sizes, 3 rates", World { base: 0.005, ..other(&SIX, &RATES) }),
     ];
-    let bends: [(&str, fn(f64, f64, f64) -> f64); 3] = [
+    type Bend = fn(f64, f64, f64) -> f64;
+    let bends: [(&str, Bend); 3] = [
         // D + 0.1 instead of D.
         ("D shifted by 0.1B", |n0, rate, tokens| {
             term(n0, rate, tokens + 0.1, 0.5) - term(n0, rate, tokens, 0.5)

@@ -148,8 +148,10 @@ impl Law {
     /// ```
     pub fn groups_of(&self, series: Option<&str>, method: Option<&str>) -> Result<Vec<&GroupLaw>> {
         let mut found: Vec<&GroupLaw> = self.groups.iter().collect();
-        let names: [(&'static str, Option<&str>, fn(&GroupLaw) -> &str); 2] =
-            [("series", series, |group| &group.series), ("method", method, |group| &group.method)];
+        type Name = fn(&GroupLaw) -> &str;
+        let of_series: Name = |group| &group.series;
+        let of_method: Name = |group| &group.method;
+        let names = [("series", series, of_series), ("method", method, of_method)];
         for (what, wanted, name) in names {
             let Some(wanted) = wanted else { continue };
             let (fits, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|group| name(group) == wanted);

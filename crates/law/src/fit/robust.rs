@@ -197,8 +197,8 @@ impl Newton {
         let mut triangle = Triangle::new(size + 1);
         for i in 0..size {
             let mut row = [0.0; COLUMNS];
-            for j in 0..size {
-                row[j] = 0.5 * (self.columns[j][i] + self.columns[i][j]) + if i == j { ridge } else { 0.0 };
+            for (j, entry) in row[..size].iter_mut().enumerate() {
+                *entry = 0.5 * (self.columns[j][i] + self.columns[i][j]) + if i == j { ridge } else { 0.0 };
             }
             row[size] = self.downhill[i];
             triangle.push(&row[..=size]);

@@ -47,7 +47,14 @@ impl Amount {
     /// Both ends and the middle times a positive number.
     pub(super) fn times(&self, factor: f64) -> Self {
         let times = |x: f64| x * factor;
-        Self { value: self.value.map(times), interval: self.interval.map(|ends| ends.map(times)) }
+        // What is beyond all numbers is not told: a file could not hold it.
+        Self {
+            value: self.value.map(times).filter(|x| x.is_finite()),
+            interval: self
+                .interval
+                .map(|ends| ends.map(times))
+                .filter(|ends| ends.iter().all(|x| x.is_finite())),
+        }
     }
 }
 

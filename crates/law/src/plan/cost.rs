@@ -205,13 +205,15 @@ impl FromStr for Budget {
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let wrong = || format!("`{text}` is no budget such as 1e21flop, 300gpu-hours or 500usd");
         let lower = text.trim().to_ascii_lowercase();
-        let units: [(&str, fn(f64) -> Self); 6] = [
-            ("flops", Self::Flops),
-            ("flop", Self::Flops),
-            ("gpu-hours", Self::GpuHours),
-            ("gpu-hour", Self::GpuHours),
-            ("gpuh", Self::GpuHours),
-            ("usd", Self::Usd),
+        type Make = fn(f64) -> Budget;
+        let [flops, hours, usd]: [Make; 3] = [Self::Flops, Self::GpuHours, Self::Usd];
+        let units = [
+            ("flops", flops),
+            ("flop", flops),
+            ("gpu-hours", hours),
+            ("gpu-hour", hours),
+            ("gpuh", hours),
+            ("usd", usd),
         ];
         let found = units.iter().find_map(|(unit, make)| Some((lower.strip_suffix(unit)?.trim_end(), make)));
         let (number, make) = found.ok_or_else(wrong)?;

@@ -53,7 +53,7 @@ impl World {
     }
 
     pub(crate) fn p2() -> &'static dyn Form {
-        form::by_name("p2").unwrap()
+        form::by_name("p2").expect("p2 is registered")
     }
 
     /// The true mean loss, size and tokens in billions.
@@ -104,7 +104,7 @@ impl World {
     }
 
     pub(crate) fn table(&self, seed: u64) -> Table {
-        Table::new(self.rows(seed)).unwrap()
+        Table::new(self.rows(seed)).expect("a simulated table is sound")
     }
 }
 
