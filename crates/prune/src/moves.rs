@@ -87,8 +87,8 @@ impl Move {
         let row_bytes = width * size;
         let rows = PIECE.div_ceil(row_bytes);
         let mut out = Vec::new();
-        let every_row = [0..self.from.rows()];
-        for run in self.rows.as_deref().unwrap_or(&every_row) {
+        let every_row = 0..self.from.rows();
+        for run in self.rows.as_deref().unwrap_or(std::slice::from_ref(&every_row)) {
             let mut first = run.start;
             while first < run.end {
                 let piece = first..(first + rows).min(run.end);

@@ -78,7 +78,7 @@ pub enum Command {
     /// Show a model's shape, size and legal pruning rates
     Inspect(inspect::Arguments),
     /// Remove a part of a model; it becomes whole blocks
-    Prune(prune::Arguments),
+    Prune(Box<prune::Arguments>),
     /// List run folders and how they stand
     Runs(runs::Arguments),
     /// Continue a text greedily, to see that a model works

@@ -52,12 +52,10 @@ pub(super) fn fetch(id: &Id, output: &Output) -> anyhow::Result<PathBuf> {
     }
     let offered: BTreeSet<&str> = info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
     let download = Download { id, api: &api, cache: &cache, commit: &info.sha, output };
-    for needed in [CONFIG] {
-        if !offered.contains(needed) {
-            bail!("`{id}` has no `{needed}` on the hub");
-        }
-        download.file(needed)?;
+    if !offered.contains(CONFIG) {
+        bail!("`{id}` has no `{CONFIG}` on the hub");
     }
+    download.file(CONFIG)?;
     if offered.contains(SINGLE) {
         download.file(SINGLE)?;
     } else if offered.contains(INDEX) {

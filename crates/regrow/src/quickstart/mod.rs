@@ -2,7 +2,7 @@
 
 pub mod grammar;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -29,7 +29,7 @@ pub(crate) fn recipe(texts: &[PathBuf], seed: u32) -> anyhow::Result<String> {
         return Ok(toml::to_string(&recipe)?);
     }
     corpus.remove("grammar");
-    let inputs: anyhow::Result<Vec<toml::Value>> = texts.iter().map(input).collect();
+    let inputs: anyhow::Result<Vec<toml::Value>> = texts.iter().map(|path| input(path)).collect();
     corpus.insert("inputs".into(), toml::Value::Array(inputs?));
     corpus.insert("documents".into(), "blank-line".into());
     corpus.insert("heldout_share".into(), HELD_OUT.into());
@@ -40,7 +40,7 @@ pub(crate) fn recipe(texts: &[PathBuf], seed: u32) -> anyhow::Result<String> {
 }
 
 /// A path that still means the same when the command is given again from elsewhere.
-fn input(path: &PathBuf) -> anyhow::Result<toml::Value> {
+fn input(path: &Path) -> anyhow::Result<toml::Value> {
     let whole = path.canonicalize().map_err(disk::io_error("open", path))?;
     let text = whole.to_str().with_context(|| format!("`{}` is not UTF-8", path.display()))?;
     Ok(text.to_owned().into())
