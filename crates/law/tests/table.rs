@@ -104,7 +104,10 @@ fn groups_are_kept_apart() {
     let labels: Vec<String> = law.groups.iter().map(law::GroupLaw::label).collect();
     assert_eq!(labels, ["llama unnamed", "unnamed 2:4-wanda", "unnamed unnamed"]);
     let error = law.group(None, Some("unnamed")).unwrap_err().to_string();
-    assert!(error.starts_with("2 groups match series `any` and method `unnamed`"), "{error}");
+    assert_eq!(
+        error,
+        "the law holds `llama` by `unnamed`, `unnamed` by `unnamed`: say which series and which method"
+    );
 }
 
 #[test]
