@@ -51,6 +51,7 @@ fn main() -> law::Result<()> {
     let intervals = match arguments.get(2).map(String::as_str) {
         None | Some("jackknife") => Intervals::Jackknife,
         Some("parametric") => Intervals::Parametric,
+        Some("pairs") => Intervals::Pairs,
         Some(other) => panic!("there are no intervals `{other}`"),
     };
     println!("design,quantity,tables,intervals,covered,percent,median_half_width");

@@ -85,7 +85,7 @@ pub fn fit(table: &Table, settings: &Settings) -> Result<Law> {
     Ok(law)
 }
 
-fn fit_group(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Result<GroupLaw> {
+pub(crate) fn fit_group(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Result<GroupLaw> {
     let runs: Vec<&Run> = group.runs.iter().collect();
     let levels = Levels::of(&runs, &group.method);
     let fit = fit_largest(group, &runs, asked, levels, settings)?;

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     convert, eval, fit, generate, grammar, inspect, plan, predict, prune, quickstart, runs, sweep, tokenize,
-    train,
+    train, validate,
 };
 
 /// The version, with the commit it was built from where that is known.
@@ -97,4 +97,6 @@ pub enum Command {
     Predict(predict::Arguments),
     /// Say how many tokens are enough, what they cost, and which model to prune how far
     Plan(Box<plan::Arguments>),
+    /// Hold out a part of measured curves and judge every form and baseline on it
+    Validate(validate::Arguments),
 }

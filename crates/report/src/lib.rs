@@ -9,6 +9,7 @@
 pub mod page;
 pub mod plot;
 pub mod table;
+pub mod validation;
 
 mod number;
 mod text;
@@ -16,3 +17,4 @@ mod text;
 pub use page::{Entropy, Fact, Input, LeftOut, RunFacts, page, picture};
 pub use plot::{Axis, Layer, Plot, Scale, Tone, Unit};
 pub use table::{Align, Column, Table};
+pub use validation::validation_picture;

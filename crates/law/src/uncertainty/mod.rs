@@ -6,6 +6,7 @@
 
 mod jackknife;
 mod noise;
+mod pairs;
 mod simulate;
 
 pub use noise::Noise;
@@ -24,6 +25,8 @@ pub enum Intervals {
     Jackknife,
     /// Simulate data from the fitted law and the noise found, and fit again.
     Parametric,
+    /// Draw whole runs with replacement and fit again: short with few runs, so only on request.
+    Pairs,
 }
 
 /// What was different in the data of a replicate.
@@ -36,6 +39,8 @@ pub enum LeftOut {
     Base(String),
     /// Nothing; the data were simulated, and this counts the simulations from 0.
     Simulation(usize),
+    /// Runs were drawn with replacement; this counts the draws from 0.
+    Draw(usize),
 }
 
 /// A refit: what was left out, and the constants in the gauge of the fit.
@@ -64,6 +69,10 @@ pub fn refits(
 ) -> Vec<Refit> {
     let left_out = match wanted {
         Intervals::Jackknife if runs.len() >= FEWEST_RUNS => jackknife::by_run(fit, runs, method),
+        Intervals::Pairs if runs.len() >= FEWEST_RUNS => {
+            return pairs::refits(fit, runs, method, simulations, seed)
+                .unwrap_or_else(|| simulate::refits(fit, runs, noise, simulations, seed));
+        }
         _ => None,
     };
     match left_out {
@@ -77,7 +86,7 @@ pub fn refits(
 
 /// Half the width of the interval of a quantity; `None` when a refit does not know it or there are no refits.
 ///
-/// Leave-one-out: `t` with `G - 1` degrees times the root of `(G - 1) / G sum (p_i - p)^2`. Simulated: `t` with
+/// Leave-one-out: `t` with `G - 1` degrees times the root of `(G - 1) / G sum (p_i - p)^2`. Simulated or drawn: `t` with
 /// `degrees` times the root of the mean of `(p_i - p)^2`.
 pub(crate) fn half_width<'a>(
     value: f64,
@@ -91,7 +100,7 @@ pub(crate) fn half_width<'a>(
         match left_out {
             LeftOut::Run(_) => runs.add(square),
             LeftOut::Base(_) => bases.add(square),
-            LeftOut::Simulation(_) => simulated.add(square),
+            LeftOut::Simulation(_) | LeftOut::Draw(_) => simulated.add(square),
         }
     }
     let left_out = |sum: &Sum| {

@@ -42,7 +42,7 @@ pub struct Arguments {
     /// Starts of the search
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     starts: u32,
-    /// How intervals are made: by leaving out runs, or by simulation
+    /// How intervals are made: by leaving out runs, by simulation, or by drawing runs with replacement
     #[arg(long, value_enum, default_value_t = IntervalsFlag::Jackknife)]
     intervals: IntervalsFlag,
     /// The probability that intervals are made for
@@ -74,6 +74,7 @@ enum UnitsFlag {
 enum IntervalsFlag {
     Jackknife,
     Parametric,
+    Pairs,
 }
 
 /// Runs `regrow fit`.
@@ -97,6 +98,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         intervals: match arguments.intervals {
             IntervalsFlag::Jackknife => Intervals::Jackknife,
             IntervalsFlag::Parametric => Intervals::Parametric,
+            IntervalsFlag::Pairs => Intervals::Pairs,
         },
         seed: arguments.seed,
         wish: arguments.wish.wish(),

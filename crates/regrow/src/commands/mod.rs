@@ -14,6 +14,7 @@ pub mod runs;
 pub mod sweep;
 pub mod tokenize;
 pub mod train;
+pub mod validate;
 
 use anyhow::Context;
 
@@ -47,5 +48,6 @@ pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
         Command::Fit(arguments) => fit::run(&arguments, output),
         Command::Predict(arguments) => predict::run(&arguments, output),
         Command::Plan(arguments) => plan::run(&arguments, output),
+        Command::Validate(arguments) => validate::run(&arguments, output),
     }
 }

@@ -165,6 +165,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "utilisation",
         ],
     ),
+    ("validate", &["force", "form", "group-by", "json", "level", "out", "starts"]),
 ];
 
 /// Flags of every subcommand.

@@ -1,0 +1,124 @@
+//! What is held out: the paper's three ways, one run at a time, one base at a time.
+
+use super::Cannot;
+use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, same};
+use crate::table::{Point, Run};
+
+/// The share of each run's checkpoints that is held out, the last ones.
+const LAST: f64 = 0.2;
+
+/// One fit and what it is judged on.
+pub(super) struct Fold {
+    pub(super) seen: Vec<Run>,
+    pub(super) unseen: Vec<Run>,
+}
+
+/// A way of holding out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    LastCheckpoints,
+    LargestSize,
+    HighestRate,
+    Run,
+    Base,
+}
+
+impl Way {
+    pub(super) const ALL: [Self; 5] =
+        [Self::LastCheckpoints, Self::LargestSize, Self::HighestRate, Self::Run, Self::Base];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::LastCheckpoints => "last-checkpoints",
+            Self::LargestSize => "largest-size",
+            Self::HighestRate => "highest-rate",
+            Self::Run => "leave-one-run-out",
+            Self::Base => "leave-one-base-out",
+        }
+    }
+
+    /// The fits of this way, or why the design does not allow it.
+    pub(super) fn folds(self, runs: &[&Run]) -> Result<Vec<Fold>, Cannot> {
+        let few = |sentence: &str| Cannot::new("levels-too-few", sentence);
+        let largest = runs.iter().map(|run| run.n0).fold(0.0, f64::max);
+        let highest = runs.iter().map(|run| run.rate).fold(0.0, f64::max);
+        match self {
+            Self::LastCheckpoints => last_checkpoints(runs).map(|fold| vec![fold]),
+            Self::LargestSize => {
+                let fold = apart(runs, |run| same(run.n0, largest, SIZE_TOLERANCE));
+                fold.map(|fold| vec![fold]).ok_or_else(|| few("the runs hold one size"))
+            }
+            Self::HighestRate => {
+                let fold = apart(runs, |run| same(run.rate, highest, RATE_TOLERANCE));
+                fold.map(|fold| vec![fold]).ok_or_else(|| few("the runs hold one rate"))
+            }
+            Self::Run => {
+                let folds = runs.iter().map(|out| apart(runs, |run| run.name == out.name));
+                folds.collect::<Option<_>>().ok_or_else(|| few("there is one run"))
+            }
+            Self::Base => {
+                let mut bases: Vec<&str> = runs.iter().map(|run| run.base.as_str()).collect();
+                bases.sort_unstable();
+                bases.dedup();
+                let folds = bases.iter().map(|base| apart(runs, |run| run.base == *base));
+                folds.collect::<Option<_>>().ok_or_else(|| few("the runs hold one base"))
+            }
+        }
+    }
+}
+
+/// Runs that are held out, and the others; `None` where nothing is left on a side.
+fn apart(runs: &[&Run], is_out: impl Fn(&Run) -> bool) -> Option<Fold> {
+    let (unseen, seen): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(|run| is_out(run));
+    let owned = |runs: Vec<&Run>| runs.into_iter().cloned().collect::<Vec<Run>>();
+    (!seen.is_empty() && !unseen.is_empty()).then(|| Fold { seen: owned(seen), unseen: owned(unseen) })
+}
+
+/// The last 20 % of checkpoints, counted as if they stood evenly in the logarithm of tokens: what lies in the last
+/// fifth of a run's range of `ln D`. Where they do stand evenly it is the last 20 %; where they are crowded at the end,
+/// a step of a few per cent beyond the seen would be no test.
+fn last_checkpoints(runs: &[&Run]) -> Result<Fold, Cannot> {
+    let (mut seen, mut unseen) = (Vec::new(), Vec::new());
+    for run in runs {
+        let (before, after) = split(&run.points);
+        if before.is_empty() || after.is_empty() {
+            let why = format!("run `{}` has too few checkpoints to hold some out", run.name);
+            return Err(Cannot::new("too-few-points", &why));
+        }
+        seen.push(Run { points: before, ..(*run).clone() });
+        unseen.push(Run { points: after, ..(*run).clone() });
+    }
+    Ok(Fold { seen, unseen })
+}
+
+fn split(points: &[Point]) -> (Vec<Point>, Vec<Point>) {
+    let ln = |point: Option<&Point>| point.map_or(0.0, |point| point.tokens.ln());
+    let (first, last) = (ln(points.first()), ln(points.last()));
+    let cut = first + (1.0 - LAST) * (last - first);
+    points.iter().partition(|point| point.tokens.ln() <= cut + 1e-9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(tokens: impl Iterator<Item = f64>) -> Vec<Point> {
+        tokens.map(|tokens| Point { tokens, loss: 2.0, weight: 1.0 }).collect()
+    }
+
+    #[test]
+    fn of_checkpoints_even_in_the_logarithm_a_fifth_is_held_out() {
+        for (count, out) in [(5, 1), (10, 2), (15, 3), (25, 5)] {
+            let even = points((0..count).map(|i| 1e6 * 20.0_f64.powf(f64::from(i) / f64::from(count - 1))));
+            assert_eq!(split(&even).1.len(), out, "{count}");
+        }
+    }
+
+    #[test]
+    fn crowded_ends_are_held_out_by_their_range() {
+        // From 50M to 1B in steps of 50M: the last fifth of the logarithm begins at 549M.
+        let crowded = points((1..=20).map(|i| 5e7 * f64::from(i)));
+        assert_eq!(split(&crowded).1.first().unwrap().tokens, 5.5e8);
+        assert!(split(&points(std::iter::once(1e6))).1.is_empty());
+    }
+}
