@@ -188,6 +188,8 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
         let interval = interval.filter(|ends| ends.iter().all(|end| end.is_finite()));
         let level = interval.map(|_| law.level);
         let estimate = law.constants.get_mut(parameter.name).expect("every constant was put in");
+        // There and back through a logarithm, an interval without width would miss its own value.
+        let interval = interval.map(|[low, high]| [low.min(estimate.value), high.max(estimate.value)]);
         *estimate = Estimate { interval, level, ..*estimate };
         if is_open {
             open.push(parameter.name);

@@ -66,7 +66,7 @@ impl Scale {
     pub const BILLIONS: Self = Self { n0: 1e9, rate: 1.0, tokens: 1e9 };
 
     /// The gauge in which a problem is well conditioned: every variable divided by its geometric mean.
-    pub fn geometric_mean<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
+    pub fn geometric_mean(rows: impl IntoIterator<Item = Row>) -> Self {
         let (mut n0, mut rate, mut tokens, mut rows_seen) = (0.0, 0.0, 0.0, 0.0_f64);
         for row in rows {
             n0 += row.ln_n0;

@@ -6,7 +6,7 @@
 //! and the signs of the constants and a million points need both; what is left of it is thirty lines.
 
 use super::problem::{Detail, Problem, Projection};
-use super::triangle::Factor;
+use super::triangle::{COLUMNS, Factor};
 use crate::form::{Form, Parameter, Role};
 
 /// Where a descent ended.
@@ -24,12 +24,16 @@ pub(crate) struct Optimum {
 #[derive(Clone, Copy)]
 pub(crate) struct Patience {
     pub(crate) steps: usize,
+    /// Largest cosine between the residual and the direction of an exponent.
     pub(crate) gradient: f64,
+    /// The share of the residual that a step can still take away (Bates and Watts 1981).
+    pub(crate) offset: f64,
 }
 
 impl Patience {
-    pub(crate) const SEARCH: Self = Self { steps: 60, gradient: 1e-6 };
-    pub(crate) const POLISH: Self = Self { steps: 200, gradient: 1e-11 };
+    /// To eight digits of the objective: enough to tell ends apart.
+    pub(crate) const SEARCH: Self = Self { steps: 60, gradient: 1e-6, offset: 1e-4 };
+    pub(crate) const POLISH: Self = Self { steps: 200, gradient: 1e-11, offset: 0.0 };
 }
 
 /// Descends from `exponents`; those marked `fixed` stay (an empty list fixes none).
@@ -50,14 +54,14 @@ pub(crate) fn descend(
             gradient = 0.0;
             break;
         }
-        let factor = space.turn(problem.jacobian(&here.token_rows, &here.parameters));
+        let factor = space.turn(problem.jacobian(&here));
         let local = Local::new(&space, &factor, &here, &at, fixed);
         gradient = local.gradient;
-        if gradient <= patience.gradient {
+        if gradient <= patience.gradient || local.offset() <= patience.offset * here.objective.sqrt() {
             break;
         }
         loop {
-            let step = local.step(&factor, damping);
+            let step = local.step(damping);
             let trial: Vec<f64> = at.iter().zip(&step).map(|(x, dx)| x + dx).collect();
             let trial = space.keep_side(&at, &trial);
             if moved(&at, &trial) < 1e-15 {
@@ -148,7 +152,7 @@ impl Space {
     }
 
     /// Derivatives by exponent become derivatives by coordinate.
-    pub(super) fn turn(&self, mut factor: Factor) -> Factor {
+    pub(super) fn turn(&self, mut factor: Factor<COLUMNS>) -> Factor<COLUMNS> {
         for &(a, b) in &self.sums {
             for row in &mut factor.rows {
                 row[self.linear + b] -= row[self.linear + a];
@@ -169,16 +173,16 @@ impl Space {
 
 /// The problem as seen from one point: what may move, and how steep it is.
 struct Local {
-    kept: Vec<usize>,
-    lengths: Vec<f64>,
-    linear: usize,
-    free_linear: usize,
+    /// The exponents that may move, by their places.
+    moving: Vec<usize>,
+    /// Their columns and the residual, less what the linear columns explain.
+    projected: Factor<COLUMNS>,
     coordinates: usize,
     gradient: f64,
 }
 
 impl Local {
-    fn new(space: &Space, factor: &Factor, here: &Projection, at: &[f64], fixed: &[bool]) -> Self {
+    fn new(space: &Space, factor: &Factor<COLUMNS>, here: &Projection, at: &[f64], fixed: &[bool]) -> Self {
         let linear = space.linear;
         // A constant held at 0 by its sign does not move; nor, then, does its exponent matter.
         let mut kept: Vec<usize> = (0..linear).filter(|&i| here.parameters[i] != 0.0).collect();
@@ -186,17 +190,16 @@ impl Local {
         kept.extend(
             (linear..linear + at.len()).filter(|&i| !fixed.get(i - linear).copied().unwrap_or(false)),
         );
-        let projected = factor.select(&kept, &[]);
-        let last = projected.columns - 1;
+        let whole = if kept.len() + 1 == factor.columns { factor } else { &factor.select(&kept, &[]) };
+        let last = whole.columns - 1;
         let residual = here.objective.sqrt();
-        let (mut steepest, mut moving, mut lengths) = (0.0_f64, kept[..free_linear].to_vec(), Vec::new());
+        let (mut steepest, mut moving, mut columns) = (0.0_f64, Vec::new(), Vec::new());
         for (j, &column) in kept.iter().enumerate().skip(free_linear) {
             // Behind the linear columns stands what they cannot explain.
-            let behind = &projected.rows[free_linear..=last];
+            let behind = &whole.rows[free_linear..=last];
             let length: f64 = behind.iter().map(|row| row[j].powi(2)).sum::<f64>().sqrt();
             let product: f64 = behind.iter().map(|row| row[j] * row[last]).sum();
-            let whole = projected.length(j);
-            if length <= 1e-14 * whole || length == 0.0 {
+            if length <= 1e-14 * whole.length(j) || length == 0.0 {
                 continue;
             }
             let i = column - linear;
@@ -205,20 +208,26 @@ impl Local {
                 continue;
             }
             steepest = steepest.max((product / (length * residual)).abs());
-            moving.push(column);
-            lengths.push(length);
+            moving.push(i);
+            columns.push(j);
         }
-        Self { kept: moving, lengths, linear, free_linear, coordinates: at.len(), gradient: steepest }
+        let projected = whole.behind(free_linear, &columns);
+        Self { moving, projected, coordinates: at.len(), gradient: steepest }
+    }
+
+    /// The length of what a step can take off the residual.
+    fn offset(&self) -> f64 {
+        let moving = self.moving.len();
+        self.projected.rows[..moving].iter().map(|row| row[moving].powi(2)).sum::<f64>().sqrt()
     }
 
     /// The damped step of every coordinate; those that may not move get 0.
-    fn step(&self, factor: &Factor, damping: f64) -> Vec<f64> {
-        let mut damped = vec![0.0; self.free_linear];
-        damped.extend(self.lengths.iter().map(|length| damping.sqrt() * length));
-        let solution = factor.select(&self.kept, &damped).solve();
+    fn step(&self, damping: f64) -> Vec<f64> {
+        let damped = (0..self.moving.len()).map(|j| damping.sqrt() * self.projected.length(j));
+        let solution = self.projected.damped(damped).solve();
         let mut step = vec![0.0; self.coordinates];
-        for (&i, &x) in self.kept.iter().zip(&solution).skip(self.free_linear) {
-            step[i - self.linear] = x;
+        for (&i, &x) in self.moving.iter().zip(&solution) {
+            step[i] = x;
         }
         step
     }

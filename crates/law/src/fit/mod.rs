@@ -4,13 +4,16 @@
 //! (Besiroglu et al. 2024, of Hoffmann et al.). Huber losses go on from the least-squares optima, over all constants.
 
 mod descent;
+mod lanes;
 mod loss;
+mod points;
 mod problem;
 mod robust;
 mod starts;
 mod triangle;
 
 pub use loss::Loss;
+pub use starts::starts;
 
 pub(crate) use descent::{Optimum, Patience, Space, descend};
 pub(crate) use problem::{Detail, Problem};
@@ -98,7 +101,7 @@ pub fn fit_from(form: &'static dyn Form, runs: &[&Run], starts: &[Vec<f64>]) -> 
 fn fit_problem(problem: &Problem, starts: &[Vec<f64>]) -> Fit {
     let found = search(problem, starts);
     let ends = distinct(&found);
-    let polished = parallel::map(&ends, |optimum| polish(problem, optimum, &[]));
+    let polished = parallel::map(&ends, |optimum| polish(problem, optimum));
     let best = polished
         .iter()
         .min_by(|a, b| a.objective.total_cmp(&b.objective))
@@ -130,18 +133,25 @@ fn fit_problem(problem: &Problem, starts: &[Vec<f64>]) -> Fit {
 }
 
 /// Fits the same form to other data near a known optimum, in that fit's gauge.
+///
+/// Per-run sums hold every inner product of the points to rounding, so least squares needs no more than these.
 pub(crate) fn refit(problem: &Problem, near: &[f64], fixed: &[bool]) -> Optimum {
     let exponents = &near[problem.form.linear()..];
     let found = descend(problem, exponents, fixed, Detail::Sums, Patience::POLISH);
-    polish(problem, &found, fixed)
+    match problem.loss {
+        Loss::LeastSquares => found,
+        Loss::Huber(_) | Loss::LogHuber(_) => robust::descend(problem, &found.parameters, fixed),
+    }
 }
 
-fn polish(problem: &Problem, optimum: &Optimum, fixed: &[bool]) -> Optimum {
-    let exponents = &optimum.parameters[problem.form.linear()..];
-    let least_squares = descend(problem, exponents, fixed, Detail::Points, Patience::POLISH);
+/// To the optimum on sums, and from there on all points.
+fn polish(problem: &Problem, optimum: &Optimum) -> Optimum {
+    let exponents = |optimum: &Optimum| optimum.parameters[problem.form.linear()..].to_vec();
+    let on_sums = descend(problem, &exponents(optimum), &[], Detail::Sums, Patience::POLISH);
+    let least_squares = descend(problem, &exponents(&on_sums), &[], Detail::Points, Patience::POLISH);
     match problem.loss {
         Loss::LeastSquares => least_squares,
-        Loss::Huber(_) | Loss::LogHuber(_) => robust::descend(problem, &least_squares.parameters, fixed),
+        Loss::Huber(_) | Loss::LogHuber(_) => robust::descend(problem, &least_squares.parameters, &[]),
     }
 }
 
@@ -185,4 +195,38 @@ fn singular_values(problem: &Problem, best: &[f64]) -> Vec<f64> {
     let mut general = vec![1.0; problem.form.linear()];
     general.extend(&starts::starts(problem.form, 1)[0]);
     values(best).into_iter().zip(values(&general)).map(|(a, b)| a.max(b)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Point;
+
+    #[test]
+    fn a_refit_on_sums_ends_where_all_points_lead() {
+        let form = crate::form::by_name("p2").unwrap();
+        let truth = [0.3, 0.25, 0.1, 0.4, 0.5, -1.2, 0.2];
+        let mut runs = Vec::new();
+        for (i, n0) in [0.5, 1.2, 3.1, 7.6].into_iter().enumerate() {
+            for (j, rate) in [0.15, 0.25, 0.36].into_iter().enumerate() {
+                let point = |k: usize| {
+                    let tokens = 0.05 * 1.2_f64.powi(k as i32) * (1.0 + 0.1 * i as f64);
+                    let error = 0.004 * (((i * 3 + j) * 40 + k) as f64 * 12.9898).sin();
+                    let loss = form.value(&truth, &Row::new(n0, rate, 2.0, tokens)) + error;
+                    Point { tokens: tokens * 1e9, loss, weight: 1.0 + 0.2 * j as f64 }
+                };
+                // Runs of few points, of one block and of two.
+                let points = (0..[4, 15, 36][j]).map(point).collect();
+                let (name, base) = (format!("{i} {j}"), i.to_string());
+                runs.push(Run { name, base, n0: n0 * 1e9, rate, loss0: 2.0, points });
+            }
+        }
+        let problem = Problem::new(form, &runs.iter().collect::<Vec<_>>());
+        let fit = fit_problem(&problem, &starts::starts(form, 16));
+        let on_sums = refit(&problem, &fit.parameters, &[]);
+        for (a, b) in on_sums.parameters.iter().zip(&fit.parameters) {
+            assert!((a - b).abs() < 1e-9 * (1.0 + b.abs()), "{:?} {:?}", on_sums.parameters, fit.parameters);
+        }
+        assert!((on_sums.objective / fit.objective - 1.0).abs() < 1e-12);
+    }
 }

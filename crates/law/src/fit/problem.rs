@@ -1,6 +1,9 @@
 //! One form and one group of runs, in the gauge in which both are well conditioned.
 
+use std::sync::Arc;
+
 use super::loss::{Loss, Part};
+use super::points::Points;
 use super::triangle::{COLUMNS, Factor, Triangle};
 use crate::form::Form;
 use crate::row::{Row, Scale};
@@ -18,19 +21,13 @@ pub(crate) struct Problem {
     rounding: f64,
 }
 
+/// A run; problems that hold the same run share its points.
 #[derive(Clone)]
 struct RunRows {
     /// The run's place, at one unit of tokens.
     row: Row,
-    points: Vec<Observation>,
-}
-
-#[derive(Clone, Copy)]
-struct Observation {
-    tokens: f64,
-    ln_tokens: f64,
-    target: f64,
-    root_weight: f64,
+    points: Arc<Points>,
+    rounding: f64,
 }
 
 /// With every point, or with each run's points replaced by four rows of the same inner products.
@@ -40,45 +37,51 @@ pub(crate) enum Detail {
     Points,
 }
 
-/// For one `beta`: rows of weight x `[1, D^-beta, D^-beta ln D, target]`, run after run.
-pub(crate) struct TokenRows {
-    rows: Vec<[f64; 4]>,
-    ends: Vec<usize>,
-}
+/// For one `beta` and every run: four rows of weight x `[1, D^-beta, D^-beta ln D, target]`, column by column.
+type Sums = Vec<[[f64; 4]; 4]>;
 
 /// The best linear constants for given exponents.
 pub(crate) struct Projection {
     pub(crate) parameters: Vec<f64>,
     pub(crate) objective: f64,
-    pub(crate) token_rows: TokenRows,
+    sums: Option<Sums>,
 }
 
 impl Problem {
     pub(crate) fn new(form: &'static dyn Form, runs: &[&Run]) -> Self {
-        let rows: Vec<Row> = runs.iter().flat_map(|run| run.rows()).collect();
-        Self::in_gauge(form, runs, form.own_units().unwrap_or_else(|| Scale::geometric_mean(&rows)))
+        let mean = || Scale::geometric_mean(runs.iter().flat_map(|run| run.rows()));
+        let scale = form.own_units().unwrap_or_else(mean);
+        Self::in_gauge(form, runs, scale)
     }
 
     /// In a gauge given from outside, so that refits can start from each other's constants.
     pub(crate) fn in_gauge(form: &'static dyn Form, runs: &[&Run], scale: Scale) -> Self {
-        let mut rounding = 0.0;
-        let mut points = 0;
-        let runs = runs
-            .iter()
-            .map(|run| {
-                let observations = run.points.iter().map(|point| {
-                    let row = run.row(point.tokens).divided_by(&scale);
-                    let root_weight = point.weight.sqrt();
-                    rounding += (root_weight * point.loss).powi(2);
-                    points += 1;
-                    let target = point.loss - form.offset(&row);
-                    Observation { tokens: row.tokens, ln_tokens: row.ln_tokens, target, root_weight }
-                });
-                RunRows { points: observations.collect(), row: run.row(scale.tokens).divided_by(&scale) }
-            })
-            .collect();
-        let loss = Loss::LeastSquares;
-        Self { form, scale, loss, runs, points, rounding: rounding * (4.0 * f64::EPSILON).powi(2) }
+        let of_run = |run: &&Run| {
+            let row = run.row(scale.tokens).divided_by(&scale);
+            let mut points = Points::default();
+            for point in &run.points {
+                let row = row.at(point.tokens / scale.tokens);
+                points.tokens.push(row.tokens);
+                points.ln_tokens.push(row.ln_tokens);
+                points.target.push(point.loss - form.offset(&row));
+                points.root_weight.push(point.weight.sqrt());
+            }
+            let rounding = run.points.iter().map(|point| point.weight * point.loss.powi(2)).sum();
+            RunRows { row, points: Arc::new(points), rounding }
+        };
+        Self::of(form, scale, Loss::LeastSquares, runs.iter().map(of_run).collect())
+    }
+
+    fn of(form: &'static dyn Form, scale: Scale, loss: Loss, runs: Vec<RunRows>) -> Self {
+        let points = runs.iter().map(|run| run.points.len()).sum();
+        let rounding = runs.iter().map(|run| run.rounding).sum::<f64>() * (4.0 * f64::EPSILON).powi(2);
+        Self { form, scale, loss, runs, points, rounding }
+    }
+
+    /// The same of some of the runs, by their places, any of them more than once.
+    pub(crate) fn chosen(&self, places: &[usize]) -> Self {
+        let runs = places.iter().map(|&place| self.runs[place].clone()).collect();
+        Self::of(self.form, self.scale, self.loss, runs)
     }
 
     pub(crate) fn with_loss(self, loss: Loss) -> Self {
@@ -91,13 +94,12 @@ impl Problem {
         let count = parameters.len();
         let mut gradient = [0.0; COLUMNS];
         for run in &self.runs {
-            for point in &run.points {
-                let row = Row { tokens: point.tokens, ln_tokens: point.ln_tokens, ..run.row };
+            for (row, target, root_weight) in run.each() {
                 let predicted = self.form.value(parameters, &row);
-                let (residual, slope) = self.loss.residual(point.target + self.form.offset(&row), predicted);
+                let (residual, slope) = self.loss.residual(target + self.form.offset(&row), predicted);
                 self.form.gradient(parameters, &row, &mut gradient[..count]);
                 gradient[..count].iter_mut().for_each(|x| *x *= slope);
-                f(&gradient[..count], self.loss.part(residual), residual, point.root_weight.powi(2));
+                f(&gradient[..count], self.loss.part(residual), residual, root_weight.powi(2));
             }
         }
     }
@@ -112,50 +114,42 @@ impl Problem {
         let linear = self.form.linear();
         let mut parameters = vec![0.0; linear];
         parameters.extend_from_slice(exponents);
-        let token_rows = self.token_rows(exponents, detail);
-        let mut triangle = Triangle::new(linear + 1);
-        self.each(&token_rows, &parameters, |gradient, target| {
-            let mut row = [0.0; COLUMNS];
-            row[..linear].copy_from_slice(&gradient[..linear]);
-            row[linear] = target;
-            triangle.push(&row[..=linear]);
-        });
-        let factor = triangle.finish();
+        if exponents.iter().any(|exponent| !exponent.is_finite()) {
+            return Projection { parameters, objective: f64::INFINITY, sums: None };
+        }
+        let sums = (detail == Detail::Sums).then(|| self.sums(exponents)).flatten();
+        let factor = self.factor(sums.as_deref(), &parameters, linear);
         let objective = self.best_signs(&factor, &mut parameters[..linear]);
         let objective = if objective.is_finite() { objective } else { f64::INFINITY };
-        Projection { parameters, objective, token_rows }
+        Projection { parameters, objective, sums }
     }
 
-    /// The factor of `[J | r]` at these parameters.
-    pub(crate) fn jacobian(&self, token_rows: &TokenRows, parameters: &[f64]) -> Factor {
-        let count = parameters.len();
-        let linear = self.form.linear();
-        let mut triangle = Triangle::new(count + 1);
-        self.each(token_rows, parameters, |gradient, target| {
-            let mut row = [0.0; COLUMNS];
-            row[..count].copy_from_slice(gradient);
-            let explained: f64 = gradient[..linear].iter().zip(parameters).map(|(x, c)| x * c).sum();
-            row[count] = target - explained;
-            triangle.push(&row[..=count]);
-        });
-        triangle.finish()
+    /// The factor of `[J | r]` at a projection, with its detail.
+    pub(crate) fn jacobian(&self, at: &Projection) -> Factor<COLUMNS> {
+        let (count, linear) = (at.parameters.len(), self.form.linear());
+        let mut factor = self.factor(at.sums.as_deref(), &at.parameters, count);
+        // The residual is the target less the linear columns, in the factor as in the rows.
+        for row in &mut factor.rows[..=count] {
+            let explained: f64 = row[..linear].iter().zip(&at.parameters).map(|(x, c)| x * c).sum();
+            row[count] -= explained;
+        }
+        factor
     }
 
     /// The factor of `[J | r]` at these parameters, from every point.
-    pub(crate) fn full_jacobian(&self, parameters: &[f64]) -> Factor {
-        let token_rows = self.token_rows(&parameters[self.form.linear()..], Detail::Points);
-        self.jacobian(&token_rows, parameters)
+    pub(crate) fn full_jacobian(&self, parameters: &[f64]) -> Factor<COLUMNS> {
+        self.jacobian(&Projection { parameters: parameters.to_vec(), objective: 0.0, sums: None })
     }
 
     /// Few active sets: each way of holding signed constants at 0 is tried, and the best that keeps the signs stays.
-    fn best_signs(&self, factor: &Factor, constants: &mut [f64]) -> f64 {
+    fn best_signs(&self, factor: &Factor<COLUMNS>, constants: &mut [f64]) -> f64 {
         let signed: Vec<usize> =
             (0..constants.len()).filter(|&i| self.form.parameters()[i].min == 0.0).collect();
         let mut best = f64::INFINITY;
         for held in 0..1_u32 << signed.len() {
             let is_held = |i: usize| signed.iter().position(|&s| s == i).is_some_and(|s| held >> s & 1 == 1);
             let kept: Vec<usize> = (0..constants.len()).filter(|&i| !is_held(i)).collect();
-            let selected = factor.select(&kept, &[]);
+            let selected = if held == 0 { factor.clone() } else { factor.select(&kept, &[]) };
             let solution = selected.solve();
             let keeps_signs = kept.iter().zip(&solution).all(|(i, &x)| x >= 0.0 || !signed.contains(i));
             if keeps_signs && selected.unexplained() < best {
@@ -172,59 +166,74 @@ impl Problem {
         best
     }
 
-    /// Calls `f` with the weighted gradient by every constant and the weighted target, row by row.
+    /// The factor of the weighted derivatives by the first `columns` constants, and of the weighted target.
     ///
     /// A form without linear constants has its value taken off the target here.
-    fn each(&self, token_rows: &TokenRows, parameters: &[f64], mut f: impl FnMut(&[f64], f64)) {
+    fn factor(&self, sums: Option<&[[[f64; 4]; 4]]>, parameters: &[f64], columns: usize) -> Factor<COLUMNS> {
+        let count = parameters.len();
+        let mut triangle = Triangle::<COLUMNS>::new(columns + 1);
+        let Some(place) = self.form.token_exponent() else {
+            self.each_point(parameters, |gradient, target| {
+                let mut row = [0.0; COLUMNS];
+                row[..columns].copy_from_slice(&gradient[..columns]);
+                row[columns] = target;
+                triangle.push(&row[..=columns]);
+            });
+            return triangle.finish();
+        };
+        let mut along = [[0.0; 3]; COLUMNS];
+        for (i, run) in self.runs.iter().enumerate() {
+            self.form.along_run(parameters, &run.row, &mut along[..count]);
+            let mut push = |rows: usize, [root, power, sloped, target]: [&[f64]; 4]| {
+                triangle.push_rows(rows, |block, at| {
+                    for (column, a) in block.iter_mut().zip(&along[..columns]) {
+                        let columns = root.iter().zip(power).zip(sloped);
+                        for (x, ((root, power), sloped)) in column[at..at + rows].iter_mut().zip(columns) {
+                            *x = a[0] * root + a[1] * power + a[2] * sloped;
+                        }
+                    }
+                    block[columns][at..at + rows].copy_from_slice(target);
+                });
+            };
+            match sums {
+                Some(sums) => push(4, sums[i].each_ref().map(|column| column.as_slice())),
+                None => run.points.blocks(parameters[place], |rows, columns| {
+                    push(rows, columns.each_ref().map(|column| &column[..rows]));
+                }),
+            }
+        }
+        triangle.finish()
+    }
+
+    /// Calls `f` with the weighted gradient by every constant and the weighted target, point by point.
+    fn each_point(&self, parameters: &[f64], mut f: impl FnMut(&[f64], f64)) {
         let count = parameters.len();
         let mut gradient = [0.0; COLUMNS];
-        if self.form.token_exponent().is_some() {
-            let mut along = [[0.0; 3]; COLUMNS];
-            let mut start = 0;
-            for (run, &end) in self.runs.iter().zip(&token_rows.ends) {
-                self.form.along_run(parameters, &run.row, &mut along[..count]);
-                for row in &token_rows.rows[start..end] {
-                    for (out, a) in gradient[..count].iter_mut().zip(&along) {
-                        *out = a[0] * row[0] + a[1] * row[1] + a[2] * row[2];
-                    }
-                    f(&gradient[..count], row[3]);
-                }
-                start = end;
-            }
-            return;
-        }
         let separable = self.form.linear() > 0;
         for run in &self.runs {
-            for point in &run.points {
-                let row = Row { tokens: point.tokens, ln_tokens: point.ln_tokens, ..run.row };
+            for (row, target, root_weight) in run.each() {
                 self.form.gradient(parameters, &row, &mut gradient[..count]);
-                gradient[..count].iter_mut().for_each(|x| *x *= point.root_weight);
+                gradient[..count].iter_mut().for_each(|x| *x *= root_weight);
                 let value =
                     if separable { 0.0 } else { self.form.value(parameters, &row) - self.form.offset(&row) };
-                f(&gradient[..count], point.root_weight * (point.target - value));
+                f(&gradient[..count], root_weight * (target - value));
             }
         }
     }
 
-    fn token_rows(&self, exponents: &[f64], detail: Detail) -> TokenRows {
-        let mut token_rows = TokenRows { rows: Vec::new(), ends: Vec::new() };
-        let Some(place) = self.form.token_exponent() else { return token_rows };
-        let beta = exponents[place - self.form.linear()];
-        for run in &self.runs {
-            let rows = run.points.iter().map(|point| {
-                let power = point.root_weight * (-beta * point.ln_tokens).exp();
-                [point.root_weight, power, power * point.ln_tokens, point.root_weight * point.target]
-            });
-            if detail == Detail::Sums && run.points.len() > 4 {
-                let mut triangle = Triangle::new(4);
-                rows.for_each(|row| triangle.push(&row));
-                let factor = triangle.finish();
-                token_rows.rows.extend(factor.rows[..4].iter().map(|row| [row[0], row[1], row[2], row[3]]));
-            } else {
-                token_rows.rows.extend(rows);
-            }
-            token_rows.ends.push(token_rows.rows.len());
-        }
-        token_rows
+    /// Nothing for a form that has none.
+    fn sums(&self, exponents: &[f64]) -> Option<Sums> {
+        let beta = exponents[self.form.token_exponent()? - self.form.linear()];
+        Some(self.runs.iter().map(|run| run.points.sums(beta)).collect())
+    }
+}
+
+impl RunRows {
+    /// Every point's place, target and root weight.
+    fn each(&self) -> impl Iterator<Item = (Row, f64, f64)> {
+        let Points { tokens, ln_tokens, target, root_weight } = &*self.points;
+        let places = tokens.iter().zip(ln_tokens);
+        let rows = places.map(|(&tokens, &ln_tokens)| Row { tokens, ln_tokens, ..self.row });
+        rows.zip(target).zip(root_weight).map(|((row, &target), &root_weight)| (row, target, root_weight))
     }
 }

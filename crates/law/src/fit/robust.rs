@@ -83,9 +83,9 @@ impl Search<'_> {
     }
 
     /// The factor of the reweighted `[J | r]`, by coordinate.
-    fn factor(&self, at: &[f64]) -> Factor {
+    fn factor(&self, at: &[f64]) -> Factor<COLUMNS> {
         let count = at.len();
-        let mut triangle = Triangle::new(count + 1);
+        let mut triangle = Triangle::<COLUMNS>::new(count + 1);
         self.problem.each_part(&self.leave(at), |gradient, part, residual, weight| {
             let root = (weight * part.weight).sqrt();
             let mut row = [0.0; COLUMNS];
@@ -108,7 +108,7 @@ impl Search<'_> {
     }
 
     /// What may move, and the largest cosine between the residual and a direction.
-    fn moving(&self, at: &[f64], factor: &Factor, fixed: &[bool]) -> (Vec<usize>, f64) {
+    fn moving(&self, at: &[f64], factor: &Factor<COLUMNS>, fixed: &[bool]) -> (Vec<usize>, f64) {
         let last = factor.columns - 1;
         let residual = factor.length(last);
         let (mut moving, mut steepest) = (Vec::new(), 0.0_f64);
@@ -127,7 +127,7 @@ impl Search<'_> {
         (moving, steepest)
     }
 
-    fn reweighted(&self, factor: &Factor, moving: &[usize], damping: f64) -> Vec<f64> {
+    fn reweighted(&self, factor: &Factor<COLUMNS>, moving: &[usize], damping: f64) -> Vec<f64> {
         let damped: Vec<f64> = moving.iter().map(|&i| damping.sqrt() * factor.length(i)).collect();
         let solution = factor.select(moving, &damped).solve();
         let mut step = vec![0.0; factor.columns - 1];
@@ -135,7 +135,7 @@ impl Search<'_> {
         step
     }
 
-    fn newton_matrix(&self, at: &[f64], factor: &Factor, moving: &[usize]) -> Newton {
+    fn newton_matrix(&self, at: &[f64], factor: &Factor<COLUMNS>, moving: &[usize]) -> Newton {
         let lengths: Vec<f64> = moving.iter().map(|&i| factor.length(i)).collect();
         let unit = |downhill: Vec<f64>| -> Vec<f64> {
             moving.iter().zip(&lengths).map(|(&i, length)| downhill[i] / length).collect()
@@ -194,7 +194,7 @@ struct Newton {
 impl Newton {
     fn step(&self, ridge: f64) -> Vec<f64> {
         let size = self.moving.len();
-        let mut triangle = Triangle::new(size + 1);
+        let mut triangle = Triangle::<COLUMNS>::new(size + 1);
         for i in 0..size {
             let mut row = [0.0; COLUMNS];
             for (j, entry) in row[..size].iter_mut().enumerate() {

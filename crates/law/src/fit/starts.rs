@@ -6,7 +6,7 @@ use crate::form::{Form, Parameter};
 /// `count` starts that fill the box of a form's exponents evenly.
 ///
 /// The additive recurrence of the generalised golden ratio (Roberts 2018): any number of first points is even.
-pub(crate) fn starts(form: &dyn Form, count: usize) -> Vec<Vec<f64>> {
+pub fn starts(form: &dyn Form, count: usize) -> Vec<Vec<f64>> {
     let exponents = &form.parameters()[form.linear()..];
     if exponents.is_empty() {
         return vec![Vec::new()];

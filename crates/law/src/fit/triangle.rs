@@ -3,24 +3,26 @@
 //! For rows `[J | r]` the factor `R` has `R'R = [J | r]'[J | r]`, without the loss of digits of forming that product.
 //! Memory does not grow with the rows, and the order of sums is fixed.
 
+use super::lanes::{LANES, dot, subtract, widest};
+
 /// One column more than constants: the residual.
 pub(crate) const COLUMNS: usize = crate::form::MOST_PARAMETERS + 1;
 /// Rows reduced at once; long enough for vector units, short enough for the first cache.
-const BLOCK: usize = 32;
+pub(crate) const BLOCK: usize = 32;
 
-/// The triangular factor of the rows seen so far, by Householder reflections.
+/// The triangular factor of the rows seen so far, by Householder reflections; at most `N` columns.
 #[derive(Clone)]
-pub(crate) struct Triangle {
+pub(crate) struct Triangle<const N: usize> {
     columns: usize,
-    factor: [[f64; COLUMNS]; COLUMNS],
-    block: [[f64; BLOCK]; COLUMNS], // [column, row]
+    factor: [[f64; N]; N],
+    block: [[f64; BLOCK]; N], // [column, row]
     filled: usize,
 }
 
-impl Triangle {
+impl<const N: usize> Triangle<N> {
     pub(crate) fn new(columns: usize) -> Self {
-        assert!(columns <= COLUMNS, "{columns} columns, at most {COLUMNS}");
-        Self { columns, factor: [[0.0; COLUMNS]; COLUMNS], block: [[0.0; BLOCK]; COLUMNS], filled: 0 }
+        assert!(columns <= N, "{columns} columns, at most {N}");
+        Self { columns, factor: [[0.0; N]; N], block: [[0.0; BLOCK]; N], filled: 0 }
     }
 
     pub(crate) fn push(&mut self, row: &[f64]) {
@@ -33,8 +35,21 @@ impl Triangle {
         }
     }
 
+    /// Up to [`BLOCK`] rows at once: `fill` writes so many entries of every column, beginning where it is told.
+    #[inline(always)]
+    pub(crate) fn push_rows(&mut self, rows: usize, fill: impl FnOnce(&mut [[f64; BLOCK]], usize)) {
+        if self.filled + rows > BLOCK {
+            self.reduce();
+        }
+        fill(&mut self.block[..self.columns], self.filled);
+        self.filled += rows;
+        if self.filled == BLOCK {
+            self.reduce();
+        }
+    }
+
     /// The factor, upper triangular: `factor[i][j]` is 0 for `j < i`.
-    pub(crate) fn finish(mut self) -> Factor {
+    pub(crate) fn finish(&mut self) -> Factor<N> {
         if self.filled > 0 {
             self.reduce();
         }
@@ -42,42 +57,54 @@ impl Triangle {
     }
 
     fn reduce(&mut self) {
-        let used = self.filled;
-        for j in 0..self.columns {
-            let (left, right) = self.block[..self.columns].split_at_mut(j + 1);
-            let pivot = &left[j][..used];
-            let below = dot(pivot, pivot);
-            if below == 0.0 {
-                continue;
-            }
-            let diagonal = self.factor[j][j];
-            let reflected = -(diagonal * diagonal + below).sqrt().copysign(diagonal);
-            let head = diagonal - reflected;
-            // With v = (head, pivot): 2 / v'v.
-            let weight = 2.0 / (head * head + below);
-            self.factor[j][j] = reflected;
-            for (l, column) in right.iter_mut().enumerate() {
-                let column = &mut column[..used];
-                let entry = &mut self.factor[j][j + 1 + l];
-                let shift = weight * (head * *entry + dot(pivot, column));
-                *entry -= shift * head;
-                for (x, v) in column.iter_mut().zip(pivot) {
-                    *x -= shift * v;
-                }
-            }
+        // Rows that are not there are zeros: they change no sum.
+        let used = self.filled.next_multiple_of(LANES);
+        let columns = &mut self.block[..self.columns];
+        for column in columns.iter_mut() {
+            column[self.filled..used].fill(0.0);
         }
+        let factor = &mut self.factor;
+        widest(
+            #[inline(always)]
+            || reflect(columns, used, factor),
+        );
         self.filled = 0;
+    }
+}
+
+/// Householder reflections that make the first `used` rows of `columns` zero and keep the inner products in `factor`.
+#[inline(always)]
+fn reflect<const N: usize>(columns: &mut [[f64; BLOCK]], used: usize, factor: &mut [[f64; N]; N]) {
+    for j in 0..columns.len() {
+        let (left, right) = columns.split_at_mut(j + 1);
+        let pivot = &left[j][..used];
+        let below = dot(pivot, pivot);
+        if below == 0.0 {
+            continue;
+        }
+        let diagonal = factor[j][j];
+        let reflected = -(diagonal * diagonal + below).sqrt().copysign(diagonal);
+        let head = diagonal - reflected;
+        // With v = (head, pivot): 2 / v'v.
+        let weight = 2.0 / (head * head + below);
+        factor[j][j] = reflected;
+        for (column, entry) in right.iter_mut().zip(&mut factor[j][j + 1..]) {
+            let column = &mut column[..used];
+            let shift = weight * (head * *entry + dot(pivot, column));
+            *entry -= shift * head;
+            subtract(column, shift, pivot);
+        }
     }
 }
 
 /// An upper triangular factor whose last column belongs to the residual.
 #[derive(Clone)]
-pub(crate) struct Factor {
+pub(crate) struct Factor<const N: usize> {
     pub(crate) columns: usize,
-    pub(crate) rows: [[f64; COLUMNS]; COLUMNS],
+    pub(crate) rows: [[f64; N]; N],
 }
 
-impl Factor {
+impl<const N: usize> Factor<N> {
     /// The sum of squares that the last column keeps when all others explain what they can.
     pub(crate) fn unexplained(&self) -> f64 {
         self.rows[self.columns - 1][self.columns - 1].powi(2)
@@ -88,29 +115,42 @@ impl Factor {
         self.rows.iter().map(|row| row[column] * row[column]).sum::<f64>().sqrt()
     }
 
-    /// The factor of some of the columns only, in their order, the last column added.
-    pub(crate) fn select(&self, kept: &[usize], damping: &[f64]) -> Factor {
+    /// The factor of some of the columns only, in their order, the last column added; each may be damped.
+    pub(crate) fn select(&self, kept: &[usize], damping: &[f64]) -> Self {
+        let selected = self.behind(0, kept);
+        if damping.is_empty() { selected } else { selected.damped(damping.iter().copied()) }
+    }
+
+    /// The same, of the rows from `from` on: what the columns before, if they are all of the first `from`, leave over.
+    pub(crate) fn behind(&self, from: usize, kept: &[usize]) -> Self {
         let mut triangle = Triangle::new(kept.len() + 1);
-        let mut row = [0.0; COLUMNS];
-        for whole in &self.rows[..self.columns] {
+        let mut row = [0.0; N];
+        for whole in &self.rows[from..self.columns] {
             for (to, &from) in row.iter_mut().zip(kept) {
                 *to = whole[from];
             }
             row[kept.len()] = whole[self.columns - 1];
             triangle.push(&row[..=kept.len()]);
         }
-        for (j, &damping) in damping.iter().enumerate().filter(|(_, damping)| **damping > 0.0) {
-            let mut row = [0.0; COLUMNS];
+        triangle.finish()
+    }
+
+    /// The factor with a row more for every column, which pulls its solution to 0 (Levenberg 1944).
+    pub(crate) fn damped(&self, damping: impl Iterator<Item = f64>) -> Self {
+        let mut triangle = Triangle::new(self.columns);
+        self.rows[..self.columns].iter().for_each(|row| triangle.push(&row[..self.columns]));
+        for (j, damping) in damping.enumerate().filter(|(_, damping)| *damping > 0.0) {
+            let mut row = [0.0; N];
             row[j] = damping;
-            triangle.push(&row[..=kept.len()]);
+            triangle.push(&row[..self.columns]);
         }
         triangle.finish()
     }
 
     /// The combination of the columns nearest to the last one; columns without a direction of their own get 0.
-    pub(crate) fn solve(&self) -> [f64; COLUMNS] {
+    pub(crate) fn solve(&self) -> [f64; N] {
         let unknowns = self.columns - 1;
-        let mut solution = [0.0; COLUMNS];
+        let mut solution = [0.0; N];
         for i in (0..unknowns).rev() {
             let rest: f64 = (i + 1..unknowns).map(|j| self.rows[i][j] * solution[j]).sum();
             let diagonal = self.rows[i][i];
@@ -145,14 +185,14 @@ impl Factor {
                 break;
             }
         }
-        let mut values: Vec<f64> = columns.iter().map(|column| dot(column, column).sqrt()).collect();
+        let mut values: Vec<f64> = columns.iter().map(|column| product(column, column).sqrt()).collect();
         values.sort_by(|a, b| b.total_cmp(a));
         values
     }
 }
 
 fn make_orthogonal(p: &mut [f64], q: &mut [f64]) -> bool {
-    let (pp, qq, pq) = (dot(p, p), dot(q, q), dot(p, q));
+    let (pp, qq, pq) = (product(p, p), product(q, q), product(p, q));
     if pq.abs() <= 1e-17 + 1e-15 * (pp * qq).sqrt() {
         return false;
     }
@@ -166,7 +206,7 @@ fn make_orthogonal(p: &mut [f64], q: &mut [f64]) -> bool {
     true
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+fn product(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
@@ -178,26 +218,43 @@ mod tests {
         (0..100).map(|i| f64::from(i) / 10.0).map(|x| [1.0, x, 2.0 - 3.0 * x + (7.0 * x).sin()]).collect()
     }
 
-    fn product(factor: &Factor, a: usize, b: usize) -> f64 {
+    fn inner(factor: &Factor<4>, a: usize, b: usize) -> f64 {
         factor.rows.iter().map(|row| row[a] * row[b]).sum()
     }
 
     #[test]
     fn a_factor_keeps_every_inner_product() {
-        let mut triangle = Triangle::new(3);
+        let mut triangle = Triangle::<4>::new(3);
         rows().iter().for_each(|row| triangle.push(row));
         let factor = triangle.finish();
         for a in 0..3 {
             for b in 0..3 {
                 let direct: f64 = rows().iter().map(|row| row[a] * row[b]).sum();
-                assert!((product(&factor, a, b) - direct).abs() < 1e-10 * direct.abs().max(1.0), "{a} {b}");
+                assert!((inner(&factor, a, b) - direct).abs() < 1e-10 * direct.abs().max(1.0), "{a} {b}");
             }
         }
     }
 
     #[test]
+    fn rows_in_blocks_give_the_factor_of_rows_one_by_one() {
+        let (mut single, mut blocks) = (Triangle::<4>::new(3), Triangle::<4>::new(3));
+        rows().iter().for_each(|row| single.push(row));
+        for rows in rows().chunks(11) {
+            blocks.push_rows(rows.len(), |columns, at| {
+                for (i, row) in rows.iter().enumerate() {
+                    columns.iter_mut().zip(row).for_each(|(column, x)| column[at + i] = *x);
+                }
+            });
+        }
+        let (single, blocks) = (single.finish(), blocks.finish());
+        for (a, b) in single.rows.iter().flatten().zip(blocks.rows.iter().flatten()) {
+            assert!((a.abs() - b.abs()).abs() < 1e-11, "{a} {b}");
+        }
+    }
+
+    #[test]
     fn a_solution_leaves_a_residual_at_right_angles() {
-        let mut triangle = Triangle::new(3);
+        let mut triangle = Triangle::<4>::new(3);
         rows().iter().for_each(|row| triangle.push(row));
         let factor = triangle.finish();
         let solution = factor.solve();
@@ -212,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_repeated_direction_is_a_zero_among_singular_values() {
-        let mut triangle = Triangle::new(4);
+        let mut triangle = Triangle::<4>::new(4);
         for i in 0..50 {
             let x = f64::from(i) / 7.0;
             triangle.push(&[1.0, x, 3.0 - 2.0 * x, 0.0]);

@@ -84,7 +84,7 @@ pub trait Form: Sync {
 }
 
 /// More constants than any form may have: work space is this large.
-pub const MOST_PARAMETERS: usize = 15;
+pub const MOST_PARAMETERS: usize = 9;
 
 /// How a constant enters a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,14 +30,15 @@ fn leave_out(
     left_out: fn(String) -> LeftOut,
 ) -> Option<Vec<Refit>> {
     let needed = Levels::of(runs, method).form();
+    let whole = Problem::in_gauge(fit.form, runs, fit.scale).with_loss(fit.loss);
     let refits = parallel::map(names, |name| {
-        let rest: Vec<&Run> = runs.iter().copied().filter(|run| key(run) != *name).collect();
+        let places: Vec<usize> = (0..runs.len()).filter(|&place| key(runs[place]) != *name).collect();
+        let rest: Vec<&Run> = places.iter().map(|&place| runs[place]).collect();
         let points: usize = rest.iter().map(|run| run.points.len()).sum();
         if Levels::of(&rest, method).form().name() != needed.name() || points < fit.parameters.len() {
             return None;
         }
-        let problem = Problem::in_gauge(fit.form, &rest, fit.scale).with_loss(fit.loss);
-        let parameters = refit(&problem, &fit.parameters, &[]).parameters;
+        let parameters = refit(&whole.chosen(&places), &fit.parameters, &[]).parameters;
         Some(Refit { left_out: left_out((*name).to_owned()), parameters })
     });
     refits.into_iter().collect()

@@ -15,18 +15,19 @@ const TRIES: usize = 100;
 /// `count` refits of drawn runs; `None` where too few draws can tell all constants.
 pub(super) fn refits(fit: &Fit, runs: &[&Run], method: &str, count: usize, seed: u64) -> Option<Vec<Refit>> {
     let needed = Levels::of(runs, method).form().name();
+    let whole = Problem::in_gauge(fit.form, runs, fit.scale).with_loss(fit.loss);
     let numbers: Vec<usize> = (0..count).collect();
     let refits = parallel::map(&numbers, |&number| {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(number as u64);
         let draw = |_| {
-            let drawn: Vec<&Run> =
-                runs.iter().map(|_| runs[(random.next_u64() % runs.len() as u64) as usize]).collect();
-            (Levels::of(&drawn, method).form().name() == needed).then_some(drawn)
+            let places: Vec<usize> =
+                runs.iter().map(|_| (random.next_u64() % runs.len() as u64) as usize).collect();
+            let drawn: Vec<&Run> = places.iter().map(|&place| runs[place]).collect();
+            (Levels::of(&drawn, method).form().name() == needed).then_some(places)
         };
-        let drawn = (0..TRIES).find_map(draw)?;
-        let problem = Problem::in_gauge(fit.form, &drawn, fit.scale);
-        let parameters = refit(&problem, &fit.parameters, &[]).parameters;
+        let places = (0..TRIES).find_map(draw)?;
+        let parameters = refit(&whole.chosen(&places), &fit.parameters, &[]).parameters;
         Some(Refit { left_out: LeftOut::Draw(number), parameters })
     });
     refits.into_iter().collect()
