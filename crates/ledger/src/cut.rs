@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::Pattern;
-use crate::units::{Params, Rate, Tokens};
+use crate::units::{Nats, Params, Rate, Tokens};
 use crate::width::{Part, Width};
 use crate::{finite, format};
 
@@ -164,6 +164,9 @@ pub struct CutRecord {
     pub rate: Rate,
     /// The realised rate, embeddings aside.
     pub rate_without_embedding: Rate,
+    /// Held-out loss of the model before the cut, where it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss0: Option<Nats>,
     /// The text that the scores were taken on, where there was any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
@@ -387,6 +390,7 @@ mod tests {
             asked_rate: None,
             rate: Rate::new(0.15).unwrap(),
             rate_without_embedding: Rate::new(0.1666).unwrap(),
+            loss0: None,
             calibration: None,
             options: BTreeMap::new(),
             scores: None,
@@ -467,7 +471,7 @@ mod tests {
     fn what_is_unknown_is_left_out_of_a_record() {
         let text = serde_json::to_string(&record()).unwrap();
         assert!(!text.contains("null"), "{text}");
-        for key in ["asked_rate", "calibration", "options", "scores", "already_zero", "fallbacks"] {
+        for key in ["asked_rate", "loss0", "calibration", "options", "scores", "already_zero", "fallbacks"] {
             assert!(!text.contains(key), "{text}");
         }
         assert_eq!(serde_json::from_str::<CutRecord>(&text).unwrap(), record());

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{ModelConfig, RawConfig};
 use crate::error::{Error, Result};
 use crate::family::{self, TensorSpec};
-use crate::safetensors::{Dtype, TensorView};
+use crate::safetensors::{Dtype, SafeTensors, TensorView};
 use files::Files;
 pub use write::{FolderWriter, SHARD_LIMIT, goes_along};
 
@@ -33,6 +33,8 @@ pub struct ModelFolder {
     files: Files,
     dtype: Dtype,
     problems: Vec<String>,
+    /// How many of the problems leave open which model this is; they stand first.
+    unclear: usize,
 }
 
 impl ModelFolder {
@@ -64,8 +66,12 @@ impl ModelFolder {
             *elements.entry(view.dtype).or_insert(0) += view.len();
         }
         let (&dtype, _) = elements.iter().max_by_key(|&(_, count)| count).expect("a model has tensors");
-        let problems = problems(&files, &config, &specs);
-        Ok(Self { path: path.to_path_buf(), raw, config, files, dtype, problems })
+        let mut problems = extra(&files, &config, &specs);
+        problems.extend(files.odd.unclear.iter().cloned());
+        let unclear = problems.len();
+        problems.extend(files.odd.harmless.iter().cloned());
+        problems.extend(other_dtype(&raw, dtype));
+        Ok(Self { path: path.to_path_buf(), raw, config, files, dtype, problems, unclear })
     }
 
     /// The configuration of a folder that need not hold anything else, or of a `config.json` itself.
@@ -117,6 +123,12 @@ impl ModelFolder {
     /// What is odd about the folder without making it useless, a sentence each.
     pub fn problems(&self) -> &[String] {
         &self.problems
+    }
+
+    /// Those of the problems that leave open which model this is: tensors that no part of it reads, or of which there are
+    /// several.
+    pub fn unclear(&self) -> &[String] {
+        &self.problems[..self.unclear]
     }
 
     /// The tokenizer, where the folder has one.
@@ -180,6 +192,27 @@ impl ModelFolder {
         Ok(())
     }
 
+    /// The head that a tied model stores beside its embedding, where it does; it should be the same.
+    pub(crate) fn redundant_head(&self) -> Option<TensorView<'_>> {
+        let spec = family::leading_tensors(&self.config).remove(0);
+        let file = self.files.holding("lm_head.weight").ok().filter(|_| self.config.tie_word_embeddings)?;
+        file.tensor("lm_head.weight").ok().filter(|view| view.shape == spec.shape)
+    }
+
+    /// That an element is NaN or infinite.
+    fn not_finite(&self, spec: &TensorSpec, index: usize) -> Error {
+        let path =
+            self.files.holding(&spec.name).map_or(self.path.as_path(), SafeTensors::path).to_path_buf();
+        let mut value = [0.0];
+        if let Ok(view) = self.tensor(spec) {
+            let size = view.dtype.size();
+            let one = TensorView { bytes: &view.bytes[index * size..][..size], ..view };
+            // That it is not finite is what is known already.
+            let _ = one.to_f32(&mut value);
+        }
+        Error::NotFinite { path, tensor: spec.name.clone(), index, value: value[0] }
+    }
+
     /// Gives the memory behind some bytes of a tensor back, counted from its first.
     pub fn release_part(&self, spec: &TensorSpec, bytes: Range<usize>) {
         if let Ok(file) = self.files.holding(&spec.name) {
@@ -200,16 +233,18 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Never for a folder that opened; the signature follows [`ModelFolder::tensor`].
+    /// Where an element is NaN or infinite: whoever hashes a model is about to use it.
     pub fn weights_hash(&self) -> Result<String> {
         let mut hash = Sha256::new();
         for spec in family::tensors(&self.config) {
             let view = self.tensor(&spec)?;
-            let shape: Vec<String> = view.shape.iter().map(usize::to_string).collect();
-            let head = format!("{}\0{}\0{}\0", spec.name, view.dtype.name(), shape.join(","));
-            hash.update(head.as_bytes());
+            hash.update(hash_head(&spec, &view).as_bytes());
             for (place, bytes) in view.bytes.chunks(HASHED).enumerate() {
                 hash.update(bytes);
+                let part = TensorView { bytes, ..view };
+                if let Some(index) = part.not_finite() {
+                    return Err(self.not_finite(&spec, place * HASHED / view.dtype.size() + index));
+                }
                 self.release_part(&spec, place * HASHED..place * HASHED + bytes.len());
             }
         }
@@ -217,8 +252,28 @@ impl ModelFolder {
     }
 }
 
+/// What stands before the bytes of a tensor in the hash of all weights.
+pub(crate) fn hash_head(spec: &TensorSpec, view: &TensorView<'_>) -> String {
+    let shape: Vec<String> = view.shape.iter().map(usize::to_string).collect();
+    format!("{}\0{}\0{}\0", spec.name, view.dtype.name(), shape.join(","))
+}
+
+/// A configuration that names another type than most weights are stored as.
+fn other_dtype(raw: &RawConfig, dtype: Dtype) -> Option<String> {
+    let named = raw.get("dtype").or_else(|| raw.get("torch_dtype"))?.as_str()?;
+    let expected = match dtype {
+        Dtype::F32 => "float32",
+        Dtype::F16 => "float16",
+        Dtype::BF16 => "bfloat16",
+    };
+    let odd = named != expected && named != "auto";
+    odd.then(|| {
+        format!("`config.json` names {} weights, they are {}", crate::safetensors::shown(named), dtype.name())
+    })
+}
+
 /// Tensors that the network does not use, other than those that many published folders carry.
-fn problems(files: &Files, config: &ModelConfig, specs: &[TensorSpec]) -> Vec<String> {
+fn extra(files: &Files, config: &ModelConfig, specs: &[TensorSpec]) -> Vec<String> {
     let known: BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     let mut problems = Vec::new();
     for (name, file) in files.tensors() {

@@ -18,6 +18,7 @@ pub mod mask;
 pub mod rope;
 pub mod safetensors;
 pub mod sparsity;
+pub mod verify;
 pub mod weights;
 pub mod workspace;
 

@@ -70,12 +70,12 @@ pub fn apply(
     Ok(())
 }
 
-/// The record of a pruned model folder; none where it has no `cut.json`.
+/// The record of a pruned model folder, or that in a file; none where a folder has no `cut.json`.
 ///
 /// # Errors
 /// Where it cannot be read, is of another format or tells of a cut that cannot be.
-pub fn record_of(folder: &Path) -> Result<Option<CutRecord>> {
-    let path = folder.join(RECORD);
+pub fn record_of(place: &Path) -> Result<Option<CutRecord>> {
+    let path = if place.is_file() { place.to_path_buf() } else { place.join(RECORD) };
     let bytes = match disk::read(&path, RECORD_LIMIT) {
         Err(error) if error.is_not_found() => return Ok(None),
         bytes => bytes?,
@@ -94,6 +94,27 @@ pub(crate) fn check_target(folder: &ModelFolder, out: &Path, existing: Existing)
     match (folder.path().canonicalize(), out.canonicalize()) {
         (Ok(base), Ok(target)) if !is_link && base.starts_with(&target) => {
             Err(Error::OntoBase { path: out.to_path_buf() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a folder that leaves open which model it is: what is written of it would lack something.
+pub(crate) fn check_clear(folder: &ModelFolder) -> Result<()> {
+    match folder.unclear().first() {
+        Some(problem) => {
+            let (path, problem) = (folder.path().to_path_buf(), problem.clone());
+            Err(Error::Unclear { path, problem, others: folder.unclear().len() - 1 })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses a disk that is too small before hours are spent.
+pub(crate) fn check_disk(path: &Path, expected: u64, what: &'static str) -> Result<()> {
+    match disk::room(path)? {
+        Some(found) if found < expected => {
+            Err(Error::NoRoom { path: path.to_path_buf(), found, expected, what })
         }
         _ => Ok(()),
     }

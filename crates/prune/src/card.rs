@@ -41,11 +41,21 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
     if let Some(asked) = record.asked_rate {
         card += &row("asked rate", format!("{asked}"), "not asked".into());
     }
+    if let Some(loss0) = record.loss0 {
+        add(&mut card, format_args!("\n- held-out loss before (L0): {loss0} per token\n"));
+    }
     let told = method(&record.method).map_or(String::new(), |method| match method.paper() {
         Some(paper) => format!(": {} ({paper})", method.summary()),
         None => format!(": {}", method.summary()),
     });
-    add(&mut card, format_args!("\n- method: `{}`{told}\n", plain(&record.method)));
+    add(
+        &mut card,
+        format_args!(
+            "{}- method: `{}`{told}\n",
+            if record.loss0.is_none() { "\n" } else { "" },
+            plain(&record.method)
+        ),
+    );
     for (name, value) in &record.options {
         add(&mut card, format_args!("- {}: {}\n", plain(name), plain(value)));
     }

@@ -383,6 +383,17 @@ pub enum Error {
         expected: u64,
     },
 
+    /// A folder that leaves open which model it is.
+    #[error("{problem}{}, so that `{}` is not clearly one model", and_more(*others), path.display())]
+    Unclear {
+        /// The folder.
+        path: PathBuf,
+        /// What is odd about it.
+        problem: String,
+        /// How many more such things there are.
+        others: usize,
+    },
+
     /// A `cut.json` that is none.
     #[error("`{}` cannot be read as the record of a cut: {reason}", path.display())]
     Record {
@@ -433,6 +444,10 @@ impl Error {
             Self::TooShort { .. } => Some("use a longer text or a smaller calibration length"),
             Self::Memory { .. } => Some("use fewer or shorter calibration sequences"),
             Self::OntoBase { .. } => Some("choose another output folder"),
+            Self::Unclear { .. } => {
+                Some("`regrow inspect` lists all of them; save the model anew with what it was trained with")
+            }
+            Self::OtherBase { .. } => Some("name the model that the cut was decided on"),
             _ => None,
         }
     }
@@ -443,6 +458,10 @@ fn nearest_shape(nearest: &Option<(Rate, Shape)>) -> String {
         Some((rate, shape)) => format!("the nearest is {rate} ({shape})"),
         None => "the model has no narrower shape".to_owned(),
     }
+}
+
+fn and_more(count: usize) -> String {
+    if count == 0 { String::new() } else { format!(" (and {count} more)") }
 }
 
 fn in_layer(layer: Option<usize>) -> String {

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use disk::Existing;
 use ledger::{Cut, CutRecord};
-use model::count::Count;
 use model::family::Role;
 use model::folder::ModelFolder;
 
-use crate::apply::{apply, check_cut, check_target};
+use crate::apply::{apply, check_clear, check_cut, check_disk, check_target};
 use crate::calibration::{Calibration, Sequences, Source};
 use crate::error::{Error, Result};
 use crate::methods::{Method, Target, method};
@@ -30,7 +29,9 @@ pub fn replay(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<()> {
     check_target(folder, out, existing)?;
+    check_clear(folder)?;
     check_cut(folder, &record.cut)?;
+    check_disk(out, record.stored().0.saturating_mul(folder.dtype().size() as u64), "the smaller model")?;
     let found = folder.weights_hash()?;
     if found != record.base_hash {
         let (path, expected) = (folder.path().to_path_buf(), record.base_hash.clone());
@@ -53,11 +54,6 @@ pub fn replay(
         return Err(Error::UnknownLinear { found });
     }
     let plan = sparse::plan(folder.config(), &method, &target, &roles)?;
-    let expected = Count::of(folder.config())?.total - plan.zeroed.0;
-    if record.parameters.0 != expected {
-        let (path, found) = (folder.path().to_path_buf(), record.parameters.0);
-        return Err(Error::OtherCount { path, found, expected });
-    }
     let sequences = sequences_again(folder, &method, record, source)?;
     let writing = Writing {
         plan: &plan,
@@ -67,6 +63,7 @@ pub fn replay(
         out,
         existing,
         shard_limit,
+        again: Some(record),
     };
     sparse::write(folder, record.clone(), &writing, progress)?;
     Ok(())

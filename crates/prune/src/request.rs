@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use disk::Existing;
-use ledger::{Cut, CutRecord, Params, Rate};
+use ledger::{Cut, CutRecord, Nats, Params, Rate};
 use model::config::ModelConfig;
 use model::count::Count;
 use model::folder::{ModelFolder, SHARD_LIMIT};
 
-use crate::apply::{apply, check_target};
+use crate::apply::{apply, check_clear, check_disk, check_target};
 use crate::calibration::{Calibration, LENGTH, Sequences, Source};
 use crate::error::{Error, Result};
 use crate::measure::measure;
@@ -40,6 +40,8 @@ pub struct Request<'a> {
     pub base: Option<String>,
     /// The model series that laws are fitted for; the word of the family where nothing is said.
     pub series: Option<String>,
+    /// Held-out loss of the model before the cut, where it was measured.
+    pub loss0: Option<Nats>,
     /// Most bytes of tensors in one file.
     pub shard_limit: u64,
 }
@@ -87,6 +89,7 @@ impl<'a> Request<'a> {
             spill: None,
             base: None,
             series: None,
+            loss0: None,
             shard_limit: SHARD_LIMIT,
         }
     }
@@ -107,6 +110,7 @@ pub fn prune(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Pruned> {
     check_target(folder, out, existing)?;
+    check_clear(folder)?;
     let shard_limit = request.shard_limit;
     if let Method::Select(select) = method(request.method)? {
         check(select, folder.config(), request)?;
@@ -122,7 +126,7 @@ pub fn prune(
     let sequences = sequences.as_ref();
     let record = record_sparse(folder, request, score, &plan, sequences, progress)?;
     let spill = request.spill.as_deref();
-    let writing = Writing { plan: &plan, score, sequences, spill, out, existing, shard_limit };
+    let writing = Writing { plan: &plan, score, sequences, spill, out, existing, shard_limit, again: None };
     let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
     Ok(Pruned::of(sparse::write(folder, record, &writing, scoring)?))
 }
@@ -253,6 +257,7 @@ fn record(
         },
         rate: left.rate,
         rate_without_embedding: left.rate_without_embedding,
+        loss0: request.loss0,
         calibration: sequences.map(Sequences::record),
         options: BTreeMap::new(),
         scores: None,
@@ -287,15 +292,9 @@ fn check_room(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> Result
         text,
         folder.dtype().size(),
     )?;
-    let enough = |path: &Path, expected: u64, what: &'static str| match disk::room(path)? {
-        Some(found) if found < expected => {
-            Err(Error::NoRoom { path: path.to_path_buf(), found, expected, what })
-        }
-        _ => Ok(()),
-    };
-    enough(out, plan.output, "the smaller model")?;
+    check_disk(out, plan.output, "the smaller model")?;
     match &request.spill {
-        Some(folder) => enough(folder, plan.spilled, "the activations"),
+        Some(folder) => check_disk(folder, plan.spilled, "the activations"),
         None => Ok(()),
     }
 }

@@ -105,6 +105,11 @@ fn base(place: &Path, kind: Kind) -> ModelFolder {
         ("tokenizer.json", "{\"tokens\": 1}"),
         ("generation_config.json", "{}"),
         ("LICENSE", "terms"),
+        ("NOTICE", "notice"),
+        ("USE_POLICY.md", "policy"),
+        ("tokenizer_config.json", "{}"),
+        ("chat_template.jinja", "{{ messages }}"),
+        ("notes.txt", "of its owner"),
         ("cut.json", "of another model"),
         (
             "README.md",
@@ -336,15 +341,30 @@ fn what_goes_along_goes_along_and_the_card_is_ours() {
     let request = Request {
         base: Some("some-lab/Tiny-5L".into()),
         series: Some("tiny".into()),
+        loss0: Some(ledger::Nats(2.25)),
         ..by_influence(&tokens, 0.35)
     };
     let pruned = prune(&folder, &request, &out).unwrap();
     assert_eq!((pruned.record.base.as_str(), pruned.record.series.as_str()), ("some-lab/Tiny-5L", "tiny"));
     let files = contents(&out);
-    let expected =
-        ["LICENSE", "README.md", "config.json", "cut.json", "generation_config.json", "model.safetensors"];
-    assert_eq!(files.keys().collect::<Vec<_>>(), [&expected[..], &["tokenizer.json"]].concat());
-    assert_eq!(files["LICENSE"], b"terms");
+    let expected = [
+        "LICENSE",
+        "NOTICE",
+        "README.md",
+        "USE_POLICY.md",
+        "chat_template.jinja",
+        "config.json",
+        "cut.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ];
+    assert_eq!(files.keys().collect::<Vec<_>>(), expected);
+    assert_eq!(
+        (files["LICENSE"].as_slice(), files["USE_POLICY.md"].as_slice()),
+        (&b"terms"[..], &b"policy"[..])
+    );
     let card = String::from_utf8(files["README.md"].clone()).unwrap();
     let front = "---\nlicense: \"llama3.2\"\nlicense_link: \"https://example.org/terms\"\n\
                  base_model: \"some-lab/Tiny-5L\"\nlibrary_name: transformers\n";
@@ -354,6 +374,7 @@ fn what_goes_along_goes_along_and_the_card_is_ours() {
         format!("- method: `{}`", record.method),
         format!("| realised rate | {} | {} |", record.rate, record.rate_without_embedding),
         "| asked rate | 0.35 |".into(),
+        "- held-out loss before (L0): 2.2500 nats per token\n- method: ".into(),
         format!("SHA-256 of the tokens `{}`", record.calibration.as_ref().unwrap().hash),
         format!("`{}`", record.base_hash),
         "## Healing".into(),

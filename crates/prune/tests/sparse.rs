@@ -287,3 +287,98 @@ fn a_hessian_that_cannot_be_factored_falls_back_and_says_so() {
     let (outcome, _) = gpt(stats(3.0));
     assert!(outcome.damping.is_some_and(|damping| damping > 0.01), "{outcome:?}");
 }
+
+/// A copy of a model whose numbers are changed tensor by tensor.
+fn changed(
+    from: &ModelFolder,
+    to: &Path,
+    change: impl Fn(&family::TensorSpec, &mut Vec<f32>),
+) -> ModelFolder {
+    let plan = model::weights::plan(from.config(), from.dtype());
+    let mut writer =
+        model::folder::FolderWriter::create(to, Existing::Refuse, from.raw_config(), plan, SHARD_LIMIT)
+            .unwrap();
+    for tensor in family::tensors(from.config()) {
+        let mut values = values(from, &tensor);
+        change(&tensor, &mut values);
+        writer.write_f32(&values).unwrap();
+    }
+    writer.commit().unwrap();
+    ModelFolder::open(to).unwrap()
+}
+
+/// Neurons that fire at 1e20 and are read at 1e-20: their squares leave f32, no damping helps.
+#[test]
+fn a_fallback_is_recorded_and_stands_on_the_card() {
+    let place = TempDir::new().unwrap();
+    let folder = changed(&open("llama-tied"), &place.path().join("base"), |tensor, values| {
+        let factor = match (tensor.layer, tensor.role) {
+            (Some(1), Role::Up) => 1e20,
+            (Some(1), Role::Down) => 1e-20,
+            _ => 1.0,
+        };
+        values.iter_mut().for_each(|value| *value *= factor);
+    });
+    let tokens = tokens(&folder);
+    let (out, again, wanda) =
+        (place.path().join("out"), place.path().join("again"), place.path().join("wanda"));
+    let pruned = prune(&folder, &request("2:4-sparsegpt", &tokens), &out).unwrap();
+    let down = "model.layers.1.mlp.down_proj.weight".to_owned();
+    let expected =
+        ledger::Fallback { tensors: vec![down.clone()], damping: None, score: Some("wanda".to_owned()) };
+    assert_eq!(pruned.record.fallbacks, [expected]);
+    assert_eq!(record_of(&out).unwrap().unwrap(), pruned.record);
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+    let line = format!("- `{down}`: pruned by `wanda` instead: the Hessian cannot be factored\n");
+    assert!(card.contains(&line), "{card}");
+    // It is the pattern all the same, and what Wanda leaves where the weights before are SparseGPT's.
+    let after = ModelFolder::open(&out).unwrap();
+    let tensor =
+        family::block_tensors(folder.config(), 1).into_iter().find(|tensor| tensor.name == down).unwrap();
+    let (old, new) = (values(&folder, &tensor), values(&after, &tensor));
+    assert_eq!(Pattern::TWO_FOUR.check(&new, tensor.columns()), Ok(()));
+    assert!(
+        old.iter().zip(&new).all(|(old, new)| *new == 0.0 || old == new),
+        "Wanda changes no other weight"
+    );
+    replay(
+        &folder,
+        &pruned.record,
+        Some(Source::Tokens(&tokens)),
+        &again,
+        Existing::Refuse,
+        SHARD_LIMIT,
+        &mut |_, _| (),
+    )
+    .unwrap();
+    assert!(contents(&out) == contents(&again));
+    assert_eq!(prune(&folder, &request("2:4-wanda", &tokens), &wanda).unwrap().record.fallbacks, []);
+}
+
+/// Inputs that are always zero matter to nothing: SparseGPT's weights there go, more of them than the pattern asks for.
+#[test]
+fn zeros_are_counted_as_they_stand() {
+    let place = TempDir::new().unwrap();
+    let folder = changed(&open("llama-tied"), &place.path().join("base"), |tensor, values| {
+        if tensor.layer == Some(0) && tensor.role == Role::Up {
+            let half = values.len() / 2;
+            values[..half].fill(0.0);
+        }
+    });
+    let tokens = tokens(&folder);
+    let out = place.path().join("out");
+    let pruned = prune(&folder, &request("2:4-sparsegpt", &tokens), &out).unwrap();
+    let after = ModelFolder::open(&out).unwrap();
+    let zeros: usize = family::tensors(folder.config())
+        .iter()
+        .filter(|tensor| tensor.role.linear_name().is_some())
+        .map(|tensor| values(&after, tensor).iter().filter(|&&value| value == 0.0).count())
+        .sum();
+    let record = &pruned.record;
+    assert_eq!(record.n0.0 - record.parameters.0, zeros as u64);
+    assert_eq!(record.n0_without_embedding.0 - record.parameters_without_embedding.0, zeros as u64);
+    assert_eq!(record.rate.get(), zeros as f64 / record.n0.0 as f64);
+    let whole = prune::decide(&folder, &request("2:4-magnitude", &tokens), &mut |_| ()).unwrap().record;
+    assert!(record.rate > whole.rate, "{} and {}", record.rate, whole.rate);
+    assert!(record.already_zero.is_some());
+}

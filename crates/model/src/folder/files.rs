@@ -19,13 +19,28 @@ pub(super) struct Files {
     files: Vec<SafeTensors>,
     /// Where each tensor lies, as a position in `files`.
     places: BTreeMap<String, usize>,
+    /// Where index and shards disagree without hiding a tensor that the index names.
+    pub(super) odd: Odd,
+}
+
+/// What is odd about the weight files, a sentence each.
+#[derive(Debug, Default)]
+pub(super) struct Odd {
+    /// It is not clear which numbers a tensor has.
+    pub(super) unclear: Vec<String>,
+    /// Somebody miscounted or left something behind.
+    pub(super) harmless: Vec<String>,
 }
 
 impl Files {
     pub(super) fn open(folder: &Path) -> Result<Self> {
         // Where both stand, the single file is what transformers loads.
         if folder.join(SINGLE).exists() {
-            return Self::single(folder);
+            let mut files = Self::single(folder)?;
+            if folder.join(INDEX).exists() {
+                files.odd.harmless.push(format!("`{INDEX}` is ignored: `{SINGLE}` stands beside it"));
+            }
+            return Ok(files);
         }
         if folder.join(INDEX).exists() {
             return Self::sharded(folder);
@@ -54,7 +69,7 @@ impl Files {
     fn single(folder: &Path) -> Result<Self> {
         let file = SafeTensors::open(&folder.join(SINGLE))?;
         let places = file.names().map(|name| (name.to_owned(), 0)).collect();
-        Ok(Self { folder: folder.to_path_buf(), files: vec![file], places })
+        Ok(Self { folder: folder.to_path_buf(), files: vec![file], places, odd: Odd::default() })
     }
 
     fn sharded(folder: &Path) -> Result<Self> {
@@ -67,7 +82,7 @@ impl Files {
             })?;
         let mut shards = BTreeMap::new();
         let mut files: Vec<SafeTensors> = Vec::new();
-        let mut places = BTreeMap::new();
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
         for (tensor, shard) in index.weight_map {
             let place = match shards.get(&shard) {
                 Some(&place) => place,
@@ -91,13 +106,71 @@ impl Files {
             }
             places.insert(tensor, place);
         }
-        Ok(Self { folder: folder.to_path_buf(), files, places })
+        let mut odd = disagreements(&files, &places, &index.metadata);
+        odd.harmless.extend(left_behind(folder, &shards));
+        Ok(Self { folder: folder.to_path_buf(), files, places, odd })
     }
+}
+
+/// What the index does not say, or says wrongly, of the shards that it names.
+fn disagreements(files: &[SafeTensors], places: &BTreeMap<String, usize>, metadata: &Metadata) -> Odd {
+    let mut odd = Odd::default();
+    let mut total = 0;
+    for (at, file) in files.iter().enumerate() {
+        for name in file.names() {
+            total += file.bytes(name);
+            let path = file.path().display();
+            match places.get(name) {
+                Some(&place) if place == at => {}
+                Some(&place) => odd.unclear.push(format!(
+                    "`{}` lies in `{path}` as well as in `{}`, where the index has it",
+                    shown(name),
+                    files[place].path().display()
+                )),
+                None => odd
+                    .unclear
+                    .push(format!("`{}` lies in `{path}`, where the index does not have it", shown(name))),
+            }
+        }
+    }
+    if let Some(found) = metadata.total_size.filter(|&found| found != total) {
+        odd.harmless.push(format!("`{INDEX}` says that tensors take {found} bytes, they take {total}"));
+    }
+    odd
+}
+
+/// Shards that the index does not name.
+fn left_behind(folder: &Path, named: &BTreeMap<String, usize>) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| {
+            name.starts_with("model-") && name.ends_with(".safetensors") && !named.contains_key(name)
+        })
+        .collect();
+    names.sort_unstable();
+    names.iter().map(|name| format!("`{}` is no shard that the index names", shown(name))).collect()
 }
 
 #[derive(Deserialize)]
 struct Index {
+    #[serde(default)]
+    metadata: Metadata,
     weight_map: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    /// Bytes of all tensors.
+    #[serde(default, deserialize_with = "whole")]
+    total_size: Option<u64>,
+}
+
+/// A whole number, also one that was written as a float; none for anything else, which nobody has to read.
+fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_u64().or_else(|| value.as_f64().filter(|size| size.fract() == 0.0).map(|size| size as u64)))
 }
 
 fn shard_path(folder: &Path, shard: &str) -> Result<PathBuf> {

@@ -35,6 +35,30 @@ pub(super) fn to_f32(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
     }
 }
 
+/// The first element that is NaN or infinite: in each format the one with every bit of its exponent set.
+pub(super) fn not_finite(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
+    let exponent = match dtype {
+        Dtype::F32 => {
+            const MASK: u32 = 0x7f80_0000;
+            let odd = |four: &[u8; 4]| u32::from_le_bytes(*four) & MASK == MASK;
+            return first(bytes.as_chunks::<4>().0, odd);
+        }
+        Dtype::BF16 => 0x7f80_u16,
+        Dtype::F16 => 0x7c00,
+    };
+    first(bytes.as_chunks::<2>().0, |two| u16::from_le_bytes(*two) & exponent == exponent)
+}
+
+/// The first odd element; a chunk is looked at whole, as the processor does it best.
+fn first<const SIZE: usize>(elements: &[[u8; SIZE]], odd: impl Fn(&[u8; SIZE]) -> bool) -> Option<usize> {
+    for (place, chunk) in elements.chunks(CHUNK).enumerate() {
+        if chunk.iter().fold(false, |any, element| any | odd(element)) {
+            return chunk.iter().position(odd).map(|at| place * CHUNK + at);
+        }
+    }
+    None
+}
+
 /// Appends elements in little endian, rounded to the nearest, ties to even.
 ///
 /// The first value that is finite but too large for `dtype` is the error, by its index.
@@ -71,6 +95,26 @@ pub(super) fn from_f32(dtype: Dtype, values: &[f32], out: &mut Vec<u8>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_element_that_is_no_number_is_found() {
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut values = vec![1.0; 3 * CHUNK];
+                values[0] = if dtype == Dtype::F16 { 65_504.0 } else { 3.3e38 };
+                values[1] = -0.0;
+                let bytes = |values: &[f32]| {
+                    let mut bytes = Vec::new();
+                    from_f32(dtype, values, &mut bytes).unwrap();
+                    bytes
+                };
+                assert_eq!(not_finite(dtype, &bytes(&values)), None, "{dtype:?}");
+                values[CHUNK + 7] = bad;
+                values[2 * CHUNK] = bad;
+                assert_eq!(not_finite(dtype, &bytes(&values)), Some(CHUNK + 7), "{dtype:?}");
+            }
+        }
+    }
 
     #[test]
     fn every_sixteen_bit_float_comes_back_with_its_bits() {

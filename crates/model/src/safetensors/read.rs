@@ -38,6 +38,11 @@ impl TensorView<'_> {
         self.bytes.is_empty()
     }
 
+    /// The first element that is NaN or infinite, by its index.
+    pub fn not_finite(&self) -> Option<usize> {
+        numbers::not_finite(self.dtype, self.bytes)
+    }
+
     /// Converts every element to f32, exactly; the first that is not finite is the error, by its index.
     ///
     /// # Panics
@@ -76,6 +81,11 @@ impl SafeTensors {
     /// Whether the file has a tensor of this name.
     pub fn contains(&self, name: &str) -> bool {
         self.entries.contains_key(name)
+    }
+
+    /// Bytes that a tensor takes; 0 where the file has no such tensor.
+    pub fn bytes(&self, name: &str) -> u64 {
+        self.entries.get(name).map_or(0, |entry| entry.range.len() as u64)
     }
 
     /// A tensor, by name.

@@ -13,6 +13,9 @@ use crate::error::Result;
 /// Side of a block.
 const BLOCK: usize = 128;
 
+/// A pivot whose root f32 still holds, with its reciprocal.
+const SMALLEST: f64 = 1e-75;
+
 /// Rows that one product inverts at a time: what lies below the diagonal of such a stretch is multiplied in vain.
 const STRETCH: usize = 1024;
 
@@ -133,7 +136,7 @@ fn factor_block(block: &mut [f64], width: usize) -> bool {
             let known: f64 = tail(row).iter().zip(tail(column)).map(|(a, b)| a * b).sum();
             let left = block[row * width + column] - known;
             if row == column {
-                if !(left > 0.0 && left.is_finite()) {
+                if !(left > SMALLEST && left.is_finite()) {
                     return false;
                 }
                 block[row * width + column] = left.sqrt();

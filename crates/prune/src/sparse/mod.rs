@@ -11,7 +11,6 @@ use model::backend::Area;
 
 pub use mask::{Zeros, zero_lowest};
 pub use plan::{SparsePlan, plan};
-use run::run;
 pub use stats::{LinearStats, Statistics};
 pub(crate) use write::{Writing, write};
 

@@ -24,6 +24,8 @@ use crate::walk::{Read, Seen, Visit, Walker};
 pub(crate) struct Ran {
     /// Zeros that already stood in the weights.
     pub(crate) already_zero: Params,
+    /// Zeros that stand in them now: at least as many as the pattern asks for.
+    pub(crate) zeros: Params,
     /// Where the score could not do what it does.
     pub(crate) fallbacks: Vec<Fallback>,
 }
@@ -60,8 +62,7 @@ pub(crate) fn run(
                 .map(|(tensor, area)| Linear { name: tensor.name.clone(), area: *area })
                 .collect();
             for linear in &linears {
-                let values = &block[linear.area.offset..linear.area.end()];
-                ran.already_zero.0 += values.iter().filter(|&&value| value == 0.0).count() as u64;
+                ran.already_zero.0 += zeros(&block[linear.area.offset..linear.area.end()]);
             }
             let outcome = score.sparsify(&mut block, &linears, stats, plan.zeros)?;
             ran.fallbacks.extend(fallback(outcome, &linears));
@@ -70,6 +71,7 @@ pub(crate) fn run(
             if plan.has(&tensor) {
                 // The text goes on through the weights as they will be read.
                 round(folder, &tensor, &mut block[area.offset..area.end()])?;
+                ran.zeros.0 += zeros(&block[area.offset..area.end()]);
                 writer.write_f32(&block[area.offset..area.end()])?;
             } else {
                 copy(folder, &[tensor], writer)?;
@@ -82,6 +84,10 @@ pub(crate) fn run(
     progress(config.num_hidden_layers, config.num_hidden_layers);
     copy(folder, &trailing_tensors(config), writer)?;
     Ok(ran)
+}
+
+fn zeros(values: &[f32]) -> u64 {
+    values.iter().filter(|&&value| value == 0.0).count() as u64
 }
 
 /// Copies tensors byte by byte.

@@ -80,8 +80,8 @@ impl LinearStats {
         Ok(())
     }
 
-    /// The root of each sum of squares.
+    /// The root of each sum of squares, or the largest number that there is: infinity times a weight of 0 would order nothing.
     pub fn norms(&self) -> Vec<f32> {
-        self.square_sums.iter().map(|sum| sum.sqrt() as f32).collect()
+        self.square_sums.iter().map(|sum| (sum.sqrt() as f32).min(f32::MAX)).collect()
     }
 }

@@ -6,8 +6,10 @@ mod errors;
 mod help;
 #[cfg(feature = "hub")]
 mod hub;
+mod inspect;
 mod law;
 mod pipeline;
+mod prune_input;
 mod real;
 mod sweep;
 mod tidy;

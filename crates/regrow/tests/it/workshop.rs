@@ -4,6 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use regrow::disk::Existing;
+use regrow::model::family::{self, TensorSpec};
+use regrow::model::folder::{FolderWriter, ModelFolder};
+use regrow::model::safetensors::{Dtype, Planned, Writer};
 use serde_json::{Value, json};
 
 /// What a command did.
@@ -178,4 +182,46 @@ pub(crate) fn change_json(path: &Path, change: impl FnOnce(&mut Value)) {
     let mut value = read_json(path);
     change(&mut value);
     fs::write(path, value.to_string()).unwrap();
+}
+
+/// A copy of a model whose numbers are changed tensor by tensor, in files of at most `shard` bytes.
+pub(crate) fn remade(from: &Path, to: &Path, shard: u64, change: impl Fn(&TensorSpec, &mut Vec<f32>)) {
+    let folder = ModelFolder::open(from).unwrap();
+    let tensors = family::tensors(folder.config());
+    let plan = tensors.iter().map(|spec| Planned::new(spec, folder.dtype())).collect();
+    let mut writer = FolderWriter::create(to, Existing::Refuse, folder.raw_config(), plan, shard).unwrap();
+    for spec in &tensors {
+        let mut values = vec![0.0; spec.len()];
+        folder.read_f32(spec, &mut values).unwrap();
+        change(spec, &mut values);
+        writer.write_f32(&values).unwrap();
+    }
+    writer.copy_companions(from).unwrap();
+    writer.commit().unwrap();
+}
+
+/// Writes a safetensors file of ones.
+pub(crate) fn ones(file: &Path, tensors: &[(String, Vec<usize>)]) {
+    let planned = |(name, shape): &(String, Vec<usize>)| Planned {
+        name: name.clone(),
+        dtype: Dtype::F32,
+        shape: shape.clone(),
+    };
+    let mut writer = Writer::create(file, tensors.iter().map(planned).collect()).unwrap();
+    for (_, shape) in tensors {
+        writer.write_f32(&vec![1.0; shape.iter().product()]).unwrap();
+    }
+    writer.commit().unwrap();
+}
+
+/// Puts a number in the place of an element of a tensor, whatever the file says of it.
+pub(crate) fn poke(model: &Path, tensor: &str, element: usize, value: f32) {
+    let path = model.join("model.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    assert_eq!(header[tensor]["dtype"], "F32");
+    let at = 8 + length + header[tensor]["data_offsets"][0].as_u64().unwrap() as usize + 4 * element;
+    bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
 }

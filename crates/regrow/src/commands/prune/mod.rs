@@ -1,5 +1,6 @@
 //! `regrow prune`: a model folder in, a smaller one out, with the decision written down.
 
+mod again;
 mod options;
 mod plan;
 mod show;
@@ -9,11 +10,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use disk::Existing;
-use model::folder::ModelFolder;
+use ledger::Nats;
+use model::folder::{ModelFolder, SHARD_LIMIT};
 use prune::{Calibration, METHODS, Progress, Pruned, Request, TOLERANCE, Takes, Target};
 use serde::Serialize;
 
 use self::options::OptionArguments;
+use crate::count::Count;
 use crate::lineage;
 use crate::loaded;
 use crate::output::{Exit, Output};
@@ -37,6 +40,9 @@ Examples:
   Half the weights of every linear layer made zero, two of every four:
     regrow prune llama-1b --method 2:4-wanda --corpus corpus --out llama-1b-2-4
 
+  A decision made again, of a pruned folder or its `cut.json`, to the same bytes:
+    regrow prune llama-1b --cut llama-1b-75 --out llama-1b-75-again
+
   What would be left, and the memory, time and disk that it takes, of a folder or of a public size by its name:
     regrow prune llama-3.1-70b --method width-activation --rate 0.25 --dry-run";
 
@@ -44,9 +50,9 @@ Examples:
 #[derive(Debug, Args)]
 #[command(
     after_help = EXAMPLES,
-    override_usage = "regrow prune MODEL (--rate RATE | --drop N,N,.. | --shape PART=N,.. | --method N:M-SCORE) [--corpus CORPUS | --text FILE...] --out DIR [OPTIONS]"
+    override_usage = "regrow prune MODEL (--rate RATE | --drop N,N,.. | --shape PART=N,.. | --method N:M-SCORE | --cut FILE) [--corpus CORPUS | --text FILE...] --out DIR [OPTIONS]"
 )]
-#[group(id = "target", required = true, multiple = true, args = ["rate", "drop", "shape", "method"])]
+#[group(id = "target", required = true, multiple = true, args = ["rate", "drop", "shape", "method", "cut"])]
 pub struct Arguments {
     /// The model folder
     model: PathBuf,
@@ -61,6 +67,9 @@ pub struct Arguments {
     shape: Vec<(ledger::Part, usize)>,
     #[arg(long, value_name = "METHOD", value_parser = known_method, help = method_help())]
     method: Option<String>,
+    /// Make this cut again: a `cut.json`, or the folder of a pruned model. The model must be the one that it was decided on
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "drop", "shape", "method", "dry_run"])]
+    cut: Option<PathBuf>,
     /// How far the realised rate may be from the one asked for
     #[arg(long, value_name = "DISTANCE", default_value_t = TOLERANCE, allow_negative_numbers = true)]
     tolerance: f64,
@@ -83,6 +92,13 @@ pub struct Arguments {
     /// The model series that laws are fitted for [default: that of the model]
     #[arg(long, value_name = "NAME")]
     series: Option<String>,
+    /// Held-out loss of the model before pruning in nats per token, for the record and the card [default: of a run's model
+    /// its last]
+    #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
+    loss0: Option<f64>,
+    /// Most bytes of weights in one file
+    #[arg(long, value_name = "BYTES", default_value_t = Count(SHARD_LIMIT))]
+    shard_size: Count,
     /// Print what would be left and the memory, time and disk that it takes; measure and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -110,7 +126,13 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     if arguments.dry_run {
         return plan::run(arguments, output);
     }
+    if arguments.shard_size.0 == 0 {
+        bail!("`--shard-size` is 0, expected at least 1");
+    }
     let folder = loaded::open(&arguments.model, output)?;
+    if let Some(cut) = &arguments.cut {
+        return again::run(arguments, &folder, cut, output);
+    }
     let lineage = lineage::own(&folder)?;
     let (method, target) = decision(arguments)?;
     let needs_text = prune::method(method)?.needs_text();
@@ -132,22 +154,42 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         calibration: source.as_ref().map(|source| (prune::Source::Part(source.part()), calibration)),
         base: Some(lineage.base),
         series: Some(arguments.series.clone().unwrap_or(lineage.series)),
+        loss0: loss0(arguments)?.or(lineage.loss),
+        shard_limit: arguments.shard_size.0,
         options: arguments.options.options(),
         spill: arguments.options.spill.clone(),
         ..Request::new(method, target)
     };
     let pruned = execute(arguments, &folder, &request, output)?;
+    if !arguments.json {
+        plan::show_choices(&folder, &request, output)?;
+    }
+    report(arguments, &pruned, output)
+}
+
+/// Says what was decided and where it stands.
+fn report(arguments: &Arguments, pruned: &Pruned, output: &mut Output) -> anyhow::Result<Exit> {
+    show::warn(&pruned.record, output);
     if arguments.json {
-        let Pruned { record, kept, dropped } = &pruned;
+        let Pruned { record, kept, dropped } = pruned;
         let out = arguments.out.as_deref();
         output.json(&Report { record, kept, dropped, out })?;
         return Ok(Exit::Done);
     }
-    show::show(&pruned, output)?;
+    show::show(pruned, output)?;
     if let Some(out) = &arguments.out {
         output.say(&format!("written to `{}`", out.display()));
     }
     Ok(Exit::Done)
+}
+
+fn loss0(arguments: &Arguments) -> anyhow::Result<Option<Nats>> {
+    match arguments.loss0 {
+        Some(loss) if !(loss.is_finite() && loss >= 0.0) => {
+            bail!("`--loss0` is {loss}, expected nats per token, 0 or more")
+        }
+        loss => Ok(loss.map(Nats)),
+    }
 }
 
 /// The method and what it is told; a method that does not fit the target is refused by the pruner.
@@ -206,7 +248,12 @@ fn execute(
             bar.at(done as u64, "");
         }
     };
-    let out = arguments.out.as_deref().context("`--out` is missing")?;
-    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    let (out, existing) = target(arguments)?;
     Ok(prune::prune(folder, request, out, existing, &mut progress)?)
+}
+
+/// Where the smaller model goes.
+fn target(arguments: &Arguments) -> anyhow::Result<(&Path, Existing)> {
+    let out = arguments.out.as_deref().context("`--out` is missing")?;
+    Ok((out, if arguments.force { Existing::Replace } else { Existing::Refuse }))
 }

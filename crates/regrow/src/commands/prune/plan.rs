@@ -137,32 +137,7 @@ fn show(
     speed: f64,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let mut table = Table::new(&[
-        ("", Align::Left),
-        ("blocks", Align::Right),
-        ("hidden", Align::Right),
-        ("ffn", Align::Right),
-        ("heads", Align::Right),
-        ("groups", Align::Right),
-        ("rate", Align::Right),
-        ("without embedding", Align::Right),
-        ("parameters left", Align::Right),
-    ]);
-    for (place, choice) in plan.choices.iter().enumerate() {
-        let shape = &choice.shape;
-        table.row([
-            if place == 0 { "taken".to_owned() } else { String::new() },
-            choice.layers.to_string(),
-            shape.hidden.to_string(),
-            shape.ffn.to_string(),
-            shape.heads.to_string(),
-            shape.groups.to_string(),
-            choice.rate.to_string(),
-            choice.rate_without_embedding.to_string(),
-            grouped(choice.parameters.0),
-        ]);
-    }
-    output.table(&table)?;
+    output.table(&choices(plan))?;
     output.data("\n")?;
     let gib = |bytes: u64| format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30));
     let gb = |bytes: u64| format!("{:.2} GB", bytes as f64 / 1e9);
@@ -189,6 +164,54 @@ fn show(
             ),
         );
     output.table(&table)?;
+    Ok(())
+}
+
+/// What the target comes to, the one that is taken first.
+fn choices(plan: &Plan) -> Table {
+    let mut table = Table::new(&[
+        ("", Align::Left),
+        ("blocks", Align::Right),
+        ("hidden", Align::Right),
+        ("ffn", Align::Right),
+        ("heads", Align::Right),
+        ("groups", Align::Right),
+        ("rate", Align::Right),
+        ("without embedding", Align::Right),
+        ("parameters left", Align::Right),
+    ]);
+    for (place, choice) in plan.choices.iter().enumerate() {
+        let shape = &choice.shape;
+        table.row([
+            if place == 0 { "taken".to_owned() } else { String::new() },
+            choice.layers.to_string(),
+            shape.hidden.to_string(),
+            shape.ffn.to_string(),
+            shape.heads.to_string(),
+            shape.groups.to_string(),
+            choice.rate.to_string(),
+            choice.rate_without_embedding.to_string(),
+            grouped(choice.parameters.0),
+        ]);
+    }
+    table
+}
+
+/// Prints what a rate comes to, the one that was taken first; nothing for what leaves no choice.
+pub(super) fn show_choices(
+    folder: &ModelFolder,
+    request: &prune::Request<'_>,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let method = prune::method(request.method)?;
+    if matches!(request.target, prune::Target::Rate { .. }) && matches!(method, prune::Method::Select(_)) {
+        // What is read and where it is kept changes no choice.
+        let text = Text { sequences: 1, length: 1, spilled: false };
+        let config = folder.config();
+        let plan = plan(config, method, &request.target, &request.options, text, folder.dtype().size())?;
+        output.table(&choices(&plan))?;
+        output.data("\n")?;
+    }
     Ok(())
 }
 

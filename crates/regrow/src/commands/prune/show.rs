@@ -7,10 +7,12 @@ use crate::count::grouped;
 use crate::output::Output;
 use crate::table::{Align, Table};
 
+/// The share of zeros from which a model is called sparse.
+const SPARSE: f64 = 1e-3;
+
 /// The decision: what was scored, what stays, what that comes to.
 pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
     let Pruned { record, kept, dropped } = pruned;
-    warn(record, output);
     if let Some(scores) = &record.scores {
         let runs = scores.len() < record.cut.layers();
         let mut table = Table::new(&[
@@ -64,6 +66,9 @@ pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
     for (name, value) in &record.options {
         table.fact(name, value);
     }
+    if let Some(loss0) = record.loss0 {
+        table.fact("loss before (L0)", format!("{loss0} per token"));
+    }
     if let Some(calibration) = &record.calibration {
         table.fact(
             "calibration",
@@ -78,7 +83,7 @@ pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
 }
 
 /// What went otherwise than the method has it, and what was there before.
-fn warn(record: &CutRecord, output: &Output) {
+pub(super) fn warn(record: &CutRecord, output: &Output) {
     for Fallback { tensors, damping, score } in &record.fallbacks {
         let tensors = tensors.join("`, `");
         match (score, damping) {
@@ -90,10 +95,12 @@ fn warn(record: &CutRecord, output: &Output) {
             (None, None) => {}
         }
     }
-    if let Some(zeros) = record.already_zero {
+    let zeros = record.already_zero.map_or(0, |zeros| zeros.0);
+    // Rounding leaves a zero here and there in any model: those are counted, not warned of.
+    if zeros as f64 >= SPARSE * record.n0.0 as f64 {
         output.warn(&format!(
             "the model was sparse before: {} of its {} weights were zero where zeros were to come",
-            grouped(zeros.0),
+            grouped(zeros),
             grouped(record.n0.0)
         ));
     }

@@ -78,7 +78,7 @@ impl Beginning {
         let digest = Sha256::digest(config.to_raw().to_json());
         let config_hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let base = name_of_config(path);
-        let lineage = Lineage { cut: None, series: config.family.name.to_owned(), base };
+        let lineage = Lineage { cut: None, series: config.family.name.to_owned(), base, loss: None };
         let start = Start::Random { config_hash };
         Ok(Self {
             config,

@@ -1,25 +1,34 @@
-//! `regrow inspect`: what a model is, and what can be pruned from it.
+//! `regrow inspect`: what a model is, what can be pruned from it, and whether it is what it says.
 
+mod consistency;
+mod show;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use clap::Args;
-use ledger::Params;
+use ledger::Pattern;
 use model::catalog;
 use model::config::ModelConfig;
 use model::count::Count;
+use model::family::{Role, TensorSpec, block_tensors, leading_tensors, tensors, trailing_tensors};
 use model::folder::ModelFolder;
+use model::sparsity::Sparsity;
+use model::verify::verify;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::count::grouped;
 use crate::hint::hinted;
 use crate::output::{Exit, Output};
-use crate::table::{Align, Table};
 
 const EXAMPLES: &str = "\
 Examples:
   A model folder, or one that holds only a `config.json`:
     regrow inspect llama-1b
+
+  The same with every weight read: numbers that are none, zeros where none are listed, a cut of another model:
+    regrow inspect llama-1b-2-4 --verify --base llama-1b
 
   A public size by its name, without having it:
     regrow inspect qwen2.5-7b --json";
@@ -33,6 +42,12 @@ const TRAINING_BYTES: u64 = 16;
 pub struct Arguments {
     /// A model folder, a `config.json`, or the name of a public model
     model: PathBuf,
+    /// Read every weight; status 3 where anything disagrees
+    #[arg(long)]
+    verify: bool,
+    /// With `--verify`: the model that this one was pruned from, whose hash `cut.json` holds
+    #[arg(long, value_name = "DIR", requires = "verify")]
+    base: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -57,9 +72,21 @@ struct Report {
     /// Memory for training in f32, activations aside.
     training_bytes: u64,
     legal_rates: Vec<Legal>,
-    /// Tensors with a pattern of zeros.
-    sparsity: Map<String, Value>,
+    /// Tensors with zeros: those that `sparsity.json` lists, and with `--verify` those that were found.
+    sparsity: BTreeMap<String, Zeros>,
+    /// SHA-256 of the weights, where they were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
     problems: Vec<String>,
+}
+
+/// Zeros of a tensor.
+#[derive(Debug, Serialize)]
+struct Zeros {
+    pattern: Pattern,
+    /// How many there are, where they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zeros: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -72,6 +99,10 @@ struct Shapes {
     head_dim: usize,
     tie_word_embeddings: bool,
     qkv_bias: bool,
+    /// The tensors of a block, the same in every one.
+    block: Map<String, Value>,
+    /// The tensors outside the blocks.
+    outside: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -80,6 +111,9 @@ struct Parameters {
     embedding: u64,
     without_embedding: u64,
     per_block: u64,
+    attention: u64,
+    feed_forward: u64,
+    norms: u64,
 }
 
 #[derive(Serialize)]
@@ -116,13 +150,44 @@ pub(super) struct Found {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let report = report(find(&arguments.model)?)?;
+    let found = find(&arguments.model)?;
+    let verified = match (&found.folder, arguments.verify) {
+        (_, false) => None,
+        (None, true) => bail!("`{}` has no weights to verify", arguments.model.display()),
+        (Some(folder), true) => {
+            let mut shown = None;
+            let verified = verify(folder, &mut |done, of| {
+                shown
+                    .get_or_insert_with(|| output.progress("reading", of as u64, "tensors"))
+                    .at(done as u64, "");
+            })?;
+            Some(verified)
+        }
+    };
+    let mut report = report(found)?;
+    if let Some(verified) = verified {
+        let folder = arguments.model.as_path();
+        report.problems.extend(verified.problems.iter().cloned());
+        report.problems.extend(consistency::of_weights(folder, &verified, arguments.base.as_deref())?);
+        let sparse = verified.tensors.iter().filter_map(|tensor| {
+            Some((tensor.spec.name.clone(), Zeros { pattern: tensor.pattern?, zeros: Some(tensor.zeros) }))
+        });
+        report.sparsity = sparse.collect();
+        report.hash = Some(verified.hash);
+    }
     if arguments.json {
         output.json(&report)?;
     } else {
-        show(&report, output)?;
+        show::show(&report, output)?;
     }
-    Ok(Exit::Done)
+    for problem in &report.problems {
+        output.warn(problem);
+    }
+    if arguments.verify && report.problems.is_empty() {
+        output.say("every weight was read, nothing disagrees");
+    }
+    let passed = !arguments.verify || report.problems.is_empty();
+    Ok(if passed { Exit::Done } else { Exit::CannotTell })
 }
 
 /// A folder, a configuration alone, or a public size by its name.
@@ -134,9 +199,7 @@ pub(super) fn find(path: &Path) -> anyhow::Result<Found> {
         match ModelFolder::open(path) {
             Ok(folder) => {
                 let mut problems = folder.problems().to_vec();
-                if folder.tokenizer_json().is_none() {
-                    problems.push("there is no `tokenizer.json`".to_owned());
-                }
+                problems.extend(consistency::of_files(&folder));
                 let (name, config) = (folder.name(), folder.config().clone());
                 return Ok(Found { name, config, folder: Some(folder), problems });
             }
@@ -175,6 +238,13 @@ fn name_of(path: &Path) -> String {
 fn report(found: Found) -> anyhow::Result<Report> {
     let Found { name, config, folder, problems } = found;
     let count = Count::of(&config)?;
+    // A list that cannot be read is among the problems already.
+    let sparsity = folder.as_ref().and_then(|folder| Sparsity::of(folder.path()).ok());
+    let sparsity = sparsity.unwrap_or_default().tensors;
+    let all = tensors(&config);
+    let part = |roles: &[Role]| {
+        all.iter().filter(|tensor| roles.contains(&tensor.role)).map(|tensor| tensor.len() as u64).sum()
+    };
     let legal = |legal: prune::LegalRate| Legal {
         dropped: legal.dropped,
         rate: legal.rate.get(),
@@ -196,12 +266,25 @@ fn report(found: Found) -> anyhow::Result<Report> {
             head_dim: config.head_dim,
             tie_word_embeddings: config.tie_word_embeddings,
             qkv_bias: config.qkv_bias,
+            block: shapes(&block_tensors(&config, 0)),
+            outside: shapes(&[leading_tensors(&config), trailing_tensors(&config)].concat()),
         },
         parameters: Parameters {
             total: count.total,
             embedding: count.embedding,
             without_embedding: count.without_embedding,
             per_block: count.per_block,
+            attention: part(&[
+                Role::Query,
+                Role::Key,
+                Role::Value,
+                Role::QueryBias,
+                Role::KeyBias,
+                Role::ValueBias,
+                Role::AttentionOutput,
+            ]),
+            feed_forward: part(&[Role::Gate, Role::Up, Role::Down]),
+            norms: part(&[Role::AttentionNorm, Role::FeedForwardNorm, Role::FinalNorm]),
         },
         dtype: folder.as_ref().map(|folder| folder.dtype().name()),
         context: config.max_position_embeddings,
@@ -218,75 +301,20 @@ fn report(found: Found) -> anyhow::Result<Report> {
         weights: folder.is_some(),
         training_bytes: count.total.saturating_mul(TRAINING_BYTES),
         legal_rates: prune::legal_rates(&config).into_iter().map(legal).collect(),
-        sparsity: Map::new(),
+        sparsity: sparsity
+            .into_iter()
+            .map(|(name, pattern)| (name, Zeros { pattern, zeros: None }))
+            .collect(),
+        hash: None,
         problems,
     })
 }
 
-fn show(report: &Report, output: &mut Output) -> anyhow::Result<()> {
-    let Report { shapes, parameters, rope, .. } = report;
-    let count = |number: u64| format!("{} ({})", grouped(number), Params(number));
-    let size = |number: usize| grouped(number as u64);
-    let weights = match (report.weights, report.dtype) {
-        (true, Some(dtype)) => dtype.to_owned(),
-        _ => "none here, only a configuration".to_owned(),
+/// Shapes by name; those of a block without its number.
+fn shapes(tensors: &[TensorSpec]) -> Map<String, Value> {
+    let name = |tensor: &TensorSpec| match tensor.layer {
+        Some(layer) => tensor.name.trim_start_matches(&format!("model.layers.{layer}.")).to_owned(),
+        None => tensor.name.clone(),
     };
-    let scaling = rope.llama3.as_ref().map_or_else(String::new, |llama3| {
-        let original = size(llama3.original_max_position_embeddings);
-        format!(", llama3 scaling by {} from {original} tokens", llama3.factor)
-    });
-    let yes = |yes: bool| if yes { "yes" } else { "no" };
-    let mut table = Table::facts();
-    table
-        .fact("model", &report.model)
-        .fact("architecture", format!("{} ({})", report.architecture, report.family))
-        .fact("parameters", count(parameters.total))
-        .fact("  embedding", count(parameters.embedding))
-        .fact("  without embedding", count(parameters.without_embedding))
-        .fact("  one block", count(parameters.per_block))
-        .fact("blocks", report.layers.to_string())
-        .fact(
-            "hidden, intermediate",
-            format!("{}, {}", size(shapes.hidden_size), size(shapes.intermediate_size)),
-        )
-        .fact(
-            "heads",
-            format!(
-                "{} for queries, {} for keys and values, {} channels each",
-                shapes.num_attention_heads, shapes.num_key_value_heads, shapes.head_dim
-            ),
-        )
-        .fact("vocabulary", size(shapes.vocab_size))
-        .fact("embedding tied", yes(shapes.tie_word_embeddings))
-        .fact("context", format!("{} tokens", size(report.context)))
-        .fact("rope", format!("theta {}{scaling}", rope.theta))
-        .fact("weights", weights)
-        .fact("tokenizer", yes(report.tokenizer))
-        .fact(
-            "memory to train",
-            format!("{:.2} GB in f32, activations aside", report.training_bytes as f64 / 1e9),
-        );
-    output.table(&table)?;
-    if !report.legal_rates.is_empty() {
-        let mut table = Table::new(&[
-            ("blocks dropped", Align::Right),
-            ("rate", Align::Right),
-            ("rate without embedding", Align::Right),
-            ("parameters left", Align::Right),
-        ]);
-        for legal in &report.legal_rates {
-            table.row([
-                legal.dropped.to_string(),
-                format!("{:.4}", legal.rate),
-                format!("{:.4}", legal.rate_without_embedding),
-                grouped(legal.parameters),
-            ]);
-        }
-        output.data("\n")?;
-        output.table(&table)?;
-    }
-    for problem in &report.problems {
-        output.warn(problem);
-    }
-    Ok(())
+    tensors.iter().map(|tensor| (name(tensor), Value::from(tensor.shape.clone()))).collect()
 }

@@ -1,0 +1,181 @@
+//! Reads every weight of a folder once: what is no number, which zeros stand where, and whether that is what the folder says.
+
+use ledger::Pattern;
+use sha2::{Digest, Sha256};
+
+use crate::error::Result;
+use crate::family::{TensorSpec, tensors};
+use crate::folder::{ModelFolder, hash_head};
+use crate::safetensors::TensorView;
+use crate::sparsity::Sparsity;
+
+/// Numbers that are looked at together.
+const PIECE: usize = 1 << 22;
+
+/// Patterns that are looked for where none is listed, the narrower first.
+const PATTERNS: [Pattern; 4] = [
+    Pattern::Groups { keep: 1, of: 4 },
+    Pattern::Groups { keep: 1, of: 2 },
+    Pattern::TWO_FOUR,
+    Pattern::Groups { keep: 4, of: 8 },
+];
+
+/// The share of zeros from which a matrix without such a pattern is called sparse.
+const SPARSE: f64 = 0.05;
+
+/// What the weights of a folder are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verified {
+    /// SHA-256 of the weights, as [`ModelFolder::weights_hash`] has it.
+    pub hash: String,
+    /// Every tensor, in memory order.
+    pub tensors: Vec<TensorFacts>,
+    /// What cannot be right, a sentence each.
+    pub problems: Vec<String>,
+}
+
+/// What the numbers of a tensor are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorFacts {
+    /// The tensor.
+    pub spec: TensorSpec,
+    /// How many of its numbers are zero.
+    pub zeros: u64,
+    /// How many are NaN or infinite, and which is the first of them.
+    pub not_finite: (u64, usize),
+    /// The pattern of its zeros: the one that is listed, where that holds, else one that is found.
+    pub pattern: Option<Pattern>,
+}
+
+/// Reads all weights, each once. `progress` hears of tensors done, and of how many.
+///
+/// # Errors
+/// Where `sparsity.json` cannot be read. What is wrong with the weights is no error.
+pub fn verify(folder: &ModelFolder, progress: &mut dyn FnMut(usize, usize)) -> Result<Verified> {
+    let listed = Sparsity::of(folder.path())?;
+    let specs = tensors(folder.config());
+    let (mut hash, mut facts, mut problems) = (Sha256::new(), Vec::new(), Vec::new());
+    for (done, spec) in specs.iter().enumerate() {
+        progress(done, specs.len());
+        let claimed = listed.tensors.get(&spec.name).copied();
+        let (found, odd) = look(folder, spec, claimed, &mut hash)?;
+        problems.extend(odd);
+        facts.push(found);
+    }
+    progress(specs.len(), specs.len());
+    let odd = listed.tensors.keys().filter(|name| !specs.iter().any(|spec| spec.name == **name));
+    problems.extend(odd.map(|name| {
+        format!(
+            "`{}` is listed in `{}`, the model has no such tensor",
+            crate::safetensors::shown(name),
+            crate::sparsity::FILE
+        )
+    }));
+    if let Some(head) = folder.redundant_head()
+        && folder.tensor(&specs[0]).is_ok_and(|embedding| embedding.bytes != head.bytes)
+    {
+        problems.push(
+            "`lm_head.weight` differs from the embedding that it is tied to, and is not read".to_owned(),
+        );
+    }
+    let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Verified { hash, tensors: facts, problems })
+}
+
+/// Reads one tensor, in pieces of whole rows.
+fn look(
+    folder: &ModelFolder,
+    spec: &TensorSpec,
+    claimed: Option<Pattern>,
+    hash: &mut Sha256,
+) -> Result<(TensorFacts, Vec<String>)> {
+    let view = folder.tensor(spec)?;
+    let columns = spec.columns();
+    // An embedding may have rows of padding, which are no pattern.
+    let matrix = spec.shape.len() == 2 && (spec.role.linear_name().is_some() || claimed.is_some());
+    let rows = (PIECE / columns).max(1);
+    let size = view.dtype.size();
+    hash.update(hash_head(spec, &view).as_bytes());
+    let mut values = vec![0.0; (rows * columns).min(view.len())];
+    let mut candidates: Vec<(Pattern, Option<(usize, usize)>)> = claimed
+        .into_iter()
+        .chain(PATTERNS.into_iter().filter(|&pattern| claimed != Some(pattern)))
+        .filter(|pattern| matrix && fits(*pattern, columns))
+        .map(|pattern| (pattern, None))
+        .collect();
+    let (mut zeros, mut bad, mut first_bad) = (0_u64, 0_u64, 0);
+    for (place, bytes) in view.bytes.chunks(rows * columns * size).enumerate() {
+        hash.update(bytes);
+        let values = &mut values[..bytes.len() / size];
+        let piece = TensorView { dtype: view.dtype, shape: view.shape, bytes };
+        if let Err(index) = piece.to_f32(values) {
+            if bad == 0 {
+                first_bad = place * rows * columns + index;
+            }
+            bad += values.iter().filter(|value| !value.is_finite()).count() as u64;
+        }
+        zeros += values.iter().filter(|&&value| value == 0.0).count() as u64;
+        for (pattern, broken) in candidates.iter_mut().filter(|(_, broken)| broken.is_none()) {
+            *broken = pattern.check(values, columns).err().map(|(row, column)| (place * rows + row, column));
+        }
+        let start = place * rows * columns * size;
+        folder.release_part(spec, start..start + bytes.len());
+    }
+    let share = zeros as f64 / view.len() as f64;
+    let held =
+        candidates.iter().find(|(pattern, broken)| broken.is_none() && *pattern != Pattern::Unstructured);
+    let pattern = match (held, claimed) {
+        // A matrix of nothing but zeros has every pattern, and is reported as what it is.
+        (Some((pattern, _)), _) if zeros > 0 => Some(*pattern),
+        (_, Some(Pattern::Unstructured)) => Some(Pattern::Unstructured),
+        _ => (matrix && share >= SPARSE).then_some(Pattern::Unstructured),
+    };
+    let facts = TensorFacts { spec: spec.clone(), zeros, not_finite: (bad, first_bad), pattern };
+    let broken = claimed.and_then(|claimed| candidates.iter().find(|(pattern, _)| *pattern == claimed)?.1);
+    let problems = problems(&facts, claimed, broken, view.len() as u64);
+    Ok((facts, problems))
+}
+
+/// Whether a pattern's groups fill a row.
+fn fits(pattern: Pattern, columns: usize) -> bool {
+    match pattern {
+        Pattern::Groups { of, .. } => columns.is_multiple_of(usize::from(of)),
+        Pattern::Unstructured => true,
+    }
+}
+
+/// What is wrong with a tensor; `broken` is the first group that has more than its pattern allows.
+fn problems(
+    facts: &TensorFacts,
+    claimed: Option<Pattern>,
+    broken: Option<(usize, usize)>,
+    len: u64,
+) -> Vec<String> {
+    let TensorFacts { spec, zeros, not_finite: (bad, first), pattern } = facts;
+    let (name, list) = (&spec.name, crate::sparsity::FILE);
+    let mut problems = Vec::new();
+    if *bad > 0 {
+        problems.push(format!(
+            "`{name}` holds {bad} numbers that are NaN or infinite, the first at element {first}"
+        ));
+    }
+    if *zeros == len && spec.shape.len() == 2 {
+        problems.push(format!("`{name}` holds nothing but zeros"));
+    }
+    match (claimed, broken, pattern) {
+        (Some(claimed), _, _) if spec.shape.len() != 2 || !fits(claimed, spec.columns()) => {
+            problems.push(format!("`{name}` is listed in `{list}` as {claimed}, which its shape {:?} cannot be", spec.shape));
+        }
+        (Some(claimed), Some((row, column)), _) => problems.push(format!(
+            "`{name}` is listed in `{list}` as {claimed}, row {row} has more that is not zero from column {column} on"
+        )),
+        (Some(claimed), None, _) if *zeros == 0 => {
+            problems.push(format!("`{name}` is listed in `{list}` as {claimed}, it holds no zero"));
+        }
+        (None, _, Some(found)) => problems.push(format!(
+            "`{name}` is {found} sparse ({zeros} of {len} are zero) and not listed in `{list}`: training would fill its zeros"
+        )),
+        _ => {}
+    }
+    problems
+}

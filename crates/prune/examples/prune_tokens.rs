@@ -1,0 +1,41 @@
+//! Prunes a model on given calibration tokens, for a comparison with another program.
+//!
+//!     cargo run --release -p regrow-prune --example prune_tokens -- MODEL TOKENS.json METHOD OUT
+//!
+//! `TOKENS.json` is `{"length": N, "tokens": [id, ..]}`: sequences of N, end to end; all of them are read, in their order. A method
+//! that takes a rate gets 0.3.
+
+use std::error::Error;
+use std::path::Path;
+
+use disk::Existing;
+use model::folder::ModelFolder;
+use prune::{Calibration, Request, Source, Takes, Target, method};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Tokens {
+    length: usize,
+    tokens: Vec<u32>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [model, tokens, name, out] = &arguments[..] else {
+        return Err("expected MODEL TOKENS.json METHOD OUT".into());
+    };
+    let folder = ModelFolder::open(Path::new(model))?;
+    let given: Tokens = serde_json::from_slice(&std::fs::read(tokens)?)?;
+    let sequences = given.tokens.len() / given.length;
+    let settings = Calibration { sequences, length: Some(given.length), seed: 0 };
+    let target = match method(name)?.takes().first() {
+        Some(Takes::Pattern) => Target::Pattern,
+        _ => Target::Rate { rate: 0.3, tolerance: 0.2 },
+    };
+    let text = &given.tokens[..sequences * given.length];
+    let request =
+        Request { calibration: Some((Source::Tokens(text), settings)), ..Request::new(name, target) };
+    let pruned = prune::prune(&folder, &request, Path::new(out), Existing::Refuse, &mut |_| ())?;
+    println!("{}", serde_json::to_string(&pruned.record)?);
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! Makes one linear layer sparse by every score and hands out what it was decided on, for a comparison with another program.
+//!
+//!     cargo run --release -p regrow-prune --example sparse_layer -- IN.safetensors OUT.safetensors
+//!
+//! `IN` holds `weight`, `[out, in]`, and `inputs`, `[tokens, in]`, in f32. `OUT` gets `norms`, `[in]`, the norm of every input
+//! column; `gram`, `[in, in]`, the sum of `x x^T`, in its upper triangle; and the weight as each of the methods leaves it, under the
+//! method's id. Unstructured zeros are half of the weights.
+
+use std::error::Error;
+use std::path::Path;
+
+use model::backend::Area;
+use model::safetensors::{Dtype, Planned, SafeTensors, Writer};
+use prune::sparse::{Linear, LinearStats, Statistics, Zeros};
+use prune::{Method, method};
+
+const PATTERNS: [&str; 5] = ["2:4", "4:8", "1:4", "3:32", "unstructured"];
+const SCORES: [&str; 3] = ["magnitude", "wanda", "sparsegpt"];
+
+/// Tokens that come at once, as in a walk.
+const BATCH: usize = 2048;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [from, to] = &arguments[..] else { return Err("expected IN.safetensors OUT.safetensors".into()) };
+    let file = SafeTensors::open(Path::new(from))?;
+    let (shape, weight) = read(&file, "weight")?;
+    let (_, inputs) = read(&file, "inputs")?;
+    let &[rows, columns] = &shape[..] else { return Err("`weight` is no matrix".into()) };
+    let mut stats = LinearStats::new(Statistics::Gram, columns)?;
+    for batch in inputs.chunks(BATCH * columns) {
+        stats.add(&batch.to_vec(), columns)?;
+    }
+    let fits = |pattern: &str| {
+        let of = pattern.split_once(':').and_then(|(_, of)| of.parse::<usize>().ok());
+        of.is_none_or(|of| columns.is_multiple_of(of))
+    };
+    let mut names = Vec::new();
+    for pattern in PATTERNS.into_iter().filter(|pattern| fits(pattern)) {
+        names.extend(SCORES.map(|score| format!("{pattern}-{score}")));
+    }
+    let planned = |name: &str, shape: &[usize]| Planned {
+        name: name.to_owned(),
+        dtype: Dtype::F32,
+        shape: shape.to_vec(),
+    };
+    let mut plan = vec![planned("norms", &[columns]), planned("gram", &[columns, columns])];
+    plan.extend(names.iter().map(|name| planned(name, &shape)));
+    let mut writer = Writer::create(Path::new(to), plan)?;
+    writer.write_f32(&stats.norms())?;
+    writer.write_f32(&stats.gram)?;
+    let linears = [Linear { name: "weight".into(), area: Area::new(0, rows, columns) }];
+    for name in &names {
+        let Method::Sparse(pattern, score) = method(name)? else { return Err("no sparse method".into()) };
+        let mut pruned = weight.clone();
+        let outcome = score.sparsify(&mut pruned, &linears, stats.clone(), Zeros::new(pattern, 0.5))?;
+        if outcome != prune::sparse::Outcome::default() {
+            println!("{name}: {outcome:?}");
+        }
+        writer.write_f32(&pruned)?;
+    }
+    writer.commit()?;
+    Ok(())
+}
+
+fn read(file: &SafeTensors, name: &str) -> Result<(Vec<usize>, Vec<f32>), Box<dyn Error>> {
+    let view = file.tensor(name)?;
+    let mut values = vec![0.0; view.len()];
+    view.to_f32(&mut values).map_err(|index| format!("`{name}` is not finite at {index}"))?;
+    Ok((view.shape.to_vec(), values))
+}

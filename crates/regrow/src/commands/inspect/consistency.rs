@@ -1,0 +1,141 @@
+//! Whether what lies beside the weights of a folder agrees with them and with each other.
+
+use std::path::Path;
+
+use ledger::{Cut, CutRecord, Part};
+use model::count::Count;
+use model::folder::ModelFolder;
+use model::mask::Masks;
+use model::sparsity::Sparsity;
+use model::verify::Verified;
+use prune::Shape;
+use serde_json::Value;
+use text::Tokenizer;
+
+/// Longest `generation_config.json` that is read, in bytes.
+const LIMIT: u64 = 1 << 20;
+
+/// What disagrees without a weight being read, a sentence each.
+pub(super) fn of_files(folder: &ModelFolder) -> Vec<String> {
+    let mut problems = Vec::new();
+    let rows = folder.config().vocab_size;
+    if let Some(path) = folder.tokenizer_json() {
+        match Tokenizer::load(&path).map(|tokenizer| tokenizer.vocabulary()) {
+            Ok(found) if found > rows => {
+                problems.push(format!("`tokenizer.json` has {found} tokens, the embedding has {rows} rows"));
+            }
+            Ok(_) => {}
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    problems.extend(tokens_outside(folder, rows));
+    if let Err(error) = Masks::of(folder) {
+        problems.push(error.to_string());
+    }
+    match prune::record_of(folder.path()) {
+        Ok(Some(record)) => problems.extend(of_record(folder, &record)),
+        Ok(None) => {}
+        Err(error) => problems.push(error.to_string()),
+    }
+    problems
+}
+
+/// Tokens that the generation settings name and the embedding does not have.
+fn tokens_outside(folder: &ModelFolder, rows: usize) -> Vec<String> {
+    let file = folder.path().join("generation_config.json");
+    let Ok(bytes) = disk::read(&file, LIMIT) else { return Vec::new() };
+    let settings: Value = match serde_json::from_slice(&bytes) {
+        Ok(settings) => settings,
+        Err(error) => return vec![format!("`generation_config.json` is no JSON: {error}")],
+    };
+    let mut problems = Vec::new();
+    for field in ["bos_token_id", "eos_token_id", "pad_token_id"] {
+        let named = settings.get(field);
+        let listed = named.and_then(Value::as_array).into_iter().flatten();
+        for id in named.into_iter().chain(listed).filter_map(Value::as_u64).filter(|&id| id >= rows as u64) {
+            problems.push(format!(
+                "`generation_config.json` has {id} as `{field}`, the embedding has {rows} rows"
+            ));
+        }
+    }
+    problems
+}
+
+/// Where `cut.json` tells of another model than this one.
+fn of_record(folder: &ModelFolder, record: &CutRecord) -> Vec<String> {
+    let config = folder.config();
+    let mut problems = Vec::new();
+    let mut differ = |what: &str, told: u64, found: u64| {
+        if told != found {
+            problems.push(format!(
+                "`cut.json` leaves {told} {what}, the model has {found}: it tells of another model"
+            ));
+        }
+    };
+    let found = Count::of(config).map_or(0, |count| count.total);
+    differ("parameters", record.stored().0, found);
+    differ("blocks", record.cut.kept().len() as u64, config.num_hidden_layers as u64);
+    let shape = Shape::of(config);
+    if let Cut::Width(width) = &record.cut {
+        for part in Part::ALL {
+            if let Some((_, kept)) = width.change(part) {
+                differ(&part.to_string(), kept as u64, shape.size(part) as u64);
+            }
+        }
+    }
+    if let Cut::Sparse { pattern, linear, .. } = &record.cut {
+        let listed = Sparsity::of(folder.path()).unwrap_or_default().tensors;
+        let expected = model::family::tensors(config).into_iter().filter(|tensor| {
+            tensor.role.linear_name().is_some_and(|name| linear.iter().any(|other| other == name))
+        });
+        let odd: Vec<String> = expected
+            .filter(|tensor| listed.get(&tensor.name) != Some(pattern))
+            .map(|tensor| tensor.name)
+            .collect();
+        if let Some(first) = odd.first() {
+            problems.push(format!(
+                "`cut.json` made `{first}`{} {pattern} sparse, `sparsity.json` does not say so",
+                if odd.len() > 1 { format!(" and {} more", odd.len() - 1) } else { String::new() }
+            ));
+        }
+    }
+    problems
+}
+
+/// What disagrees between the weights and `cut.json`.
+pub(super) fn of_weights(
+    folder: &Path,
+    verified: &Verified,
+    base: Option<&Path>,
+) -> anyhow::Result<Vec<String>> {
+    let mut problems = Vec::new();
+    // One that cannot be read is among the problems already.
+    let Some(record) = prune::record_of(folder).ok().flatten() else {
+        if base.is_some() {
+            problems.push("there is no `cut.json` to hold against the base".to_owned());
+        }
+        return Ok(problems);
+    };
+    if let Cut::Sparse { linear, .. } = &record.cut {
+        let pruned = |name: &str| linear.iter().any(|other| other == name);
+        let cut = verified.tensors.iter().filter(|tensor| tensor.spec.role.linear_name().is_some_and(pruned));
+        let (found, told) =
+            (cut.map(|tensor| tensor.zeros).sum::<u64>(), record.n0.0.saturating_sub(record.parameters.0));
+        if found != told {
+            problems.push(format!("`cut.json` tells of {told} zeros, {found} stand in its tensors"));
+        }
+    }
+    if record.base_hash == verified.hash {
+        problems.push("`cut.json` says that this model was cut from these very weights".to_owned());
+    }
+    if let Some(base) = base {
+        let found = ModelFolder::open(base)?.weights_hash()?;
+        if found != record.base_hash {
+            let (base, told) = (base.display(), &record.base_hash);
+            problems.push(format!(
+                "`cut.json` was made from weights of the hash {told}, those of `{base}` have {found}"
+            ));
+        }
+    }
+    Ok(problems)
+}
