@@ -38,9 +38,11 @@ def prune(*arguments, seed=0):
     return json.loads(run(REGROW, "prune", MODEL, *arguments, *text, "--out", WORK, "--json", "-q"))
 
 
-def sparse():
+def sparse(sizes):
     half = prune("--method", "2:4-magnitude")["rate"]
     for pattern in ("2:4", "4:8", "1:4", "unstructured"):
+        if pattern == "4:8" and (sizes["intermediate_size"] % 8 or sizes["hidden_size"] % 8):
+            continue
         for score in ("magnitude", "wanda", "sparsegpt"):
             method = f"{pattern}-{score}"
             rate = ["--rate", half] if pattern == "unstructured" else []
@@ -80,7 +82,7 @@ def width(sizes):
 def main():
     say(MODEL, kind="unpruned")
     shape = json.loads(run(REGROW, "inspect", MODEL, "--json"))
-    sparse()
+    sparse(shape["shapes"])
     depth(shape["layers"], [legal["rate"] for legal in shape["legal_rates"]])
     width(shape["shapes"])
     shutil.rmtree(WORK, ignore_errors=True)

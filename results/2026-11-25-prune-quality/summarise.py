@@ -30,6 +30,8 @@ for model in dict.fromkeys(row["model"] for row in rows):
           "| SparseGPT - Wanda |\n|---|---|---|---|---|---|---|---|")
     for pattern in ("2:4", "4:8", "1:4", "unstructured"):
         cuts = {score: [row for row in own if row["kind"] == f"{pattern}-{score}"] for score in ("magnitude", "wanda", "sparsegpt")}
+        if not cuts["sparsegpt"]:
+            continue
         spread = {score: [f"{row['loss']:.4f}" for row in sorted(cuts[score], key=lambda row: row["loss"])] for score in cuts}
         shown = {score: spread[score][0] if len(spread[score]) == 1 else
                  f"{spread[score][0]}, {spread[score][len(spread[score]) // 2]}, {spread[score][-1]}" for score in cuts}

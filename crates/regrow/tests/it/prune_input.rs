@@ -418,3 +418,28 @@ fn a_cut_for_another_model() {
     let config = bench().model.join("config.json");
     refused(&bench().model, &["--cut", arg(&config)], &["cannot be read as the record of a cut: "]);
 }
+
+/// Neurons that fire at 1e20 have squares beyond f32: no damping makes such a Hessian one that can be factored.
+#[test]
+fn a_hessian_that_cannot_be_factored_is_said_aloud() {
+    let place = TempDir::new().unwrap();
+    let (model, out) = (place.path().join("model"), place.path().join("out"));
+    remade(&bench().model, &model, SHARD_LIMIT, |spec, values| {
+        let factor = match (spec.layer, spec.role) {
+            (Some(2), Role::Up) => 1e20,
+            (Some(2), Role::Down) => 1e-20,
+            _ => 1.0,
+        };
+        values.iter_mut().for_each(|value| *value *= factor);
+    });
+    let down = "model.layers.2.mlp.down_proj.weight";
+    let said = format!("warning: `{down}`: the Hessian cannot be factored, pruned by `wanda` instead");
+    for extra in [&["--json"][..], &["--force", "-q"]] {
+        let ran = prune(&model, &out, &[&["--method", "2:4-sparsegpt"], extra].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(ran.stderr.matches(&said).count(), 1, "{}", ran.stderr);
+    }
+    let record = read_json(&out.join("cut.json"));
+    assert_eq!(record["fallbacks"], json!([{"tensors": [down], "score": "wanda"}]));
+    assert!(fs::read_to_string(out.join("README.md")).unwrap().contains("pruned by `wanda` instead"));
+}
