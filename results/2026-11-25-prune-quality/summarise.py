@@ -43,6 +43,8 @@ for model in dict.fromkeys(row["model"] for row in rows):
                 broken.append(f"{model}: 2:4-{a} is not better than magnitude for every seed")
         print(f"| {pattern} | {cuts['magnitude'][0]['rate']:.4f} | {shown['magnitude']} | {shown['wanda']} | {shown['sparsegpt']} | "
               + " | ".join(line) + " |")
+    if not any(row["kind"] == "every choice" for row in own):
+        continue
     print("\n| blocks dropped | choices | best | median | worst | block influence (dropped: loss, place) | angular distance |\n|---|---|---|---|---|---|---|")
     for count in (1, 2, 3):
         choices = sorted(row["loss"] for row in own if row["kind"] == "every choice" and len(row["dropped"]) == count)

@@ -214,6 +214,9 @@ fn a_model_is_fetched_once_and_named_by_its_id() {
     let (other, _) = hub.prune("org/tiny@v1", &offline);
     assert!(other.stderr.contains("`org/tiny@v1` is not in the cache"), "{}", other.stderr);
     assert_eq!(hub.prune("org/tiny@v1", &[]).0.code, 0);
+    // Another command knows it by the same name, and reads every weight of it.
+    let read = hub.run(&["inspect", "org/tiny", "--verify", "--json"], &offline);
+    assert_eq!((read.code, &read.json()["problems"]), (0, &json!([])), "{}", read.stderr);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::hint::hinted;
+use crate::hub;
 use crate::output::{Exit, Output};
 
 const EXAMPLES: &str = "\
@@ -40,7 +41,7 @@ const TRAINING_BYTES: u64 = 16;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A model folder, a `config.json`, or the name of a public model
+    /// A model folder, a `config.json`, the name of a public model, or an id of the hub
     model: PathBuf,
     /// Read every weight; status 3 where anything disagrees
     #[arg(long)]
@@ -150,7 +151,14 @@ pub(super) struct Found {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let found = find(&arguments.model)?;
+    // A public size is known without its weights; they are fetched where they are to be read.
+    let known = arguments.model.to_str().and_then(catalog::find).is_some();
+    let path = if known && !arguments.verify {
+        arguments.model.clone()
+    } else {
+        hub::folder(&arguments.model, output)?
+    };
+    let found = find(&path)?;
     let verified = match (&found.folder, arguments.verify) {
         (_, false) => None,
         (None, true) => bail!("`{}` has no weights to verify", arguments.model.display()),
@@ -166,9 +174,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     };
     let mut report = report(found)?;
     if let Some(verified) = verified {
-        let folder = arguments.model.as_path();
         report.problems.extend(verified.problems.iter().cloned());
-        report.problems.extend(consistency::of_weights(folder, &verified, arguments.base.as_deref())?);
+        report.problems.extend(consistency::of_weights(&path, &verified, arguments.base.as_deref())?);
         let sparse = verified.tensors.iter().filter_map(|tensor| {
             Some((tensor.spec.name.clone(), Zeros { pattern: tensor.pattern?, zeros: Some(tensor.zeros) }))
         });
