@@ -118,14 +118,14 @@ fn every_inconsistency_is_found_and_fails_the_gate() {
         (
             "listed",
             json_of("sparsity.json", |list| {
-                list["tensors"]["model.embed_tokens.weight"] = json!({"pattern": "unstructured"})
+                list["tensors"]["model.embed_tokens.weight"] = json!({"pattern": "unstructured"});
             }),
             "`model.embed_tokens.weight` is listed in `sparsity.json` as unstructured, it holds no zero",
         ),
         (
             "no such tensor",
             json_of("sparsity.json", |list| {
-                list["tensors"]["model.layers.9.mlp.down_proj.weight"] = json!({"pattern": "2:4"})
+                list["tensors"]["model.layers.9.mlp.down_proj.weight"] = json!({"pattern": "2:4"});
             }),
             "`model.layers.9.mlp.down_proj.weight` is listed in `sparsity.json`, the model has no such tensor",
         ),
@@ -144,7 +144,7 @@ fn every_inconsistency_is_found_and_fails_the_gate() {
         (
             "generation",
             Box::new(|model| {
-                fs::write(model.join("generation_config.json"), r#"{"eos_token_id":[1,99999]}"#).unwrap()
+                fs::write(model.join("generation_config.json"), r#"{"eos_token_id":[1,99999]}"#).unwrap();
             }),
             "`generation_config.json` has 99999 as `eos_token_id`",
         ),
@@ -195,7 +195,7 @@ fn shards_that_their_index_miscounts_and_a_head_that_is_not_the_embedding_are_fo
     });
     fs::write(model.join("model-00099-of-00099.safetensors"), "left behind").unwrap();
     change_json(&model.join("model.safetensors.index.json"), |index| {
-        index["metadata"]["total_size"] = json!(7)
+        index["metadata"]["total_size"] = json!(7);
     });
     let found = problems(&model, &[], 3);
     for said in [
