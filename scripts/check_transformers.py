@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 TOLERANCE = 1e-4
-OTHERS = ["1:4-magnitude", "4:8-wanda", "1:2-sparsegpt", "unstructured-magnitude", "unstructured-wanda", "unstructured-sparsegpt"]
+OTHERS = ["1:4-magnitude", "3:4-wanda", "1:2-sparsegpt", "unstructured-magnitude", "unstructured-wanda", "unstructured-sparsegpt"]
 
 
 def run(*words):
@@ -68,6 +68,7 @@ def main():
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--model", type=Path, action="append", required=True)
     parser.add_argument("--corpus", type=Path, action="append", required=True)
+    parser.add_argument("--method", action="append", help="these methods alone")
     given = parser.parse_args()
     disable_progress_bar()
     set_verbosity_error()
@@ -79,7 +80,7 @@ def main():
         shape = json.loads(run(given.regrow, "inspect", folder, "--json"))
         generator = torch.Generator().manual_seed(0)
         tokens = torch.randint(0, shape["shapes"]["vocab_size"], (48,), generator=generator).tolist()
-        cases = [(method, shards) for method in methods(given.regrow) for shards in (False, True)]
+        cases = [(method, shards) for method in given.method or methods(given.regrow) for shards in (False, True)]
         for method, shards in [("none", False)] + cases:
             out = folder
             if method != "none":
