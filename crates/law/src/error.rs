@@ -86,6 +86,42 @@ pub enum Error {
         /// The text.
         found: String,
     },
+    /// A form that reads what the table has not.
+    #[error("form `{form}` needs the column `{column}`, which the table does not have")]
+    MissingColumn {
+        /// The column.
+        column: &'static str,
+        /// The form.
+        form: &'static str,
+    },
+    /// A constraint that is none.
+    #[error(
+        "`{name}` cannot be held at {found}, expected a finite number, or LOW..HIGH ascending with one end at least"
+    )]
+    Constraint {
+        /// The constant.
+        name: String,
+        /// What was given.
+        found: String,
+    },
+    /// A constant with two constraints.
+    #[error("`{name}` is constrained twice")]
+    ConstrainedTwice {
+        /// The constant.
+        name: String,
+    },
+    /// A constraint on what the form has not.
+    #[error("form `{form}` has no constant `{found}`; the nearest is `{nearest}`, and all are {known}")]
+    UnknownConstant {
+        /// The form.
+        form: &'static str,
+        /// The name.
+        found: String,
+        /// The nearest name.
+        nearest: &'static str,
+        /// Every constant of the form.
+        known: String,
+    },
     /// A group with fewer points than its smallest form has constants.
     #[error("group `{group}` has {points} points, `{form}` has {constants} constants")]
     TooFewPoints {

@@ -69,6 +69,12 @@ impl Levels {
     }
 
     /// The largest form of the P2 family that these levels can fix.
+    ///
+    /// ```
+    /// use law::identify::Levels;
+    /// assert_eq!(Levels { sizes: 4, rates: 3, counts: 15 }.form().name(), "p2");
+    /// assert_eq!(Levels { sizes: 2, rates: 1, counts: 15 }.form().name(), "p2-two-sizes-one-rate");
+    /// ```
     pub fn form(self) -> &'static dyn Form {
         let size = match (self.sizes, self.counts) {
             (0 | 1, _) => "-one-size",
@@ -175,6 +181,19 @@ impl Identifiability {
             false => sentences.join("; "),
         };
         found
+    }
+
+    /// Adds the constants that were set from outside.
+    pub(crate) fn with_set<'a>(mut self, set: impl Iterator<Item = (&'a str, f64)>) -> Self {
+        let set: Vec<(&str, f64)> = set.collect();
+        if set.is_empty() {
+            return self;
+        }
+        let said: Vec<String> = set.iter().map(|(name, value)| format!("{name} to {value}")).collect();
+        self.fixed.extend(set.iter().map(|(name, value)| ((*name).to_owned(), *value)));
+        self.undetermined.retain(|name| !set.iter().any(|(known, _)| known == name));
+        self.add("set-beforehand", &format!("set beforehand: {}", said.join(", ")));
+        self
     }
 
     /// Adds the constants that the intervals leave open.

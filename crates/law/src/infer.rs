@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use ledger::Estimate;
 
-use crate::fit::{Fit, Loss, Problem, fit_with, refit};
-use crate::form::{self, Form, Role};
+use crate::fit::{Constraints, Fit, Loss, Problem, fit_within, refit};
+use crate::form::{self, Column, Form, Role};
 use crate::identify::{Identifiability, Levels, WIDEST_EXPONENT, WIDEST_FACTOR, ZERO, fuller};
-use crate::law::{Convergence, GroupLaw, Law, Profile, Replicate, Units};
+use crate::law::{Bound, Convergence, GroupLaw, Law, Profile, Replicate, Units};
 use crate::metric::Metrics;
 use crate::plan::Wish;
 use crate::predict::Place;
 use crate::table::{Group, Run, Table};
-use crate::uncertainty::{Intervals, LeftOut, Noise, refits};
+use crate::uncertainty::{FEWEST_BASES, Intervals, LeftOut, Noise, refits};
 use crate::warning::Warning;
 use crate::{Error, Result, lack_of_fit, student, validate};
 
@@ -25,6 +25,8 @@ pub struct Settings {
     pub starts: usize,
     /// What the fit makes small.
     pub loss: Loss,
+    /// Constants that are set or bounded beforehand.
+    pub constraints: Constraints,
     /// Units of the constants.
     pub units: Units,
     /// The probability that intervals are made for.
@@ -45,6 +47,7 @@ impl Default for Settings {
             form: "p2".to_owned(),
             starts: 64,
             loss: Loss::LeastSquares,
+            constraints: Constraints::default(),
             units: Units::Billions,
             level: 0.9,
             intervals: Intervals::Jackknife,
@@ -78,6 +81,7 @@ pub fn fit(table: &Table, settings: &Settings) -> Result<Law> {
         });
     }
     let asked = form::by_name(&settings.form)?;
+    settings.constraints.check(asked)?;
     let groups: Result<Vec<GroupLaw>> =
         table.groups.iter().map(|group| fit_group(group, asked, settings)).collect();
     let law = Law { format: Law::FORMAT, groups: groups? };
@@ -115,15 +119,18 @@ pub(crate) fn fit_group(group: &Group, asked: &'static dyn Form, settings: &Sett
         held_out: validate::last_checkpoints(fit.form, &runs, settings.starts),
         points: fit.points,
         runs: runs.len(),
-        identifiability: Identifiability::structural(asked, fit.form, levels, &group.method),
+        identifiability: Identifiability::structural(asked, fit.form, levels, &group.method)
+            .with_set(settings.constraints.fixed()),
+        bounds: bounds(&settings.constraints),
+        loss: fit.loss,
         warnings: group.warnings.clone(),
-        ranges: ranges(&runs),
+        ranges: ranges(&runs, &group.columns),
         level: settings.level,
         replicates: refits
             .into_iter()
             .map(|refit| Replicate { left_out: refit.left_out, constants: in_units(refit.parameters) })
             .collect(),
-        profile: profile(&fit, &runs, settings.level)?
+        profile: profile(&fit, &runs, settings)?
             .into_iter()
             .map(|fit| Profile {
                 form: fit.form.name().to_owned(),
@@ -135,9 +142,34 @@ pub(crate) fn fit_group(group: &Group, asked: &'static dyn Form, settings: &Sett
     };
     let open = add_intervals(&mut law, fit.form);
     law.identifiability.practical(&open);
-    law.warnings.extend(warnings(&fit, &runs, &law, simulated));
-    law.decisions = decisions(&law, &runs, &settings.wish)?;
+    law.warnings.extend(warnings(&fit, &runs, &law, settings, simulated));
+    let absent: Vec<&str> = Column::ALL
+        .iter()
+        .filter(|column| !group.columns.contains(column))
+        .map(|column| column.name())
+        .collect();
+    match absent[..] {
+        [] => law.decisions = decisions(&law, &runs, &settings.wish)?,
+        _ => {
+            if absent.contains(&"loss0") {
+                law.metrics.excess_r2 = None;
+                law.metrics.relative_error = None;
+            }
+            let sentence = format!(
+                "the table has no column {}: tokens that are enough are not told place by place",
+                absent.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            );
+            law.warnings.push(Warning::new("columns-absent", sentence));
+        }
+    }
     Ok(law)
+}
+
+fn bounds(constraints: &Constraints) -> BTreeMap<String, Bound> {
+    let end = |x: f64| Some(x).filter(|x| x.is_finite());
+    let bound =
+        |(name, [low, high]): (&str, [f64; 2])| (name.to_owned(), Bound { low: end(low), high: end(high) });
+    constraints.bounded().map(bound).collect()
 }
 
 /// Fits the form asked for, or the largest of the P2 family that the data can fix.
@@ -149,12 +181,27 @@ fn fit_largest(
     settings: &Settings,
 ) -> Result<Fit> {
     let points: usize = runs.iter().map(|run| run.points.len()).sum();
+    let constraints = &settings.constraints;
     let first = if asked.name() == "p2" { levels.form() } else { asked };
-    for form in std::iter::once(first).chain(levels.ladder()) {
-        if points < form.parameters().len() {
+    // What is known beforehand may make up for what the data cannot tell: then the form asked for goes first.
+    let full = (!constraints.is_empty()).then_some(asked);
+    let missing =
+        |form: &dyn Form| form.columns().iter().copied().find(|column| !group.columns.contains(column));
+    if let Some(column) = missing(asked) {
+        return Err(Error::MissingColumn { column: column.name(), form: asked.name() });
+    }
+    let all = full.into_iter().chain(std::iter::once(first)).chain(levels.ladder());
+    for form in all.filter(|form| missing(*form).is_none()) {
+        let foreign = constraints.foreign(form);
+        let constraints = constraints.without(&foreign);
+        if points < form.parameters().len() - constraints.fixed().count() {
+            // Only `p2` gives way to a reduced form.
+            if asked.name() != "p2" {
+                break;
+            }
             continue;
         }
-        let fit = fit_with(form, runs, settings.starts, settings.loss);
+        let fit = fit_within(form, runs, settings.starts, settings.loss, &constraints)?;
         if !fit.objective.is_finite() || fit.constants(&crate::Scale::COUNTS).iter().any(|x| !x.is_finite()) {
             let group = format!("{} {}", group.series, group.method);
             return Err(Error::NoFit { group, form: form.name() });
@@ -175,6 +222,10 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
             let (value, half) = law.spread(form, |parameters| Some(scale(parameters[i])))?;
             half.map(|half| ([value - half, value + half], half))
         };
+        // What was set has no interval.
+        if law.identifiability.fixed.contains_key(parameter.name) {
+            continue;
+        }
         let is_exponent = parameter.role == Role::Exponent;
         // A constant that changes its sign, or is 0, in a refit has no logarithm there.
         let factor =
@@ -199,7 +250,7 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
 }
 
 /// Fits of the fuller form with the open exponents set, as far as they describe the data as well.
-fn profile(fit: &Fit, runs: &[&Run], level: f64) -> Result<Vec<Fit>> {
+fn profile(fit: &Fit, runs: &[&Run], settings: &Settings) -> Result<Vec<Fit>> {
     const ALPHAS: [f64; 14] = [-2.4, -1.2, -0.6, -0.3, -0.1, -0.02, 0.02, 0.1, 0.3, 0.6, 1.0, 1.6, 2.5, 4.0];
     const BETAS: [f64; 9] = [0.01, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5];
     let open = |name: &str| fit.form.position(name).is_some();
@@ -209,9 +260,10 @@ fn profile(fit: &Fit, runs: &[&Run], level: f64) -> Result<Vec<Fit>> {
     }
     let alphas: &[f64] = if open("floor_slope") { &ALPHAS } else { &[f64::NAN] };
     let betas: &[f64] = if open("token_slope") { &BETAS } else { &[f64::NAN] };
-    let problem = Problem::in_gauge(full, runs, fit.scale).with_loss(fit.loss);
-    let degrees = fit.points.saturating_sub(fit.parameters.len()).max(1);
-    let allowed = 1.0 + student::two_sided(level, degrees).powi(2) / degrees as f64;
+    let constraints = settings.constraints.without(&settings.constraints.foreign(full));
+    let problem = Problem::within(full, runs, &constraints).with_loss(fit.loss);
+    let degrees = fit.points.saturating_sub(fit.free()).max(1);
+    let allowed = 1.0 + student::two_sided(settings.level, degrees).powi(2) / degrees as f64;
     let mut kept = Vec::new();
     for &alpha in alphas {
         for &beta in betas {
@@ -229,26 +281,44 @@ fn profile(fit: &Fit, runs: &[&Run], level: f64) -> Result<Vec<Fit>> {
             );
             let found = refit(&problem, &start, &fixed);
             if found.objective <= fit.objective * allowed || problem.is_rounding(found.objective * 1e-6) {
-                kept.push(Fit { form: full, parameters: found.parameters, ..fit.clone() });
+                kept.push(Fit {
+                    form: full,
+                    parameters: found.parameters,
+                    scale: problem.scale,
+                    ..fit.clone()
+                });
             }
         }
     }
     Ok(kept)
 }
 
-fn warnings(fit: &Fit, runs: &[&Run], law: &GroupLaw, simulated: bool) -> Vec<Warning> {
+fn warnings(fit: &Fit, runs: &[&Run], law: &GroupLaw, settings: &Settings, simulated: bool) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let at_bound = fit.at_bound();
     if !at_bound.is_empty() {
         let sentence = format!("{} stands at its bound: the data would have it beyond", at_bound.join(", "));
-        warnings.push(Warning::new("parameter-at-bound", sentence));
+        // A bounded sum concerns both of its parts.
+        let constants = at_bound.iter().flat_map(|name| name.split(" + "));
+        warnings.push(Warning::new("parameter-at-bound", sentence).of_constants(constants));
     }
-    warnings.extend(lack_of_fit::tests(fit, runs));
-    if simulated {
-        let sentence = match runs.len() {
-            1 => "with one run the noise between runs is unknown: intervals hold for this run alone",
-            _ => "too few runs to leave one out: intervals come from simulated data",
-        };
+    let foreign = settings.constraints.foreign(fit.form);
+    if !foreign.is_empty() {
+        let sentence = format!(
+            "form `{}` has no {}: what was set for it is not used",
+            fit.form.name(),
+            foreign.join(", ")
+        );
+        warnings.push(Warning::new("constraint-unused", sentence).of_constants(foreign));
+    }
+    warnings.extend(lack_of_fit::tests(fit, runs, &law.method));
+    warnings.extend(few_bases(runs));
+    if runs.len() == 1 {
+        let sentence = "with one run the noise between runs is unknown: intervals hold for this run's own curve, and \
+                        there is none for a new run";
+        warnings.push(Warning::new("one-run", sentence));
+    } else if simulated {
+        let sentence = "too few runs to leave one out: intervals come from simulated data";
         warnings.push(Warning::new("simulated-intervals", sentence));
     }
     if law.replicates.is_empty() {
@@ -270,6 +340,24 @@ fn warnings(fit: &Fit, runs: &[&Run], law: &GroupLaw, simulated: bool) -> Vec<Wa
     warnings
 }
 
+/// An error of a base's own loss lifts all of its runs; with fewer than four bases no interval knows of it.
+fn few_bases(runs: &[&Run]) -> Option<Warning> {
+    let mut bases: Vec<&str> = runs.iter().map(|run| run.base.as_str()).collect();
+    bases.sort_unstable();
+    bases.dedup();
+    let what = match bases.len() {
+        0 | FEWEST_BASES.. => return None,
+        1 => "one base",
+        2 => "two bases",
+        _ => "three bases",
+    };
+    let sentence = format!(
+        "{what} cannot show how far a base's own loss or seed moves all of its runs: intervals leave that out, and with an \
+         error of 0.005 nats a base they held the truth in 52 to 58 of 100 made tables of three bases instead of 90"
+    );
+    Some(Warning::new("bases-too-few", sentence))
+}
+
 /// Whether each size was only seen at its own multiple of tokens.
 fn tokens_follow_size(runs: &[&Run]) -> bool {
     let per_parameter = |run: &&Run| run.points.last().map_or(1.0, |point| point.tokens / run.n0);
@@ -283,9 +371,12 @@ fn tokens_follow_size(runs: &[&Run]) -> bool {
     large > 1.5 * small && high < 1.05 * low
 }
 
-fn ranges(runs: &[&Run]) -> BTreeMap<String, [f64; 2]> {
+fn ranges(runs: &[&Run], columns: &[Column]) -> BTreeMap<String, [f64; 2]> {
     let mut ranges: BTreeMap<String, [f64; 2]> = BTreeMap::new();
     let mut add = |column: &str, x: f64| {
+        if Column::ALL.iter().any(|known| known.name() == column && !columns.contains(known)) {
+            return;
+        }
         let range = ranges.entry(column.to_owned()).or_insert([x, x]);
         *range = [range[0].min(x), range[1].max(x)];
     };

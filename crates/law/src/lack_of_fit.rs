@@ -1,12 +1,16 @@
-//! Whether the form is wrong for the data: three regressions of what it leaves over.
+//! Whether the form is wrong for the data: regressions of what it leaves over, and a rival.
 //!
-//! The slope of a run's residuals in `ln D`, regressed on `ln rho` and on `ln N0`, and the run means, regressed on the
-//! square of centred `ln rho`. A trend says along which axis the form fails. What a base's own loss errs by is no
-//! misfit: rates are compared within bases, sizes by the mean of each base.
+//! The slope of a run's residuals in `ln D`, regressed on `ln rho`, on `ln N0` and on the square of centred `ln N0`
+//! (`delta` takes up a straight trend of slopes with the size, and what is left is curved), and the run means,
+//! regressed on the square of centred `ln rho`. A trend says along which axis the form fails. What a base's own loss
+//! errs by is no misfit: rates are compared within bases, sizes by the mean of each base. The rival counts tokens from
+//! another beginning.
 
 use std::collections::BTreeMap;
 
 use crate::fit::Fit;
+use crate::predict::short_count;
+use crate::shift;
 use crate::student;
 use crate::table::Run;
 use crate::warning::Warning;
@@ -17,27 +21,46 @@ const LEVEL: f64 = 0.01;
 const FEWEST_DEGREES: usize = 2;
 
 /// One warning a failed test.
-pub(crate) fn tests(fit: &Fit, runs: &[&Run]) -> Vec<Warning> {
+pub(crate) fn tests(fit: &Fit, runs: &[&Run], method: &str) -> Vec<Warning> {
     let left: Vec<Left<'_>> = runs.iter().filter_map(|run| Left::of(fit, run)).collect();
     let center = mean(left.iter().map(|left| left.run.rate.ln()));
+    let middle = mean(left.iter().map(|left| left.run.n0.ln()));
     let ln_rate = |left: &Left<'_>| left.run.rate.ln();
     let from_center = |left: &Left<'_>| (left.run.rate.ln() - center).powi(2);
-    let cases = [
+    let cases: [(&str, Option<f64>, &str); 4] = [
         (
+            "rate",
             within_bases(&left, |left| (ln_rate(left), left.slope)),
             "along `rate`: the curves bend otherwise than the form allows",
         ),
         (
+            "n0",
             by_base(&left, |left| (left.run.n0.ln(), left.slope)),
             "along `n0`: the curves bend otherwise than the form allows",
         ),
         (
+            "rate",
             within_bases(&left, |left| (from_center(left), left.mean)),
             "along `rate`: the loss does not follow a power of the rate",
         ),
+        (
+            "n0",
+            by_base(&left, |left| ((left.run.n0.ln() - middle).powi(2), left.slope)),
+            "along `n0`: the power of the tokens changes with the size",
+        ),
     ];
-    let failed = |(trend, _): &&(Option<f64>, &str)| trend.is_some_and(|chance| chance < LEVEL);
-    cases.iter().filter(failed).map(|(_, sentence)| Warning::new("lack-of-fit", *sentence)).collect()
+    let failed = |(_, trend, _): &&(&str, Option<f64>, &str)| trend.is_some_and(|chance| chance < LEVEL);
+    let warning = |axis: &str, sentence: &str| Warning::new("lack-of-fit", sentence).along(axis);
+    let mut found: Vec<Warning> =
+        cases.iter().filter(failed).map(|(axis, _, sentence)| warning(axis, sentence)).collect();
+    if let Some(rival) = shift::test(fit, runs, method).filter(|rival| rival.chance < LEVEL) {
+        let tokens = short_count(rival.tokens);
+        found.push(warning(
+            "tokens",
+            &format!("along `tokens`: with {tokens} tokens added to every count the form predicts runs left out better"),
+        ));
+    }
+    found
 }
 
 /// What a law leaves over of a run.

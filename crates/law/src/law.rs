@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use ledger::Estimate;
 use serde::{Deserialize, Serialize};
 
-use crate::form::{self, Form, MOST_PARAMETERS};
+use crate::fit::Loss;
+use crate::form::{self, Column, Form, MOST_PARAMETERS};
 use crate::identify::Identifiability;
 use crate::metric::Metrics;
 use crate::plan::Plan;
@@ -38,7 +39,13 @@ pub struct GroupLaw {
     pub units: Units,
     /// The constants by name, in these units.
     pub constants: BTreeMap<String, Estimate>,
-    /// Sum of squared residuals, nats squared.
+    /// Constants that were bounded from outside, in these units.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bounds: BTreeMap<String, Bound>,
+    /// What was made small.
+    #[serde(default)]
+    pub loss: Loss,
+    /// What it sums up to; for least squares the sum of squared residuals, nats squared.
     pub objective: f64,
     /// How the search ended.
     pub convergence: Convergence,
@@ -69,6 +76,17 @@ pub struct GroupLaw {
     /// What follows for each size, rate and base of the data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Plan>,
+}
+
+/// Between which ends a constant was held; an open end is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The least value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The largest value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
 }
 
 /// The units of size and data in a law's constants.
@@ -113,6 +131,10 @@ pub struct Profile {
 
 impl Units {
     /// Parameters and tokens in one unit.
+    ///
+    /// ```
+    /// assert_eq!(law::Units::Billions.scale().tokens, 1e9);
+    /// ```
     pub fn scale(self) -> Scale {
         match self {
             Self::Billions => Scale::BILLIONS,
@@ -171,6 +193,14 @@ impl Law {
     }
 
     /// Whether every number is finite, every constant of every form is there and every range ascends.
+    ///
+    /// # Errors
+    /// Where one is not, with the group counted from 1; a file that is read is checked like this.
+    ///
+    /// ```
+    /// let error = serde_json::from_str::<law::Law>(r#"{"format": 2, "groups": []}"#).unwrap_err();
+    /// assert_eq!(error.to_string(), "format is 2, expected 1");
+    /// ```
     pub fn validate(&self) -> Result<()> {
         for (i, group) in self.groups.iter().enumerate() {
             group.validate().map_err(|problem| Error::Law { group: i + 1, problem })?;
@@ -229,8 +259,10 @@ impl GroupLaw {
         }
     }
 
-    /// Half the width that `mean_half` grows to for a point of a run, of a base, that was not among the data.
-    pub(crate) fn new_run_half(&self, mean_half: f64) -> f64 {
+    /// Half the width that `mean_half` grows to for a point of a run, of a base, that was not among the data; one run
+    /// does not say how runs differ.
+    pub(crate) fn new_run_half(&self, mean_half: f64) -> Option<f64> {
+        (self.runs > 1).then_some(())?;
         let left_out = |kind: fn(&LeftOut) -> bool| {
             self.replicates.iter().filter(|replicate| kind(&replicate.left_out)).count()
         };
@@ -242,7 +274,9 @@ impl GroupLaw {
             [t(left_out(|l| matches!(l, LeftOut::Run(_)))), t(left_out(|l| matches!(l, LeftOut::Base(_))))];
         let Noise { run, base, point, .. } = self.noise;
         let square = |t: f64, deviation: Option<f64>| (t * deviation.unwrap_or(0.0)).powi(2);
-        (mean_half.powi(2) + square(of_runs, run) + square(of_runs, point) + square(of_bases, base)).sqrt()
+        let variance =
+            mean_half.powi(2) + square(of_runs, run) + square(of_runs, point) + square(of_bases, base);
+        Some(variance.sqrt())
     }
 
     fn validate(&self) -> std::result::Result<(), String> {
@@ -260,8 +294,11 @@ impl GroupLaw {
             let form = form::by_name(&profile.form).map_err(|error| error.to_string())?;
             complete(form, &profile.constants, "profile")?;
         }
-        for column in ["n0", "rate", "tokens"] {
+        for column in [Column::N0, Column::Rate, Column::Tokens] {
+            let needed = form.columns().contains(&column);
+            let column = column.name();
             match self.ranges.get(column) {
+                None if !needed => {}
                 Some([min, max]) if 0.0 < *min && min <= max && max.is_finite() => {}
                 Some(range) => {
                     return Err(format!("range of `{column}` is {range:?}, expected two ascending numbers"));

@@ -46,6 +46,7 @@ mod lack_of_fit;
 mod parallel;
 mod predict;
 mod row;
+mod shift;
 mod student;
 mod warning;
 

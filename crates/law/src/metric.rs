@@ -79,22 +79,49 @@ pub fn r2(points: &[Judged]) -> Option<f64> {
 }
 
 /// `1 - sum (L - P)^2 / sum (x - mean x)^2` with `x = L - L0`.
+///
+/// ```
+/// use law::metric::{Judged, excess_r2, r2};
+/// // Two models of different losses before pruning: R2 is high by those alone, that of the excess is not.
+/// let point = |loss0, measured, predicted| Judged { tokens: 1.0, loss0, measured, predicted };
+/// let points = [point(2.0, 2.2, 2.3), point(2.0, 2.4, 2.3), point(4.0, 4.2, 4.3), point(4.0, 4.4, 4.3)];
+/// assert!(r2(&points).unwrap() > 0.98 && excess_r2(&points).unwrap().abs() < 1e-9);
+/// ```
 pub fn excess_r2(points: &[Judged]) -> Option<f64> {
     explained(points, |point| point.measured - point.loss0)
 }
 
 /// Mean of `|L - P|`, nats per token.
+///
+/// ```
+/// use law::metric::{Judged, mae};
+/// let point = |measured, predicted| Judged { tokens: 1.0, loss0: 2.0, measured, predicted };
+/// assert_eq!(mae(&[point(2.0, 2.5), point(3.0, 2.75)]), Some(0.375));
+/// assert_eq!(mae(&[]), None);
+/// ```
 pub fn mae(points: &[Judged]) -> Option<f64> {
     mean(points.iter().map(|point| point.error().abs()))
 }
 
 /// Mean of `|L - P|` over the mean of `|L - L0|`: the error as a share of the excess.
+///
+/// ```
+/// use law::metric::{Judged, relative_error};
+/// let point = |measured, predicted| Judged { tokens: 1.0, loss0: 2.0, measured, predicted };
+/// assert_eq!(relative_error(&[point(3.0, 2.5), point(4.0, 4.0)]), Some(0.25 / 1.5));
+/// ```
 pub fn relative_error(points: &[Judged]) -> Option<f64> {
     let excess = mean(points.iter().map(|point| (point.measured - point.loss0).abs()))?;
     mae(points).map(|mae| mae / excess).filter(|x| x.is_finite())
 }
 
 /// Sum of `e^2 / 2` where `|e| <= delta`, else `delta (|e| - delta / 2)`, with `e = L - P`.
+///
+/// ```
+/// use law::metric::{Judged, huber};
+/// let point = |measured, predicted| Judged { tokens: 1.0, loss0: 2.0, measured, predicted };
+/// assert_eq!(huber(&[point(2.0, 2.25), point(4.0, 2.0)], 0.5), Some(0.5 * 0.0625 + 0.5 * (2.0 - 0.25)));
+/// ```
 pub fn huber(points: &[Judged], delta: f64) -> Option<f64> {
     let one = |error: f64| match error.abs() {
         small if small <= delta => 0.5 * error * error,
@@ -105,6 +132,14 @@ pub fn huber(points: &[Judged], delta: f64) -> Option<f64> {
 
 /// Average slope difference: the mean over consecutive points of one run of `|slope of P - slope of L|`, nats per
 /// million tokens. Read it beside [`asd_noise_floor`]. The paper does not print its formula: figures do not compare.
+///
+/// ```
+/// use law::metric::{Judged, asd, asd_noise_floor};
+/// let point = |tokens, measured, predicted| Judged { tokens, loss0: 2.0, measured, predicted };
+/// let runs = [vec![point(1e6, 3.0, 3.0), point(2e6, 2.5, 2.75), point(4e6, 2.25, 2.5)]];
+/// assert_eq!(asd(&runs), Some(0.125)); // slopes differ by 0.25, then by 0
+/// assert!(asd_noise_floor(&runs, 0.01).unwrap() < 0.01);
+/// ```
 pub fn asd(runs: &[Vec<Judged>]) -> Option<f64> {
     mean(steps(runs).map(|(from, to)| ((to.error() - from.error()) / millions(from, to)).abs()))
 }
@@ -117,6 +152,12 @@ pub fn asd_noise_floor(runs: &[Vec<Judged>], noise: f64) -> Option<f64> {
 }
 
 /// `1 - error / error of the baseline`, both mean absolute errors: 1 is perfect, 0 no better than the baseline.
+///
+/// ```
+/// use law::metric::{Judged, skill};
+/// let point = |measured, predicted| Judged { tokens: 1.0, loss0: 2.0, measured, predicted };
+/// assert_eq!(skill(&[point(2.0, 2.25), point(3.0, 3.25)], &[2.5, 2.5]), Some(0.5));
+/// ```
 pub fn skill(points: &[Judged], baseline: &[f64]) -> Option<f64> {
     let of_baseline = mean(points.iter().zip(baseline).map(|(point, p)| (point.measured - p).abs()))?;
     mae(points).map(|mae| 1.0 - mae / of_baseline).filter(|x| x.is_finite())

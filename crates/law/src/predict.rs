@@ -67,6 +67,10 @@ pub(crate) struct Reach {
 
 /// Farther outside the data than this factor no point is predicted.
 pub(crate) const FARTHEST: f64 = 10.0;
+/// The code of an answer from one run, and what it means.
+pub(crate) const ONE_RUN: &str = "one-run";
+pub(crate) const ONE_RUN_SAYS: &str =
+    "one run does not say how runs differ: the interval is of its own curve, and there is none for a new run";
 /// With an interval half as wide as this share of the excess no point is predicted.
 const WIDEST: f64 = 0.25;
 
@@ -88,6 +92,12 @@ impl Place {
     }
 
     /// The place after some tokens.
+    ///
+    /// ```
+    /// let place = law::Place::new(8.03e9, 0.25, 2.05)?;
+    /// assert_eq!(place.row(1e9).tokens, 1e9);
+    /// # Ok::<(), law::Error>(())
+    /// ```
     pub fn row(&self, tokens: f64) -> Row {
         Row::new(self.n0, self.rate, self.loss0, tokens)
     }
@@ -95,6 +105,21 @@ impl Place {
 
 impl Law {
     /// The loss at a place after some tokens; series and method may be left open where the law holds one group.
+    ///
+    /// # Errors
+    /// Where the names leave open which group, or a number lies outside its range.
+    ///
+    /// ```
+    /// use law::{Place, Settings, Table, TableRow};
+    /// let row = |tokens: f64| TableRow { loss: 2.3 + 40.0 * tokens.powf(-0.5), tokens, ..TableRow::run("a", 1e9, 0.25, 2.0) };
+    /// let law = law::fit(&Table::new([1e4, 1e5, 1e6, 1e7].map(row))?, &Settings::default())?;
+    /// let place = Place::new(1e9, 0.25, 2.0)?;
+    /// let inside = law.predict(None, None, place, 4e6)?;
+    /// assert!((inside.loss.unwrap() - 2.32).abs() < 1e-6 && inside.outside.is_empty());
+    /// let beyond = law.predict(None, None, place, 4e7)?;
+    /// assert_eq!((beyond.outside[0].axis.as_str(), beyond.outside[0].factor), ("tokens", 4.0));
+    /// # Ok::<(), law::Error>(())
+    /// ```
     pub fn predict(
         &self,
         series: Option<&str>,
@@ -147,13 +172,17 @@ impl GroupLaw {
         {
             prediction.mean = half.map(|half| [value - half, value + half]);
             prediction.new_run =
-                half.map(|half| self.new_run_half(half)).map(|half| [value - half, value + half]);
+                half.and_then(|half| self.new_run_half(half)).map(|half| [value - half, value + half]);
             let wide = half.is_some_and(|half| half > WIDEST * (value - place.loss0).abs());
             if wide {
                 prediction.code.push("interval-too-wide".to_owned());
                 sentences.push(
                     "the interval is wider than a quarter of the predicted excess on either side".to_owned(),
                 );
+            }
+            if self.runs == 1 && half.is_some() {
+                prediction.code.push(ONE_RUN.to_owned());
+                sentences.push(ONE_RUN_SAYS.to_owned());
             }
             if half.is_none() {
                 prediction.code.push("no-interval".to_owned());
@@ -175,7 +204,7 @@ impl GroupLaw {
         };
         let mut reach = Reach::default();
         let mut look = |axis: &'static str, x: f64, tolerance: f64, known: bool, open: bool| {
-            let [min, max] = self.ranges[axis];
+            let Some(&[min, max]) = self.ranges.get(axis) else { return };
             if same(x, min, tolerance) || same(x, max, tolerance) {
                 return;
             }
@@ -191,7 +220,13 @@ impl GroupLaw {
         let sized = knows(Column::N0, &["alpha", "delta"]);
         look("n0", place.n0, SIZE_TOLERANCE, sized, has("floor_slope"));
         let rated = knows(Column::Rate, &["gamma"]) || is_n_of_m(&self.method);
-        look("rate", place.rate, RATE_TOLERANCE, rated || !has_one(self.ranges["rate"]), false);
+        look(
+            "rate",
+            place.rate,
+            RATE_TOLERANCE,
+            rated || self.ranges.get("rate").is_some_and(|range| !has_one(*range)),
+            false,
+        );
         if let Some(tokens) = tokens {
             look("tokens", tokens, 1e-9, knows(Column::Tokens, &["beta"]), has("token_slope"));
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ledger::Phase;
 use serde::{Deserialize, Serialize};
 
+use crate::form::Column;
 use crate::row::Row;
 use crate::warning::Warning;
 use crate::{Error, Result};
@@ -65,6 +66,8 @@ pub struct Group {
     pub runs: Vec<Run>,
     /// What was noticed.
     pub warnings: Vec<Warning>,
+    /// The columns of its table: a form that reads another cannot be fitted.
+    pub columns: Vec<Column>,
 }
 
 /// One run: a place on the axes of size and rate, and its points.
@@ -97,6 +100,11 @@ pub struct Point {
 
 impl TableRow {
     /// A row of the group `unnamed`, with tokens and loss still at 1: a beginning for tests and examples.
+    ///
+    /// ```
+    /// let row = law::TableRow { tokens: 1e6, loss: 2.5, ..law::TableRow::run("a", 1e9, 0.25, 2.0) };
+    /// assert_eq!((row.series.as_str(), row.base), ("unnamed", None));
+    /// ```
     pub fn run(run: &str, n0: f64, rate: f64, loss0: f64) -> Self {
         Self {
             series: UNNAMED.to_owned(),
@@ -158,8 +166,16 @@ impl TableRow {
         }
     }
 
-    fn is_control(&self) -> bool {
-        self.rate == 0.0
+    /// The row with a neutral value in every column that its table has not.
+    fn with_only(self, columns: &[Column]) -> Self {
+        let has = |column, value: f64, neutral: f64| if columns.contains(&column) { value } else { neutral };
+        Self {
+            n0: has(Column::N0, self.n0, 1.0),
+            rate: has(Column::Rate, self.rate, 0.0),
+            loss0: has(Column::Loss0, self.loss0, 0.0),
+            tokens: has(Column::Tokens, self.tokens, 1.0),
+            ..self
+        }
     }
 
     fn base(&self) -> String {
@@ -177,13 +193,39 @@ impl Table {
     /// assert_eq!(error.to_string(), "row 1: `tokens` is 0, expected a token count from 1 to 1e18");
     /// ```
     pub fn new(rows: impl IntoIterator<Item = TableRow>) -> Result<Self> {
+        Self::with_columns(rows, &Column::ALL)
+    }
+
+    /// The same of a table that has only some of the columns that forms read; what rows hold in the others is not
+    /// looked at. Without a column `rate` no row is an unpruned control.
+    ///
+    /// ```
+    /// use law::{Settings, Table, TableRow, form::Column};
+    /// // Points of training from nothing know no rate and no loss before pruning.
+    /// let row = |n: f64, d: f64| TableRow {
+    ///     n0: n, tokens: d, loss: 1.7 + 400.0 * n.powf(-0.34) + 2000.0 * d.powf(-0.37), ..TableRow::run(&format!("{n} {d}"), n, 0.0, 0.0)
+    /// };
+    /// let rows = [1e8, 3e8, 1e9, 3e9].iter().flat_map(|n| [2e9, 8e9, 3e10, 1e11].map(|d| row(*n, d)));
+    /// let table = Table::with_columns(rows, &[Column::N0, Column::Tokens])?;
+    /// let law = law::fit(&table, &Settings { form: "chinchilla".into(), ..Settings::default() })?;
+    /// assert!((law.groups[0].constants["alpha"].value - 0.34).abs() < 1e-6);
+    /// let error = law::fit(&table, &Settings::default()).unwrap_err();
+    /// assert_eq!(error.to_string(), "form `p2` needs the column `rate`, which the table does not have");
+    /// # Ok::<(), law::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where a row is no point, or nothing is left to fit.
+    pub fn with_columns(rows: impl IntoIterator<Item = TableRow>, columns: &[Column]) -> Result<Self> {
         let mut runs: BTreeMap<(String, String, String), Gathered> = BTreeMap::new();
         let mut empty = true;
         for (i, row) in rows.into_iter().enumerate() {
+            let row = row.with_only(columns);
             empty = false;
             let number = i + 1;
             row.check(number)?;
-            let method = if row.is_control() { CONTROL.to_owned() } else { row.method.clone() };
+            let is_control = columns.contains(&Column::Rate) && row.rate == 0.0;
+            let method = if is_control { CONTROL.to_owned() } else { row.method.clone() };
             let key = (row.series.clone(), method, row.run.clone());
             match runs.get_mut(&key) {
                 Some(gathered) => gathered.add(row, number)?,
@@ -196,7 +238,7 @@ impl Table {
         let (mut groups, mut controls): (Vec<Group>, Vec<(String, Run)>) = (Vec::new(), Vec::new());
         for ((series, method, _), gathered) in runs {
             let (run, warnings) = gathered.finish()?;
-            if method == CONTROL {
+            if method == CONTROL && columns.contains(&Column::Rate) {
                 controls.push((series, run));
                 continue;
             }
@@ -205,7 +247,13 @@ impl Table {
                     group.runs.push(run);
                     group.warnings.extend(warnings);
                 }
-                _ => groups.push(Group { series, method, runs: vec![run], warnings }),
+                _ => groups.push(Group {
+                    series,
+                    method,
+                    runs: vec![run],
+                    warnings,
+                    columns: columns.to_vec(),
+                }),
             }
         }
         if groups.is_empty() {

@@ -5,12 +5,18 @@ use serde::{Deserialize, Serialize};
 use crate::table::Run;
 
 /// Something noticed about the data or the fit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     /// A kebab-case id.
     pub code: String,
     /// The sentence.
     pub sentence: String,
+    /// The axis it concerns, `n0`, `rate` or `tokens`, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub axis: Option<String>,
+    /// The constants it concerns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constants: Vec<String>,
     /// The runs it concerns; empty when it concerns all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<String>,
@@ -19,7 +25,15 @@ pub struct Warning {
 impl Warning {
     /// A warning about everything.
     pub(crate) fn new(code: &str, sentence: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), sentence: sentence.into(), runs: Vec::new() }
+        Self { code: code.to_owned(), sentence: sentence.into(), ..Self::default() }
+    }
+
+    pub(crate) fn along(self, axis: &str) -> Self {
+        Self { axis: Some(axis.to_owned()), ..self }
+    }
+
+    pub(crate) fn of_constants(self, constants: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { constants: constants.into_iter().map(Into::into).collect(), ..self }
     }
 
     fn of_run(code: &str, run: &str, sentence: &str) -> Self {

@@ -4,7 +4,7 @@
 
 mod world;
 
-use law::{GroupLaw, Settings, Table, TableRow};
+use law::{GroupLaw, Place, Settings, Table, TableRow, Warning};
 use world::World;
 
 /// Four sizes, three rates and ten token counts of a world without noise.
@@ -63,4 +63,103 @@ fn the_learning_rate_alone_tells_a_decay() {
     let mut rows = scheduled(cosine);
     rows.iter_mut().for_each(|row| row.phase = Some(ledger::Phase::Constant));
     assert_eq!(codes(&fitted(rows)), [""; 0]);
+}
+
+fn warning<'a>(law: &'a GroupLaw, code: &str) -> &'a Warning {
+    let found = law.warnings.iter().find(|warning| warning.code == code);
+    found.unwrap_or_else(|| panic!("no `{code}` in {:?}", law.warnings))
+}
+
+fn noisy(sizes: &[f64], rates: &[f64]) -> World {
+    World::new(sizes, rates).noisy()
+}
+
+const RATES: [f64; 3] = [0.15, 0.25, 0.36];
+
+#[test]
+fn one_run_gives_no_interval_of_a_new_one() {
+    let law = fitted(noisy(&[1.236], &[0.25]).rows(3));
+    assert!(warning(&law, "one-run").sentence.contains("there is none for a new run"));
+    let place = Place::new(1.236e9, 0.25, World::loss0(1.236)).unwrap();
+    let found = law.predict(place, 6e8).unwrap();
+    assert!(found.mean.is_some() && found.new_run.is_none(), "{found:?}");
+    assert!(found.code.contains(&"one-run".to_owned()), "{found:?}");
+    assert!(found.sentence.contains("of its own curve, and there is none for a new run"), "{found:?}");
+    let wish = law::Wish { target_loss: Some(found.loss.unwrap()), ..Default::default() };
+    let plan = law.plan(place, &wish).unwrap();
+    assert_eq!((plan.loss_then_new_run, plan.for_target.as_ref().unwrap().new_run), (None, None));
+    assert!(plan.for_target.unwrap().code.contains(&"one-run".to_owned()));
+    // Two runs do say how runs differ.
+    let two = fitted(noisy(&[1.236], &[0.2, 0.25]).rows(3));
+    assert!(two.predict(place, 6e8).unwrap().new_run.is_some());
+}
+
+#[test]
+fn fewer_than_four_bases_are_said_not_to_show_how_bases_err() {
+    let sizes = [0.494, 1.236, 1.544, 3.086];
+    for (count, said) in [(1, "one base"), (2, "two bases"), (3, "three bases")] {
+        let law = fitted(noisy(&sizes[..count], &RATES).rows(3));
+        assert!(warning(&law, "bases-too-few").sentence.starts_with(said), "{count}");
+    }
+    assert!(!codes(&fitted(noisy(&sizes, &RATES).rows(3))).contains(&"bases-too-few"));
+}
+
+#[test]
+fn a_floor_that_falls_with_the_rate_is_said() {
+    // E below zero enough: post-training ends below the unpruned model, more so the more was pruned.
+    let world = World {
+        truth: [0.05, 0.25, -0.4, 0.4, 0.5, -1.2, 0.2],
+        ..noisy(&[0.494, 1.236, 1.544, 3.086], &RATES)
+    };
+    let law = fitted(world.rows(3));
+    assert!(warning(&law, "floor-falls-with-rate").sentence.contains("more pruning helps"));
+}
+
+#[test]
+fn tokens_in_proportion_to_the_size_are_said_to_trade_off() {
+    let rows = [0.494, 1.236, 1.544, 3.086].iter().flat_map(|&n0| {
+        let world = noisy(&[n0], &RATES);
+        World { tokens: (1..=10).map(|i| 0.1 * n0 * f64::from(i)).collect(), ..world }.rows(3)
+    });
+    let law = fitted(rows.collect());
+    assert!(warning(&law, "tokens-follow-size").sentence.contains("alpha and beta trade off"));
+}
+
+#[test]
+fn a_constant_that_the_intervals_leave_open_is_named() {
+    // Three sizes near each other fix every constant by structure, and the floor's two by nothing else.
+    let law = fitted(noisy(&[1.2, 1.35, 1.5], &RATES).rows(3));
+    let known = &law.identifiability;
+    assert!(known.code.contains(&"constant-undetermined".to_owned()), "{known:?}");
+    assert!(known.undetermined.contains(&"N_C".to_owned()), "{known:?}");
+    assert!(known.sentence.contains("the intervals leave N_C"), "{known:?}");
+}
+
+#[test]
+fn a_constant_at_its_bound_is_named() {
+    // A floor that does not follow the size at all wants N_C of nothing.
+    let world = World {
+        truth: [0.0, 0.25, 0.3, 0.4, 0.5, -1.2, 0.2],
+        ..noisy(&[0.494, 1.236, 1.544, 3.086], &RATES)
+    };
+    let found =
+        (0..12).map(|seed| fitted(world.rows(seed))).find(|law| codes(law).contains(&"parameter-at-bound"));
+    let law = found.expect("N_C is held at 0 in about half of all tables");
+    let named = &warning(&law, "parameter-at-bound").constants;
+    assert!(!named.is_empty() && named.iter().all(|name| law.constants.contains_key(name)), "{named:?}");
+}
+
+#[test]
+fn every_warning_is_written_with_what_it_concerns_and_read_back() {
+    let law = fitted(noisy(&[1.236], &[0.25]).rows(3));
+    let text = serde_json::to_string(&law.warnings).unwrap();
+    let read: Vec<Warning> = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, law.warnings);
+    // What does not apply is left out.
+    assert!(!text.contains("axis") && !text.contains("null"), "{text}");
+    for warning in read {
+        assert!(
+            !warning.sentence.is_empty() && warning.code.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+        );
+    }
 }

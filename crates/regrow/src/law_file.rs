@@ -7,6 +7,7 @@ use law::{Law, TableRow};
 use serde::{Deserialize, Serialize};
 
 use crate::hint::hinted;
+use crate::output::Output;
 
 /// A law of a thousand runs with all its refits is about 10 MB.
 const LIMIT: u64 = 256 << 20;
@@ -34,6 +35,18 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Law> {
 pub(crate) fn check_free(path: &Path, force: bool) -> anyhow::Result<()> {
     if !force && path.symlink_metadata().is_ok() {
         return Err(disk::Error::Exists { path: path.to_path_buf() }.into());
+    }
+    Ok(())
+}
+
+/// Writes a picture and says so, or that there is nothing to draw.
+pub(crate) fn write_picture(path: &Path, picture: Option<String>, output: &Output) -> anyhow::Result<()> {
+    match picture {
+        Some(picture) => {
+            disk::write(path, picture.as_bytes())?;
+            output.say(&format!("the picture is in `{}`", path.display()));
+        }
+        None => output.warn(&format!("`{}` is not written: the data leave no curve to draw", path.display())),
     }
     Ok(())
 }

@@ -2,11 +2,21 @@
 
 /// Four significant digits.
 pub(crate) fn short(x: f64) -> String {
+    digits(x, 4)
+}
+
+/// Seven significant digits: rounded constants bias what is predicted from them.
+pub(crate) fn precise(x: f64) -> String {
+    digits(x, 7)
+}
+
+fn digits(x: f64, count: usize) -> String {
     let power = x.abs().log10().floor();
+    let last = count - 1;
     match () {
         () if x == 0.0 => "0".to_owned(),
-        () if !(-4.0..6.0).contains(&power) => format!("{x:.3e}"),
-        () => format!("{x:.decimals$}", decimals = (3.0 - power).max(0.0) as usize),
+        () if !(-4.0..6.0).contains(&power) => format!("{x:.last$e}"),
+        () => format!("{x:.decimals$}", decimals = (last as f64 - power).max(0.0) as usize),
     }
 }
 
@@ -46,6 +56,12 @@ mod tests {
     fn numbers_have_four_digits_whatever_their_size() {
         let shown = [0.0, 0.25, -1.23456, 123.456, 123_456.0, 1.5e9, 2e-5, 0.0012345].map(short);
         assert_eq!(shown, ["0", "0.2500", "-1.235", "123.5", "123456", "1.500e9", "2.000e-5", "0.001234"]);
+    }
+
+    #[test]
+    fn constants_have_seven_digits() {
+        let shown = [477.826_123_4, 0.347_310_51, -1.2, 2.3e-7, 2_143.417].map(precise);
+        assert_eq!(shown, ["477.8261", "0.3473105", "-1.200000", "2.300000e-7", "2143.417"]);
     }
 
     #[test]

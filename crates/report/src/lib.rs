@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod decision;
 pub mod page;
 pub mod plot;
 pub mod table;
@@ -14,6 +15,7 @@ pub mod validation;
 mod number;
 mod text;
 
+pub use decision::{choice_picture, plan_picture, prediction_picture};
 pub use page::{Entropy, Fact, Input, LeftOut, RunFacts, page, picture};
 pub use plot::{Axis, Layer, Plot, Scale, Tone, Unit};
 pub use table::{Align, Column, Table};

@@ -35,7 +35,7 @@ pub use candidates::{CandidateRow, read_candidates};
 pub use disk::Existing;
 pub use error::{Error, Result};
 pub use folder::RunFolder;
-pub use points::{PointRow, points_csv, read_points};
+pub use points::{PointRow, PointTable, points_csv, read_columns, read_points};
 pub use run_points::{LeftOutRun, RunPoints, run_points};
 pub use summary::{RunState, RunSummary, runs};
 pub use writer::RunWriter;

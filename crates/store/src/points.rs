@@ -52,21 +52,38 @@ const NUMBERS: [&str; 5] = ["n0", "rate", "loss0", "tokens", "loss"];
 const ALWAYS: [&str; 11] =
     ["series", "method", "run", "n0", "rate", "loss0", "tokens", "loss", "phase", "learning_rate", "base"];
 
-/// Reads a points table that a law of the form `form` is to be fitted to.
+/// The rows of a points table, and which of its columns of numbers it has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointTable {
+    /// The rows; in a column that the table has not they hold 0.
+    pub rows: Vec<PointRow>,
+    /// Those of `n0`, `rate`, `loss0` and `tokens` that the table has.
+    pub columns: Vec<&'static str>,
+}
+
+/// Reads a points table that a law of the form `form` is to be fitted to, which reads every column.
+///
+/// # Errors
+/// As [`read_columns`].
+pub fn read_points(path: &Path, form: &str) -> Result<Vec<PointRow>> {
+    Ok(read_columns(path, form, &NUMBERS)?.rows)
+}
+
+/// Reads a points table that a law of the form `form` is to be fitted to, which reads the columns `needed` and `loss`.
 ///
 /// Whether the numbers lie in their ranges is not looked at here.
 ///
 /// # Errors
-/// Where a column is missing or named twice, a cell is not what its column holds, or the file is no CSV; rows are
-/// counted from 1, without the header.
-pub fn read_points(path: &Path, form: &str) -> Result<Vec<PointRow>> {
+/// Where a needed column is missing, a column is named twice, a cell is not what its column holds, or the file is no
+/// CSV; rows are counted from 1, without the header.
+pub fn read_columns(path: &Path, form: &str, needed: &[&str]) -> Result<PointTable> {
     let bytes = disk::read(path, LIMIT)?;
     let malformed = |why: String| Error::Malformed { path: path.to_path_buf(), why };
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text);
     let header = reader.byte_headers().map_err(|error| malformed(error.to_string()))?;
     let names: Vec<String> = header.iter().map(clipped).collect();
-    let columns = Columns::of(path, &names, form)?;
+    let columns = Columns::of(path, &names, form, needed)?;
     let mut rows = Vec::new();
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(|error| malformed(error.to_string()))? {
@@ -77,7 +94,8 @@ pub fn read_points(path: &Path, form: &str) -> Result<Vec<PointRow>> {
         }
         rows.push(Cells { path, row, record: &record }.read(&columns)?);
     }
-    Ok(rows)
+    let has = |(name, at): (&'static str, &Option<usize>)| at.map(|_| name).filter(|name| *name != "loss");
+    Ok(PointTable { rows, columns: NUMBERS.into_iter().zip(&columns.numbers).filter_map(has).collect() })
 }
 
 /// The rows as CSV. Weights and repetition get their columns only where a row has them.
@@ -118,7 +136,7 @@ pub fn points_csv(rows: &[PointRow]) -> Vec<u8> {
 
 /// Where each known column stands.
 struct Columns {
-    numbers: [usize; 5],
+    numbers: [Option<usize>; 5],
     series: Option<usize>,
     method: Option<usize>,
     run: Option<usize>,
@@ -130,7 +148,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(path: &Path, names: &[String], form: &str) -> Result<Self> {
+    fn of(path: &Path, names: &[String], form: &str, needed: &[&str]) -> Result<Self> {
         let at = |name: &str| names.iter().position(|found| found == name);
         let mut seen = BTreeSet::new();
         let known = |name: &str| ALWAYS.contains(&name) || name == "weight" || name == "repeated";
@@ -138,13 +156,15 @@ impl Columns {
             let why = format!("it has two columns `{twice}`");
             return Err(Error::Malformed { path: path.to_path_buf(), why });
         }
-        let missing: Vec<&'static str> = NUMBERS.into_iter().filter(|name| at(name).is_none()).collect();
+        let is_needed = |name: &&str| *name == "loss" || needed.contains(name);
+        let missing: Vec<&'static str> =
+            NUMBERS.into_iter().filter(is_needed).filter(|name| at(name).is_none()).collect();
         if !missing.is_empty() {
             let found = names.iter().take(20).cloned().collect();
             return Err(Error::Columns { path: path.to_path_buf(), missing, form: form.to_owned(), found });
         }
         Ok(Self {
-            numbers: NUMBERS.map(|name| at(name).expect("none is missing")),
+            numbers: NUMBERS.map(at),
             series: at("series"),
             method: at("method"),
             run: at("run"),
@@ -167,7 +187,8 @@ struct Cells<'a> {
 impl Cells<'_> {
     fn read(&self, columns: &Columns) -> Result<PointRow> {
         let mut numbers = [0.0; 5];
-        for ((number, &at), name) in numbers.iter_mut().zip(&columns.numbers).zip(NUMBERS) {
+        for ((number, at), name) in numbers.iter_mut().zip(&columns.numbers).zip(NUMBERS) {
+            let Some(at) = *at else { continue };
             *number =
                 self.parsed(Some(at), name, "a number")?.ok_or_else(|| self.bad(at, name, "a number"))?;
         }
@@ -275,6 +296,21 @@ mod tests {
         }
         let error = read(b"n0,rate,loss0,tokens,loss\n1,0.2,2,5,\xff\n").unwrap_err().to_string();
         assert!(error.contains("row 1: `loss`") && error.contains("UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn only_the_columns_that_a_form_names_are_needed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "n0,tokens,loss\n1e9,2e9,2.5\n").unwrap();
+        let table = read_columns(file.path(), "chinchilla", &["n0", "tokens"]).unwrap();
+        assert_eq!(table.columns, ["n0", "tokens"]);
+        assert_eq!((table.rows[0].n0, table.rows[0].tokens, table.rows[0].loss), (1e9, 2e9, 2.5));
+        let error = read_columns(file.path(), "pruning", &["rate", "loss0"]).unwrap_err().to_string();
+        let said = "has no column `rate`, `loss0`, which form `pruning` needs; it has `n0`, `tokens`, `loss`";
+        assert!(error.contains(said), "{error}");
+        fs::write(file.path(), "n0,tokens\n1e9,2e9\n").unwrap();
+        let error = read_columns(file.path(), "chinchilla", &["n0", "tokens"]).unwrap_err().to_string();
+        assert!(error.contains("has no column `loss`, which form `chinchilla` needs"), "{error}");
     }
 
     #[test]

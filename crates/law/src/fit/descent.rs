@@ -6,8 +6,8 @@
 //! and the signs of the constants and a million points need both; what is left of it is thirty lines.
 
 use super::problem::{Detail, Problem, Projection};
+use super::space::Space;
 use super::triangle::{COLUMNS, Factor};
-use crate::form::{Form, Parameter, Role};
 
 /// Where a descent ended.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub(crate) fn descend(
     detail: Detail,
     patience: Patience,
 ) -> Optimum {
-    let space = Space::new(problem.form);
+    let space = &problem.space;
     let mut at = space.inside(&space.enter(exponents));
     let mut here = problem.project(&space.leave(&at), detail);
     let mut gradient = f64::INFINITY;
@@ -55,7 +55,7 @@ pub(crate) fn descend(
             break;
         }
         let factor = space.turn(problem.jacobian(&here));
-        let local = Local::new(&space, &factor, &here, &at, fixed);
+        let local = Local::new(space, &factor, &here, &at, fixed);
         gradient = local.gradient;
         if gradient <= patience.gradient || local.offset() <= patience.offset * here.objective.sqrt() {
             break;
@@ -82,95 +82,6 @@ pub(crate) fn descend(
     Optimum { parameters: here.parameters, objective: here.objective, gradient }
 }
 
-/// The exponents as they are searched: bounds are a box, because a bounded sum is a coordinate of its own.
-pub(crate) struct Space {
-    linear: usize,
-    exponents: &'static [Parameter],
-    /// (a, b): coordinate `a` holds the sum of the exponents `a` and `b`.
-    sums: Vec<(usize, usize)>,
-}
-
-impl Space {
-    pub(crate) fn new(form: &dyn Form) -> Self {
-        let linear = form.linear();
-        let exponents = &form.parameters()[linear..];
-        assert!(
-            exponents.iter().all(|parameter| parameter.role == Role::Exponent),
-            "linear constants come first"
-        );
-        let place = |name| exponents.iter().position(|other| other.name == name);
-        let sum = |(a, parameter): (usize, &Parameter)| Some((a, place(parameter.sum_with?)?));
-        Self { linear, exponents, sums: exponents.iter().enumerate().filter_map(sum).collect() }
-    }
-
-    pub(super) fn enter(&self, exponents: &[f64]) -> Vec<f64> {
-        let mut at = exponents.to_vec();
-        self.sums.iter().for_each(|&(a, b)| at[a] += exponents[b]);
-        at
-    }
-
-    pub(crate) fn leave(&self, at: &[f64]) -> Vec<f64> {
-        let mut exponents = at.to_vec();
-        self.sums.iter().for_each(|&(a, b)| exponents[a] -= at[b]);
-        exponents
-    }
-
-    /// The box around a point: a gap at 0 is not crossed.
-    pub(super) fn bounds(&self, i: usize, at: f64) -> (f64, f64) {
-        let Parameter { min, max, gap, .. } = self.exponents[i];
-        match gap > 0.0 {
-            true if at >= 0.0 => (gap, max),
-            true => (min, -gap),
-            false => (min, max),
-        }
-    }
-
-    pub(crate) fn inside(&self, at: &[f64]) -> Vec<f64> {
-        self.keep_side(at, at)
-    }
-
-    fn keep_side(&self, side: &[f64], at: &[f64]) -> Vec<f64> {
-        let clamp = |(i, x): (usize, &f64)| {
-            let (min, max) = self.bounds(i, side[i]);
-            x.clamp(min, max)
-        };
-        at.iter().enumerate().map(clamp).collect()
-    }
-
-    /// Names of the exponents, or sums, that stand at a bound.
-    pub(crate) fn at_bound(&self, exponents: &[f64]) -> Vec<String> {
-        let at = self.enter(exponents);
-        let at_bound = |i: &usize| {
-            let (min, max) = self.bounds(*i, at[*i]);
-            at[*i] <= min || at[*i] >= max
-        };
-        let name = |i: usize| match self.exponents[i].sum_with {
-            Some(other) => format!("{other} + {}", self.exponents[i].name),
-            None => self.exponents[i].name.to_owned(),
-        };
-        (0..at.len()).filter(at_bound).map(name).collect()
-    }
-
-    /// Derivatives by exponent become derivatives by coordinate.
-    pub(super) fn turn(&self, mut factor: Factor<COLUMNS>) -> Factor<COLUMNS> {
-        for &(a, b) in &self.sums {
-            for row in &mut factor.rows {
-                row[self.linear + b] -= row[self.linear + a];
-            }
-        }
-        factor
-    }
-}
-
-impl Space {
-    /// The same of a gradient by every constant.
-    pub(super) fn turn_gradient(&self, gradient: &mut [f64]) {
-        for &(a, b) in &self.sums {
-            gradient[self.linear + b] -= gradient[self.linear + a];
-        }
-    }
-}
-
 /// The problem as seen from one point: what may move, and how steep it is.
 struct Local {
     /// The exponents that may move, by their places.
@@ -183,12 +94,14 @@ struct Local {
 
 impl Local {
     fn new(space: &Space, factor: &Factor<COLUMNS>, here: &Projection, at: &[f64], fixed: &[bool]) -> Self {
-        let linear = space.linear;
-        // A constant held at 0 by its sign does not move; nor, then, does its exponent matter.
-        let mut kept: Vec<usize> = (0..linear).filter(|&i| here.parameters[i] != 0.0).collect();
+        let linear = space.linear();
+        // A constant held at an end does not move; at 0 nor, then, does its exponent matter.
+        let mut kept: Vec<usize> =
+            (0..linear).filter(|&i| !space.ends(i).contains(&here.parameters[i])).collect();
         let free_linear = kept.len();
         kept.extend(
-            (linear..linear + at.len()).filter(|&i| !fixed.get(i - linear).copied().unwrap_or(false)),
+            (linear..linear + at.len())
+                .filter(|&i| !space.is_set(i) && !fixed.get(i - linear).copied().unwrap_or(false)),
         );
         let whole = if kept.len() + 1 == factor.columns { factor } else { &factor.select(&kept, &[]) };
         let last = whole.columns - 1;

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
 /// The objective of a fit.
 ///
 /// Huber's function of a residual `r` is `r^2 / 2` up to `delta` and `delta (|r| - delta / 2)` beyond.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Loss {
     /// Sum of weight x squared residual.
     #[default]
@@ -57,6 +60,20 @@ impl fmt::Display for Loss {
             Self::Huber(delta) => write!(f, "huber:{delta}"),
             Self::LogHuber(delta) => write!(f, "log-huber:{delta}"),
         }
+    }
+}
+
+impl From<Loss> for String {
+    fn from(loss: Loss) -> Self {
+        loss.to_string()
+    }
+}
+
+impl TryFrom<String> for Loss {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
     }
 }
 

@@ -3,25 +3,30 @@
 //! The objective is a sum over points, not their mean: a mean makes an optimiser stop early
 //! (Besiroglu et al. 2024, of Hoffmann et al.). Huber losses go on from the least-squares optima, over all constants.
 
+mod constraints;
 mod descent;
 mod lanes;
 mod loss;
 mod points;
 mod problem;
 mod robust;
+mod space;
 mod starts;
 mod triangle;
 
+pub use constraints::Constraints;
 pub use loss::Loss;
 pub use starts::starts;
 
-pub(crate) use descent::{Optimum, Patience, Space, descend};
+pub(crate) use descent::{Optimum, Patience, descend};
 pub(crate) use problem::{Detail, Problem};
 
+use crate::Result;
 use crate::form::Form;
 use crate::parallel;
 use crate::row::{Row, Scale};
 use crate::table::Run;
+use space::Space;
 
 /// A form with its constants, and how sure the search is that no better ones exist.
 #[derive(Clone)]
@@ -47,6 +52,7 @@ pub struct Fit {
     /// Singular values of the Jacobian's unit columns over the largest, at the optimum or at a general place, whichever is larger:
     /// a value that is zero at both is zero by structure.
     pub singular_values: Vec<f64>,
+    pub(crate) space: Space,
 }
 
 impl Fit {
@@ -55,9 +61,19 @@ impl Fit {
         self.form.value(&self.parameters, &row.divided_by(&self.scale))
     }
 
-    /// Names of the exponents, or bounded sums, that stand at a bound.
+    /// Names of the constants, or bounded sums, that stand at a bound; not of those that were set.
     pub fn at_bound(&self) -> Vec<String> {
-        Space::new(self.form).at_bound(&self.parameters[self.form.linear()..])
+        self.space.at_bound(&self.parameters)
+    }
+
+    /// How many constants were not set.
+    pub fn free(&self) -> usize {
+        self.space.free()
+    }
+
+    /// The same problem on other runs, in this fit's gauge.
+    pub(crate) fn problem(&self, runs: &[&Run]) -> Problem {
+        Problem::in_gauge(self.form, runs, self.scale).with_loss(self.loss).with_space(self.space.clone())
     }
 
     /// The constants for variables in the units of `units`, or in the form's own where it is bound to some.
@@ -87,9 +103,37 @@ pub fn fit_form(form: &'static dyn Form, runs: &[&Run], starts: usize) -> Fit {
 }
 
 /// Fits a form to runs from `starts` starts under any loss.
+///
+/// ```
+/// use law::{Table, TableRow, fit::{Loss, fit_with}, form};
+/// // One point is wrong by 0.2 nats; Huber's loss is not pulled there.
+/// let loss = |tokens: f64| 2.3 + 40.0 * tokens.powf(-0.5) + if tokens == 4e4 { 0.2 } else { 0.0 };
+/// let row = |tokens: f64| TableRow { loss: loss(tokens), tokens, ..TableRow::run("a", 1e9, 0.25, 2.0) };
+/// let table = Table::new([1e4, 2e4, 4e4, 8e4, 16e4, 32e4, 64e4].map(row))?;
+/// let runs: Vec<_> = table.groups[0].runs.iter().collect();
+/// let beta = |loss| fit_with(form::by_name("p2-one-size-one-rate").unwrap(), &runs, 16, loss).parameters[2];
+/// assert!((beta(Loss::Huber(1e-4)) - 0.5).abs() < 0.01 && (beta(Loss::LeastSquares) - 0.5).abs() > 0.1);
+/// # Ok::<(), law::Error>(())
+/// ```
 pub fn fit_with(form: &'static dyn Form, runs: &[&Run], starts: usize, loss: Loss) -> Fit {
     let problem = Problem::new(form, runs).with_loss(loss);
-    fit_problem(&problem, &starts::starts(form, starts))
+    fit_problem(&problem, &starts::within(form, &problem.space, starts))
+}
+
+/// Fits a form to runs, some of its constants set or bounded.
+///
+/// # Errors
+/// Where the form has not a constant that is constrained.
+pub fn fit_within(
+    form: &'static dyn Form,
+    runs: &[&Run],
+    starts: usize,
+    loss: Loss,
+    constraints: &Constraints,
+) -> Result<Fit> {
+    constraints.check(form)?;
+    let problem = Problem::within(form, runs, constraints).with_loss(loss);
+    Ok(fit_problem(&problem, &starts::within(form, &problem.space, starts)))
 }
 
 /// Fits a form to runs from exponents that are given, by least squares; they hold for variables in the form's own
@@ -129,6 +173,7 @@ fn fit_problem(problem: &Problem, starts: &[Vec<f64>]) -> Fit {
         starts: found.len(),
         agreeing,
         parameters: best.parameters,
+        space: problem.space.clone(),
     }
 }
 
@@ -188,12 +233,14 @@ fn nearly_exact(problem: &Problem, objective: f64) -> bool {
 /// exponents are a start's. What is zero by structure is zero at both.
 fn singular_values(problem: &Problem, best: &[f64]) -> Vec<f64> {
     let values = |parameters: &[f64]| {
-        let values = problem.full_jacobian(parameters).singular_values();
+        let free: Vec<usize> = (0..parameters.len()).filter(|&i| !problem.space.is_set(i)).collect();
+        let values = problem.full_jacobian(parameters).select(&free, &[]).singular_values();
         let largest = values.first().copied().unwrap_or(1.0);
         values.into_iter().map(|value| value / largest).collect::<Vec<_>>()
     };
-    let mut general = vec![1.0; problem.form.linear()];
-    general.extend(&starts::starts(problem.form, 1)[0]);
+    let one = |i: usize| if problem.space.is_set(i) { problem.space.ends(i)[0] } else { 1.0 };
+    let mut general: Vec<f64> = (0..problem.form.linear()).map(one).collect();
+    general.extend(&starts::within(problem.form, &problem.space, 1)[0]);
     values(best).into_iter().zip(values(&general)).map(|(a, b)| a.max(b)).collect()
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::constraints::Constraints;
 use super::loss::{Loss, Part};
 use super::points::Points;
+use super::space::Space;
 use super::triangle::{COLUMNS, Factor, Triangle};
 use crate::form::Form;
 use crate::row::{Row, Scale};
@@ -15,6 +17,8 @@ pub(crate) struct Problem {
     pub(crate) form: &'static dyn Form,
     pub(crate) scale: Scale,
     pub(crate) loss: Loss,
+    /// Where the constants may lie.
+    pub(crate) space: Space,
     runs: Vec<RunRows>,
     pub(crate) points: usize,
     /// Residuals smaller than this, together, are rounding.
@@ -49,9 +53,17 @@ pub(crate) struct Projection {
 
 impl Problem {
     pub(crate) fn new(form: &'static dyn Form, runs: &[&Run]) -> Self {
-        let mean = || Scale::geometric_mean(runs.iter().flat_map(|run| run.rows()));
-        let scale = form.own_units().unwrap_or_else(mean);
-        Self::in_gauge(form, runs, scale)
+        Self::within(form, runs, &Constraints::default())
+    }
+
+    /// A problem whose constants are constrained; where the constraints hold in certain units only, in these.
+    pub(crate) fn within(form: &'static dyn Form, runs: &[&Run], constraints: &Constraints) -> Self {
+        let scale = match form.own_units() {
+            Some(units) => units,
+            None if constraints.need_units(form) => constraints.units(),
+            None => Scale::geometric_mean(runs.iter().flat_map(|run| run.rows())),
+        };
+        Self::in_gauge(form, runs, scale).with_space(Space::new(form, constraints))
     }
 
     /// In a gauge given from outside, so that refits can start from each other's constants.
@@ -69,23 +81,28 @@ impl Problem {
             let rounding = run.points.iter().map(|point| point.weight * point.loss.powi(2)).sum();
             RunRows { row, points: Arc::new(points), rounding }
         };
-        Self::of(form, scale, Loss::LeastSquares, runs.iter().map(of_run).collect())
+        let space = Space::new(form, &Constraints::default());
+        Self::of(form, scale, Loss::LeastSquares, space, runs.iter().map(of_run).collect())
     }
 
-    fn of(form: &'static dyn Form, scale: Scale, loss: Loss, runs: Vec<RunRows>) -> Self {
+    fn of(form: &'static dyn Form, scale: Scale, loss: Loss, space: Space, runs: Vec<RunRows>) -> Self {
         let points = runs.iter().map(|run| run.points.len()).sum();
         let rounding = runs.iter().map(|run| run.rounding).sum::<f64>() * (4.0 * f64::EPSILON).powi(2);
-        Self { form, scale, loss, runs, points, rounding }
+        Self { form, scale, loss, space, runs, points, rounding }
     }
 
     /// The same of some of the runs, by their places, any of them more than once.
     pub(crate) fn chosen(&self, places: &[usize]) -> Self {
         let runs = places.iter().map(|&place| self.runs[place].clone()).collect();
-        Self::of(self.form, self.scale, self.loss, runs)
+        Self::of(self.form, self.scale, self.loss, self.space.clone(), runs)
     }
 
     pub(crate) fn with_loss(self, loss: Loss) -> Self {
         Self { loss, ..self }
+    }
+
+    pub(crate) fn with_space(self, space: Space) -> Self {
+        Self { space, ..self }
     }
 
     /// Calls `f` with the derivative by every constant of minus the residual, the point's part of the loss, its
@@ -109,7 +126,7 @@ impl Problem {
         objective <= self.rounding
     }
 
-    /// The best linear constants for these exponents, within their signs.
+    /// The best linear constants for these exponents, within their bounds.
     pub(crate) fn project(&self, exponents: &[f64], detail: Detail) -> Projection {
         let linear = self.form.linear();
         let mut parameters = vec![0.0; linear];
@@ -119,7 +136,7 @@ impl Problem {
         }
         let sums = (detail == Detail::Sums).then(|| self.sums(exponents)).flatten();
         let factor = self.factor(sums.as_deref(), &parameters, linear);
-        let objective = self.best_signs(&factor, &mut parameters[..linear]);
+        let objective = self.best_within(&factor, &mut parameters[..linear]);
         let objective = if objective.is_finite() { objective } else { f64::INFINITY };
         Projection { parameters, objective, sums }
     }
@@ -141,27 +158,41 @@ impl Problem {
         self.jacobian(&Projection { parameters: parameters.to_vec(), objective: 0.0, sums: None })
     }
 
-    /// Few active sets: each way of holding signed constants at 0 is tried, and the best that keeps the signs stays.
-    fn best_signs(&self, factor: &Factor<COLUMNS>, constants: &mut [f64]) -> f64 {
-        let signed: Vec<usize> =
-            (0..constants.len()).filter(|&i| self.form.parameters()[i].min == 0.0).collect();
+    /// Few active sets: each way of holding bounded constants at an end is tried, and the best that keeps the bounds
+    /// stays.
+    fn best_within(&self, factor: &Factor<COLUMNS>, constants: &mut [f64]) -> f64 {
+        let mut ends = [[0.0; 2]; COLUMNS];
+        (0..constants.len()).for_each(|i| ends[i] = self.space.ends(i));
+        let inside = |i: usize, x: f64| ends[i][0] <= x && x <= ends[i][1];
+        if !(0..constants.len()).any(|i| self.space.is_set(i)) {
+            let solution = factor.solve();
+            if (0..constants.len()).all(|i| inside(i, solution[i])) {
+                constants.copy_from_slice(&solution[..constants.len()]);
+                return factor.unexplained();
+            }
+        }
+        let ways: Vec<Vec<Option<f64>>> = ends[..constants.len()].iter().map(|ends| ways(*ends)).collect();
         let mut best = f64::INFINITY;
-        for held in 0..1_u32 << signed.len() {
-            let is_held = |i: usize| signed.iter().position(|&s| s == i).is_some_and(|s| held >> s & 1 == 1);
-            let kept: Vec<usize> = (0..constants.len()).filter(|&i| !is_held(i)).collect();
-            let selected = if held == 0 { factor.clone() } else { factor.select(&kept, &[]) };
+        let mut way = vec![0; ways.len()];
+        loop {
+            let held = |i: usize| ways[i][way[i]];
+            let kept: Vec<usize> = (0..constants.len()).filter(|&i| held(i).is_none()).collect();
+            let away = (0..constants.len()).filter_map(|i| Some((i, held(i)?))).filter(|(_, x)| *x != 0.0);
+            let selected = factor.clone().less(away).select(&kept, &[]);
             let solution = selected.solve();
-            let keeps_signs = kept.iter().zip(&solution).all(|(i, &x)| x >= 0.0 || !signed.contains(i));
-            if keeps_signs && selected.unexplained() < best {
+            let sound = kept.iter().zip(&solution).all(|(&i, &x)| inside(i, x));
+            if sound && selected.unexplained() < best {
                 best = selected.unexplained();
-                constants.fill(0.0);
-                for (&i, &x) in kept.iter().zip(&solution) {
-                    constants[i] = x;
-                }
-                if held == 0 {
+                (0..constants.len()).for_each(|i| constants[i] = held(i).unwrap_or_default());
+                kept.iter().zip(&solution).for_each(|(&i, &x)| constants[i] = x);
+                // The first way holds no constant that need not be held: no other is better.
+                if way.iter().all(|&choice| choice == 0) {
                     break;
                 }
             }
+            let Some(i) = (0..way.len()).find(|&i| way[i] + 1 < ways[i].len()) else { break };
+            way[i] += 1;
+            way[..i].fill(0);
         }
         best
     }
@@ -236,4 +267,13 @@ impl RunRows {
         let rows = places.map(|(&tokens, &ln_tokens)| Row { tokens, ln_tokens, ..self.row });
         rows.zip(target).zip(root_weight).map(|((row, &target), &root_weight)| (row, target, root_weight))
     }
+}
+
+/// How a constant may be held: not at all, or at a finite end.
+fn ways([low, high]: [f64; 2]) -> Vec<Option<f64>> {
+    if low == high {
+        return vec![Some(low)];
+    }
+    let ends = [low, high].into_iter().filter(|end| end.is_finite()).map(Some);
+    std::iter::once(None).chain(ends).collect()
 }

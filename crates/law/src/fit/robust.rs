@@ -4,8 +4,9 @@
 //! down but slowly where most points lie beyond Huber's delta, and one of Newton, which ends exactly. The Hessian is
 //! the difference of analytic gradients.
 
-use super::descent::{Optimum, Space};
+use super::descent::Optimum;
 use super::problem::Problem;
+use super::space::Space;
 use super::triangle::{COLUMNS, Factor, Triangle};
 
 const ROUNDS: usize = 500;
@@ -14,7 +15,7 @@ const GRADIENT: f64 = 1e-11;
 /// Descends from `start`; exponents marked `fixed` stay.
 pub(super) fn descend(problem: &Problem, start: &[f64], fixed: &[bool]) -> Optimum {
     let linear = problem.form.linear();
-    let search = Search { problem, space: Space::new(problem.form), linear };
+    let search = Search { problem, space: &problem.space, linear };
     let mut at = search.inside(start, &search.enter(start));
     let mut here = search.objective(&at);
     let (mut damping, mut ridge) = (1e-3, 1e-6);
@@ -43,7 +44,7 @@ pub(super) fn descend(problem: &Problem, start: &[f64], fixed: &[bool]) -> Optim
 
 struct Search<'a> {
     problem: &'a Problem,
-    space: Space,
+    space: &'a Space,
     linear: usize,
 }
 
@@ -72,7 +73,7 @@ impl Search<'_> {
     fn bounds(&self, i: usize, at: f64) -> (f64, f64) {
         match i.checked_sub(self.linear) {
             Some(i) => self.space.bounds(i, at),
-            None => (self.problem.form.parameters()[i].min, f64::INFINITY),
+            None => self.space.ends(i).into(),
         }
     }
 
@@ -118,7 +119,7 @@ impl Search<'_> {
             let product: f64 = factor.rows.iter().map(|row| row[i] * row[last]).sum();
             let held = (at[i] <= min && product <= 0.0) || (at[i] >= max && product >= 0.0);
             let length = factor.length(i);
-            if is_fixed || held || length == 0.0 {
+            if is_fixed || self.space.is_set(i) || held || length == 0.0 {
                 continue;
             }
             steepest = steepest.max((product / (length * residual)).abs());

@@ -115,6 +115,17 @@ impl<const N: usize> Factor<N> {
         self.rows.iter().map(|row| row[column] * row[column]).sum::<f64>().sqrt()
     }
 
+    /// The factor with multiples of its columns taken off the last one; it stays triangular.
+    pub(crate) fn less(mut self, held: impl Iterator<Item = (usize, f64)>) -> Self {
+        let last = self.columns - 1;
+        for (column, times) in held {
+            for row in &mut self.rows[..=column] {
+                row[last] -= times * row[column];
+            }
+        }
+        self
+    }
+
     /// The factor of some of the columns only, in their order, the last column added; each may be damped.
     pub(crate) fn select(&self, kept: &[usize], damping: &[f64]) -> Self {
         let selected = self.behind(0, kept);

@@ -117,7 +117,7 @@ pub struct Parameter {
 }
 
 /// A column of a points table that a form reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
     /// `n0`.
     N0,
@@ -127,6 +127,27 @@ pub enum Column {
     Loss0,
     /// `tokens`.
     Tokens,
+}
+
+impl Column {
+    /// Every column that a form may read, in the order of a table.
+    pub const ALL: [Self; 4] = [Self::N0, Self::Rate, Self::Loss0, Self::Tokens];
+
+    /// The name in a table.
+    ///
+    /// ```
+    /// let columns = law::form::by_name("chinchilla")?.columns();
+    /// assert_eq!(columns.iter().map(|column| column.name()).collect::<Vec<_>>(), ["n0", "tokens"]);
+    /// # Ok::<(), law::Error>(())
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::N0 => "n0",
+            Self::Rate => "rate",
+            Self::Loss0 => "loss0",
+            Self::Tokens => "tokens",
+        }
+    }
 }
 
 /// Every form.

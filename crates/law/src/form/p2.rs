@@ -144,7 +144,17 @@ impl Form for P2 {
     }
 
     fn columns(&self) -> &'static [Column] {
-        &[Column::N0, Column::Rate, Column::Loss0, Column::Tokens]
+        use Column::{Loss0, N0, Rate, Tokens};
+        match (self.size || self.floor != Floor::Flat, self.rate, self.tokens != TokenTerm::Absent) {
+            (true, true, true) => &[N0, Rate, Loss0, Tokens],
+            (true, true, false) => &[N0, Rate, Loss0],
+            (true, false, true) => &[N0, Loss0, Tokens],
+            (true, false, false) => &[N0, Loss0],
+            (false, true, true) => &[Rate, Loss0, Tokens],
+            (false, true, false) => &[Rate, Loss0],
+            (false, false, true) => &[Loss0, Tokens],
+            (false, false, false) => &[Loss0],
+        }
     }
 
     fn basis(&self, exponents: &[f64], row: &Row, out: &mut [f64]) {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cost::{Bill, Cost, held_parameters};
 use super::enough::Wish;
+use super::front::front;
 use crate::law::{GroupLaw, Law};
 use crate::parallel;
 use crate::predict::{FARTHEST, Place, Prediction, short_count};
@@ -238,7 +239,10 @@ impl Asked<'_> {
             let sentence = format!("it keeps {} parameters, more than allowed", short_count(parameters));
             return Ok(self.refuse(vec!["too-large".to_owned()], sentence));
         }
-        let [fewest, most] = group.ranges["tokens"];
+        let Some(&[fewest, most]) = group.ranges.get("tokens") else {
+            let sentence = "the law was fitted to points without tokens".to_owned();
+            return Ok(self.refuse(vec!["tokens-untold".to_owned()], sentence));
+        };
         let paid = limits.flops.map(|flops| flops / self.flops_per_token);
         let wanted = match (limits.tokens, paid) {
             (None, None) => group.plan(place, wish)?.enough.value.unwrap_or(most),
@@ -353,27 +357,4 @@ fn warnings(best: &[Offer]) -> Vec<Warning> {
         warnings.push(Warning::new("several-series", sentence));
     }
     warnings
-}
-
-/// Offers that no other beats: none is at least as good in loss, size and cost and better in one. Cheapest first.
-fn front(mut offers: Vec<Offer>) -> Vec<Offer> {
-    let key = |offer: &Offer| [offer.loss, offer.cost.flops, offer.parameters];
-    offers.sort_by(|a, b| key(a).partial_cmp(&key(b)).expect("offers hold no NaN"));
-    // Of what came before, with less loss: cost ascending, size descending, the lower edge of what is beaten.
-    let mut edge: Vec<[f64; 2]> = Vec::new();
-    let mut front = Vec::new();
-    for offer in offers {
-        let [_, flops, size] = key(&offer);
-        let at = edge.partition_point(|corner| corner[0] <= flops);
-        if at > 0 && edge[at - 1][1] <= size {
-            continue;
-        }
-        // Corners at least as dear and as large as this one no longer show.
-        let from = edge.partition_point(|corner| corner[0] < flops);
-        let shown = edge[from..].partition_point(|corner| corner[1] >= size);
-        edge.splice(from..from + shown, [[flops, size]]);
-        front.push(offer);
-    }
-    front.sort_by(|a, b| a.cost.flops.total_cmp(&b.cost.flops).then(b.loss.total_cmp(&a.loss)));
-    front
 }

@@ -8,7 +8,7 @@ use super::curve::TokenCurve;
 use crate::form::Form;
 use crate::identify::WIDEST_FACTOR;
 use crate::law::{GroupLaw, Law};
-use crate::predict::{FARTHEST, Outside, Place, Prediction, short_count};
+use crate::predict::{FARTHEST, ONE_RUN, ONE_RUN_SAYS, Outside, Place, Prediction, short_count};
 use crate::{Error, Result};
 
 /// What a plan should answer, and what tokens cost.
@@ -328,7 +328,11 @@ impl Asker<'_> {
         let row = self.law.row(&self.place.row(tokens));
         let spread = self.law.spread(self.form, |parameters| Some(self.form.value(parameters, &row)));
         let Some((_, Some(half))) = spread else { return };
-        let strays = self.law.new_run_half(half);
+        let Some(strays) = self.law.new_run_half(half) else {
+            answer.mark(ONE_RUN);
+            answer.sentence += &format!("; {ONE_RUN_SAYS}");
+            return;
+        };
         let Some(low) = curve.where_loss_is(target + strays) else { return };
         let low = low * unit;
         match curve.where_loss_is(target - strays) {
@@ -379,8 +383,9 @@ impl Asker<'_> {
             answer.mark("interval-too-wide");
             doubts.push(format!("the interval reaches further than a factor of {WIDEST_FACTOR} either way"));
         }
-        let range = self.law.ranges["tokens"];
-        if let Some(outside) = answer.value.and_then(|tokens| Outside::of("tokens", tokens, range)) {
+        let range = self.law.ranges.get("tokens").copied();
+        let outside = |tokens: f64| Some((range?, Outside::of("tokens", tokens, range?)?));
+        if let Some((range, outside)) = answer.value.and_then(outside) {
             answer.mark("extrapolation");
             doubts.push(outside.say(range));
             if outside.factor > FARTHEST {

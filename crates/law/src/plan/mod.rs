@@ -5,6 +5,7 @@ mod answer;
 mod cost;
 mod curve;
 mod enough;
+mod front;
 
 pub use allocate::{Allocation, Candidate, Limits, Offer, Refusal};
 pub use answer::{Amount, Answer};

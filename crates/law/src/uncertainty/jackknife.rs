@@ -1,7 +1,7 @@
 //! Leave one out: refits from the optimum without one run, or without every run of one base.
 
 use super::{FEWEST_BASES, LeftOut, Refit};
-use crate::fit::{Fit, Problem, refit};
+use crate::fit::{Fit, refit};
 use crate::identify::Levels;
 use crate::parallel;
 use crate::table::Run;
@@ -30,7 +30,7 @@ fn leave_out(
     left_out: fn(String) -> LeftOut,
 ) -> Option<Vec<Refit>> {
     let needed = Levels::of(runs, method).form();
-    let whole = Problem::in_gauge(fit.form, runs, fit.scale).with_loss(fit.loss);
+    let whole = fit.problem(runs);
     let refits = parallel::map(names, |name| {
         let places: Vec<usize> = (0..runs.len()).filter(|&place| key(runs[place]) != *name).collect();
         let rest: Vec<&Run> = places.iter().map(|&place| runs[place]).collect();

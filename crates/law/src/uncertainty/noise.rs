@@ -34,14 +34,22 @@ impl Noise {
             })
             .collect();
         let points = fit.points as f64;
-        let constants = fit.parameters.len() as f64;
+        let constants = fit.free() as f64;
         let groups = runs.len() as f64;
         let length = points / groups;
         let means: Vec<f64> = residuals.iter().map(|run| mean(run)).collect();
         let within: Vec<Vec<f64>> =
             residuals.iter().zip(&means).map(|(run, mean)| run.iter().map(|r| r - mean).collect()).collect();
         let square: f64 = within.iter().flatten().map(|e| e * e).sum();
-        if points <= constants || square == 0.0 {
+        if points <= constants {
+            return Self::default();
+        }
+        if runs.iter().all(|run| run.points.len() == 1) {
+            // A run's only point does not tell its own error from the run's: together they are the run's.
+            let (run, base) = offsets(fit, runs, &means, 0.0);
+            return Self { run: run.map(f64::sqrt), base: base.map(f64::sqrt), ..Self::default() };
+        }
+        if square == 0.0 {
             return Self::default();
         }
         let lagged: f64 = within.iter().flat_map(|run| run.windows(2)).map(|pair| pair[0] * pair[1]).sum();
@@ -81,14 +89,16 @@ fn offsets(fit: &Fit, runs: &[&Run], means: &[f64], of_mean: f64) -> (Option<f64
     }
     let (groups, count) = (runs.len() as f64, bases.len() as f64);
     let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
+    let of_tokens = ["D_C", "token_slope", "beta"];
+    let of_tokens = of_tokens.iter().filter(|name| fit.form.position(name).is_some()).count() as f64;
     if bases.len() < super::FEWEST_BASES || bases.len() == runs.len() {
-        let charged = (fit.parameters.len() as f64 - 2.0).clamp(1.0, groups);
+        let charged = (fit.free() as f64 - of_tokens).clamp(1.0, groups);
         let run = squares(&mut means.iter().copied()) / (groups - charged).max(1.0);
         return (Some((run - of_mean).max(0.0)), None);
     }
     let of_floor = ["E", "floor", "N_C", "floor_slope", "alpha"];
     let of_floor = of_floor.iter().filter(|name| fit.form.position(name).is_some()).count() as f64;
-    let charged = (fit.parameters.len() as f64 - 2.0 - of_floor).max(0.0);
+    let charged = (fit.free() as f64 - of_tokens - of_floor).max(0.0);
     let within = squares(&mut bases.values().flat_map(|of_base| {
         let middle = mean(of_base);
         of_base.iter().map(move |x| x - middle)

@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::{LeftOut, Refit};
-use crate::fit::{Fit, Problem, refit};
+use crate::fit::{Fit, refit};
 use crate::identify::Levels;
 use crate::parallel;
 use crate::table::Run;
@@ -15,7 +15,7 @@ const TRIES: usize = 100;
 /// `count` refits of drawn runs; `None` where too few draws can tell all constants.
 pub(super) fn refits(fit: &Fit, runs: &[&Run], method: &str, count: usize, seed: u64) -> Option<Vec<Refit>> {
     let needed = Levels::of(runs, method).form().name();
-    let whole = Problem::in_gauge(fit.form, runs, fit.scale).with_loss(fit.loss);
+    let whole = fit.problem(runs);
     let numbers: Vec<usize> = (0..count).collect();
     let refits = parallel::map(&numbers, |&number| {
         let mut random = ChaCha8Rng::seed_from_u64(seed);

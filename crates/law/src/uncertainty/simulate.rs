@@ -4,13 +4,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::{LeftOut, Noise, Refit};
-use crate::fit::{Fit, Problem, refit};
+use crate::fit::{Fit, refit};
 use crate::parallel;
 use crate::table::Run;
 
 /// `count` refits of simulated data; each draws from its own stream, so their order does not matter.
 pub(super) fn refits(fit: &Fit, runs: &[&Run], noise: &Noise, count: usize, seed: u64) -> Vec<Refit> {
-    if noise.point.is_none() {
+    if noise.point.is_none() && noise.run.is_none() {
         return Vec::new();
     }
     let numbers: Vec<usize> = (0..count).collect();
@@ -18,8 +18,7 @@ pub(super) fn refits(fit: &Fit, runs: &[&Run], noise: &Noise, count: usize, seed
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(number as u64);
         let drawn: Vec<Run> = runs.iter().map(|run| draw(fit, run, noise, &mut random)).collect();
-        let problem =
-            Problem::in_gauge(fit.form, &drawn.iter().collect::<Vec<_>>(), fit.scale).with_loss(fit.loss);
+        let problem = fit.problem(&drawn.iter().collect::<Vec<_>>());
         let parameters = refit(&problem, &fit.parameters, &[]).parameters;
         Refit { left_out: LeftOut::Simulation(number), parameters }
     })

@@ -82,6 +82,13 @@ impl World {
         error / (square / 5.0).sqrt() * 0.6_f64.sqrt()
     }
 
+    /// By how much the first run of such rows lies off the law.
+    pub(crate) fn offset_of_first(&self, seed: u64) -> f64 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let of_base = self.base * self.error(&mut random);
+        of_base + self.run * self.error(&mut random)
+    }
+
     pub(crate) fn rows(&self, seed: u64) -> Vec<TableRow> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut rows = Vec::new();

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use law::fit::Loss;
+use law::form::{Column, Form};
 use law::uncertainty::Intervals;
 use law::{GroupLaw, Metrics, Settings, TableRow, Units};
 
 use super::plan::{WishFlags, sentence};
+use crate::group::GroupFlags;
+use crate::known::KnownFlags;
 use crate::law_file;
-use crate::number::{ends, nats, parameters, percent, short, tokens};
+use crate::number::{ends, nats, parameters, percent, precise, short, tokens};
 use crate::output::{Exit, Output};
 use crate::table::{Align, Table};
 
@@ -21,6 +24,12 @@ Examples:
 
   From a table with the columns n0, rate, loss0, tokens and loss, enough being where a doubling buys 0.005 nats:
     regrow fit points.csv --doubling-gain 0.005
+
+  With a constant set, another bounded, and all methods of a series as one group:
+    regrow fit points.csv --fix gamma=-1.2 --bound beta=0.1..1 --group-by series
+
+  A form that reads fewer columns, on a table that has only n0, tokens and loss:
+    regrow fit training.csv --form chinchilla --loss log-huber:1e-3
 
 Where the data can tell no number of tokens for a series and method, the exit status is 3.";
 
@@ -36,6 +45,10 @@ pub struct Arguments {
     /// What the fit makes small: `least-squares`, `huber:DELTA` in nats, or `log-huber:DELTA` of logarithms
     #[arg(long, value_name = "LOSS", default_value_t = Loss::LeastSquares)]
     loss: Loss,
+    #[command(flatten)]
+    group: GroupFlags,
+    #[command(flatten)]
+    known: KnownFlags,
     /// Units of the constants
     #[arg(long, value_enum, default_value_t = UnitsFlag::Billions)]
     units: UnitsFlag,
@@ -85,15 +98,19 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
         law_file::check_free(out, arguments.force)?;
     }
-    law::form::by_name(&arguments.form)?;
+    let form = law::form::by_name(&arguments.form)?;
+    let units = match arguments.units {
+        UnitsFlag::Billions => Units::Billions,
+        UnitsFlag::Counts => Units::Counts,
+    };
+    let constraints = arguments.known.constraints(units.scale())?;
+    constraints.check(form)?;
     let settings = Settings {
         form: arguments.form.clone(),
         starts: arguments.starts as usize,
         loss: arguments.loss,
-        units: match arguments.units {
-            UnitsFlag::Billions => Units::Billions,
-            UnitsFlag::Counts => Units::Counts,
-        },
+        constraints,
+        units,
         level: arguments.level,
         intervals: match arguments.intervals {
             IntervalsFlag::Jackknife => Intervals::Jackknife,
@@ -104,9 +121,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         wish: arguments.wish.wish(),
         ..Settings::default()
     };
-    let rows = read(&arguments.points, &arguments.form, output)?;
+    let (rows, columns) = read(&arguments.points, form, output)?;
+    let rows = rows.into_iter().map(|row| arguments.group.grouped(row));
     let name = || format!("`{}` cannot be fitted", arguments.points.display());
-    let table = law::Table::new(rows).with_context(name)?;
+    let table = law::Table::with_columns(rows, &columns).with_context(name)?;
     let law = law::fit(&table, &settings).with_context(name)?;
     if let Some(out) = &arguments.out {
         law_file::write(out, &law)?;
@@ -135,22 +153,38 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
         output.say(&format!("the law is in `{}`; `regrow predict` and `regrow plan` read it", out.display()));
     }
-    let told = |group: &GroupLaw| group.decisions.iter().any(|plan| plan.enough.value.is_some());
+    // A table without the columns that a place is made of asks for no number of tokens.
+    let asked = columns.len() == Column::ALL.len();
+    let told = |group: &GroupLaw| !asked || group.decisions.iter().any(|plan| plan.enough.value.is_some());
     Ok(if law.groups.iter().all(told) { Exit::Done } else { Exit::CannotTell })
 }
 
-/// The points of a table, or of the runs in a folder.
-pub(super) fn read(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow>> {
-    let rows = if path.is_dir() {
-        let found = store::run_points(path)?;
-        for run in &found.left_out {
-            output.warn(&format!("run `{}` is left out: {}", run.path.display(), run.why));
-        }
-        found.rows
-    } else {
-        store::read_points(path, form)?
-    };
-    Ok(rows.into_iter().map(crate::law_file::row).collect())
+/// The points of a table, or of the runs in a folder, and the columns that it has.
+fn read(path: &Path, form: &dyn Form, output: &Output) -> anyhow::Result<(Vec<TableRow>, Vec<Column>)> {
+    if path.is_dir() {
+        return Ok((of_runs(path, output)?, Column::ALL.to_vec()));
+    }
+    let needed: Vec<&str> = form.columns().iter().map(|column| column.name()).collect();
+    let table = store::read_columns(path, form.name(), &needed)?;
+    let has = |column: &Column| table.columns.contains(&column.name());
+    let columns = Column::ALL.into_iter().filter(has).collect();
+    Ok((table.rows.into_iter().map(law_file::row).collect(), columns))
+}
+
+/// The same where every column is needed.
+pub(super) fn read_all(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow>> {
+    match path.is_dir() {
+        true => of_runs(path, output),
+        false => Ok(store::read_points(path, form)?.into_iter().map(law_file::row).collect()),
+    }
+}
+
+fn of_runs(path: &Path, output: &Output) -> anyhow::Result<Vec<TableRow>> {
+    let found = store::run_points(path)?;
+    for run in &found.left_out {
+        output.warn(&format!("run `{}` is left out: {}", run.path.display(), run.why));
+    }
+    Ok(found.rows.into_iter().map(law_file::row).collect())
 }
 
 fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
@@ -162,10 +196,12 @@ fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
     };
     output.data(&format!("{}, {unit}\n\n", group.form()?.formula()))?;
     output.table(&constants(group)?)?;
-    output.data(&format!("\n{}\n\n", group.identifiability.sentence))?;
+    output.data(&format!("\n{}\n{}\n\n", group.identifiability.sentence, search(group)))?;
     output.table(&metrics(group))?;
     output.data("\n")?;
-    output.table(&decisions(group))?;
+    if !group.decisions.is_empty() {
+        output.table(&decisions(group))?;
+    }
     let mut said: Vec<String> = Vec::new();
     for plan in group.decisions.iter().filter(|plan| plan.enough.value.is_none()) {
         let line = sentence(&plan.enough);
@@ -183,10 +219,36 @@ fn constants(group: &GroupLaw) -> anyhow::Result<Table> {
         Table::new(&[("constant", Align::Left), ("value", Align::Right), (&interval, Align::Left)]);
     for parameter in group.form()?.parameters() {
         if let Some(estimate) = group.constants.get(parameter.name) {
-            table.row([parameter.name.to_owned(), short(estimate.value), ends(estimate.interval, short)]);
+            let interval = match group.identifiability.fixed.contains_key(parameter.name) {
+                true => "set beforehand".to_owned(),
+                false => ends(estimate.interval, short),
+            };
+            table.row([parameter.name.to_owned(), precise(estimate.value), interval]);
         }
     }
     Ok(table)
+}
+
+/// How the search ended, and what was made small.
+fn search(group: &GroupLaw) -> String {
+    let law::law::Convergence { gradient, starts, agreeing } = group.convergence;
+    let bounds: String = group
+        .bounds
+        .iter()
+        .map(|(name, bound)| {
+            let end = |x: Option<f64>| x.map_or_else(String::new, short);
+            format!("; {name} held within {}..{}", end(bound.low), end(bound.high))
+        })
+        .collect();
+    format!(
+        "{agreeing} of {starts} starts end at this law, where the gradient is {} of its own scale; {} is {}{bounds}",
+        short(gradient),
+        match group.loss {
+            Loss::LeastSquares => "the sum of squares, nats squared,".to_owned(),
+            loss => format!("the sum of `{loss}`"),
+        },
+        short(group.objective)
+    )
 }
 
 type Measure = fn(&Metrics) -> Option<f64>;
@@ -198,12 +260,15 @@ fn metrics(group: &GroupLaw) -> Table {
         ("in sample", Align::Right),
         ("last 20 %, held out", Align::Right),
     ]);
-    let measures: [(&str, Measure); 5] = [
+    let measures: [(&str, Measure); 8] = [
         ("R2", |m| m.r2),
         ("excess R2", |m| m.excess_r2),
         ("mean absolute error, nats", |m| m.mae),
         ("relative error of the excess", |m| m.relative_error),
         ("skill", |m| m.skill),
+        ("Huber loss, nats squared", |m| m.huber),
+        ("ASD, nats per million tokens", |m| m.asd),
+        ("  its noise floor", |m| m.asd_noise_floor),
     ];
     let shown = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), short);
     for (name, of) in measures {

@@ -21,6 +21,9 @@ Examples:
   A public model by its name, from which its parameters follow:
     regrow predict law.json --model qwen2.5-7b --rate 0.25 --loss0 1.95 --tokens 1B
 
+  The same with a picture of the curve around it:
+    regrow predict law.json --n0 8.03e9 --rate 0.25 --loss0 2.05 --tokens 1e9 --out curve.svg
+
   From a law of several series and methods, as JSON:
     regrow predict law.json --series llama3 --method depth-list --n0 8.03B --rate 0.25 --loss0 2.05 --tokens 1B --json
 
@@ -40,6 +43,12 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Draw the law's curve there, with both intervals, into this SVG file
+    #[arg(short, long, value_name = "FILE.svg")]
+    out: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
 }
 
 /// What `--json` prints.
@@ -61,10 +70,17 @@ struct Report<'a> {
 /// # Errors
 /// Where the law cannot be read, or the question fits none of its groups or lies outside all sense.
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    if let Some(out) = &arguments.out {
+        law_file::check_free(out, arguments.force)?;
+    }
     let law = law_file::read(&arguments.law)?;
     let group = arguments.place.group(&law)?;
     let place = arguments.place.place()?;
     let prediction = group.predict(place, arguments.tokens.0 as f64)?;
+    if let Some(out) = &arguments.out {
+        let picture = report::prediction_picture(group, place, arguments.tokens.0 as f64, &prediction);
+        crate::law_file::write_picture(out, picture, output)?;
+    }
     if arguments.json {
         output.json(&Report {
             format: 1,

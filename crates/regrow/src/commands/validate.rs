@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use law::validate::{Cannot, Entry, GroupValidation, Kind, Split, validate};
-use law::{Metrics, Settings, TableRow};
+use law::{Metrics, Settings};
 
-use super::fit::read;
+use super::fit::read_all;
+use crate::group::GroupFlags;
 use crate::law_file;
 use crate::number::{percent, short};
 use crate::output::{Exit, Output};
@@ -34,9 +35,8 @@ pub struct Arguments {
     /// The formula that curves and bands are drawn by; `p2` gives way to a reduced form where the data are too few
     #[arg(long, default_value = "p2")]
     form: String,
-    /// What makes a group: rows that differ in it are judged apart
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [GroupBy::Series, GroupBy::Method])]
-    group_by: Vec<GroupBy>,
+    #[command(flatten)]
+    group: GroupFlags,
     /// Starts of the search
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     starts: u32,
@@ -54,15 +54,6 @@ pub struct Arguments {
     force: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum GroupBy {
-    Series,
-    Method,
-}
-
-/// Rows of other values of what does not make a group come under this word.
-const ANY: &str = "any";
-
 /// Runs `regrow validate`.
 ///
 /// # Errors
@@ -75,8 +66,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         level: arguments.level,
         ..Settings::default()
     };
-    let rows = read(&arguments.points, &arguments.form, output)?;
-    let rows = rows.into_iter().map(|row| grouped(row, &arguments.group_by));
+    // Every form is judged, so every column is needed.
+    let rows = read_all(&arguments.points, &arguments.form, output)?;
+    let rows = rows.into_iter().map(|row| arguments.group.grouped(row));
     let name = || format!("`{}` cannot be validated", arguments.points.display());
     let table = law::Table::new(rows).with_context(name)?;
     let pictures: Vec<PathBuf> = match &arguments.out {
@@ -98,22 +90,6 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     }
     let judged = |group: &GroupValidation| group.splits.iter().any(|split| split.cannot.is_none());
     Ok(if validation.groups.iter().all(judged) { Exit::Done } else { Exit::CannotTell })
-}
-
-/// The row under `any` for what does not make a group; an unpruned control stays one. A run keeps to its group of old
-/// by its name.
-fn grouped(row: TableRow, by: &[GroupBy]) -> TableRow {
-    let mut grouped = row.clone();
-    if !by.contains(&GroupBy::Series) {
-        grouped.series = ANY.to_owned();
-        grouped.base = Some(row.base.clone().unwrap_or_else(|| format!("{} {}", row.series, row.n0)));
-        grouped.run = format!("{} {}", row.series, grouped.run);
-    }
-    if !by.contains(&GroupBy::Method) && row.rate > 0.0 {
-        grouped.method = ANY.to_owned();
-        grouped.run = format!("{} {}", row.method, grouped.run);
-    }
-    grouped
 }
 
 /// `held_out.svg`, or `held_out-2.svg` for the second of several groups.

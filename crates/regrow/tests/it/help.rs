@@ -126,9 +126,12 @@ const FLAGS: &[(&str, &[&str])] = &[
     (
         "fit",
         &[
+            "bound",
             "doubling-gain",
+            "fix",
             "force",
             "form",
+            "group-by",
             "intervals",
             "json",
             "level",
@@ -141,7 +144,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("predict", &["json", "loss0", "method", "model", "n0", "rate", "series", "tokens"]),
+    ("predict", &["force", "json", "loss0", "method", "model", "n0", "out", "rate", "series", "tokens"]),
     (
         "plan",
         &[
@@ -149,6 +152,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "candidates",
             "device-peak",
             "doubling-gain",
+            "force",
             "from",
             "from-loss",
             "gpu-hour-price",
@@ -161,6 +165,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "min-gain",
             "model",
             "n0",
+            "out",
             "rate",
             "recover",
             "series",

@@ -8,34 +8,34 @@ use serde_json::Value;
 
 use crate::workshop::{Ran, arg, done, regrow};
 
-const HEAD: &str = "series,method,run,n0,rate,loss0,tokens,loss\n";
+pub(crate) const HEAD: &str = "series,method,run,n0,rate,loss0,tokens,loss\n";
 const RATES: [f64; 3] = [0.15, 0.25, 0.35];
 
 /// A folder with a points table.
-struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new(points: &str) -> Self {
+    pub(crate) fn new(points: &str) -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap() };
         fs::write(bench.points(), points).unwrap();
         bench
     }
 
-    fn points(&self) -> PathBuf {
+    pub(crate) fn points(&self) -> PathBuf {
         self.folder.path().join("points.csv")
     }
 
-    fn law(&self) -> PathBuf {
+    pub(crate) fn law(&self) -> PathBuf {
         self.folder.path().join("law.json")
     }
 
-    fn fit(&self, more: &[&str]) -> Ran {
+    pub(crate) fn fit(&self, more: &[&str]) -> Ran {
         regrow(&[&["fit", arg(&self.points()), "--out", arg(&self.law()), "--starts", "16"], more].concat())
     }
 
-    fn ask(&self, command: &str, n0: &str, more: &[&str]) -> Ran {
+    pub(crate) fn ask(&self, command: &str, n0: &str, more: &[&str]) -> Ran {
         let law = self.law();
         let place = [command, arg(&law), "--n0", n0, "--rate", "0.25", "--loss0", "2.2"];
         regrow(&[&place, more].concat())
@@ -43,14 +43,14 @@ impl Bench {
 }
 
 /// A loss by the law whose constants the fit should find, in billions.
-fn loss(n0: f64, rate: f64, tokens: f64) -> f64 {
+pub(crate) fn loss(n0: f64, rate: f64, tokens: f64) -> f64 {
     let [n_c, d_c, e, alpha, beta, gamma, delta] = [0.3, 0.25, 0.1, 0.4, 0.5, -1.2, 0.2];
     let size_and_tokens = n_c * n0.powf(-alpha) + d_c * tokens.powf(-beta) + e;
     2.2 + rate.powf(-gamma) * n0.powf(-delta) * size_and_tokens
 }
 
 /// Losses at these sizes, every rate and eight token counts.
-fn points(sizes: &[f64]) -> String {
+pub(crate) fn points(sizes: &[f64]) -> String {
     let mut text = HEAD.to_owned();
     for size in sizes {
         for rate in RATES {

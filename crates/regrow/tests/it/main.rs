@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod errors;
+mod fit;
 mod help;
 #[cfg(feature = "hub")]
 mod hub;

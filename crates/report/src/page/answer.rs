@@ -154,7 +154,10 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
 /// Every pruned model of the data: a picture, and a table under it.
 pub(super) fn section(group: &GroupLaw, number: usize, with_sentence: bool) -> Markup {
     let Some(first) = group.decisions.first() else { return html! { p { "The data cannot tell." } } };
-    let simulated = group.warnings.iter().any(|warning| warning.code == "simulated-intervals");
+    let simulated = group
+        .warnings
+        .iter()
+        .any(|warning| ["simulated-intervals", "one-run"].contains(&warning.code.as_str()));
     html! {
         @if with_sentence && let Some(plan) = first_asked(group) {
             p.lead { (headline(group, plan)) }

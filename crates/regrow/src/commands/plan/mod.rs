@@ -66,7 +66,16 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Draw the curve of one model, or what can be had of several, into this SVG file
+    #[arg(short, long, value_name = "FILE.svg")]
+    out: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
 }
+
+/// So many offers of the front are read by a person.
+const FRONT: usize = 12;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -101,6 +110,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
              model: give it with `--from-loss`, or the runs that it stands in with `--measured`",
         ));
     }
+    if let Some(out) = &arguments.out {
+        law_file::check_free(out, arguments.force)?;
+    }
     let law = law_file::read(&arguments.law)?;
     let candidates = arguments.which.candidates(&law)?;
     let flops = arguments.cost.flops()?;
@@ -119,6 +131,14 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let bill = Bill { embedding: 0.0, machine: arguments.cost.machine()? };
     let wish = Wish { bill, ..arguments.wish.wish() };
     let allocation = choose.then(|| law.allocate(&candidates, &limits, &wish)).transpose()?;
+    if let Some(out) = &arguments.out {
+        let picture = match (&plans[..], &allocation) {
+            ([(_, group, plan)], _) => report::plan_picture(group, plan),
+            (_, Some(found)) => report::choice_picture(found),
+            _ => None,
+        };
+        law_file::write_picture(out, picture, output)?;
+    }
     if arguments.json {
         let mut decisions = Vec::new();
         for (candidate, group, plan) in &plans {
@@ -180,14 +200,14 @@ fn show(
         output.data("\n")?;
     }
     output.data(&format!("{}\n", show::best(found)))?;
-    for (what, offers) in [
-        ("the best offer of each candidate, after post-training", &found.best),
-        ("the front: no other has less loss, size and cost; cheapest first", &found.front),
-    ] {
-        if !offers.is_empty() {
-            output.data(&format!("\n{what}\n"))?;
-            output.table(&show::offers(offers, level))?;
-        }
+    if !found.best.is_empty() {
+        output.data("\nthe best offer of each candidate, after post-training\n")?;
+        output.table(&show::offers(found.best.iter(), level))?;
+    }
+    let (front, step) = found.thinned(FRONT);
+    if !front.is_empty() {
+        output.data(&format!("\n{}\n", show::of_front(found.front.len(), front.len(), step)))?;
+        output.table(&show::offers(front.into_iter(), level))?;
     }
     if plans.len() > 1 {
         output.data("\neach candidate by itself, enough being where a doubling buys too little\n")?;

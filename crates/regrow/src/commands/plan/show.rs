@@ -139,7 +139,7 @@ pub(super) fn candidates(plans: &[(&Candidate, &GroupLaw, Plan)]) -> Table {
 }
 
 /// Offers, one a row.
-pub(super) fn offers(offers: &[Offer], level: f64) -> Table {
+pub(super) fn offers<'a>(offers: impl Iterator<Item = &'a Offer>, level: f64) -> Table {
     let mean = format!("mean curve, {}", percent(level));
     let mut table = Table::new(&[
         ("model", Align::Left),
@@ -170,6 +170,18 @@ pub(super) fn offers(offers: &[Offer], level: f64) -> Table {
         ]);
     }
     table
+}
+
+/// What stands above the front.
+pub(super) fn of_front(all: usize, shown: usize, step: f64) -> String {
+    let front = "the front: no other has less loss, size and cost; cheapest first";
+    match all - shown {
+        0 => front.to_owned(),
+        left => format!(
+            "{front}; {left} more, each within {} nats of one that is no dearer and no larger, are in `--json`",
+            short(step)
+        ),
+    }
 }
 
 /// The best offer in a sentence.

@@ -1,0 +1,168 @@
+//! Where the constants of a form may lie, as they are searched: bounds are a box, because a bounded sum is a coordinate
+//! of its own.
+
+use super::constraints::Constraints;
+use super::triangle::{COLUMNS, Factor};
+use crate::form::{Form, Parameter, Role};
+
+/// The box of a form's constants.
+#[derive(Clone, Debug)]
+pub(crate) struct Space {
+    linear: usize,
+    parameters: &'static [Parameter],
+    /// By constant, or by the sum that stands in its place.
+    sides: Vec<Side>,
+    /// (a, b): the coordinate of exponent `a` holds the sum of the exponents `a` and `b`.
+    sums: Vec<(usize, usize)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Side {
+    ends: [f64; 2],
+    gap: f64,
+    start: (f64, f64),
+    log_start: bool,
+}
+
+impl Space {
+    pub(crate) fn new(form: &dyn Form, constraints: &Constraints) -> Self {
+        let (linear, parameters) = (form.linear(), form.parameters());
+        assert!(
+            parameters[linear..].iter().all(|parameter| parameter.role == Role::Exponent),
+            "linear constants come first"
+        );
+        let mut sides: Vec<Side> = parameters
+            .iter()
+            .map(|parameter| Side::of(parameter, constraints.ends(parameter.name)))
+            .collect();
+        let mut sums = Vec::new();
+        for (a, parameter) in parameters.iter().enumerate().skip(linear) {
+            let Some(b) = parameter.sum_with.and_then(|name| form.position(name)) else { continue };
+            match constraints.ends(parameter.name) {
+                None => sums.push((a - linear, b - linear)),
+                // The sum keeps its bounds through the other exponent alone.
+                Some([value, end]) if value == end && constraints.ends(parameters[b].name).is_none() => {
+                    let ends = &mut sides[b].ends;
+                    *ends = [ends[0].max(parameter.min - value), ends[1].min(parameter.max - value)];
+                }
+                Some(_) => {}
+            }
+        }
+        Self { linear, parameters, sides, sums }
+    }
+
+    /// How many constants are linear.
+    pub(super) fn linear(&self) -> usize {
+        self.linear
+    }
+
+    pub(crate) fn enter(&self, exponents: &[f64]) -> Vec<f64> {
+        let mut at = exponents.to_vec();
+        self.sums.iter().for_each(|&(a, b)| at[a] += exponents[b]);
+        at
+    }
+
+    pub(crate) fn leave(&self, at: &[f64]) -> Vec<f64> {
+        let mut exponents = at.to_vec();
+        self.sums.iter().for_each(|&(a, b)| exponents[a] -= at[b]);
+        exponents
+    }
+
+    /// The ends of a linear constant.
+    pub(super) fn ends(&self, constant: usize) -> [f64; 2] {
+        self.sides[constant].ends
+    }
+
+    /// The box around a point: a gap at 0 is not crossed.
+    pub(super) fn bounds(&self, exponent: usize, at: f64) -> (f64, f64) {
+        let Side { ends: [min, max], gap, .. } = self.sides[self.linear + exponent];
+        match gap > 0.0 {
+            true if at >= 0.0 => (gap, max),
+            true => (min, -gap),
+            false => (min, max),
+        }
+    }
+
+    /// Where a search begins, `share` of the way through an exponent's range.
+    pub(super) fn spread(&self, exponent: usize, share: f64) -> f64 {
+        let Side { start: (low, high), log_start, .. } = self.sides[self.linear + exponent];
+        if log_start { low * (high / low).powf(share) } else { low + (high - low) * share }
+    }
+
+    pub(crate) fn inside(&self, at: &[f64]) -> Vec<f64> {
+        self.keep_side(at, at)
+    }
+
+    pub(super) fn keep_side(&self, side: &[f64], at: &[f64]) -> Vec<f64> {
+        let clamp = |(i, x): (usize, &f64)| {
+            let (min, max) = self.bounds(i, side[i]);
+            x.clamp(min, max)
+        };
+        at.iter().enumerate().map(clamp).collect()
+    }
+
+    /// Whether a constant was set from outside.
+    pub(crate) fn is_set(&self, constant: usize) -> bool {
+        let [low, high] = self.sides[constant].ends;
+        low == high
+    }
+
+    /// How many constants are not set.
+    pub(crate) fn free(&self) -> usize {
+        (0..self.sides.len()).filter(|&i| !self.is_set(i)).count()
+    }
+
+    /// Names of the constants, or sums, that stand at a bound.
+    pub(crate) fn at_bound(&self, parameters: &[f64]) -> Vec<String> {
+        let (constants, exponents) = parameters.split_at(self.linear);
+        let at = self.enter(exponents);
+        let constants = constants.iter().enumerate().map(|(i, &x)| (i, x, self.ends(i)));
+        let exponents = at.iter().enumerate().map(|(i, &x)| {
+            let (min, max) = self.bounds(i, x);
+            (self.linear + i, x, [min, max])
+        });
+        let at_bound =
+            |&(i, x, [min, max]): &(usize, f64, [f64; 2])| !self.is_set(i) && (x <= min || x >= max);
+        constants.chain(exponents).filter(at_bound).map(|(i, ..)| self.name(i)).collect()
+    }
+
+    fn name(&self, constant: usize) -> String {
+        let name = self.parameters[constant].name;
+        let sum = self.sums.iter().find(|(a, _)| a + self.linear == constant);
+        sum.map_or_else(
+            || name.to_owned(),
+            |(_, b)| format!("{} + {name}", self.parameters[b + self.linear].name),
+        )
+    }
+
+    /// Derivatives by exponent become derivatives by coordinate.
+    pub(super) fn turn(&self, mut factor: Factor<COLUMNS>) -> Factor<COLUMNS> {
+        for &(a, b) in &self.sums {
+            for row in &mut factor.rows {
+                row[self.linear + b] -= row[self.linear + a];
+            }
+        }
+        factor
+    }
+
+    /// The same of a gradient by every constant.
+    pub(super) fn turn_gradient(&self, gradient: &mut [f64]) {
+        for &(a, b) in &self.sums {
+            gradient[self.linear + b] -= gradient[self.linear + a];
+        }
+    }
+}
+
+impl Side {
+    /// The form's own, or what was given in its place.
+    fn of(parameter: &Parameter, given: Option<[f64; 2]>) -> Self {
+        let Parameter { min, max, gap, start, log_start, .. } = *parameter;
+        let Some([low, high]) = given else { return Self { ends: [min, max], gap, start, log_start } };
+        // A gap stays only where there is room on both of its sides.
+        let gap = if low < -gap && gap < high { gap } else { 0.0 };
+        let open = |end: f64, own: f64| if end.is_finite() { end } else { own };
+        let common = (start.0.max(low), start.1.min(high));
+        let start = if common.0 < common.1 { common } else { (open(low, high), open(high, low)) };
+        Self { ends: [low, high], gap, start, log_start: log_start && start.0 > 0.0 }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a law was asked, as pictures: a predicted loss on its curve, the tokens that are enough, and what can be had.
+
+use law::plan::{Allocation, Offer};
+use law::{GroupLaw, Place, Plan, Prediction};
+
+use crate::number::{short_count, short_rate};
+use crate::plot::{Axis, Layer, Plot, Scale, Tone, Unit};
+
+/// Places that a curve is drawn through.
+const STEPS: i32 = 64;
+/// Beyond the data a curve goes at most this factor.
+const FARTHEST: f64 = 10.0;
+/// So many lines are told apart in one plot.
+const MOST_LINES: usize = 6;
+/// The law's own colour.
+const LAW: Tone = Tone::Series(0);
+
+/// The law's curve at a place, with both intervals and the loss that was asked for; `None` where there is no curve.
+pub fn prediction_picture(
+    group: &GroupLaw,
+    place: Place,
+    tokens: f64,
+    prediction: &Prediction,
+) -> Option<String> {
+    let mut sketch = Sketch::of(group, place, [tokens])?;
+    if let Some(loss) = prediction.loss {
+        let hint = format!("{loss:.4} nats per token after {} tokens", short_count(tokens));
+        sketch.layers.push(Layer::Points {
+            tone: Tone::Series(1),
+            points: vec![([tokens, loss], hint)],
+            aside: false,
+        });
+        sketch.heights.push(loss);
+    }
+    sketch.draw(group, place, &prediction.sentence)
+}
+
+/// The law's curve at a place with its floor, and the tokens that are enough with their interval; `None` where there is
+/// no curve.
+pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
+    let enough = plan.enough.value;
+    let mut sketch = Sketch::of(group, plan.place, enough)?;
+    if let Some(floor) = plan.floor.value {
+        sketch.layers.push(Layer::Level { y: floor, label: "floor".into() });
+        sketch.heights.push(floor);
+    }
+    for (loss, label) in [(plan.target_loss, "target"), (plan.recovered_loss, "recovered")] {
+        if let Some(y) = loss {
+            sketch.layers.push(Layer::Level { y, label: label.into() });
+            sketch.heights.push(y);
+        }
+    }
+    if let (Some(tokens), Some(loss)) = (enough, plan.loss_then) {
+        let hint = format!("enough: {} tokens, {loss:.4} nats per token", short_count(tokens));
+        let interval = plan.enough.interval;
+        sketch.layers.push(Layer::Place { tone: Tone::Series(1), at: [tokens, loss], interval, hint });
+        sketch.heights.push(loss);
+    }
+    sketch.draw(group, plan.place, &plan.enough.sentence)
+}
+
+/// What can be had: loss against what post-training costs, a line a pruned model, and models as they are as levels;
+/// `None` where nothing costs anything.
+pub fn choice_picture(found: &Allocation) -> Option<String> {
+    let paid = || found.front.iter().filter(|offer| offer.cost.flops > 0.0);
+    let x = Axis::around(
+        "floating-point operations",
+        Scale::Log,
+        Unit::Plain,
+        paid().map(|offer| offer.cost.flops),
+    )?;
+    let mut lines: Vec<(String, Vec<&Offer>)> = Vec::new();
+    // The best candidates get a line each; others stand together.
+    let names: Vec<String> = found.best.iter().map(name).collect();
+    for offer in paid() {
+        let own = name(offer);
+        let known = names.iter().position(|name| *name == own).is_some_and(|rank| rank < MOST_LINES - 1);
+        let key = if known || names.len() <= MOST_LINES { own } else { "others".to_owned() };
+        match lines.iter_mut().find(|(name, _)| *name == key) {
+            Some((_, offers)) => offers.push(offer),
+            None => lines.push((key, vec![offer])),
+        }
+    }
+    let mut layers = Vec::new();
+    let mut heights: Vec<f64> = paid().map(|offer| offer.loss).collect();
+    for offer in found.front.iter().filter(|offer| offer.cost.flops == 0.0) {
+        let label = offer.model.clone().unwrap_or_else(|| short_count(offer.place.n0));
+        layers.push(Layer::Level { y: offer.loss, label: format!("{label} as it is") });
+        heights.push(offer.loss);
+    }
+    for (i, (label, offers)) in lines.iter().enumerate() {
+        let tone = Tone::Series(i);
+        let points = offers.iter().map(|offer| [offer.cost.flops, offer.loss]).collect();
+        layers.push(Layer::Line { tone, points, label: Some(label.clone()) });
+        let hint = |offer: &&Offer| {
+            let said =
+                format!("{}: {:.4} nats after {} tokens", name(offer), offer.loss, short_count(offer.tokens));
+            ([offer.cost.flops, offer.loss], said)
+        };
+        layers.push(Layer::Points { tone, points: offers.iter().map(hint).collect(), aside: false });
+    }
+    let y = Axis::around("loss after post-training, nats per token", Scale::Linear, Unit::Plain, heights)?;
+    let title = "What can be had: no other offer has less loss, size and cost".to_owned();
+    let description =
+        format!("{} offers of {} pruned models against their cost.", paid().count(), found.best.len());
+    Some(Plot { title, description, x, y, layers }.svg())
+}
+
+/// A pruned model in a few letters.
+fn name(offer: &Offer) -> String {
+    let model = offer.model.clone().unwrap_or_else(|| short_count(offer.place.n0));
+    format!("{model}, {}", short_rate(offer.place.rate))
+}
+
+/// A curve with its bands, and what is drawn on it.
+struct Sketch {
+    x: Axis,
+    layers: Vec<Layer>,
+    heights: Vec<f64>,
+}
+
+impl Sketch {
+    /// From the fewest tokens measured, or asked for, to the most.
+    fn of(group: &GroupLaw, place: Place, asked: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let [low, high] = group.ranges.get("tokens").copied()?;
+        let near = |tokens: &f64| (low / FARTHEST..=high * FARTHEST).contains(tokens);
+        let shown: Vec<f64> = asked.into_iter().filter(near).chain([low, high]).collect();
+        let x = Axis::around("post-training tokens", Scale::Log, Unit::Count, shown)?;
+        let [from, to] = x.range();
+        let (mut line, mut mean, mut new_run) = (Vec::new(), Vec::new(), Vec::new());
+        for i in 0..=STEPS {
+            let tokens = from * (to / from).powf(f64::from(i) / f64::from(STEPS));
+            let Ok(found) = group.predict(place, tokens) else { continue };
+            let middle = found.mean.map(|[low, high]| 0.5 * (low + high));
+            line.extend(found.loss.or(middle).map(|loss| [tokens, loss]));
+            mean.extend(found.mean.map(|[low, high]| [tokens, low, high]));
+            new_run.extend(found.new_run.map(|[low, high]| [tokens, low, high]));
+        }
+        (!line.is_empty()).then_some(())?;
+        let heights = line.iter().map(|point| point[1]).chain([place.loss0]).collect();
+        let layers = vec![
+            Layer::Beyond { from: high, label: "beyond the data".into() },
+            Layer::Level { y: place.loss0, label: "unpruned".into() },
+            Layer::Band { tone: LAW, ends: new_run },
+            Layer::Band { tone: LAW, ends: mean },
+            Layer::Line { tone: LAW, points: line, label: Some("law".into()) },
+        ];
+        Some(Self { x, layers, heights })
+    }
+
+    fn draw(self, group: &GroupLaw, place: Place, sentence: &str) -> Option<String> {
+        let y = Axis::around("held-out loss, nats per token", Scale::Linear, Unit::Plain, self.heights)?;
+        let title = format!(
+            "{} {}: {} parameters before pruning, rate {}",
+            group.series,
+            group.method,
+            short_count(place.n0),
+            short_rate(place.rate)
+        );
+        let description = format!(
+            "{sentence}. The darker shade is the interval of the mean curve, the lighter one that of a new run, level {}.",
+            group.level
+        );
+        Some(Plot { title, description, x: self.x, y, layers: self.layers }.svg())
+    }
+}
