@@ -1,13 +1,16 @@
 //! Files that appear whole or not at all: written aside, synced, renamed.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
 
 use tempfile::{Builder, NamedTempFile};
 
 use crate::paths::split;
-use crate::{Result, io_error, read, sync_folder};
+use crate::{Map, Result, io_error, read, sync_folder};
 
 /// A file being written under a hidden name beside its target.
 ///
@@ -29,6 +32,19 @@ use crate::{Result, io_error, read, sync_folder};
 pub struct Aside {
     target: PathBuf,
     file: BufWriter<NamedTempFile>,
+    behind: Option<Behind>,
+    /// Bytes written since the disk was last told of them.
+    since: u64,
+}
+
+/// Bytes that are written before the disk is to begin with them: the final sync then waits for the last of them only.
+const BEHIND: u64 = 1 << 26;
+
+/// A thread that brings what is written to the disk while more is.
+#[derive(Debug)]
+struct Behind {
+    more: mpsc::Sender<()>,
+    thread: JoinHandle<io::Result<()>>,
 }
 
 impl Aside {
@@ -44,13 +60,48 @@ impl Aside {
             builder.permissions(permissions);
         }
         let file = builder.tempfile_in(folder).map_err(io_error("create", target))?;
-        Ok(Self { target: target.to_path_buf(), file: BufWriter::with_capacity(1 << 18, file) })
+        let file = BufWriter::with_capacity(1 << 18, file);
+        Ok(Self { target: target.to_path_buf(), file, behind: None, since: 0 })
+    }
+
+    /// Writes bytes of a mapped file; the system copies them itself where it can.
+    ///
+    /// # Panics
+    /// Where the range leaves the map.
+    pub fn write_from(&mut self, map: &Map, range: Range<usize>) -> Result<()> {
+        let written = self.file.flush().and_then(|()| {
+            for start in range.clone().step_by(BEHIND as usize) {
+                let piece = start..range.end.min(start + BEHIND as usize);
+                let copied = copied(map.file(), piece.clone(), self.file.get_ref().as_file());
+                self.count(copied as u64)?;
+                self.write_all(&map[piece][copied..])?;
+                self.file.flush()?;
+            }
+            Ok(())
+        });
+        written.map_err(io_error("write", &self.target))
+    }
+
+    /// Notes that bytes were written, and has the disk begin with them where they have become many.
+    fn count(&mut self, written: u64) -> io::Result<()> {
+        self.since += written;
+        if self.since >= BEHIND {
+            self.since = 0;
+            if self.behind.is_none() {
+                self.behind = Some(Behind::begin(self.file.get_ref().as_file().try_clone()?));
+            }
+            // A thread that has ended had an error, which the commit tells.
+            let _ = self.behind.as_ref().map(|behind| behind.more.send(()));
+        }
+        Ok(())
     }
 
     /// Syncs the file, renames it to its target and syncs the folder.
     pub fn commit(self) -> Result<()> {
-        let Self { target, file } = self;
+        let Self { target, file, behind, .. } = self;
         let file = file.into_inner().map_err(|error| io_error("write", &target)(error.into_error()))?;
+        // An error of the disk is told once, to whoever hears of it first.
+        behind.map_or(Ok(()), Behind::end).map_err(io_error("sync", &target))?;
         file.as_file().sync_all().map_err(io_error("sync", &target))?;
         file.persist(&target).map_err(|error| io_error("create", &target)(error.error))?;
         sync_folder(split(&target)?.0)
@@ -59,7 +110,9 @@ impl Aside {
 
 impl Write for Aside {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let written = self.file.write(bytes)?;
+        self.count(written as u64)?;
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -70,6 +123,45 @@ impl Write for Aside {
 impl Seek for Aside {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         self.file.seek(position)
+    }
+}
+
+/// Has the system copy bytes from file to file, where `to` stands; tells how many it did before it refused, which a disk that
+/// is full, another file system or an older system make it do.
+#[cfg(target_os = "linux")]
+fn copied(from: &File, range: Range<usize>, to: &File) -> usize {
+    let (mut at, end) = (range.start as u64, range.end as u64);
+    while at < end {
+        let left = (end - at) as usize;
+        match rustix::fs::copy_file_range(from, Some(&mut at), to, None, left) {
+            Ok(0) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    at as usize - range.start
+}
+
+#[cfg(not(target_os = "linux"))]
+fn copied(_from: &File, _range: Range<usize>, _to: &File) -> usize {
+    0
+}
+
+impl Behind {
+    fn begin(file: File) -> Self {
+        let (more, wanted) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            while wanted.recv().is_ok() {
+                file.sync_data()?;
+            }
+            Ok(())
+        });
+        Self { more, thread }
+    }
+
+    fn end(self) -> io::Result<()> {
+        let Self { more, thread } = self;
+        drop(more);
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
@@ -133,6 +225,45 @@ mod tests {
         file.write_all(b"half").unwrap();
         drop(file);
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_goes_to_the_disk_while_it_is_written_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a");
+        let mut file = Aside::create(&target).unwrap();
+        let piece: Vec<u8> = (0..(BEHIND as usize / 3)).map(|at| (at % 253) as u8).collect();
+        for _ in 0..8 {
+            file.write_all(&piece).unwrap();
+        }
+        assert!(file.behind.is_some());
+        file.commit().unwrap();
+        let whole = fs::read(&target).unwrap();
+        assert_eq!(whole.len(), 8 * piece.len());
+        assert!(whole.chunks(piece.len()).all(|found| found == piece));
+        // And one that is dropped in the middle leaves nothing.
+        let mut file = Aside::create(&target).unwrap();
+        (0..4).for_each(|_| file.write_all(&piece).unwrap());
+        drop(file);
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn what_is_written_from_a_map_follows_what_was_written_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, target) = (folder.path().join("source"), folder.path().join("a"));
+        let bytes: Vec<u8> = (0..300_000_u32).map(|at| (at % 253) as u8).collect();
+        fs::write(&source, &bytes).unwrap();
+        let map = Map::open(&source).unwrap();
+        let mut file = Aside::create(&target).unwrap();
+        file.write_all(b"head").unwrap();
+        file.write_from(&map, 5..280_001).unwrap();
+        file.write_all(b"between").unwrap();
+        file.write_from(&map, 7..7).unwrap();
+        file.write_from(&map, 299_990..300_000).unwrap();
+        file.commit().unwrap();
+        let expected = [b"head", &bytes[5..280_001], b"between", &bytes[299_990..]].concat();
+        assert!(fs::read(&target).unwrap() == expected);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Read-only memory maps, for weights and corpora that need not fit in memory.
 
+use std::fs::File;
 use std::ops::{Deref, Range};
 use std::path::Path;
 
@@ -15,6 +16,7 @@ use crate::{Result, io_error, read};
 pub struct Map {
     // None for an empty file, which not every system can map.
     map: Option<Mmap>,
+    file: File,
 }
 
 impl Map {
@@ -22,12 +24,28 @@ impl Map {
     pub fn open(path: &Path) -> Result<Self> {
         let (file, length) = read::open(path)?;
         if length == 0 {
-            return Ok(Self { map: None });
+            return Ok(Self { map: None, file });
         }
         // SAFETY: the map is read-only; that the file keeps its bytes is the condition stated above, the same
         // that every reader of mapped weights relies on.
         let map = unsafe { Mmap::map(&file) }.map_err(io_error("map", path))?;
-        Ok(Self { map: Some(map) })
+        Ok(Self { map: Some(map), file })
+    }
+
+    /// The file that is mapped.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Reads a range of bytes from the file at once, where touching it would read it page by page.
+    ///
+    /// A range that leaves the map is cut to it. It is a hint: nothing happens where the system has no such call.
+    pub fn fetch(&self, range: Range<usize>) {
+        let Some(map) = &self.map else { return };
+        let (start, end) = (range.start.min(map.len()), range.end.min(map.len()));
+        if start < end {
+            populate(map, start, end - start);
+        }
     }
 
     /// Gives the memory behind a range of bytes back; touching the bytes again reads them from the file again.
@@ -55,6 +73,15 @@ impl AsRef<[u8]> for Map {
         self
     }
 }
+
+#[cfg(target_os = "linux")]
+fn populate(map: &Mmap, start: usize, length: usize) {
+    // Refused by systems older than the call: pages then come when they are touched.
+    drop(map.advise_range(memmap2::Advice::PopulateRead, start, length));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn populate(_map: &Mmap, _start: usize, _length: usize) {}
 
 #[cfg(unix)]
 fn discard(map: &Mmap, start: usize, length: usize) {
@@ -93,7 +120,8 @@ mod tests {
         let map = Map::open(&path).unwrap();
         assert_eq!(&map[..], &bytes[..]);
         for range in [0..bytes.len(), 5000..70_001, 99_999..usize::MAX, usize::MAX..usize::MAX] {
-            map.release(range);
+            map.release(range.clone());
+            map.fetch(range);
         }
         assert_eq!(&map[..], &bytes[..]);
     }

@@ -108,7 +108,7 @@ impl<B: Backend> Decoder<B> {
         batch.check(self.config.vocab_size, self.longest)?;
         let rows = batch.tokens().len();
         let blocks = &self.layout.blocks;
-        space.reserve(self, rows, blocks.len(), true)?;
+        space.reserve(self, rows, blocks.len(), true, true)?;
         let gradients = &mut gradients;
         self.clear_sums(gradients)?;
         let Workspace { slots, output, scratch, .. } = space;
@@ -162,7 +162,7 @@ impl<B: Backend> Decoder<B> {
         watch: &mut Watch<'_, B>,
     ) -> Result<()> {
         batch.check(self.config.vocab_size, self.longest)?;
-        space.reserve(self, batch.tokens().len(), 1, false)?;
+        space.reserve(self, batch.tokens().len(), 1, false, false)?;
         let Workspace { slots, scratch, .. } = space;
         std::mem::swap(&mut slots[0].input, stream);
         self.block(weights, base, batch, &mut slots[0], stream, scratch, watch)
@@ -342,7 +342,7 @@ impl<B: Backend> Decoder<B> {
     fn infer(&self, weights: &B::Buffer, batch: &Batch, space: &mut Workspace<B>) -> Result<()> {
         batch.check(self.config.vocab_size, self.longest)?;
         let rows = batch.tokens().len();
-        space.reserve(self, rows, 1, false)?;
+        space.reserve(self, rows, 1, true, false)?;
         let Workspace { slots, output, scratch, .. } = space;
         let slot = &mut slots[0];
         self.embed(weights, batch, &mut slot.input)?;

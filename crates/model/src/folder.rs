@@ -8,6 +8,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 
@@ -18,8 +19,8 @@ use crate::safetensors::{Dtype, SafeTensors, TensorView};
 use files::Files;
 pub use write::{FolderWriter, SHARD_LIMIT, goes_along};
 
-/// Bytes that are hashed before they are given back.
-const HASHED: usize = 1 << 26;
+/// Bytes that are read before they are given back.
+const PIECE: usize = 1 << 22;
 
 /// Longest `config.json` or index that is read, in bytes.
 const JSON_LIMIT: u64 = 64 << 20;
@@ -169,24 +170,55 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Where an element is NaN or infinite.
-    pub fn read_rows(&self, spec: &TensorSpec, len: usize, each: &mut dyn FnMut(&[f32])) -> Result<()> {
+    /// Where an element is NaN or infinite; and those of `each`.
+    pub fn read_rows<E: From<Error>>(
+        &self,
+        spec: &TensorSpec,
+        len: usize,
+        each: &mut dyn FnMut(&mut Vec<f32>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let file = self.files.holding(&spec.name)?;
         let view = file.tensor(&spec.name)?;
         let size = view.dtype.size();
         let piece = (len / spec.columns()).max(1) * spec.columns();
-        let mut values = vec![0.0; piece.min(view.len())];
+        let mut values = Vec::with_capacity(piece.min(view.len()));
         for (place, bytes) in view.bytes.chunks(piece * size).enumerate() {
-            let values = &mut values[..bytes.len() / size];
+            values.resize(bytes.len() / size, 0.0);
+            let range = place * piece * size..place * piece * size + bytes.len();
+            file.fetch_part(&spec.name, range.clone());
             let part = TensorView { dtype: view.dtype, shape: view.shape, bytes };
-            part.to_f32(values).map_err(|index| Error::NotFinite {
+            part.to_f32(&mut values).map_err(|index| Error::NotFinite {
                 path: file.path().to_path_buf(),
                 tensor: spec.name.clone(),
                 index: place * piece + index,
                 value: values[index],
             })?;
-            each(values);
-            let start = place * piece * size;
+            file.release_part(&spec.name, range);
+            each(&mut values)?;
+        }
+        Ok(())
+    }
+
+    /// Passes on the bytes of some part of a tensor, counted from its first, in pieces of whole `unit`s; each is given
+    /// back to the file before the next is read.
+    ///
+    /// # Errors
+    ///
+    /// Where `spec` is not a tensor of this folder; and those of `each`.
+    pub fn read_bytes<E: From<Error>>(
+        &self,
+        spec: &TensorSpec,
+        range: Range<usize>,
+        unit: usize,
+        each: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let file = self.files.holding(&spec.name)?;
+        let bytes = &file.tensor(&spec.name)?.bytes[range.clone()];
+        let piece = (PIECE / unit).max(1) * unit;
+        for (place, bytes) in bytes.chunks(piece).enumerate() {
+            let start = range.start + place * piece;
+            file.fetch_part(&spec.name, start..start + bytes.len());
+            each(bytes)?;
             file.release_part(&spec.name, start..start + bytes.len());
         }
         Ok(())
@@ -220,6 +252,19 @@ impl ModelFolder {
         }
     }
 
+    /// Copies bytes of a tensor, counted from its first, to a folder that is being written, as a piece of its next tensor.
+    ///
+    /// # Errors
+    ///
+    /// Where `spec` is not a tensor of this folder, or the other cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// As [`FolderWriter::write`].
+    pub fn copy_bytes(&self, spec: &TensorSpec, range: Range<usize>, to: &mut FolderWriter) -> Result<()> {
+        to.write_from(self.files.holding(&spec.name)?, &spec.name, range)
+    }
+
     /// Gives the memory behind a tensor back; it is read from the file again when it is next used.
     pub fn release(&self, spec: &TensorSpec) {
         if let Ok(file) = self.files.holding(&spec.name) {
@@ -235,20 +280,38 @@ impl ModelFolder {
     ///
     /// Where an element is NaN or infinite: whoever hashes a model is about to use it.
     pub fn weights_hash(&self) -> Result<String> {
+        let hash = self.weights_hash_unless(&AtomicBool::new(false))?;
+        Ok(hash.expect("nothing stops it"))
+    }
+
+    /// As [`ModelFolder::weights_hash`], for a thread of its own: nothing once `stop` is set.
+    ///
+    /// # Errors
+    ///
+    /// As those.
+    pub fn weights_hash_unless(&self, stop: &AtomicBool) -> Result<Option<String>> {
         let mut hash = Sha256::new();
         for spec in family::tensors(&self.config) {
             let view = self.tensor(&spec)?;
             hash.update(hash_head(&spec, &view).as_bytes());
-            for (place, bytes) in view.bytes.chunks(HASHED).enumerate() {
+            let (size, mut read) = (view.dtype.size(), 0);
+            self.read_bytes(&spec, 0..view.bytes.len(), size, &mut |bytes| {
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
                 hash.update(bytes);
                 let part = TensorView { bytes, ..view };
                 if let Some(index) = part.not_finite() {
-                    return Err(self.not_finite(&spec, place * HASHED / view.dtype.size() + index));
+                    return Err(self.not_finite(&spec, read / size + index));
                 }
-                self.release_part(&spec, place * HASHED..place * HASHED + bytes.len());
+                read += bytes.len();
+                Ok(())
+            })?;
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
             }
         }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 }
 

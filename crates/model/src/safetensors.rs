@@ -10,6 +10,8 @@ mod numbers;
 mod read;
 mod write;
 
+use rayon::prelude::*;
+
 pub(crate) use header::shown;
 pub use read::{SafeTensors, TensorView};
 pub use write::{Planned, Writer};
@@ -59,13 +61,14 @@ impl Dtype {
         if self == Self::F32 {
             return Ok(());
         }
-        let mut bytes = Vec::new();
-        for (piece, values) in values.chunks_mut(PIECE).enumerate() {
-            bytes.clear();
-            numbers::from_f32(self, values, &mut bytes).map_err(|at| piece * PIECE + at)?;
-            numbers::to_f32(self, &bytes, values);
-        }
-        Ok(())
+        let pieces = values.par_chunks_mut(PIECE).enumerate();
+        let bad = pieces.filter_map(|(piece, values)| {
+            let mut bytes = [0; 2 * PIECE];
+            let bytes = &mut bytes[..2 * values.len()];
+            let rounded = numbers::from_f32(self, values, bytes);
+            rounded.map(|()| numbers::to_f32(self, bytes, values)).err().map(|at| piece * PIECE + at)
+        });
+        bad.min().map_or(Ok(()), Err)
     }
 
     fn from_name(name: &str) -> Option<Self> {

@@ -14,6 +14,9 @@ use crate::safetensors::{Dtype, Planned};
 /// Standard deviation of random matrices (as GPT-2 and Llama codes start).
 const DEVIATION: f64 = 0.02;
 
+/// Numbers that are on their way to the machine at a time, or one row of a tensor.
+const PIECE: usize = 1 << 20;
+
 /// Random weights in the order of [`Layout`]: matrices normal with deviation 0.02, those that write to the
 /// residual stream smaller by sqrt(2 x blocks) (Radford et al. 2019); norms 1, biases 0.
 pub fn initial(config: &ModelConfig, seed: u64) -> Vec<f32> {
@@ -66,13 +69,13 @@ fn read<B: Backend>(
     weights: &mut B::Buffer,
 ) -> Result<()> {
     let mut offset = 0;
-    let mut values = Vec::new();
     for tensor in tensors {
-        values.resize(tensor.len(), 0.0);
-        folder.read_f32(tensor, &mut values)?;
-        folder.release(tensor);
-        backend.upload(&values, weights, offset)?;
-        offset += tensor.len();
+        // In pieces, so that a large tensor is never held twice.
+        folder.read_rows(tensor, PIECE, &mut |values| {
+            backend.upload(values, weights, offset)?;
+            offset += values.len();
+            Ok::<(), crate::Error>(())
+        })?;
     }
     Ok(())
 }

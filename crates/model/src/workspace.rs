@@ -11,6 +11,7 @@ pub struct Workspace<B: Backend> {
     pub(crate) output: B::Buffer,
     pub(crate) scratch: Scratch<B>,
     rows: usize,
+    head: bool,
     training: bool,
 }
 
@@ -61,18 +62,19 @@ impl<B: Backend> Workspace<B> {
             logits: empty()?,
             gradients: Gradients { stream: empty()?, normed: empty()?, mixed: empty()?, qkv: empty()? },
         };
-        Ok(Workspace { slots: Vec::new(), output: empty()?, scratch, rows: 0, training: false })
+        Ok(Workspace { slots: Vec::new(), output: empty()?, scratch, rows: 0, head: false, training: false })
     }
 
-    /// Makes room for `rows` tokens, the activations of `blocks` blocks and, if `training`, gradients.
+    /// Makes room for `rows` tokens, the activations of `blocks` blocks and, if `training`, gradients; for logits only
+    /// where the head is run.
     pub(crate) fn reserve(
         &mut self,
         decoder: &Decoder<B>,
         rows: usize,
         blocks: usize,
+        head: bool,
         training: bool,
     ) -> Result<()> {
-        let vocabulary = decoder.config().vocab_size;
         let allocate = |len| decoder.backend().allocate(len);
         if rows > self.rows {
             // Nothing is kept from one pass to the next: the smaller buffers go before the larger ones come.
@@ -82,8 +84,13 @@ impl<B: Backend> Workspace<B> {
             self.scratch.normed = allocate(shape.stream.end())?;
             self.scratch.inverse_rms = allocate(rows)?;
             self.scratch.inner = allocate(shape.inner.end())?;
-            self.scratch.logits = allocate(logit_rows(vocabulary).min(rows) * vocabulary)?;
             self.rows = rows;
+            self.head = false;
+        }
+        if head && !self.head {
+            let vocabulary = decoder.config().vocab_size;
+            self.scratch.logits = allocate(logit_rows(vocabulary).min(self.rows) * vocabulary)?;
+            self.head = true;
         }
         let shape = Shape::new(decoder.config(), self.rows);
         while self.slots.len() < blocks {

@@ -40,6 +40,21 @@ pub fn apply(
     shard_limit: u64,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<()> {
+    let finish = || Ok(record.clone());
+    apply_then(folder, record, out, existing, shard_limit, progress, finish)?;
+    Ok(())
+}
+
+/// As [`apply`], with the record as `finish` has it once all tensors are written; returns that.
+pub(crate) fn apply_then(
+    folder: &ModelFolder,
+    record: &CutRecord,
+    out: &Path,
+    existing: Existing,
+    shard_limit: u64,
+    progress: &mut dyn FnMut(usize, usize),
+    finish: impl FnOnce() -> Result<CutRecord>,
+) -> Result<CutRecord> {
     check_target(folder, out, existing)?;
     check_cut(folder, &record.cut)?;
     let (raw, config) = smaller(folder, &record.cut)?;
@@ -64,10 +79,11 @@ pub fn apply(
     if !sparse.tensors.is_empty() {
         writer.add_file(sparsity::FILE, &sparse.to_json())?;
     }
-    writer.add_file(RECORD, &record_json(record))?;
-    writer.add_file("README.md", card::card(folder, record).as_bytes())?;
+    let record = finish()?;
+    writer.add_file(RECORD, &record_json(&record))?;
+    writer.add_file("README.md", card::card(folder, &record).as_bytes())?;
     writer.commit()?;
-    Ok(())
+    Ok(record)
 }
 
 /// The record of a pruned model folder, or that in a file; none where a folder has no `cut.json`.

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+mod beside;
 pub mod calibration;
 mod card;
 pub mod depth;

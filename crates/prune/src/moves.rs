@@ -7,10 +7,7 @@ use model::config::ModelConfig;
 use model::family::{Role, TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 use model::folder::{FolderWriter, ModelFolder};
 
-use crate::error::Result;
-
-/// Bytes of a tensor that are copied before they are given back to the file.
-const PIECE: usize = 1 << 24;
+use crate::error::{Error, Result};
 
 /// A tensor of the new model, and what it is in the old one.
 #[derive(Debug)]
@@ -82,34 +79,26 @@ fn scaled(kept: &Indices, channels: usize) -> Vec<Range<usize>> {
 impl Move {
     /// Writes the tensor as the next of the plan.
     pub(crate) fn copy(&self, folder: &ModelFolder, writer: &mut FolderWriter) -> Result<()> {
-        let view = folder.tensor(&self.from)?;
-        let (size, width) = (view.dtype.size(), self.from.columns());
+        let (size, width) = (folder.tensor(&self.from)?.dtype.size(), self.from.columns());
         let row_bytes = width * size;
-        let rows = PIECE.div_ceil(row_bytes);
         let mut out = Vec::new();
         let every_row = 0..self.from.rows();
         for run in self.rows.as_deref().unwrap_or(std::slice::from_ref(&every_row)) {
-            let mut first = run.start;
-            while first < run.end {
-                let piece = first..(first + rows).min(run.end);
-                let at = piece.start * row_bytes..piece.end * row_bytes;
-                match &self.columns {
-                    None => writer.write(&view.bytes[at.clone()])?,
-                    Some(columns) => {
-                        out.clear();
-                        for row in view.bytes[at.clone()].chunks_exact(row_bytes) {
-                            for run in columns {
-                                out.extend_from_slice(&row[run.start * size..run.end * size]);
-                            }
-                        }
-                        writer.write(&out)?;
+            let range = run.start * row_bytes..run.end * row_bytes;
+            let Some(columns) = &self.columns else {
+                folder.copy_bytes(&self.from, range, writer)?;
+                continue;
+            };
+            folder.read_bytes(&self.from, range, row_bytes, &mut |bytes| {
+                out.clear();
+                for row in bytes.chunks_exact(row_bytes) {
+                    for run in columns {
+                        out.extend_from_slice(&row[run.start * size..run.end * size]);
                     }
                 }
-                folder.release_part(&self.from, at);
-                first = piece.end;
-            }
+                Ok::<(), Error>(writer.write(&out)?)
+            })?;
         }
-        folder.release(&self.from);
         Ok(())
     }
 

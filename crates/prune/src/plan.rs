@@ -51,7 +51,7 @@ pub struct Plan {
 /// Resident memory, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
-    /// One block in f32, with the largest of its tensors beside it as it is read.
+    /// One block in f32; none where weights are looked at row by row.
     pub block: u64,
     /// What is counted while the block runs.
     pub statistics: u64,
@@ -137,7 +137,7 @@ pub fn plan(
         _ => 0,
     };
     let (activations, spilled) = if text.spilled { (0, stream) } else { (stream, 0) };
-    let block = if select.needs() == Needs::Nothing { 0 } else { block_bytes(config, &whole, bytes) };
+    let block = if select.needs().text() { whole.per_block * 4 } else { 0 };
     let batch = if tokens == 0 { 0 } else { batch_bytes(config, text.length, tokens) };
     let read = wide(bytes)
         * (whole.total * if select.needs() == Needs::Nothing { 1 } else { 2 } + choices[0].parameters.0);
@@ -183,7 +183,7 @@ fn plan_sparse(
     let stream = tokens.saturating_mul(wide(config.hidden_size) * 4);
     let (activations, spilled) = if text.spilled { (0, stream) } else { (stream, 0) };
     let batch = if tokens == 0 { 0 } else { batch_bytes(config, text.length, tokens) };
-    let block = block_bytes(config, &whole, bytes);
+    let block = if needs == Statistics::Nothing { 0 } else { whole.per_block * 4 };
     let choice = Choice {
         layers: config.num_hidden_layers,
         shape: Shape::of(config),
@@ -255,12 +255,6 @@ fn outcomes(
     }
 }
 
-/// A block in f32, the largest tensor that is read beside it, and the same as it lies in its file.
-fn block_bytes(config: &ModelConfig, count: &Count, bytes: usize) -> u64 {
-    let largest = block_tensors(config, 0).iter().map(|tensor| tensor.len() as u64).max().unwrap_or(0);
-    count.per_block * 4 + largest * (4 + bytes as u64)
-}
-
 /// What a batch of tokens takes on its way through a block.
 fn batch_bytes(config: &ModelConfig, length: usize, tokens: u64) -> u64 {
     let rows = ((BATCH / length.max(1)).max(1) * length) as u64;
@@ -268,8 +262,7 @@ fn batch_bytes(config: &ModelConfig, length: usize, tokens: u64) -> u64 {
     let (query, key_value) = (config.query_width() as u64, config.key_value_width() as u64);
     // Stream: entering, in the middle, leaving, normed, two host copies and one on its way; then what parts read.
     let columns = 7 * hidden + 2 * query + 2 * key_value + 3 * inner + inner.max(query).max(hidden);
-    let logits = 1 << 26;
-    rows.min(tokens) * columns * 4 + logits
+    rows.min(tokens) * columns * 4
 }
 
 /// Twice the weights of the blocks for each token, and attention's scores and mixing over half the sequence.

@@ -65,7 +65,7 @@ pub fn replay(
         shard_limit,
         again: Some(record),
     };
-    sparse::write(folder, record.clone(), &writing, progress)?;
+    sparse::write(folder, record.clone(), &writing, progress, Ok)?;
     Ok(())
 }
 

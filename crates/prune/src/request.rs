@@ -9,7 +9,8 @@ use model::config::ModelConfig;
 use model::count::Count;
 use model::folder::{ModelFolder, SHARD_LIMIT};
 
-use crate::apply::{apply, check_clear, check_disk, check_target};
+use crate::apply::{apply_then, check_clear, check_disk, check_target};
+use crate::beside::hashed;
 use crate::calibration::{Calibration, LENGTH, Sequences, Source};
 use crate::error::{Error, Result};
 use crate::measure::measure;
@@ -56,7 +57,7 @@ pub enum Progress {
         /// ... of this many.
         of: usize,
     },
-    /// The hash of the model's weights is taken.
+    /// The hash of the model's weights is taken, from here on beside the writing.
     Hashing,
     /// The smaller model is written.
     Writing {
@@ -116,19 +117,33 @@ pub fn prune(
         check(select, folder.config(), request)?;
     }
     check_room(folder, request, out)?;
-    let Method::Sparse(_, score) = method(request.method)? else {
-        let pruned = decide(folder, request, progress)?;
-        let writing = &mut |done, of| progress(Progress::Writing { done, of });
-        apply(folder, &pruned.record, out, existing, shard_limit, writing)?;
-        return Ok(pruned);
-    };
-    let (plan, sequences) = plan_sparse(folder, request)?;
-    let sequences = sequences.as_ref();
-    let record = record_sparse(folder, request, score, &plan, sequences, progress)?;
-    let spill = request.spill.as_deref();
-    let writing = Writing { plan: &plan, score, sequences, spill, out, existing, shard_limit, again: None };
-    let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
-    Ok(Pruned::of(sparse::write(folder, record, &writing, scoring)?))
+    match method(request.method)? {
+        Method::Select(select) => {
+            let record = decide_by(select, folder, request, progress)?;
+            progress(Progress::Hashing);
+            let writing = &mut |done, of| progress(Progress::Writing { done, of });
+            let record = hashed(folder, |hash| {
+                let finish = || Ok(CutRecord { base_hash: hash()?, ..record.clone() });
+                apply_then(folder, &record, out, existing, shard_limit, writing, finish)
+            })?;
+            Ok(Pruned::of(record))
+        }
+        Method::Sparse(_, score) => {
+            let (plan, sequences) = plan_sparse(folder, request)?;
+            let sequences = sequences.as_ref();
+            let record = record_sparse(folder, request, score, &plan, sequences)?;
+            let spill = request.spill.as_deref();
+            let writing =
+                Writing { plan: &plan, score, sequences, spill, out, existing, shard_limit, again: None };
+            progress(Progress::Hashing);
+            let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
+            let finish = |hash: &mut dyn FnMut() -> Result<String>| {
+                let finish = |record| Ok(CutRecord { base_hash: hash()?, ..record });
+                sparse::write(folder, record, &writing, scoring, finish)
+            };
+            Ok(Pruned::of(hashed(folder, finish)?))
+        }
+    }
 }
 
 /// Decides what goes and writes nothing. A sparse method decides only as it writes: its record then lacks what only that
@@ -146,12 +161,14 @@ pub fn decide(
         Method::Select(select) => decide_by(select, folder, request, progress)?,
         Method::Sparse(_, score) => {
             let (plan, sequences) = plan_sparse(folder, request)?;
-            record_sparse(folder, request, score, &plan, sequences.as_ref(), progress)?
+            record_sparse(folder, request, score, &plan, sequences.as_ref())?
         }
     };
-    Ok(Pruned::of(record))
+    progress(Progress::Hashing);
+    Ok(Pruned::of(CutRecord { base_hash: folder.weights_hash()?, ..record }))
 }
 
+/// Decides; whose hash the record holds is still to be said.
 fn decide_by(
     select: &dyn Select,
     folder: &ModelFolder,
@@ -167,7 +184,7 @@ fn decide_by(
         measure(folder, select.needs(), &request.target, sequences.as_ref(), options, spill, scoring)?;
     let cut = select.choose(config, &scores, &request.target, options)?;
     let left = Left::from(left(config, &cut)?);
-    let record = record(folder, request, select.name().to_owned(), cut, left, sequences.as_ref(), progress)?;
+    let record = record(folder, request, select.name().to_owned(), cut, left, sequences.as_ref())?;
     Ok(CutRecord { options: select.told(options), scores: scores.listed(), ..record })
 }
 
@@ -194,7 +211,6 @@ fn record_sparse(
     score: &dyn Sparsify,
     plan: &SparsePlan,
     sequences: Option<&Sequences>,
-    progress: &mut dyn FnMut(Progress),
 ) -> Result<CutRecord> {
     let count = Count::of(folder.config())?;
     let left = Left {
@@ -212,7 +228,7 @@ fn record_sparse(
         linear: names.collect(),
     };
     let name = format!("{pattern}-{}", score.name());
-    record(folder, request, name, cut, left, sequences, progress)
+    record(folder, request, name, cut, left, sequences)
 }
 
 /// What a cut leaves, in numbers.
@@ -237,15 +253,14 @@ fn record(
     cut: Cut,
     left: Left,
     sequences: Option<&Sequences>,
-    progress: &mut dyn FnMut(Progress),
 ) -> Result<CutRecord> {
     let before = Count::of(folder.config())?;
-    progress(Progress::Hashing);
     Ok(CutRecord {
         format: CutRecord::FORMAT,
         method,
         base: request.base.clone().unwrap_or_else(|| folder.name()),
-        base_hash: folder.weights_hash()?,
+        // Taken while the model is written.
+        base_hash: String::new(),
         series: request.series.clone().unwrap_or_else(|| folder.config().family.name.to_owned()),
         n0: Params(before.total),
         parameters: left.parameters,

@@ -142,8 +142,8 @@ impl<B: Backend> Walker<B> {
             let before = &mut before[..part.len() * hidden];
             embedding.embed(part, place * rows, before)?;
             states.write(place * rows * hidden, before)?;
+            embedding.release();
         }
-        embedding.release();
         let decoder = Decoder::new(backend, config, sequences.length())?;
         let space = Workspace::new(&decoder)?;
         let stream = decoder.backend().allocate(largest)?;

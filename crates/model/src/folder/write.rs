@@ -1,13 +1,14 @@
 //! A model folder going out: built aside, in shards where it is large, in place only when it is whole.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use serde_json::json;
 
 use crate::config::RawConfig;
 use crate::error::Result;
-use crate::safetensors::{Planned, Writer};
+use crate::safetensors::{Planned, SafeTensors, Writer};
 
 /// Most bytes of tensors in one file, as Hugging Face has it.
 pub const SHARD_LIMIT: u64 = 5_000_000_000;
@@ -106,6 +107,13 @@ impl FolderWriter {
     /// Where the piece is longer than what the tensor still lacks, or no tensor is left.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.current.as_mut().expect("every tensor of the plan is already written").write(bytes)?;
+        self.advance()
+    }
+
+    /// Writes bytes of a tensor of another file as a piece of the next tensor of the plan.
+    pub(super) fn write_from(&mut self, from: &SafeTensors, tensor: &str, bytes: Range<usize>) -> Result<()> {
+        let current = self.current.as_mut().expect("every tensor of the plan is already written");
+        current.write_from(from, tensor, bytes)?;
         self.advance()
     }
 

@@ -2,6 +2,7 @@
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use pulp::Arch;
 
 use super::Dtype;
 
@@ -17,9 +18,14 @@ pub(super) fn to_f32(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
             }
         }
         Dtype::BF16 => {
-            for (value, two) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
-                *value = f32::from_bits(u32::from(u16::from_le_bytes(*two)) << 16);
-            }
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for (value, two) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                        *value = f32::from_bits(u32::from(u16::from_le_bytes(*two)) << 16);
+                    }
+                },
+            );
         }
         Dtype::F16 => {
             // By the chunk, since the processor converts f16 eight at a time.
@@ -59,37 +65,67 @@ fn first<const SIZE: usize>(elements: &[[u8; SIZE]], odd: impl Fn(&[u8; SIZE]) -
     None
 }
 
-/// Appends elements in little endian, rounded to the nearest, ties to even.
+/// Writes elements in little endian, rounded to the nearest, ties to even.
 ///
 /// The first value that is finite but too large for `dtype` is the error, by its index.
-pub(super) fn from_f32(dtype: Dtype, values: &[f32], out: &mut Vec<u8>) -> Result<(), usize> {
-    out.reserve(values.len() * dtype.size());
+pub(super) fn from_f32(dtype: Dtype, values: &[f32], out: &mut [u8]) -> Result<(), usize> {
     match dtype {
-        Dtype::F32 => out.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+        Dtype::F32 => {
+            for (four, value) in out.as_chunks_mut::<4>().0.iter_mut().zip(values) {
+                *four = value.to_le_bytes();
+            }
+        }
         Dtype::BF16 => {
-            for (index, &value) in values.iter().enumerate() {
-                let rounded = bf16::from_f32(value);
-                if value.is_finite() && !rounded.is_finite() {
-                    return Err(index);
-                }
-                out.extend(rounded.to_le_bytes());
+            let too_large = Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    let mut too_large = false;
+                    for (two, value) in out.as_chunks_mut::<2>().0.iter_mut().zip(values) {
+                        let rounded = upper_half(value.to_bits());
+                        *two = rounded.to_le_bytes();
+                        too_large |= (rounded & 0x7fff == 0x7f80) & value.is_finite();
+                    }
+                    too_large
+                },
+            );
+            if too_large {
+                let at = |value: &f32| value.is_finite() && !bf16::from_f32(*value).is_finite();
+                return values.iter().position(at).map_or(Ok(()), Err);
             }
         }
         Dtype::F16 => {
             let mut chunk = [f16::ZERO; CHUNK];
-            for (place, values) in values.chunks(CHUNK).enumerate() {
+            for (place, (values, out)) in values.chunks(CHUNK).zip(out.chunks_mut(2 * CHUNK)).enumerate() {
                 let chunk = &mut chunk[..values.len()];
                 chunk.convert_from_f32_slice(values);
                 for (index, (half, value)) in chunk.iter().zip(values).enumerate() {
                     if value.is_finite() && !half.is_finite() {
                         return Err(place * CHUNK + index);
                     }
-                    out.extend(half.to_le_bytes());
+                    out[2 * index..][..2].copy_from_slice(&half.to_le_bytes());
                 }
             }
         }
     }
     Ok(())
+}
+
+/// The bits of the nearest bf16, ties to even; what is no number stays none. Written so that many are taken at once.
+#[inline(always)]
+fn upper_half(bits: u32) -> u16 {
+    let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    let silent = bits >> 16 | 0x40;
+    if bits & 0x7fff_ffff > 0x7f80_0000 { silent as u16 } else { nearest as u16 }
+}
+
+/// The first value that is not finite.
+pub(super) fn first_not_finite(values: &[f32]) -> Option<usize> {
+    // Not `any`, which looks at one after the other.
+    let finite = Arch::new().dispatch(
+        #[inline(always)]
+        || values.iter().fold(true, |all, value| all & value.is_finite()),
+    );
+    if finite { None } else { values.iter().position(|value| !value.is_finite()) }
 }
 
 #[cfg(test)]
@@ -123,7 +159,7 @@ mod tests {
         for dtype in [Dtype::F16, Dtype::BF16] {
             let mut values = vec![0.0; bits.len()];
             to_f32(dtype, &bytes, &mut values);
-            let mut back = Vec::new();
+            let mut back = vec![0; bytes.len()];
             from_f32(dtype, &values, &mut back).unwrap();
             for (index, two) in back.as_chunks::<2>().0.iter().enumerate() {
                 if !values[index].is_nan() {
@@ -138,7 +174,7 @@ mod tests {
         // Between 1 and the next bf16 (1 + 2^-7) and f16 (1 + 2^-10): a tie falls to the even 1, a little more rises.
         for (dtype, step) in [(Dtype::BF16, 2.0_f32.powi(-7)), (Dtype::F16, 2.0_f32.powi(-10))] {
             let asked = [1.0 + step / 2.0, 1.0 + step / 2.0 + step / 64.0, 1.0 + 1.5 * step];
-            let mut bytes = Vec::new();
+            let mut bytes = [0; 6];
             from_f32(dtype, &asked, &mut bytes).unwrap();
             let mut got = [0.0; 3];
             to_f32(dtype, &bytes, &mut got);
@@ -150,8 +186,26 @@ mod tests {
     fn a_value_too_large_for_its_type_is_named_by_its_index() {
         let mut values = vec![1.0; CHUNK + 3];
         values[CHUNK + 1] = 65_520.0;
-        assert_eq!(from_f32(Dtype::F16, &values, &mut Vec::new()), Err(CHUNK + 1));
-        assert_eq!(from_f32(Dtype::BF16, &[0.0, f32::MAX], &mut Vec::new()), Err(1));
-        assert_eq!(from_f32(Dtype::F32, &[f32::MAX], &mut Vec::new()), Ok(()));
+        let mut room = vec![0; 4 * values.len()];
+        assert_eq!(from_f32(Dtype::F16, &values, &mut room), Err(CHUNK + 1));
+        assert_eq!(from_f32(Dtype::BF16, &[f32::INFINITY, 0.0, f32::MAX], &mut room), Err(2));
+        assert_eq!(from_f32(Dtype::F32, &[f32::MAX], &mut room), Ok(()));
+    }
+
+    #[test]
+    fn the_upper_half_is_that_of_the_half_crate_for_every_kind_of_number() {
+        for high in 0..=u16::MAX {
+            for low in [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {
+                let bits = u32::from(high) << 16 | low;
+                assert_eq!(upper_half(bits), bf16::from_f32(f32::from_bits(bits)).to_bits(), "{bits:08x}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_value_that_is_not_finite_is_found() {
+        assert_eq!(first_not_finite(&[0.0, f32::MAX, f32::MIN_POSITIVE]), None);
+        assert_eq!(first_not_finite(&[0.0, f32::NEG_INFINITY, f32::NAN]), Some(1));
+        assert_eq!(first_not_finite(&[]), None);
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::header::{Entry, parse, shown};
 use super::{Dtype, numbers};
 use crate::error::{Error, Result};
@@ -26,6 +28,9 @@ pub struct TensorView<'a> {
     /// Its elements in row order, little endian; not aligned.
     pub bytes: &'a [u8],
 }
+
+/// Elements that one task converts: what it read is still near when it looks at it again.
+const PIECE: usize = 1 << 16;
 
 impl TensorView<'_> {
     /// Number of elements.
@@ -50,8 +55,12 @@ impl TensorView<'_> {
     /// Where `out` has another length than the tensor.
     pub fn to_f32(&self, out: &mut [f32]) -> Result<(), usize> {
         assert_eq!(out.len(), self.len(), "the room for a tensor has its length");
-        numbers::to_f32(self.dtype, self.bytes, out);
-        out.iter().position(|value| !value.is_finite()).map_or(Ok(()), Err)
+        let pieces = out.par_chunks_mut(PIECE).zip(self.bytes.par_chunks(PIECE * self.dtype.size()));
+        let first = pieces.enumerate().filter_map(|(place, (out, bytes))| {
+            numbers::to_f32(self.dtype, bytes, out);
+            numbers::first_not_finite(out).map(|at| place * PIECE + at)
+        });
+        first.min().map_or(Ok(()), Err)
     }
 }
 
@@ -102,6 +111,24 @@ impl SafeTensors {
             return Err(Error::Dtype { path: self.path.clone(), tensor: shown(name), found });
         };
         Ok(TensorView { dtype, shape: &entry.shape, bytes: &self.map[entry.range.clone()] })
+    }
+
+    /// Writes some bytes of a tensor, counted from its first, to a file that is on its way.
+    pub(crate) fn write_part(&self, name: &str, bytes: Range<usize>, to: &mut disk::Aside) -> Result<()> {
+        let Some(entry) = self.entries.get(name) else {
+            return Err(Error::MissingTensor { path: self.path.clone(), tensor: shown(name) });
+        };
+        let at = |byte: usize| entry.range.start.saturating_add(byte).min(entry.range.end);
+        Ok(to.write_from(&self.map, at(bytes.start)..at(bytes.end))?)
+    }
+
+    /// Reads some bytes of a tensor from the file at once, counted from its first.
+    pub fn fetch_part(&self, name: &str, bytes: Range<usize>) {
+        if let Some(entry) = self.entries.get(name) {
+            let (start, end) = (entry.range.start, entry.range.end);
+            let at = |byte: usize| start.saturating_add(byte).min(end);
+            self.map.fetch(at(bytes.start)..at(bytes.end));
+        }
     }
 
     /// Gives the memory behind a tensor back; it is read from the file again when it is next used.

@@ -22,6 +22,9 @@ pub struct SparseGpt;
 /// Added to the diagonal of H, as a share of its mean: what the method has, then what is tried where that does not do.
 const DAMPING: [f64; 4] = [0.01, 0.1, 1.0, 10.0];
 
+/// Numbers that one task scales.
+const CHUNK: usize = 1 << 16;
+
 /// Columns of a block, or the largest multiple of the group below it.
 const BLOCK: usize = 128;
 
@@ -73,26 +76,45 @@ fn factor(gram: &mut Vec<f32>, side: usize, tokens: u64, dead: &[bool]) -> Resul
     let scale = 1.0 / tokens.max(1) as f64;
     let diagonal: Vec<f64> = (0..side).map(|at| f64::from(gram[at * (side + 1)]) * scale).collect();
     let mean = diagonal.iter().sum::<f64>() / side as f64;
-    // The upper triangle once more below the diagonal, from where it can be taken again.
-    for row in 0..side {
-        for column in row + 1..side {
-            let value = (f64::from(gram[row * side + column]) * scale) as f32;
-            gram[column * side + row] = value;
-        }
-    }
-    for damping in DAMPING {
+    let damp = |gram: &mut [f32], damping: f64| {
         for row in 0..side {
             let damped = if dead[row] { 1.0 } else { diagonal[row] } + damping * mean;
             gram[row * (side + 1)] = damped as f32;
-            for column in row + 1..side {
-                gram[row * side + column] = gram[column * side + row];
-            }
         }
+    };
+    gram.par_chunks_mut(CHUNK).for_each(|values| {
+        values.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
+    });
+    // The upper triangle once more below the diagonal, from where it can be taken again.
+    mirror(gram, side, false);
+    for damping in DAMPING {
+        damp(gram, damping);
         if mean.is_finite() && invert_factor(gram, side)? {
             return Ok(Some(damping));
         }
+        mirror(gram, side, true);
     }
     Ok(None)
+}
+
+/// Copies the upper triangle of a square matrix to the lower one, or the lower one to the upper, in tiles: rows and columns of
+/// a tile stay near.
+fn mirror(matrix: &mut [f32], side: usize, upwards: bool) {
+    const TILE: usize = 32;
+    for above in (0..side).step_by(TILE) {
+        for right in (above..side).step_by(TILE) {
+            for row in above..side.min(above + TILE) {
+                for column in right.max(row + 1)..side.min(right + TILE) {
+                    let (upper, lower) = (row * side + column, column * side + row);
+                    if upwards {
+                        matrix[upper] = matrix[lower];
+                    } else {
+                        matrix[lower] = matrix[upper];
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// What never reads anything but zero matters to nothing.

@@ -5,7 +5,7 @@ use model::family::{Role, TensorSpec, block_tensors, leading_tensors, trailing_t
 use model::folder::ModelFolder;
 use rayon::prelude::*;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::width::WidthScores;
 
@@ -132,6 +132,7 @@ impl Matrix {
                 }
             });
             done += rows;
+            Ok::<(), Error>(())
         })?;
         Ok(sums)
     }

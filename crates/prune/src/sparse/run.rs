@@ -1,8 +1,9 @@
 //! Block by block: look at what a block reads, prune it, write it, and send the text on through what it has become.
 //!
 //! In memory are one block, the statistics of its inputs, the residual stream of the calibration text and the activations
-//! of one batch of it.
+//! of one batch of it; where a score reads no text, some rows of one weight.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use ledger::{Fallback, Params};
@@ -13,11 +14,18 @@ use model::decoder::Inlet;
 use model::family::{TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 use model::folder::{FolderWriter, ModelFolder};
 use model::weights;
+use rayon::prelude::*;
 
 use super::{Linear, LinearStats, Outcome, SparsePlan, Sparsify, Statistics};
 use crate::calibration::Sequences;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::walk::{Read, Seen, Visit, Walker};
+
+/// Numbers of a tensor that are held at a time where no text is read.
+const PIECE: usize = 1 << 20;
+
+/// Numbers that one task looks at.
+const TASK: usize = 1 << 16;
 
 /// What only running it tells.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,13 +56,27 @@ pub(crate) fn run(
     copy(folder, &leading_tensors(config), writer)?;
     for layer in 0..config.num_hidden_layers {
         progress(layer, config.num_hidden_layers);
-        let tensors = block_tensors(config, layer);
+        let Some(walker) = &mut walker else {
+            let mut outcomes = BTreeMap::new();
+            for tensor in block_tensors(config, layer) {
+                if !plan.has(&tensor) {
+                    copy(folder, &[tensor], writer)?;
+                    continue;
+                }
+                let outcome = alone(folder, &tensor, plan, score, writer, &mut ran)?;
+                let inlet = Inlet::ALL.into_iter().find(|inlet| inlet.roles().contains(&tensor.role));
+                let (whole, names): &mut (Outcome, Vec<String>) = outcomes.entry(inlet).or_default();
+                *whole = worse(std::mem::take(whole), outcome);
+                names.push(tensor.name);
+            }
+            ran.fallbacks
+                .extend(outcomes.into_values().filter_map(|(outcome, names)| fallback(outcome, names)));
+            continue;
+        };
         let mut block = weights::load_block(folder, layer, &backend)?;
         let mut looker = Looker::new(config, plan, score.needs())?;
-        if let Some(walker) = &mut walker {
-            walker.pass(&block, layer, false, &mut looker)?;
-        }
-        let placed = placed(&tensors);
+        walker.pass(&block, layer, false, &mut looker)?;
+        let placed = placed(&block_tensors(config, layer));
         for (inlet, stats) in looker.stats {
             let linears: Vec<Linear> = placed
                 .iter()
@@ -65,7 +87,7 @@ pub(crate) fn run(
                 ran.already_zero.0 += zeros(&block[linear.area.offset..linear.area.end()]);
             }
             let outcome = score.sparsify(&mut block, &linears, stats, plan.zeros)?;
-            ran.fallbacks.extend(fallback(outcome, &linears));
+            ran.fallbacks.extend(fallback(outcome, linears.into_iter().map(|linear| linear.name).collect()));
         }
         for (tensor, area) in placed {
             if plan.has(&tensor) {
@@ -77,7 +99,7 @@ pub(crate) fn run(
                 copy(folder, &[tensor], writer)?;
             }
         }
-        if let Some(walker) = walker.as_mut().filter(|_| layer + 1 < config.num_hidden_layers) {
+        if layer + 1 < config.num_hidden_layers {
             walker.pass(&block, layer, true, &mut |_: &Seen<'_>| Ok(()))?;
         }
     }
@@ -86,15 +108,49 @@ pub(crate) fn run(
     Ok(ran)
 }
 
+/// Prunes a weight by a score that needs to know nothing: it looks at rows one by one, and so no more of them are held.
+fn alone(
+    folder: &ModelFolder,
+    tensor: &TensorSpec,
+    plan: &SparsePlan,
+    score: &dyn Sparsify,
+    writer: &mut FolderWriter,
+    ran: &mut Ran,
+) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    folder.read_rows(tensor, PIECE, &mut |rows| {
+        let area = Area::new(0, rows.len() / tensor.columns(), tensor.columns());
+        let linear = Linear { name: tensor.name.clone(), area };
+        ran.already_zero.0 += zeros(rows);
+        let of_rows = score.sparsify(rows, &[linear], LinearStats::default(), plan.zeros)?;
+        outcome = worse(std::mem::take(&mut outcome), of_rows);
+        ran.zeros.0 += zeros(rows);
+        Ok::<(), Error>(writer.write_f32(rows)?)
+    })?;
+    Ok(outcome)
+}
+
+/// What two parts of the same layers have to tell together.
+fn worse(one: Outcome, other: Outcome) -> Outcome {
+    let damping = match (one.damping, other.damping) {
+        (Some(one), Some(other)) => Some(one.max(other)),
+        (one, other) => one.or(other),
+    };
+    Outcome { damping, instead: one.instead.or(other.instead) }
+}
+
 fn zeros(values: &[f32]) -> u64 {
-    values.iter().filter(|&&value| value == 0.0).count() as u64
+    let count = |values: &[f32]| -> u64 {
+        let zeros = values.iter().fold(0_u32, |sum, &value| sum + u32::from(value == 0.0));
+        zeros.into()
+    };
+    values.par_chunks(TASK).map(count).sum()
 }
 
 /// Copies tensors byte by byte.
 fn copy(folder: &ModelFolder, tensors: &[TensorSpec], writer: &mut FolderWriter) -> Result<()> {
     for tensor in tensors {
-        writer.write(folder.tensor(tensor)?.bytes)?;
-        folder.release(tensor);
+        folder.copy_bytes(tensor, 0..folder.tensor(tensor)?.bytes.len(), writer)?;
     }
     Ok(())
 }
@@ -119,14 +175,10 @@ fn placed(tensors: &[TensorSpec]) -> Vec<(TensorSpec, Area)> {
     tensors.iter().map(place).collect()
 }
 
-fn fallback(outcome: Outcome, linears: &[Linear]) -> Option<Fallback> {
+fn fallback(outcome: Outcome, tensors: Vec<String>) -> Option<Fallback> {
     let Outcome { damping, instead } = outcome;
-    let tensors = linears.iter().map(|linear| linear.name.clone()).collect();
-    (damping.is_some() || instead.is_some()).then(|| Fallback {
-        tensors,
-        damping,
-        score: instead.map(str::to_owned),
-    })
+    let score = instead.map(str::to_owned);
+    (damping.is_some() || score.is_some()).then_some(Fallback { tensors, damping, score })
 }
 
 /// Takes the statistics of one block.

@@ -30,12 +30,14 @@ pub(crate) struct Writing<'a> {
     pub(crate) again: Option<&'a CutRecord>,
 }
 
-/// Prunes and writes; returns the record with what only running it tells. The folder appears only when it is whole.
+/// Prunes and writes; returns the record with what only running it tells, as `finish` has it then. The folder appears only
+/// when it is whole.
 pub(crate) fn write(
     folder: &ModelFolder,
     record: CutRecord,
     writing: &Writing<'_>,
     progress: &mut dyn FnMut(usize, usize),
+    finish: impl FnOnce(CutRecord) -> Result<CutRecord>,
 ) -> Result<CutRecord> {
     let &Writing { plan, score, sequences, spill, out, existing, shard_limit, again } = writing;
     let config = folder.config();
@@ -56,6 +58,7 @@ pub(crate) fn write(
         let (path, found) = (folder.path().to_path_buf(), expected.parameters.0);
         return Err(Error::OtherCount { path, found, expected: record.parameters.0 });
     }
+    let record = finish(record)?;
     writer.copy_companions(folder.path())?;
     writer.add_file(sparsity::FILE, &sparse.to_json())?;
     writer.add_file(RECORD, &record_json(&record))?;
@@ -146,7 +149,7 @@ mod tests {
             shard_limit: SHARD_LIMIT,
             again: None,
         };
-        let record = write(&folder, record, &writing, &mut |_, _| ()).unwrap();
+        let record = write(&folder, record, &writing, &mut |_, _| (), Ok).unwrap();
         assert_eq!(record.fallbacks.len(), folder.config().num_hidden_layers);
         let first = &record.fallbacks[0];
         assert_eq!(
