@@ -2,6 +2,20 @@
 //!
 //! `L` is the measured loss, `P` the predicted one, `L0` the loss before pruning, all in nats per token. Relative
 //! errors of `L` say little, because `L0` dominates it; what pruning cost and tokens give back is the excess `L - L0`.
+//!
+//! ```
+//! use law::metric::{Judged, asd, asd_noise_floor, mae, relative_error, skill};
+//! // Within 0.4 % of each loss, and a tenth off what matters.
+//! let at = |tokens, measured, predicted| Judged { tokens, loss0: 2.0, measured, predicted };
+//! let run = vec![at(1e6, 2.10, 2.11), at(2e6, 2.08, 2.07)];
+//! assert!((mae(&run).unwrap() - 0.01).abs() < 1e-12);
+//! assert!((relative_error(&run).unwrap() - 0.01 / 0.09).abs() < 1e-12);
+//! // Measured, a million tokens take off 0.02 nats, foretold are 0.04; with errors of 0.01 a point, noise alone makes half of that.
+//! assert!((asd(&[run.clone()]).unwrap() - 0.02).abs() < 1e-12);
+//! assert!((asd_noise_floor(&[run.clone()], 0.01).unwrap() - 0.0113).abs() < 1e-4);
+//! // The last value seen, 2.2, errs eleven times as much.
+//! assert!((skill(&run, &[2.2, 2.2]).unwrap() - (1.0 - 1.0 / 11.0)).abs() < 1e-9);
+//! ```
 
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +67,7 @@ pub const HUBER_DELTA: f64 = 1e-3;
 impl Metrics {
     /// Measures runs of points, each in the order of its tokens; `point_noise` is the standard deviation of a point.
     pub fn of(runs: &[Vec<Judged>], point_noise: Option<f64>) -> Self {
-        let all: Vec<Judged> = runs.iter().flatten().copied().collect();
+        let all = runs.concat();
         Self {
             r2: r2(&all),
             excess_r2: excess_r2(&all),

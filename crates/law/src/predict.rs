@@ -288,7 +288,8 @@ impl Reach {
 impl Outside {
     /// How far a value lies outside a range; `None` inside.
     pub(crate) fn of(axis: &str, x: f64, [min, max]: [f64; 2]) -> Option<Self> {
-        let factor = (min / x).max(x / max);
+        // A value next to nothing lies farther outside than a number can say.
+        let factor = (min / x).max(x / max).min(f64::MAX);
         (factor > 1.0).then(|| Self { axis: axis.to_owned(), factor })
     }
 

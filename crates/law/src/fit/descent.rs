@@ -31,8 +31,8 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// To eight digits of the objective: enough to tell ends apart.
-    pub(crate) const SEARCH: Self = Self { steps: 60, gradient: 1e-6, offset: 1e-4 };
+    /// To seven digits of the objective: enough to tell ends apart.
+    pub(crate) const SEARCH: Self = Self { steps: 60, gradient: 1e-6, offset: 3e-4 };
     pub(crate) const POLISH: Self = Self { steps: 200, gradient: 1e-11, offset: 0.0 };
 }
 

@@ -144,7 +144,7 @@ pub fn fit_from(form: &'static dyn Form, runs: &[&Run], starts: &[Vec<f64>]) -> 
 
 fn fit_problem(problem: &Problem, starts: &[Vec<f64>]) -> Fit {
     let found = search(problem, starts);
-    let ends = distinct(&found);
+    let ends = distinct(problem, &found);
     let polished = parallel::map(&ends, |optimum| polish(problem, optimum));
     let best = polished
         .iter()
@@ -205,14 +205,18 @@ fn search(problem: &Problem, starts: &[Vec<f64>]) -> Vec<Optimum> {
     parallel::map(starts, |start| descend(problem, start, &[], Detail::Sums, Patience::SEARCH))
 }
 
-/// The best few ends that differ: equal ends are polished once.
-fn distinct(found: &[Optimum]) -> Vec<Optimum> {
+/// The best few ends that differ: equal ends are polished once, and none that a polish cannot make the best.
+fn distinct(problem: &Problem, found: &[Optimum]) -> Vec<Optimum> {
     const POLISHED: usize = 4;
+    // An end is known to many digits; a robust loss may rank ends otherwise than squares do.
+    const HOPELESS: f64 = 2.0;
     let mut order: Vec<&Optimum> = found.iter().collect();
     order.sort_by(|a, b| a.objective.total_cmp(&b.objective));
     let mut kept: Vec<Optimum> = Vec::new();
     for optimum in order {
-        if kept.len() < POLISHED && !kept.iter().any(|other| same(other, optimum)) {
+        let hopeless = problem.loss == Loss::LeastSquares
+            && kept.first().is_some_and(|best| optimum.objective > HOPELESS * best.objective);
+        if kept.len() < POLISHED && !hopeless && !kept.iter().any(|other| same(other, optimum)) {
             kept.push(optimum.clone());
         }
     }

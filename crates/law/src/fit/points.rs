@@ -7,7 +7,6 @@ use super::lanes::{dot, exp, subtract, widest};
 use super::triangle::{BLOCK, Triangle};
 
 /// Points column by column, in the gauge of their problem.
-#[derive(Default)]
 pub(super) struct Points {
     pub(super) tokens: Vec<f64>,
     pub(super) ln_tokens: Vec<f64>,
@@ -20,6 +19,12 @@ pub(super) struct Points {
 pub(super) type Columns = [[f64; BLOCK]; 4];
 
 impl Points {
+    /// None yet, with room for so many.
+    pub(super) fn with_capacity(count: usize) -> Self {
+        let column = || Vec::with_capacity(count);
+        Self { tokens: column(), ln_tokens: column(), target: column(), root_weight: column() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.tokens.len()
     }
@@ -45,40 +50,33 @@ impl Points {
         }
     }
 
-    /// The rows that stand for the points at this `beta`, column by column.
+    /// The rows that stand for the points at this `beta`, column by column; a triangle, so only the target has a fourth.
     pub(super) fn sums(&self, beta: f64) -> [[f64; 4]; 4] {
         let mut sums = [[0.0; 4]; 4];
         widest(
             #[inline(always)]
-            || match self.len() {
-                0..=4 => self.blocks(
-                    beta,
-                    #[inline(always)]
-                    |_, columns| sums = columns.map(|[a, b, c, d, ..]| [a, b, c, d]),
-                ),
-                5..=BLOCK => self.blocks(
-                    beta,
-                    #[inline(always)]
-                    |_, columns| sums = triangular(columns),
-                ),
-                _ => {
-                    let mut all = Triangle::<4>::new(4);
+            || {
+                if self.len() <= BLOCK {
                     self.blocks(
                         beta,
                         #[inline(always)]
-                        |_, columns| {
-                            let part = triangular(columns);
-                            all.push_rows(4, |block, at| {
-                                block
-                                    .iter_mut()
-                                    .zip(part)
-                                    .for_each(|(x, p)| x[at..at + 4].copy_from_slice(&p));
-                            });
-                        },
+                        |_, columns| sums = triangular(columns),
                     );
-                    let rows = all.finish().rows;
-                    sums = std::array::from_fn(|column| rows.map(|row| row[column]));
+                    return;
                 }
+                let mut all = Triangle::<4>::new(4);
+                self.blocks(
+                    beta,
+                    #[inline(always)]
+                    |_, columns| {
+                        let part = triangular(columns);
+                        all.push_rows(4, |block, at| {
+                            block.iter_mut().zip(part).for_each(|(x, p)| x[at..at + 4].copy_from_slice(&p));
+                        });
+                    },
+                );
+                let rows = all.finish().rows;
+                sums = std::array::from_fn(|column| rows.map(|row| row[column]));
             },
         );
         sums
@@ -96,12 +94,16 @@ fn triangular(columns: &mut Columns) -> [[f64; 4]; 4] {
         if square == 0.0 {
             continue;
         }
-        let length = square.sqrt();
-        factor[j][j] = length;
+        factor[j][j] = square.sqrt();
+        // The target has no columns behind it; divisions are slow.
+        if right.is_empty() {
+            break;
+        }
+        let (unit, share) = (factor[j][j].recip(), square.recip());
         for (column, out) in right.iter_mut().zip(&mut factor[j + 1..]) {
             let product = dot(pivot, column);
-            out[j] = product / length;
-            subtract(column, product / square, pivot);
+            out[j] = product * unit;
+            subtract(column, product * share, pivot);
         }
     }
     factor
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     fn points(count: usize) -> Points {
-        let mut points = Points::default();
+        let mut points = Points::with_capacity(count);
         for i in 0..count {
             let tokens = 0.1 + 0.07 * i as f64;
             points.tokens.push(tokens);

@@ -70,7 +70,7 @@ impl Problem {
     pub(crate) fn in_gauge(form: &'static dyn Form, runs: &[&Run], scale: Scale) -> Self {
         let of_run = |run: &&Run| {
             let row = run.row(scale.tokens).divided_by(&scale);
-            let mut points = Points::default();
+            let mut points = Points::with_capacity(run.points.len());
             for point in &run.points {
                 let row = row.at(point.tokens / scale.tokens);
                 points.tokens.push(row.tokens);
@@ -213,6 +213,7 @@ impl Problem {
             return triangle.finish();
         };
         let mut along = [[0.0; 3]; COLUMNS];
+        let mut target_alone = 0.0;
         for (i, run) in self.runs.iter().enumerate() {
             self.form.along_run(parameters, &run.row, &mut along[..count]);
             let mut push = |rows: usize, [root, power, sloped, target]: [&[f64]; 4]| {
@@ -227,11 +228,20 @@ impl Problem {
                 });
             };
             match sums {
-                Some(sums) => push(4, sums[i].each_ref().map(|column| column.as_slice())),
+                // The fourth row is of the target alone; all runs' make one.
+                Some(sums) => {
+                    push(3, sums[i].each_ref().map(|column| &column[..3]));
+                    target_alone += sums[i][3][3].powi(2);
+                }
                 None => run.points.blocks(parameters[place], |rows, columns| {
                     push(rows, columns.each_ref().map(|column| &column[..rows]));
                 }),
             }
+        }
+        if target_alone > 0.0 {
+            let mut row = [0.0; COLUMNS];
+            row[columns] = target_alone.sqrt();
+            triangle.push(&row[..=columns]);
         }
         triangle.finish()
     }

@@ -17,6 +17,21 @@ use crate::row::{Row, Scale};
 use crate::{Error, Result};
 
 /// A formula for the loss with unknown constants.
+///
+/// ```
+/// use law::{Row, form};
+/// let chinchilla = form::by_name("chinchilla")?;
+/// let names: Vec<&str> = chinchilla.parameters().iter().map(|parameter| parameter.name).collect();
+/// assert_eq!((names.join(" ").as_str(), chinchilla.linear()), ("A B E alpha beta", 3));
+/// // 1 billion parameters, a fifth of them pruned, after 2 billion tokens.
+/// let (constants, row) = ([0.6, 0.4, 1.8, 0.35, 0.37], Row::new(1.0, 0.2, 2.2, 2.0));
+/// let loss = chinchilla.value(&constants, &row);
+/// assert!((loss - (1.8 + 0.6 * 0.8_f64.powf(-0.35) + 0.4 * 2.0_f64.powf(-0.37))).abs() < 1e-12);
+/// let mut gradient = [0.0; 5];
+/// chinchilla.gradient(&constants, &row, &mut gradient);
+/// assert_eq!(gradient[2], 1.0); // by E
+/// # Ok::<(), law::Error>(())
+/// ```
 pub trait Form: Sync {
     /// The name in files and flags.
     fn name(&self) -> &'static str;

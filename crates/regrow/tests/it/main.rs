@@ -4,6 +4,7 @@
 
 mod errors;
 mod fit;
+mod guide;
 mod help;
 #[cfg(feature = "hub")]
 mod hub;

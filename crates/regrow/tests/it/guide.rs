@@ -1,0 +1,81 @@
+//! The guides say what the program says: every command shown in them is run, and every line shown must come out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::workshop::command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Commands of a guide, each with the lines that are shown of its output.
+fn shown(guide: &str) -> Vec<(String, Vec<String>)> {
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    let mut open = false;
+    for line in fs::read_to_string(root().join("docs/guide").join(guide)).unwrap().lines() {
+        match line.strip_prefix("    ") {
+            Some(line) => match line.strip_prefix("$ ") {
+                Some(command) => {
+                    open = command.starts_with("regrow ");
+                    if open {
+                        found.push((command.to_owned(), Vec::new()));
+                    }
+                }
+                None if open && line != "..." => found.last_mut().unwrap().1.push(line.trim_end().to_owned()),
+                None => {}
+            },
+            // Paragraphs of one output are parted by empty lines.
+            None => open &= line.is_empty(),
+        }
+    }
+    found
+}
+
+/// Runs a guide's commands one after the other in `folder`.
+fn holds(guide: &str, folder: &Path) {
+    let shown = shown(guide);
+    assert!(shown.len() >= 2, "`{guide}` shows {} commands", shown.len());
+    for (line, expected) in shown {
+        assert!(!expected.is_empty(), "`{line}` shows no output");
+        let arguments: Vec<&str> = line.split_whitespace().skip(1).collect();
+        let output = command(&arguments).current_dir(folder).output().unwrap();
+        let said = [output.stderr, output.stdout].map(|text| String::from_utf8(text).unwrap()).concat();
+        for line_shown in expected {
+            assert!(
+                said.lines().any(|said| said.trim_end() == line_shown),
+                "`{line}` in `{guide}` does not say\n{line_shown}\nbut\n{said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_guide_to_deciding_shows_what_the_program_says() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(root().join("results/2026-11-24-loop/points.csv"), folder.path().join("points.csv")).unwrap();
+    holds("deciding.md", folder.path());
+}
+
+#[test]
+fn the_guide_to_schedules_shows_what_the_program_says() {
+    let data = root().join("../shared/data/multi_power_law/loss_curve_repo/csv_100");
+    if !data.is_dir() {
+        eprintln!(
+            "skipped: the_guide_to_schedules_shows_what_the_program_says: {} is not there",
+            data.display()
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (name, file) in [("cosine", "cosine_24000"), ("wsd", "wsd_20000_24000")] {
+        let mut table = "series,method,run,n0,rate,loss0,tokens,loss,learning_rate\n".to_owned();
+        for line in fs::read_to_string(data.join(format!("{file}.csv"))).unwrap().lines().skip(1) {
+            let cells: Vec<&str> = line.split(',').collect();
+            table +=
+                &format!("100M,as-trained,{name},100000000,0.5,0,{},{},{}\n", cells[0], cells[2], cells[1]);
+        }
+        fs::write(folder.path().join(format!("{name}.csv")), table).unwrap();
+    }
+    holds("schedules.md", folder.path());
+}
