@@ -5,6 +5,7 @@ mod bases;
 mod curves;
 mod doubling;
 mod doubts;
+mod felt;
 mod fitted;
 mod made;
 mod place;

@@ -32,7 +32,7 @@ pub(crate) struct Finished {
     pub(crate) left_out: Vec<(String, String)>,
 }
 
-/// Gathers the runs `runs` and bases `bases`, fits the law, and writes `points.csv`, `law.json` and `report.html`.
+/// Gathers the runs `runs` and bases `bases`, fits the law, and writes `points.csv`, `law.json`, `report.html` and `curves.svg`.
 ///
 /// # Errors
 /// Where a run or base is not done or cannot be read, two runs were not measured alike, or the points cannot be fitted.
@@ -64,7 +64,7 @@ pub(super) fn finish(
     law_file::write_with(&law_path, &law, entropy)?;
 
     let report = layout.path("report.html");
-    let page = report::page(&Input {
+    let input = Input {
         title,
         law: &law,
         rows: &rows,
@@ -76,8 +76,9 @@ pub(super) fn finish(
             .collect::<Vec<_>>(),
         entropy,
         facts: &made(sweep, layout, &points, &law_path)?,
-    });
-    disk::write(&report, page.as_bytes())?;
+    };
+    disk::write(&report, report::page(&input).as_bytes())?;
+    disk::write(&layout.path("curves.svg"), report::picture(&input).as_bytes())?;
     Ok(Finished { points, law_file: law_path, report, law, runs, left_out })
 }
 

@@ -193,7 +193,7 @@ fn a_killed_sweep_goes_on_to_the_same_table() {
         child.wait().unwrap();
     }
     swept(&sweep(&recipe, &killed));
-    for name in ["points.csv", "law.json", "report.html"] {
+    for name in ["points.csv", "law.json", "report.html", "curves.svg"] {
         let file = |out: &Path| fs::read(out.join(name)).unwrap();
         assert!(file(&whole) == file(&killed), "`{name}` differs");
     }

@@ -1,8 +1,10 @@
 //! The answer, in a sentence and in a table.
 
+use law::uncertainty::LeftOut;
 use law::{GroupLaw, Plan};
 use maud::{Markup, html};
 
+use super::felt::most_felt;
 use super::place::{by_size, first_asked};
 use crate::number::{count, interval, nats, percent, plain, rate, short_count, short_rate, significant};
 use crate::plot::{Axis, Scale, Tone, Unit, WhiskerRow, Whiskers};
@@ -143,9 +145,18 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
                 @if about_data {
                     @for warning in &group.warnings { li { (said(&warning.sentence)) } }
                 }
-                @if about_data && group.identifiability.code.is_empty() && group.warnings.is_empty() {
-                    li { "The runs scatter too much for a narrower one: more runs, or longer ones, narrow it." }
-                }
+                @if wide { @if let Some((left_out, count)) = most_felt(group, plan) {
+                    @match left_out {
+                        LeftOut::Base(base) => li {
+                            "Bases of one recipe do not lose the same to the same cut, and there are " (plain(count as f64)) ": the answer moves "
+                            "most without " code { (shown(base)) } ". More bases narrow it; more points a run do not."
+                        },
+                        LeftOut::Run(run) => li {
+                            "The answer moves most without the run " code { (shown(run)) } ". More runs narrow it."
+                        },
+                        LeftOut::Simulation(_) | LeftOut::Draw(_) => {},
+                    }
+                } }
             }
         }
     }
