@@ -140,7 +140,8 @@ mod tests {
                 values[0] = if dtype == Dtype::F16 { 65_504.0 } else { 3.3e38 };
                 values[1] = -0.0;
                 let bytes = |values: &[f32]| {
-                    let mut bytes = Vec::new();
+                    let size = if dtype == Dtype::F32 { 4 } else { 2 };
+                    let mut bytes = vec![0; size * values.len()];
                     from_f32(dtype, values, &mut bytes).unwrap();
                     bytes
                 };

@@ -12,6 +12,7 @@ mod inspect;
 mod law;
 mod pipeline;
 mod prune_input;
+mod random_tables;
 mod real;
 mod sweep;
 mod tidy;

@@ -57,7 +57,8 @@ mod tests {
             let group = law(odd);
             let place = LeftOut::Base(format!("base-{odd}"));
             // Asked where the odd base stands: there the others would say something else.
-            let plan = group.decisions.iter().find(|plan| plan.place.n0 == [1e8, 2e8, 4e8, 8e8][odd]).unwrap();
+            let plan =
+                group.decisions.iter().find(|plan| plan.place.n0 == [1e8, 2e8, 4e8, 8e8][odd]).unwrap();
             assert_eq!(most_felt(&group, plan), Some((&place, 4)), "{plan:?}");
         }
     }
