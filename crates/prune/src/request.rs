@@ -102,7 +102,7 @@ impl<'a> Request<'a> {
 /// this folder, not the one that it came from.
 ///
 /// # Errors
-/// Those of [`decide`] and [`apply`]; a target that is taken is refused before anything is computed.
+/// Those of [`decide`] and [`crate::apply::apply`]; a target that is taken is refused before anything is computed.
 pub fn prune(
     folder: &ModelFolder,
     request: &Request<'_>,
