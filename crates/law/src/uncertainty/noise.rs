@@ -60,6 +60,11 @@ impl Noise {
         let kept = 1.0 - (taken + 2.0) / length;
         let autocorrelation =
             if kept > 0.25 { ((raw + taken / length) / kept).clamp(0.0, 0.9) } else { raw.max(0.0) };
+        // A few points in a row tell their correlation to within its standard error (Bartlett 1946), which many runs average
+        // out. One run does not: its interval is made with the careful end.
+        let error = ((1.0 - autocorrelation * autocorrelation) / length).sqrt();
+        let autocorrelation =
+            if runs.len() == 1 { (autocorrelation + error).min(0.9) } else { autocorrelation };
         // Points of a run worth one independent point, as far as their mean goes.
         let inflation = ((1.0 + autocorrelation) / (1.0 - autocorrelation)).min(length / 2.0).max(1.0);
         let spent = inflation * (groups + 2.0_f64.min(constants - 1.0));
