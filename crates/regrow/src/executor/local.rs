@@ -90,6 +90,10 @@ impl Local {
                     };
                     if status.success() && job.result.is_file() {
                         At::Ended(JobState::Done)
+                    } else if let Some(id) = Processes::here().with_arguments(&job.argv) {
+                        // One that was left behind before it bore its arguments, and so was not seen: it holds the
+                        // lock that this one was refused.
+                        At::Orphan(id)
                     } else {
                         let said = last_error(&self.log(&job.id));
                         let why =
