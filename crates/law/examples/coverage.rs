@@ -10,7 +10,7 @@ mod world;
 use law::uncertainty::Intervals;
 use law::{GroupLaw, Place, Settings, Table, TableRow};
 use rayon::prelude::*;
-use world::World;
+use world::{Bend, World, wrong};
 
 /// A way of laying out runs, and the world they are drawn from.
 struct Design {
@@ -123,7 +123,7 @@ fn judge(design: &Design, intervals: Intervals, seed: u64) -> law::Result<Vec<Ve
         larger_mean,
         larger_new,
         cut_mean,
-        enough.map(|ends| held(ends.map(f64::ln), true_enough(world, size, rate).ln())),
+        enough.map(|ends| held(ends.map(f64::ln), world.enough(size, rate).ln())),
         constant("beta", world.truth[4]),
         constant("gamma", world.truth[5]),
         Some((!alarm, 0.0)),
@@ -154,30 +154,10 @@ fn held(ends: [f64; 2], truth: f64) -> (bool, f64) {
     ((ends[0]..=ends[1]).contains(&truth), 0.5 * (ends[1] - ends[0]))
 }
 
-/// Where doubling buys 0.01 nats in truth, by bisection in the logarithm, whatever the form.
-fn true_enough(world: &World, n0: f64, rate: f64) -> f64 {
-    let gain = |tokens: f64| world.loss(n0, rate, tokens) - world.loss(n0, rate, 2.0 * tokens);
-    let (mut low, mut high) = (1e-9_f64, 1e9_f64);
-    for _ in 0..100 {
-        let middle = (low * high).sqrt();
-        if gain(middle) > 0.01 { low = middle } else { high = middle }
-    }
-    low * 1e9
-}
-
 fn designs() -> Vec<Design> {
     let of = |name: &str, world: World| Design { name: name.to_owned(), world, method: "depth-list" };
     let noisy = |sizes: &[f64], rates: &[f64]| World::new(sizes, rates).noisy();
     let off = |sizes: &[f64], rates: &[f64]| World { base: 0.005, ..noisy(sizes, rates) };
-    // A second truth: E below 0, tokens that work slowly, larger errors with heavy tails and less memory.
-    let other = |sizes: &[f64], rates: &[f64]| World {
-        truth: [0.3, 0.4, -0.05, 0.25, 0.3, -0.8, 0.1],
-        run: 0.004,
-        point: 0.003,
-        autocorrelation: 0.3,
-        heavy: true,
-        ..World::new(sizes, rates)
-    };
     let wide: Vec<f64> = (0..8).map(|i| 0.1 + 0.04 * f64::from(i)).collect();
     let mut designs = vec![
         of("1 size, 1 rate", noisy(&FOUR[1..2], &RATES[1..2])),
@@ -196,25 +176,19 @@ fn designs() -> Vec<Design> {
         of("base offset: 3 sizes, 3 rates", off(&FOUR[1..], &RATES)),
         of("base offset: 4 sizes, 3 rates", off(&FOUR, &RATES)),
         of("base offset: 6 sizes, 3 rates", off(&SIX, &RATES)),
-        of("second truth: 1 size, 8 rates", other(&FOUR[1..2], &wide)),
-        of("second truth: 3 sizes, 3 rates", other(&FOUR[1..], &RATES)),
-        of("second truth: 4 sizes, 3 rates", other(&FOUR, &RATES)),
-        of("second truth: 6 sizes, 3 rates", other(&SIX, &RATES)),
-        of("second truth, base offset: 6 sizes, 3 rates", World { base: 0.005, ..other(&SIX, &RATES) }),
+        of("second truth: 1 size, 8 rates", World::second(&FOUR[1..2], &wide)),
+        of("second truth: 3 sizes, 3 rates", World::second(&FOUR[1..], &RATES)),
+        of("second truth: 4 sizes, 3 rates", World::second(&FOUR, &RATES)),
+        of("second truth: 6 sizes, 3 rates", World::second(&SIX, &RATES)),
+        of(
+            "second truth, base offset: 6 sizes, 3 rates",
+            World { base: 0.005, ..World::second(&SIX, &RATES) },
+        ),
     ];
-    type Bend = fn(f64, f64, f64) -> f64;
     let bends: [(&str, Bend); 3] = [
-        // D + 0.1 instead of D.
-        ("D shifted by 0.1B", |n0, rate, tokens| {
-            term(n0, rate, tokens + 0.1, 0.5) - term(n0, rate, tokens, 0.5)
-        }),
-        ("beta grows with the rate", |n0, rate, tokens| {
-            term(n0, rate, tokens, 0.5 + 0.3 * (rate / 0.25).ln()) - term(n0, rate, tokens, 0.5)
-        }),
-        ("no power of the rate", |n0, rate, tokens| {
-            let excess = term(n0, rate, tokens, 0.5) + term(n0, rate, 1.0, 0.5);
-            excess * ((0.4 * (rate / 0.25).ln().powi(2)).exp() - 1.0)
-        }),
+        ("D shifted by 0.1B", |n0, rate, tokens| wrong::shifted(n0, rate, tokens, 0.1)),
+        ("beta grows with the rate", wrong::beta_grows_with_the_rate),
+        ("no power of the rate", wrong::no_power_of_the_rate),
     ];
     for (name, bend) in bends {
         designs.push(of(
@@ -223,10 +197,4 @@ fn designs() -> Vec<Design> {
         ));
     }
     designs
-}
-
-/// The token term of the first truth, with a `beta` of its own.
-fn term(n0: f64, rate: f64, tokens: f64, beta: f64) -> f64 {
-    let [_, d_c, _, _, _, gamma, delta] = World::new(&[], &[]).truth;
-    d_c * rate.powf(-gamma) * n0.powf(-delta) * tokens.powf(-beta)
 }

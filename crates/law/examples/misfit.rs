@@ -8,7 +8,7 @@ mod world;
 
 use law::{Place, Settings};
 use rayon::prelude::*;
-use world::World;
+use world::{Bend, World, wrong};
 
 const FOUR: [f64; 4] = [0.494, 1.236, 1.544, 3.086];
 const SIX: [f64; 6] = [0.494, 1.236, 1.544, 3.086, 3.213, 7.616];
@@ -73,34 +73,12 @@ fn of_table(world: &World, seed: u64) -> law::Result<Said> {
             alarm("tokens", ""),
         ],
         told: enough.value.is_some(),
-        ratio: middle / true_enough(world, size),
+        ratio: middle / world.enough(size, 0.25),
     })
 }
 
-/// Where doubling buys 0.01 nats in truth, by bisection in the logarithm.
-fn true_enough(world: &World, n0: f64) -> f64 {
-    let gain = |tokens: f64| world.loss(n0, 0.25, tokens) - world.loss(n0, 0.25, 2.0 * tokens);
-    let (mut low, mut high) = (1e-9_f64, 1e9_f64);
-    for _ in 0..100 {
-        let middle = (low * high).sqrt();
-        if gain(middle) > 0.01 { low = middle } else { high = middle }
-    }
-    low * 1e9
-}
-
-type Bend = fn(f64, f64, f64) -> f64;
-
 fn worlds() -> Vec<(String, World)> {
     let wide: Vec<f64> = (0..8).map(|i| 0.1 + 0.04 * f64::from(i)).collect();
-    // As in the simulation of coverage: E below 0, tokens that work slowly, larger errors with heavy tails.
-    let other = |sizes: &[f64], rates: &[f64]| World {
-        truth: [0.3, 0.4, -0.05, 0.25, 0.3, -0.8, 0.1],
-        run: 0.004,
-        point: 0.003,
-        autocorrelation: 0.3,
-        heavy: true,
-        ..World::new(sizes, rates)
-    };
     let noisy = |sizes: &[f64], rates: &[f64]| World::new(sizes, rates).noisy();
     let mut worlds: Vec<(String, World)> = vec![
         ("right form: 1 size, 8 rates".into(), noisy(&FOUR[1..2], &wide)),
@@ -109,17 +87,17 @@ fn worlds() -> Vec<(String, World)> {
         ("right form: 4 sizes, 3 rates".into(), noisy(&FOUR, &RATES)),
         ("right form: 6 sizes, 3 rates".into(), noisy(&SIX, &RATES)),
         ("right form, base offset: 6 sizes, 3 rates".into(), World { base: 0.005, ..noisy(&SIX, &RATES) }),
-        ("right form, second truth: 6 sizes, 3 rates".into(), other(&SIX, &RATES)),
+        ("right form, second truth: 6 sizes, 3 rates".into(), World::second(&SIX, &RATES)),
         (
             "right form, no memory of errors: 6 sizes, 3 rates".into(),
             World { autocorrelation: 0.0, ..noisy(&SIX, &RATES) },
         ),
     ];
     let shifts: [(&str, Bend); 4] = [
-        ("0.02B", |n0, rate, tokens| shift(n0, rate, tokens, 0.02)),
-        ("0.05B", |n0, rate, tokens| shift(n0, rate, tokens, 0.05)),
-        ("0.1B", |n0, rate, tokens| shift(n0, rate, tokens, 0.1)),
-        ("0.3B", |n0, rate, tokens| shift(n0, rate, tokens, 0.3)),
+        ("0.02B", |n0, rate, tokens| wrong::shifted(n0, rate, tokens, 0.02)),
+        ("0.05B", |n0, rate, tokens| wrong::shifted(n0, rate, tokens, 0.05)),
+        ("0.1B", |n0, rate, tokens| wrong::shifted(n0, rate, tokens, 0.1)),
+        ("0.3B", |n0, rate, tokens| wrong::shifted(n0, rate, tokens, 0.3)),
     ];
     for (name, bend) in shifts {
         worlds
@@ -134,29 +112,12 @@ fn worlds() -> Vec<(String, World)> {
             .push((format!("D shifted by 0.1B: {name}"), World { bend: shifts[2].1, ..noisy(sizes, rates) }));
     }
     let bends: [(&str, Bend); 3] = [
-        ("beta grows with the rate", |n0, rate, tokens| {
-            term(n0, rate, tokens, 0.5 + 0.3 * (rate / 0.25).ln()) - term(n0, rate, tokens, 0.5)
-        }),
-        ("beta grows with the size", |n0, rate, tokens| {
-            term(n0, rate, tokens, 0.5 + 0.3 * (n0 / 1.5).ln()) - term(n0, rate, tokens, 0.5)
-        }),
-        ("no power of the rate", |n0, rate, tokens| {
-            let excess = term(n0, rate, tokens, 0.5) + term(n0, rate, 1.0, 0.5);
-            excess * ((0.4 * (rate / 0.25).ln().powi(2)).exp() - 1.0)
-        }),
+        ("beta grows with the rate", wrong::beta_grows_with_the_rate),
+        ("beta grows with the size", wrong::beta_grows_with_the_size),
+        ("no power of the rate", wrong::no_power_of_the_rate),
     ];
     for (name, bend) in bends {
         worlds.push((format!("{name}: 6 sizes, 3 rates"), World { bend, ..noisy(&SIX, &RATES) }));
     }
     worlds
-}
-
-fn shift(n0: f64, rate: f64, tokens: f64, by: f64) -> f64 {
-    term(n0, rate, tokens + by, 0.5) - term(n0, rate, tokens, 0.5)
-}
-
-/// The token term of the first truth, with a `beta` of its own.
-fn term(n0: f64, rate: f64, tokens: f64, beta: f64) -> f64 {
-    let [_, d_c, _, _, _, gamma, delta] = World::new(&[], &[]).truth;
-    d_c * rate.powf(-gamma) * n0.powf(-delta) * tokens.powf(-beta)
 }

@@ -77,8 +77,8 @@ pub(crate) fn write_with(path: &Path, law: &Law, entropy: Option<report::Entropy
     Ok(disk::write(path, &text)?)
 }
 
-/// A row of a points table, for the law.
-pub(crate) fn row(row: store::PointRow) -> TableRow {
+/// A row of a points table as the law reads it; `store` and `law` do not know each other.
+pub fn table_row(row: store::PointRow) -> TableRow {
     TableRow {
         series: row.series,
         method: row.method,

@@ -35,4 +35,5 @@ mod table;
 
 pub use cli::{Cli, Color, Command, Globals};
 pub use count::Count;
+pub use law_file::table_row;
 pub use output::{Exit, Output};

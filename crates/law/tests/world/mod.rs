@@ -24,7 +24,39 @@ pub(crate) struct World {
     /// The i-th size has only the i-th rate, as in an N:M pattern.
     pub(crate) paired: bool,
     /// What is added to the law's loss: size, rate and tokens in billions.
-    pub(crate) bend: fn(f64, f64, f64) -> f64,
+    pub(crate) bend: Bend,
+}
+
+/// What is added to a loss: of size, rate and tokens in billions.
+pub(crate) type Bend = fn(f64, f64, f64) -> f64;
+
+/// Ways in which the first truth can be of another form.
+pub(crate) mod wrong {
+    use super::World;
+
+    /// The token term of the first truth, with a `beta` of its own.
+    fn term(n0: f64, rate: f64, tokens: f64, beta: f64) -> f64 {
+        let [_, d_c, _, _, _, gamma, delta] = World::new(&[], &[]).truth;
+        d_c * rate.powf(-gamma) * n0.powf(-delta) * tokens.powf(-beta)
+    }
+
+    /// `tokens + by` instead of `tokens`, in billions.
+    pub(crate) fn shifted(n0: f64, rate: f64, tokens: f64, by: f64) -> f64 {
+        term(n0, rate, tokens + by, 0.5) - term(n0, rate, tokens, 0.5)
+    }
+
+    pub(crate) fn beta_grows_with_the_rate(n0: f64, rate: f64, tokens: f64) -> f64 {
+        term(n0, rate, tokens, 0.5 + 0.3 * (rate / 0.25).ln()) - term(n0, rate, tokens, 0.5)
+    }
+
+    pub(crate) fn beta_grows_with_the_size(n0: f64, rate: f64, tokens: f64) -> f64 {
+        term(n0, rate, tokens, 0.5 + 0.3 * (n0 / 1.5).ln()) - term(n0, rate, tokens, 0.5)
+    }
+
+    pub(crate) fn no_power_of_the_rate(n0: f64, rate: f64, tokens: f64) -> f64 {
+        let excess = term(n0, rate, tokens, 0.5) + term(n0, rate, 1.0, 0.5);
+        excess * ((0.4 * (rate / 0.25).ln().powi(2)).exp() - 1.0)
+    }
 }
 
 impl World {
@@ -48,6 +80,18 @@ impl World {
         Self { run: 0.002, point: 0.002, autocorrelation: 0.6, ..self }
     }
 
+    /// A second truth: E below 0, tokens that work slowly, larger errors with heavy tails and less memory.
+    pub(crate) fn second(sizes: &[f64], rates: &[f64]) -> Self {
+        Self {
+            truth: [0.3, 0.4, -0.05, 0.25, 0.3, -0.8, 0.1],
+            run: 0.004,
+            point: 0.003,
+            autocorrelation: 0.3,
+            heavy: true,
+            ..Self::new(sizes, rates)
+        }
+    }
+
     pub(crate) fn loss0(n0: f64) -> f64 {
         2.2 - 0.2 * n0.ln()
     }
@@ -60,6 +104,17 @@ impl World {
     pub(crate) fn loss(&self, n0: f64, rate: f64, tokens: f64) -> f64 {
         Self::p2().value(&self.truth, &Row::new(n0, rate, Self::loss0(n0), tokens))
             + (self.bend)(n0, rate, tokens)
+    }
+
+    /// Tokens from which doubling buys 0.01 nats in truth, by bisection in the logarithm, whatever the form.
+    pub(crate) fn enough(&self, n0: f64, rate: f64) -> f64 {
+        let gain = |tokens: f64| self.loss(n0, rate, tokens) - self.loss(n0, rate, 2.0 * tokens);
+        let (mut low, mut high) = (1e-9_f64, 1e9_f64);
+        for _ in 0..100 {
+            let middle = (low * high).sqrt();
+            if gain(middle) > 0.01 { low = middle } else { high = middle }
+        }
+        low * 1e9
     }
 
     /// The rates seen at the i-th size.

@@ -168,14 +168,14 @@ fn read(path: &Path, form: &dyn Form, output: &Output) -> anyhow::Result<(Vec<Ta
     let table = store::read_columns(path, form.name(), &needed)?;
     let has = |column: &Column| table.columns.contains(&column.name());
     let columns = Column::ALL.into_iter().filter(has).collect();
-    Ok((table.rows.into_iter().map(law_file::row).collect(), columns))
+    Ok((table.rows.into_iter().map(law_file::table_row).collect(), columns))
 }
 
 /// The same where every column is needed.
 pub(super) fn read_all(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow>> {
     match path.is_dir() {
         true => of_runs(path, output),
-        false => Ok(store::read_points(path, form)?.into_iter().map(law_file::row).collect()),
+        false => Ok(store::read_points(path, form)?.into_iter().map(law_file::table_row).collect()),
     }
 }
 
@@ -184,7 +184,7 @@ fn of_runs(path: &Path, output: &Output) -> anyhow::Result<Vec<TableRow>> {
     for run in &found.left_out {
         output.warn(&format!("run `{}` is left out: {}", run.path.display(), run.why));
     }
-    Ok(found.rows.into_iter().map(law_file::row).collect())
+    Ok(found.rows.into_iter().map(law_file::table_row).collect())
 }
 
 fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {

@@ -6,11 +6,11 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use ::law::{Law, Settings, Table, TableRow};
+use ::law::{Law, Settings, Table};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use regrow::store;
+use regrow::{store, table_row};
 
 const BYTES: usize = 1_000_000;
 const HEAD: &str = "series,method,run,n0,rate,loss0,tokens,loss,phase,learning_rate,base,weight,repeated";
@@ -127,39 +127,6 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![6 => spoilt, 1 => any_bytes(), 1 => under_header]
 }
 
-fn row(row: store::PointRow) -> TableRow {
-    let store::PointRow {
-        series,
-        method,
-        run,
-        base,
-        n0,
-        rate,
-        loss0,
-        tokens,
-        loss,
-        phase,
-        learning_rate,
-        weight,
-        repeated,
-    } = row;
-    TableRow {
-        series,
-        method,
-        run,
-        base,
-        n0,
-        rate,
-        loss0,
-        tokens,
-        loss,
-        phase,
-        learning_rate,
-        weight,
-        repeated,
-    }
-}
-
 #[test]
 fn a_million_random_bytes_are_read_or_refused_with_their_place() {
     let times: usize = std::env::var("REGROW_FUZZ").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
@@ -198,7 +165,7 @@ fn a_million_random_bytes_are_read_or_refused_with_their_place() {
                     }
                 };
                 let count = rows.len();
-                let table = match Table::new(rows.into_iter().map(row)) {
+                let table = match Table::new(rows.into_iter().map(table_row)) {
                     Ok(table) => table,
                     Err(::law::Error::Empty | ::law::Error::OnlyControls) => return Ok(()),
                     Err(error) => {

@@ -119,6 +119,7 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     };
     let [least, most] = group.ranges.get("tokens").copied().unwrap_or_default();
     let about_data = enough.value.is_none() || wide;
+    let felt = wide.then(|| most_felt(group, plan)).flatten();
     html! {
         div.doubt {
             p { strong { (opening) } }
@@ -145,18 +146,19 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
                 @if about_data {
                     @for warning in &group.warnings { li { (said(&warning.sentence)) } }
                 }
-                @if wide { @if let Some((left_out, count)) = most_felt(group, plan) {
-                    @match left_out {
-                        LeftOut::Base(base) => li {
-                            "Bases of one recipe do not lose the same to the same cut, and there are " (plain(count as f64)) ": the answer moves "
-                            "most without " code { (shown(base)) } ". More bases narrow it; more points a run do not."
-                        },
-                        LeftOut::Run(run) => li {
-                            "The answer moves most without the run " code { (shown(run)) } ". More runs narrow it."
-                        },
-                        LeftOut::Simulation(_) | LeftOut::Draw(_) => {},
-                    }
-                } }
+                @match felt {
+                    Some((LeftOut::Base(base), count)) => li {
+                        "Each of the " (plain(count as f64)) " bases was left out in turn: the answer moves most without "
+                        code { (shown(base)) } ". More bases narrow it."
+                    },
+                    Some((LeftOut::Run(run), _)) => li {
+                        "The answer moves most without the run " code { (shown(run)) } ". More runs narrow it."
+                    },
+                    _ if about_data && group.identifiability.code.is_empty() && group.warnings.is_empty() => li {
+                        "The runs scatter too much for a narrower one: more runs, or longer ones, narrow it."
+                    },
+                    _ => {},
+                }
             }
         }
     }
