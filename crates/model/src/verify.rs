@@ -9,9 +9,6 @@ use crate::folder::{ModelFolder, hash_head};
 use crate::safetensors::TensorView;
 use crate::sparsity::Sparsity;
 
-/// Numbers that are looked at together.
-const PIECE: usize = 1 << 22;
-
 /// Patterns that are looked for where none is listed, the narrower first.
 const PATTERNS: [Pattern; 4] = [
     Pattern::Groups { keep: 1, of: 4 },
@@ -93,34 +90,33 @@ fn look(
     let columns = spec.columns();
     // An embedding may have rows of padding, which are no pattern.
     let matrix = spec.shape.len() == 2 && (spec.role.linear_name().is_some() || claimed.is_some());
-    let rows = (PIECE / columns).max(1);
     let size = view.dtype.size();
     hash.update(hash_head(spec, &view).as_bytes());
-    let mut values = vec![0.0; (rows * columns).min(view.len())];
+    let mut values = Vec::new();
     let mut candidates: Vec<(Pattern, Option<(usize, usize)>)> = claimed
         .into_iter()
         .chain(PATTERNS.into_iter().filter(|&pattern| claimed != Some(pattern)))
         .filter(|pattern| matrix && fits(*pattern, columns))
         .map(|pattern| (pattern, None))
         .collect();
-    let (mut zeros, mut bad, mut first_bad) = (0_u64, 0_u64, 0);
-    for (place, bytes) in view.bytes.chunks(rows * columns * size).enumerate() {
+    let (mut zeros, mut bad, mut first_bad, mut seen) = (0_u64, 0_u64, 0, 0);
+    folder.read_bytes(spec, 0..view.bytes.len(), columns * size, &mut |bytes| {
         hash.update(bytes);
-        let values = &mut values[..bytes.len() / size];
-        let piece = TensorView { dtype: view.dtype, shape: view.shape, bytes };
-        if let Err(index) = piece.to_f32(values) {
+        values.resize(bytes.len() / size, 0.0);
+        if let Err(index) = (TensorView { bytes, ..view }).to_f32(&mut values) {
             if bad == 0 {
-                first_bad = place * rows * columns + index;
+                first_bad = seen + index;
             }
             bad += values.iter().filter(|value| !value.is_finite()).count() as u64;
         }
         zeros += values.iter().filter(|&&value| value == 0.0).count() as u64;
         for (pattern, broken) in candidates.iter_mut().filter(|(_, broken)| broken.is_none()) {
-            *broken = pattern.check(values, columns).err().map(|(row, column)| (place * rows + row, column));
+            let found = pattern.check(&values, columns).err();
+            *broken = found.map(|(row, column)| (seen / columns + row, column));
         }
-        let start = place * rows * columns * size;
-        folder.release_part(spec, start..start + bytes.len());
-    }
+        seen += values.len();
+        Ok::<(), crate::Error>(())
+    })?;
     let share = zeros as f64 / view.len() as f64;
     let held =
         candidates.iter().find(|(pattern, broken)| broken.is_none() && *pattern != Pattern::Unstructured);
