@@ -180,7 +180,7 @@ pub(super) fn section(group: &GroupLaw, number: usize, with_sentence: bool) -> M
             "Enough is where doubling the tokens buys less than " (plain(first.doubling_gain)) " nats. Each row is one pruned model: its size "
             "before pruning and the rate at which it was pruned. Whiskers hold the law's own value with a probability of "
             (percent(group.level)) "; they are made by fitting again "
-            @if simulated { "to simulated data, since runs are too few to leave one out." } @else { "without each run." }
+            @if simulated { "to simulated data, since runs are too few to leave one out." } @else { "without each run and, where there are four or more, without each base." }
         }
         @if let Some(picture) = picture(group) {
             figure.wide { (picture.inline(&format!("enough-{number}"))) }
