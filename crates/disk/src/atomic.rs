@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use tempfile::{Builder, NamedTempFile};
 
+use crate::folder::ASIDE;
 use crate::paths::split;
 use crate::{Map, Result, io_error, read, sync_folder};
 
@@ -55,7 +56,7 @@ impl Aside {
         prefix.push(name);
         prefix.push(".");
         let mut builder = Builder::new();
-        builder.prefix(&prefix).suffix(".aside");
+        builder.prefix(&prefix).suffix(ASIDE);
         if let Some(permissions) = ordinary(0o666) {
             builder.permissions(permissions);
         }

@@ -10,6 +10,11 @@ use crate::atomic::ordinary;
 use crate::paths::split;
 use crate::{Error, Result, io_error};
 
+/// How hidden names end of what is being written ...
+pub(crate) const ASIDE: &str = ".aside";
+/// ... and of what has been replaced.
+const OLD: &str = ".old";
+
 /// What to do when the target of a new folder exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
@@ -37,7 +42,7 @@ impl NewFolder {
         }
         let (parent, _) = split(target)?;
         fs::create_dir_all(parent).map_err(io_error("create", parent))?;
-        let aside = hidden(target, ".aside")?;
+        let aside = hidden(target, ASIDE)?;
         Ok(Self { target: target.to_path_buf(), existing, aside })
     }
 
@@ -62,7 +67,7 @@ impl NewFolder {
                 fs::rename(aside.path(), &target).map_err(io_error("create", &target))?;
             }
             Existing::Replace => {
-                let old = hidden(&target, ".old")?;
+                let old = hidden(&target, OLD)?;
                 let away = old.path().join(split(&target)?.1);
                 fs::rename(&target, &away).map_err(io_error("replace", &target))?;
                 if let Err(error) = fs::rename(aside.path(), &target) {
@@ -86,6 +91,26 @@ pub fn sync_folder(path: &Path) -> Result<()> {
         folder.sync_all().map_err(io_error("sync", path))?;
     }
     Ok(())
+}
+
+/// Removes what killed processes left in a folder under hidden names, unfinished or replaced; tells how many there were.
+///
+/// Only for whoever holds the lock that all writers in the folder take.
+pub fn remove_leftovers(folder: &Path) -> Result<usize> {
+    let mut removed = 0;
+    for entry in fs::read_dir(folder).map_err(io_error("list", folder))? {
+        let entry = entry.map_err(io_error("list", folder))?;
+        let (name, path) = (entry.file_name(), entry.path());
+        let name = name.to_string_lossy();
+        if !name.starts_with('.') || !(name.ends_with(ASIDE) || name.ends_with(OLD)) {
+            continue;
+        }
+        let is_folder = entry.file_type().map_err(io_error("remove", &path))?.is_dir();
+        let gone = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        gone.map_err(io_error("remove", &path))?;
+        removed += 1;
+    }
+    Ok(removed)
 }
 
 fn refuse(target: &Path) -> Result<()> {
@@ -195,5 +220,25 @@ mod tests {
         build(&link, Existing::Replace, "new").unwrap();
         assert_eq!(fs::read_to_string(real.join("sub/file")).unwrap(), "kept");
         assert_eq!(fs::read_to_string(link.join("sub/file")).unwrap(), "new");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let whole = root.path().join("whole");
+        build(&whole, Existing::Refuse, "x").unwrap();
+        // As a killed process would, these forget to clean up.
+        let new = NewFolder::create(&whole, Existing::Replace).unwrap();
+        fs::write(new.path().join("half"), "x").unwrap();
+        let _ = new.aside.keep();
+        let _ = hidden(&whole, OLD).unwrap().keep();
+        std::mem::forget(crate::Aside::create(&root.path().join("file")).unwrap());
+        for kept in [".lock", ".hidden", "a.aside", ".aside.txt"] {
+            fs::write(root.path().join(kept), "x").unwrap();
+        }
+        assert_eq!(names(root.path()).len(), 8);
+        assert_eq!(remove_leftovers(root.path()).unwrap(), 3);
+        assert_eq!(names(root.path()).len(), 5);
+        assert!(whole.join("sub/file").exists() && root.path().join(".lock").exists());
     }
 }

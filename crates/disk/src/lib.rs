@@ -28,7 +28,7 @@ mod scratch;
 
 pub use atomic::{Aside, copy, write};
 pub use error::{Error, Result, io_error};
-pub use folder::{Existing, NewFolder, sync_folder};
+pub use folder::{Existing, NewFolder, remove_leftovers, sync_folder};
 pub use hash::sha256;
 pub use lock::Lock;
 pub use map::Map;

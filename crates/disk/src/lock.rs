@@ -1,16 +1,19 @@
 //! One writer at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::path::Path;
 
 use crate::{Error, Result, io_error};
 
 /// An exclusive lock on a file, held until dropped; the system drops it with the process, however that ends.
 ///
-/// The lock file itself stays: removing it would let two processes hold locks on two files of one name.
+/// The lock file itself stays: removing it would let two processes hold locks on two files of one name. Some file systems,
+/// mostly over a network, have no locks: [`Lock::is_held`] then says so, and nothing keeps a second process out.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    held: bool,
 }
 
 impl Lock {
@@ -22,12 +25,36 @@ impl Lock {
             .write(true)
             .open(path)
             .map_err(io_error("create", path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_path_buf() }),
-            Err(TryLockError::Error(error)) => Err(io_error("lock", path)(error)),
-        }
+        let held = judge(path, file.try_lock())?;
+        Ok(Self { _file: file, held })
     }
+
+    /// Whether it keeps others out; false where the file system has no locks.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+}
+
+/// Whether a lock is held after this answer of the system.
+fn judge(path: &Path, answer: std::result::Result<(), TryLockError>) -> Result<bool> {
+    match answer {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_path_buf() }),
+        Err(TryLockError::Error(error)) if is_without_locks(&error) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(io_error("lock", path)(error)),
+    }
+}
+
+#[cfg(unix)]
+fn is_without_locks(error: &io::Error) -> bool {
+    // What network file systems say that were mounted without their lock service.
+    let none_left = error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error());
+    none_left || error.kind() == io::ErrorKind::Unsupported
+}
+
+#[cfg(not(unix))]
+fn is_without_locks(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
 }
 
 #[cfg(test)]
@@ -42,5 +69,23 @@ mod tests {
         assert!(matches!(Lock::acquire(&path), Err(Error::Locked { .. })));
         drop(first);
         Lock::acquire(&path).unwrap();
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_file_system_without_locks_is_told_from_a_lock_that_is_held_and_from_a_failure() {
+        use rustix::io::Errno;
+        let path = Path::new(".lock");
+        let said = |errno: Errno| {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            judge(path, Err(TryLockError::Error(error)))
+        };
+        for errno in [Errno::NOSYS, Errno::NOTSUP, Errno::NOLCK] {
+            assert!(!said(errno).unwrap(), "{errno}");
+        }
+        for errno in [Errno::IO, Errno::INTR, Errno::BADF] {
+            assert!(matches!(said(errno), Err(Error::Io { action: "lock", .. })), "{errno}");
+        }
+        assert!(judge(path, Ok(())).unwrap());
+        assert!(matches!(judge(path, Err(TryLockError::WouldBlock)), Err(Error::Locked { .. })));
     }
 }

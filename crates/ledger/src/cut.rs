@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::curve::Phase;
 use crate::pattern::Pattern;
 use crate::units::{Nats, Params, Rate, Tokens};
 use crate::width::{Part, Width};
@@ -167,6 +168,9 @@ pub struct CutRecord {
     /// Held-out loss of the model before the cut, where it was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss0: Option<Nats>,
+    /// The phase of the learning rate in which that model was left, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss0_phase: Option<Phase>,
     /// The text that the scores were taken on, where there was any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
@@ -391,6 +395,7 @@ mod tests {
             rate: Rate::new(0.15).unwrap(),
             rate_without_embedding: Rate::new(0.1666).unwrap(),
             loss0: None,
+            loss0_phase: None,
             calibration: None,
             options: BTreeMap::new(),
             scores: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use disk::Existing;
-use ledger::{Cut, CutRecord, Nats, Params, Rate};
+use ledger::{Cut, CutRecord, Nats, Params, Phase, Rate};
 use model::config::ModelConfig;
 use model::count::Count;
 use model::folder::{ModelFolder, SHARD_LIMIT};
@@ -43,6 +43,8 @@ pub struct Request<'a> {
     pub series: Option<String>,
     /// Held-out loss of the model before the cut, where it was measured.
     pub loss0: Option<Nats>,
+    /// The phase of the learning rate in which that model was left, where it is known.
+    pub loss0_phase: Option<Phase>,
     /// Most bytes of tensors in one file.
     pub shard_limit: u64,
 }
@@ -91,6 +93,7 @@ impl<'a> Request<'a> {
             base: None,
             series: None,
             loss0: None,
+            loss0_phase: None,
             shard_limit: SHARD_LIMIT,
         }
     }
@@ -273,6 +276,7 @@ fn record(
         rate: left.rate,
         rate_without_embedding: left.rate_without_embedding,
         loss0: request.loss0,
+        loss0_phase: request.loss0_phase,
         calibration: sequences.map(Sequences::record),
         options: BTreeMap::new(),
         scores: None,

@@ -1,6 +1,7 @@
 //! What the user can do about an error, where there is one thing to do.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 /// An error with its hint.
 #[derive(Debug)]
@@ -100,8 +101,18 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     }
     match cause.downcast_ref::<disk::Error>()? {
         disk::Error::Exists { .. } => Some("choose another `--out`, or replace it with `--force`".into()),
+        disk::Error::Locked { .. } => {
+            Some("wait until it ends, or end it; a lock goes with its process".into())
+        }
+        disk::Error::Io { error, .. } if is_full(error.kind()) => {
+            Some("make room there and give the command again, `regrow train` with `--resume`".into())
+        }
         _ => None,
     }
+}
+
+fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod progress;
 pub mod quickstart;
 mod recipe;
 mod source;
+mod span;
 mod sweep;
 mod table;
 

@@ -1,6 +1,6 @@
 //! Whose child a model is: the name, series and method that its curve goes by.
 
-use ledger::{CutRecord, Nats};
+use ledger::{CutRecord, Nats, Phase};
 use model::catalog;
 use model::folder::ModelFolder;
 use store::RunFolder;
@@ -18,15 +18,15 @@ pub(crate) struct Lineage {
     pub(crate) series: String,
     /// Its held-out loss, where the model is the result of a run.
     pub(crate) loss: Option<Nats>,
+    /// The phase of the learning rate in which that run ended.
+    pub(crate) phase: Option<Phase>,
 }
 
 /// Reads a folder's `cut.json`, or else goes by what the folder itself is called.
 pub(crate) fn of(folder: &ModelFolder) -> anyhow::Result<Lineage> {
     let own = own(folder)?;
     Ok(match own.cut {
-        Some(cut) => {
-            Lineage { base: cut.base.clone(), series: cut.series.clone(), cut: Some(cut), loss: own.loss }
-        }
+        Some(cut) => Lineage { base: cut.base.clone(), series: cut.series.clone(), cut: Some(cut), ..own },
         None => own,
     })
 }
@@ -40,11 +40,14 @@ pub(crate) fn own(folder: &ModelFolder) -> anyhow::Result<Lineage> {
         // Every run calls its result `model`: the run's own name tells more.
         let name = run.path().file_name().map(|name| name.to_string_lossy().into_owned());
         let (base, series) = (name.unwrap_or_else(|| folder.name()), run.record().series.clone());
-        let loss = run.done()?.map(|done| done.eval_loss);
-        return Ok(Lineage { cut, base, series, loss });
+        let curve = run.curve()?;
+        let left = if path == run.best_path() { curve.best() } else { curve.last() };
+        let left = left.filter(|_| run.is_done());
+        let (loss, phase) = (left.map(|point| point.loss), left.map(|point| point.phase));
+        return Ok(Lineage { cut, base, series, loss, phase });
     }
     let base = hub::id_of(&path).unwrap_or_else(|| folder.name());
     let known = catalog::find(&base).map_or(folder.config().family.name, |entry| entry.series);
     let series = cut.as_ref().map_or_else(|| known.to_owned(), |cut| cut.series.clone());
-    Ok(Lineage { cut, base, series, loss: None })
+    Ok(Lineage { cut, base, series, loss: None, phase: None })
 }

@@ -120,6 +120,11 @@ impl RunFolder {
         self.path.join("model")
     }
 
+    /// Where the weights with the least held-out loss stand, where those are not the final ones.
+    pub fn best_path(&self) -> PathBuf {
+        self.path.join("best")
+    }
+
     /// Where the checkpoint of a step stands; to be written as a [`disk::NewFolder`], so that it appears whole.
     pub fn checkpoint_path(&self, step: u64) -> PathBuf {
         self.path.join(format!("{CHECKPOINT}{step}"))

@@ -6,9 +6,11 @@
 //! record.json          what was known at the start
 //! cut.json             what was pruned away before, if anything was
 //! metrics.jsonl        the curve; grows by whole lines
+//! events.out.tfevents.regrow   the same for TensorBoard
 //! log.txt              what was said on the way
 //! checkpoint-<step>/   where it can go on
 //! model/               the final weights
+//! best/                the weights with the least held-out loss, where those are others
 //! trainer_state.json   the curve once more, for tools that read the Hugging Face Trainer's
 //! done.json            written last: the run is done
 //! ```
@@ -28,6 +30,7 @@ mod run_points;
 #[cfg(test)]
 mod sample;
 mod summary;
+mod tfevents;
 mod trainer_state;
 mod writer;
 

@@ -11,6 +11,7 @@ use ledger::{Done, Point};
 use crate::curve_file::{self, CurveFile};
 use crate::files::to_json;
 use crate::folder::{DONE, LOCK, METRICS};
+use crate::tfevents::{EVENTS, EventsFile};
 use crate::trainer_state::trainer_state;
 use crate::{Error, Result, RunFolder};
 
@@ -22,12 +23,13 @@ pub struct RunWriter {
     // Bytes of whole lines in `metrics`, and the step of the last.
     length: u64,
     last_step: u64,
+    events: EventsFile,
     log: File,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl RunWriter {
-    /// Takes the lock and mends the end of the curve.
+    /// Takes the lock, removes what a killed process left unfinished and mends the end of the curve.
     pub(crate) fn take(folder: RunFolder) -> Result<Self> {
         let lock = Lock::acquire(&folder.path().join(LOCK))?;
         if folder.is_done() {
@@ -36,11 +38,23 @@ impl RunWriter {
         let path = folder.path().join(METRICS);
         let curve = CurveFile::read(&path)?;
         let metrics = open_to_append(&path)?;
+        disk::remove_leftovers(folder.path())?;
         // Without this the next line would grow onto a torn one.
         metrics.set_len(curve.length()).map_err(io_error("mend", &path))?;
         let log = open_to_append(&folder.path().join("log.txt"))?;
+        let events = EventsFile::open(&folder.path().join(EVENTS), &curve.points)?;
         let last_step = curve.points.last().map_or(0, |point| point.step);
-        Ok(Self { folder, metrics, length: curve.length(), last_step, log, _lock: lock })
+        Ok(Self { folder, metrics, length: curve.length(), last_step, events, log, lock })
+    }
+
+    /// Whether others are kept out; false where the file system has no locks.
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_held()
+    }
+
+    /// The step of the last point; 0 where there is none.
+    pub fn last_step(&self) -> u64 {
+        self.last_step
     }
 
     /// Adds a point to the curve, as one whole line, handed to the system. A number that is not finite is refused.
@@ -58,7 +72,7 @@ impl RunWriter {
         }
         self.length += line.len() as u64;
         self.last_step = point.step;
-        Ok(())
+        self.events.append(point)
     }
 
     /// Makes the curve durable: to be called before a checkpoint that relies on it.
@@ -74,6 +88,8 @@ impl RunWriter {
         disk::write(&path, kept)?;
         self.metrics = open_to_append(&path)?;
         self.length = kept.len() as u64;
+        let points = curve.points.partition_point(|point| point.step <= step);
+        self.events = EventsFile::open(&self.path().join(EVENTS), &curve.points[..points])?;
         self.last_step = self.last_step.min(step);
         Ok(())
     }

@@ -1,17 +1,18 @@
 //! Checkpoints: weights, moments and the place in the run, written aside, checksummed, renamed into place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use disk::{Existing, NewFolder};
 use model::backend::Backend;
 use model::decoder::Decoder;
 use model::safetensors::{Dtype, Planned, SafeTensors, Writer};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::Optimizer;
 use crate::error::{Error, Result};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const STATE: &str = "state.json";
 const FILES: [&str; 3] = ["weights.safetensors", "first_moments.safetensors", "second_moments.safetensors"];
 
@@ -22,23 +23,39 @@ pub(crate) struct State {
     format: u32,
     /// The run that it belongs to.
     pub(crate) id: String,
-    /// Steps taken. The place in the text and the schedule follow from it.
+    /// Steps taken. The place in the text, its order, the schedule and the length of the curve follow from it.
     pub(crate) step: u64,
     /// Seconds of training so far.
     pub(crate) seconds: f64,
     /// SHA-256 of each of the files, in the order of [`FILES`].
     sha256: [String; 3],
+    /// SHA-256 of this state with nothing here.
+    own: String,
+}
+
+impl State {
+    fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).expect("a state is numbers and text")
+    }
+
+    fn checksum(&self) -> String {
+        let bare = Self { own: String::new(), ..self.clone() };
+        Sha256::digest(bare.to_json()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What a checkpoint is made of. Nothing of it changes while a gradient is computed, so it can be written meanwhile.
+pub(crate) struct Moment<'a, B: Backend> {
+    pub(crate) decoder: &'a Decoder<B>,
+    pub(crate) weights: &'a B::Buffer,
+    pub(crate) optimizer: &'a Optimizer<B>,
+    pub(crate) id: &'a str,
+    pub(crate) seconds: f64,
 }
 
 /// Writes a checkpoint; it appears whole or not at all.
-pub(crate) fn save<B: Backend>(
-    path: &Path,
-    decoder: &Decoder<B>,
-    weights: &B::Buffer,
-    optimizer: &Optimizer<B>,
-    id: &str,
-    seconds: f64,
-) -> Result<()> {
+pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()> {
+    let Moment { decoder, weights, optimizer, id, seconds } = *moment;
     let folder = NewFolder::create(path, Existing::Replace)?;
     let (first, second) = optimizer.moments();
     let mut sha256 = [const { String::new() }; 3];
@@ -56,60 +73,119 @@ pub(crate) fn save<B: Backend>(
         writer.commit()?;
         *hash = disk::sha256(&file)?;
     }
-    let state = State { format: FORMAT, id: id.into(), step: optimizer.steps(), seconds, sha256 };
-    let json = serde_json::to_vec_pretty(&state).expect("a state is numbers and text");
-    disk::write(&folder.path().join(STATE), &json)?;
+    let step = optimizer.steps();
+    let mut state = State { format: FORMAT, id: id.into(), step, seconds, sha256, own: String::new() };
+    state.own = state.checksum();
+    disk::write(&folder.path().join(STATE), &state.to_json())?;
     Ok(folder.commit()?)
 }
 
-/// Reads a checkpoint of run `id` into `weights` and `optimizer`.
+/// Reads the checkpoint of run `id` after `step` into `weights` and `optimizer`.
 ///
 /// # Errors
-/// [`Error::Checkpoint`] if it is damaged or of another run; the buffers may then hold a part of it.
+/// [`Error::Checkpoint`] if anything of it is missing, damaged or of another run; the buffers may then hold a part of it.
 pub(crate) fn load<B: Backend>(
     path: &Path,
     decoder: &Decoder<B>,
     weights: &mut B::Buffer,
     optimizer: &mut Optimizer<B>,
-    id: &str,
+    (id, step): (&str, u64),
 ) -> Result<State> {
-    let refuse = |reason: String| Error::Checkpoint { path: path.to_path_buf(), reason };
-    let json = disk::read(&path.join(STATE), 1 << 16)?;
-    let state: State =
-        serde_json::from_slice(&json).map_err(|error| refuse(format!("`{STATE}`: {error}")))?;
-    if state.format != FORMAT {
-        return Err(refuse(format!("it has format {}, expected {FORMAT}", state.format)));
+    let checkpoint = Checkpoint { path };
+    let state = checkpoint.state(id, step)?;
+    // All hashes before anything is taken over.
+    let files: Vec<SafeTensors> =
+        (0..FILES.len()).map(|number| checkpoint.open(&state, number)).collect::<Result<_>>()?;
+    let (first, second) = optimizer.restore(step);
+    for (file, buffer) in files.iter().zip([weights, first, second]) {
+        checkpoint.read(file, decoder, buffer)?;
     }
-    if state.id != id {
-        return Err(refuse(format!("it belongs to run {}, expected {id}", state.id)));
-    }
-    if !(state.seconds >= 0.0 && state.seconds.is_finite()) {
-        return Err(refuse(format!("`seconds` is {}, expected 0 or more", state.seconds)));
-    }
-    let mut read = Vec::new();
-    for (name, expected) in FILES.iter().zip(&state.sha256) {
-        let file = path.join(name);
-        let found = disk::sha256(&file)?;
-        if found != *expected {
-            return Err(refuse(format!("`{name}` has SHA-256 {found}, expected {expected}")));
-        }
-        let tensors = SafeTensors::open(&file)?;
-        let mut values = vec![0.0; decoder.layout().len];
-        for (tensor, offset) in &decoder.layout().tensors {
-            let view = tensors.tensor(&tensor.name)?;
-            if view.shape != tensor.shape {
-                return Err(refuse(format!(
-                    "`{}` is {:?}, expected {:?}",
-                    tensor.name, view.shape, tensor.shape
-                )));
-            }
-            let target = &mut values[*offset..offset + tensor.len()];
-            let not_finite = |at| refuse(format!("`{}` is not finite at element {at}", tensor.name));
-            view.to_f32(target).map_err(not_finite)?;
-        }
-        read.push(values);
-    }
-    decoder.backend().upload(&read[0], weights, 0)?;
-    optimizer.restore(decoder.backend(), &read[1], &read[2], state.step)?;
     Ok(state)
+}
+
+/// The weights of the checkpoint of run `id` after `step`.
+///
+/// # Errors
+/// [`Error::Checkpoint`] if they are missing, damaged or of another run.
+pub fn checkpoint_weights<B: Backend>(
+    path: &Path,
+    decoder: &Decoder<B>,
+    id: &str,
+    step: u64,
+) -> Result<B::Buffer> {
+    let checkpoint = Checkpoint { path };
+    let file = checkpoint.open(&checkpoint.state(id, step)?, 0)?;
+    let mut weights = decoder.backend().allocate(decoder.layout().len)?;
+    checkpoint.read(&file, decoder, &mut weights)?;
+    Ok(weights)
+}
+
+/// A checkpoint that is read; whatever is wrong with it, another one may still serve.
+struct Checkpoint<'a> {
+    path: &'a Path,
+}
+
+impl Checkpoint<'_> {
+    fn refuse(&self, reason: impl ToString) -> Error {
+        Error::Checkpoint { path: PathBuf::from(self.path), reason: reason.to_string() }
+    }
+
+    fn state(&self, id: &str, step: u64) -> Result<State> {
+        let json = disk::read(&self.path.join(STATE), 1 << 16).map_err(|error| self.refuse(error))?;
+        let refuse = |reason: String| Err(self.refuse(format!("`{STATE}`: {reason}")));
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        // First: another format may have other fields.
+        match serde_json::from_slice(&json) {
+            Ok(Format { format: FORMAT }) => {}
+            Ok(Format { format }) => return refuse(format!("it has format {format}, expected {FORMAT}")),
+            Err(error) => return refuse(error.to_string()),
+        }
+        let state: State = match serde_json::from_slice(&json) {
+            Ok(state) => state,
+            Err(error) => return refuse(error.to_string()),
+        };
+        if state.own != state.checksum() || state.to_json() != json {
+            return refuse("it is not as it was written".into());
+        }
+        if state.id != id {
+            return refuse(format!("it belongs to run {}, expected {id}", state.id));
+        }
+        if state.step != step {
+            return refuse(format!("it was written after step {}, expected {step}", state.step));
+        }
+        Ok(state)
+    }
+
+    fn open(&self, state: &State, number: usize) -> Result<SafeTensors> {
+        let (file, expected) = (self.path.join(FILES[number]), &state.sha256[number]);
+        let found = disk::sha256(&file).map_err(|error| self.refuse(error))?;
+        if found != *expected {
+            return Err(self.refuse(format!("`{}` has SHA-256 {found}, expected {expected}", FILES[number])));
+        }
+        SafeTensors::open(&file).map_err(|error| self.refuse(error))
+    }
+
+    fn read<B: Backend>(
+        &self,
+        file: &SafeTensors,
+        decoder: &Decoder<B>,
+        buffer: &mut B::Buffer,
+    ) -> Result<()> {
+        let mut values = Vec::new();
+        for (tensor, offset) in &decoder.layout().tensors {
+            let view = file.tensor(&tensor.name).map_err(|error| self.refuse(error))?;
+            if view.shape != tensor.shape {
+                let Planned { name, shape, .. } = Planned::new(tensor, Dtype::F32);
+                return Err(self.refuse(format!("`{name}` is {:?}, expected {shape:?}", view.shape)));
+            }
+            values.resize(tensor.len(), 0.0);
+            let not_finite = |at| self.refuse(format!("`{}` is not finite at element {at}", tensor.name));
+            view.to_f32(&mut values).map_err(not_finite)?;
+            decoder.backend().upload(&values, buffer, *offset)?;
+        }
+        Ok(())
+    }
 }

@@ -5,13 +5,15 @@
 mod checkpoint;
 mod error;
 mod event;
+mod limit;
 pub mod milestones;
 mod optimizer;
 mod order;
 pub mod schedule;
 mod trainer;
 
+pub use checkpoint::checkpoint_weights;
 pub use error::{BoxError, Error, Result};
 pub use event::Event;
 pub use optimizer::Optimizer;
-pub use trainer::{Begin, Job, Listener, Outcome, train};
+pub use trainer::{Begin, Job, Listener, Outcome, Why, train};

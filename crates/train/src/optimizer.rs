@@ -83,14 +83,9 @@ impl<B: Backend> Optimizer<B> {
         (&self.first, &self.second)
     }
 
-    /// Takes up the moments of a run after `steps` steps.
-    ///
-    /// # Errors
-    /// Those of the machine.
-    pub fn restore(&mut self, backend: &B, first: &[f32], second: &[f32], steps: u64) -> Result<()> {
-        backend.upload(first, &mut self.first, 0)?;
-        backend.upload(second, &mut self.second, 0)?;
+    /// Stands after `steps` steps; first and second moments of that moment are to be put in, in the order of the layout.
+    pub(crate) fn restore(&mut self, steps: u64) -> (&mut B::Buffer, &mut B::Buffer) {
         self.steps = steps;
-        Ok(())
+        (&mut self.first, &mut self.second)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use ledger::{Phase, Point, RunSpec, Tokens};
@@ -13,10 +14,12 @@ use model::mask::Masks;
 use model::workspace::Workspace;
 use text::Corpus;
 
+use crate::checkpoint::{self, Moment};
 use crate::error::{BoxError, Error, Result};
 use crate::event::Event;
+use crate::limit::Limit;
 use crate::order::Order;
-use crate::{Optimizer, checkpoint, milestones, schedule};
+use crate::{Optimizer, milestones, schedule};
 
 /// What is to be run.
 pub struct Job<'a> {
@@ -26,8 +29,13 @@ pub struct Job<'a> {
     pub corpus: &'a Corpus,
     /// What stays at zero.
     pub masks: &'a Masks,
-    /// Steps between two checkpoints; none saves only when the run is stopped.
+    /// Steps between two checkpoints; one more is written whenever the held-out loss is the least so far. None saves only
+    /// when the run is stopped.
     pub save_every: Option<u64>,
+    /// The least held-out loss so far, where the run goes on.
+    pub best: Option<f64>,
+    /// When it must have stopped and saved.
+    pub limit: Option<Instant>,
     /// Where the checkpoint of a step goes.
     pub checkpoint: &'a (dyn Fn(u64) -> PathBuf + Sync),
 }
@@ -36,8 +44,13 @@ pub struct Job<'a> {
 pub enum Begin<B: Backend> {
     /// At its first step, from these weights.
     Weights(B::Buffer),
-    /// After the step of this checkpoint.
-    Checkpoint(PathBuf),
+    /// After a step, from the checkpoint that was written there.
+    Checkpoint {
+        /// Its folder.
+        path: PathBuf,
+        /// Steps taken.
+        step: u64,
+    },
 }
 
 /// How a run ended.
@@ -55,7 +68,18 @@ pub enum Outcome<B: Backend> {
     Interrupted {
         /// Steps taken.
         step: u64,
+        /// Who asked.
+        why: Why,
     },
+}
+
+/// Why a run stopped before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It was told to.
+    Stop,
+    /// Its time is over, or would be after another step and a checkpoint.
+    Limit,
 }
 
 /// Hears of every event; an error of its own ends the run.
@@ -84,25 +108,27 @@ pub fn train<B: Backend>(
     if fresh {
         let mut point = Point::new(0, Tokens(0), 0.0, Phase::Warmup);
         point.eval_loss = Some(run.evaluate(&mut tell)?);
+        run.is_best(&point);
         tell(Event::Point(point))?;
     }
-    let mut saved = (!fresh).then(|| run.optimizer.steps());
     while run.optimizer.steps() < steps {
-        if stop.load(Ordering::Relaxed) {
-            if saved != Some(run.optimizer.steps()) {
+        let step = run.optimizer.steps();
+        let stopped = stop.load(Ordering::Relaxed).then_some(Why::Stop);
+        let evaluates = evaluations.binary_search(&(step + 1)).is_ok();
+        if let Some(why) = stopped.or_else(|| run.limit.is_reached(evaluates).then_some(Why::Limit)) {
+            if run.saved != Some(step) {
                 run.save(&mut tell)?;
             }
-            return Ok(Outcome::Interrupted { step: run.optimizer.steps() });
+            return Ok(Outcome::Interrupted { step, why });
         }
         let mut point = run.step(&mut tell)?;
-        let step = point.step;
-        if evaluations.binary_search(&step).is_ok() {
+        if evaluates {
             point.eval_loss = Some(run.evaluate(&mut tell)?);
         }
+        let better = run.is_best(&point);
         tell(Event::Point(point))?;
-        if job.save_every.is_some_and(|every| step.is_multiple_of(every.max(1)) && step < steps) {
-            run.save(&mut tell)?;
-            saved = Some(step);
+        if let Some(every) = job.save_every {
+            run.due = better || (step + 1).is_multiple_of(every.max(1)) || run.limit.wants_a_save();
         }
     }
     Ok(Outcome::Finished { weights: run.weights, steps, seconds: run.seconds })
@@ -119,6 +145,12 @@ struct Run<'a, B: Backend> {
     /// Apart from `space`, whose every block would otherwise grow to the evaluator's batches.
     evaluation_space: Workspace<B>,
     seconds: f64,
+    best: Option<f64>,
+    /// The step after which a checkpoint was written last.
+    saved: Option<u64>,
+    /// Whether one is to be written here: it is while the next gradients are computed.
+    due: bool,
+    limit: Limit,
 }
 
 type Tell<'a> = dyn FnMut(Event) -> Result<()> + 'a;
@@ -128,12 +160,13 @@ impl<'a, B: Backend> Run<'a, B> {
         let (backend, layout, spec) = (decoder.backend(), decoder.layout(), job.spec);
         let order = Order::new(job.corpus.train(), spec.context, spec.seed)?;
         let mut optimizer = Optimizer::new(backend, layout, &spec.optimizer)?;
-        let (weights, seconds) = match begin {
-            Begin::Weights(weights) => (weights, 0.0),
-            Begin::Checkpoint(path) => {
+        let (weights, seconds, saved) = match begin {
+            Begin::Weights(weights) => (weights, 0.0, None),
+            Begin::Checkpoint { path, step } => {
                 let mut weights = backend.allocate(layout.len)?;
-                let state = checkpoint::load(&path, decoder, &mut weights, &mut optimizer, &spec.id())?;
-                (weights, state.seconds)
+                let id = spec.id();
+                let state = checkpoint::load(&path, decoder, &mut weights, &mut optimizer, (&id, step))?;
+                (weights, state.seconds, Some(step))
             }
         };
         Ok(Run {
@@ -146,10 +179,14 @@ impl<'a, B: Backend> Run<'a, B> {
             space: Workspace::new(decoder)?,
             evaluation_space: Workspace::new(decoder)?,
             seconds,
+            best: job.best,
+            saved,
+            due: false,
+            limit: Limit::new(job.limit, layout.len),
         })
     }
 
-    /// One optimiser step, in micro-batches whose gradients add up.
+    /// One optimiser step, in micro-batches whose gradients add up. A checkpoint that is due is written beside them.
     fn step(&mut self, tell: &mut Tell<'_>) -> Result<Point> {
         let begin = Instant::now();
         let (spec, backend) = (self.job.spec, self.decoder.backend());
@@ -160,18 +197,8 @@ impl<'a, B: Backend> Run<'a, B> {
         let learning_rate = spec.optimizer.learning_rate * share;
 
         let first = self.optimizer.steps() * spec.batch as u64;
-        let (mut batch, mut window, mut nats) = (Batch::new(), Vec::new(), 0.0);
-        for start in (0..spec.batch).step_by(spec.micro_batch) {
-            batch.clear();
-            for sequence in start..spec.batch.min(start + spec.micro_batch) {
-                self.order.read(first + sequence as u64, &mut window)?;
-                batch.push_window(&window)?;
-            }
-            let scale = 1.0 / tokens as f64;
-            let gradients = Target { buffer: &mut self.gradients, add: start > 0 };
-            let losses = self.decoder.gradients(&self.weights, &batch, scale, gradients, &mut self.space)?;
-            nats += losses.iter().sum::<f64>();
-        }
+        let (nats, waited) =
+            if self.due { self.gradients_and_save(first, tell)? } else { (self.gradients(first)?, 0.0) };
         self.job.masks.apply(backend, &self.weights, &mut self.gradients)?;
         let loss = nats / tokens as f64;
         let norm = self.optimizer.norm(backend, &self.gradients)?;
@@ -183,8 +210,9 @@ impl<'a, B: Backend> Run<'a, B> {
             }
         }
         self.optimizer.step(backend, &mut self.weights, &self.gradients, norm, learning_rate)?;
-        let elapsed = begin.elapsed().as_secs_f64();
+        let elapsed = begin.elapsed().as_secs_f64() - waited;
         self.seconds += elapsed;
+        self.limit.stepped(begin.elapsed());
 
         let read = first + spec.batch as u64;
         let repeated = read > self.order.epoch_length();
@@ -201,7 +229,45 @@ impl<'a, B: Backend> Run<'a, B> {
         Ok(point)
     }
 
+    /// The sum of losses over the batch that begins with sequence `first`; its gradients are in their buffer.
+    fn gradients(&mut self, first: u64) -> Result<f64> {
+        let Self { decoder, job, order, weights, gradients, space, .. } = self;
+        gradients_of(decoder, job.spec, order, weights, gradients, space, first)
+    }
+
+    /// The same, while the checkpoint of this moment is written; and the seconds that the writing took longer.
+    fn gradients_and_save(&mut self, first: u64, tell: &mut Tell<'_>) -> Result<(f64, f64)> {
+        let step = self.optimizer.steps();
+        tell(Event::Saving { step })?;
+        let path = (self.job.checkpoint)(step);
+        let Self { decoder, job, order, weights, gradients, optimizer, space, seconds, .. } = self;
+        let (decoder, weights, optimizer): (_, &B::Buffer, &Optimizer<B>) = (decoder, weights, optimizer);
+        let id = job.spec.id();
+        let moment = Moment { decoder, weights, optimizer, id: &id, seconds: *seconds };
+        let (found, waited, written, took) = thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let begin = Instant::now();
+                (checkpoint::save(&path, &moment), begin.elapsed())
+            });
+            let found = gradients_of(decoder, job.spec, order, weights, gradients, space, first);
+            let begin = Instant::now();
+            let (written, took) = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (found, begin.elapsed().as_secs_f64(), written, took)
+        });
+        self.written(written, took)?;
+        tell(Event::Saved { step, path })?;
+        Ok((found?, waited))
+    }
+
+    /// Whether a point has the least held-out loss so far.
+    fn is_best(&mut self, point: &Point) -> bool {
+        let better = point.eval_loss.filter(|&loss| self.best.is_none_or(|best| loss < best));
+        self.best = better.or(self.best);
+        better.is_some()
+    }
+
     fn evaluate(&mut self, tell: &mut Tell<'_>) -> Result<f64> {
+        let begin = Instant::now();
         let protocol = Protocol::from(&self.job.spec.evaluation);
         let part = self.job.corpus.heldout();
         let of = planned_tokens(part, &protocol);
@@ -213,6 +279,7 @@ impl<'a, B: Backend> Run<'a, B> {
             }
         })?;
         heard?;
+        self.limit.evaluated(begin.elapsed());
         let loss = found.loss().0;
         if !loss.is_finite() {
             let (what, step) = ("held-out loss", self.optimizer.steps());
@@ -226,9 +293,18 @@ impl<'a, B: Backend> Run<'a, B> {
     fn save(&mut self, tell: &mut Tell<'_>) -> Result<()> {
         let step = self.optimizer.steps();
         tell(Event::Saving { step })?;
-        let path = (self.job.checkpoint)(step);
-        let (weights, id) = (&self.weights, self.job.spec.id());
-        match checkpoint::save(&path, self.decoder, weights, &self.optimizer, &id, self.seconds) {
+        let (path, id, begin) = ((self.job.checkpoint)(step), self.job.spec.id(), Instant::now());
+        let Self { decoder, weights, optimizer, seconds, .. } = self;
+        let moment = Moment { decoder, weights, optimizer, id: &id, seconds: *seconds };
+        let written = checkpoint::save(&path, &moment);
+        self.written(written, begin.elapsed())?;
+        tell(Event::Saved { step, path })
+    }
+
+    /// Notes that a checkpoint of this moment stands, or says what its weights are.
+    fn written(&mut self, written: Result<()>, took: std::time::Duration) -> Result<()> {
+        let step = self.optimizer.steps();
+        match written {
             // The loss was still a number, the weights that the last step left are not.
             Err(Error::Model(model::Error::NotStorable { tensor, value, .. })) => Err(Error::NotFinite {
                 what: "weight",
@@ -239,7 +315,11 @@ impl<'a, B: Backend> Run<'a, B> {
                 tensor,
             }),
             Err(error) => Err(error),
-            Ok(()) => tell(Event::Saved { step, path }),
+            Ok(()) => {
+                self.limit.saved(took);
+                (self.saved, self.due) = (Some(step), false);
+                Ok(())
+            }
         }
     }
 
@@ -261,4 +341,28 @@ impl<'a, B: Backend> Run<'a, B> {
         }
         Ok(largest)
     }
+}
+
+/// Computes the gradients of the batch that begins with sequence `first`, and the sum of its losses.
+fn gradients_of<B: Backend>(
+    decoder: &Decoder<B>,
+    spec: &RunSpec,
+    order: &mut Order<'_>,
+    weights: &B::Buffer,
+    gradients: &mut B::Buffer,
+    space: &mut Workspace<B>,
+    first: u64,
+) -> Result<f64> {
+    let (mut batch, mut window, mut nats) = (Batch::new(), Vec::new(), 0.0);
+    for start in (0..spec.batch).step_by(spec.micro_batch) {
+        batch.clear();
+        for sequence in start..spec.batch.min(start + spec.micro_batch) {
+            order.read(first + sequence as u64, &mut window)?;
+            batch.push_window(&window)?;
+        }
+        let scale = 1.0 / milestones::tokens_per_step(spec) as f64;
+        let target = Target { buffer: &mut *gradients, add: start > 0 };
+        nats += decoder.gradients(weights, &batch, scale, target, space)?.iter().sum::<f64>();
+    }
+    Ok(nats)
 }

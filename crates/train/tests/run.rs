@@ -15,6 +15,15 @@ use model::weights;
 use text::{Corpus, Documents, Reading, Settings, TokenizerSource};
 use train::{Begin, Error, Event, Job, Outcome, train};
 
+/// Picks one of so many, the same ones every time.
+fn picker() -> impl FnMut(usize) -> usize {
+    let mut state = 7_u64;
+    move |count| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % count
+    }
+}
+
 /// A few hundred short documents with some grammar to learn.
 fn corpus(folder: &Path) -> Corpus {
     let (people, verbs, things) = (
@@ -22,11 +31,7 @@ fn corpus(folder: &Path) -> Corpus {
         ["found", "lost", "drew", "sold"],
         ["a map", "two keys", "the lamp"],
     );
-    let mut state = 7_u64;
-    let mut pick = |count: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % count
-    };
+    let mut pick = picker();
     let documents: Vec<String> = (0..400)
         .map(|_| {
             let person = people[pick(4)];
@@ -125,7 +130,15 @@ fn run(corpus: &Corpus, spec: &RunSpec, threads: usize, stops: &[u64]) -> train:
         let stop_after = stops.next();
         let mut saved = None;
         let masks = Masks::default();
-        let job = Job { spec, corpus, masks: &masks, save_every: None, checkpoint: &place };
+        let job = Job {
+            spec,
+            corpus,
+            masks: &masks,
+            save_every: None,
+            best: None,
+            limit: None,
+            checkpoint: &place,
+        };
         let outcome = {
             let mut listener = |event: &Event| {
                 match event {
@@ -135,7 +148,7 @@ fn run(corpus: &Corpus, spec: &RunSpec, threads: usize, stops: &[u64]) -> train:
                             stop.store(true, Ordering::Relaxed);
                         }
                     }
-                    Event::Saved { path, .. } => saved = Some(path.clone()),
+                    Event::Saved { step, path } => saved = Some((*step, path.clone())),
                     _ => {}
                 }
                 Ok(())
@@ -144,7 +157,10 @@ fn run(corpus: &Corpus, spec: &RunSpec, threads: usize, stops: &[u64]) -> train:
         };
         match outcome {
             Outcome::Finished { weights, .. } => return Ok(Ran { points, weights }),
-            Outcome::Interrupted { .. } => begin = Begin::Checkpoint(saved.unwrap()),
+            Outcome::Interrupted { .. } => {
+                let (step, path) = saved.unwrap();
+                begin = Begin::Checkpoint { path, step };
+            }
         }
     }
 }
@@ -206,10 +222,18 @@ fn a_second_epoch_is_announced_once_and_marked_on_every_later_point() {
     let steps = windows / spec.batch as u64 + 4;
     spec.tokens = Tokens(steps * 280);
     let ran = run(&corpus, &spec, 2, &[]).unwrap();
+    let mut announced = Vec::new();
+    saving(&corpus, &spec, folder.path(), 1000, (None, None), &mut |event, _| {
+        if let Event::SecondEpoch { step } = event {
+            announced.push(*step as usize);
+        }
+    })
+    .unwrap();
     let first = ran.points.iter().position(|point| point.repeated).unwrap();
     assert!(ran.points[..first].iter().all(|point| point.epoch <= 1.0));
     assert!(ran.points[first..].iter().all(|point| point.repeated && point.epoch > 1.0));
     assert!(first < ran.points.len() - 1);
+    assert_eq!(announced, [first]);
 }
 
 #[test]
@@ -224,39 +248,164 @@ fn a_loss_that_is_not_a_number_names_step_rate_and_gradient() {
     assert!(step >= 1 && learning_rate == 1e30 && !tensor.is_empty(), "{error}");
 }
 
+/// A run of `steps` steps that saves every so often and lets `listen` hear; its checkpoints are in `folder`.
+fn saving(
+    corpus: &Corpus,
+    spec: &RunSpec,
+    folder: &Path,
+    save_every: u64,
+    (begin, best): (Option<Begin<Cpu<f32>>>, Option<f64>),
+    listen: &mut (dyn FnMut(&Event, &AtomicBool) + Send),
+) -> train::Result<Outcome<Cpu<f32>>> {
+    let config = config(corpus);
+    let decoder = Decoder::new(Cpu::<f32>::new(), &config, 96).unwrap();
+    let place = |step: u64| folder.join(format!("checkpoint-{step}"));
+    let masks = Masks::default();
+    let job = Job {
+        spec,
+        corpus,
+        masks: &masks,
+        save_every: Some(save_every),
+        best,
+        limit: None,
+        checkpoint: &place,
+    };
+    let begin = begin.unwrap_or_else(|| {
+        let mut first = decoder.backend().allocate(decoder.layout().len).unwrap();
+        decoder.backend().upload(&weights::initial(&config, 1), &mut first, 0).unwrap();
+        Begin::Weights(first)
+    });
+    let stop = AtomicBool::new(false);
+    train(&decoder, begin, &job, &stop, &mut |event| {
+        listen(event, &stop);
+        Ok(())
+    })
+}
+
+const FILES: [&str; 4] =
+    ["weights.safetensors", "first_moments.safetensors", "second_moments.safetensors", "state.json"];
+
 #[test]
-fn a_damaged_checkpoint_and_one_of_another_run_are_refused() {
+fn every_damage_to_a_checkpoint_is_noticed_and_one_of_another_run_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let corpus = corpus(folder.path());
     let mut spec = spec(&corpus, 4);
     spec.schedule = Schedule { warmup: Tokens(0), decay: Tokens(0) };
-    let config = config(&corpus);
-    let decoder = Decoder::new(Cpu::<f32>::new(), &config, 96).unwrap();
-    let place = |step: u64| folder.path().join(format!("checkpoint-{step}"));
-    let masks = Masks::default();
-    let job = Job { spec: &spec, corpus: &corpus, masks: &masks, save_every: Some(2), checkpoint: &place };
-    let mut first = decoder.backend().allocate(decoder.layout().len).unwrap();
-    decoder.backend().upload(&weights::initial(&config, 1), &mut first, 0).unwrap();
-    let stop = AtomicBool::new(false);
-    train(&decoder, Begin::Weights(first), &job, &stop, &mut |_| Ok(())).unwrap();
+    saving(&corpus, &spec, folder.path(), 2, (None, None), &mut |_, _| {}).unwrap();
 
-    let again = |job: &Job<'_>| {
-        let begin = Begin::<Cpu<f32>>::Checkpoint(place(2));
-        train(&decoder, begin, job, &stop, &mut |_| Ok(())).err().map(|error| error.to_string())
+    let path = folder.path().join("checkpoint-2");
+    let again = |spec: &RunSpec, step| {
+        // Nothing is written over it, and nothing beside it.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let begin = Begin::Checkpoint { path: path.clone(), step };
+        let ran = saving(&corpus, spec, elsewhere.path(), 100, (Some(begin), None), &mut |_, stop| {
+            stop.store(true, Ordering::Relaxed);
+        });
+        match ran {
+            Ok(_) => None,
+            Err(Error::Checkpoint { reason, .. }) => Some(reason),
+            Err(error) => panic!("{error}"),
+        }
     };
-    assert_eq!(again(&job), None);
-    let mut other = spec.clone();
-    other.seed += 1;
-    let message = again(&Job { spec: &other, ..job }).unwrap();
+    assert_eq!(again(&spec, 2), None);
+    let other = RunSpec { seed: spec.seed + 1, ..spec.clone() };
+    let message = again(&other, 2).unwrap();
     assert!(message.contains(&spec.id()) && message.contains(&other.id()), "{message}");
+    assert!(again(&spec, 3).unwrap().contains("after step 2, expected 3"));
 
-    let file = place(2).join("first_moments.safetensors");
-    let mut bytes = fs::read(&file).unwrap();
-    let last = bytes.len() - 1;
-    bytes[last] ^= 1;
-    fs::write(&file, bytes).unwrap();
-    let message = again(&job).unwrap();
-    assert!(message.contains("first_moments.safetensors") && message.contains("SHA-256"), "{message}");
+    for name in FILES {
+        let file = path.join(name);
+        let whole = fs::read(&file).unwrap();
+        let damaged = |bytes: &[u8], what: &str| {
+            fs::write(&file, bytes).unwrap();
+            let message = again(&spec, 2).unwrap_or_else(|| panic!("{what} of `{name}` is not noticed"));
+            assert!(message.contains(name), "{what}: {message}");
+        };
+        damaged(&whole[..whole.len() - 1], "a missing end");
+        damaged(&whole[..whole.len() / 2], "a missing half");
+        damaged(&[], "a missing all");
+        damaged(&[&whole[..], b" "].concat(), "a byte too many");
+        // Every bit of the state, some of the rest.
+        let every = if name == "state.json" { 1 } else { whole.len() / 12 };
+        for at in (0..whole.len()).step_by(every) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            damaged(&bytes, &format!("bit {} of byte {at}", at % 8));
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(again(&spec, 2).unwrap().contains(name));
+        fs::write(&file, whole).unwrap();
+    }
+    assert_eq!(again(&spec, 2), None);
+}
+
+#[test]
+fn a_checkpoint_written_beside_the_next_step_is_the_one_written_at_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = corpus(folder.path());
+    let spec = spec(&corpus, 50);
+    let (beside, stopped) = (folder.path().join("beside"), folder.path().join("stopped"));
+    let mut heard = Vec::new();
+    saving(&corpus, &spec, &beside, 7, (None, None), &mut |event, _| match event {
+        Event::Point(point) => heard.push(("point", point.step)),
+        Event::Saving { step } => heard.push(("saving", *step)),
+        Event::Saved { step, .. } => heard.push(("saved", *step)),
+        _ => {}
+    })
+    .unwrap();
+    saving(&corpus, &spec, &stopped, 100, (None, None), &mut |event, stop| {
+        stop.store(matches!(event, Event::Point(point) if point.step == 7), Ordering::Relaxed);
+    })
+    .unwrap();
+    for name in &FILES[..3] {
+        let read = |folder: &Path| fs::read(folder.join("checkpoint-7").join(name)).unwrap();
+        assert!(read(&beside) == read(&stopped), "`{name}` differs");
+    }
+    // In place before the next step is told of.
+    let at = heard.iter().position(|&event| event == ("saving", 7)).unwrap();
+    assert_eq!(heard[at - 1..at + 3], [("point", 7), ("saving", 7), ("saved", 7), ("point", 8)]);
+}
+
+#[test]
+fn every_best_so_far_is_saved_also_after_going_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = corpus(folder.path());
+    // So fast that the loss also rises.
+    let mut spec = spec(&corpus, 50);
+    spec.optimizer.learning_rate = 0.05;
+    spec.evaluation.points = 50;
+    let run = |begin: Option<Begin<Cpu<f32>>>, best: Option<f64>, until: u64| {
+        let (mut least, mut expected, mut saved, mut points) = (best, Vec::new(), Vec::new(), 0);
+        saving(&corpus, &spec, folder.path(), 1000, (begin, best), &mut |event, stop| match event {
+            Event::Point(point) => {
+                if let Some(loss) = point.eval_loss {
+                    points += 1;
+                    if least.is_none_or(|least| loss < least) {
+                        least = Some(loss);
+                        expected.push(point.step);
+                    }
+                }
+                stop.store(point.step == until, Ordering::Relaxed);
+            }
+            Event::Saved { step, .. } => saved.push(*step),
+            _ => {}
+        })
+        .unwrap();
+        (least, expected, saved, points)
+    };
+    let (least, expected, saved, _) = run(None, None, 20);
+    // The state before the first step is the best at first, and needs no checkpoint; the stop does.
+    assert_eq!((expected[0], saved.last()), (0, Some(&20)));
+    let without_stop = |saved: Vec<u64>| -> Vec<u64> {
+        saved.into_iter().filter(|step| *step != 20 || expected.contains(step)).collect()
+    };
+    assert_eq!(without_stop(saved), expected[1..]);
+    let begin = Begin::Checkpoint { path: folder.path().join("checkpoint-20"), step: 20 };
+    let (_, expected, mut saved, points) = run(Some(begin), least, 1000);
+    // The last step needs none: its weights are the result.
+    saved.extend(expected.last().filter(|&&step| step == 50));
+    assert_eq!(saved, expected);
+    assert!(!expected.is_empty() && expected.len() < points, "{expected:?}");
 }
 
 #[test]
@@ -281,4 +430,94 @@ fn weights_that_overflow_before_the_loss_does_are_named_when_they_are_saved() {
     let Err(error) = run(&corpus, &spec, 2, &[1]) else { panic!("it went on") };
     let Error::NotFinite { step, learning_rate, .. } = error else { panic!("{error}") };
     assert!(step == 1 && learning_rate == 3e38, "{error}");
+}
+
+#[test]
+fn masked_weights_stay_zero_and_so_do_their_moments() {
+    use model::folder::{FolderWriter, ModelFolder};
+    use model::safetensors::{Dtype, Planned, SafeTensors};
+    use model::sparsity::Sparsity;
+
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = corpus(folder.path());
+    let config = config(&corpus);
+    // A 2:4 model: of every four inputs of these tensors, two are zero, which two differs.
+    let listed = |name: &str| name.ends_with("_proj.weight");
+    let made = folder.path().join("model");
+    let tensors = model::family::tensors(&config);
+    let plan = tensors.iter().map(|spec| Planned::new(spec, Dtype::F32)).collect();
+    let existing = disk::Existing::Refuse;
+    let mut writer = FolderWriter::create(&made, existing, &config.to_raw(), plan, u64::MAX).unwrap();
+    let mut pick = picker();
+    let mut sparse = std::collections::BTreeMap::new();
+    let decoder = Decoder::new(Cpu::<f32>::new(), &config, 96).unwrap();
+    let initial = weights::initial(&config, 5);
+    for spec in &tensors {
+        let offset = decoder.layout().tensors.iter().find(|(found, _)| found.name == spec.name).unwrap().1;
+        let mut values = initial[offset..offset + spec.len()].to_vec();
+        if listed(&spec.name) {
+            sparse.insert(spec.name.clone(), serde_json::json!({"pattern": "2:4"}));
+            for group in values.chunks_mut(4) {
+                let (one, two) = (pick(4), pick(3));
+                group[one] = 0.0;
+                group[(one + 1 + two) % 4] = 0.0;
+            }
+        }
+        writer.write_f32(&values).unwrap();
+    }
+    let list = serde_json::json!({"format": 1, "tensors": sparse});
+    writer.add_file("sparsity.json", list.to_string().as_bytes()).unwrap();
+    writer.commit().unwrap();
+    assert_eq!(Sparsity::of(&made).unwrap().tensors.len(), 3 * 7);
+
+    let model = ModelFolder::open(&made).unwrap();
+    let masks = Masks::of(&model).unwrap();
+    let first = weights::load(&model, decoder.backend()).unwrap();
+    let mut spec = spec(&corpus, 30);
+    spec.optimizer.weight_decay = 0.3;
+    let place = |step: u64| folder.path().join(format!("checkpoint-{step}"));
+    let job = Job {
+        spec: &spec,
+        corpus: &corpus,
+        masks: &masks,
+        save_every: Some(29),
+        best: None,
+        limit: None,
+        checkpoint: &place,
+    };
+    let stop = AtomicBool::new(false);
+    let begin = Begin::Weights(first.clone());
+    let Outcome::Finished { weights: last, .. } =
+        train(&decoder, begin, &job, &stop, &mut |_| Ok(())).unwrap()
+    else {
+        panic!("it was stopped")
+    };
+    let read = |name: &str, tensor: &str| -> Vec<f32> {
+        let file = SafeTensors::open(&place(29).join(name)).unwrap();
+        let view = file.tensor(tensor).unwrap();
+        let mut values = vec![0.0; view.shape.iter().product()];
+        view.to_f32(&mut values).unwrap();
+        values
+    };
+    let (mut masked, mut moved) = (0, 0);
+    for (tensor, offset) in &decoder.layout().tensors {
+        let range = *offset..offset + tensor.len();
+        let [weights, means, squares] = [FILES[0], FILES[1], FILES[2]].map(|name| read(name, &tensor.name));
+        for at in 0..tensor.len() {
+            let was_zero = listed(&tensor.name) && first[range.start + at].to_bits() == 0;
+            if was_zero {
+                masked += 1;
+                let found = [weights[at], means[at], squares[at], last[range.start + at]];
+                assert!(found.iter().all(|value| value.to_bits() == 0), "`{}` {at}: {found:?}", tensor.name);
+            } else if listed(&tensor.name) {
+                moved += usize::from(last[range.start + at] != first[range.start + at] && squares[at] > 0.0);
+            }
+        }
+        if listed(&tensor.name) {
+            let zeros = |group: &[f32]| group.iter().filter(|&&weight| weight == 0.0).count();
+            assert!(last[range].chunks(4).all(|group| zeros(group) == 2), "`{}`", tensor.name);
+        }
+    }
+    // All the others were trained.
+    assert!(masked > 10_000 && moved == masked, "{masked} masked, {moved} moved");
 }

@@ -155,6 +155,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         base: Some(lineage.base),
         series: Some(arguments.series.clone().unwrap_or(lineage.series)),
         loss0: loss0(arguments)?.or(lineage.loss),
+        loss0_phase: lineage.phase,
         shard_limit: arguments.shard_size.0,
         options: arguments.options.options(),
         spill: arguments.options.spill.clone(),

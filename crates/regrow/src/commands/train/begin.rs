@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use disk::Existing;
-use ledger::{Nats, Provenance, RunRecord};
+use ledger::{Nats, Phase, Provenance, RunRecord};
 use model::backend::{Backend, cpu::Cpu};
 use model::decoder::Decoder;
 use model::evaluate::{Protocol, evaluate, planned_tokens};
@@ -14,6 +14,7 @@ use store::{RunFolder, RunWriter};
 
 use super::Arguments;
 use super::execute::Run;
+use crate::lineage::{self, Lineage};
 use crate::loaded::Loaded;
 use crate::output::Output;
 use crate::source::open_corpus;
@@ -28,6 +29,14 @@ pub(super) fn begin(
     let Run { beginning, spec, recipe, decoder, .. } = run;
     let (n0, rate, rate_without_embedding) = beginning.sizes()?;
     let info = beginning.corpus.info();
+    let loss0 = loss0(arguments, run, output)?;
+    let loss0_phase = loss0.and(phase(arguments, run)?);
+    if loss0_phase == Some(Phase::Decay) && spec.schedule.decay.0 == 0 {
+        output.warn(
+            "the model before pruning was left at the end of a decay, this run trains at a constant learning rate: a part of \
+             what lies between their losses is that, not pruning",
+        );
+    }
     let record = RunRecord {
         format: RunRecord::FORMAT,
         id: spec.id(),
@@ -38,8 +47,8 @@ pub(super) fn begin(
         parameters: beginning.parameters()?,
         rate,
         rate_without_embedding,
-        loss0: loss0(arguments, run, output)?,
-        loss0_phase: None,
+        loss0,
+        loss0_phase,
         corpus: info.train.text.clone(),
         heldout: info.heldout.text.clone(),
         tokenizer: info.tokenizer.clone(),
@@ -103,6 +112,15 @@ fn loss0(arguments: &Arguments, run: &Run, output: &Output) -> anyhow::Result<Op
             Ok(None)
         }
     }
+}
+
+/// The phase of the learning rate in which the model before pruning was left, where it comes from a run.
+fn phase(arguments: &Arguments, run: &Run) -> anyhow::Result<Option<Phase>> {
+    let Lineage { cut, phase, .. } = &run.beginning.lineage;
+    // The lineage of a pruned model tells of the model itself; what stood before it, its record.
+    let known = cut.as_ref().map_or(*phase, |cut| cut.loss0_phase);
+    let Some(base) = &arguments.base else { return Ok(known) };
+    Ok(lineage::own(&ModelFolder::open(base)?)?.phase.or(known))
 }
 
 /// The model of the CPU, where the system says.

@@ -1,19 +1,21 @@
 //! A run from its folder to its model: taken up or begun, trained, finished.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use anyhow::Context;
 use ledger::{RunSpec, Tokens};
 use model::backend::{Backend, cpu::Cpu};
 use model::decoder::Decoder;
 use store::{RunFolder, RunWriter};
-use train::{Begin, BoxError, Event, Job, Outcome};
+use train::{Begin, BoxError, Event, Job, Outcome, Why};
 
 use super::scribe::Scribe;
 use super::start::Beginning;
 use super::{Arguments, begin, finish};
+use crate::hint::hinted;
 use crate::output::{Exit, Output};
 
 /// Everything that is decided before the first step.
@@ -25,6 +27,8 @@ pub(super) struct Run {
     pub(super) decoder: Decoder<Cpu<f32>>,
     /// In steps.
     pub(super) save_every: u64,
+    /// When it must have stopped and saved.
+    pub(super) limit: Option<Instant>,
 }
 
 /// Trains.
@@ -40,10 +44,23 @@ pub(super) fn run(arguments: &Arguments, run: &Run, output: &mut Output) -> anyh
     } else {
         begin::begin(arguments, run, out, output)?
     };
-    match train_from_newest(run, &mut writer, &stop, output)? {
-        Outcome::Interrupted { step } => {
-            writer.log(&format!("stopped after step {step}"))?;
-            output.say(&format!("stopped after step {step}: go on with `--resume`"));
+    if !writer.is_locked() {
+        output.warn(&format!(
+            "the file system of `{}` has no locks: nothing keeps a second process from training in this folder",
+            out.display()
+        ));
+    }
+    let (begun, outcome) = train_from_newest(run, &mut writer, &stop, output)?;
+    match outcome {
+        Outcome::Interrupted { step, why } => {
+            let why_said = if why == Why::Limit { ", before the time limit" } else { "" };
+            writer.log(&format!("stopped after step {step}{why_said}"))?;
+            writer.write_trainer_state(train::milestones::steps(&run.spec))?;
+            if why == Why::Limit && step == begun {
+                let error = anyhow::anyhow!("the time limit leaves no room for a step and a checkpoint");
+                return Err(hinted(error, "give a longer `--time-limit`; what was there before is kept"));
+            }
+            output.say(&format!("stopped after step {step}{why_said}: go on with `--resume`"));
             if arguments.json {
                 let curve = writer.curve()?;
                 let tokens = Tokens(step * train::milestones::tokens_per_step(&run.spec));
@@ -72,19 +89,26 @@ fn listen_to_signals() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Trains from the newest checkpoint that can be read, or from the beginning.
+/// Trains from the newest checkpoint that can be read, or from the beginning; tells after which step.
 fn train_from_newest(
     run: &Run,
     writer: &mut RunWriter,
     stop: &AtomicBool,
     output: &Output,
-) -> anyhow::Result<Outcome<Cpu<f32>>> {
-    let Run { beginning, spec, decoder, save_every, .. } = run;
+) -> anyhow::Result<(u64, Outcome<Cpu<f32>>)> {
+    let Run { beginning, spec, decoder, save_every, limit, .. } = run;
     let mut begins: Vec<Option<(u64, PathBuf)>> = vec![None];
     begins.extend(writer.checkpoints()?.into_iter().map(Some));
     while let Some(place) = begins.pop() {
+        if let Some((step, path)) = place.as_ref().filter(|(step, _)| *step > writer.last_step()) {
+            // The curve is synced before a checkpoint: somebody has cut it.
+            let last = writer.last_step();
+            let why = format!("the curve ends at step {last}, expected {step}");
+            pass_over(writer, path, &why, output)?;
+            continue;
+        }
         let (step, begin) = match &place {
-            Some((step, path)) => (*step, Begin::Checkpoint(path.clone())),
+            Some((step, path)) => (*step, Begin::Checkpoint { path: path.clone(), step: *step }),
             None => (0, Begin::Weights(beginning.weights(decoder, spec.seed)?)),
         };
         // Points after the checkpoint are measured anew.
@@ -96,21 +120,37 @@ fn train_from_newest(
             corpus: &beginning.corpus,
             masks: &beginning.masks,
             save_every: Some(*save_every),
+            best: folder.curve()?.best().map(|point| point.loss.0),
+            limit: *limit,
             checkpoint: &checkpoint,
         };
         let mut scribe = Scribe::new(writer, spec, output)?;
         let mut listener = |event: &Event| scribe.hear(event).map_err(BoxError::from);
         match train::train(decoder, begin, &job, stop, &mut listener) {
             Err(train::Error::Checkpoint { path, reason }) if place.is_some() => {
-                output.warn(&format!("`{}` is passed over: {reason}", path.display()));
+                drop(scribe);
+                pass_over(writer, &path, &reason, output)?;
             }
             Err(error) => {
                 drop(scribe);
-                writer.log(&format!("failed: {error}"))?;
+                // On a full disk there may be no room to say so here.
+                let _ = writer.log(&format!("failed: {error}"));
+                if let Some((step, path)) = writer.checkpoints()?.last() {
+                    output.say(&format!(
+                        "the last checkpoint is whole, after step {step}: `{}`",
+                        path.display()
+                    ));
+                }
                 return Err(error.into());
             }
-            Ok(outcome) => return Ok(outcome),
+            Ok(outcome) => return Ok((step, outcome)),
         }
     }
     unreachable!("the beginning is tried last, and it is no checkpoint")
+}
+
+fn pass_over(writer: &mut RunWriter, path: &Path, why: &str, output: &Output) -> anyhow::Result<()> {
+    let text = format!("`{}` is passed over: {why}", path.display());
+    output.warn(&text);
+    Ok(writer.log(&text)?)
 }

@@ -33,7 +33,12 @@ pub(super) struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     best_eval_loss: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    best_step: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<PathBuf>,
+    /// Where `best_eval_loss` was measured, if that is neither the end nor the beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    best: Option<PathBuf>,
 }
 
 /// Writes the model, ends the run, and says how it ended.
@@ -50,6 +55,7 @@ pub(super) fn finish(
     let curve = writer.curve()?;
     let last = curve.last().context("the run has no held-out point")?;
     let best = curve.best().unwrap_or(last);
+    write_best(run, &writer, best.step, steps, output)?;
     let tokens = Tokens(steps * train::milestones::tokens_per_step(&run.spec));
     let done = Done {
         format: Done::FORMAT,
@@ -65,11 +71,24 @@ pub(super) fn finish(
         weights: ModelFolder::open(&writer.model_path())?.weights_hash()?,
     };
     let folder = writer.finish(&done)?;
-    for (_, path) in folder.checkpoints()? {
-        // A done run does not go on: its checkpoints have no reader.
-        std::fs::remove_dir_all(&path).map_err(disk::io_error("remove", &path))?;
-    }
+    remove_checkpoints(&folder)?;
     show(&folder, &done, json, output)
+}
+
+/// Makes a model of the checkpoint with the least held-out loss, where it is neither the end nor the beginning.
+fn write_best(run: &Run, writer: &RunWriter, best: u64, steps: u64, output: &Output) -> anyhow::Result<()> {
+    if best == 0 || best == steps {
+        return Ok(());
+    }
+    let id = run.spec.id();
+    match train::checkpoint_weights(&writer.checkpoint_path(best), &run.decoder, &id, best) {
+        Ok(weights) => write_model(run, &writer.best_path(), &weights),
+        Err(error @ train::Error::Checkpoint { .. }) => {
+            output.warn(&format!("the weights with the least held-out loss are lost: {error}"));
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn write_model(run: &Run, path: &Path, weights: &Vec<f32>) -> anyhow::Result<()> {
@@ -93,6 +112,14 @@ fn write_model(run: &Run, path: &Path, weights: &Vec<f32>) -> anyhow::Result<()>
     Ok(writer.commit()?)
 }
 
+/// A done run does not go on: its checkpoints have no reader.
+fn remove_checkpoints(folder: &RunFolder) -> anyhow::Result<()> {
+    for (_, path) in folder.checkpoints()? {
+        std::fs::remove_dir_all(&path).map_err(disk::io_error("remove", &path))?;
+    }
+    Ok(())
+}
+
 /// Tells of a run that needs nothing more.
 pub(super) fn already_done(run: &Run, out: &Path, json: bool, output: &mut Output) -> anyhow::Result<Exit> {
     let folder = RunFolder::open(out)?;
@@ -102,6 +129,8 @@ pub(super) fn already_done(run: &Run, out: &Path, json: bool, output: &mut Outpu
     }
     output.say(&format!("`{}` is already done", out.display()));
     let done = folder.done()?.context("`done.json` has gone")?;
+    // It may have been killed just before.
+    remove_checkpoints(&folder)?;
     show(&folder, &done, json, output)
 }
 
@@ -130,8 +159,14 @@ pub(super) fn report<'a>(
         loss_pruned: loss_pruned(folder, curve).map(|loss| loss.0),
         eval_loss: curve.last().map(|point| point.loss.0),
         best_eval_loss: curve.best().map(|point| point.loss.0),
+        best_step: curve.best().map(|point| point.step),
         model: folder.is_done().then(|| folder.model_path()),
+        best: best_model(folder),
     }
+}
+
+fn best_model(folder: &RunFolder) -> Option<PathBuf> {
+    Some(folder.best_path()).filter(|path| folder.is_done() && path.is_dir())
 }
 
 fn show(folder: &RunFolder, done: &Done, json: bool, output: &mut Output) -> anyhow::Result<Exit> {
@@ -140,20 +175,25 @@ fn show(folder: &RunFolder, done: &Done, json: bool, output: &mut Output) -> any
         output.json(&report(folder, "done", done.steps, done.tokens, &curve))?;
         return Ok(Exit::Done);
     }
+    let best = curve.best().map_or(0, |point| point.step);
     let nats = |loss: Nats| format!("{:.4} nats per token", loss.0);
     let mut table = Table::facts();
     if let Some(loss) = folder.record().loss0 {
-        table.fact("held-out loss before pruning", nats(loss));
+        let left = folder.record().loss0_phase.map(|phase| format!(", left in its phase `{phase}`"));
+        table.fact("held-out loss before pruning", nats(loss) + left.as_deref().unwrap_or(""));
     }
     if let Some(first) = curve.points().first().filter(|point| point.step == 0) {
         table.fact("before training", nats(first.loss));
     }
     table
         .fact("after training", nats(done.eval_loss))
-        .fact("best on the way", nats(done.best_eval_loss))
+        .fact("best on the way", format!("{}, after step {}", nats(done.best_eval_loss), grouped(best)))
         .fact("tokens", format!("{} in {} steps", grouped(done.tokens.0), grouped(done.steps)))
         .fact("speed", format!("{} tokens per second", grouped(done.tokens_per_second.round() as u64)))
         .fact("model", folder.model_path().display().to_string());
+    if let Some(path) = best_model(folder) {
+        table.fact("the best on the way", path.display().to_string());
+    }
     output.table(&table)?;
     Ok(Exit::Done)
 }

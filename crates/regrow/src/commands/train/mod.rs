@@ -1,6 +1,7 @@
 //! `regrow train`: one loop for training from scratch and for post-training.
 
 mod begin;
+mod check;
 mod execute;
 mod finish;
 mod plan;
@@ -8,6 +9,7 @@ mod scribe;
 mod start;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use ledger::{RunSpec, Tokens};
@@ -31,7 +33,11 @@ Examples:
   Go on with a run that was interrupted: the same command and `--resume`
     regrow train llama-1b-75 --corpus corpus --tokens 20M --base llama-1b --out runs/healed --resume
 
-A stopped run (SIGINT, SIGTERM, SIGUSR1) saves a checkpoint and ends with status 75. The model is in `model/` of the
+  In a job that is ended after four hours, with half an hour to spare:
+    regrow train llama-1b-75 --corpus corpus --tokens 20M --out runs/healed --resume --time-limit 3h30m
+
+A stopped run (SIGINT, SIGTERM, SIGUSR1, --time-limit) saves a checkpoint and ends with status 75. A run that was killed
+goes on from the newest checkpoint that is whole. Both end with the weights of the run left alone. The model is in `model/` of the
 run folder once `done.json` stands there.";
 
 /// Arguments of `regrow train`.
@@ -65,6 +71,9 @@ pub struct Arguments {
     /// Replace the run in `--out`
     #[arg(long, conflicts_with = "resume")]
     force: bool,
+    /// Stop and save before this much time is over, for example 30m or 2h, and end with status 75
+    #[arg(long, value_name = "TIME", value_parser = crate::span::parse)]
+    time_limit: Option<Duration>,
     /// Print the resolved spec, the steps and the memory it takes; train nothing
     #[arg(long)]
     dry_run: bool,
@@ -77,6 +86,7 @@ pub struct Arguments {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    let limit = arguments.time_limit.map(|time| Instant::now() + time);
     if let Some(out) =
         arguments.out.as_ref().filter(|_| !arguments.dry_run && !arguments.resume && !arguments.force)
         && out.symlink_metadata().is_ok()
@@ -99,8 +109,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         }
     };
     let spec = resolve(&recipe, &beginning)?;
+    check::held_out(&beginning)?;
     train::milestones::check(&spec)?;
-    check_length(&spec, &beginning)?;
+    check::training(&spec, &beginning)?;
     warn(&spec, &beginning, output)?;
     if arguments.dry_run {
         plan::show(&spec, &beginning, arguments.json, output)?;
@@ -114,7 +125,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let save_every = recipe.save_every(&spec);
     execute::run(
         arguments,
-        &execute::Run { beginning, spec, recipe: recipe_text, decoder, save_every },
+        &execute::Run { beginning, spec, recipe: recipe_text, decoder, save_every, limit },
         output,
     )
 }
@@ -130,20 +141,8 @@ fn resolve(recipe: &Recipe, beginning: &Beginning) -> anyhow::Result<RunSpec> {
     })
 }
 
-/// Refuses a corpus that does not fill one sequence, before a run folder is made for it.
-fn check_length(spec: &RunSpec, beginning: &Beginning) -> train::Result<()> {
-    let (tokens, context) = (beginning.corpus.train().tokens(), spec.context);
-    let expected = context as u64 + 1;
-    if tokens < expected { Err(train::Error::ShortCorpus { tokens, context, expected }) } else { Ok(()) }
-}
-
 /// What is allowed, but makes a curve say less than it seems to.
 fn warn(spec: &RunSpec, beginning: &Beginning, output: &Output) -> anyhow::Result<()> {
-    let longest = beginning.config.max_position_embeddings;
-    let used = spec.context.max(spec.evaluation.context);
-    if used > longest {
-        output.warn(&format!("the model was made for {longest} tokens, a context of {used} goes beyond"));
-    }
     let overlapping = beginning.corpus.overlapping_documents()?;
     if overlapping > 0 {
         output.warn(&format!(

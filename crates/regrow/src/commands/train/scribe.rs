@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ledger::{Point, RunSpec};
+use ledger::{Curve, Point, RunSpec};
 use store::RunWriter;
 use train::Event;
 
@@ -10,7 +10,7 @@ use crate::count::grouped;
 use crate::output::Output;
 use crate::progress::Progress;
 
-/// Checkpoints that stay: the last, and one before it in case the last is damaged.
+/// Checkpoints that stay beside the one with the least held-out loss: the last, and one before it in case that is damaged.
 const KEPT: usize = 2;
 
 /// Writes down what the trainer tells, and shows it.
@@ -20,6 +20,8 @@ pub(super) struct Scribe<'a> {
     /// The state before the first step stands in the curve already.
     begun: bool,
     held_out: Option<f64>,
+    /// The step of the least held-out loss so far, and the loss.
+    best: Option<(u64, f64)>,
     output: &'a Output,
 }
 
@@ -29,7 +31,8 @@ impl<'a> Scribe<'a> {
         let tokens = train::milestones::steps(spec) * train::milestones::tokens_per_step(spec);
         let progress = output.progress("training", tokens, "tokens");
         let held_out = points.iter().rev().find_map(|point| point.eval_loss);
-        Ok(Self { writer, progress, begun: !points.is_empty(), held_out, output })
+        let best = Curve::from_points(&points).best().map(|point| (point.step, point.loss.0));
+        Ok(Self { writer, progress, begun: !points.is_empty(), held_out, best, output })
     }
 
     pub(super) fn hear(&mut self, event: &Event) -> anyhow::Result<()> {
@@ -55,9 +58,7 @@ impl<'a> Scribe<'a> {
             Event::Saving { .. } => self.writer.sync()?,
             Event::Saved { step, .. } => {
                 self.writer.log(&format!("saved after step {step}"))?;
-                let mut checkpoints = self.writer.checkpoints()?;
-                checkpoints.truncate(checkpoints.len().saturating_sub(KEPT));
-                self.remove(&checkpoints);
+                self.tidy(*step)?;
             }
         }
         Ok(())
@@ -69,6 +70,9 @@ impl<'a> Scribe<'a> {
         }
         if let Some(loss) = point.eval_loss {
             self.held_out = Some(loss);
+            if self.best.is_none_or(|(_, best)| loss < best) {
+                self.best = Some((point.step, loss));
+            }
             let text = in_words(point);
             self.writer.log(&text)?;
             self.progress.say(&text);
@@ -81,6 +85,17 @@ impl<'a> Scribe<'a> {
             _ => held_out,
         };
         self.progress.at(point.tokens.0, &message);
+        Ok(())
+    }
+
+    /// Removes the checkpoints that are not kept after `step`. Those of later steps were passed over.
+    fn tidy(&self, step: u64) -> anyhow::Result<()> {
+        let (so_far, mut gone): (Vec<_>, Vec<_>) =
+            self.writer.checkpoints()?.into_iter().partition(|(of, _)| *of <= step);
+        let old = &so_far[..so_far.len().saturating_sub(KEPT)];
+        let best = self.best.map(|(step, _)| step);
+        gone.extend(old.iter().filter(|(of, _)| Some(*of) != best).cloned());
+        self.remove(&gone);
         Ok(())
     }
 

@@ -51,6 +51,7 @@ impl Beginning {
             }
         }
         let corpus = open_corpus(corpus, &folder, output)?;
+        check_vocabulary(&config, folder.raw_config(), &corpus)?;
         let masks = Masks::of(&folder)?;
         let start = Start::Weights { hash: folder.weights_hash()?, sparsity: masks.hash() };
         let (raw, dtype) = (folder.raw_config().clone(), folder.dtype());
@@ -62,14 +63,7 @@ impl Beginning {
         let mut raw = ModelFolder::raw_config_of(path)?;
         let config = ModelConfig::from_raw(&raw)?;
         let corpus = Corpus::open(corpus)?;
-        if config.vocab_size < corpus.info().vocabulary {
-            bail!(
-                "`vocab_size` is {} in `{}`, expected at least the corpus's vocabulary of {}",
-                config.vocab_size,
-                raw.path().display(),
-                corpus.info().vocabulary
-            );
-        }
+        check_vocabulary(&config, &raw, &corpus)?;
         if config.bos_token_id.is_none() {
             raw.set("bos_token_id", corpus.info().begin.id);
         }
@@ -78,7 +72,8 @@ impl Beginning {
         let digest = Sha256::digest(config.to_raw().to_json());
         let config_hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let base = name_of_config(path);
-        let lineage = Lineage { cut: None, series: config.family.name.to_owned(), base, loss: None };
+        let series = config.family.name.to_owned();
+        let lineage = Lineage { cut: None, series, base, loss: None, phase: None };
         let start = Start::Random { config_hash };
         Ok(Self {
             config,
@@ -132,6 +127,18 @@ impl Beginning {
         });
         serde_json::to_vec_pretty(&config).expect("a JSON value is always JSON")
     }
+}
+
+/// Every token of the corpus has a row in the model's embedding.
+fn check_vocabulary(config: &ModelConfig, raw: &RawConfig, corpus: &Corpus) -> anyhow::Result<()> {
+    let (found, expected) = (config.vocab_size, corpus.info().vocabulary);
+    if found < expected {
+        bail!(
+            "`vocab_size` is {found} in `{}`, expected at least the corpus's vocabulary of {expected}",
+            raw.path().display()
+        );
+    }
+    Ok(())
 }
 
 /// `tiny` for `configs/tiny.json`, `tiny/config.json` and `tiny`.

@@ -1,0 +1,56 @@
+//! What can be known to fail before the first step, refused before a run folder is made for it.
+
+use anyhow::anyhow;
+use ledger::RunSpec;
+
+use super::start::Beginning;
+use crate::hint::hinted;
+
+/// Refuses held-out text that has nothing to predict.
+pub(super) fn held_out(beginning: &Beginning) -> anyhow::Result<()> {
+    let part = beginning.corpus.heldout();
+    let (documents, tokens) = (part.documents() as u64, part.tokens());
+    // A document of one token has its begin token only.
+    if tokens > documents {
+        return Ok(());
+    }
+    Err(hinted(
+        anyhow!(
+            "the held-out part of the corpus has nothing to predict: {documents} documents of {tokens} tokens"
+        ),
+        "tokenise the text again with a larger `--heldout-share`",
+    ))
+}
+
+/// Refuses training text that does not fill one sequence, and sequences that the model has no positions for.
+pub(super) fn training(spec: &RunSpec, beginning: &Beginning) -> anyhow::Result<()> {
+    length(spec, beginning)?;
+    positions(spec, beginning)
+}
+
+/// The training text fills one sequence.
+fn length(spec: &RunSpec, beginning: &Beginning) -> train::Result<()> {
+    let (tokens, context) = (beginning.corpus.train().tokens(), spec.context);
+    let expected = context as u64 + 1;
+    if tokens < expected { Err(train::Error::ShortCorpus { tokens, context, expected }) } else { Ok(()) }
+}
+
+/// The model has a position for every token of a sequence.
+fn positions(spec: &RunSpec, beginning: &Beginning) -> anyhow::Result<()> {
+    let longest = beginning.config.max_position_embeddings;
+    for (flag, found) in [("--context", spec.context), ("--eval-context", spec.evaluation.context)] {
+        if found > longest {
+            let file = beginning.raw.path().display();
+            return Err(hinted(
+                anyhow!(
+                    "`{flag}` is {found} tokens, the model has positions for {longest}: \
+                     `max_position_embeddings` in `{file}`"
+                ),
+                format!(
+                    "give `{flag} {longest}` or less; the model was never taught where later tokens stand"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
