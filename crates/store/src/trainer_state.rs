@@ -7,6 +7,8 @@ use serde::Serialize;
 #[derive(Serialize)]
 pub(crate) struct TrainerState {
     #[serde(skip_serializing_if = "Option::is_none")]
+    best_global_step: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     best_metric: Option<f64>,
     epoch: f64,
     global_step: u64,
@@ -44,9 +46,11 @@ enum Entry {
 /// The state after `points`, of a run that ends at `max_steps`.
 pub(crate) fn trainer_state(points: &[Point], spec: &RunSpec, max_steps: u64) -> TrainerState {
     let last = points.last();
+    let curve = Curve::from_points(points);
     let epoch = last.map_or(0.0, |point| point.epoch);
     TrainerState {
-        best_metric: Curve::from_points(points).best().map(|point| point.loss.0),
+        best_global_step: curve.best().map(|point| point.step),
+        best_metric: curve.best().map(|point| point.loss.0),
         epoch,
         global_step: last.map_or(0, |point| point.step),
         is_local_process_zero: true,
@@ -88,6 +92,7 @@ mod tests {
         let state = serde_json::to_value(trainer_state(&points, &spec(), 10)).unwrap();
         let (loss1, loss2) = (2.0, 4.0 / 3.0);
         let expected = json!({
+            "best_global_step": 2,
             "best_metric": loss2 + 0.5,
             "epoch": 0.25,
             "global_step": 2,

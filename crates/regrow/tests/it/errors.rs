@@ -45,7 +45,10 @@ const CASES: &[(&str, Check)] = &[
     ("corpus shorter than one context", short_corpus),
     ("held-out text that is also training text (warned)", overlap),
     ("corpus tokenised with another tokenizer", other_tokenizer),
+    ("corpus of another vocabulary", other_vocabulary),
     ("token id out of range", token_range),
+    ("context longer than the model's positions", long_context),
+    ("empty held-out part", empty_heldout),
     ("output folder that exists (unless `--resume` or `--force`)", existing),
     ("resume with another recipe (which fields differ)", other_recipe),
     ("NaN loss (step, learning rate and largest gradient named; last good checkpoint kept)", nan_loss),
@@ -308,6 +311,51 @@ fn other_tokenizer(case: &Case<'_>) {
     let prune =
         ["prune", arg(&case.bench.whole), "--rate", "0.2", "--corpus", arg(&corpus), "--out", arg(&out)];
     case.refused(&prune, &said);
+}
+
+fn other_vocabulary(case: &Case<'_>) {
+    // No tokenizer in the model's folder: only the vocabularies can be held together.
+    let model = case.copy(&case.bench.whole, "model");
+    fs::remove_file(model.join("tokenizer.json")).unwrap();
+    let corpus = case.bench.workshop.path("large-corpus");
+    case.bench.workshop.tokenize(300, "large-corpus");
+    let out = case.out();
+    let train = ["train", arg(&model), "--corpus", arg(&corpus), "--tokens", "500", "--out", arg(&out)];
+    case.refused(&train, &["`vocab_size` is 280 in `", "expected at least the corpus's vocabulary of 300"]);
+}
+
+fn long_context(case: &Case<'_>) {
+    let (out, corpus, whole) = (case.out(), arg(&case.bench.corpus), arg(&case.bench.whole));
+    for flag in ["--context", "--eval-context"] {
+        let train = ["train", whole, "--corpus", corpus, "--tokens", "500", flag, "97", "--out", arg(&out)];
+        let said = format!("`{flag}` is 97 tokens, the model has positions for 96");
+        let hint = format!("\n\nhint: give `{flag} 96` or less");
+        case.refused(&train, &[&said, "`max_position_embeddings` in `", "config.json", &hint]);
+    }
+    // All of them are taken.
+    let train = ["train", whole, "--corpus", corpus, "--tokens", "500", "--context", "96", "--dry-run"];
+    assert_eq!(regrow(&train).code, 0);
+}
+
+fn empty_heldout(case: &Case<'_>) {
+    let corpus = case.copy(&case.bench.corpus, "corpus");
+    // No document at all, as another program may write it: the index ends after its counts.
+    fs::write(corpus.join("heldout.bin"), []).unwrap();
+    let mut index = fs::read(corpus.join("heldout.idx")).unwrap();
+    index[18..34].fill(0);
+    index[26] = 1;
+    index.truncate(34);
+    index.extend([0; 8]);
+    fs::write(corpus.join("heldout.idx"), index).unwrap();
+    let hash = regrow::disk::sha256(&corpus.join("heldout.bin")).unwrap();
+    change_json(&corpus.join("corpus.json"), |info| {
+        for count in ["documents", "tokens", "bytes"] {
+            info["heldout"][count] = 0.into();
+        }
+        info["heldout"]["hash"] = hash.into();
+    });
+    let said = ["the held-out part", "0 documents of 0 tokens", "\n\nhint: ", "`--heldout-share`"];
+    case.refused(&strs(&case.train(&corpus, &case.out(), &["--tokens", "500"])), &said);
 }
 
 fn token_range(case: &Case<'_>) {

@@ -108,6 +108,7 @@ fn a_model_goes_round() {
         ".lock",
         "cut.json",
         "done.json",
+        "events.out.tfevents.regrow",
         "log.txt",
         "metrics.jsonl",
         "model",

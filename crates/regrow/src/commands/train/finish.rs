@@ -192,7 +192,7 @@ fn show(folder: &RunFolder, done: &Done, json: bool, output: &mut Output) -> any
         .fact("speed", format!("{} tokens per second", grouped(done.tokens_per_second.round() as u64)))
         .fact("model", folder.model_path().display().to_string());
     if let Some(path) = best_model(folder) {
-        table.fact("the best on the way", path.display().to_string());
+        table.fact("model at its best", path.display().to_string());
     }
     output.table(&table)?;
     Ok(Exit::Done)
