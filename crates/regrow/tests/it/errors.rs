@@ -272,10 +272,22 @@ fn far_rate(case: &Case<'_>) {
 
 fn short_corpus(case: &Case<'_>) {
     let tokens = read_json(&case.bench.corpus.join("corpus.json"))["train"]["tokens"].as_u64().unwrap();
-    let (out, corpus, whole) = (case.out(), arg(&case.bench.corpus), arg(&case.bench.whole));
+    let (out, corpus, model) = (case.out(), arg(&case.bench.corpus), case.copy(&case.bench.whole, "model"));
+    change_json(&model.join("config.json"), |config| config["max_position_embeddings"] = tokens.into());
     let context = tokens.to_string();
     let train = |context| {
-        ["train", whole, "--corpus", corpus, "--tokens", "500", "--context", context, "--out", arg(&out)]
+        [
+            "train",
+            arg(&model),
+            "--corpus",
+            corpus,
+            "--tokens",
+            "500",
+            "--context",
+            context,
+            "--out",
+            arg(&out),
+        ]
     };
     let found = format!("{tokens} training tokens, expected at least {}", tokens + 1);
     case.refused(&train(&context), &["corpus is shorter than one context", &found, "\n\nhint: "]);
@@ -338,24 +350,29 @@ fn long_context(case: &Case<'_>) {
 }
 
 fn empty_heldout(case: &Case<'_>) {
-    let corpus = case.copy(&case.bench.corpus, "corpus");
-    // No document at all, as another program may write it: the index ends after its counts.
-    fs::write(corpus.join("heldout.bin"), []).unwrap();
-    let mut index = fs::read(corpus.join("heldout.idx")).unwrap();
-    index[18..34].fill(0);
-    index[26] = 1;
-    index.truncate(34);
-    index.extend([0; 8]);
-    fs::write(corpus.join("heldout.idx"), index).unwrap();
-    let hash = regrow::disk::sha256(&corpus.join("heldout.bin")).unwrap();
-    change_json(&corpus.join("corpus.json"), |info| {
-        for count in ["documents", "tokens", "bytes"] {
-            info["heldout"][count] = 0.into();
-        }
-        info["heldout"]["hash"] = hash.into();
-    });
-    let said = ["the held-out part", "0 documents of 0 tokens", "\n\nhint: ", "`--heldout-share`"];
-    case.refused(&strs(&case.train(&corpus, &case.out(), &["--tokens", "500"])), &said);
+    // As another program may write it: no document at all, or one that holds nothing but its begin token.
+    let sixteen_bit = [&b"MMIDIDX\0\0"[..], &1_u64.to_le_bytes(), &[8]].concat();
+    let none = [&sixteen_bit[..], &0_u64.to_le_bytes(), &1_u64.to_le_bytes(), &[0; 8]].concat();
+    let sizes = [&1_u64.to_le_bytes()[..], &2_u64.to_le_bytes(), &1_u32.to_le_bytes(), &[0; 8]].concat();
+    let bare = [&sixteen_bit[..], &sizes, &0_u64.to_le_bytes(), &1_u64.to_le_bytes()].concat();
+    let refusals: [(usize, Vec<u8>, &[&str]); 2] = [
+        (0, none, &["heldout.idx`: number of sequences is 0, expected at least one"]),
+        (1, bare, &["the held-out part", "1 documents of 1 tokens", "\n\nhint: ", "`--heldout-share`"]),
+    ];
+    for (documents, index, said) in refusals {
+        let corpus = case.copy(&case.bench.corpus, &documents.to_string());
+        let file = corpus.join("heldout.bin");
+        fs::write(&file, vec![0; 2 * documents]).unwrap();
+        fs::write(corpus.join("heldout.idx"), index).unwrap();
+        let hash = regrow::disk::sha256(&file).unwrap();
+        change_json(&corpus.join("corpus.json"), |info| {
+            info["heldout"]["hash"] = hash.into();
+            info["heldout"]["bytes"] = 0.into();
+            info["heldout"]["documents"] = documents.into();
+            info["heldout"]["tokens"] = documents.into();
+        });
+        case.refused(&strs(&case.train(&corpus, &case.out(), &["--tokens", "500"])), said);
+    }
 }
 
 fn token_range(case: &Case<'_>) {

@@ -55,6 +55,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "save-every",
             "seed",
             "series",
+            "time-limit",
             "tokens",
             "warmup",
             "weight-decay",
