@@ -84,6 +84,22 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
             text::Error::OtherTokenizer { .. } => {
                 Some("tokenise the text with the model's own: `regrow tokenize --tokenizer MODEL`".into())
             }
+            text::Error::BadLine { .. } | text::Error::BadRow { .. } => Some(
+                "name another field with `--field`, or leave such lines out with `regrow tokenize --skip-broken`"
+                    .into(),
+            ),
+            text::Error::NoColumn { .. } | text::Error::ColumnType { .. } => {
+                Some("name the column that holds the text with `--field`".into())
+            }
+            text::Error::NotUtf8 { .. } => {
+                Some("write the text as UTF-8 first, for example with `iconv -f LATIN1 -t UTF-8`".into())
+            }
+            text::Error::EndsEarly { .. } | text::Error::Damaged { .. } => {
+                Some("fetch or pack the file again, and test it with `gzip -t` or `zstd -t`".into())
+            }
+            text::Error::TooLong { .. } => {
+                Some("cut plain text into documents with `--documents blank-line` or `--separator`".into())
+            }
             text::Error::NoBeginToken | text::Error::UnknownToken { .. } => {
                 Some("name a token of the vocabulary with `--begin-token`".into())
             }

@@ -20,7 +20,7 @@ pub(crate) struct ReadingArguments {
     /// Documents of plain text end at this text, for example `<|endoftext|>`
     #[arg(long, value_name = "TEXT")]
     separator: Option<String>,
-    /// The field of JSONL that holds the text
+    /// The field of JSONL, or the column of Parquet, that holds the text
     #[arg(long, value_name = "NAME", default_value = "text")]
     field: String,
 }
@@ -50,7 +50,7 @@ pub(crate) struct SourceArguments {
     /// Read a part of this corpus
     #[arg(long, value_name = "CORPUS", conflicts_with = "text")]
     pub(crate) corpus: Option<PathBuf>,
-    /// Read these files or folders of text and JSONL instead, with the model's own tokenizer
+    /// Read these files or folders of text, JSONL and Parquet instead, with the model's own tokenizer
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) text: Vec<PathBuf>,
     #[command(flatten)]

@@ -1,6 +1,10 @@
 //! Documents in batches: enough for all threads, bounded in memory.
 
+use rayon::prelude::*;
+
 use crate::error::Result;
+use crate::hash::sha256;
+use crate::tokenizer::Tokenizer;
 
 /// A batch is full at this many documents ...
 const DOCUMENTS: usize = 4096;
@@ -44,4 +48,70 @@ impl<I: Iterator<Item = Result<String>>> Iterator for Batches<I> {
         }
         (!batch.is_empty()).then_some(Ok(batch))
     }
+}
+
+/// A document with its tokens.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// Length of its text in bytes.
+    pub(crate) bytes: usize,
+    /// SHA-256 of its text.
+    pub(crate) digest: [u8; 32],
+    /// The tokens, in stretches that follow each other.
+    pub(crate) tokens: Vec<Vec<u32>>,
+}
+
+/// Encodes documents in their order. While all threads encode one batch, one of them reads the next and writes the
+/// one before; memory holds three.
+///
+/// `write` gets each batch; `told` is called after each with the iterator inside.
+pub(crate) fn encode<I: Iterator<Item = Result<String>> + Send>(
+    batches: &mut Batches<I>,
+    tokenizer: &Tokenizer,
+    mut write: impl FnMut(Vec<Encoded>) -> Result<()> + Send,
+    mut told: impl FnMut(&I),
+) -> Result<()> {
+    let mut batch = batches.next().transpose()?;
+    let mut encoded = None;
+    while batch.is_some() || encoded.is_some() {
+        let before = encoded.take();
+        let write = &mut write;
+        let reader = &mut *batches;
+        let here = batch.take();
+        let (now, (next, written)) = rayon::join(
+            || here.map(|batch| encode_batch(&batch, tokenizer)).transpose(),
+            || rayon::join(|| reader.next().transpose(), || before.map_or(Ok(()), write)),
+        );
+        // What was written goes first: it is of an earlier document than what was encoded or read.
+        written?;
+        encoded = now?;
+        batch = next?;
+        told(batches.documents());
+    }
+    Ok(())
+}
+
+/// Long documents are cut where their tokens allow it, so that no thread waits for another at the end of a batch.
+fn encode_batch(batch: &[String], tokenizer: &Tokenizer) -> Result<Vec<Encoded>> {
+    let stretches: Vec<(usize, &str)> = batch
+        .iter()
+        .enumerate()
+        .flat_map(|(document, text)| tokenizer.stretches(text).map(move |stretch| (document, stretch)))
+        .collect();
+    let (digests, tokens) = rayon::join(
+        || batch.par_iter().map(|text| sha256(text.as_bytes())).collect::<Vec<_>>(),
+        || {
+            let encode = |(_, stretch): &(usize, &str)| tokenizer.encode(stretch);
+            stretches.par_iter().with_max_len(1).map(encode).collect::<Result<Vec<_>>>()
+        },
+    );
+    let mut encoded: Vec<_> = batch
+        .iter()
+        .zip(digests)
+        .map(|(text, digest)| Encoded { bytes: text.len(), digest, tokens: Vec::new() })
+        .collect();
+    for ((document, _), tokens) in stretches.iter().zip(tokens?) {
+        encoded[*document].tokens.push(tokens);
+    }
+    Ok(encoded)
 }

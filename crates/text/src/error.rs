@@ -62,7 +62,9 @@ pub enum Error {
     },
 
     /// An input is of a kind that is not read here.
-    #[error("`{path}` is a `.{found}` file, expected `.txt` or `.jsonl`")]
+    #[error(
+        "`{path}` is a `.{found}` file, expected `.txt`, `.jsonl`, one of them with `.gz` or `.zst` behind it, or `.parquet`"
+    )]
     InputKind {
         /// The file.
         path: PathBuf,
@@ -71,7 +73,7 @@ pub enum Error {
     },
 
     /// There is nothing to read.
-    #[error("no `.txt` or `.jsonl` file in {inputs}, {ignored} other files ignored")]
+    #[error("no `.txt`, `.jsonl` or `.parquet` file in {inputs}, {ignored} other files ignored")]
     NoInput {
         /// The files and folders that were asked for.
         inputs: String,
@@ -83,13 +85,89 @@ pub enum Error {
     #[error("the separator between documents is empty, expected text such as `<|endoftext|>`")]
     EmptySeparator,
 
-    /// A text file is not UTF-8.
-    #[error("`{path}` is not UTF-8 at byte {offset}")]
+    /// Text is not UTF-8.
+    #[error("`{path}`{} is not UTF-8: found {found:#04x} at byte {offset}", line_of(*line))]
     NotUtf8 {
         /// The file.
         path: PathBuf,
-        /// Offset of the first byte that does not fit.
+        /// Number of the line, from 1, in a file of lines.
+        line: Option<u64>,
+        /// Offset of the first byte that does not fit, in the text as it is unpacked.
         offset: u64,
+        /// That byte.
+        found: u8,
+    },
+
+    /// A packed file ends before what packs it does.
+    #[error(
+        "`{path}` ends early: found its end after {bytes} bytes of text, expected the end of its {packing} data"
+    )]
+    EndsEarly {
+        /// The file.
+        path: PathBuf,
+        /// `gzip` or `zstd`.
+        packing: &'static str,
+        /// How much could be unpacked.
+        bytes: u64,
+    },
+
+    /// A packed file holds something that cannot be unpacked.
+    #[error("`{path}` is damaged: found {why} after {bytes} bytes of text, expected {packing} data")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// `gzip` or `zstd`.
+        packing: &'static str,
+        /// How much could be unpacked.
+        bytes: u64,
+        /// What the decoder found.
+        why: String,
+    },
+
+    /// A Parquet file says something impossible, or something that is not read here.
+    #[error("`{path}`: found {found}, expected {expected}")]
+    BadParquet {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        found: String,
+        /// What would do.
+        expected: String,
+    },
+
+    /// A Parquet file has no column of the name that was asked for.
+    #[error("`{path}` has no column `{field}`: found {found}")]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// The columns that are there, or the first few of many.
+        found: String,
+        /// The column that was looked for.
+        field: String,
+    },
+
+    /// A column of Parquet holds something else than text.
+    #[error("`{path}` column `{field}`: found {found}, expected text")]
+    ColumnType {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        field: String,
+        /// What it holds.
+        found: String,
+    },
+
+    /// A row of Parquet holds no text.
+    #[error("`{path}` row {row}: found {found}, expected text in `{field}`")]
+    BadRow {
+        /// The file.
+        path: PathBuf,
+        /// Number of the row, from 1.
+        row: u64,
+        /// What stands there instead.
+        found: String,
+        /// The column.
+        field: String,
     },
 
     /// One document or line is longer than memory should hold.
@@ -193,6 +271,10 @@ pub enum Error {
         /// How many were asked for.
         length: usize,
     },
+}
+
+fn line_of(line: Option<u64>) -> String {
+    line.map_or_else(String::new, |line| format!(" line {line}"))
 }
 
 /// A result whose error is [`Error`].

@@ -18,6 +18,8 @@ const LARGEST_FILE: u64 = 256 << 20;
 /// A text is encoded in pieces of about this many bytes where the tokenizer allows it: the library needs some 200
 /// bytes of memory for each byte of a text.
 const PIECE: usize = 1 << 12;
+/// A long text is spread over threads in stretches of about this many bytes.
+const STRETCH: usize = 1 << 16;
 /// Begin tokens by the names that model families gave them, most telling first.
 const BEGIN_TOKENS: [&str; 4] = ["<|begin_of_text|>", "<s>", "<bos>", "<|endoftext|>"];
 
@@ -84,6 +86,11 @@ impl Tokenizer {
             ids.extend_from_slice(encoding.get_ids());
         }
         Ok(ids)
+    }
+
+    /// A text in stretches that can be encoded one by one, in a few where the tokenizer allows it and else in one.
+    pub(crate) fn stretches<'a>(&self, text: &'a str) -> impl Iterator<Item = &'a str> {
+        Pieces::new(text, if self.in_pieces { STRETCH } else { text.len() })
     }
 
     /// Encodes documents on all threads of the current pool, in order; the result does not depend on their number.

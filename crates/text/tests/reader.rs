@@ -52,10 +52,10 @@ fn plain_text_is_cut_by_file_blank_line_or_separator() {
 fn empty_documents_are_dropped_and_counted() {
     let (found, counts) = read("a.txt", b"a|| |b|", reading(separator("|")));
     assert_eq!(found.unwrap(), ["a", "b"]);
-    assert_eq!(counts, Counts { documents: 2, empty: 2, bytes: 7 });
+    assert_eq!(counts, Counts { documents: 2, empty: 2, broken: 0, bytes: 7 });
     let (found, counts) = read("a.txt", b" \n ", reading(Documents::File));
     assert_eq!(found.unwrap(), [""; 0]);
-    assert_eq!(counts, Counts { documents: 0, empty: 1, bytes: 3 });
+    assert_eq!(counts, Counts { documents: 0, empty: 1, broken: 0, bytes: 3 });
     let (found, counts) = read("a.jsonl", b"{\"text\":\" \"}\n\n{\"text\":\"x\"}", Reading::default());
     assert_eq!(found.unwrap(), ["x"]);
     assert_eq!((counts.documents, counts.empty), (1, 1));
@@ -92,7 +92,7 @@ fn a_bad_jsonl_line_is_named_with_what_was_found() {
         ),
         ("a field that is null", "{\"text\": null}".to_owned(), "null in `text`"),
         ("a field that is a number", "{\"text\": 1.5}".to_owned(), "a number in `text`"),
-        ("deep nesting", "[".repeat(100_000), "no JSON (recursion limit exceeded at column 128)"),
+        ("deep nesting", "[".repeat(100_000), "no JSON (EOF while parsing a list at column 100000)"),
     ];
     for (case, line, found) in cases {
         let content = format!("{{\"text\": \"fine\"}}\n\n{line}\n{{\"text\": \"never read\"}}\n");
@@ -105,14 +105,48 @@ fn a_bad_jsonl_line_is_named_with_what_was_found() {
 fn bytes_that_are_not_utf8_are_named_with_their_offset() {
     for documents in [Documents::File, Documents::BlankLine, separator("|")] {
         let text = message("a.txt", b"good|\n\nbad \xff\n\nmore", reading(documents));
-        assert_eq!(text, "`a.txt` is not UTF-8 at byte 11");
+        assert_eq!(text, "`a.txt` is not UTF-8: found 0xff at byte 11");
     }
     assert_eq!(
         message("a.txt", b"\xef\xbb\xbfx\xff", reading(Documents::File)),
-        "`a.txt` is not UTF-8 at byte 4"
+        "`a.txt` is not UTF-8: found 0xff at byte 4"
     );
     let lines = b"{\"text\":\"a\"}\n{\"text\":\"\xc3\"}\n";
-    assert_eq!(message("a.jsonl", lines, Reading::default()), "`a.jsonl` is not UTF-8 at byte 22");
+    assert_eq!(
+        message("a.jsonl", lines, Reading::default()),
+        "`a.jsonl` line 2 is not UTF-8: found 0xc3 at byte 22"
+    );
+}
+
+#[test]
+fn broken_lines_are_left_out_and_counted_where_that_is_wanted() {
+    let content = b"{\"text\": \"one\"}\nhello\n{\"text\": null}\n{\"text\": \"\xff\"}\n\n{\"text\": \"two\"}\n{\"text\": \"thr";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    std::fs::write(&path, content).unwrap();
+    let mut reader =
+        Reader::new(vec![path.clone()], Reading { skip_broken: true, ..Reading::default() }).unwrap();
+    let found: Vec<String> = reader.by_ref().map(Result::unwrap).collect();
+    assert_eq!(found, ["one", "two"]);
+    let counts = reader.counts();
+    assert_eq!((counts.documents, counts.broken, counts.bytes), (2, 4, content.len() as u64));
+    let first = reader.first_broken().unwrap().to_string();
+    assert!(first.contains("a.jsonl` line 2: found no JSON"), "{first}");
+    // Text that is not text cannot be cut into lines that are.
+    std::fs::rename(&path, folder.path().join("a.txt")).unwrap();
+    let path = folder.path().join("a.txt");
+    let mut reader = Reader::new(vec![path], Reading { skip_broken: true, ..Reading::default() }).unwrap();
+    assert!(matches!(reader.next(), Some(Err(Error::NotUtf8 { .. }))));
+}
+
+#[test]
+fn of_two_fields_of_one_name_the_last_counts_and_others_may_hold_anything() {
+    let content =
+        "{\"a\": {\"text\": [[{}]]}, \"text\": 1, \"b\": [1, {\"text\": \"no\"}], \"text\": \"yes\"}";
+    assert_eq!(documents("a.jsonl", content, Reading::default()), ["yes"]);
+    let content = "{\"text\": {\"text\": \"inside\"}}";
+    let expected = "`a.jsonl` line 1: found an object in `text`, expected an object with text in `text`";
+    assert_eq!(message("a.jsonl", content.as_bytes(), Reading::default()), expected);
 }
 
 #[test]
@@ -151,11 +185,13 @@ fn folders_are_read_in_the_order_of_names() {
     put("c/d/e.TXT", "third");
     put("notes.md", "no");
     put("c/weights.bin", "no");
+    put("c/old.tar.gz", "no");
+    put("c/notes.gz", "no");
     put(".hidden.txt", "no");
     let sources = Sources::find(&[folder.path().to_owned()]).unwrap();
     assert_eq!(
         (sources.names(), sources.ignored),
-        (vec!["z.jsonl".into(), "b.txt".into(), "e.TXT".into()], 3)
+        (vec!["z.jsonl".into(), "b.txt".into(), "e.TXT".into()], 5)
     );
     assert_eq!(sources.bytes().unwrap(), 17 + 6 + 5);
     let found: Vec<String> = sources.read(&Reading::default()).unwrap().map(Result::unwrap).collect();
@@ -163,9 +199,17 @@ fn folders_are_read_in_the_order_of_names() {
 
     let named = Sources::find(&[folder.path().join("notes.md"), folder.path().join("b.txt")]).unwrap();
     assert_eq!(named.names(), ["notes.md", "b.txt"], "a file that is named is read whatever it is called");
-    std::fs::write(folder.path().join("c/x.gz"), "packed").unwrap();
-    let message = Sources::find(&[folder.path().join("c/x.gz")]).unwrap_err().to_string();
-    assert!(message.ends_with("x.gz` is a `.gz` file, expected `.txt` or `.jsonl`"), "{message}");
+    for (name, kind) in
+        [("x.zip", "zip"), ("x.tar.gz", "tar.gz"), ("x.parquet.zst", "parquet.zst"), ("X.JSON", "json")]
+    {
+        std::fs::write(folder.path().join(name), "packed").unwrap();
+        let message = Sources::find(&[folder.path().join(name)]).unwrap_err().to_string();
+        let expected = format!(
+            "{name}` is a `.{kind}` file, expected `.txt`, `.jsonl`, one of them with `.gz` or `.zst` behind it, or \
+             `.parquet`"
+        );
+        assert!(message.ends_with(&expected), "{message}");
+    }
 }
 
 #[cfg(unix)]
@@ -184,8 +228,10 @@ fn nothing_to_read_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.csv"), "a").unwrap();
     let message = Sources::find(&[folder.path().to_owned()]).unwrap_err().to_string();
-    let expected =
-        format!("no `.txt` or `.jsonl` file in `{}`, 1 other files ignored", folder.path().display());
+    let expected = format!(
+        "no `.txt`, `.jsonl` or `.parquet` file in `{}`, 1 other files ignored",
+        folder.path().display()
+    );
     assert_eq!(message, expected);
     assert!(matches!(Sources::find(&[]), Err(Error::NoInput { .. })));
     assert!(

@@ -1,10 +1,11 @@
 //! `regrow tokenize`: text in, a corpus folder out.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::Args;
 use disk::Existing;
-use text::{Settings, Stage, TokenizerSource};
+use text::{Reading, Settings, Stage, TokenizerSource};
 
 use crate::count::{Count, grouped};
 use crate::output::{Exit, Output};
@@ -17,14 +18,18 @@ Examples:
   A corpus for a model that exists, documents separated by a marker:
     regrow tokenize stories.txt --separator '<|endoftext|>' --tokenizer llama-1b --out corpus
 
-  JSONL files in a folder, and a vocabulary of 4096 tokens trained on them:
-    regrow tokenize texts/ --vocabulary 4096 --out corpus";
+  JSONL and Parquet files in a folder, and a vocabulary of 4096 tokens trained on them:
+    regrow tokenize texts/ --vocabulary 4096 --out corpus
+
+  The field `content` of packed JSONL, lines that cannot be read left out and counted:
+    regrow tokenize part-*.jsonl.zst --field content --skip-broken --tokenizer llama-1b --out corpus";
 
 /// Arguments of `regrow tokenize`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Files of text (.txt) and JSONL (.jsonl), or folders of them
+    /// Files of text (.txt), JSONL (.jsonl) and Parquet (.parquet), or folders of them; the first two also packed
+    /// (.gz, .zst)
     #[arg(required = true, value_name = "TEXT")]
     inputs: Vec<PathBuf>,
     /// The corpus folder to make
@@ -34,6 +39,9 @@ pub struct Arguments {
     tokenizer: TokenizerArguments,
     #[command(flatten)]
     reading: ReadingArguments,
+    /// Leave out lines of JSONL and rows of Parquet that hold no text, and count them
+    #[arg(long)]
+    skip_broken: bool,
     /// Share of the documents to hold out, chosen by the hash of their text
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     heldout_share: f64,
@@ -70,27 +78,34 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     };
     let settings = Settings {
         inputs: arguments.inputs.clone(),
-        reading: arguments.reading.reading(),
+        reading: Reading { skip_broken: arguments.skip_broken, ..arguments.reading.reading() },
         tokenizer,
         begin_token: arguments.begin_token.clone(),
         heldout_share: arguments.heldout_share,
         out: arguments.out.clone(),
         existing: if arguments.force { Existing::Replace } else { Existing::Refuse },
     };
-    let mut shown: Option<(Stage, Progress)> = None;
+    let begun = Instant::now();
+    let mut shown: Option<(Stage, Progress, Instant)> = None;
     let info = text::build(&settings, &mut |progress| {
-        if shown.as_ref().is_none_or(|(stage, _)| *stage != progress.stage) {
+        if shown.as_ref().is_none_or(|(stage, ..)| *stage != progress.stage) {
             let label = match progress.stage {
                 Stage::Tokenizer => "reading for the tokenizer",
                 Stage::Tokens => "tokenising",
             };
-            shown = Some((progress.stage, output.progress(label, progress.total_bytes, "bytes")));
+            let bar = output.progress(label, progress.total_bytes, "bytes");
+            shown = Some((progress.stage, bar, Instant::now()));
         }
-        if let Some((_, bar)) = &mut shown {
-            bar.at(progress.bytes, &format!("{} documents", grouped(progress.documents)));
+        if let Some((_, bar, since)) = &mut shown {
+            let speed = progress.bytes as f64 / since.elapsed().as_secs_f64().max(1e-3) / 1e6;
+            bar.at(progress.bytes, &format!("{} documents, {speed:.1} MB/s", grouped(progress.documents)));
         }
     })?;
     drop(shown);
+    if let Some(first) = &info.first_broken {
+        let lines = if info.broken == 1 { "line or row" } else { "lines or rows" };
+        output.warn(&format!("{} broken {lines} left out, the first: {first}", grouped(info.broken)));
+    }
     if arguments.json {
         output.json(&info)?;
         return Ok(Exit::Done);
@@ -117,10 +132,11 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let empty =
         if info.empty == 0 { String::new() } else { format!(", {} empty documents dropped", info.empty) };
     output.say(&format!(
-        "`{}`: vocabulary {}, `{}` before each document{empty}",
+        "`{}`: vocabulary {}, `{}` before each document{empty}; {:.1} s",
         arguments.out.display(),
         grouped(info.vocabulary as u64),
         info.begin.text,
+        begun.elapsed().as_secs_f64(),
     ));
     Ok(Exit::Done)
 }

@@ -20,6 +20,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "json",
             "out",
             "separator",
+            "skip-broken",
             "tokenizer",
             "vocabulary",
         ],

@@ -17,4 +17,5 @@ mod random_tables;
 mod real;
 mod sweep;
 mod tidy;
+mod tokenize_input;
 mod workshop;

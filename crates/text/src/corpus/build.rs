@@ -2,23 +2,21 @@
 
 use std::path::PathBuf;
 
-use rayon::prelude::*;
-
 use super::idx::Width;
 use super::info::{self, CorpusInfo, FORMAT, Split};
 use super::writer::Writer;
-use crate::batches::Batches;
+use crate::batches::{Batches, Encoded, encode};
 use crate::bpe::train_bpe;
 use crate::error::{Error, Result};
 use crate::hash::sha256;
-use crate::reader::{Reading, Sources};
+use crate::reader::{Counts, Reading, Sources};
 use crate::split::{RULE, check_share, held_out_digest};
 use crate::tokenizer::Tokenizer;
 
 /// What a corpus is built from.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Files and folders of text and JSONL.
+    /// Files and folders of text, JSONL and Parquet.
     pub inputs: Vec<PathBuf>,
     /// How files are read into documents.
     pub reading: Reading,
@@ -71,13 +69,14 @@ pub struct Progress {
 /// Builds a corpus folder; the same input gives the same bytes, whatever the number of threads.
 ///
 /// Each document is its begin token and the tokens of its text. The folder appears when it is complete; memory holds
-/// a few MiB of text and four bytes a document.
+/// a few MiB of text, or the longest documents, and four bytes a document.
 ///
 /// # Errors
 /// [`Error::EmptyPart`] when no document falls into a part, and whatever reading, tokenising and writing find.
 pub fn build(settings: &Settings, progress: &mut dyn FnMut(Progress)) -> Result<CorpusInfo> {
     let share = check_share(settings.heldout_share)?;
     let sources = Sources::find(&settings.inputs)?;
+    sources.check(&settings.reading)?;
     let folder = disk::NewFolder::create(&settings.out, settings.existing)?;
     let total_bytes = sources.bytes()?;
 
@@ -97,28 +96,22 @@ pub fn build(settings: &Settings, progress: &mut dyn FnMut(Progress)) -> Result<
     let mut heldout = Writer::create(folder.path(), "heldout", width)?;
     let mut wordless = 0;
     let mut batches = Batches::new(sources.read(&settings.reading)?);
-    while let Some(batch) = batches.next() {
-        let batch = batch?;
-        let encoded: Vec<_> = batch
-            .par_iter()
-            .map(|text| Ok((sha256(text.as_bytes()), tokenizer.encode(text)?)))
-            .collect::<Result<_>>()?;
-        for (text, (digest, tokens)) in batch.iter().zip(&encoded) {
-            let part = if held_out_digest(digest, share) { &mut heldout } else { &mut train };
-            if tokens.is_empty() {
+    let write = |batch: Vec<Encoded>| {
+        for document in &batch {
+            let part = if held_out_digest(&document.digest, share) { &mut heldout } else { &mut train };
+            if document.tokens.iter().all(Vec::is_empty) {
                 wordless += 1;
             } else {
-                part.push(begin.id, tokens, text.len(), digest)?;
+                part.push(begin.id, document)?;
             }
         }
-        let counts = batches.documents().counts();
-        progress(Progress {
-            stage: Stage::Tokens,
-            documents: counts.documents,
-            bytes: counts.bytes,
-            total_bytes,
-        });
-    }
+        Ok(())
+    };
+    encode(&mut batches, &tokenizer, write, |reader| {
+        let Counts { documents, bytes, .. } = reader.counts();
+        progress(Progress { stage: Stage::Tokens, documents, bytes, total_bytes });
+    })?;
+    let reader = batches.documents();
     require_documents(&train, &heldout, share)?;
 
     let info = CorpusInfo {
@@ -129,7 +122,9 @@ pub fn build(settings: &Settings, progress: &mut dyn FnMut(Progress)) -> Result<
         split: Split { rule: RULE.to_owned(), share },
         train: train.finish()?,
         heldout: heldout.finish()?,
-        empty: batches.documents().counts().empty + wordless,
+        empty: reader.counts().empty + wordless,
+        broken: reader.counts().broken,
+        first_broken: reader.first_broken().map(ToString::to_string),
         sources: sources.names(),
         documents: settings.reading.documents.clone(),
         field: settings.reading.field.clone(),

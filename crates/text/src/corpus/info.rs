@@ -32,12 +32,23 @@ pub struct CorpusInfo {
     pub heldout: PartInfo,
     /// Documents dropped because they held no text, or none that the tokenizer has tokens for.
     pub empty: u64,
+    /// Lines of JSONL and rows of Parquet left out because they were broken.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub broken: u64,
+    /// The first of them, in words, for whoever builds the corpus; it is not stored.
+    #[serde(skip)]
+    pub first_broken: Option<String>,
     /// Names of the source files, without their folders.
     pub sources: Vec<String>,
     /// Where documents end in plain text.
     pub documents: Documents,
-    /// The JSONL field that held the text.
+    /// The field of JSONL, or the column of Parquet, that held the text.
     pub field: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde wants")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How held-out documents were chosen.

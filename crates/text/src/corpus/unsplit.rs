@@ -2,15 +2,12 @@
 
 use std::path::Path;
 
-use rayon::prelude::*;
-
 use super::idx::Width;
 use super::info::PartInfo;
 use super::part::Part;
 use super::writer::Writer;
-use crate::batches::Batches;
+use crate::batches::{Batches, Encoded, encode};
 use crate::error::{Error, Result};
-use crate::hash::sha256;
 use crate::tokenizer::Tokenizer;
 
 /// Tokenises documents into `text.bin` and `text.idx` of an existing folder, and opens them as a [`Part`] whose
@@ -19,23 +16,20 @@ use crate::tokenizer::Tokenizer;
 /// # Errors
 /// [`Error::NoBeginToken`], [`Error::NoText`] where there are no documents, the first error among the documents, and whatever tokenising and writing find.
 pub fn tokenize_part(
-    documents: impl Iterator<Item = Result<String>>,
+    documents: impl Iterator<Item = Result<String>> + Send,
     tokenizer: &Tokenizer,
     folder: &Path,
 ) -> Result<(Part, PartInfo)> {
     const NAME: &str = "text";
     let begin = tokenizer.begin_token().ok_or(Error::NoBeginToken)?.id;
     let mut writer = Writer::create(folder, NAME, Width::of_vocabulary(tokenizer.vocabulary()))?;
-    for batch in Batches::new(documents) {
-        let batch = batch?;
-        let encoded: Vec<_> = batch
-            .par_iter()
-            .map(|text| Ok((sha256(text.as_bytes()), tokenizer.encode(text)?)))
-            .collect::<Result<_>>()?;
-        for (text, (digest, tokens)) in batch.iter().zip(&encoded).filter(|(_, (_, ids))| !ids.is_empty()) {
-            writer.push(begin, tokens, text.len(), digest)?;
-        }
-    }
+    let write = |batch: Vec<Encoded>| {
+        batch
+            .iter()
+            .filter(|document| document.tokens.iter().any(|tokens| !tokens.is_empty()))
+            .try_for_each(|document| writer.push(begin, document))
+    };
+    encode(&mut Batches::new(documents), tokenizer, write, |_| ())?;
     if writer.documents() == 0 {
         return Err(Error::NoText);
     }

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::idx::{self, Width};
 use super::info::PartInfo;
+use crate::batches::Encoded;
 use crate::error::{Error, Result};
 use crate::hash::hex;
 
@@ -42,14 +43,15 @@ impl Writer {
         })
     }
 
-    /// Adds a document: its begin token and the tokens of its text, whose length and digest are given.
-    pub(super) fn push(&mut self, begin: u32, tokens: &[u32], bytes: usize, digest: &[u8; 32]) -> Result<()> {
-        let size = i32::try_from(tokens.len() + 1).map_err(|_| Error::Tokenize {
+    /// Adds a document: its begin token and the tokens of its text.
+    pub(super) fn push(&mut self, begin: u32, document: &Encoded) -> Result<()> {
+        let count: usize = document.tokens.iter().map(Vec::len).sum();
+        let size = i32::try_from(count + 1).map_err(|_| Error::Tokenize {
             action: "store a document",
-            why: format!("{} tokens, expected at most {}", tokens.len(), i32::MAX - 1),
+            why: format!("{count} tokens, expected at most {}", i32::MAX - 1),
         })?;
         self.row.clear();
-        for token in std::iter::once(&begin).chain(tokens) {
+        for token in std::iter::once(&begin).chain(document.tokens.iter().flatten()) {
             match self.width {
                 Width::Two => {
                     let token =
@@ -62,10 +64,10 @@ impl Writer {
         let path = self.path("bin");
         self.bin.write_all(&self.row).map_err(disk::io_error("write", &path))?;
         self.hash.update(&self.row);
-        self.text.update(digest);
+        self.text.update(document.digest);
         self.sizes.push(size);
         self.tokens += size as u64;
-        self.bytes += bytes as u64;
+        self.bytes += document.bytes as u64;
         Ok(())
     }
 

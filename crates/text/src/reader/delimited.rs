@@ -1,39 +1,38 @@
 //! Pieces of a file between delimiters, read with a bound on their length.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, Read};
+use std::path::Path;
 
+use super::input::Input;
 use crate::error::{Error, Result};
 
 /// Some editors put it at the beginning of a file; it is no text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A file cut at a delimiter, or whole when the delimiter is empty.
-#[derive(Debug)]
+/// A file cut at a delimiter, or whole when the delimiter is empty. Offsets are of the text, unpacked.
 pub(super) struct Delimited {
-    input: BufReader<File>,
-    path: PathBuf,
+    input: Input,
     delimiter: Vec<u8>,
     what: &'static str,
     offset: u64,
+    last: u64,
 }
 
 impl Delimited {
     /// Opens a file; `what` names a piece in messages: `document` or `line`.
     pub(super) fn open(path: &Path, delimiter: &[u8], what: &'static str) -> Result<Self> {
-        let file = File::open(path).map_err(disk::io_error("open", path))?;
-        let mut input = BufReader::with_capacity(1 << 16, file);
+        let mut input = Input::open(path)?;
         let mut offset = 0;
-        if input.fill_buf().map_err(disk::io_error("read", path))?.starts_with(BYTE_ORDER_MARK) {
+        let marked = input.fill_buf().map(|start| start.starts_with(BYTE_ORDER_MARK));
+        if marked.map_err(|error| input.failed(error))? {
             input.consume(BYTE_ORDER_MARK.len());
             offset = BYTE_ORDER_MARK.len() as u64;
         }
-        Ok(Self { input, path: path.to_owned(), delimiter: delimiter.to_owned(), what, offset })
+        Ok(Self { input, delimiter: delimiter.to_owned(), what, offset, last: offset })
     }
 
     /// The next piece without its delimiter; `None` at the end of the file.
-    pub(super) fn next(&mut self, longest: u64) -> Result<Option<String>> {
+    pub(super) fn next(&mut self, longest: u64) -> Result<Option<Vec<u8>>> {
         let mut piece = Vec::new();
         let most = longest.saturating_add(self.delimiter.len() as u64);
         while let Some(room) = most.checked_sub(piece.len() as u64) {
@@ -43,7 +42,7 @@ impl Delimited {
                 Some(last) => input.read_until(*last, &mut piece),
                 None => input.read_to_end(&mut piece),
             };
-            let read = read.map_err(disk::io_error("read", &self.path))?;
+            let read = read.map_err(|error| self.input.failed(error))?;
             if !self.delimiter.is_empty() && piece.ends_with(&self.delimiter) {
                 let length = piece.len();
                 piece.truncate(length - self.delimiter.len());
@@ -60,28 +59,39 @@ impl Delimited {
         Err(self.too_long(longest))
     }
 
+    /// The text of the piece that came last.
+    pub(super) fn text(&self, piece: Vec<u8>) -> Result<String> {
+        String::from_utf8(piece).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let path = self.path().to_owned();
+            Error::NotUtf8 { path, line: None, offset: self.last + at as u64, found: error.as_bytes()[at] }
+        })
+    }
+
     /// Where the next piece begins, in bytes.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.input.path()
     }
 
-    fn finish(&mut self, piece: Vec<u8>, length: usize, longest: u64) -> Result<Option<String>> {
+    /// Bytes read from the file, as they lie on the disk.
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.input.read_bytes()
+    }
+
+    fn finish(&mut self, piece: Vec<u8>, length: usize, longest: u64) -> Result<Option<Vec<u8>>> {
         if piece.len() as u64 > longest {
             return Err(self.too_long(longest));
         }
-        let text = String::from_utf8(piece).map_err(|error| Error::NotUtf8 {
-            path: self.path.clone(),
-            offset: self.offset + error.utf8_error().valid_up_to() as u64,
-        })?;
+        self.last = self.offset;
         self.offset += length as u64;
-        Ok(Some(text))
+        Ok(Some(piece))
     }
 
     fn too_long(&self, longest: u64) -> Error {
-        Error::TooLong { path: self.path.clone(), what: self.what, offset: self.offset, longest }
+        Error::TooLong { path: self.path().to_owned(), what: self.what, offset: self.offset, longest }
     }
 }

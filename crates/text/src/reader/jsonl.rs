@@ -1,14 +1,17 @@
 //! JSONL: a line is an object, one of its fields is the document.
 
+use std::fmt;
 use std::path::Path;
 
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::delimited::Delimited;
 use crate::error::{Error, Result};
 
+/// Names of fields that a message shows: a hostile line may have a million.
+const SHOWN: usize = 8;
+
 /// A file of one JSON object a line; blank lines are passed over.
-#[derive(Debug)]
 pub(super) struct Jsonl {
     lines: Delimited,
     line: u64,
@@ -19,10 +22,17 @@ impl Jsonl {
         Ok(Self { lines: Delimited::open(path, b"\n", "line")?, line: 0 })
     }
 
-    /// The text of the next line; `None` at the end of the file.
+    /// The text of the next line; `None` at the end of the file. After [`Error::BadLine`] and [`Error::NotUtf8`]
+    /// the line behind can be read.
     pub(super) fn next(&mut self, field: &str, longest: u64) -> Result<Option<String>> {
         while let Some(line) = self.lines.next(longest)? {
             self.line += 1;
+            let line = self.lines.text(line).map_err(|error| match error {
+                Error::NotUtf8 { path, offset, found, .. } => {
+                    Error::NotUtf8 { path, line: Some(self.line), offset, found }
+                }
+                other => other,
+            })?;
             if !line.trim().is_empty() {
                 return text(&line, field).map(Some).map_err(|found| Error::BadLine {
                     path: self.lines.path().to_owned(),
@@ -35,49 +45,140 @@ impl Jsonl {
         Ok(None)
     }
 
-    pub(super) fn offset(&self) -> u64 {
-        self.lines.offset()
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.lines.read_bytes()
     }
 }
 
 /// The field's text, or what was found instead.
 fn text(line: &str, field: &str) -> std::result::Result<String, String> {
-    let value = serde_json::from_str(line).map_err(|error| {
+    let mut json = serde_json::Deserializer::from_str(line);
+    let found =
+        Probe { field: Some(field) }.deserialize(&mut json).and_then(|found| json.end().map(|()| found));
+    let found = found.map_err(|error| {
         let why = error.to_string();
         // The library counts lines within this one line.
         let why = why.split(" at line ").next().unwrap_or_default();
         format!("no JSON ({why} at column {})", error.column())
     })?;
-    let Value::Object(mut fields) = value else { return Err(kind(&value)) };
-    match fields.remove(field) {
-        Some(Value::String(text)) => Ok(text),
-        Some(other) => Err(format!("{} in `{field}`", kind(&other))),
-        None => Err(names(&fields)),
+    match found {
+        Found::Fields { wanted: Some(wanted), .. } => match *wanted {
+            Found::Text(text) => Ok(text),
+            Found::Kind(kind) => Err(format!("{kind} in `{field}`")),
+            Found::Fields { .. } => Err(format!("an object in `{field}`")),
+        },
+        Found::Fields { names, .. } if names.is_empty() => Err("an empty object".to_owned()),
+        Found::Fields { names, count, .. } => {
+            let more = if count > names.len() { " ..." } else { "" };
+            Err(format!("only `{}`{more}", names.join("`, `")))
+        }
+        Found::Text(_) => Err("a string".to_owned()),
+        Found::Kind(kind) => Err(kind.to_owned()),
     }
 }
 
-fn kind(value: &Value) -> String {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a truth value",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-    .to_owned()
+/// Reads one value and keeps nothing but the wanted text: what else a line holds costs no memory.
+#[derive(Clone, Copy)]
+struct Probe<'a> {
+    /// The field to keep; `None` for the value that stands in it.
+    field: Option<&'a str>,
 }
 
-/// The fields that are there, the first few of them: a hostile line may have a million.
-fn names(fields: &serde_json::Map<String, Value>) -> String {
-    if fields.is_empty() {
-        return "an empty object".to_owned();
+enum Found {
+    Text(String),
+    /// Something else, by its kind.
+    Kind(&'static str),
+    /// An object: what stands in the wanted field, the first other names, and how many there are.
+    Fields {
+        wanted: Option<Box<Found>>,
+        names: Vec<String>,
+        count: usize,
+    },
+}
+
+impl<'de> DeserializeSeed<'de> for Probe<'_> {
+    type Value = Found;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<Found, D::Error> {
+        json.deserialize_any(self)
     }
-    let shown: Vec<_> = fields
-        .keys()
-        .take(8)
-        .map(|name| format!("`{}`", name.chars().take(40).collect::<String>()))
-        .collect();
-    let more = if fields.len() > 8 { " ..." } else { "" };
-    format!("only {}{more}", shown.join(", "))
+}
+
+impl<'de> Visitor<'de> for Probe<'_> {
+    type Value = Found;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Found, A::Error> {
+        let (mut wanted, mut names, mut count) = (None, Vec::new(), 0);
+        while let Some(other) = map.next_key_seed(Key { field: self.field })? {
+            let Some(other) = other else {
+                // Of two fields of one name the last counts, as in most readers.
+                wanted = Some(Box::new(map.next_value_seed(Probe { field: None })?));
+                continue;
+            };
+            count += 1;
+            if names.len() < SHOWN {
+                names.push(other);
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(Found::Fields { wanted, names, count })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Found, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Found::Kind("a list"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<Found, E> {
+        Ok(Found::Text(text.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Found, E> {
+        Ok(Found::Kind("null"))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Found, E> {
+        Ok(Found::Kind("a truth value"))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Found, E> {
+        Ok(Found::Kind("a number"))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Found, E> {
+        Ok(Found::Kind("a number"))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<Found, E> {
+        Ok(Found::Kind("a number"))
+    }
+}
+
+/// A name: `None` for the wanted one, else as much of it as a message shows.
+struct Key<'a> {
+    field: Option<&'a str>,
+}
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<Option<String>, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> std::result::Result<Option<String>, E> {
+        Ok((Some(name) != self.field).then(|| name.chars().take(40).collect()))
+    }
 }

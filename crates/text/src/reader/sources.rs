@@ -1,4 +1,4 @@
-//! Which files are read: those that are named, and the `.txt` and `.jsonl` files of folders.
+//! Which files are read: those that are named, and the `.txt`, `.jsonl` and `.parquet` files of folders.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,73 @@ use super::{Reader, Reading};
 use crate::error::{Error, Result};
 
 /// Extensions that would only be misread as plain text.
-const REFUSED: [&str; 9] = ["gz", "zst", "zip", "xz", "bz2", "parquet", "arrow", "json", "bin"];
+const REFUSED: [&str; 11] =
+    ["zip", "tar", "tgz", "xz", "bz2", "lz4", "parquet", "arrow", "json", "bin", "feather"];
+
+/// How the bytes of a file are packed, by the last extension of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    None,
+    Gzip,
+    Zstd,
+}
+
+/// What a file holds, by its extension, that of its packing apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Txt,
+    Jsonl,
+    Parquet,
+}
+
+impl Packing {
+    pub(super) fn of(path: &Path) -> Self {
+        match () {
+            () if has_extension(path, "gz") => Self::Gzip,
+            () if has_extension(path, "zst") => Self::Zstd,
+            () => Self::None,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::None => "plain",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+impl Kind {
+    /// `None` where the name says that it is something else, or says nothing.
+    fn known(path: &Path) -> Option<Self> {
+        let packed = Packing::of(path) != Packing::None;
+        let inner = if packed { path.with_extension("") } else { path.to_owned() };
+        match () {
+            () if has_extension(&inner, "txt") => Some(Self::Txt),
+            () if has_extension(&inner, "jsonl") => Some(Self::Jsonl),
+            // Its pages are packed already.
+            () if has_extension(&inner, "parquet") && !packed => Some(Self::Parquet),
+            () => None,
+        }
+    }
+
+    /// What a file is read as that is named and not [`refused`].
+    pub(super) fn of(path: &Path) -> Self {
+        Self::known(path).unwrap_or(Self::Txt)
+    }
+}
+
+/// The extension for which a file is not read, if there is one.
+fn refused(path: &Path) -> Option<String> {
+    if Kind::known(path).is_some() {
+        return None;
+    }
+    let inner = if Packing::of(path) == Packing::None { path.to_owned() } else { path.with_extension("") };
+    let found = REFUSED.iter().find(|known| has_extension(&inner, known))?;
+    let packing = if inner == *path { "" } else { path.extension()?.to_str()? };
+    Some(if packing.is_empty() { (*found).to_owned() } else { format!("{found}.{packing}") })
+}
 
 /// The files behind some inputs, in the order in which they are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,20 +84,20 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Files as named; folders with their sub-folders, sorted by name, only `.txt` and `.jsonl`.
+    /// Files as named; folders with their sub-folders, sorted by name, only `.txt`, `.jsonl` and `.parquet`.
     ///
     /// Hidden files and links to folders are passed over.
     ///
     /// # Errors
-    /// [`Error::InputKind`] for a named file that is neither text nor JSONL, [`Error::NoInput`] when nothing is left.
+    /// [`Error::InputKind`] for a named file of a kind that is not read, [`Error::NoInput`] when nothing is left.
     pub fn find(inputs: &[PathBuf]) -> Result<Self> {
         let mut sources = Self { files: Vec::new(), ignored: 0 };
         for input in inputs {
             let kind = std::fs::metadata(input).map_err(disk::io_error("read", input))?;
             if kind.is_dir() {
                 sources.walk(input)?;
-            } else if let Some(found) = REFUSED.iter().find(|known| has_extension(input, known)) {
-                return Err(Error::InputKind { path: input.clone(), found: (*found).to_owned() });
+            } else if let Some(found) = refused(input) {
+                return Err(Error::InputKind { path: input.clone(), found });
             } else {
                 sources.files.push(input.clone());
             }
@@ -69,6 +135,15 @@ impl Sources {
         Reader::new(self.files.clone(), reading.clone())
     }
 
+    /// Opens every file, and looks at as much of it as tells a wrong one: what packs it, the footer and the column of
+    /// Parquet, the first line of JSONL. An error in the last of many files then comes before the first is read.
+    ///
+    /// # Errors
+    /// What reading the file would find.
+    pub fn check(&self, reading: &Reading) -> Result<()> {
+        self.files.iter().try_for_each(|path| super::Open::check(path, reading))
+    }
+
     fn walk(&mut self, folder: &Path) -> Result<()> {
         let failed = || disk::io_error("list", folder);
         let mut entries = Vec::new();
@@ -81,7 +156,7 @@ impl Sources {
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if kind.is_dir() && !hidden {
                 self.walk(&path)?;
-            } else if !hidden && (is_jsonl(&path) || has_extension(&path, "txt")) && path.is_file() {
+            } else if !hidden && Kind::known(&path).is_some() && path.is_file() {
                 self.files.push(path);
             } else {
                 self.ignored += 1;
@@ -89,11 +164,6 @@ impl Sources {
         }
         Ok(())
     }
-}
-
-/// Whether a file is read as JSONL.
-pub(super) fn is_jsonl(path: &Path) -> bool {
-    has_extension(path, "jsonl")
 }
 
 fn has_extension(path: &Path, wanted: &str) -> bool {

@@ -7,7 +7,6 @@ use super::delimited::Delimited;
 use crate::error::{Error, Result};
 
 /// A file of plain text.
-#[derive(Debug)]
 pub(super) struct Txt {
     pieces: Delimited,
     blocks: bool,
@@ -26,17 +25,21 @@ impl Txt {
 
     /// The next document; `None` at the end of the file.
     pub(super) fn next(&mut self, longest: u64) -> Result<Option<String>> {
-        if self.blocks { self.block(longest) } else { self.pieces.next(longest) }
+        if self.blocks { self.block(longest) } else { self.piece(longest) }
     }
 
-    pub(super) fn offset(&self) -> u64 {
-        self.pieces.offset()
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.pieces.read_bytes()
+    }
+
+    fn piece(&mut self, longest: u64) -> Result<Option<String>> {
+        self.pieces.next(longest)?.map(|piece| self.pieces.text(piece)).transpose()
     }
 
     fn block(&mut self, longest: u64) -> Result<Option<String>> {
         let mut block = String::new();
         let mut begins = self.pieces.offset();
-        while let Some(line) = self.pieces.next(longest)? {
+        while let Some(line) = self.piece(longest)? {
             if !line.trim().is_empty() {
                 block.push_str(&line);
                 block.push('\n');

@@ -1,0 +1,128 @@
+//! A file as a stream of bytes, unpacked where its name ends in `.gz` or `.zst`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::sources::Packing;
+use crate::error::{Error, Result};
+
+const BUFFER: usize = 1 << 16;
+
+/// A file being read; memory holds two buffers and, for `.zst`, a window of at most 128 MiB.
+pub(super) struct Input {
+    unpacked: BufReader<Unpacked>,
+    path: PathBuf,
+    packing: Packing,
+    /// Bytes read from the file, as they lie on the disk.
+    read: Arc<AtomicU64>,
+}
+
+impl Input {
+    /// Opens a file and looks at its beginning.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(disk::io_error("open", path))?;
+        let read = Arc::new(AtomicU64::new(0));
+        let mut file = BufReader::with_capacity(BUFFER, Counted { file, read: Arc::clone(&read) });
+        let packing = Packing::of(path);
+        if packing != Packing::None && file.fill_buf().map_err(disk::io_error("read", path))?.is_empty() {
+            return Err(ends_early(path, packing, 0));
+        }
+        let stream = match packing {
+            Packing::None => Stream::Plain(file),
+            Packing::Gzip => Stream::Gzip(Box::new(MultiGzDecoder::new(file))),
+            Packing::Zstd => {
+                let decoder =
+                    zstd::Decoder::with_buffer(file).map_err(|error| failed(path, packing, 0, error))?;
+                Stream::Zstd(decoder)
+            }
+        };
+        let unpacked = BufReader::with_capacity(BUFFER, Unpacked { stream, bytes: 0 });
+        Ok(Self { unpacked, path: path.to_owned(), packing, read })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes read from the file so far, packed as they are.
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// What an error of this stream means.
+    pub(super) fn failed(&self, error: io::Error) -> Error {
+        failed(&self.path, self.packing, self.unpacked.get_ref().bytes, error)
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.unpacked.read(buffer)
+    }
+}
+
+impl BufRead for Input {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.unpacked.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.unpacked.consume(amount);
+    }
+}
+
+/// An error of the system is one of the file; what is left is what a decoder found.
+fn failed(path: &Path, packing: Packing, bytes: u64, error: io::Error) -> Error {
+    if error.raw_os_error().is_some() || packing == Packing::None {
+        return disk::io_error("read", path)(error).into();
+    }
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return ends_early(path, packing, bytes);
+    }
+    Error::Damaged { path: path.to_owned(), packing: packing.name(), bytes, why: error.to_string() }
+}
+
+fn ends_early(path: &Path, packing: Packing, bytes: u64) -> Error {
+    Error::EndsEarly { path: path.to_owned(), packing: packing.name(), bytes }
+}
+
+struct Unpacked {
+    stream: Stream,
+    bytes: u64,
+}
+
+enum Stream {
+    Plain(BufReader<Counted>),
+    Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
+    Zstd(zstd::Decoder<'static, BufReader<Counted>>),
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match &mut self.stream {
+            Stream::Plain(file) => file.read(buffer),
+            Stream::Gzip(decoder) => decoder.read(buffer),
+            Stream::Zstd(decoder) => decoder.read(buffer),
+        }?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+struct Counted {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}

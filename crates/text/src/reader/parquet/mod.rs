@@ -1,0 +1,377 @@
+//! Parquet: a row is a document, one of the columns holds its text.
+//!
+//! The library reads footers and decodes values; this file checks what a footer promises before it is believed, and
+//! `pages` unpacks pages within bounds, since a page of a hostile file may promise anything.
+
+mod delta;
+mod pages;
+mod thrift;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
+use parquet::column::reader::ColumnReaderImpl;
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
+use parquet::schema::types::Type;
+
+use self::pages::{CODECS, Pages, can_unpack};
+use self::thrift::{Kind, Thrift};
+use crate::error::{Error, Result};
+
+/// Magic at both ends, and the length of the footer before the last.
+const MAGIC: &[u8; 4] = b"PAR1";
+const ENCRYPTED: &[u8; 4] = b"PARE";
+const TAIL: u64 = 8;
+/// The largest footer that is read, in bytes; those of files with a hundred thousand column chunks are smaller.
+const LARGEST_FOOTER: u64 = 64 << 20;
+/// Columns inside columns; the library follows them by recursion.
+const DEEPEST: usize = 64;
+/// Rows decoded at a time.
+const ROWS: usize = 256;
+/// Names of columns that a message shows.
+const SHOWN: usize = 8;
+
+/// A file of rows; holds the page that is being read and the dictionary of its column chunk.
+pub(super) struct Parquet {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    column: usize,
+    field: String,
+    metadata: ParquetMetaData,
+    /// Row groups begun.
+    groups: usize,
+    rows: Option<ColumnReaderImpl<ByteArrayType>>,
+    /// Rows of this group that are still to be decoded.
+    left: u64,
+    decoded: VecDeque<Option<ByteArray>>,
+    row: u64,
+    total: u64,
+}
+
+impl Parquet {
+    /// Opens a file and checks its whole footer.
+    pub(super) fn open(path: &Path, field: &str) -> Result<Self> {
+        let mut file = File::open(path).map_err(disk::io_error("open", path))?;
+        let length = file.metadata().map_err(disk::io_error("read", path))?.len();
+        let bad = |found: String, expected: &str| bad(path, found, expected);
+        let footer = footer(&mut file, length, path)?;
+        check_depth(&footer).map_err(|error| bad(format!("a footer with {error}"), "a Parquet footer"))?;
+        let metadata = guarded(|| ParquetMetaDataReader::decode_metadata(&footer))
+            .map_err(|why| bad(format!("a footer that cannot be read ({why})"), "a Parquet footer"))?;
+
+        let column = find(&metadata, path, field)?;
+        let data_end = length - TAIL - footer.len() as u64;
+        let mut total = 0u64;
+        for (group, row_group) in metadata.row_groups().iter().enumerate() {
+            let chunk = row_group
+                .columns()
+                .get(column)
+                .ok_or_else(|| bad(format!("row group {group} without column `{field}`"), "all columns"))?;
+            let rows = u64::try_from(row_group.num_rows());
+            let rows = rows.map_err(|_| {
+                bad(format!("row group {group} of {} rows", row_group.num_rows()), "0 or more")
+            })?;
+            total =
+                total.checked_add(rows).ok_or_else(|| bad("more rows than 64 bits count".into(), "fewer"))?;
+            if chunk.num_values() != row_group.num_rows() {
+                let found = format!("row group {group} with {} values for its rows", chunk.num_values());
+                return Err(bad(found, &rows.to_string()));
+            }
+            if !can_unpack(chunk.compression_codec()) {
+                let found = format!("column `{field}` packed as {:?}", chunk.compression_codec());
+                return Err(bad(found, CODECS));
+            }
+            if chunk.file_path().is_some() {
+                return Err(bad(format!("row group {group} in another file"), "its data in this one"));
+            }
+            match range(chunk) {
+                Some((start, size)) if start.checked_add(size).is_some_and(|end| end <= data_end) => {}
+                found => {
+                    let found =
+                        found.map_or("below zero".to_owned(), |(start, size)| format!("{start} + {size}"));
+                    let found = format!("row group {group} with column `{field}` at bytes {found}");
+                    return Err(bad(found, &format!("data between bytes 4 and {data_end}")));
+                }
+            }
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            length,
+            column,
+            field: field.to_owned(),
+            metadata,
+            groups: 0,
+            rows: None,
+            left: 0,
+            decoded: VecDeque::new(),
+            row: 0,
+            total,
+        })
+    }
+
+    /// The text of the next row; `None` at the end of the file. After [`Error::BadRow`] the row behind can be read.
+    pub(super) fn next(&mut self, longest: u64) -> Result<Option<String>> {
+        while self.decoded.is_empty() {
+            if self.left == 0 && !self.next_group(longest)? {
+                return Ok(None);
+            }
+            if self.left > 0 {
+                self.decode()?;
+            }
+        }
+        let Some(value) = self.decoded.pop_front() else { return Ok(None) };
+        self.row += 1;
+        let bad = |found| Error::BadRow {
+            path: self.path.clone(),
+            row: self.row,
+            found,
+            field: self.field.clone(),
+        };
+        let value = value.ok_or_else(|| bad("null".to_owned()))?;
+        let bytes = value.data();
+        if bytes.len() as u64 > longest {
+            return Err(bad(format!("text of more than {longest} bytes")));
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text.to_owned())),
+            Err(error) => {
+                let at = error.valid_up_to();
+                Err(bad(format!("bytes that are not UTF-8 ({:#04x} at byte {at})", bytes[at])))
+            }
+        }
+    }
+
+    /// How much of the file its rows so far are, in bytes: an even share for each row.
+    pub(super) fn read_bytes(&self) -> u64 {
+        if self.row == self.total {
+            return if self.total > 0 || self.groups > 0 { self.length } else { 0 };
+        }
+        (u128::from(self.length) * u128::from(self.row) / u128::from(self.total)) as u64
+    }
+
+    fn next_group(&mut self, longest: u64) -> Result<bool> {
+        let Some(group) = self.metadata.row_groups().get(self.groups) else {
+            self.groups = self.groups.max(1);
+            return Ok(false);
+        };
+        let chunk = group.column(self.column);
+        let descriptor = chunk.column_descr_ptr();
+        // Both were checked with the footer.
+        let place = range(chunk).unwrap_or_default();
+        self.left = u64::try_from(group.num_rows()).unwrap_or_default();
+        let file = self.file.try_clone().map_err(disk::io_error("open", &self.path))?;
+        let nullable = descriptor.max_def_level() > 0;
+        let pages = Pages::new(file, place, chunk.compression_codec(), nullable, longest);
+        let pages = pages.map_err(disk::io_error("read", &self.path))?;
+        self.rows = Some(ColumnReaderImpl::new(descriptor, Box::new(pages)));
+        self.groups += 1;
+        Ok(true)
+    }
+
+    fn decode(&mut self) -> Result<()> {
+        let group = self.groups - 1;
+        let Some(rows) = &mut self.rows else { return Ok(()) };
+        let wanted = usize::try_from(self.left).unwrap_or(ROWS).min(ROWS);
+        let nullable = self.metadata.row_group(group).column(self.column).column_descr().max_def_level();
+        let (mut levels, mut values) = (Vec::new(), Vec::new());
+        let read = guarded(|| rows.read_records(wanted, Some(&mut levels), None, &mut values));
+        let path = &self.path;
+        let (read, _, _) =
+            read.map_err(|why| bad(path, format!("{why} in row group {group}"), "pages of text"))?;
+        if read == 0 {
+            let found = format!("the end of row group {group} with {} of its rows missing", self.left);
+            return Err(bad(path, found, "as many rows as the footer says"));
+        }
+        self.left -= read as u64;
+        if self.left == 0 {
+            let more = guarded(|| rows.read_records(1, Some(&mut Vec::new()), None, &mut Vec::new()));
+            let (more, _, _) =
+                more.map_err(|why| bad(path, format!("{why} in row group {group}"), "its end"))?;
+            if more > 0 {
+                let found = format!("more rows in row group {group} than the footer says");
+                return Err(bad(path, found, &self.metadata.row_group(group).num_rows().to_string()));
+            }
+            self.rows = None;
+        }
+        if nullable == 0 {
+            self.decoded.extend(values.into_iter().map(Some));
+        } else {
+            let mut values = values.into_iter();
+            let present = |level: i16| if level == nullable { values.next() } else { None };
+            self.decoded.extend(levels.into_iter().map(present));
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of the footer, of a file that ends as Parquet does.
+fn footer(file: &mut File, length: u64, path: &Path) -> Result<Vec<u8>> {
+    let read = disk::io_error("read", path);
+    let (mut head, mut tail) = ([0; 4], [0; TAIL as usize]);
+    if length < TAIL + 4 {
+        return Err(bad(path, format!("{length} bytes"), "a Parquet file of 12 or more"));
+    }
+    let mut read_both = || -> std::io::Result<()> {
+        file.read_exact(&mut head)?;
+        file.seek(SeekFrom::Start(length - TAIL))?;
+        file.read_exact(&mut tail)
+    };
+    read_both().map_err(read)?;
+    let [a, b, c, d, magic @ ..] = tail;
+    if &head == MAGIC && &magic != MAGIC && &magic != ENCRYPTED {
+        return Err(bad(
+            path,
+            "no footer at its end: it was cut short".to_owned(),
+            "`PAR1` in the last four bytes",
+        ));
+    }
+    if &magic == ENCRYPTED || &head == ENCRYPTED {
+        return Err(bad(path, "an encrypted footer".to_owned(), "one that is not"));
+    }
+    if &head != MAGIC {
+        return Err(bad(path, format!("`{}` at its start", head.escape_ascii()), "`PAR1`"));
+    }
+    let size = u64::from(u32::from_le_bytes([a, b, c, d]));
+    let room = (length - TAIL - 4).min(LARGEST_FOOTER);
+    if size > room {
+        return Err(bad(path, format!("a footer of {size} bytes"), &format!("at most {room}")));
+    }
+    let mut footer = vec![0; size as usize];
+    let mut read_footer = || -> std::io::Result<()> {
+        file.seek(SeekFrom::Start(length - TAIL - size))?;
+        file.read_exact(&mut footer)
+    };
+    read_footer().map_err(disk::io_error("read", path))?;
+    Ok(footer)
+}
+
+/// Goes through the schema in a footer and refuses columns too deep inside each other.
+fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
+    let refused = |what: &str| Err(std::io::Error::other(what.to_owned()));
+    let mut thrift = Thrift::new(&mut footer);
+    let mut last = 0;
+    while let Some((number, kind)) = thrift.field(last)? {
+        last = number;
+        if (number, kind) != (2, Kind::List) {
+            thrift.skip(kind)?;
+            continue;
+        }
+        // The schema is written depth first: how many children each open group still waits for.
+        let mut open: Vec<u64> = Vec::new();
+        let (kind, count) = thrift.list()?;
+        if kind != Kind::Struct {
+            return refused("a schema that is no list of columns");
+        }
+        for _ in 0..count {
+            let mut children = 0;
+            let mut last = 0;
+            while let Some((number, kind)) = thrift.field(last)? {
+                match (number, kind) {
+                    (5, Kind::Integer) => children = thrift.size()? as u64,
+                    (_, kind) => thrift.skip(kind)?,
+                }
+                last = number;
+            }
+            while open.last() == Some(&0) {
+                open.pop();
+            }
+            if let Some(waiting) = open.last_mut() {
+                *waiting -= 1;
+            }
+            if children > 0 {
+                open.push(children);
+            }
+            if open.len() > DEEPEST {
+                return refused("columns too deep inside each other");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Number of the leaf that holds the text: a column by its name, or one inside groups by its dotted path.
+fn find(metadata: &ParquetMetaData, path: &Path, field: &str) -> Result<usize> {
+    let schema = metadata.file_metadata().schema_descr();
+    let wrong = |found: String| Error::ColumnType { path: path.to_owned(), field: field.to_owned(), found };
+    let Some(at) = schema.columns().iter().position(|column| column.path().string() == field) else {
+        let fields = match schema.root_schema() {
+            Type::GroupType { fields, .. } => fields.as_slice(),
+            Type::PrimitiveType { .. } => &[],
+        };
+        if let Some(group) = fields.iter().find(|column| column.name() == field) {
+            return Err(wrong(kind(group)));
+        }
+        let shown: Vec<_> = fields
+            .iter()
+            .take(SHOWN)
+            .map(|column| format!("`{}`", column.name().chars().take(40).collect::<String>()))
+            .collect();
+        let more = if fields.len() > SHOWN { " ..." } else { "" };
+        let found = if shown.is_empty() { "no column".to_owned() } else { shown.join(", ") + more };
+        return Err(Error::NoColumn { path: path.to_owned(), found, field: field.to_owned() });
+    };
+    let column = schema.column(at);
+    if column.max_rep_level() > 0 {
+        return Err(wrong("a list".to_owned()));
+    }
+    if column.physical_type() != Physical::BYTE_ARRAY || !is_text(column.self_type()) {
+        return Err(wrong(kind(column.self_type())));
+    }
+    Ok(at)
+}
+
+/// Whether bytes are meant as text; some writers do not say, and then the bytes are looked at.
+fn is_text(column: &Type) -> bool {
+    let info = column.get_basic_info();
+    match info.logical_type_ref() {
+        Some(LogicalType::String | LogicalType::Enum) => true,
+        Some(_) => false,
+        None => {
+            matches!(info.converted_type(), ConvertedType::NONE | ConvertedType::UTF8 | ConvertedType::ENUM)
+        }
+    }
+}
+
+/// What a column holds, in a few words.
+fn kind(column: &Type) -> String {
+    let info = column.get_basic_info();
+    match (column, info.logical_type_ref(), info.converted_type()) {
+        (Type::GroupType { .. }, _, ConvertedType::LIST) => "a list".to_owned(),
+        (Type::GroupType { .. }, _, _) => "a group of columns".to_owned(),
+        (_, Some(logical), _) => format!("{logical:?}"),
+        (_, None, ConvertedType::NONE) => column.get_physical_type().to_string(),
+        (_, None, converted) => converted.to_string(),
+    }
+}
+
+/// First byte and length of a column chunk.
+fn range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
+    let data = u64::try_from(chunk.data_page_offset()).ok()?;
+    // Some writers put 0 where there is no dictionary.
+    let start = match chunk.dictionary_page_offset() {
+        Some(dictionary) if dictionary > 0 => data.min(u64::try_from(dictionary).ok()?),
+        _ => data,
+    };
+    Some((start, u64::try_from(chunk.compressed_size()).ok()?))
+}
+
+/// Runs the library on bytes that may be hostile: where it gives up is an error like any other.
+fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> std::result::Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(parquet::errors::ParquetError::General(why))) => Err(why),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("what the decoder gives up on".to_owned()),
+    }
+}
+
+fn bad(path: &Path, found: String, expected: &str) -> Error {
+    Error::BadParquet { path: path.to_owned(), found, expected: expected.to_owned() }
+}
