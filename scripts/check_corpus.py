@@ -2,7 +2,11 @@
 """Reads a corpus folder with nothing but the standard library, checks its .bin/.idx against each other and against
 corpus.json, and prints counts and first tokens. For whoever knows Megatron's files and wants to see ours.
 
-    python3 scripts/check_corpus.py CORPUS [--tokens N]
+    python3 scripts/check_corpus.py CORPUS [--tokens N] [--decode] [--megatron]
+
+`--decode` turns every document back into text with the Python package `tokenizers` and holds the hash of the text against
+corpus.json; the tokenizer must be one that decodes exactly, as byte-level ones do. `--megatron` reads both parts with
+Megatron's own `IndexedDataset` (package `megatron-core`, with torch) and compares every document.
 """
 
 import argparse
@@ -95,10 +99,48 @@ def check_part(folder, name, info, vocabulary, begin, shown):
     print(f"  ids {smallest}..{largest}, begins {first}")
 
 
+def documents(folder, name):
+    """Every document's tokens, the begin token first."""
+    path = os.path.join(folder, name + ".bin")
+    _, letter, width, sizes = read_index(os.path.join(folder, name + ".idx"), os.path.getsize(path))
+    with open(path, "rb") as file:
+        for size in sizes:
+            yield take(file, size, letter, width)
+
+
+def check_text(folder, name, info):
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
+    digest, length = hashlib.sha256(), 0
+    for tokens in documents(folder, name):
+        text = tokenizer.decode(tokens[1:].tolist(), skip_special_tokens=False).encode()
+        digest.update(hashlib.sha256(text).digest())
+        length += len(text)
+    require(length == info["bytes"], f"`{name}` decodes to {length} bytes of text, corpus.json says {info['bytes']}")
+    require(digest.hexdigest() == info["text"], f"`{name}` decodes to another text than corpus.json says")
+    print(f"{name}: decodes to the text that was read")
+
+
+def check_megatron(folder, name):
+    from megatron.core.datasets.indexed_dataset import IndexedDataset
+
+    theirs = IndexedDataset(os.path.join(folder, name))
+    count = 0
+    for i, tokens in enumerate(documents(folder, name)):
+        require(i < len(theirs) and theirs[i].tolist() == tokens.tolist(), f"`{name}`: Megatron reads another document {i}")
+        count += 1
+    require(len(theirs) == count, f"`{name}`: Megatron reads {len(theirs)} documents, expected {count}")
+    require(list(theirs.document_indices) == list(range(count + 1)), f"`{name}`: Megatron sees other documents")
+    print(f"{name}: Megatron reads the same {count} documents")
+
+
 def main():
     parser = argparse.ArgumentParser(description="check a corpus folder")
     parser.add_argument("corpus", help="the folder with train.bin, heldout.bin, corpus.json")
     parser.add_argument("--tokens", type=int, default=16, help="how many first tokens to print")
+    parser.add_argument("--decode", action="store_true", help="decode every document and check the hash of the text")
+    parser.add_argument("--megatron", action="store_true", help="compare with what Megatron's own reader reads")
     given = parser.parse_args()
     with open(os.path.join(given.corpus, "corpus.json"), encoding="utf-8") as file:
         info = json.load(file)
@@ -110,6 +152,10 @@ def main():
     print(f"vocabulary {info['vocabulary']}, begin token {begin['id']} `{begin['text']}`, held-out share {info['split']['share']}")
     for name in ["train", "heldout"]:
         check_part(given.corpus, name, info[name], info["vocabulary"], begin["id"], given.tokens)
+        if given.decode:
+            check_text(given.corpus, name, info[name])
+        if given.megatron:
+            check_megatron(given.corpus, name)
     print("consistent")
 
 

@@ -306,3 +306,33 @@ fn the_bytes_do_not_depend_on_threads_or_packing() {
     let info = |name: &str| fs::read(case.workshop.path(name).join("corpus.json")).unwrap();
     assert!(info("one") == info("four"));
 }
+
+#[test]
+fn an_independent_reader_agrees_with_a_corpus_and_finds_a_lie() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/check_corpus.py");
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: an_independent_reader_agrees_with_a_corpus_and_finds_a_lie: `python3` is missing");
+        return;
+    }
+    let workshop = Workshop::new();
+    let corpus = workshop.path("corpus");
+    let check = || {
+        let output = Command::new("python3").arg(&script).arg(&corpus).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    };
+    let (good, said) = check();
+    assert!(good && said.ends_with("consistent\n"), "{said}");
+    for (file, at, expected) in
+        [("train.bin", 0, "has another hash"), ("train.idx", 34, "begins at byte"), ("heldout.idx", 9, "is version")]
+    {
+        let path = corpus.join(file);
+        let whole = fs::read(&path).unwrap();
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let (good, said) = check();
+        assert!(!good && said.contains(expected), "{file}: {said}");
+        fs::write(&path, whole).unwrap();
+    }
+}
