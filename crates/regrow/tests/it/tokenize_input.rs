@@ -311,7 +311,9 @@ fn the_bytes_do_not_depend_on_threads_or_packing() {
 fn an_independent_reader_agrees_with_a_corpus_and_finds_a_lie() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/check_corpus.py");
     if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("skipped: an_independent_reader_agrees_with_a_corpus_and_finds_a_lie: `python3` is missing");
+        eprintln!(
+            "skipped: an_independent_reader_agrees_with_a_corpus_and_finds_a_lie: `python3` is missing"
+        );
         return;
     }
     let workshop = Workshop::new();
@@ -323,9 +325,11 @@ fn an_independent_reader_agrees_with_a_corpus_and_finds_a_lie() {
     };
     let (good, said) = check();
     assert!(good && said.ends_with("consistent\n"), "{said}");
-    for (file, at, expected) in
-        [("train.bin", 0, "has another hash"), ("train.idx", 34, "begins at byte"), ("heldout.idx", 9, "is version")]
-    {
+    for (file, at, expected) in [
+        ("train.bin", 0, "has another hash"),
+        ("train.idx", 34, "begins at byte"),
+        ("heldout.idx", 9, "is version"),
+    ] {
         let path = corpus.join(file);
         let whole = fs::read(&path).unwrap();
         let mut bytes = whole.clone();

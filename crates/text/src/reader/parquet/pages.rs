@@ -83,9 +83,10 @@ impl Pages {
 
     fn dictionary(&mut self, header: &Header, bytes: Vec<u8>) -> Result<Page> {
         let buf = unpack(self.codec, bytes, header.unpacked)?;
-        // A value is four bytes and more: the library sets aside room for as many as are promised.
-        if header.values > buf.len() / 4 {
-            return bad(format!("a dictionary of {} values in {} bytes", header.values, buf.len()));
+        // The library sets aside room for as many values as are promised.
+        let found = count(&buf)?;
+        if header.values > found {
+            return bad(format!("a dictionary of {found} values, expected {}", header.values));
         }
         self.dictionary = true;
         Ok(Page::DictionaryPage {
@@ -157,6 +158,12 @@ impl Pages {
                 let plain = delta::plain(values, header.values, self.largest)?;
                 page.truncate(levels);
                 page.extend_from_slice(&plain);
+                page.extend(END);
+                Ok((Encoding::PLAIN, page))
+            }
+            Encoding::PLAIN => {
+                count(values)?;
+                page.extend(END);
                 Ok((Encoding::PLAIN, page))
             }
             encoding => Ok((encoding, page)),
@@ -199,6 +206,10 @@ enum PageKind {
 
 /// Number of the encoding RLE.
 const RLE: i64 = 3;
+
+/// A length that no page has. Behind the last value it is an error to the library, which would otherwise panic where
+/// levels promise more values than there are.
+const END: [u8; 4] = [0xff; 4];
 
 /// What the header of a page says, as far as it is needed here.
 #[derive(Debug)]
@@ -305,6 +316,19 @@ fn up_to(decoder: impl Read, length: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length.min(1 << 20));
     decoder.take(length as u64 + 1).read_to_end(&mut bytes).map_err(damaged)?;
     Ok(bytes)
+}
+
+/// How many values in PLAIN these are, each its length in four bytes and then so many bytes.
+fn count(mut values: &[u8]) -> Result<usize> {
+    let mut count = 0;
+    while let Some((length, rest)) = values.split_first_chunk::<4>() {
+        let length = u32::from_le_bytes(*length) as usize;
+        let Some(rest) = rest.get(length..) else {
+            return bad(format!("a value of {length} bytes where {} are left", rest.len()));
+        };
+        (values, count) = (rest, count + 1);
+    }
+    if values.is_empty() { Ok(count) } else { bad(format!("{} bytes that are no value", values.len())) }
 }
 
 fn wrong_length<T>(found: usize, expected: usize) -> Result<T> {
