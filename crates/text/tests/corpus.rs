@@ -127,6 +127,25 @@ fn progress_ends_with_all_bytes_of_both_readings() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_gives_the_corpus_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, info) = built(folder.path());
+    let pipe = folder.path().join("pipe.txt");
+    if !std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: a_pipe_gives_the_corpus_of_the_file: `mkfifo` is missing");
+        return;
+    }
+    let mut settings = settings(pipe.clone(), folder.path().join("piped"));
+    settings.tokenizer = TokenizerSource::Load(first);
+    let file = folder.path().join("stories.txt");
+    let feed = std::thread::spawn(move || std::fs::copy(file, pipe).unwrap());
+    let piped = build(&settings, &mut |_| ()).unwrap();
+    feed.join().unwrap();
+    assert_eq!((&piped.train, &piped.heldout), (&info.train, &info.heldout));
+}
+
 #[test]
 fn the_tokenizer_never_sees_held_out_text() {
     let folder = tempfile::tempdir().unwrap();

@@ -136,12 +136,14 @@ impl Sources {
     }
 
     /// Opens every file, and looks at as much of it as tells a wrong one: what packs it, the footer and the column of
-    /// Parquet, the first line of JSONL. An error in the last of many files then comes before the first is read.
+    /// Parquet, the first line of JSONL. An error in the last of many files then comes before the first is read. A pipe
+    /// is left alone: what is read of it is gone.
     ///
     /// # Errors
     /// What reading the file would find.
     pub fn check(&self, reading: &Reading) -> Result<()> {
-        self.files.iter().try_for_each(|path| super::Open::check(path, reading))
+        let mut files = self.files.iter().filter(|path| path.is_file());
+        files.try_for_each(|path| super::Open::check(path, reading))
     }
 
     fn walk(&mut self, folder: &Path) -> Result<()> {
