@@ -4,6 +4,8 @@
     python benches/peers/encode_text.py library FILE            the library's `encode_batch`, the documents in memory
     python benches/peers/encode_text.py regrow REGROW FILE      `regrow tokenize`, start and end of the process included
 
+The last two take another `tokenizer.json` as a last argument.
+
 Files are `50.*` and `200.*` (MiB of text) in `target/peers/text`: the same documents as .txt, .jsonl, .jsonl.gz,
 .jsonl.zst and .parquet. The programs gzip and zstd, and pyarrow, make the packed ones.
 """
@@ -74,10 +76,10 @@ def make(regrow, *folders):
         shutil.rmtree(corpus)
 
 
-def library(path):
+def library(path, tokenizer=TOKENIZER):
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(TOKENIZER))
+    tokenizer = Tokenizer.from_file(str(tokenizer))
     plain = TEXT / (pathlib.Path(path).name.split(".")[0] + ".jsonl")
     with open(plain, encoding="utf-8") as file:
         texts = [json.loads(line)["text"] for line in file]
@@ -88,9 +90,9 @@ def library(path):
     return count, sum(len(text.encode()) for text in texts), time.perf_counter() - begun
 
 
-def ours(regrow, path):
+def ours(regrow, path, tokenizer=TOKENIZER):
     with tempfile.TemporaryDirectory(dir=TEXT) as folder:
-        command = [regrow, "tokenize", path, "--tokenizer", TOKENIZER, "--separator", SEPARATOR, "--threads", "2",
+        command = [regrow, "tokenize", path, "--tokenizer", tokenizer, "--separator", SEPARATOR, "--threads", "2",
                    "--out", f"{folder}/corpus", "--json", "--quiet"]
         begun = time.perf_counter()
         done = subprocess.run(command, check=True, capture_output=True, text=True)
