@@ -4,12 +4,13 @@
     scripts/kill_train.py target/release/regrow OUT [--kills 50] [--seed 1] [--model MODEL --corpus CORPUS] [-- TRAIN ARGUMENTS]
 
 Without `--model` and `--corpus` a small model starts at random on a small language that the program itself writes. `OUT` is a
-new folder: `whole` in it is the run left alone, `killed` the other. Every second kill falls at a moment drawn over the time
-that the whole run took; the others wait from such a moment on until a checkpoint is being written, and come up to as long
-after as writing takes. Every kill is a SIGKILL to the process. `OUT/kills.csv` lists them: seconds since the process began, the
-step that the curve had reached, the newest checkpoint, and whether one was half written. At the end weights, curve (speeds
-aside), trainer state and the steps of the TensorBoard events must be the same, and no hidden file may be left. Exits with 1
-otherwise. Needs Python 3.9, nothing else.
+new folder: `whole` in it is the run left alone, `killed` the other. Kills are spread over the run at random. Of five, two come
+a random part of a step after the step that was drawn; two wait from there on until a checkpoint is being written, and come up
+to about as long after as writing takes; one comes while the process starts, up to half a second after it began. Every kill is a
+SIGKILL to the process. `OUT/kills.csv` lists them: the kind, seconds since the process began, the step that the curve had
+reached, the newest checkpoint, and whether one was half written. At the end weights, curve (speeds aside), trainer state and
+the length of the TensorBoard events must be the same, and no hidden file may be left. Exits with 1 otherwise. Needs Python
+3.9, nothing else.
 """
 
 import argparse
@@ -21,8 +22,9 @@ import subprocess
 import sys
 import time
 
-RECIPE = ["--tokens", "400K", "--context", "64", "--batch", "8", "--learning-rate", "3e-3", "--eval-points", "24",
+RECIPE = ["--tokens", "600K", "--context", "64", "--batch", "8", "--learning-rate", "3e-3", "--eval-points", "24",
           "--eval-tokens", "2000", "--save-every", "10K"]
+KINDS = ["step", "checkpoint", "start", "checkpoint", "step"]
 CONFIG = {
     "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 4,
     "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 172, "vocab_size": 512,
@@ -35,10 +37,10 @@ def call(*words):
 
 
 def small(program, out):
-    """A small language, its corpus and the shape of a small model."""
-    call(program, "grammar", "--documents", "3000", "--out", out / "text")
+    """A small language, its corpus and the shape of a small model; the text is short, so that the best is not the last."""
+    call(program, "grammar", "--documents", "200", "--out", out / "text")
     texts = sorted(path for path in (out / "text").iterdir() if path.suffix in (".txt", ".jsonl"))
-    call(program, "tokenize", *texts, "--documents", "blank-line", "--vocabulary", "512", "--heldout-share", "0.1",
+    call(program, "tokenize", *texts, "--documents", "blank-line", "--vocabulary", "512", "--heldout-share", "0.5",
          "--out", out / "corpus")
     (out / "config.json").write_text(json.dumps(CONFIG))
     return ["--init", out / "config.json", "--corpus", out / "corpus"]
@@ -52,7 +54,16 @@ def lines(run):
 
 
 def unfinished(run):
-    return run.is_dir() and any(path.name.endswith(".aside") and ".checkpoint-" in path.name for path in run.iterdir())
+    names = [path.name for path in run.iterdir()] if run.is_dir() else []
+    return {name for name in names if name.endswith(".aside") and ".checkpoint-" in name}
+
+
+def taken_up(run):
+    """Changes when a process has cut the curve back to its checkpoint: the file is written anew."""
+    try:
+        return (run / "metrics.jsonl").stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def newest(run):
@@ -93,7 +104,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--model")
     parser.add_argument("--corpus")
-    parser.add_argument("--write", type=float, default=0.02, help="seconds that a checkpoint takes, about")
+    parser.add_argument("--write", type=float, default=0.015, help="seconds that a checkpoint takes, about")
     words = sys.argv[1:]
     rest = words[words.index("--") + 1:] if "--" in words else RECIPE
     given = parser.parse_args(words[: words.index("--")] if "--" in words else words)
@@ -105,32 +116,37 @@ def main():
     begin = time.monotonic()
     call(*train, "--out", whole)
     seconds = time.monotonic() - begin
-    print(f"left alone: {seconds:.1f} s, {lines(whole) - 1} steps", flush=True)
+    steps = lines(whole) - 1
+    print(f"left alone: {seconds:.1f} s, {steps} steps", flush=True)
 
     chance = random.Random(given.seed)
-    table = ["kill,process_seconds,waited_for_a_checkpoint,steps_on_the_curve,newest_checkpoint,inside_a_checkpoint"]
+    table = ["kill,kind,process_seconds,steps_on_the_curve,newest_checkpoint,inside_a_checkpoint"]
     inside = lost = 0
     for number in range(given.kills):
-        before, begin = lines(killed), time.monotonic()
+        begin, kind = time.monotonic(), KINDS[number % len(KINDS)]
+        left, before = unfinished(killed), taken_up(killed)
         process = subprocess.Popen([*train, "--out", str(killed), "--resume"],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        # On average the kills together take about the run: moments are from a stretch of twice their share.
-        moment = chance.uniform(0, 2 * seconds / given.kills)
-        aimed = number % 2 == 1
-        alive = wait(process, lambda: time.monotonic() - begin >= moment)
-        if alive and aimed:
-            alive = wait(process, lambda: unfinished(killed))
-            time.sleep(chance.uniform(0, given.write))
+        if kind == "start":
+            moment = chance.uniform(0, 0.5)
+            alive = wait(process, lambda: time.monotonic() - begin >= moment)
+        else:
+            # Over the whole run, but for the steps that a kill before the end may need; further on than the checkpoint.
+            further = max(newest(killed) + 1, 0.93 * steps * (number + chance.random()) / given.kills)
+            alive = wait(process, lambda: taken_up(killed) != before and lines(killed) > further)
+            if alive and kind == "checkpoint":
+                alive = wait(process, lambda: unfinished(killed) - left)
+            time.sleep(chance.uniform(0, given.write if kind == "checkpoint" else 2 * seconds / steps))
         if not alive or process.poll() is not None:
             print(f"kill {number + 1}: the run had ended with status {process.returncode}", flush=True)
             break
         process.kill()
         process.wait()
-        half, reached, saved = unfinished(killed), max(lines(killed) - 1, 0), newest(killed)
+        half, reached, saved = bool(unfinished(killed) - left), max(lines(killed) - 1, 0), newest(killed)
         inside += half
         lost += max(reached - saved, 0)
-        table.append(f"{number + 1},{time.monotonic() - begin:.3f},{int(aimed)},{reached},{saved},{int(half)}")
-        print(f"kill {number + 1}: {table[-1]}{'  (no further than before)' if reached < before else ''}", flush=True)
+        table.append(f"{number + 1},{kind},{time.monotonic() - begin:.3f},{reached},{saved},{int(half)}")
+        print(table[-1], flush=True)
     else:
         number = given.kills
     call(*train, "--out", killed, "--resume")

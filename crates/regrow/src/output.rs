@@ -1,6 +1,7 @@
 //! What people and programs see: data on stdout, everything else on stderr.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Style};
@@ -135,6 +136,14 @@ impl Output {
         stderr(&text);
         if error.is::<Usage>() { Exit::Usage } else { Exit::Failed }
     }
+}
+
+/// What is said where nothing keeps two processes apart.
+pub(crate) fn without_locks(folder: &Path) -> String {
+    format!(
+        "the file system of `{}` has no locks: nothing keeps a second process from writing in this folder",
+        folder.display()
+    )
 }
 
 /// Nothing can be done when stderr is closed.

@@ -45,6 +45,18 @@ impl Progress {
         Self { label: label.to_owned(), total, unit, shown }
     }
 
+    /// The job goes on from `done`, which was done before: it tells nothing of the speed.
+    pub(crate) fn start_at(&mut self, done: u64) {
+        match &mut self.shown {
+            Shown::Bar(bar) => {
+                bar.set_position(done);
+                bar.reset_eta();
+            }
+            Shown::Lines { at, .. } => *at = done,
+            Shown::Nothing => {}
+        }
+    }
+
     /// The job stands at `done`; `message` is said behind the count.
     pub(crate) fn at(&mut self, done: u64, message: &str) {
         let text = |unit| format!("{} of {} {unit}", grouped(done), grouped(self.total));

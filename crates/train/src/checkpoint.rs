@@ -16,6 +16,9 @@ const FORMAT: u32 = 2;
 const STATE: &str = "state.json";
 const FILES: [&str; 3] = ["weights.safetensors", "first_moments.safetensors", "second_moments.safetensors"];
 
+/// Numbers that are copied at a time.
+const PIECE: usize = 1 << 18;
+
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,9 +69,12 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
         let mut writer = Writer::create(&file, plan)?;
         let mut values = Vec::new();
         for (tensor, offset) in &decoder.layout().tensors {
-            values.resize(tensor.len(), 0.0);
-            decoder.backend().download(buffer, *offset, &mut values)?;
-            writer.write_f32(&values)?;
+            // In pieces: an embedding may be a third of a model, and it is held already.
+            for start in (0..tensor.len()).step_by(PIECE) {
+                values.resize(PIECE.min(tensor.len() - start), 0.0);
+                decoder.backend().download(buffer, offset + start, &mut values)?;
+                writer.write_f32(&values)?;
+            }
         }
         writer.commit()?;
         *hash = disk::sha256(&file)?;

@@ -26,7 +26,7 @@ use self::watch::Watch;
 use crate::count::grouped;
 use crate::executor::{DryRun, Executor, JobId, JobState, Local};
 use crate::hint::hinted;
-use crate::output::Output;
+use crate::output::{Output, without_locks};
 
 /// How often jobs are looked after.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -71,7 +71,10 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let layout = Layout { out: out.to_path_buf() };
     let plan = plan::plan(sweep, &layout)?;
-    let _lock = take(sweep, written, &layout)?;
+    let lock = take(sweep, written, &layout)?;
+    if !lock.is_held() {
+        output.warn(&without_locks(&layout.out));
+    }
     for (path, bytes) in &plan.files {
         put(path, bytes)?;
     }

@@ -1,10 +1,14 @@
 //! What can be known to fail before the first step, refused before a run folder is made for it.
 
+use std::path::Path;
+
 use anyhow::anyhow;
 use ledger::RunSpec;
 
 use super::start::Beginning;
+use crate::count::grouped;
 use crate::hint::hinted;
+use crate::output::Output;
 
 /// Refuses held-out text that has nothing to predict.
 pub(super) fn held_out(beginning: &Beginning) -> anyhow::Result<()> {
@@ -26,6 +30,29 @@ pub(super) fn held_out(beginning: &Beginning) -> anyhow::Result<()> {
 pub(super) fn training(spec: &RunSpec, beginning: &Beginning) -> anyhow::Result<()> {
     length(spec, beginning)?;
     positions(spec, beginning)
+}
+
+/// Warns where the disk has no room for what a run will write, `checkpoints` of it aside that stand already.
+pub(super) fn room(
+    beginning: &Beginning,
+    out: &Path,
+    checkpoints: usize,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let parameters = beginning.parameters()?.0;
+    // Weights and two moments in f32; the last two, the best, and the next before one of them goes.
+    let missing = 4_u64.saturating_sub(checkpoints as u64);
+    let checkpoints = parameters.saturating_mul(12).saturating_mul(missing);
+    let needed = checkpoints.saturating_add(parameters.saturating_mul(2 * beginning.dtype.size() as u64));
+    if let Some(found) = disk::room(out)?.filter(|&found| found < needed) {
+        output.warn(&format!(
+            "the disk of `{}` has room for {} MB, checkpoints and models of this run take up to {} MB",
+            out.display(),
+            grouped(found / 1_000_000),
+            grouped(needed.div_ceil(1_000_000))
+        ));
+    }
+    Ok(())
 }
 
 /// The training text fills one sequence.

@@ -14,9 +14,9 @@ use train::{Begin, BoxError, Event, Job, Outcome, Why};
 
 use super::scribe::Scribe;
 use super::start::Beginning;
-use super::{Arguments, begin, finish};
+use super::{Arguments, begin, check, finish};
 use crate::hint::hinted;
-use crate::output::{Exit, Output};
+use crate::output::{Exit, Output, without_locks};
 
 /// Everything that is decided before the first step.
 pub(super) struct Run {
@@ -45,11 +45,9 @@ pub(super) fn run(arguments: &Arguments, run: &Run, output: &mut Output) -> anyh
         begin::begin(arguments, run, out, output)?
     };
     if !writer.is_locked() {
-        output.warn(&format!(
-            "the file system of `{}` has no locks: nothing keeps a second process from training in this folder",
-            out.display()
-        ));
+        output.warn(&without_locks(out));
     }
+    check::room(&run.beginning, out, writer.checkpoints()?.len(), output)?;
     let (begun, outcome) = train_from_newest(run, &mut writer, &stop, output)?;
     match outcome {
         Outcome::Interrupted { step, why } => {

@@ -20,6 +20,7 @@ pub(super) struct Scribe<'a> {
     /// The state before the first step stands in the curve already.
     begun: bool,
     held_out: Option<f64>,
+    tokens_per_step: u64,
     /// The step of the least held-out loss so far, and the loss.
     best: Option<(u64, f64)>,
     output: &'a Output,
@@ -28,11 +29,12 @@ pub(super) struct Scribe<'a> {
 impl<'a> Scribe<'a> {
     pub(super) fn new(writer: &'a mut RunWriter, spec: &RunSpec, output: &'a Output) -> anyhow::Result<Self> {
         let points = writer.points()?;
-        let tokens = train::milestones::steps(spec) * train::milestones::tokens_per_step(spec);
+        let tokens_per_step = train::milestones::tokens_per_step(spec);
+        let tokens = train::milestones::steps(spec) * tokens_per_step;
         let progress = output.progress("training", tokens, "tokens");
         let held_out = points.iter().rev().find_map(|point| point.eval_loss);
         let best = Curve::from_points(&points).best().map(|point| (point.step, point.loss.0));
-        Ok(Self { writer, progress, begun: !points.is_empty(), held_out, best, output })
+        Ok(Self { writer, progress, begun: !points.is_empty(), held_out, tokens_per_step, best, output })
     }
 
     pub(super) fn hear(&mut self, event: &Event) -> anyhow::Result<()> {
@@ -41,6 +43,7 @@ impl<'a> Scribe<'a> {
                 let version = crate::cli::VERSION;
                 self.writer.log(&format!("regrow {version}: step {step} of {steps}"))?;
                 if *step > 0 {
+                    self.progress.start_at(step * self.tokens_per_step);
                     self.progress.say(&format!(
                         "going on after step {} of {}",
                         grouped(*step),
