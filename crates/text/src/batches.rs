@@ -64,12 +64,12 @@ pub(crate) struct Encoded {
 /// Encodes documents in their order. While all threads encode one batch, one of them reads the next and writes the
 /// one before; memory holds three.
 ///
-/// `write` gets each batch; `told` is called after each with the iterator inside.
+/// `write` gets each batch; `told` is called after each with the iterator inside, and may end it.
 pub(crate) fn encode<I: Iterator<Item = Result<String>> + Send>(
     batches: &mut Batches<I>,
     tokenizer: &Tokenizer,
     mut write: impl FnMut(Vec<Encoded>) -> Result<()> + Send,
-    mut told: impl FnMut(&I),
+    mut told: impl FnMut(&I) -> Result<()>,
 ) -> Result<()> {
     let mut batch = batches.next().transpose()?;
     let mut encoded = None;
@@ -86,7 +86,7 @@ pub(crate) fn encode<I: Iterator<Item = Result<String>> + Send>(
         written?;
         encoded = now?;
         batch = next?;
-        told(batches.documents());
+        told(batches.documents())?;
     }
     Ok(())
 }

@@ -216,6 +216,10 @@ pub enum Error {
         advice: &'static str,
     },
 
+    /// A corpus was no longer wanted.
+    #[error("stopped before the corpus was complete: nothing was written")]
+    Stopped,
+
     /// Nothing is left to tokenise.
     #[error("no document holds any text")]
     NoText,

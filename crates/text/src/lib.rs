@@ -18,7 +18,7 @@ mod tokenizer;
 pub use bpe::{END_OF_TEXT, SMALLEST_VOCABULARY, train_bpe};
 pub use corpus::{
     Corpus, CorpusInfo, Part, PartInfo, Progress, Settings, Split, Stage, TokenizerSource, build,
-    tokenize_part,
+    build_until, tokenize_part,
 };
 pub use error::{Error, Result};
 pub use reader::{Counts, Documents, Reader, Reading, Sources};

@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use text::{
     Corpus, CorpusInfo, Documents, END_OF_TEXT, Error, Reading, Settings, Stage, Tokenizer, TokenizerSource,
-    build, held_out,
+    build, build_until, held_out,
 };
 
 /// A few hundred small documents, two of them twice.
@@ -124,6 +125,22 @@ fn progress_ends_with_all_bytes_of_both_readings() {
     for stage in [Stage::Tokenizer, Stage::Tokens] {
         let last = told.iter().rfind(|progress| progress.stage == stage).unwrap();
         assert_eq!((last.bytes, last.total_bytes, last.documents), (size, size, 302));
+    }
+}
+
+#[test]
+fn a_build_that_is_stopped_leaves_nothing_in_either_stage() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(write_stories(folder.path()), folder.path().join("corpus"));
+    for stage in [Stage::Tokenizer, Stage::Tokens] {
+        let stop = AtomicBool::new(false);
+        let mut told = |progress: text::Progress| {
+            stop.fetch_or(progress.stage == stage, Ordering::Relaxed);
+        };
+        let found = build_until(&settings, &mut told, &stop);
+        assert!(matches!(found, Err(Error::Stopped)), "{found:?}");
+        let left: Vec<_> = bytes_of(folder.path()).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(left, ["stories.txt"]);
     }
 }
 

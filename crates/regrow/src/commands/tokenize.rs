@@ -1,8 +1,11 @@
 //! `regrow tokenize`: text in, a corpus folder out.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use anyhow::Context as _;
 use clap::Args;
 use disk::Existing;
 use text::{Reading, Settings, Stage, TokenizerSource};
@@ -87,7 +90,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     };
     let begun = Instant::now();
     let mut shown: Option<(Stage, Progress, Instant)> = None;
-    let info = text::build(&settings, &mut |progress| {
+    let stop = stop_on_signals()?;
+    let mut show = |progress: text::Progress| {
         if shown.as_ref().is_none_or(|(stage, ..)| *stage != progress.stage) {
             let label = match progress.stage {
                 Stage::Tokenizer => "reading for the tokenizer",
@@ -100,7 +104,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             let speed = progress.bytes as f64 / since.elapsed().as_secs_f64().max(1e-3) / 1e6;
             bar.at(progress.bytes, &format!("{} documents, {speed:.1} MB/s", grouped(progress.documents)));
         }
-    })?;
+    };
+    let info = text::build_until(&settings, &mut show, &stop)?;
     drop(shown);
     if let Some(first) = &info.first_broken {
         let lines = if info.broken == 1 { "line or row" } else { "lines or rows" };
@@ -139,4 +144,16 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         begun.elapsed().as_secs_f64(),
     ));
     Ok(Exit::Done)
+}
+
+/// A first signal stops where nothing is left behind, a second one at once.
+fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .context("signals cannot be listened to")?;
+    }
+    Ok(stop)
 }

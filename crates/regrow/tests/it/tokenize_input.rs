@@ -340,3 +340,31 @@ fn an_independent_reader_agrees_with_a_corpus_and_finds_a_lie() {
         fs::write(&path, whole).unwrap();
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    let workshop = Workshop::new();
+    let case = Case { outs: workshop.path("outs"), workshop };
+    fs::create_dir(&case.outs).unwrap();
+    // As much as takes far longer than this test waits.
+    let input = case.write("long.jsonl", lines(1 << 20).as_bytes());
+    let (out, tokenizer) = (case.outs.join("out"), case.workshop.path("corpus"));
+    let child = Command::new(env!("CARGO_BIN_EXE_regrow"))
+        .args(["tokenize", arg(&input), "--tokenizer", arg(&tokenizer), "--out", arg(&out), "--threads", "1"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begin = std::time::Instant::now();
+    while names(&case.outs).is_empty() {
+        assert!(begin.elapsed().as_secs() < 60, "no folder");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("stopped before the corpus was complete: nothing was written"), "{said}");
+    assert_eq!(names(&case.outs), Vec::<String>::new());
+}

@@ -1,6 +1,7 @@
 //! From text files to a corpus folder, streamed.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::idx::Width;
 use super::info::{self, CorpusInfo, FORMAT, Split};
@@ -74,6 +75,18 @@ pub struct Progress {
 /// # Errors
 /// [`Error::EmptyPart`] when no document falls into a part, and whatever reading, tokenising and writing find.
 pub fn build(settings: &Settings, progress: &mut dyn FnMut(Progress)) -> Result<CorpusInfo> {
+    build_until(settings, progress, &AtomicBool::new(false))
+}
+
+/// Builds a corpus folder as [`build`] does, unless `stop` is set before it is complete; nothing is left then.
+///
+/// # Errors
+/// As [`build`], and [`Error::Stopped`].
+pub fn build_until(
+    settings: &Settings,
+    progress: &mut dyn FnMut(Progress),
+    stop: &AtomicBool,
+) -> Result<CorpusInfo> {
     let share = check_share(settings.heldout_share)?;
     let sources = Sources::find(&settings.inputs)?;
     sources.check(&settings.reading)?;
@@ -83,7 +96,8 @@ pub fn build(settings: &Settings, progress: &mut dyn FnMut(Progress)) -> Result<
     let mut tokenizer = match &settings.tokenizer {
         TokenizerSource::Load(path) => Tokenizer::load(path)?,
         TokenizerSource::TrainBpe { vocabulary } => {
-            learn(&sources, &settings.reading, share, *vocabulary, total_bytes, progress)?
+            let stage = Learning { share, vocabulary: *vocabulary, total_bytes, stop };
+            stage.learn(&sources, &settings.reading, progress)?
         }
     };
     if let Some(text) = &settings.begin_token {
@@ -110,6 +124,7 @@ pub fn build(settings: &Settings, progress: &mut dyn FnMut(Progress)) -> Result<
     encode(&mut batches, &tokenizer, write, |reader| {
         let Counts { documents, bytes, .. } = reader.counts();
         progress(Progress { stage: Stage::Tokens, documents, bytes, total_bytes });
+        unless(stop)
     })?;
     let reader = batches.documents();
     require_documents(&train, &heldout, share)?;
@@ -135,33 +150,47 @@ pub fn build(settings: &Settings, progress: &mut dyn FnMut(Progress)) -> Result<
     Ok(info)
 }
 
-/// Trains a tokenizer on the documents that are not held out.
-fn learn(
-    sources: &Sources,
-    reading: &Reading,
+/// Training a tokenizer on the documents that are not held out.
+struct Learning<'a> {
     share: f64,
     vocabulary: usize,
     total_bytes: u64,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Tokenizer> {
-    let mut reader = sources.read(reading)?;
-    let mut told = 0;
-    let documents = std::iter::from_fn(|| {
-        loop {
-            let document = reader.next();
-            let counts = reader.counts();
-            if counts.bytes - told >= 1 << 20 || document.is_none() {
-                told = counts.bytes;
-                let (documents, bytes) = (counts.documents, counts.bytes);
-                progress(Progress { stage: Stage::Tokenizer, documents, bytes, total_bytes });
+    stop: &'a AtomicBool,
+}
+
+impl Learning<'_> {
+    fn learn(
+        &self,
+        sources: &Sources,
+        reading: &Reading,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Tokenizer> {
+        let mut reader = sources.read(reading)?;
+        let mut told = 0;
+        let documents = std::iter::from_fn(|| {
+            loop {
+                if let Err(stopped) = unless(self.stop) {
+                    return Some(Err(stopped));
+                }
+                let document = reader.next();
+                let Counts { documents, bytes, .. } = reader.counts();
+                if bytes - told >= 1 << 20 || document.is_none() {
+                    told = bytes;
+                    let total_bytes = self.total_bytes;
+                    progress(Progress { stage: Stage::Tokenizer, documents, bytes, total_bytes });
+                }
+                match document {
+                    Some(Ok(text)) if held_out_digest(&sha256(text.as_bytes()), self.share) => {}
+                    other => return other,
+                }
             }
-            match document {
-                Some(Ok(text)) if held_out_digest(&sha256(text.as_bytes()), share) => {}
-                other => return other,
-            }
-        }
-    });
-    train_bpe(documents, vocabulary)
+        });
+        train_bpe(documents, self.vocabulary)
+    }
+}
+
+fn unless(stop: &AtomicBool) -> Result<()> {
+    if stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
 }
 
 fn require_documents(train: &Writer, heldout: &Writer, share: f64) -> Result<()> {

@@ -10,7 +10,7 @@ mod writer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-pub use self::build::{Progress, Settings, Stage, TokenizerSource, build};
+pub use self::build::{Progress, Settings, Stage, TokenizerSource, build, build_until};
 pub use self::info::{CorpusInfo, PartInfo, Split};
 pub use self::part::Part;
 pub use self::unsplit::tokenize_part;

@@ -29,7 +29,7 @@ pub fn tokenize_part(
             .filter(|document| document.tokens.iter().any(|tokens| !tokens.is_empty()))
             .try_for_each(|document| writer.push(begin, document))
     };
-    encode(&mut Batches::new(documents), tokenizer, write, |_| ())?;
+    encode(&mut Batches::new(documents), tokenizer, write, |_| Ok(()))?;
     if writer.documents() == 0 {
         return Err(Error::NoText);
     }
