@@ -142,13 +142,23 @@ fn a_run_killed_ten_times_also_inside_checkpoints_ends_as_the_run_left_alone() {
         let mut child = bench.begin("killed", &["--resume"]);
         // Further on than it was, so that the ten take less than a run; then anywhere, or while a checkpoint is written.
         wait("progress", || lines(&metrics) > before + 3 || child.try_wait().unwrap().is_some());
+        let ended = "it ended before it could be killed";
         if kill % 2 == 0 {
-            sleep(Duration::from_micros((30_000.0 * random()) as u64));
+            sleep(Duration::from_micros((15_000.0 * random()) as u64));
         } else {
-            wait("a checkpoint", || !unfinished(&run).is_empty() || child.try_wait().unwrap().is_some());
-            sleep(Duration::from_micros((3_000.0 * random()) as u64));
+            // Stopped first, to be sure that the writing was not over when it is killed.
+            loop {
+                wait("a checkpoint", || !unfinished(&run).is_empty() || child.try_wait().unwrap().is_some());
+                sleep(Duration::from_micros((2_000.0 * random()) as u64));
+                assert!(child.try_wait().unwrap().is_none(), "{ended}");
+                signal(&child, "STOP");
+                if !unfinished(&run).is_empty() {
+                    break;
+                }
+                signal(&child, "CONT");
+            }
         }
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+        assert!(child.try_wait().unwrap().is_none(), "{ended}");
         child.kill().unwrap();
         child.wait().unwrap();
         inside += usize::from(!unfinished(&run).is_empty());
@@ -156,7 +166,7 @@ fn a_run_killed_ten_times_also_inside_checkpoints_ends_as_the_run_left_alone() {
         // The last two, the best, and at most what was about to be removed.
         assert!(checkpoints(&run).len() <= 4, "{:?}", checkpoints(&run));
     }
-    assert!(inside >= 2 && lost > 0, "{inside} kills inside a checkpoint, {lost} steps lost");
+    assert!(inside >= 3 && lost > 0, "{inside} kills inside a checkpoint, {lost} steps lost");
     let ran = bench.train("killed", &["--resume"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     bench.ended_alike("killed");
@@ -299,11 +309,11 @@ fn a_time_limit_saves_before_it_and_the_run_goes_on() {
     fs::write(bench.path("recipe.toml"), recipe).unwrap();
     for extra in [&[][..], &["--resume"]] {
         let begin = Instant::now();
-        let ran = bench.train("run", &[extra, &["--time-limit", "1.5s"]].concat());
+        let ran = bench.train("run", &[extra, &["--time-limit", "2s"]].concat());
         let took = begin.elapsed();
         assert_eq!(ran.code, 75, "{}", ran.stderr);
-        // Of a busy machine: the limit itself has room for what was measured, not for what others do.
-        assert!(took < Duration::from_secs(3), "{took:?}");
+        // Tests share the machine: the limit has room for what was measured, not for what others then do.
+        assert!(took < Duration::from_secs(6), "{took:?}");
         assert!(ran.stderr.contains(", before the time limit: go on with `--resume`"), "{}", ran.stderr);
         let step = ran.json()["steps"].as_u64().unwrap();
         assert_eq!(checkpoints(&bench.path("run")).last(), Some(&step));
