@@ -110,7 +110,7 @@ pub(crate) struct Recipe {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_stride: Option<Count>,
-    /// Tokens between two checkpoints [default: a tenth of `--tokens`]
+    /// Tokens between two checkpoints, beside those of the least held-out loss [default: a tenth of `--tokens`]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     save_every: Option<Count>,

@@ -226,6 +226,26 @@ fn a_damaged_checkpoint_is_passed_over_aloud_whatever_was_damaged_how() {
 }
 
 #[test]
+fn a_damaged_best_checkpoint_costs_the_best_model_and_nothing_else() {
+    let bench = Bench::new();
+    bench.stopped("run");
+    let best = read_json(&bench.path("run/trainer_state.json"))["best_global_step"].as_u64().unwrap();
+    let steps = checkpoints(&bench.path("run"));
+    assert!(steps.len() == 3 && steps[0] == best, "{best} of {steps:?}");
+    fs::write(bench.path("run").join(format!("checkpoint-{best}/weights.safetensors")), "x").unwrap();
+    let ran = bench.train("run", &["--resume"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("warning: the weights with the least held-out loss are lost: "),
+        "{}",
+        ran.stderr
+    );
+    assert!(!bench.path("run/best").exists() && ran.json().get("best").is_none());
+    let weights = |run: &str| fs::read(bench.path(run).join("model/model.safetensors")).unwrap();
+    assert!(weights("run") == weights("whole"));
+}
+
+#[test]
 fn the_best_weights_on_the_way_are_kept_as_a_model() {
     let bench = Bench::new();
     let whole = bench.path("whole");
