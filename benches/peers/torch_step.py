@@ -6,7 +6,7 @@
 The last line printed is JSON. `tokens_per_second` is the tokens of a step over the median seconds of `--steps` steps
 that follow `--warmup` unmeasured ones. Weights and tokens are random, the batch is the same at every step.
 
-PyTorch gets what makes it fast on a CPU: fused attention, RMSNorm in one operator, q, k, v as one product and gate, up
+`--precision bf16` is autocast, `--compile` torch.compile. PyTorch gets what makes it fast on a CPU: fused attention, RMSNorm in one operator, q, k, v as one product and gate, up
 as one, the fused AdamW, gradients dropped and not zeroed. `--network transformers` takes Hugging Face's Llama instead.
 """
 
@@ -35,9 +35,9 @@ class Norm(nn.Module):
 class Block(nn.Module):
     def __init__(self, shape):
         super().__init__()
-        self.heads, self.kv_heads, self.head_dim = shape.heads, shape.kv_heads, shape.hidden // shape.heads
+        self.heads, self.kv_heads, self.head_dim = shape.heads, shape.kv_heads, shape.head_dim
         self.attention_norm, self.inner_norm = Norm(shape.hidden), Norm(shape.hidden)
-        self.qkv = nn.Linear(shape.hidden, (shape.heads + 2 * shape.kv_heads) * self.head_dim, bias=False)
+        self.qkv = nn.Linear(shape.hidden, (shape.heads + 2 * shape.kv_heads) * self.head_dim, bias=shape.bias)
         self.out = nn.Linear(shape.hidden, shape.hidden, bias=False)
         self.gate_up = nn.Linear(shape.hidden, 2 * shape.inner, bias=False)
         self.down = nn.Linear(shape.inner, shape.hidden, bias=False)
@@ -62,7 +62,9 @@ class Llama(nn.Module):
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = Norm(shape.hidden)
         self.head = nn.Linear(shape.hidden, shape.vocabulary, bias=False)
-        head_dim = shape.hidden // shape.heads
+        if shape.tied:
+            self.head.weight = self.embedding.weight
+        head_dim = shape.head_dim
         frequencies = THETA ** -(torch.arange(0, head_dim, 2) / head_dim)
         angles = torch.outer(torch.arange(shape.length), frequencies).repeat(1, 2)
         self.register_buffer("cos", angles.cos(), persistent=False)
@@ -107,8 +109,16 @@ def arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--network", choices=("plain", "transformers"), default="plain")
+    parser.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="bf16 is autocast")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--micro-batch", type=int, help="sequences that go through the network together (default: all)")
+    parser.add_argument("--head-dim", type=int)
+    parser.add_argument("--bias", action="store_true", help="biases on query, key and value")
+    parser.add_argument("--tied", action="store_true", help="the head is the embedding")
     parser.add_argument("--adamw", choices=("fused", "foreach", "loop"), default="fused")
-    return parser.parse_args()
+    parsed = parser.parse_args()
+    parsed.head_dim = parsed.head_dim or parsed.hidden // parsed.heads
+    return parsed
 
 
 def main():
@@ -116,23 +126,29 @@ def main():
     torch.set_num_threads(shape.threads)
     torch.manual_seed(shape.seed)
     model, forward = build(shape)
-    parameters = list(model.parameters())
+    parameters = list(model.parameters())  # a tied weight once
     optimizer = torch.optim.AdamW(
         [{"params": [p for p in parameters if p.dim() >= 2], "weight_decay": DECAY},
          {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0}],
         lr=RATE, betas=BETAS, eps=EPSILON, fused=shape.adamw == "fused", foreach=shape.adamw == "foreach")
     tokens = torch.randint(shape.vocabulary, (shape.batch, shape.length + 1))
-    inputs, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].flatten()
+    inputs, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
+    if shape.compile:
+        forward = torch.compile(forward)
 
     seconds = []
+    part = shape.micro_batch or shape.batch
     for _ in range(shape.warmup + shape.steps):
         start = time.perf_counter()
-        loss = F.cross_entropy(forward(inputs).flatten(0, 1), targets)
-        loss.backward()
+        for first in range(0, shape.batch, part):
+            few = slice(first, first + part)
+            with torch.autocast("cpu", torch.bfloat16, enabled=shape.precision == "bf16"):
+                loss = F.cross_entropy(forward(inputs[few]).flatten(0, 1), targets[few].flatten()) * (part / shape.batch)
+            loss.backward()
         nn.utils.clip_grad_norm_(parameters, CLIP)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        last = loss.item()
+        last = loss.item() * (shape.batch / part)
         del loss
         seconds.append(time.perf_counter() - start)
     measured = seconds[shape.warmup:]

@@ -136,6 +136,8 @@ pub enum Convention {
 pub enum Precision {
     /// 32-bit floats throughout.
     F32,
+    /// Products read bf16 and sum in `f32`; weights, moments and everything else stay `f32`.
+    Bf16,
 }
 
 /// One field in which two specs differ.
@@ -261,6 +263,7 @@ impl Precision {
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
+            Self::Bf16 => "bf16",
         }
     }
 }
@@ -317,7 +320,7 @@ mod tests {
     type Change = fn(&mut RunSpec);
 
     /// One change a field, under the field's name.
-    const CHANGES: [(&str, Change); 27] = [
+    const CHANGES: [(&str, Change); 28] = [
         ("base", |spec| spec.base.push('x')),
         ("batch", |spec| spec.batch += 1),
         ("context", |spec| spec.context += 1),
@@ -342,6 +345,7 @@ mod tests {
         ("optimizer.weight_decay", |spec| {
             spec.optimizer.weight_decay = spec.optimizer.weight_decay.next_up();
         }),
+        ("precision", |spec| spec.precision = Precision::Bf16),
         ("schedule.decay", |spec| spec.schedule.decay.0 += 1),
         ("schedule.warmup", |spec| spec.schedule.warmup.0 += 1),
         ("seed", |spec| spec.seed += 1),
@@ -367,10 +371,10 @@ mod tests {
             assert_eq!(keys, [key]);
             assert!(ids.insert(changed.id()), "{key}");
         }
-        // Every field but `precision`, which has one value so far, has its change.
+        // Every field has its change.
         let changed: Vec<_> = CHANGES.iter().map(|(key, _)| *key).collect();
         let fields = spec().fields();
-        let keys: Vec<_> = fields.iter().map(|(key, _)| *key).filter(|key| *key != "precision").collect();
+        let keys: Vec<_> = fields.iter().map(|(key, _)| *key).collect();
         assert_eq!(keys, changed);
     }
 

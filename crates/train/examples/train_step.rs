@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use clap::Parser;
-use ledger::AdamW;
+use ledger::{AdamW, Precision};
 use model::backend::{Backend, cpu::Cpu};
 use model::batch::Batch;
 use model::config::ModelConfig;
@@ -37,6 +37,9 @@ struct Args {
     warmup: usize,
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// `f32` or `bf16`
+    #[arg(long, default_value = "f32")]
+    precision: String,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -45,6 +48,11 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let precision = match args.precision.as_str() {
+        "f32" => Precision::F32,
+        "bf16" => Precision::Bf16,
+        other => return Err(format!("precision `{other}`, expected f32 or bf16").into()),
+    };
     let config = serde_json::json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -59,7 +67,7 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         "tie_word_embeddings": false,
     });
     let config = ModelConfig::from_json(config.to_string().as_bytes(), "bench".as_ref())?;
-    let decoder = Decoder::new(Cpu::<f32>::new(), &config, args.length)?;
+    let decoder = Decoder::new(Cpu::<f32>::with(precision), &config, args.length)?;
     let backend = decoder.backend();
     let mut weights = backend.allocate(decoder.layout().len)?;
     backend.upload(&model::weights::initial(&config, 1), &mut weights, 0)?;

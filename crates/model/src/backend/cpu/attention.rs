@@ -1,19 +1,27 @@
-//! Causal grouped-query attention in blocks of rows, without a stored length x length matrix.
+//! Causal grouped-query attention in blocks of rows and keys, without a stored length x length matrix.
 //!
-//! Forward keeps only the log-sum-exp of each row of scores; backward computes the probabilities again from
-//! it, block by block (the scheme of FlashAttention, Dao et al. 2022).
+//! Forward goes through the keys block by block with a running maximum and sum, and keeps only the log-sum-exp of each
+//! row of scores; backward computes the probabilities again from it (the scheme of FlashAttention, Dao et al. 2022).
+//! Tiles that nobody may see are left out.
 
 use std::ops::Range;
 
 use pulp::Arch;
 
-use super::kernel::{Band, Matrix, MatrixMut, Target, parallel, product};
+use super::Cpu;
+use super::kernel::{
+    Band, Choice, Engine, Kernel, Matrix, MatrixMut, Panels, Side, Target, Work, multiply, parallel,
+};
 use super::loss::{largest, sum_of_exp};
 use super::sums::dot;
 use crate::backend::{Area, Heads, Scalar};
 
 /// Query rows worked on at once.
-const BLOCK: usize = 64;
+const ROWS: usize = 96;
+/// Keys worked on at once; whole panels of every kernel.
+const KEYS: usize = 384;
+/// With fewer tasks than this, one is made for every query head.
+const FEW: usize = 8;
 
 /// What the forward pass keeps for the backward pass.
 #[derive(Clone, Copy)]
@@ -27,133 +35,390 @@ pub(super) struct Saved<'a, T> {
 }
 
 /// `out = softmax(q k^T / sqrt(dim)) v` within each sequence.
-pub(super) fn forward<T: Scalar>(
-    arch: Arch,
+pub(super) fn forward<T: Engine>(
+    cpu: Cpu<T>,
     qkv: &[T],
     heads: Heads,
     sequences: &[Range<usize>],
     out: &mut [T],
     log_sums: &mut [T],
 ) {
-    let width = [Band { start: 0, width: heads.dim }];
-    let single = [Band { start: 0, width: 1 }];
-    let targets =
-        [Target::new(out, heads.query * heads.dim, &width), Target::new(log_sums, heads.query, &single)];
-    parallel(sequences, heads.query, targets, |sequence, head, [mut out, mut log_sums]| {
-        let part = Part::new(qkv, heads, sequences[sequence].clone(), head / heads.group());
-        let keys = part.keys_transposed();
-        let mut scores = vec![T::ZERO; BLOCK * part.len()];
-        let mut mixed = vec![T::ZERO; BLOCK * heads.dim]; // [row, channel]
-        for block in part.blocks() {
-            let seen = block.end;
-            part.scores(head, &block, &keys, &mut scores);
-            let square = Area::new(0, block.len(), seen);
-            for (row, line) in scores.chunks_exact_mut(seen).take(block.len()).enumerate() {
-                let (visible, hidden) = line.split_at_mut(block.start + row + 1);
-                let (largest, sum) = arch.dispatch(
-                    #[inline(always)]
-                    || {
-                        let largest = largest(visible);
-                        (largest, sum_of_exp(visible, largest, true))
-                    },
-                );
-                hidden.fill(T::ZERO);
-                log_sums.row(block.start + row, 0)[0] = largest + sum.ln();
-                let inverse = T::ONE / sum;
-                visible.iter_mut().for_each(|value| *value = *value * inverse);
-            }
-            let target = MatrixMut::new(&mut mixed, Area::new(0, block.len(), heads.dim));
-            product(Matrix::new(&scores, square), part.values(0..seen), target, T::ONE, false, false);
-            for (row, mixed) in mixed.chunks_exact(heads.dim).take(block.len()).enumerate() {
-                out.row(block.start + row, 0).copy_from_slice(mixed);
-            }
-        }
-    });
+    cpu.kernel.run(Forward { arch: cpu.arch, qkv, heads, sequences, out, log_sums });
 }
 
 /// `qkv_grad =` the gradient. With P the probabilities and O the output: dV = P^T dO,
 /// dS = P (dO V^T - rowsum(dO O)) / sqrt(dim), dQ = dS K, dK = dS^T Q.
-pub(super) fn backward<T: Scalar>(
-    arch: Arch,
+pub(super) fn backward<T: Engine>(
+    cpu: Cpu<T>,
     saved: Saved<'_, T>,
     out_grad: &[T],
     heads: Heads,
     sequences: &[Range<usize>],
     qkv_grad: &mut [T],
 ) {
-    let Heads { query, key_value, dim } = heads;
-    let group = heads.group();
-    let bands = [
-        Band { start: 0, width: group * dim },
-        Band { start: query * dim, width: dim },
-        Band { start: (query + key_value) * dim, width: dim },
-    ];
-    let scale = T::from_f64(1.0 / (dim as f64).sqrt());
-    let target = [Target::new(qkv_grad, heads.width(), &bands)];
-    parallel(sequences, key_value, target, |sequence, shared, [mut qkv_grad]| {
-        let rows = sequences[sequence].clone();
-        let part = Part::new(saved.qkv, heads, rows.clone(), shared);
-        let (keys, values) = (part.keys_transposed(), part.values_transposed());
-        let mut probabilities = vec![T::ZERO; BLOCK * part.len()];
-        let mut scores_grad = vec![T::ZERO; BLOCK * part.len()];
-        let mut key_grad = vec![T::ZERO; part.len() * dim];
-        let mut value_grad = vec![T::ZERO; part.len() * dim];
-        let mut query_grad = vec![T::ZERO; BLOCK * dim];
-        for member in 0..group {
-            let head = shared * group + member;
-            for block in part.blocks() {
-                let seen = block.end;
-                let square = Area::new(0, block.len(), seen);
-                let channels = Area {
-                    offset: (rows.start + block.start) * query * dim + head * dim,
-                    rows: block.len(),
-                    columns: dim,
-                    stride: query * dim,
-                };
-                let block_grad = Matrix::new(out_grad, channels); // [row, channel]
-                part.scores(head, &block, &keys, &mut probabilities);
-                let target = MatrixMut::new(&mut scores_grad, square);
-                product(block_grad, part.past(&values, seen), target, T::ONE, false, false);
-                let lines = probabilities.chunks_exact_mut(seen).zip(scores_grad.chunks_exact_mut(seen));
-                for (row, (line, grad)) in lines.take(block.len()).enumerate() {
-                    let at = rows.start + block.start + row;
-                    let from = at * query * dim + head * dim..at * query * dim + (head + 1) * dim;
-                    let log_sum = saved.log_sums[at * query + head];
-                    let (visible, hidden) = line.split_at_mut(block.start + row + 1);
-                    let (grad, hidden_grad) = grad.split_at_mut(block.start + row + 1);
-                    arch.dispatch(
-                        #[inline(always)]
-                        || {
-                            let along = dot(&out_grad[from.clone()], &saved.out[from.clone()]);
-                            for (value, grad) in visible.iter_mut().zip(grad.iter_mut()) {
-                                let probability = (*value - log_sum).exp();
-                                *value = probability;
-                                *grad = probability * (*grad - along) * scale;
-                            }
-                        },
-                    );
-                    hidden.fill(T::ZERO);
-                    hidden_grad.fill(T::ZERO);
+    cpu.kernel.run(Backward { arch: cpu.arch, saved, out_grad, heads, sequences, qkv_grad });
+}
+
+struct Forward<'a, T> {
+    arch: Arch,
+    qkv: &'a [T],
+    heads: Heads,
+    sequences: &'a [Range<usize>],
+    out: &'a mut [T],
+    log_sums: &'a mut [T],
+}
+
+impl<T: Scalar> Work<T> for Forward<'_, T> {
+    type Output = ();
+
+    fn with<K: Kernel<Number = T>>(self, kernel: K) {
+        let Forward { arch, qkv, heads, sequences, out, log_sums } = self;
+        let Heads { query, key_value, dim } = heads;
+        // The heads that share keys are one task, which lays those out once, where that leaves enough tasks.
+        let members = if sequences.len() * key_value < FEW { 1 } else { heads.group() };
+        let width = [Band { start: 0, width: members * dim }];
+        let single = [Band { start: 0, width: members }];
+        let targets = [Target::new(out, query * dim, &width), Target::new(log_sums, query, &single)];
+        parallel(sequences, query / members, targets, |sequence, strip, [mut out, mut log_sums]| {
+            let part = Part::new(qkv, heads, &sequences[sequence], strip * members / heads.group());
+            let (mut keys, mut values) = (Panels::<K>::new(Side::Right), Panels::<K>::new(Side::Right));
+            keys.fill(arch, part.keys().t());
+            values.fill(arch, part.values());
+            let mut space = ForwardSpace::new(part.len(), dim);
+            for member in 0..members {
+                for block in part.blocks() {
+                    space.begin(arch, part.columns(&block, strip * members + member));
+                    for seen in part.seen(&block) {
+                        space.scores(kernel, &block, &seen, &keys, dim);
+                        space.probabilities(arch, &block, &seen, dim);
+                        space.mix(kernel, arch, &block, &seen, &values, dim);
+                    }
+                    for row in 0..block.len() {
+                        let (mixed, log_sum) = space.finished(row, dim);
+                        out.row(block.start + row, 0)[member * dim..(member + 1) * dim].copy_from_slice(mixed);
+                        log_sums.row(block.start + row, 0)[member] = log_sum;
+                    }
                 }
-                let (square_p, square_s) =
-                    (Matrix::new(&probabilities, square), Matrix::new(&scores_grad, square));
-                let past = Area::new(0, seen, dim);
-                product(square_p.t(), block_grad, MatrixMut::new(&mut value_grad, past), T::ONE, true, false);
-                let queries = part.queries(head, &block);
-                product(square_s.t(), queries, MatrixMut::new(&mut key_grad, past), T::ONE, true, false);
-                let target = MatrixMut::new(&mut query_grad, Area::new(0, block.len(), dim));
-                product(square_s, part.keys(0..seen), target, T::ONE, false, false);
-                for (row, grad) in query_grad.chunks_exact(dim).take(block.len()).enumerate() {
-                    let strip = qkv_grad.row(block.start + row, 0);
-                    strip[member * dim..(member + 1) * dim].copy_from_slice(grad);
+            }
+        });
+    }
+}
+
+/// What one block of query rows needs on its way through the keys.
+struct ForwardSpace<K: Kernel> {
+    queries: Panels<K>,
+    weights: Panels<K>,
+    /// `[row, key]`, first scores and then their exponentials.
+    scores: Vec<K::Number>,
+    /// `[row, channel]`, not yet divided by the sums.
+    mixed: Vec<K::Number>,
+    largest: [K::Number; ROWS],
+    sums: [K::Number; ROWS],
+}
+
+impl<K: Kernel> ForwardSpace<K> {
+    fn new(len: usize, dim: usize) -> Self {
+        let zeros = |len| vec![K::Number::ZERO; len];
+        ForwardSpace {
+            queries: Panels::new(Side::Left),
+            weights: Panels::new(Side::Left),
+            scores: zeros(ROWS.min(len) * KEYS.min(len)),
+            mixed: zeros(ROWS.min(len) * dim),
+            largest: [K::Number::ZERO; ROWS],
+            sums: [K::Number::ZERO; ROWS],
+        }
+    }
+
+    fn begin(&mut self, arch: Arch, queries: Matrix<'_, K::Number>) {
+        self.queries.fill(arch, queries);
+        self.sums = [K::Number::ZERO; ROWS];
+    }
+
+    fn scores(&mut self, kernel: K, block: &Range<usize>, seen: &Range<usize>, keys: &Panels<K>, dim: usize) {
+        let scale = K::Number::from_f64(1.0 / (dim as f64).sqrt());
+        products_seen(kernel, block, seen, &self.queries, keys, dim.div_ceil(K::STEP), &mut self.scores, scale);
+    }
+
+    /// Scores become exp(score - the largest so far); what was mixed before is scaled to the new largest.
+    fn probabilities(&mut self, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
+        let lines = self.scores.chunks_exact_mut(seen.len());
+        for (row, line) in lines.take(block.len()).enumerate() {
+            let (visible, hidden) = line.split_at_mut(visible(block.start + row, seen));
+            hidden.fill(K::Number::ZERO);
+            if visible.is_empty() {
+                continue;
+            }
+            let (first, before) = (seen.start == 0, self.largest[row]);
+            let (now, sum) = arch.dispatch(
+                #[inline(always)]
+                || {
+                    let now = largest(visible);
+                    let now = if first { now } else { now.larger(before) };
+                    (now, sum_of_exp(visible, now, true))
+                },
+            );
+            self.largest[row] = now;
+            if first {
+                self.sums[row] = sum;
+            } else {
+                let shrink = (before - now).exp();
+                self.sums[row] = self.sums[row] * shrink + sum;
+                if shrink != K::Number::ONE {
+                    let line = &mut self.mixed[row * dim..(row + 1) * dim];
+                    line.iter_mut().for_each(|value| *value = *value * shrink);
                 }
             }
         }
-        for (row, (key, value)) in key_grad.chunks_exact(dim).zip(value_grad.chunks_exact(dim)).enumerate() {
-            qkv_grad.row(row, 1).copy_from_slice(key);
-            qkv_grad.row(row, 2).copy_from_slice(value);
+    }
+
+    fn mix(
+        &mut self,
+        kernel: K,
+        arch: Arch,
+        block: &Range<usize>,
+        seen: &Range<usize>,
+        values: &Panels<K>,
+        dim: usize,
+    ) {
+        self.weights.fill(arch, Matrix::new(&self.scores, Area::new(0, block.len(), seen.len())));
+        for rows in row_panels::<K>(block.len()) {
+            let steps = visible(block.start + rows.end - 1, seen).div_ceil(K::STEP);
+            let target = MatrixMut::new(&mut self.mixed, Area::new(rows.start * dim, rows.len(), dim));
+            let (weights, values) =
+                (self.weights.part(rows, 0), values.part(0..dim, seen.start / K::STEP));
+            multiply(kernel, weights, values, steps, target, K::Number::ONE, seen.start > 0);
         }
-    });
+    }
+
+    /// A row of the output, and the log-sum-exp of its scores.
+    fn finished(&mut self, row: usize, dim: usize) -> (&[K::Number], K::Number) {
+        let (sum, line) = (self.sums[row], &mut self.mixed[row * dim..(row + 1) * dim]);
+        let inverse = K::Number::ONE / sum;
+        line.iter_mut().for_each(|value| *value = *value * inverse);
+        (line, self.largest[row] + sum.ln())
+    }
+}
+
+struct Backward<'a, T> {
+    arch: Arch,
+    saved: Saved<'a, T>,
+    out_grad: &'a [T],
+    heads: Heads,
+    sequences: &'a [Range<usize>],
+    qkv_grad: &'a mut [T],
+}
+
+impl<T: Scalar> Work<T> for Backward<'_, T> {
+    type Output = ();
+
+    fn with<K: Kernel<Number = T>>(self, kernel: K) {
+        let Backward { arch, saved, out_grad, heads, sequences, qkv_grad } = self;
+        let Heads { query, key_value, dim } = heads;
+        let group = heads.group();
+        let bands = [
+            Band { start: 0, width: group * dim },
+            Band { start: query * dim, width: dim },
+            Band { start: (query + key_value) * dim, width: dim },
+        ];
+        let target = [Target::new(qkv_grad, heads.width(), &bands)];
+        parallel(sequences, key_value, target, |sequence, shared, [mut qkv_grad]| {
+            let rows = &sequences[sequence];
+            let part = Part::new(saved.qkv, heads, rows, shared);
+            let mut space = BackwardSpace::<K>::new(arch, &part);
+            for member in 0..group {
+                let head = shared * group + member;
+                for block in part.blocks() {
+                    let grad = Area {
+                        offset: (rows.start + block.start) * query * dim + head * dim,
+                        rows: block.len(),
+                        columns: dim,
+                        stride: query * dim,
+                    };
+                    space.begin(arch, part.columns(&block, head), Matrix::new(out_grad, grad));
+                    let rows_of = |row: usize| {
+                        let at = rows.start + block.start + row;
+                        let channels = (at * query + head) * dim..(at * query + head + 1) * dim;
+                        let along = dot(&out_grad[channels.clone()], &saved.out[channels]);
+                        (saved.log_sums[at * query + head], along)
+                    };
+                    for seen in part.seen(&block) {
+                        space.scores(kernel, &block, &seen, dim);
+                        space.gradients(arch, &block, &seen, dim, &rows_of);
+                        space.spread(kernel, arch, &block, &seen, dim);
+                    }
+                    for (row, grad) in space.query_grad.chunks_exact(dim).take(block.len()).enumerate() {
+                        let strip = qkv_grad.row(block.start + row, 0);
+                        strip[member * dim..(member + 1) * dim].copy_from_slice(grad);
+                    }
+                }
+            }
+            let grads = space.key_grad.chunks_exact(dim).zip(space.value_grad.chunks_exact(dim));
+            for (row, (key, value)) in grads.enumerate() {
+                qkv_grad.row(row, 1).copy_from_slice(key);
+                qkv_grad.row(row, 2).copy_from_slice(value);
+            }
+        });
+    }
+}
+
+/// What the backward pass of one key and value head needs. In the names of panels, what is summed over comes last.
+struct BackwardSpace<K: Kernel> {
+    keys_by_channel: Panels<K>,
+    values_by_channel: Panels<K>,
+    channels_by_key: Panels<K>,
+    queries_by_channel: Panels<K>,
+    grads_by_channel: Panels<K>,
+    query_channels_by_row: Panels<K>,
+    grad_channels_by_row: Panels<K>,
+    keys_by_row: Panels<K>,
+    rows_by_key: Panels<K>,
+    /// `[row, key]`
+    probabilities: Vec<K::Number>,
+    /// `[row, key]`
+    scores_grad: Vec<K::Number>,
+    /// `[row, channel]`
+    query_grad: Vec<K::Number>,
+    /// `[position, channel]`
+    key_grad: Vec<K::Number>,
+    /// `[position, channel]`
+    value_grad: Vec<K::Number>,
+}
+
+impl<K: Kernel> BackwardSpace<K> {
+    fn new(arch: Arch, part: &Part<'_, K::Number>) -> Self {
+        let (len, dim) = (part.len(), part.heads.dim);
+        let zeros = |len| vec![K::Number::ZERO; len];
+        let (left, right) = (|| Panels::new(Side::Left), || Panels::new(Side::Right));
+        let mut space = BackwardSpace {
+            keys_by_channel: right(),
+            values_by_channel: right(),
+            channels_by_key: right(),
+            queries_by_channel: left(),
+            grads_by_channel: left(),
+            query_channels_by_row: right(),
+            grad_channels_by_row: right(),
+            keys_by_row: left(),
+            rows_by_key: left(),
+            probabilities: zeros(ROWS.min(len) * KEYS.min(len)),
+            scores_grad: zeros(ROWS.min(len) * KEYS.min(len)),
+            query_grad: zeros(ROWS.min(len) * dim),
+            key_grad: zeros(len * dim),
+            value_grad: zeros(len * dim),
+        };
+        space.keys_by_channel.fill(arch, part.keys().t());
+        space.values_by_channel.fill(arch, part.values().t());
+        space.channels_by_key.fill(arch, part.keys());
+        space
+    }
+
+    fn begin(&mut self, arch: Arch, queries: Matrix<'_, K::Number>, grads: Matrix<'_, K::Number>) {
+        self.queries_by_channel.fill(arch, queries);
+        self.query_channels_by_row.fill(arch, queries);
+        self.grads_by_channel.fill(arch, grads);
+        self.grad_channels_by_row.fill(arch, grads);
+    }
+
+    /// Scores, and the gradient by probabilities.
+    fn scores(&mut self, kernel: K, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
+        let steps = dim.div_ceil(K::STEP);
+        let scale = K::Number::from_f64(1.0 / (dim as f64).sqrt());
+        let (left, right) = (&self.queries_by_channel, &self.keys_by_channel);
+        products_seen(kernel, block, seen, left, right, steps, &mut self.probabilities, scale);
+        let (left, right) = (&self.grads_by_channel, &self.values_by_channel);
+        products_seen(kernel, block, seen, left, right, steps, &mut self.scores_grad, K::Number::ONE);
+    }
+
+    /// Scores become probabilities, and the gradient by these that by scores. `rows` gives the log-sum-exp of a row and
+    /// the product of its output with the output's gradient.
+    fn gradients(
+        &mut self,
+        arch: Arch,
+        block: &Range<usize>,
+        seen: &Range<usize>,
+        dim: usize,
+        rows: &impl Fn(usize) -> (K::Number, K::Number),
+    ) {
+        let scale = K::Number::from_f64(1.0 / (dim as f64).sqrt());
+        let lines = self.probabilities.chunks_exact_mut(seen.len());
+        let lines = lines.zip(self.scores_grad.chunks_exact_mut(seen.len())).take(block.len());
+        arch.dispatch(
+            #[inline(always)]
+            || {
+                for (row, (line, grad)) in lines.enumerate() {
+                    let (log_sum, along) = rows(row);
+                    let visible = visible(block.start + row, seen);
+                    let (line, hidden) = line.split_at_mut(visible);
+                    let (grad, hidden_grad) = grad.split_at_mut(visible);
+                    for (value, grad) in line.iter_mut().zip(grad) {
+                        let probability = (*value - log_sum).exp();
+                        *value = probability;
+                        *grad = probability * (*grad - along) * scale;
+                    }
+                    hidden.fill(K::Number::ZERO);
+                    hidden_grad.fill(K::Number::ZERO);
+                }
+            },
+        );
+    }
+
+    /// The gradients by queries, keys and values.
+    fn spread(&mut self, kernel: K, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
+        let square = Area::new(0, block.len(), seen.len());
+        let steps = block.len().div_ceil(K::STEP);
+        let sides = [
+            (&self.probabilities, &self.grad_channels_by_row, &mut self.value_grad),
+            (&self.scores_grad, &self.query_channels_by_row, &mut self.key_grad),
+        ];
+        for (square_values, channels, total) in sides {
+            self.keys_by_row.fill(arch, Matrix::new(square_values, square).t());
+            for keys in row_panels::<K>(seen.len()) {
+                // Rows before the first of these keys do not see them.
+                let from = (seen.start + keys.start).saturating_sub(block.start) / K::STEP;
+                let at = Area::new((seen.start + keys.start) * dim, keys.len(), dim);
+                let target = MatrixMut::new(total, at);
+                let (left, right) = (self.keys_by_row.part(keys, from), channels.part(0..dim, from));
+                multiply(kernel, left, right, steps - from, target, K::Number::ONE, true);
+            }
+        }
+        self.rows_by_key.fill(arch, Matrix::new(&self.scores_grad, square));
+        for rows in row_panels::<K>(block.len()) {
+            let steps = visible(block.start + rows.end - 1, seen).div_ceil(K::STEP);
+            let target = MatrixMut::new(&mut self.query_grad, Area::new(rows.start * dim, rows.len(), dim));
+            let (left, right) =
+                (self.rows_by_key.part(rows, 0), self.channels_by_key.part(0..dim, seen.start / K::STEP));
+            multiply(kernel, left, right, steps, target, K::Number::ONE, seen.start > 0);
+        }
+    }
+}
+
+/// How many of the keys in `seen` the row sees.
+fn visible(row: usize, seen: &Range<usize>) -> usize {
+    (row + 1).clamp(seen.start, seen.end) - seen.start
+}
+
+/// Rows in whole panels of a kernel.
+fn row_panels<K: Kernel>(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..rows).step_by(K::ROWS).map(move |start| start..rows.min(start + K::ROWS))
+}
+
+/// `out = scale left right` `[block.len(), seen.len()]`, as far as rows see keys.
+#[allow(clippy::too_many_arguments)]
+fn products_seen<K: Kernel>(
+    kernel: K,
+    block: &Range<usize>,
+    seen: &Range<usize>,
+    left: &Panels<K>,
+    right: &Panels<K>,
+    steps: usize,
+    out: &mut [K::Number],
+    scale: K::Number,
+) {
+    for rows in row_panels::<K>(block.len()) {
+        let columns = visible(block.start + rows.end - 1, seen);
+        let area = Area { offset: rows.start * seen.len(), rows: rows.len(), columns, stride: seen.len() };
+        let right = right.part(seen.start..seen.start + columns, 0);
+        multiply(kernel, left.part(rows, 0), right, steps, MatrixMut::new(out, area), scale, false);
+    }
 }
 
 impl Heads {
@@ -172,8 +437,8 @@ struct Part<'a, T> {
 }
 
 impl<'a, T: Scalar> Part<'a, T> {
-    fn new(qkv: &'a [T], heads: Heads, rows: Range<usize>, shared: usize) -> Self {
-        Part { qkv, heads, rows, shared }
+    fn new(qkv: &'a [T], heads: Heads, rows: &Range<usize>, shared: usize) -> Self {
+        Part { qkv, heads, rows: rows.clone(), shared }
     }
 
     fn len(&self) -> usize {
@@ -183,63 +448,28 @@ impl<'a, T: Scalar> Part<'a, T> {
     /// Blocks of rows, first to last, each counted from the sequence's beginning.
     fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
         let len = self.rows.len();
-        (0..len).step_by(BLOCK).map(move |start| start..len.min(start + BLOCK))
+        (0..len).step_by(ROWS).map(move |start| start..len.min(start + ROWS))
     }
 
+    /// Blocks of keys that a block of rows sees, first to last.
+    fn seen(&self, block: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let len = block.end;
+        (0..len).step_by(KEYS).map(move |start| start..len.min(start + KEYS))
+    }
+
+    /// `rows` of one head of the joint matrix, `[row, channel]`.
     fn columns(&self, rows: &Range<usize>, head: usize) -> Matrix<'a, T> {
         let stride = self.heads.width();
         let offset = (self.rows.start + rows.start) * stride + head * self.heads.dim;
         Matrix::new(self.qkv, Area { offset, rows: rows.len(), columns: self.heads.dim, stride })
     }
 
-    fn queries(&self, head: usize, rows: &Range<usize>) -> Matrix<'a, T> {
-        self.columns(rows, head)
+    fn keys(&self) -> Matrix<'a, T> {
+        self.columns(&(0..self.len()), self.heads.query + self.shared)
     }
 
-    fn keys(&self, rows: Range<usize>) -> Matrix<'a, T> {
-        self.columns(&rows, self.heads.query + self.shared)
-    }
-
-    fn values(&self, rows: Range<usize>) -> Matrix<'a, T> {
-        self.columns(&rows, self.heads.query + self.heads.key_value + self.shared)
-    }
-
-    /// Keys as `[channel, position]`: transposed once, where the products would do it for every block.
-    fn keys_transposed(&self) -> Vec<T> {
-        self.transposed(self.heads.query + self.shared)
-    }
-
-    /// Values as `[channel, position]`.
-    fn values_transposed(&self) -> Vec<T> {
-        self.transposed(self.heads.query + self.heads.key_value + self.shared)
-    }
-
-    fn transposed(&self, head: usize) -> Vec<T> {
-        let (dim, len, stride) = (self.heads.dim, self.len(), self.heads.width());
-        let mut out = vec![T::ZERO; dim * len];
-        // Sixteen positions at a time, so that the lines being written stay in cache.
-        for start in (0..len).step_by(16) {
-            for channel in 0..dim {
-                let line = &mut out[channel * len..][start..len.min(start + 16)];
-                for (position, value) in (start..).zip(line) {
-                    *value = self.qkv[(self.rows.start + position) * stride + head * dim + channel];
-                }
-            }
-        }
-        out
-    }
-
-    /// Positions `0..seen` of transposed keys or values.
-    fn past<'b>(&self, transposed: &'b [T], seen: usize) -> Matrix<'b, T> {
-        let area = Area { offset: 0, rows: self.heads.dim, columns: seen, stride: self.len() };
-        Matrix::new(transposed, area)
-    }
-
-    /// `scores = q k^T / sqrt(dim)`, `[block.len(), block.end]`, future positions included.
-    fn scores(&self, head: usize, block: &Range<usize>, keys: &[T], scores: &mut [T]) {
-        let scale = T::from_f64(1.0 / (self.heads.dim as f64).sqrt());
-        let target = MatrixMut::new(scores, Area::new(0, block.len(), block.end));
-        product(self.queries(head, block), self.past(keys, block.end), target, scale, false, false);
+    fn values(&self) -> Matrix<'a, T> {
+        self.columns(&(0..self.len()), self.heads.query + self.heads.key_value + self.shared)
     }
 }
 
@@ -253,7 +483,7 @@ mod tests {
     fn run(qkv: &[f64], sequences: &[Range<usize>], rows: usize) -> (Vec<f64>, Vec<f64>) {
         let mut out = vec![0.0; rows * HEADS.query * HEADS.dim];
         let mut log_sums = vec![0.0; rows * HEADS.query];
-        forward(Arch::new(), qkv, HEADS, sequences, &mut out, &mut log_sums);
+        forward(Cpu::new(), qkv, HEADS, sequences, &mut out, &mut log_sums);
         (out, log_sums)
     }
 
@@ -290,8 +520,8 @@ mod tests {
 
     #[test]
     fn blocks_give_what_the_definition_gives() {
-        let rows = 210;
-        let sequences = [0..3, 3..4, 4..BLOCK + 4, BLOCK + 4..rows];
+        let rows = 2 * ROWS + KEYS + 20;
+        let sequences = [0..3, 3..4, 4..ROWS + 5, ROWS + 5..rows];
         let qkv: Vec<f64> = numbers(rows * HEADS.width(), 1);
         let (out, _) = run(&qkv, &sequences, rows);
         let expected = definition(&qkv, &sequences, rows);
@@ -301,14 +531,14 @@ mod tests {
     #[test]
     fn the_backward_pass_agrees_with_finite_differences() {
         // Two sequences, one past a block; numbers scaled up so that the softmax is far from flat.
-        let rows = BLOCK + 9;
+        let rows = ROWS + 9;
         let sequences = [0..5, 5..rows];
         let qkv: Vec<f64> = numbers(rows * HEADS.width(), 1).iter().map(|x: &f64| 1.5 * x).collect();
         let probe: Vec<f64> = numbers(rows * HEADS.query * HEADS.dim, 2);
         let (out, log_sums) = run(&qkv, &sequences, rows);
         let mut gradient = vec![f64::NAN; qkv.len()];
         let saved = Saved { qkv: &qkv, out: &out, log_sums: &log_sums };
-        backward(Arch::new(), saved, &probe, HEADS, &sequences, &mut gradient);
+        backward(Cpu::new(), saved, &probe, HEADS, &sequences, &mut gradient);
         check_gradient("q, k and v", &qkv, &gradient, |qkv| dot(&run(qkv, &sequences, rows).0, &probe));
     }
 
@@ -321,10 +551,10 @@ mod tests {
         let work = || {
             let (mut out, mut log_sums) =
                 (vec![0.0; rows * HEADS.query * HEADS.dim], vec![0.0; rows * HEADS.query]);
-            forward(Arch::new(), &qkv, HEADS, &sequences, &mut out, &mut log_sums);
+            forward(Cpu::new(), &qkv, HEADS, &sequences, &mut out, &mut log_sums);
             let mut gradient = vec![0.0; qkv.len()];
             let saved = Saved { qkv: &qkv, out: &out, log_sums: &log_sums };
-            backward(Arch::new(), saved, &probe, HEADS, &sequences, &mut gradient);
+            backward(Cpu::new(), saved, &probe, HEADS, &sequences, &mut gradient);
             (out, gradient)
         };
         assert!(on_threads(1, work) == on_threads(4, work));

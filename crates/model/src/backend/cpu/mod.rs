@@ -20,29 +20,37 @@ mod swiglu;
 #[cfg(test)]
 mod testing;
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
+pub use kernel::Engine;
+use kernel::Choice;
+use ledger::Precision;
 use pulp::Arch;
 
-use super::{AdamW, Backend, Heads, Rotation, Scalar, View, ViewMut};
+use super::{AdamW, Backend, Heads, Rotation, View, ViewMut};
 use crate::{Error, Result};
 
 /// The processor, computing in `T` on the threads of the current rayon pool.
 #[derive(Debug, Clone, Copy)]
-pub struct Cpu<T> {
+pub struct Cpu<T: Engine> {
     arch: Arch,
-    scalar: PhantomData<T>,
+    kernel: T::Choice,
 }
 
-impl<T: Scalar> Cpu<T> {
+impl<T: Engine> Cpu<T> {
     /// Looks at the processor's features once.
     pub fn new() -> Self {
-        Cpu { arch: Arch::new(), scalar: PhantomData }
+        Cpu::with(Precision::F32)
+    }
+
+    /// With [`Precision::Bf16`], products round what they read to bf16 and sum in `f32`; everything else, and `f64`, stays
+    /// as it is.
+    pub fn with(precision: Precision) -> Self {
+        Cpu { arch: Arch::new(), kernel: T::Choice::best(precision) }
     }
 }
 
-impl<T: Scalar> Default for Cpu<T> {
+impl<T: Engine> Default for Cpu<T> {
     fn default() -> Self {
         Cpu::new()
     }
@@ -68,22 +76,12 @@ fn write<'a, T>(view: ViewMut<'a, Vec<T>>) -> &'a mut [T] {
     &mut view.buffer[view.area.offset..view.area.end()]
 }
 
-impl<T: Scalar> Backend for Cpu<T> {
+impl<T: Engine> Backend for Cpu<T> {
     type Scalar = T;
     type Buffer = Vec<T>;
 
     fn kernel(&self) -> String {
-        // `gemm` chooses by the same features, in the same order.
-        let features = match self.arch {
-            #[cfg(target_arch = "x86_64")]
-            Arch::V4(_) => "avx512",
-            #[cfg(target_arch = "x86_64")]
-            Arch::V3(_) => "avx2+fma",
-            #[cfg(target_arch = "aarch64")]
-            Arch::Neon(_) => "neon",
-            _ => "portable",
-        };
-        format!("cpu-{}-{features}", T::NAME)
+        format!("cpu-{}", self.kernel.name())
     }
 
     fn allocate(&self, len: usize) -> Result<Vec<T>> {
@@ -140,7 +138,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         c: ViewMut<'_, Vec<T>>,
         accumulate: bool,
     ) -> Result<()> {
-        product::product(a, b, c, accumulate);
+        product::product(*self, a, b, c, accumulate);
         Ok(())
     }
 
@@ -216,7 +214,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         out: ViewMut<'_, Vec<T>>,
         log_sums: ViewMut<'_, Vec<T>>,
     ) -> Result<()> {
-        attention::forward(self.arch, read(qkv), heads, sequences, write(out), write(log_sums));
+        attention::forward(*self, read(qkv), heads, sequences, write(out), write(log_sums));
         Ok(())
     }
 
@@ -231,7 +229,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         qkv_grad: ViewMut<'_, Vec<T>>,
     ) -> Result<()> {
         attention::backward(
-            self.arch,
+            *self,
             attention::Saved { qkv: read(qkv), out: read(out), log_sums: read(log_sums) },
             read(out_grad),
             heads,

@@ -1,17 +1,19 @@
 //! Matrix products.
 
-use super::kernel::{self, Matrix, MatrixMut};
-use crate::backend::{Scalar, View, ViewMut};
+use super::Cpu;
+use super::kernel::{self, Engine, Matrix, MatrixMut};
+use crate::backend::{View, ViewMut};
 
 /// `c = a b`, or `c += a b` if `accumulate`.
-pub(super) fn product<T: Scalar>(
+pub(super) fn product<T: Engine>(
+    cpu: Cpu<T>,
     a: View<'_, Vec<T>>,
     b: View<'_, Vec<T>>,
     c: ViewMut<'_, Vec<T>>,
     accumulate: bool,
 ) {
     let c = MatrixMut::new(c.buffer, c.area);
-    kernel::product(matrix(a), matrix(b), c, T::ONE, accumulate, true);
+    kernel::product(cpu.kernel, cpu.arch, matrix(a), matrix(b), c, accumulate);
 }
 
 fn matrix<'a, T>(view: View<'a, Vec<T>>) -> Matrix<'a, T> {
@@ -21,6 +23,8 @@ fn matrix<'a, T>(view: View<'a, Vec<T>>) -> Matrix<'a, T> {
 
 #[cfg(test)]
 mod tests {
+    use ledger::Precision;
+
     use super::*;
     use crate::backend::Area;
     use crate::backend::cpu::testing::{numbers, on_threads};
@@ -51,7 +55,7 @@ mod tests {
                 if tb {
                     vb = vb.t();
                 }
-                product(va, vb, ViewMut::new(&mut c, area(m, n)), true);
+                product(Cpu::new(), va, vb, ViewMut::new(&mut c, area(m, n)), true);
                 for i in 0..m {
                     for j in 0..n {
                         let sum: f64 =
@@ -66,6 +70,12 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            same_on_every_number_of_threads(Cpu::with(precision));
+        }
+    }
+
+    fn same_on_every_number_of_threads(cpu: Cpu<f32>) {
         for (m, n, k) in [(257, 130, 600), (2048, 64, 96), (96, 512, 2048), (300, 1000, 1500)] {
             let (a, b): (Vec<f32>, Vec<f32>) = (numbers(m * k, 1), numbers(k * n, 2));
             for transposed in [false, true] {
@@ -77,7 +87,7 @@ mod tests {
                         View::new(&a, Area::new(0, m, k))
                     };
                     let vb = View::new(&b, Area::new(0, k, n));
-                    product(va, vb, ViewMut::new(&mut c, Area::new(0, m, n)), false);
+                    product(cpu, va, vb, ViewMut::new(&mut c, Area::new(0, m, n)), false);
                     c
                 };
                 let one = on_threads(1, run);

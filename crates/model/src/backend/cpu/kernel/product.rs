@@ -1,5 +1,10 @@
-//! `c = a b` on the `gemm` crate, with every stride checked against its slice first.
+//! `c = a b`, on tiles of our own or on the `gemm` crate, with every stride checked against its slice first.
 
+use pulp::Arch;
+
+use super::blocked;
+use super::choice::{Choice, Engine, Work};
+use super::tile::Kernel;
 use crate::backend::{Area, Scalar};
 
 /// A matrix to read: a slice with a row and a column stride.
@@ -37,6 +42,34 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
+impl<'a, T> Matrix<'a, T> {
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    pub(super) fn row_stride(&self) -> usize {
+        self.row_stride
+    }
+
+    /// A whole row, where its elements are neighbours.
+    #[inline(always)]
+    pub(super) fn line(&self, row: usize) -> &'a [T] {
+        debug_assert!(self.column_stride == 1 && row < self.rows);
+        &self.data[row * self.row_stride..][..self.columns]
+    }
+
+    /// `len` rows of one column, where they are neighbours.
+    #[inline(always)]
+    pub(super) fn run(&self, row: usize, column: usize, len: usize) -> &'a [T] {
+        debug_assert!(self.row_stride == 1 && row + len <= self.rows && column < self.columns);
+        if len == 0 { &[] } else { &self.data[column * self.column_stride + row..][..len] }
+    }
+}
+
 /// A matrix to write.
 pub(in crate::backend::cpu) struct MatrixMut<'a, T> {
     data: &'a mut [T],
@@ -58,14 +91,36 @@ impl<'a, T> MatrixMut<'a, T> {
     }
 }
 
-/// `c = scale a b`, or `c += scale a b` if `accumulate`; over the current rayon pool if `parallel`.
-pub(in crate::backend::cpu) fn product<T: Scalar>(
+impl<T: Scalar> MatrixMut<'_, T> {
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The elements from the first on, and the stride.
+    pub(super) fn parts(&mut self) -> (&mut [T], usize) {
+        (self.data, self.stride)
+    }
+
+    /// Sets all elements to zero.
+    pub(super) fn clear(&mut self) {
+        for row in self.data.chunks_mut(self.stride).take(self.rows) {
+            row[..self.columns].fill(T::ZERO);
+        }
+    }
+}
+
+/// `c = a b`, or `c += a b` if `accumulate`, over the current rayon pool.
+pub(in crate::backend::cpu) fn product<T: Engine>(
+    choice: T::Choice,
+    arch: Arch,
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
     c: MatrixMut<'_, T>,
-    scale: T,
     accumulate: bool,
-    parallel: bool,
 ) {
     assert!(
         a.rows == c.rows && b.columns == c.columns && a.columns == b.rows,
@@ -80,8 +135,35 @@ pub(in crate::backend::cpu) fn product<T: Scalar>(
     if c.rows == 0 || c.columns == 0 {
         return;
     }
+    if choice.leaves_to_gemm() {
+        by_gemm(a, b, c, accumulate);
+    } else {
+        choice.run(Blocked { arch, a, b, c, accumulate });
+    }
+}
+
+/// The arguments of a blocked product.
+struct Blocked<'a, T> {
+    arch: Arch,
+    a: Matrix<'a, T>,
+    b: Matrix<'a, T>,
+    c: MatrixMut<'a, T>,
+    accumulate: bool,
+}
+
+impl<T: Scalar> Work<T> for Blocked<'_, T> {
+    type Output = ();
+
+    fn with<K: Kernel<Number = T>>(self, kernel: K) {
+        let parallel = rayon::current_num_threads() > 1;
+        blocked::product(kernel, self.arch, self.a, self.b, self.c, T::ONE, self.accumulate, parallel);
+    }
+}
+
+/// `c = a b`, or `c += a b` if `accumulate`.
+fn by_gemm<T: Scalar>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: MatrixMut<'_, T>, accumulate: bool) {
     // One thread is asked for by name: `gemm` would otherwise still send the work through the pool.
-    let parallel = parallel && rayon::current_num_threads() > 1;
+    let parallel = rayon::current_num_threads() > 1;
     let parallelism = if parallel { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
     // SAFETY: `Matrix::new` and `MatrixMut::new` have checked that the last element that these shapes and
     // strides reach lies inside each slice (transposing permutes the same elements), the shapes agree by the
@@ -102,7 +184,7 @@ pub(in crate::backend::cpu) fn product<T: Scalar>(
             b.column_stride as isize,
             b.row_stride as isize,
             T::ONE,
-            scale,
+            T::ONE,
             false,
             false,
             false,

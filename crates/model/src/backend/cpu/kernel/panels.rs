@@ -1,0 +1,255 @@
+//! Operands laid out for tiles.
+//!
+//! A right matrix becomes panels of [`Kernel::COLUMNS`] columns, the summed index outermost. A left matrix keeps its rows where
+//! the summed index runs along them, and is otherwise cut into bands of [`BAND`] tiles' rows, again the summed index outermost.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use pulp::Arch;
+
+use super::product::Matrix;
+use super::tile::{Kernel, Rows};
+use crate::backend::Scalar;
+
+/// Tiles' rows in a band of a left matrix.
+const BAND: usize = 8;
+
+/// Rows that neighbours along the summed index are laid out from at once.
+const STRETCH: usize = 16;
+
+/// A cache line, so that a panel begins on one.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct Line {
+    _bytes: [u8; 64],
+}
+
+/// Memory for panels; it grows and is used again.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    lines: Vec<Line>,
+}
+
+impl Room {
+    /// `len` units; what they hold is left over from earlier use.
+    pub(super) fn units<U: Copy + Default + 'static>(&mut self, len: usize) -> &mut [U] {
+        let lines = (len * size_of::<U>()).div_ceil(size_of::<Line>());
+        if self.lines.len() < lines {
+            self.lines.clear();
+            self.lines.resize(lines, Line { _bytes: [0; 64] });
+        }
+        // SAFETY: the lines are initialised bytes, at least as many as `len` units take, aligned to 64; units are plain
+        // numbers (`f32`, `f64`, `u32`), for which every pattern of bits is one.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
+    }
+
+    /// What [`Room::units`] gave before, to read.
+    pub(super) fn filled<U: Copy + Default + 'static>(&self, len: usize) -> &[U] {
+        assert!(len * size_of::<U>() <= self.lines.len() * size_of::<Line>());
+        // SAFETY: as in `units`.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), len) }
+    }
+}
+
+/// Which operand panels are made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::backend::cpu) enum Side {
+    /// The left matrix.
+    Left,
+    /// The right matrix.
+    Right,
+}
+
+/// How an operand is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Row after row, each along the summed index.
+    Rows,
+    /// In panels of this many rows, or columns, the summed index outermost.
+    Panels(usize),
+}
+
+impl Layout {
+    /// The layout of `matrix`, whose rows are the left matrix's rows or the right one's columns.
+    pub(super) fn of<K: Kernel>(side: Side, matrix: Matrix<'_, K::Number>) -> Self {
+        match side {
+            Side::Left if matrix.row_stride() != 1 => Layout::Rows,
+            Side::Left => Layout::Panels(BAND * K::ROWS),
+            Side::Right => Layout::Panels(K::COLUMNS),
+        }
+    }
+
+    /// Rows, or columns, that lie together.
+    pub(super) fn width(self) -> usize {
+        match self {
+            Layout::Rows => 1,
+            Layout::Panels(width) => width,
+        }
+    }
+}
+
+/// One operand, laid out.
+pub(in crate::backend::cpu) struct Panels<K: Kernel> {
+    room: Room,
+    side: Side,
+    layout: Layout,
+    /// Rows of a left matrix, columns of a right one.
+    count: usize,
+    /// Units of the summed index.
+    steps: usize,
+    kernel: PhantomData<K>,
+}
+
+impl<K: Kernel> Panels<K> {
+    /// Nothing yet.
+    pub(in crate::backend::cpu) fn new(side: Side) -> Self {
+        let (room, kernel) = (Room::default(), PhantomData);
+        Panels { room, side, layout: Layout::Rows, count: 0, steps: 0, kernel }
+    }
+
+    /// Lays out `matrix` in place of what was there.
+    pub(in crate::backend::cpu) fn fill(&mut self, arch: Arch, matrix: Matrix<'_, K::Number>) {
+        // Rows are what a left matrix is cut into, columns a right one.
+        let matrix = if self.side == Side::Left { matrix } else { matrix.t() };
+        self.layout = Layout::of::<K>(self.side, matrix);
+        (self.count, self.steps) = (matrix.rows(), matrix.columns().div_ceil(K::STEP));
+        let units = self.room.units(self.count.next_multiple_of(self.layout.width()) * self.steps);
+        pack::<K>(arch, matrix, self.layout, 0, units);
+    }
+
+    /// The rows, or columns, in `which`, from a whole panel on; the summed index from the unit `from` on.
+    pub(in crate::backend::cpu) fn part(&self, which: Range<usize>, from: usize) -> Operand<'_, K> {
+        assert!(
+            which.end <= self.count && from <= self.steps,
+            "{which:?} of {}, from {from} of {}",
+            self.count,
+            self.steps
+        );
+        let units = self.room.filled(self.count.next_multiple_of(self.layout.width()) * self.steps);
+        let Panels { side, layout, steps, .. } = *self;
+        Operand { units, side, layout, first: which.start, len: which.len(), steps, from }
+    }
+}
+
+/// An operand, or a part of it, to multiply.
+pub(in crate::backend::cpu) struct Operand<'a, K: Kernel> {
+    pub(super) units: &'a [K::Unit],
+    pub(super) side: Side,
+    pub(super) layout: Layout,
+    /// The first row, or column.
+    pub(super) first: usize,
+    /// Rows, or columns.
+    pub(super) len: usize,
+    /// Units of the summed index that are laid out.
+    pub(super) steps: usize,
+    /// The first of them that takes part.
+    pub(super) from: usize,
+}
+
+impl<K: Kernel> Clone for Operand<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: Kernel> Copy for Operand<'_, K> {}
+
+impl<K: Kernel> Operand<'_, K> {
+    /// `steps` units, `from` after the first, of the `len` rows, or columns, from `at` on, none of them beyond a panel.
+    #[inline(always)]
+    pub(super) fn rows(&self, at: usize, len: usize, from: usize, steps: usize) -> Rows<K::Unit> {
+        assert!(at + len <= self.len && self.from + from + steps <= self.steps && len * steps > 0);
+        let (at, from) = (self.first + at, self.from + from);
+        let (first, row, step) = match self.layout {
+            Layout::Rows => (at * self.steps + from, self.steps, 1),
+            Layout::Panels(width) => {
+                assert!(at % width + len <= width);
+                (at / width * width * self.steps + from * width + at % width, 1, width)
+            }
+        };
+        let span = first..=first + (len - 1) * row + (steps - 1) * step;
+        Rows { first: self.units[span].as_ptr(), row, step }
+    }
+}
+
+/// Lays out rows `first..` of `matrix` until `units` is full. Rows and summed elements beyond the matrix are zeros.
+pub(super) fn pack<K: Kernel>(
+    arch: Arch,
+    matrix: Matrix<'_, K::Number>,
+    layout: Layout,
+    first: usize,
+    units: &mut [K::Unit],
+) {
+    let steps = matrix.columns().div_ceil(K::STEP);
+    if steps == 0 {
+        return;
+    }
+    arch.dispatch(
+        #[inline(always)]
+        || match layout {
+            Layout::Rows => {
+                for (row, units) in units.chunks_exact_mut(steps).enumerate() {
+                    K::units(matrix.line(first + row), units);
+                }
+            }
+            Layout::Panels(width) if matrix.row_stride() == 1 => across::<K>(matrix, width, first, steps, units),
+            Layout::Panels(width) => along::<K>(matrix, width, first, steps, units),
+        },
+    );
+}
+
+/// Where the rows of a panel are neighbours in memory, as the columns of a stored matrix are.
+#[inline(always)]
+fn across<K: Kernel>(matrix: Matrix<'_, K::Number>, width: usize, first: usize, steps: usize, units: &mut [K::Unit]) {
+    let nothing = K::unit(K::Number::ZERO, K::Number::ZERO);
+    for step in 0..steps {
+        // The panels side by side, so that each stored row is read in one go.
+        let mut start = first;
+        for panel in units.chunks_exact_mut(steps * width) {
+            let valid = matrix.rows().saturating_sub(start).min(width);
+            let (out, beyond) = panel[step * width..(step + 1) * width].split_at_mut(valid);
+            let one = matrix.run(start, step * K::STEP, valid);
+            if K::STEP == 2 && step * 2 + 1 < matrix.columns() {
+                let two = matrix.run(start, step * 2 + 1, valid);
+                for ((out, &one), &two) in out.iter_mut().zip(one).zip(two) {
+                    *out = K::unit(one, two);
+                }
+            } else {
+                for (out, &one) in out.iter_mut().zip(one) {
+                    *out = K::unit(one, K::Number::ZERO);
+                }
+            }
+            beyond.fill(nothing);
+            start += width;
+        }
+    }
+}
+
+/// Where the summed index is the one whose neighbours are neighbours in memory.
+#[inline(always)]
+fn along<K: Kernel>(matrix: Matrix<'_, K::Number>, width: usize, first: usize, steps: usize, units: &mut [K::Unit]) {
+    let nothing = K::unit(K::Number::ZERO, K::Number::ZERO);
+    let mut start = first;
+    for panel in units.chunks_exact_mut(steps * width) {
+        let valid = matrix.rows().saturating_sub(start).min(width);
+        for from in (0..steps).step_by(STRETCH) {
+            let to = steps.min(from + STRETCH);
+            let lines = &mut panel[from * width..to * width];
+            for row in 0..valid {
+                let values = &matrix.line(start + row)[from * K::STEP..matrix.columns().min(to * K::STEP)];
+                let mut line = [nothing; STRETCH];
+                K::units(values, &mut line[..to - from]);
+                for (step, &unit) in line[..to - from].iter().enumerate() {
+                    lines[step * width + row] = unit;
+                }
+            }
+            if valid < width {
+                for line in lines.chunks_exact_mut(width) {
+                    line[valid..].fill(nothing);
+                }
+            }
+        }
+        start += width;
+    }
+}

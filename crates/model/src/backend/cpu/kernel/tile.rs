@@ -1,0 +1,181 @@
+//! The innermost step of every product: one tile of the result, from panels that lie ready for it.
+
+use crate::backend::Scalar;
+
+/// What one call computes: `rows` x `columns` of the result, over `steps` units of the summed index.
+#[derive(Debug, Clone, Copy)]
+pub struct Tile<T> {
+    /// At most [`Kernel::ROWS`].
+    pub(super) rows: usize,
+    /// At most [`Kernel::COLUMNS`].
+    pub(super) columns: usize,
+    /// Units of the summed index.
+    pub(super) steps: usize,
+    /// Elements from one row of the result to the next.
+    pub(super) stride: usize,
+    /// The sum is multiplied by this.
+    pub(super) scale: T,
+    /// Add to what the result holds, rather than replace it.
+    pub(super) add: bool,
+}
+
+/// The rows of the left matrix that a tile reads. One of the two strides is 1.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<U> {
+    /// The first row at the first unit.
+    pub(super) first: *const U,
+    /// Units from a row to the next.
+    pub(super) row: usize,
+    /// Units from a step of the summed index to the next.
+    pub(super) step: usize,
+}
+
+/// A way to compute tiles. Every element of the result is summed in the order of the summed index, wherever it lies in
+/// a tile: results follow from shapes alone.
+pub trait Kernel: Copy + Send + Sync {
+    /// What matrices hold.
+    type Number: Scalar;
+    /// What panels hold: one number, or two that are multiplied at once.
+    type Unit: Copy + Send + Sync + Default + 'static;
+    /// Most rows of a tile.
+    const ROWS: usize;
+    /// Most columns of a tile; the width of a right panel.
+    const COLUMNS: usize;
+    /// Numbers in a unit.
+    const STEP: usize;
+
+    /// A unit of one number, or of two; with one number a unit the second is not read.
+    fn unit(first: Self::Number, second: Self::Number) -> Self::Unit;
+
+    /// The units of neighbours along the summed index.
+    #[inline(always)]
+    fn units(numbers: &[Self::Number], units: &mut [Self::Unit]) {
+        let whole = numbers.chunks_exact(Self::STEP);
+        let rest = whole.remainder();
+        for (unit, numbers) in units.iter_mut().zip(whole) {
+            *unit = Self::unit(numbers[0], numbers[Self::STEP - 1]);
+        }
+        if let (Some(&last), Some(unit)) = (rest.first(), units.last_mut()) {
+            *unit = Self::unit(last, Self::Number::ZERO);
+        }
+    }
+
+    /// One tile of `left right`.
+    ///
+    /// # Safety
+    /// `left` must be valid for reads of `rows` rows of `steps` units, `right` of `steps * COLUMNS` units from a multiple of 64 bytes on, `result`
+    /// must be valid for reads and writes of `rows` rows of `columns` numbers, `stride` apart, and the processor must have
+    /// what the kernel was chosen for.
+    unsafe fn tile(
+        self,
+        tile: Tile<Self::Number>,
+        left: Rows<Self::Unit>,
+        right: *const Self::Unit,
+        result: *mut Self::Number,
+    );
+}
+
+/// Plain loops, for every processor and both number types.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain<T>(std::marker::PhantomData<T>);
+
+impl<T> Plain<T> {
+    pub(super) fn new() -> Self {
+        Plain(std::marker::PhantomData)
+    }
+}
+
+impl<T: Scalar> Kernel for Plain<T> {
+    type Number = T;
+    type Unit = T;
+    const ROWS: usize = 4;
+    const COLUMNS: usize = 8;
+    const STEP: usize = 1;
+
+    #[inline(always)]
+    fn unit(first: T, _: T) -> T {
+        first
+    }
+
+    #[inline(always)]
+    unsafe fn tile(self, tile: Tile<T>, left: Rows<T>, right: *const T, result: *mut T) {
+        let mut sums = [[T::ZERO; 8]; 4];
+        // SAFETY: the caller vouches for `steps` rows of the right panel.
+        let right = unsafe { std::slice::from_raw_parts(right, tile.steps * Self::COLUMNS) };
+        for (step, right) in right.as_chunks::<8>().0.iter().enumerate() {
+            for (row, sums) in sums.iter_mut().enumerate().take(tile.rows) {
+                // SAFETY: the caller vouches for `rows` rows of `steps` units.
+                let left = unsafe { left.first.add(row * left.row + step * left.step).read() };
+                for (sum, &right) in sums.iter_mut().zip(right) {
+                    *sum += left * right;
+                }
+            }
+        }
+        for (row, sums) in sums.iter().enumerate().take(tile.rows) {
+            // SAFETY: the caller vouches for `rows` rows of `columns` numbers.
+            let out =
+                unsafe { std::slice::from_raw_parts_mut(result.add(row * tile.stride), tile.columns) };
+            for (out, &sum) in out.iter_mut().zip(sums) {
+                *out = if tile.add { *out + tile.scale * sum } else { tile.scale * sum };
+            }
+        }
+    }
+}
+
+/// A kernel of single precision whose panels are rounded to bf16: what a processor without bf16 products does.
+#[derive(Debug, Clone, Copy)]
+pub struct Rounded<K>(pub(super) K);
+
+impl<K: Kernel<Number = f32, Unit = f32>> Kernel for Rounded<K> {
+    type Number = f32;
+    type Unit = f32;
+    const ROWS: usize = K::ROWS;
+    const COLUMNS: usize = K::COLUMNS;
+    const STEP: usize = 1;
+
+    #[inline(always)]
+    fn unit(first: f32, _: f32) -> f32 {
+        f32::from_bits(rounded(first))
+    }
+
+    #[inline(always)]
+    unsafe fn tile(self, tile: Tile<f32>, left: Rows<f32>, right: *const f32, result: *mut f32) {
+        // SAFETY: the caller's promises are those that the inner kernel asks for.
+        unsafe { self.0.tile(tile, left, right, result) }
+    }
+}
+
+/// Rounds to the nearest bf16, ties to even; the lower half of the bits becomes 0. NaN stays NaN.
+#[inline(always)]
+pub(super) fn rounded(value: f32) -> u32 {
+    let bits = value.to_bits();
+    let even = bits.wrapping_add(0x7FFF + ((bits >> 16) & 1));
+    // A NaN could otherwise be carried over into a zero.
+    let bits = if value.is_nan() { bits | 0x0040_0000 } else { even };
+    bits & 0xFFFF_0000
+}
+
+/// Two numbers as bf16, the first in the lower half.
+#[inline(always)]
+pub(super) fn pair(first: f32, second: f32) -> u32 {
+    (rounded(first) >> 16) | rounded(second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_to_bf16_is_that_of_the_half_crate() {
+        let patterns = (0..=u32::MAX).step_by(9973).chain([0x7FFF_FFFF, 0x7F80_0001, 0xFFFF_FFFF, 0x7F7F_FFFF]);
+        for bits in patterns {
+            let value = f32::from_bits(bits);
+            let expected = half::bf16::from_f32(value);
+            let found = f32::from_bits(rounded(value));
+            assert!(
+                found.to_bits() == expected.to_f32().to_bits() || (found.is_nan() && expected.is_nan()),
+                "{value:e} became {found:e} instead of {expected}"
+            );
+        }
+    }
+}
