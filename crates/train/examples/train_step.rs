@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use ledger::{AdamW, Precision};
+use model::backend::profiled::{Account, Kind, Profiled, Rates};
 use model::backend::{Backend, cpu::Cpu};
 use model::batch::Batch;
 use model::config::ModelConfig;
@@ -40,6 +41,9 @@ struct Args {
     /// `f32` or `bf16`
     #[arg(long, default_value = "f32")]
     precision: String,
+    /// Show where the time went, on standard error
+    #[arg(long)]
+    profile: bool,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -53,6 +57,8 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         "bf16" => Precision::Bf16,
         other => return Err(format!("precision `{other}`, expected f32 or bf16").into()),
     };
+    let account = args.profile.then(Account::default);
+    let machine = Profiled::new(Cpu::<f32>::with(precision), account.clone());
     let config = serde_json::json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -67,7 +73,7 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         "tie_word_embeddings": false,
     });
     let config = ModelConfig::from_json(config.to_string().as_bytes(), "bench".as_ref())?;
-    let decoder = Decoder::new(Cpu::<f32>::with(precision), &config, args.length)?;
+    let decoder = Decoder::new(machine, &config, args.length)?;
     let backend = decoder.backend();
     let mut weights = backend.allocate(decoder.layout().len)?;
     backend.upload(&model::weights::initial(&config, 1), &mut weights, 0)?;
@@ -96,6 +102,9 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let tokens = args.batch * args.length;
     let (mut seconds, mut loss) = (Vec::new(), 0.0);
     for step in 0..args.warmup + args.steps {
+        if let Some(account) = account.as_ref().filter(|_| step == args.warmup) {
+            account.clear();
+        }
         let begin = Instant::now();
         let target = Target { buffer: &mut gradients, add: false };
         let losses = decoder.gradients(&weights, &batch, 1.0 / tokens as f64, target, &mut space)?;
@@ -104,6 +113,22 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         optimizer.step(backend, &mut weights, &gradients, norm, settings.learning_rate)?;
         if step >= args.warmup {
             seconds.push(begin.elapsed().as_secs_f64());
+        }
+    }
+    if let Some(account) = &account {
+        let rates = Rates::measure(&Cpu::<f32>::with(precision))?;
+        eprintln!("{:.0} GFLOP/s, {:.1} GB/s", rates.flop / 1e9, rates.bytes / 1e9);
+        let whole: f64 = seconds.iter().sum();
+        for kind in Kind::ALL {
+            let spent = account.of(kind);
+            eprintln!(
+                "{:26} {:6.2} % {:8.2} ms/step, floor {:8.2}, {:4} calls",
+                kind.name(),
+                100.0 * spent.seconds / whole,
+                1e3 * spent.seconds / args.steps as f64,
+                1e3 * rates.floor(&spent) / args.steps as f64,
+                spent.calls / args.steps as u64
+            );
         }
     }
     seconds.sort_by(f64::total_cmp);

@@ -5,6 +5,7 @@
 //! its own can stand behind the same list.
 
 pub mod cpu;
+pub mod profiled;
 mod scalar;
 mod view;
 

@@ -180,13 +180,13 @@ impl<K: Kernel> ForwardSpace<K> {
         values: &Panels<K>,
         dim: usize,
     ) {
-        self.weights.fill(arch, Matrix::new(&self.scores, Area::new(0, block.len(), seen.len())));
+        let square = Area::new(0, block.len(), seen.len());
+        let weights = self.weights.left(arch, Matrix::new(&self.scores, square));
         for rows in row_panels::<K>(block.len()) {
             let steps = visible(block.start + rows.end - 1, seen).div_ceil(K::STEP);
             let target = MatrixMut::new(&mut self.mixed, Area::new(rows.start * dim, rows.len(), dim));
-            let (weights, values) =
-                (self.weights.part(rows, 0), values.part(0..dim, seen.start / K::STEP));
-            multiply(kernel, weights, values, steps, target, K::Number::ONE, seen.start > 0);
+            let values = values.part(0..dim, seen.start / K::STEP);
+            multiply(kernel, weights.part(rows, 0), values, steps, target, K::Number::ONE, seen.start > 0);
         }
     }
 
@@ -370,23 +370,22 @@ impl<K: Kernel> BackwardSpace<K> {
             (&self.scores_grad, &self.query_channels_by_row, &mut self.key_grad),
         ];
         for (square_values, channels, total) in sides {
-            self.keys_by_row.fill(arch, Matrix::new(square_values, square).t());
+            let keys_by_row = self.keys_by_row.left(arch, Matrix::new(square_values, square).t());
             for keys in row_panels::<K>(seen.len()) {
                 // Rows before the first of these keys do not see them.
                 let from = (seen.start + keys.start).saturating_sub(block.start) / K::STEP;
                 let at = Area::new((seen.start + keys.start) * dim, keys.len(), dim);
                 let target = MatrixMut::new(total, at);
-                let (left, right) = (self.keys_by_row.part(keys, from), channels.part(0..dim, from));
+                let (left, right) = (keys_by_row.part(keys, from), channels.part(0..dim, from));
                 multiply(kernel, left, right, steps - from, target, K::Number::ONE, true);
             }
         }
-        self.rows_by_key.fill(arch, Matrix::new(&self.scores_grad, square));
+        let rows_by_key = self.rows_by_key.left(arch, Matrix::new(&self.scores_grad, square));
         for rows in row_panels::<K>(block.len()) {
             let steps = visible(block.start + rows.end - 1, seen).div_ceil(K::STEP);
             let target = MatrixMut::new(&mut self.query_grad, Area::new(rows.start * dim, rows.len(), dim));
-            let (left, right) =
-                (self.rows_by_key.part(rows, 0), self.channels_by_key.part(0..dim, seen.start / K::STEP));
-            multiply(kernel, left, right, steps, target, K::Number::ONE, seen.start > 0);
+            let right = self.channels_by_key.part(0..dim, seen.start / K::STEP);
+            multiply(kernel, rows_by_key.part(rows, 0), right, steps, target, K::Number::ONE, seen.start > 0);
         }
     }
 }

@@ -30,6 +30,11 @@ impl Kernel for Avx2 {
     }
 
     #[inline(always)]
+    fn as_units(numbers: &[f32]) -> Option<&[f32]> {
+        Some(numbers)
+    }
+
+    #[inline(always)]
     unsafe fn tile(self, tile: Tile<f32>, left: Rows<f32>, right: *const f32, result: *mut f32) {
         // SAFETY: the caller's promises are passed on; `rows` follows `R`.
         unsafe {

@@ -23,7 +23,10 @@ pub struct Avx512Bf16(());
 
 impl Avx512Bf16 {
     pub(super) fn new() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")).then_some(Avx512Bf16(()))
+        let all = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512bf16");
+        all.then_some(Avx512Bf16(()))
     }
 }
 
@@ -49,7 +52,7 @@ macro_rules! every_row {
 
 /// The sums of a tile are the only thing that differs between the two kernels.
 macro_rules! tiles {
-    ($kernel:ident, $unit:ty, $step:literal, $features:literal, $multiply:path, $unit_of:expr) => {
+    ($kernel:ident, $unit:ty, $step:literal, $features:literal, $multiply:path, $unit_of:expr, { $($layout:tt)* }) => {
         impl Kernel for $kernel {
             type Number = f32;
             type Unit = $unit;
@@ -60,6 +63,16 @@ macro_rules! tiles {
             #[inline(always)]
             fn unit(first: f32, second: f32) -> $unit {
                 $unit_of(first, second)
+            }
+
+            $($layout)*
+
+            #[inline(always)]
+            fn transpose(from: &[$unit], steps: usize, to: &mut [$unit]) {
+                assert!(from.len() == to.len() && steps > 0 && from.len().is_multiple_of(steps));
+                // SAFETY: a kernel is only there where the processor has AVX-512; both slices are as long as each other,
+                // and units are 32 bits.
+                unsafe { transpose(from.as_ptr().cast(), from.len() / steps, steps, to.as_mut_ptr().cast()) }
             }
 
             #[inline(always)]
@@ -106,8 +119,146 @@ macro_rules! tiles {
     };
 }
 
-tiles!(Avx512, f32, 1, "avx512f", single, |first, _| first);
-tiles!(Avx512Bf16, u32, 2, "avx512f,avx512bf16", paired, pair);
+tiles!(Avx512, f32, 1, "avx512f", single, |first, _| first, {
+    #[inline(always)]
+    fn as_units(numbers: &[f32]) -> Option<&[f32]> {
+        Some(numbers)
+    }
+});
+
+tiles!(Avx512Bf16, u32, 2, "avx512f,avx512bf16", paired, pair, {
+    #[inline(always)]
+    fn as_units(_: &[f32]) -> Option<&[u32]> {
+        None
+    }
+
+    #[inline(always)]
+    fn along(numbers: &[f32], units: &mut [u32]) {
+        assert_eq!(numbers.len().div_ceil(2), units.len());
+        // SAFETY: the kernel is only there where the processor has these instructions; `units` has been checked.
+        unsafe { pairs_along(numbers, units) }
+    }
+
+    #[inline(always)]
+    fn across(first: &[f32], second: &[f32], units: &mut [u32]) {
+        assert!(first.len() == units.len() && (second.is_empty() || second.len() == units.len()));
+        // SAFETY: as above.
+        unsafe { pairs_across(first, second, units) }
+    }
+});
+
+/// # Safety
+/// `units` holds a unit for every two numbers, and the processor has what is enabled.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn pairs_along(numbers: &[f32], units: &mut [u32]) {
+    let mut blocks = numbers.chunks_exact(32);
+    let mut done = 0;
+    for block in &mut blocks {
+        // SAFETY: a block is 32 numbers, and `units` has room for the 16 units of each.
+        unsafe {
+            let (low, high) = (_mm512_loadu_ps(block.as_ptr()), _mm512_loadu_ps(block.as_ptr().add(16)));
+            let units = units.as_mut_ptr().add(done);
+            _mm512_storeu_si512(units.cast(), std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)));
+        }
+        done += 16;
+    }
+    for (unit, numbers) in units[done..].iter_mut().zip(blocks.remainder().chunks(2)) {
+        *unit = pair(numbers[0], numbers.get(1).copied().unwrap_or(0.0));
+    }
+}
+
+/// # Safety
+/// All slices are of one length, or `second` is empty, and the processor has what is enabled.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn pairs_across(first: &[f32], second: &[f32], units: &mut [u32]) {
+    const fn interleaved() -> [u16; 32] {
+        let mut order = [0; 32];
+        let mut i = 0;
+        while i < 32 {
+            order[i] = (i / 2 + 16 * (i % 2)) as u16;
+            i += 1;
+        }
+        order
+    }
+    const ORDER: [u16; 32] = interleaved();
+    // SAFETY: the array is 512 bits.
+    let order = unsafe { _mm512_loadu_si512(ORDER.as_ptr().cast()) };
+    for start in (0..units.len()).step_by(16) {
+        let count = (units.len() - start).min(16);
+        let mask = ((1_u32 << count) - 1) as u16;
+        // SAFETY: masked lanes are neither read nor written, the others lie inside the slices.
+        unsafe {
+            let one = _mm512_maskz_loadu_ps(mask, first.as_ptr().add(start));
+            let two = if second.is_empty() {
+                _mm512_setzero_ps()
+            } else {
+                _mm512_maskz_loadu_ps(mask, second.as_ptr().add(start))
+            };
+            let both = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(two, one));
+            let units = units.as_mut_ptr().add(start).cast();
+            _mm512_mask_storeu_epi32(units, mask, _mm512_permutexvar_epi16(order, both));
+        }
+    }
+}
+
+/// Turns rows of `steps` units into columns, 16 by 16.
+///
+/// # Safety
+/// `from` and `to` must be valid for `rows * steps` units, and the processor must have AVX-512.
+#[target_feature(enable = "avx512f")]
+unsafe fn transpose(from: *const u32, rows: usize, steps: usize, to: *mut u32) {
+    let mask = |count: usize| ((1_u32 << count.min(16)) - 1) as u16;
+    for row in (0..rows).step_by(16) {
+        for step in (0..steps).step_by(16) {
+            let (high, wide) = ((rows - row).min(16), (steps - step).min(16));
+            let mut lines = [_mm512_setzero_si512(); 16];
+            // SAFETY: masked lanes are neither read nor written; the others lie inside the matrices.
+            unsafe {
+                for (i, line) in lines.iter_mut().enumerate().take(high) {
+                    *line = _mm512_maskz_loadu_epi32(mask(wide), from.add((row + i) * steps + step).cast());
+                }
+                let columns = turned(lines);
+                for (i, &column) in columns.iter().enumerate().take(wide) {
+                    _mm512_mask_storeu_epi32(to.add((step + i) * rows + row).cast(), mask(high), column);
+                }
+            }
+        }
+    }
+}
+
+/// A 16 x 16 matrix turned over its diagonal.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn turned(rows: [__m512i; 16]) -> [__m512i; 16] {
+    let zero = _mm512_setzero_si512();
+    let (mut two, mut four, mut eight, mut all) = ([zero; 16], [zero; 16], [zero; 16], [zero; 16]);
+    for i in 0..8 {
+        // Pairs of rows: units a b a b of every quarter.
+        two[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
+        two[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
+    }
+    for i in 0..4 {
+        // Four rows: column c of every quarter in `four[4 i + c]`.
+        four[4 * i] = _mm512_unpacklo_epi64(two[4 * i], two[4 * i + 2]);
+        four[4 * i + 1] = _mm512_unpackhi_epi64(two[4 * i], two[4 * i + 2]);
+        four[4 * i + 2] = _mm512_unpacklo_epi64(two[4 * i + 1], two[4 * i + 3]);
+        four[4 * i + 3] = _mm512_unpackhi_epi64(two[4 * i + 1], two[4 * i + 3]);
+    }
+    for c in 0..4 {
+        // Eight rows: quarters 0 2 of both, then 1 3.
+        eight[c] = _mm512_shuffle_i32x4::<0x88>(four[c], four[4 + c]);
+        eight[4 + c] = _mm512_shuffle_i32x4::<0xDD>(four[c], four[4 + c]);
+        eight[8 + c] = _mm512_shuffle_i32x4::<0x88>(four[8 + c], four[12 + c]);
+        eight[12 + c] = _mm512_shuffle_i32x4::<0xDD>(four[8 + c], four[12 + c]);
+    }
+    for c in 0..4 {
+        all[c] = _mm512_shuffle_i32x4::<0x88>(eight[c], eight[8 + c]);
+        all[8 + c] = _mm512_shuffle_i32x4::<0xDD>(eight[c], eight[8 + c]);
+        all[4 + c] = _mm512_shuffle_i32x4::<0x88>(eight[4 + c], eight[12 + c]);
+        all[12 + c] = _mm512_shuffle_i32x4::<0xDD>(eight[4 + c], eight[12 + c]);
+    }
+    all
+}
 
 #[inline]
 #[target_feature(enable = "avx512f")]

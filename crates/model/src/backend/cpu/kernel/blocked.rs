@@ -134,7 +134,7 @@ fn lay_out<'a, K: Kernel>(
     } else {
         units.chunks_mut(chunk * panel).enumerate().for_each(task);
     }
-    Operand { units, side, layout, first: 0, len: which.len(), steps, from: 0 }
+    Operand { units, side, layout, first: 0, len: which.len(), steps, stride: steps, from: 0 }
 }
 
 /// A part of a result, and of the summed index.

@@ -15,8 +15,8 @@ use crate::backend::Scalar;
 /// Tiles' rows in a band of a left matrix.
 const BAND: usize = 8;
 
-/// Rows that neighbours along the summed index are laid out from at once.
-const STRETCH: usize = 16;
+/// Units of every row that are turned over at once.
+const STRETCH: usize = 64;
 
 /// A cache line, so that a panel begins on one.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +118,26 @@ impl<K: Kernel> Panels<K> {
         pack::<K>(arch, matrix, self.layout, 0, units);
     }
 
+    /// As [`Panels::fill`], for a left matrix whose numbers the kernel reads as they stand: nothing is laid out.
+    pub(in crate::backend::cpu) fn left<'a>(
+        &'a mut self,
+        arch: Arch,
+        matrix: Matrix<'a, K::Number>,
+    ) -> Operand<'a, K> {
+        debug_assert!(self.side == Side::Left);
+        if let Some(units) = K::as_units(matrix.data()) {
+            let (layout, stride) = if matrix.row_stride() == 1 {
+                (Layout::Panels(matrix.column_stride().max(matrix.rows())), 0)
+            } else {
+                (Layout::Rows, matrix.row_stride())
+            };
+            let (len, steps) = (matrix.rows(), matrix.columns());
+            return Operand { units, side: Side::Left, layout, first: 0, len, steps, stride, from: 0 };
+        }
+        self.fill(arch, matrix);
+        self.part(0..self.count, 0)
+    }
+
     /// The rows, or columns, in `which`, from a whole panel on; the summed index from the unit `from` on.
     pub(in crate::backend::cpu) fn part(&self, which: Range<usize>, from: usize) -> Operand<'_, K> {
         assert!(
@@ -128,7 +148,7 @@ impl<K: Kernel> Panels<K> {
         );
         let units = self.room.filled(self.count.next_multiple_of(self.layout.width()) * self.steps);
         let Panels { side, layout, steps, .. } = *self;
-        Operand { units, side, layout, first: which.start, len: which.len(), steps, from }
+        Operand { units, side, layout, first: which.start, len: which.len(), steps, stride: steps, from }
     }
 }
 
@@ -143,6 +163,8 @@ pub(in crate::backend::cpu) struct Operand<'a, K: Kernel> {
     pub(super) len: usize,
     /// Units of the summed index that are laid out.
     pub(super) steps: usize,
+    /// Units from a row to the next, where rows follow one another.
+    pub(super) stride: usize,
     /// The first of them that takes part.
     pub(super) from: usize,
 }
@@ -156,13 +178,19 @@ impl<K: Kernel> Clone for Operand<'_, K> {
 impl<K: Kernel> Copy for Operand<'_, K> {}
 
 impl<K: Kernel> Operand<'_, K> {
+    /// The rows, or columns, in `which` of it; the summed index from the unit `from` on.
+    pub(in crate::backend::cpu) fn part(self, which: Range<usize>, from: usize) -> Self {
+        assert!(which.end <= self.len && self.from + from <= self.steps, "{which:?} of {}", self.len);
+        Operand { first: self.first + which.start, len: which.len(), from: self.from + from, ..self }
+    }
+
     /// `steps` units, `from` after the first, of the `len` rows, or columns, from `at` on, none of them beyond a panel.
     #[inline(always)]
     pub(super) fn rows(&self, at: usize, len: usize, from: usize, steps: usize) -> Rows<K::Unit> {
         assert!(at + len <= self.len && self.from + from + steps <= self.steps && len * steps > 0);
         let (at, from) = (self.first + at, self.from + from);
         let (first, row, step) = match self.layout {
-            Layout::Rows => (at * self.steps + from, self.steps, 1),
+            Layout::Rows => (at * self.stride + from, self.stride, 1),
             Layout::Panels(width) => {
                 assert!(at % width + len <= width);
                 (at / width * width * self.steps + from * width + at % width, 1, width)
@@ -190,7 +218,7 @@ pub(super) fn pack<K: Kernel>(
         || match layout {
             Layout::Rows => {
                 for (row, units) in units.chunks_exact_mut(steps).enumerate() {
-                    K::units(matrix.line(first + row), units);
+                    K::along(matrix.line(first + row), units);
                 }
             }
             Layout::Panels(width) if matrix.row_stride() == 1 => across::<K>(matrix, width, first, steps, units),
@@ -210,16 +238,9 @@ fn across<K: Kernel>(matrix: Matrix<'_, K::Number>, width: usize, first: usize, 
             let valid = matrix.rows().saturating_sub(start).min(width);
             let (out, beyond) = panel[step * width..(step + 1) * width].split_at_mut(valid);
             let one = matrix.run(start, step * K::STEP, valid);
-            if K::STEP == 2 && step * 2 + 1 < matrix.columns() {
-                let two = matrix.run(start, step * 2 + 1, valid);
-                for ((out, &one), &two) in out.iter_mut().zip(one).zip(two) {
-                    *out = K::unit(one, two);
-                }
-            } else {
-                for (out, &one) in out.iter_mut().zip(one) {
-                    *out = K::unit(one, K::Number::ZERO);
-                }
-            }
+            let second = K::STEP == 2 && step * 2 + 1 < matrix.columns();
+            let two = if second { matrix.run(start, step * 2 + 1, valid) } else { &[] };
+            K::across(one, two, out);
             beyond.fill(nothing);
             start += width;
         }
@@ -230,26 +251,22 @@ fn across<K: Kernel>(matrix: Matrix<'_, K::Number>, width: usize, first: usize, 
 #[inline(always)]
 fn along<K: Kernel>(matrix: Matrix<'_, K::Number>, width: usize, first: usize, steps: usize, units: &mut [K::Unit]) {
     let nothing = K::unit(K::Number::ZERO, K::Number::ZERO);
-    let mut start = first;
-    for panel in units.chunks_exact_mut(steps * width) {
+    let mut rows = vec![nothing; width * STRETCH.min(steps)];
+    for (index, panel) in units.chunks_exact_mut(steps * width).enumerate() {
+        let start = first + index * width;
         let valid = matrix.rows().saturating_sub(start).min(width);
-        for from in (0..steps).step_by(STRETCH) {
-            let to = steps.min(from + STRETCH);
-            let lines = &mut panel[from * width..to * width];
-            for row in 0..valid {
-                let values = &matrix.line(start + row)[from * K::STEP..matrix.columns().min(to * K::STEP)];
-                let mut line = [nothing; STRETCH];
-                K::units(values, &mut line[..to - from]);
-                for (step, &unit) in line[..to - from].iter().enumerate() {
-                    lines[step * width + row] = unit;
+        for (from, panel) in (0..steps).step_by(STRETCH).zip(panel.chunks_mut(STRETCH * width)) {
+            let stretch = panel.len() / width;
+            for (row, units) in rows.chunks_exact_mut(stretch).enumerate().take(width) {
+                if row < valid {
+                    let line = matrix.line(start + row);
+                    let end = line.len().min((from + stretch) * K::STEP);
+                    K::along(&line[from * K::STEP..end], units);
+                } else {
+                    units.fill(nothing);
                 }
             }
-            if valid < width {
-                for line in lines.chunks_exact_mut(width) {
-                    line[valid..].fill(nothing);
-                }
-            }
+            K::transpose(&rows[..width * stretch], stretch, panel);
         }
-        start += width;
     }
 }

@@ -51,6 +51,15 @@ impl<'a, T> Matrix<'a, T> {
         self.columns
     }
 
+    /// The elements from the first on.
+    pub(super) fn data(&self) -> &'a [T] {
+        self.data
+    }
+
+    pub(super) fn column_stride(&self) -> usize {
+        self.column_stride
+    }
+
     pub(super) fn row_stride(&self) -> usize {
         self.row_stride
     }

@@ -47,9 +47,12 @@ pub trait Kernel: Copy + Send + Sync {
     /// A unit of one number, or of two; with one number a unit the second is not read.
     fn unit(first: Self::Number, second: Self::Number) -> Self::Unit;
 
-    /// The units of neighbours along the summed index.
+    /// Matrices as units, where a unit is a number as it stands.
+    fn as_units(numbers: &[Self::Number]) -> Option<&[Self::Unit]>;
+
+    /// The units of neighbours along the summed index; the last of an odd number is paired with 0.
     #[inline(always)]
-    fn units(numbers: &[Self::Number], units: &mut [Self::Unit]) {
+    fn along(numbers: &[Self::Number], units: &mut [Self::Unit]) {
         let whole = numbers.chunks_exact(Self::STEP);
         let rest = whole.remainder();
         for (unit, numbers) in units.iter_mut().zip(whole) {
@@ -57,6 +60,31 @@ pub trait Kernel: Copy + Send + Sync {
         }
         if let (Some(&last), Some(unit)) = (rest.first(), units.last_mut()) {
             *unit = Self::unit(last, Self::Number::ZERO);
+        }
+    }
+
+    /// The units of neighbours across it, of one step; `second` is empty where there is no second number.
+    #[inline(always)]
+    fn across(first: &[Self::Number], second: &[Self::Number], units: &mut [Self::Unit]) {
+        if second.is_empty() {
+            for (unit, &first) in units.iter_mut().zip(first) {
+                *unit = Self::unit(first, Self::Number::ZERO);
+            }
+        } else {
+            for ((unit, &first), &second) in units.iter_mut().zip(first).zip(second) {
+                *unit = Self::unit(first, second);
+            }
+        }
+    }
+
+    /// Turns `from`, rows of `steps` units, into `to`, rows of as many units as `from` has rows.
+    #[inline(always)]
+    fn transpose(from: &[Self::Unit], steps: usize, to: &mut [Self::Unit]) {
+        let rows = from.len() / steps.max(1);
+        for (step, to) in to.chunks_exact_mut(rows).enumerate() {
+            for (row, to) in to.iter_mut().enumerate() {
+                *to = from[row * steps + step];
+            }
         }
     }
 
@@ -98,6 +126,11 @@ impl<T: Scalar> Kernel for Plain<T> {
     }
 
     #[inline(always)]
+    fn as_units(numbers: &[T]) -> Option<&[T]> {
+        Some(numbers)
+    }
+
+    #[inline(always)]
     unsafe fn tile(self, tile: Tile<T>, left: Rows<T>, right: *const T, result: *mut T) {
         let mut sums = [[T::ZERO; 8]; 4];
         // SAFETY: the caller vouches for `steps` rows of the right panel.
@@ -136,6 +169,11 @@ impl<K: Kernel<Number = f32, Unit = f32>> Kernel for Rounded<K> {
     #[inline(always)]
     fn unit(first: f32, _: f32) -> f32 {
         f32::from_bits(rounded(first))
+    }
+
+    #[inline(always)]
+    fn as_units(_: &[f32]) -> Option<&[f32]> {
+        None
     }
 
     #[inline(always)]
