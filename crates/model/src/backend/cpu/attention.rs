@@ -20,6 +20,8 @@ use crate::backend::{Area, Heads, Scalar};
 const ROWS: usize = 96;
 /// Keys worked on at once; whole panels of every kernel.
 const KEYS: usize = 384;
+/// Lines of scores are padded to a multiple of this, so that loops over them have no rest.
+const LANES: usize = 16;
 /// With fewer tasks than this, one is made for every query head.
 const FEW: usize = 8;
 
@@ -122,7 +124,7 @@ impl<K: Kernel> ForwardSpace<K> {
         ForwardSpace {
             queries: Panels::new(Side::Left),
             weights: Panels::new(Side::Left),
-            scores: zeros(ROWS.min(len) * KEYS.min(len)),
+            scores: zeros(ROWS.min(len) * padded(KEYS.min(len))),
             mixed: zeros(ROWS.min(len) * dim),
             largest: [K::Number::ZERO; ROWS],
             sums: [K::Number::ZERO; ROWS],
@@ -141,20 +143,22 @@ impl<K: Kernel> ForwardSpace<K> {
 
     /// Scores become exp(score - the largest so far); what was mixed before is scaled to the new largest.
     fn probabilities(&mut self, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
-        let lines = self.scores.chunks_exact_mut(seen.len());
+        let least = K::Number::from_f64(-1e30);
+        let lines = self.scores.chunks_exact_mut(padded(seen.len()));
         for (row, line) in lines.take(block.len()).enumerate() {
-            let (visible, hidden) = line.split_at_mut(visible(block.start + row, seen));
-            hidden.fill(K::Number::ZERO);
-            if visible.is_empty() {
-                continue;
-            }
+            let visible = visible(block.start + row, seen);
             let (first, before) = (seen.start == 0, self.largest[row]);
             let (now, sum) = arch.dispatch(
                 #[inline(always)]
                 || {
-                    let now = largest(visible);
+                    // What fills up the last lanes has no weight: beside e^0 it adds nothing.
+                    let full = &mut line[..padded(visible)];
+                    full[visible..].fill(least);
+                    let now = largest(full);
                     let now = if first { now } else { now.larger(before) };
-                    (now, sum_of_exp(visible, now, true))
+                    let sum = sum_of_exp(full, now, true);
+                    line[visible..].fill(K::Number::ZERO);
+                    (now, sum)
                 },
             );
             self.largest[row] = now;
@@ -180,7 +184,7 @@ impl<K: Kernel> ForwardSpace<K> {
         values: &Panels<K>,
         dim: usize,
     ) {
-        let square = Area::new(0, block.len(), seen.len());
+        let square = square(block, seen);
         let weights = self.weights.left(arch, Matrix::new(&self.scores, square));
         for rows in row_panels::<K>(block.len()) {
             let steps = visible(block.start + rows.end - 1, seen).div_ceil(K::STEP);
@@ -299,8 +303,8 @@ impl<K: Kernel> BackwardSpace<K> {
             grad_channels_by_row: right(),
             keys_by_row: left(),
             rows_by_key: left(),
-            probabilities: zeros(ROWS.min(len) * KEYS.min(len)),
-            scores_grad: zeros(ROWS.min(len) * KEYS.min(len)),
+            probabilities: zeros(ROWS.min(len) * padded(KEYS.min(len))),
+            scores_grad: zeros(ROWS.min(len) * padded(KEYS.min(len))),
             query_grad: zeros(ROWS.min(len) * dim),
             key_grad: zeros(len * dim),
             value_grad: zeros(len * dim),
@@ -339,23 +343,27 @@ impl<K: Kernel> BackwardSpace<K> {
         rows: &impl Fn(usize) -> (K::Number, K::Number),
     ) {
         let scale = K::Number::from_f64(1.0 / (dim as f64).sqrt());
-        let lines = self.probabilities.chunks_exact_mut(seen.len());
-        let lines = lines.zip(self.scores_grad.chunks_exact_mut(seen.len())).take(block.len());
+        let stride = padded(seen.len());
+        let lines = self.probabilities.chunks_exact_mut(stride);
+        let lines = lines.zip(self.scores_grad.chunks_exact_mut(stride)).take(block.len());
         arch.dispatch(
             #[inline(always)]
             || {
                 for (row, (line, grad)) in lines.enumerate() {
                     let (log_sum, along) = rows(row);
                     let visible = visible(block.start + row, seen);
-                    let (line, hidden) = line.split_at_mut(visible);
-                    let (grad, hidden_grad) = grad.split_at_mut(visible);
-                    for (value, grad) in line.iter_mut().zip(grad) {
-                        let probability = (*value - log_sum).exp();
-                        *value = probability;
-                        *grad = probability * (*grad - along) * scale;
+                    let full = padded(visible);
+                    let (values, _) = line[..full].as_chunks_mut::<LANES>();
+                    let (grads, _) = grad[..full].as_chunks_mut::<LANES>();
+                    for (values, grads) in values.iter_mut().zip(grads) {
+                        for (value, grad) in values.iter_mut().zip(grads) {
+                            let probability = (*value - log_sum).exp();
+                            *value = probability;
+                            *grad = probability * (*grad - along) * scale;
+                        }
                     }
-                    hidden.fill(K::Number::ZERO);
-                    hidden_grad.fill(K::Number::ZERO);
+                    line[visible..].fill(K::Number::ZERO);
+                    grad[visible..].fill(K::Number::ZERO);
                 }
             },
         );
@@ -363,7 +371,7 @@ impl<K: Kernel> BackwardSpace<K> {
 
     /// The gradients by queries, keys and values.
     fn spread(&mut self, kernel: K, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
-        let square = Area::new(0, block.len(), seen.len());
+        let square = square(block, seen);
         let steps = block.len().div_ceil(K::STEP);
         let sides = [
             (&self.probabilities, &self.grad_channels_by_row, &mut self.value_grad),
@@ -395,6 +403,16 @@ fn visible(row: usize, seen: &Range<usize>) -> usize {
     (row + 1).clamp(seen.start, seen.end) - seen.start
 }
 
+/// The length of a line of scores.
+fn padded(keys: usize) -> usize {
+    keys.next_multiple_of(LANES)
+}
+
+/// A block's scores by the keys in `seen`.
+fn square(block: &Range<usize>, seen: &Range<usize>) -> Area {
+    Area { offset: 0, rows: block.len(), columns: seen.len(), stride: padded(seen.len()) }
+}
+
 /// Rows in whole panels of a kernel.
 fn row_panels<K: Kernel>(rows: usize) -> impl Iterator<Item = Range<usize>> {
     (0..rows).step_by(K::ROWS).map(move |start| start..rows.min(start + K::ROWS))
@@ -414,7 +432,8 @@ fn products_seen<K: Kernel>(
 ) {
     for rows in row_panels::<K>(block.len()) {
         let columns = visible(block.start + rows.end - 1, seen);
-        let area = Area { offset: rows.start * seen.len(), rows: rows.len(), columns, stride: seen.len() };
+        let stride = padded(seen.len());
+        let area = Area { offset: rows.start * stride, rows: rows.len(), columns, stride };
         let right = right.part(seen.start..seen.start + columns, 0);
         multiply(kernel, left.part(rows, 0), right, steps, MatrixMut::new(out, area), scale, false);
     }

@@ -3,6 +3,7 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
+use super::sums::folded;
 use crate::backend::{IGNORED, Scalar};
 
 /// Loss of each row in nats; with `gradient_scale` the row becomes that times softmax minus one-hot.
@@ -59,7 +60,7 @@ pub(super) fn largest<T: Scalar>(values: &[T]) -> T {
             lanes[i] = if line[i] > lanes[i] { line[i] } else { lanes[i] };
         }
     }
-    lanes.iter().chain(rest).fold(lanes[0], |largest, &value| largest.larger(value))
+    rest.iter().fold(folded(lanes, T::larger), |largest, &value| largest.larger(value))
 }
 
 /// Sum of exp(value - largest); the values become those exponentials if `keep`.
@@ -84,7 +85,7 @@ pub(super) fn sum_of_exp<T: Scalar>(values: &mut [T], largest: T, keep: bool) ->
         }
         rest += power;
     }
-    lanes.iter().fold(rest, |sum, &lane| sum + lane)
+    rest + folded(lanes, |a, b| a + b)
 }
 
 #[cfg(test)]

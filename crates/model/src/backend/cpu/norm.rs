@@ -4,7 +4,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::rows_of_chunk;
-use super::sums::{dot, sum_rows};
+use super::sums::{dot, folded, sum_rows};
 use crate::backend::Scalar;
 
 /// `out = x * inverse_rms * weight`, `[rows, columns]`; keeps `inverse_rms` `[rows]`.
@@ -98,7 +98,7 @@ fn triple<T: Scalar>(a: &[T], b: &[T], c: &[T]) -> T {
             lanes[i] += a[i] * b[i] * c[i];
         }
     }
-    lanes.iter().fold(rest, |sum, &lane| sum + lane)
+    rest + folded(lanes, |a, b| a + b)
 }
 
 #[cfg(test)]

@@ -33,19 +33,26 @@ impl Avx512Bf16 {
 /// Calls the tile of as many rows as there are.
 macro_rules! every_row {
     ($along:literal, $tile:ident, $left:ident, $right:ident, $result:ident) => {
+        if $tile.columns > 16 {
+            every_row!($along, 2, $tile, $left, $right, $result)
+        } else {
+            every_row!($along, 1, $tile, $left, $right, $result)
+        }
+    };
+    ($along:literal, $vectors:literal, $tile:ident, $left:ident, $right:ident, $result:ident) => {
         match $tile.rows {
-            12 => rows::<12, $along>($tile, $left, $right, $result),
-            11 => rows::<11, $along>($tile, $left, $right, $result),
-            10 => rows::<10, $along>($tile, $left, $right, $result),
-            9 => rows::<9, $along>($tile, $left, $right, $result),
-            8 => rows::<8, $along>($tile, $left, $right, $result),
-            7 => rows::<7, $along>($tile, $left, $right, $result),
-            6 => rows::<6, $along>($tile, $left, $right, $result),
-            5 => rows::<5, $along>($tile, $left, $right, $result),
-            4 => rows::<4, $along>($tile, $left, $right, $result),
-            3 => rows::<3, $along>($tile, $left, $right, $result),
-            2 => rows::<2, $along>($tile, $left, $right, $result),
-            _ => rows::<1, $along>($tile, $left, $right, $result),
+            12 => rows::<12, $vectors, $along>($tile, $left, $right, $result),
+            11 => rows::<11, $vectors, $along>($tile, $left, $right, $result),
+            10 => rows::<10, $vectors, $along>($tile, $left, $right, $result),
+            9 => rows::<9, $vectors, $along>($tile, $left, $right, $result),
+            8 => rows::<8, $vectors, $along>($tile, $left, $right, $result),
+            7 => rows::<7, $vectors, $along>($tile, $left, $right, $result),
+            6 => rows::<6, $vectors, $along>($tile, $left, $right, $result),
+            5 => rows::<5, $vectors, $along>($tile, $left, $right, $result),
+            4 => rows::<4, $vectors, $along>($tile, $left, $right, $result),
+            3 => rows::<3, $vectors, $along>($tile, $left, $right, $result),
+            2 => rows::<2, $vectors, $along>($tile, $left, $right, $result),
+            _ => rows::<1, $vectors, $along>($tile, $left, $right, $result),
         }
     };
 }
@@ -78,27 +85,28 @@ macro_rules! tiles {
             #[inline(always)]
             unsafe fn tile(self, tile: Tile<f32>, left: Rows<$unit>, right: *const $unit, result: *mut f32) {
                 #[target_feature(enable = $features)]
-                unsafe fn rows<const R: usize, const ALONG: bool>(
+                unsafe fn rows<const R: usize, const V: usize, const ALONG: bool>(
                     tile: Tile<f32>,
                     left: Rows<$unit>,
                     mut right: *const $unit,
                     result: *mut f32,
                 ) {
-                    let mut sums = [[_mm512_setzero_ps(); 2]; R];
+                    let mut sums = [[_mm512_setzero_ps(); V]; R];
                     // One stride is known to be 1, which leaves the addresses of all rows to few registers.
                     let (row_stride, step_stride) = if ALONG { (left.row, 1) } else { (1, left.step) };
                     let mut left = left.first.cast::<f32>();
                     // SAFETY: the caller vouches for `steps` rows of both panels, the right one on a multiple of 64.
                     unsafe {
                         for _ in 0..tile.steps {
-                            let columns = [
-                                _mm512_load_ps(right.cast::<f32>()),
-                                _mm512_load_ps(right.cast::<f32>().add(16)),
-                            ];
+                            let mut columns = [_mm512_setzero_ps(); V];
+                            for (vector, columns) in columns.iter_mut().enumerate() {
+                                *columns = _mm512_load_ps(right.cast::<f32>().add(16 * vector));
+                            }
                             for (row, sums) in sums.iter_mut().enumerate() {
                                 let row = _mm512_set1_ps(left.add(row * row_stride).read());
-                                sums[0] = $multiply(sums[0], row, columns[0]);
-                                sums[1] = $multiply(sums[1], row, columns[1]);
+                                for (sum, &columns) in sums.iter_mut().zip(&columns) {
+                                    *sum = $multiply(*sum, row, columns);
+                                }
                             }
                             left = left.add(step_stride);
                             right = right.add(COLUMNS);
@@ -280,7 +288,7 @@ fn paired(sum: __m512, left: __m512, right: __m512) -> __m512 {
 /// As for [`Kernel::tile`].
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn store<const R: usize>(sums: &[[__m512; 2]; R], tile: Tile<f32>, result: *mut f32) {
+unsafe fn store<const R: usize, const V: usize>(sums: &[[__m512; V]; R], tile: Tile<f32>, result: *mut f32) {
     let columns = tile.columns.min(COLUMNS);
     let masks = [columns.min(16), columns.saturating_sub(16)].map(|count| ((1_u32 << count) - 1) as u16);
     let scale = _mm512_set1_ps(tile.scale);
