@@ -51,6 +51,14 @@ impl<B: Backend> Decoder<B> {
         &self.backend
     }
 
+    /// The same network on the same machine, which computes products in full precision.
+    ///
+    /// # Errors
+    /// If the machine has no memory for the rotary table.
+    pub fn in_full_precision(&self) -> Result<Self> {
+        Decoder::new(self.backend.in_full_precision(), &self.config, self.longest)
+    }
+
     /// Longest sequence, in tokens.
     pub fn longest(&self) -> usize {
         self.longest
@@ -111,25 +119,54 @@ impl<B: Backend> Decoder<B> {
         space.reserve(self, rows, blocks.len(), true, true)?;
         let gradients = &mut gradients;
         self.clear_sums(gradients)?;
-        let Workspace { slots, output, scratch, .. } = space;
-        self.embed(weights, batch, &mut slots[0].input)?;
-        for (index, &base) in blocks.iter().enumerate() {
-            let (before, after) = slots.split_at_mut(index + 1);
-            let next = after.first_mut().map_or(&mut *output, |slot| &mut slot.input);
-            self.block(weights, base, batch, &mut before[index], next, scratch, &mut |_, _| ())?;
-        }
+        self.forward(weights, batch, space)?;
+        let recompute = space.recomputes();
+        let Workspace { slots, inputs, output, scratch, .. } = space;
         self.final_norm(weights, output, rows, scratch)?;
         let mut losses = vec![0.0; rows];
         self.head(weights, batch, scratch, Some((scale, &mut *gradients)), &mut losses)?;
         self.final_norm_backward(weights, output, rows, gradients, scratch)?;
         for (index, &base) in blocks.iter().enumerate().rev() {
-            self.block_backward(weights, base, batch, &mut slots[index], gradients, scratch)?;
+            let slot = if recompute {
+                std::mem::swap(&mut slots[0].input, &mut inputs[index]);
+                self.block(weights, base, batch, &mut slots[0], None, scratch, &mut |_, _| ())?;
+                &mut slots[0]
+            } else {
+                &mut slots[index]
+            };
+            self.block_backward(weights, base, batch, slot, gradients, scratch)?;
         }
         let stream = Area::new(0, rows, self.config.hidden_size);
         let stream = View::new(&scratch.gradients.stream, stream);
         let table = ViewMut::new(gradients.buffer, self.embedding_area());
         self.backend.embed_backward(stream, batch.tokens(), table)?;
         Ok(losses)
+    }
+
+    /// All blocks, first to last; what their backward passes need is kept in the workspace, or only what enters them.
+    fn forward(&self, weights: &B::Buffer, batch: &Batch, space: &mut Workspace<B>) -> Result<()> {
+        let recompute = space.recomputes();
+        let Workspace { slots, inputs, output, scratch, .. } = space;
+        let blocks = &self.layout.blocks;
+        if !recompute {
+            self.embed(weights, batch, &mut slots[0].input)?;
+            for (index, &base) in blocks.iter().enumerate() {
+                let (before, after) = slots.split_at_mut(index + 1);
+                let next = after.first_mut().map_or(&mut *output, |slot| &mut slot.input);
+                self.block(weights, base, batch, &mut before[index], Some(next), scratch, &mut |_, _| ())?;
+            }
+            return Ok(());
+        }
+        let slot = &mut slots[0];
+        self.embed(weights, batch, &mut inputs[0])?;
+        for (index, &base) in blocks.iter().enumerate() {
+            let (before, after) = inputs.split_at_mut(index + 1);
+            let next = after.first_mut().unwrap_or(&mut *output);
+            std::mem::swap(&mut slot.input, &mut before[index]);
+            self.block(weights, base, batch, slot, Some(next), scratch, &mut |_, _| ())?;
+            std::mem::swap(&mut slot.input, &mut before[index]);
+        }
+        Ok(())
     }
 
     /// Runs the block whose weights begin at `base` of `weights` (which need hold no other block) on the
@@ -165,7 +202,7 @@ impl<B: Backend> Decoder<B> {
         space.reserve(self, batch.tokens().len(), 1, false, false)?;
         let Workspace { slots, scratch, .. } = space;
         std::mem::swap(&mut slots[0].input, stream);
-        self.block(weights, base, batch, &mut slots[0], stream, scratch, watch)
+        self.block(weights, base, batch, &mut slots[0], Some(stream), scratch, watch)
     }
 
     /// `out[t] =` the embedding of token t, `[tokens, hidden]`.
@@ -177,7 +214,8 @@ impl<B: Backend> Decoder<B> {
         self.backend.embed(View::new(weights, self.embedding_area()), batch.tokens(), out)
     }
 
-    /// One block: reads the residual stream in `slot.input`, writes it to `output`, both `[tokens, hidden]`.
+    /// One block: reads the residual stream in `slot.input`, writes it to `output`, both `[tokens, hidden]`. Without an
+    /// output it stops at what the backward pass needs.
     #[allow(clippy::too_many_arguments)]
     fn block(
         &self,
@@ -185,7 +223,7 @@ impl<B: Backend> Decoder<B> {
         base: usize,
         batch: &Batch,
         slot: &mut Slot<B>,
-        output: &mut B::Buffer,
+        output: Option<&mut B::Buffer>,
         scratch: &mut Scratch<B>,
         watch: &mut Watch<'_, B>,
     ) -> Result<()> {
@@ -220,6 +258,7 @@ impl<B: Backend> Decoder<B> {
         watch(Inlet::FeedForward, normed);
         let target = ViewMut::new(&mut slot.gate_up, shape.gate_up);
         backend.product(normed, matrix(parts.gate_up).t(), target, false)?;
+        let Some(output) = output else { return Ok(()) };
         let gate_up = View::new(&slot.gate_up, shape.gate_up);
         backend.swiglu(gate_up, ViewMut::new(&mut scratch.inner, shape.inner))?;
         backend.copy(View::new(&slot.middle, shape.stream), ViewMut::new(output, shape.stream))?;
@@ -347,7 +386,7 @@ impl<B: Backend> Decoder<B> {
         let slot = &mut slots[0];
         self.embed(weights, batch, &mut slot.input)?;
         for &base in &self.layout.blocks {
-            self.block(weights, base, batch, slot, output, scratch, &mut |_, _| ())?;
+            self.block(weights, base, batch, slot, Some(&mut *output), scratch, &mut |_, _| ())?;
             std::mem::swap(&mut slot.input, output);
         }
         self.final_norm(weights, &slot.input, rows, scratch)

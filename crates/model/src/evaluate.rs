@@ -18,8 +18,9 @@ use text::Part;
 
 use crate::backend::{Backend, IGNORED};
 use crate::batch::Batch;
+use crate::config::ModelConfig;
 use crate::decoder::Decoder;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, inference_numbers};
 use crate::{Error, Result};
 
 /// Tokens that go through the network at once, at least; fixed, since it decides the order of sums.
@@ -87,6 +88,12 @@ impl Evaluated {
         let squares: f64 = self.documents.iter().map(spread).sum();
         Some(Nats((squares * count / (count - 1.0)).sqrt() / self.tokens() as f64))
     }
+}
+
+/// Numbers that an evaluation in windows of `context` tokens holds in its workspace.
+pub fn numbers(config: &ModelConfig, context: usize) -> u64 {
+    // A batch is sent once it has `BATCH` tokens: the window that fills it may be a whole one.
+    inference_numbers(config, BATCH.saturating_add(context))
 }
 
 /// Evaluates `weights` on a part of a corpus; `progress` hears of tokens predicted so far.

@@ -16,6 +16,7 @@ mod cli;
 pub mod commands;
 mod count;
 pub mod executor;
+mod free;
 mod group;
 mod hint;
 mod hub;

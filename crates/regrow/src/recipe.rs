@@ -50,6 +50,10 @@ pub(crate) struct Recipe {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     micro_batch: Option<Count>,
+    /// What products compute in: f32, or bf16 with sums in f32; weights and held-out losses stay f32 [default: f32]
+    #[arg(long, value_name = "TYPE", value_parser = precision)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precision: Option<Precision>,
     /// The peak learning rate [default: 3e-4]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,6 +159,7 @@ impl Recipe {
             context: self.context.or(other.context),
             batch: self.batch.or(other.batch),
             micro_batch: self.micro_batch.or(other.micro_batch),
+            precision: self.precision.or(other.precision),
             learning_rate: self.learning_rate.or(other.learning_rate),
             warmup: self.warmup.or(other.warmup),
             decay: self.decay.or(other.decay),
@@ -208,7 +213,7 @@ impl Recipe {
             micro_batch: size(self.micro_batch, batch.min((MICRO_BATCH_TOKENS / context.max(1)).max(1))),
             tokens: Tokens(tokens),
             seed: self.seed.unwrap_or(0),
-            precision: Precision::F32,
+            precision: self.precision.unwrap_or(Precision::F32),
             start: setting.start,
             optimizer: AdamW {
                 learning_rate: self.learning_rate.unwrap_or(3e-4),
@@ -235,6 +240,12 @@ impl Recipe {
         let tokens = self.save_every.map_or(spec.tokens.0 / 10, |count| count.0);
         tokens.div_ceil(train::milestones::tokens_per_step(spec)).max(1)
     }
+}
+
+fn precision(name: &str) -> Result<Precision, String> {
+    let known = [Precision::F32, Precision::Bf16];
+    let found = known.into_iter().find(|precision| precision.name() == name);
+    found.ok_or_else(|| "expected `f32` or `bf16`".to_owned())
 }
 
 fn convention(name: &str) -> Result<Convention, String> {

@@ -38,6 +38,18 @@ struct Args {
     warmup: usize,
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Sequences that go through the network together; all of a step's by default
+    #[arg(long)]
+    micro_batch: Option<usize>,
+    /// Biases on query, key and value, as Qwen2 has them
+    #[arg(long)]
+    bias: bool,
+    /// The head is the embedding
+    #[arg(long)]
+    tied: bool,
+    /// Compute blocks again in the backward pass
+    #[arg(long)]
+    recompute: bool,
     /// `f32` or `bf16`
     #[arg(long, default_value = "f32")]
     precision: String,
@@ -59,9 +71,11 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     };
     let account = args.profile.then(Account::default);
     let machine = Profiled::new(Cpu::<f32>::with(precision), account.clone());
+    let (architecture, family) =
+        if args.bias { ("Qwen2ForCausalLM", "qwen2") } else { ("LlamaForCausalLM", "llama") };
     let config = serde_json::json!({
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
+        "architectures": [architecture],
+        "model_type": family,
         "hidden_size": args.hidden,
         "num_hidden_layers": args.layers,
         "num_attention_heads": args.heads,
@@ -70,7 +84,7 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         "vocab_size": args.vocabulary,
         "max_position_embeddings": args.length,
         "rms_norm_eps": 1e-5,
-        "tie_word_embeddings": false,
+        "tie_word_embeddings": args.tied,
     });
     let config = ModelConfig::from_json(config.to_string().as_bytes(), "bench".as_ref())?;
     let decoder = Decoder::new(machine, &config, args.length)?;
@@ -78,7 +92,8 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut weights = backend.allocate(decoder.layout().len)?;
     backend.upload(&model::weights::initial(&config, 1), &mut weights, 0)?;
     let mut gradients = backend.allocate(decoder.layout().len)?;
-    let mut space = Workspace::new(&decoder)?;
+    let mut space =
+        if args.recompute { Workspace::recomputing(&decoder)? } else { Workspace::new(&decoder)? };
     let settings = AdamW {
         learning_rate: 1e-3,
         beta1: 0.9,
@@ -89,15 +104,20 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     };
     let mut optimizer = Optimizer::new(backend, decoder.layout(), &settings)?;
 
-    let mut batch = Batch::new();
     let mut state = 1_u64;
     let mut random = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((state >> 33) % args.vocabulary as u64) as u32
     };
-    for _ in 0..args.batch {
-        let window: Vec<u32> = (0..=args.length).map(|_| random()).collect();
-        batch.push_window(&window)?;
+    let windows: Vec<Vec<u32>> =
+        (0..args.batch).map(|_| (0..=args.length).map(|_| random()).collect()).collect();
+    let mut batches = Vec::new();
+    for part in windows.chunks(args.micro_batch.unwrap_or(args.batch).max(1)) {
+        let mut batch = Batch::new();
+        for window in part {
+            batch.push_window(window)?;
+        }
+        batches.push(batch);
     }
     let tokens = args.batch * args.length;
     let (mut seconds, mut loss) = (Vec::new(), 0.0);
@@ -106,9 +126,12 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             account.clear();
         }
         let begin = Instant::now();
-        let target = Target { buffer: &mut gradients, add: false };
-        let losses = decoder.gradients(&weights, &batch, 1.0 / tokens as f64, target, &mut space)?;
-        loss = losses.iter().sum::<f64>() / tokens as f64;
+        loss = 0.0;
+        for (index, batch) in batches.iter().enumerate() {
+            let target = Target { buffer: &mut gradients, add: index > 0 };
+            let losses = decoder.gradients(&weights, batch, 1.0 / tokens as f64, target, &mut space)?;
+            loss += losses.iter().sum::<f64>() / tokens as f64;
+        }
         let norm = optimizer.norm(backend, &gradients)?;
         optimizer.step(backend, &mut weights, &gradients, norm, settings.learning_rate)?;
         if step >= args.warmup {

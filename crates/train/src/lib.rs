@@ -6,6 +6,7 @@ mod checkpoint;
 mod error;
 mod event;
 mod limit;
+pub mod memory;
 pub mod milestones;
 mod optimizer;
 mod order;

@@ -29,6 +29,9 @@ pub struct Job<'a> {
     pub corpus: &'a Corpus,
     /// What stays at zero.
     pub masks: &'a Masks,
+    /// Keep of every block only what enters it, and compute the rest again in the backward pass: less memory, the same
+    /// numbers.
+    pub recompute: bool,
     /// Steps between two checkpoints; one more is written whenever the held-out loss is the least so far. None saves only
     /// when the run is stopped.
     pub save_every: Option<u64>,
@@ -142,6 +145,8 @@ struct Run<'a, B: Backend> {
     gradients: B::Buffer,
     optimizer: Optimizer<B>,
     space: Workspace<B>,
+    /// Held-out losses are computed in full precision whatever the run trains in, so that any two can be compared.
+    evaluator: Decoder<B>,
     /// Apart from `space`, whose every block would otherwise grow to the evaluator's batches.
     evaluation_space: Workspace<B>,
     seconds: f64,
@@ -176,7 +181,8 @@ impl<'a, B: Backend> Run<'a, B> {
             weights,
             gradients: backend.allocate(layout.len)?,
             optimizer,
-            space: Workspace::new(decoder)?,
+            space: if job.recompute { Workspace::recomputing(decoder)? } else { Workspace::new(decoder)? },
+            evaluator: decoder.in_full_precision()?,
             evaluation_space: Workspace::new(decoder)?,
             seconds,
             best: job.best,
@@ -273,7 +279,7 @@ impl<'a, B: Backend> Run<'a, B> {
         let of = planned_tokens(part, &protocol);
         let mut heard = Ok(());
         let space = &mut self.evaluation_space;
-        let found = evaluate(self.decoder, &self.weights, space, part, &protocol, &mut |tokens| {
+        let found = evaluate(&self.evaluator, &self.weights, space, part, &protocol, &mut |tokens| {
             if heard.is_ok() {
                 heard = tell(Event::Evaluating { tokens, of });
             }

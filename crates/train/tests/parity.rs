@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ledger::AdamW;
-use model::backend::{Backend, IGNORED, Scalar, cpu::Cpu};
+use model::backend::cpu::{Cpu, Engine};
+use model::backend::{Backend, IGNORED};
 use model::batch::Batch;
 use model::decoder::{Decoder, Target};
 use model::folder::ModelFolder;
@@ -75,7 +76,7 @@ fn largest_difference(found: impl IntoIterator<Item = f64>, expected: &[f64]) ->
 }
 
 /// Prints the differences and holds them to the tolerances.
-fn check<T: Scalar>(case: &Path) {
+fn check<T: Engine>(case: &Path) {
     let name = format!("{} in {}", case.file_name().unwrap().to_str().unwrap(), T::NAME);
     let bytes = fs::read(case.join("golden.safetensors")).unwrap();
     let golden = SafeTensors::deserialize(&bytes).unwrap();

@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger::{AdamW, Convention, Evaluation, Point, Precision, RunSpec, Schedule, Start, Tokens};
 use model::backend::{Backend, cpu::Cpu};
+use model::batch::Batch;
 use model::config::ModelConfig;
-use model::decoder::Decoder;
+use model::decoder::{Decoder, Target};
 use model::mask::Masks;
 use model::weights;
+use model::workspace::Workspace;
 use text::{Corpus, Documents, Reading, Settings, TokenizerSource};
 use train::{Begin, Error, Event, Job, Outcome, train};
 
@@ -115,11 +117,22 @@ struct Ran {
 
 /// Runs to the end on `threads`, stopping after each step of `stops` and going on from the checkpoint.
 fn run(corpus: &Corpus, spec: &RunSpec, threads: usize, stops: &[u64]) -> train::Result<Ran> {
+    run_with(corpus, spec, threads, stops, false)
+}
+
+/// The same, computing blocks again in the backward pass if `recompute`.
+fn run_with(
+    corpus: &Corpus,
+    spec: &RunSpec,
+    threads: usize,
+    stops: &[u64],
+    recompute: bool,
+) -> train::Result<Ran> {
     let checkpoints = tempfile::tempdir().unwrap();
     let place = |step: u64| checkpoints.path().join(format!("checkpoint-{step}"));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let config = config(corpus);
-    let decoder = Decoder::new(Cpu::<f32>::new(), &config, 96).unwrap();
+    let decoder = Decoder::new(Cpu::<f32>::with(spec.precision), &config, 96).unwrap();
     let mut first = decoder.backend().allocate(decoder.layout().len).unwrap();
     decoder.backend().upload(&weights::initial(&config, spec.seed), &mut first, 0).unwrap();
     let mut begin = Begin::Weights(first);
@@ -134,6 +147,7 @@ fn run(corpus: &Corpus, spec: &RunSpec, threads: usize, stops: &[u64]) -> train:
             spec,
             corpus,
             masks: &masks,
+            recompute,
             save_every: None,
             best: None,
             limit: None,
@@ -173,17 +187,24 @@ fn losses(points: &[Point]) -> Vec<(Option<u64>, Option<u64>)> {
 fn fifty_steps_give_the_golden_curve_on_one_thread_and_on_two() {
     let folder = tempfile::tempdir().unwrap();
     let corpus = corpus(folder.path());
-    let spec = spec(&corpus, 50);
-    let (one, two) = (run(&corpus, &spec, 1, &[]).unwrap(), run(&corpus, &spec, 2, &[]).unwrap());
-    assert_eq!(losses(&one.points), losses(&two.points));
-    assert!(one.weights == two.weights, "weights differ between one thread and two");
-    assert!(one.points[50].eval_loss.unwrap() < 0.5 * one.points[0].eval_loss.unwrap(), "it learns nothing");
+    for precision in [Precision::F32, Precision::Bf16] {
+        let spec = RunSpec { precision, ..spec(&corpus, 50) };
+        let (one, two) = (run(&corpus, &spec, 1, &[]).unwrap(), run(&corpus, &spec, 2, &[]).unwrap());
+        assert_eq!(losses(&one.points), losses(&two.points));
+        assert!(one.weights == two.weights, "weights differ between one thread and two");
+        assert!(
+            one.points[50].eval_loss.unwrap() < 0.5 * one.points[0].eval_loss.unwrap(),
+            "it learns nothing"
+        );
+        golden(&one.points, &Cpu::<f32>::with(precision).kernel());
+    }
+}
 
-    let kernel = Cpu::<f32>::new().kernel();
+/// Compares points with those recorded for a kernel.
+fn golden(points: &[Point], kernel: &str) {
     let golden =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/curves").join(format!("{kernel}.jsonl"));
-    let lines: String = one
-        .points
+    let lines: String = points
         .iter()
         .map(|point| {
             serde_json::to_string(&Point { tokens_per_second: None, ..point.clone() }).unwrap() + "\n"
@@ -199,6 +220,74 @@ fn fifty_steps_give_the_golden_curve_on_one_thread_and_on_two() {
         Err(_) => eprintln!(
             "skipped: the golden curve of kernel `{kernel}`: none is recorded (set REGROW_BLESS=1 to record one)"
         ),
+    }
+}
+
+#[test]
+fn computing_blocks_again_changes_no_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = corpus(folder.path());
+    for precision in [Precision::F32, Precision::Bf16] {
+        let spec = RunSpec { precision, ..spec(&corpus, 12) };
+        let kept = run(&corpus, &spec, 2, &[]).unwrap();
+        let again = run_with(&corpus, &spec, 2, &[5], true).unwrap();
+        assert_eq!(losses(&kept.points), losses(&again.points));
+        assert!(kept.weights == again.weights, "weights differ where blocks are computed again");
+    }
+}
+
+#[test]
+fn held_out_losses_do_not_know_the_precision_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = corpus(folder.path());
+    let spec = spec(&corpus, 2);
+    let full = run(&corpus, &spec, 2, &[]).unwrap();
+    let half = run(&corpus, &RunSpec { precision: Precision::Bf16, ..spec }, 2, &[]).unwrap();
+    // The same weights before the first step, other ones after it.
+    assert_eq!(full.points[0].eval_loss, half.points[0].eval_loss);
+    let (full, half) = (full.points[2].eval_loss.unwrap(), half.points[2].eval_loss.unwrap());
+    assert!(full != half && (full - half).abs() < 1e-2, "{full} and {half}");
+}
+
+#[test]
+fn micro_batches_add_up_to_the_whole_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&corpus(folder.path()));
+    let decoder = Decoder::new(Cpu::<f64>::new(), &config, 96).unwrap();
+    let (backend, len) = (decoder.backend(), decoder.layout().len);
+    let mut values = backend.allocate(len).unwrap();
+    backend.upload(&weights::initial(&config, 5), &mut values, 0).unwrap();
+    let windows: Vec<Vec<u32>> = (0..6_u32)
+        .map(|n| (0..41).map(|i| (i * i * 7 + n * 31) % config.vocab_size as u32).collect())
+        .collect();
+    let scale = 1.0 / (6.0 * 40.0);
+    // Loss and gradients of the windows, `size` of them at a time.
+    let sum = |size: usize, recompute: bool| {
+        let mut space = if recompute {
+            Workspace::recomputing(&decoder).unwrap()
+        } else {
+            Workspace::new(&decoder).unwrap()
+        };
+        let (mut buffer, mut loss) = (backend.allocate(len).unwrap(), 0.0);
+        for (index, part) in windows.chunks(size).enumerate() {
+            let mut batch = Batch::new();
+            part.iter().for_each(|window| batch.push_window(window).unwrap());
+            let target = Target { buffer: &mut buffer, add: index > 0 };
+            loss +=
+                decoder.gradients(&values, &batch, scale, target, &mut space).unwrap().iter().sum::<f64>();
+        }
+        (loss * scale, buffer)
+    };
+    let (loss, gradients) = sum(6, false);
+    let largest = gradients.iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));
+    for (size, recompute) in [(1, false), (2, true), (4, false), (6, true)] {
+        let (found, parts) = sum(size, recompute);
+        assert!((found - loss).abs() < 1e-6 * loss, "micro-batches of {size}: loss {found}, expected {loss}");
+        let worst = parts.iter().zip(&gradients).fold(0.0_f64, |worst, (a, b)| worst.max((a - b).abs()));
+        assert!(
+            worst < 1e-6 * largest,
+            "micro-batches of {size}: a gradient is {worst:e} of {largest:e} away"
+        );
     }
 }
 
@@ -265,6 +354,7 @@ fn saving(
         spec,
         corpus,
         masks: &masks,
+        recompute: false,
         save_every: Some(save_every),
         best,
         limit: None,
@@ -480,6 +570,7 @@ fn masked_weights_stay_zero_and_so_do_their_moments() {
         spec: &spec,
         corpus: &corpus,
         masks: &masks,
+        recompute: false,
         save_every: Some(29),
         best: None,
         limit: None,

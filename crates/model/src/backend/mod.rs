@@ -80,6 +80,11 @@ pub trait Backend: Sync {
     /// The kernels that this machine runs, as records name them.
     fn kernel(&self) -> String;
 
+    /// This machine, with products that round nothing of what they read.
+    fn in_full_precision(&self) -> Self
+    where
+        Self: Sized;
+
     /// A buffer of `len` zeros.
     fn allocate(&self, len: usize) -> Result<Self::Buffer>;
     /// Copies host numbers to `buffer[offset..]`.

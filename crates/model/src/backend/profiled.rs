@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::{AdamW, Backend, Heads, Rotation, Scalar, View, ViewMut};
+use super::{AdamW, Backend, Heads, Rotation, View, ViewMut};
 use crate::Result;
 
 /// What a machine's time is spent on.
@@ -139,6 +139,11 @@ impl<B: Backend> Backend for Profiled<B> {
         self.machine.kernel()
     }
 
+    /// It keeps no account: what is shown is training.
+    fn in_full_precision(&self) -> Self {
+        Profiled::new(self.machine.in_full_precision(), None)
+    }
+
     fn allocate(&self, len: usize) -> Result<B::Buffer> {
         self.machine.allocate(len)
     }
@@ -226,7 +231,11 @@ impl<B: Backend> Backend for Profiled<B> {
         self.time(Kind::Rotary, 0.0, numbers, |machine| machine.add_bias(x, bias))
     }
 
-    fn add_bias_backward(&self, x_grad: View<'_, B::Buffer>, bias_grad: ViewMut<'_, B::Buffer>) -> Result<()> {
+    fn add_bias_backward(
+        &self,
+        x_grad: View<'_, B::Buffer>,
+        bias_grad: ViewMut<'_, B::Buffer>,
+    ) -> Result<()> {
         let numbers = len(&x_grad);
         self.time(Kind::Rotary, 0.0, numbers, |machine| machine.add_bias_backward(x_grad, bias_grad))
     }

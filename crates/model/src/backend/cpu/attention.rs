@@ -97,7 +97,8 @@ impl<T: Scalar> Work<T> for Forward<'_, T> {
                     }
                     for row in 0..block.len() {
                         let (mixed, log_sum) = space.finished(row, dim);
-                        out.row(block.start + row, 0)[member * dim..(member + 1) * dim].copy_from_slice(mixed);
+                        out.row(block.start + row, 0)[member * dim..(member + 1) * dim]
+                            .copy_from_slice(mixed);
                         log_sums.row(block.start + row, 0)[member] = log_sum;
                     }
                 }
@@ -138,7 +139,16 @@ impl<K: Kernel> ForwardSpace<K> {
 
     fn scores(&mut self, kernel: K, block: &Range<usize>, seen: &Range<usize>, keys: &Panels<K>, dim: usize) {
         let scale = K::Number::from_f64(1.0 / (dim as f64).sqrt());
-        products_seen(kernel, block, seen, &self.queries, keys, dim.div_ceil(K::STEP), &mut self.scores, scale);
+        products_seen(
+            kernel,
+            block,
+            seen,
+            &self.queries,
+            keys,
+            dim.div_ceil(K::STEP),
+            &mut self.scores,
+            scale,
+        );
     }
 
     /// Scores become exp(score - the largest so far); what was mixed before is scaled to the new largest.
@@ -493,6 +503,8 @@ impl<'a, T: Scalar> Part<'a, T> {
 
 #[cfg(test)]
 mod tests {
+    use ledger::Precision;
+
     use super::super::testing::{check_gradient, numbers, on_threads};
     use super::*;
 
@@ -560,21 +572,74 @@ mod tests {
         check_gradient("q, k and v", &qkv, &gradient, |qkv| dot(&run(qkv, &sequences, rows).0, &probe));
     }
 
+    /// The gradient by the chain rule, one row and one head at a time.
+    fn gradient_by_definition(qkv: &[f64], probe: &[f64], rows: usize) -> Vec<f64> {
+        let Heads { query, key_value, dim } = HEADS;
+        let at = |row: usize, head: usize| {
+            row * HEADS.width() + head * dim..row * HEADS.width() + (head + 1) * dim
+        };
+        let scale = 1.0 / (dim as f64).sqrt();
+        let mut gradient = vec![0.0; qkv.len()];
+        for row in 0..rows {
+            for head in 0..query {
+                let (key, value) =
+                    (query + head / (query / key_value), query + key_value + head / (query / key_value));
+                let out_grad = &probe[row * query * dim + head * dim..][..dim];
+                let weights: Vec<f64> = (0..=row)
+                    .map(|other| (dot(&qkv[at(row, head)], &qkv[at(other, key)]) * scale).exp())
+                    .collect();
+                let sum: f64 = weights.iter().sum();
+                let by_weight: Vec<f64> =
+                    (0..=row).map(|other| dot(out_grad, &qkv[at(other, value)])).collect();
+                let mean: f64 = weights.iter().zip(&by_weight).map(|(w, g)| w / sum * g).sum();
+                for other in 0..=row {
+                    let weight = weights[other] / sum;
+                    let by_score = weight * (by_weight[other] - mean) * scale;
+                    for channel in 0..dim {
+                        gradient[at(other, value).start + channel] += weight * out_grad[channel];
+                        gradient[at(row, head).start + channel] +=
+                            by_score * qkv[at(other, key).start + channel];
+                        gradient[at(other, key).start + channel] +=
+                            by_score * qkv[at(row, head).start + channel];
+                    }
+                }
+            }
+        }
+        gradient
+    }
+
+    #[test]
+    fn blocks_of_keys_give_the_gradient_of_the_definition() {
+        let rows = KEYS + ROWS + 7;
+        let qkv: Vec<f64> = numbers(rows * HEADS.width(), 1).iter().map(|x: &f64| 1.5 * x).collect();
+        let probe: Vec<f64> = numbers(rows * HEADS.query * HEADS.dim, 2);
+        let (out, log_sums) = run(&qkv, &[0..rows], rows);
+        let mut gradient = vec![f64::NAN; qkv.len()];
+        let saved = Saved { qkv: &qkv, out: &out, log_sums: &log_sums };
+        backward(Cpu::new(), saved, &probe, HEADS, &[0..rows], &mut gradient);
+        let expected = gradient_by_definition(&qkv, &probe, rows);
+        let worst = gradient.iter().zip(&expected).fold(0.0_f64, |worst, (a, b)| worst.max((a - b).abs()));
+        assert!(worst < 1e-12, "{worst:e}");
+    }
+
     #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
         let rows = 150;
         let sequences = [0..70, 70..rows];
         let qkv: Vec<f32> = numbers(rows * HEADS.width(), 1);
         let probe: Vec<f32> = numbers(rows * HEADS.query * HEADS.dim, 2);
-        let work = || {
-            let (mut out, mut log_sums) =
-                (vec![0.0; rows * HEADS.query * HEADS.dim], vec![0.0; rows * HEADS.query]);
-            forward(Cpu::new(), &qkv, HEADS, &sequences, &mut out, &mut log_sums);
-            let mut gradient = vec![0.0; qkv.len()];
-            let saved = Saved { qkv: &qkv, out: &out, log_sums: &log_sums };
-            backward(Cpu::new(), saved, &probe, HEADS, &sequences, &mut gradient);
-            (out, gradient)
-        };
-        assert!(on_threads(1, work) == on_threads(4, work));
+        for precision in [Precision::F32, Precision::Bf16] {
+            let cpu = Cpu::with(precision);
+            let work = || {
+                let (mut out, mut log_sums) =
+                    (vec![0.0; rows * HEADS.query * HEADS.dim], vec![0.0; rows * HEADS.query]);
+                forward(cpu, &qkv, HEADS, &sequences, &mut out, &mut log_sums);
+                let mut gradient = vec![0.0; qkv.len()];
+                let saved = Saved { qkv: &qkv, out: &out, log_sums: &log_sums };
+                backward(cpu, saved, &probe, HEADS, &sequences, &mut gradient);
+                (out, gradient)
+            };
+            assert!(on_threads(1, work) == on_threads(4, work));
+        }
     }
 }

@@ -22,8 +22,8 @@ mod testing;
 
 use std::ops::Range;
 
-pub use kernel::Engine;
 use kernel::Choice;
+pub use kernel::Engine;
 use ledger::Precision;
 use pulp::Arch;
 
@@ -82,6 +82,10 @@ impl<T: Engine> Backend for Cpu<T> {
 
     fn kernel(&self) -> String {
         format!("cpu-{}", self.kernel.name())
+    }
+
+    fn in_full_precision(&self) -> Self {
+        Cpu::new()
     }
 
     fn allocate(&self, len: usize) -> Result<Vec<T>> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::bail;
 use disk::Existing;
 use ledger::{Nats, Phase, Provenance, RunRecord};
-use model::backend::{Backend, cpu::Cpu};
+use model::backend::Backend;
 use model::decoder::Decoder;
 use model::evaluate::{Protocol, evaluate, planned_tokens};
 use model::folder::ModelFolder;
@@ -69,15 +69,6 @@ pub(super) fn begin(
 /// The loss of the model before pruning, on the held-out text of this run and by its protocol.
 fn loss0(arguments: &Arguments, run: &Run, output: &Output) -> anyhow::Result<Option<Nats>> {
     let Run { beginning, spec, decoder, .. } = run;
-    let measure = |decoder: &Decoder<Cpu<f32>>, weights: &Vec<f32>| -> anyhow::Result<Option<Nats>> {
-        let (part, protocol) = (beginning.corpus.heldout(), Protocol::from(&spec.evaluation));
-        let mut space = Workspace::new(decoder)?;
-        let label = "the loss before pruning";
-        let mut progress = output.progress(label, planned_tokens(part, &protocol), "tokens");
-        let found =
-            evaluate(decoder, weights, &mut space, part, &protocol, &mut |done| progress.at(done, ""))?;
-        Ok(Some(found.loss()))
-    };
     if let Some(loss) = arguments.loss0 {
         if !(loss.is_finite() && loss >= 0.0) {
             bail!("`--loss0` is {loss}, expected nats per token, 0 or more");
@@ -98,13 +89,16 @@ fn loss0(arguments: &Arguments, run: &Run, output: &Output) -> anyhow::Result<Op
             }
         }
         let base = Loaded::new(folder, spec.evaluation.context)?;
-        return measure(&base.decoder, &base.weights);
+        return measure(&base.decoder, &base.weights, run, output).map(Some);
     }
     match (&beginning.folder, &beginning.lineage.cut) {
         // Training from scratch has no model before it.
         (None, _) => Ok(None),
         // A control is its own base.
-        (Some(_), None) => measure(decoder, &beginning.weights(decoder, spec.seed)?),
+        (Some(_), None) => {
+            let weights = beginning.weights(decoder, spec.seed)?;
+            measure(&decoder.in_full_precision()?, &weights, run, output).map(Some)
+        }
         (Some(_), Some(_)) => {
             output.warn(
                 "the loss of the model before pruning is not known, and laws need it: give `--base DIR` or `--loss0 NATS`",
@@ -112,6 +106,21 @@ fn loss0(arguments: &Arguments, run: &Run, output: &Output) -> anyhow::Result<Op
             Ok(None)
         }
     }
+}
+
+/// The held-out loss of `weights`, by the protocol of the run.
+fn measure<B: Backend>(
+    decoder: &Decoder<B>,
+    weights: &B::Buffer,
+    run: &Run,
+    output: &Output,
+) -> anyhow::Result<Nats> {
+    let (part, protocol) = (run.beginning.corpus.heldout(), Protocol::from(&run.spec.evaluation));
+    let mut space = Workspace::new(decoder)?;
+    let label = "the loss before pruning";
+    let mut progress = output.progress(label, planned_tokens(part, &protocol), "tokens");
+    let found = evaluate(decoder, weights, &mut space, part, &protocol, &mut |done| progress.at(done, ""))?;
+    Ok(found.loss())
 }
 
 /// The phase of the learning rate in which the model before pruning was left, where it comes from a run.

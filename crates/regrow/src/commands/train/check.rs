@@ -4,9 +4,12 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use ledger::RunSpec;
+use train::memory::Memory;
 
+use super::Arguments;
 use super::start::Beginning;
 use crate::count::grouped;
+use crate::free;
 use crate::hint::hinted;
 use crate::output::Output;
 
@@ -80,4 +83,42 @@ fn positions(spec: &RunSpec, beginning: &Beginning) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A step fits into memory.
+pub(super) fn memory(spec: &RunSpec, beginning: &Beginning, arguments: &Arguments) -> anyhow::Result<()> {
+    let (limit, whose) = match (arguments.memory, free::memory()) {
+        (Some(asked), _) => (asked.0, "`--memory` allows"),
+        (None, Some(free)) => (free, "free are"),
+        (None, None) => return Ok(()),
+    };
+    let estimate = Memory::of(&beginning.config, spec, arguments.recompute)?;
+    if estimate.total() <= limit {
+        return Ok(());
+    }
+    let gigabytes = |bytes: u64| format!("{:.2} GB", bytes as f64 / 1e9);
+    let error = anyhow!(
+        "the run takes about {}, {whose} {}: {} for weights, gradients and moments, {} for a micro-batch of {} sequences of \
+         {} tokens, {} for evaluation and the rest",
+        gigabytes(estimate.total()),
+        gigabytes(limit),
+        gigabytes(estimate.model),
+        gigabytes(estimate.activations),
+        spec.micro_batch,
+        spec.context,
+        gigabytes(estimate.evaluation + estimate.rest)
+    );
+    let advice = match Memory::fitting(&beginning.config, spec, limit) {
+        Some((size, false)) => {
+            format!("`--micro-batch {size}` fits, with gradients of the same batch added up")
+        }
+        Some((size, true)) => {
+            format!("`--micro-batch {size} --recompute` fits, with the same numbers and more time")
+        }
+        None => format!(
+            "no micro-batch fits; the model alone takes {}: prune more, shorten `--context`, or use a larger machine",
+            gigabytes(estimate.model)
+        ),
+    };
+    Err(hinted(error, advice))
 }

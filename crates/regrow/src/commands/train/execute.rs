@@ -7,14 +7,17 @@ use std::time::Instant;
 
 use anyhow::Context;
 use ledger::{RunSpec, Tokens};
-use model::backend::{Backend, cpu::Cpu};
+use model::backend::Backend;
+use model::backend::cpu::Cpu;
+use model::backend::profiled::Account;
 use model::decoder::Decoder;
 use store::{RunFolder, RunWriter};
 use train::{Begin, BoxError, Event, Job, Outcome, Why};
 
+use super::profile::Timed;
 use super::scribe::Scribe;
 use super::start::Beginning;
-use super::{Arguments, begin, check, finish};
+use super::{Arguments, Machine, begin, check, finish, profile};
 use crate::hint::hinted;
 use crate::output::{Exit, Output, without_locks};
 
@@ -24,7 +27,9 @@ pub(super) struct Run {
     pub(super) spec: RunSpec,
     /// Goes into `recipe.toml`.
     pub(super) recipe: String,
-    pub(super) decoder: Decoder<Cpu<f32>>,
+    pub(super) decoder: Decoder<Machine>,
+    /// Where the time goes, if that was asked.
+    pub(super) account: Option<Account>,
     /// In steps.
     pub(super) save_every: u64,
     /// When it must have stopped and saved.
@@ -48,7 +53,15 @@ pub(super) fn run(arguments: &Arguments, run: &Run, output: &mut Output) -> anyh
         output.warn(&without_locks(out));
     }
     check::room(&run.beginning, out, writer.checkpoints()?.len(), output)?;
-    let (begun, outcome) = train_from_newest(run, &mut writer, &stop, output)?;
+    let mut timed = Timed::default();
+    let (begun, outcome) = train_from_newest(arguments, run, &mut writer, &stop, (&mut timed, output))?;
+    if let Some(account) = &run.account {
+        // On a machine that keeps no account of being measured.
+        let machine = Cpu::<f32>::with(run.spec.precision);
+        let table = profile::table(&machine, account, &timed)?;
+        writer.log(&table)?;
+        output.say(&table);
+    }
     match outcome {
         Outcome::Interrupted { step, why } => {
             let why_said = if why == Why::Limit { ", before the time limit" } else { "" };
@@ -89,11 +102,12 @@ fn listen_to_signals() -> anyhow::Result<Arc<AtomicBool>> {
 
 /// Trains from the newest checkpoint that can be read, or from the beginning; tells after which step.
 fn train_from_newest(
+    arguments: &Arguments,
     run: &Run,
     writer: &mut RunWriter,
     stop: &AtomicBool,
-    output: &Output,
-) -> anyhow::Result<(u64, Outcome<Cpu<f32>>)> {
+    (timed, output): (&mut Timed, &Output),
+) -> anyhow::Result<(u64, Outcome<Machine>)> {
     let Run { beginning, spec, decoder, save_every, limit, .. } = run;
     let mut begins: Vec<Option<(u64, PathBuf)>> = vec![None];
     begins.extend(writer.checkpoints()?.into_iter().map(Some));
@@ -117,13 +131,17 @@ fn train_from_newest(
             spec,
             corpus: &beginning.corpus,
             masks: &beginning.masks,
+            recompute: arguments.recompute,
             save_every: Some(*save_every),
             best: folder.curve()?.best().map(|point| point.loss.0),
             limit: *limit,
             checkpoint: &checkpoint,
         };
         let mut scribe = Scribe::new(writer, spec, output)?;
-        let mut listener = |event: &Event| scribe.hear(event).map_err(BoxError::from);
+        let mut listener = |event: &Event| {
+            timed.hear(event);
+            scribe.hear(event).map_err(BoxError::from)
+        };
         match train::train(decoder, begin, &job, stop, &mut listener) {
             Err(train::Error::Checkpoint { path, reason }) if place.is_some() => {
                 drop(scribe);

@@ -5,6 +5,7 @@ mod check;
 mod execute;
 mod finish;
 mod plan;
+mod profile;
 mod scribe;
 mod start;
 
@@ -14,9 +15,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use ledger::{RunSpec, Tokens};
 use model::backend::cpu::Cpu;
+use model::backend::profiled::{Account, Profiled};
 use model::decoder::Decoder;
 
 use self::start::Beginning;
+use crate::count::Count;
 use crate::hint::hinted;
 use crate::loaded::default_context;
 use crate::output::{Exit, Output};
@@ -39,6 +42,9 @@ Examples:
 A stopped run (SIGINT, SIGTERM, SIGUSR1, --time-limit) saves a checkpoint and ends with status 75. A run that was killed
 goes on from the newest checkpoint that is whole. Both end with the weights of the run left alone. The model is in `model/` of the
 run folder once `done.json` stands there.";
+
+/// What a run computes on.
+type Machine = Profiled<Cpu<f32>>;
 
 /// Arguments of `regrow train`.
 #[derive(Debug, Args)]
@@ -74,6 +80,15 @@ pub struct Arguments {
     /// Stop and save before this much time is over, for example 30m or 2h, and end with status 75
     #[arg(long, value_name = "TIME", value_parser = crate::span::parse)]
     time_limit: Option<Duration>,
+    /// Keep less of every block and compute it again in the backward pass: less memory, more time, the same numbers
+    #[arg(long)]
+    recompute: bool,
+    /// Most memory to take, in bytes, for example 8B; a run that would take more is refused [default: what is free]
+    #[arg(long, value_name = "BYTES")]
+    memory: Option<Count>,
+    /// Show at the end where the time of a step went
+    #[arg(long)]
+    profile: bool,
     /// Print the resolved spec, the steps and the memory it takes; train nothing
     #[arg(long)]
     dry_run: bool,
@@ -114,18 +129,21 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     check::training(&spec, &beginning)?;
     warn(&spec, &beginning, output)?;
     if arguments.dry_run {
-        plan::show(&spec, &beginning, arguments.json, output)?;
+        plan::show(&spec, &beginning, arguments.recompute, arguments.json, output)?;
         return Ok(Exit::Done);
     }
+    check::memory(&spec, &beginning, arguments)?;
     // Every id and hash, before the first step rather than somewhere on the way.
     beginning.corpus.verify()?;
     let recipe_text = if as_written { written } else { recipe.to_toml()? };
     let longest = spec.context.max(spec.evaluation.context);
-    let decoder = Decoder::new(Cpu::new(), &beginning.config, longest)?;
+    let account = arguments.profile.then(Account::default);
+    let machine = Machine::new(Cpu::with(spec.precision), account.clone());
+    let decoder = Decoder::new(machine, &beginning.config, longest)?;
     let save_every = recipe.save_every(&spec);
     execute::run(
         arguments,
-        &execute::Run { beginning, spec, recipe: recipe_text, decoder, save_every, limit },
+        &execute::Run { beginning, spec, recipe: recipe_text, decoder, account, save_every, limit },
         output,
     )
 }

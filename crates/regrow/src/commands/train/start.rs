@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use ledger::{CutRecord, Params, Rate, Start};
-use model::backend::{Backend, cpu::Cpu};
+use model::backend::Backend;
 use model::config::{ModelConfig, RawConfig};
 use model::count::Count;
 use model::decoder::Decoder;
@@ -15,6 +15,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use text::Corpus;
 
+use super::Machine;
 use crate::lineage::{self, Lineage};
 use crate::loaded;
 use crate::output::Output;
@@ -88,7 +89,7 @@ impl Beginning {
     }
 
     /// The weights before the first step.
-    pub(super) fn weights(&self, decoder: &Decoder<Cpu<f32>>, seed: u64) -> model::Result<Vec<f32>> {
+    pub(super) fn weights(&self, decoder: &Decoder<Machine>, seed: u64) -> model::Result<Vec<f32>> {
         let Some(folder) = &self.folder else {
             let mut weights = decoder.backend().allocate(decoder.layout().len)?;
             decoder.backend().upload(&model::weights::initial(&self.config, seed), &mut weights, 0)?;

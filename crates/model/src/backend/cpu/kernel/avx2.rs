@@ -51,7 +51,12 @@ impl Kernel for Avx2 {
 }
 
 #[target_feature(enable = "avx2,fma")]
-unsafe fn rows<const R: usize>(tile: Tile<f32>, mut left: Rows<f32>, mut right: *const f32, result: *mut f32) {
+unsafe fn rows<const R: usize>(
+    tile: Tile<f32>,
+    mut left: Rows<f32>,
+    mut right: *const f32,
+    result: *mut f32,
+) {
     let mut sums = [[_mm256_setzero_ps(); 2]; R];
     let mut values = [0.0_f32; COLUMNS];
     // SAFETY: the caller vouches for `steps` rows of both panels, the right one on a multiple of 64, and for `columns`

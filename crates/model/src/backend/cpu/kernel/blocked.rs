@@ -98,7 +98,10 @@ pub(in crate::backend::cpu) fn multiply<K: Kernel>(
     add: bool,
 ) {
     assert!(
-        left.side == Side::Left && right.side == Side::Right && left.len == c.rows() && right.len == c.columns(),
+        left.side == Side::Left
+            && right.side == Side::Right
+            && left.len == c.rows()
+            && right.len == c.columns(),
         "panels of {} rows and {} columns for [{}, {}]",
         left.len,
         right.len,
@@ -198,9 +201,158 @@ impl<T: Scalar> MatrixMut<'_, T> {
     /// `rows` and `columns` of the matrix.
     fn window(&mut self, rows: Range<usize>, columns: Range<usize>) -> Window<T> {
         let (data, stride) = self.parts();
-        let end = if rows.is_empty() || columns.is_empty() { 0 } else { (rows.end - 1) * stride + columns.end };
+        let end =
+            if rows.is_empty() || columns.is_empty() { 0 } else { (rows.end - 1) * stride + columns.end };
         assert!(end <= data.len());
         let first = if end == 0 { 0 } else { rows.start * stride + columns.start };
         Window { data: data[first..].as_mut_ptr(), rows: rows.len(), columns: columns.len(), stride }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::panels::Panels;
+    use super::super::tile::{Plain, Rounded, rounded};
+    use super::*;
+    use crate::backend::Area;
+    use crate::backend::cpu::testing::numbers;
+
+    /// Rows, columns and summed length: one of each, rests of tiles and of units, several tasks, several depths.
+    const SHAPES: [(usize, usize, usize); 6] =
+        [(1, 1, 1), (1, 40, 3), (13, 17, 66), (97, 300, 31), (50, 33, 2 * DEPTH + 5), (193, 65, 130)];
+
+    /// A matrix and where it lies, stored as it stands or turned over.
+    fn stored(rows: usize, columns: usize, turned: bool, seed: u64) -> (Vec<f32>, Area) {
+        let (rows, columns) = if turned { (columns, rows) } else { (rows, columns) };
+        let area = Area { offset: 3, rows, columns, stride: columns + 2 };
+        (numbers(area.end(), seed), area)
+    }
+
+    fn view(data: &[f32], area: Area, turned: bool) -> Matrix<'_, f32> {
+        let matrix = Matrix::new(data, area);
+        if turned { matrix.t() } else { matrix }
+    }
+
+    /// Against sums in double precision of what the kernel reads.
+    fn check<K: Kernel<Number = f32>>(kernel: K, read: impl Fn(f32) -> f32) {
+        let arch = Arch::new();
+        for (m, n, k) in SHAPES {
+            for (ta, tb, parallel, add) in [
+                (false, false, false, false),
+                (true, false, true, true),
+                (false, true, true, false),
+                (true, true, false, true),
+            ] {
+                let ((a, area_a), (b, area_b)) = (stored(m, k, ta, 1), stored(k, n, tb, 2));
+                let (mut c, area_c) = stored(m, n, false, 3);
+                let before = c.clone();
+                let at = |data: &[f32], area: Area, turned: bool, i: usize, j: usize| {
+                    let (row, column) = if turned { (j, i) } else { (i, j) };
+                    data[area.offset + row * area.stride + column]
+                };
+                let (va, vb) = (view(&a, area_a, ta), view(&b, area_b, tb));
+                product(kernel, arch, va, vb, MatrixMut::new(&mut c, area_c), 0.5, add, parallel);
+                for i in 0..m {
+                    for j in 0..n {
+                        let (mut sum, mut size) = (0.0_f64, 1.0_f64);
+                        for x in 0..k {
+                            let (left, right) = (at(&a, area_a, ta, i, x), at(&b, area_b, tb, x, j));
+                            let term = f64::from(read(left)) * f64::from(read(right));
+                            (sum, size) = (sum + term, size + term.abs());
+                        }
+                        let held = if add { f64::from(at(&before, area_c, false, i, j)) } else { 0.0 };
+                        let found = f64::from(at(&c, area_c, false, i, j));
+                        assert!(
+                            (found - (held + 0.5 * sum)).abs() < 1e-6 * size,
+                            "{m}x{n}x{k} {ta} {tb}: [{i}, {j}] is {found}, expected {}",
+                            held + 0.5 * sum
+                        );
+                    }
+                }
+                // What lies between the rows and before the first is not touched.
+                let inside = |at: usize| at >= 3 && (at - 3) % area_c.stride < n;
+                assert!((0..c.len()).all(|at| inside(at) || c[at] == before[at]), "{m}x{n}x{k}");
+            }
+        }
+    }
+
+    fn as_bf16(value: f32) -> f32 {
+        f32::from_bits(rounded(value))
+    }
+
+    #[test]
+    fn every_kernel_of_this_processor_gives_the_sum_of_products() {
+        check(Plain::<f32>::new(), |value| value);
+        check(Rounded(Plain::<f32>::new()), as_bf16);
+        #[cfg(target_arch = "x86_64")]
+        {
+            use super::super::{avx2::Avx2, avx512::Avx512, avx512::Avx512Bf16};
+            let mut missing = Vec::new();
+            match Avx2::new() {
+                Some(kernel) => (check(kernel, |value| value), check(Rounded(kernel), as_bf16)).0,
+                None => missing.push("AVX2"),
+            }
+            match Avx512::new() {
+                Some(kernel) => (check(kernel, |value| value), check(Rounded(kernel), as_bf16)).0,
+                None => missing.push("AVX-512"),
+            }
+            match Avx512Bf16::new() {
+                Some(kernel) => check(kernel, as_bf16),
+                None => missing.push("AVX-512 BF16"),
+            }
+            if !missing.is_empty() {
+                println!("skipped: products on {}: this processor has none of them", missing.join(", "));
+            }
+        }
+    }
+
+    #[test]
+    fn parts_of_panels_give_parts_of_the_product() {
+        fn check<K: Kernel<Number = f32>>(kernel: K) {
+            let arch = Arch::new();
+            let (m, n, k) = (4 * K::ROWS + 5, 2 * K::COLUMNS + 3, 38);
+            for turned in [false, true] {
+                let ((a, area_a), (b, area_b)) = (stored(m, k, turned, 1), stored(k, n, false, 2));
+                let mut right = Panels::<K>::new(Side::Right);
+                right.fill(arch, view(&b, area_b, false));
+                let mut laid_out = Panels::<K>::new(Side::Left);
+                laid_out.fill(arch, view(&a, area_a, turned));
+                let mut as_it_stands = Panels::<K>::new(Side::Left);
+                let whole = as_it_stands.left(arch, view(&a, area_a, turned));
+                // The last but one panel of each, without the first four of the summed index.
+                let (rows, columns) = (2 * K::ROWS..3 * K::ROWS, K::COLUMNS..2 * K::COLUMNS);
+                let (from, steps) = (4 / K::STEP, (k - 4) / K::STEP);
+                let mut found = [vec![0.0_f32; K::ROWS * K::COLUMNS], vec![0.0; K::ROWS * K::COLUMNS]];
+                for (left, out) in [laid_out.part(rows.clone(), from), whole.part(rows.clone(), from)]
+                    .into_iter()
+                    .zip(&mut found)
+                {
+                    let out = MatrixMut::new(out, Area::new(0, K::ROWS, K::COLUMNS));
+                    multiply(kernel, left, right.part(columns.clone(), from), steps, out, 1.0, false);
+                }
+                let read = |matrix: &Matrix<'_, f32>, i: usize, j: usize| {
+                    matrix.data()[i * matrix.row_stride() + j * matrix.column_stride()]
+                };
+                let (va, vb) = (view(&a, area_a, turned), view(&b, area_b, false));
+                for (at, i) in rows.clone().enumerate() {
+                    for (column, j) in columns.clone().enumerate() {
+                        let sum: f32 = (4..k).map(|x| read(&va, i, x) * read(&vb, x, j)).sum();
+                        for found in &found {
+                            assert!((found[at * K::COLUMNS + column] - sum).abs() < 0.2, "[{i}, {j}]");
+                        }
+                    }
+                }
+                assert_eq!(found[0], found[1]);
+            }
+        }
+        check(Plain::<f32>::new());
+        check(Rounded(Plain::<f32>::new()));
+        #[cfg(target_arch = "x86_64")]
+        {
+            use super::super::{avx2::Avx2, avx512::Avx512, avx512::Avx512Bf16};
+            Avx2::new().map(check);
+            Avx512::new().map(check);
+            Avx512Bf16::new().map(check);
+        }
     }
 }

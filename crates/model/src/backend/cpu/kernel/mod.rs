@@ -17,9 +17,9 @@ mod tile;
 
 pub(super) use blocked::multiply;
 pub use choice::Engine;
-pub use choice::{Choice, Work};
+pub(super) use choice::{Choice, Work};
 pub(super) use pages::prefer_large;
 pub(super) use panels::{Panels, Side};
 pub(super) use product::{Matrix, MatrixMut, product};
 pub(super) use strips::{Band, Target, parallel};
-pub use tile::Kernel;
+pub(super) use tile::Kernel;

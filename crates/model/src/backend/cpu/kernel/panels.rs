@@ -196,7 +196,9 @@ impl<K: Kernel> Operand<'_, K> {
                 (at / width * width * self.steps + from * width + at % width, 1, width)
             }
         };
-        let span = first..=first + (len - 1) * row + (steps - 1) * step;
+        // A tile reads whole rows of a right panel.
+        let last = if self.side == Side::Right { step - 1 } else { (len - 1) * row };
+        let span = first..=first + last + (steps - 1) * step;
         Rows { first: self.units[span].as_ptr(), row, step }
     }
 }
@@ -221,7 +223,9 @@ pub(super) fn pack<K: Kernel>(
                     K::along(matrix.line(first + row), units);
                 }
             }
-            Layout::Panels(width) if matrix.row_stride() == 1 => across::<K>(matrix, width, first, steps, units),
+            Layout::Panels(width) if matrix.row_stride() == 1 => {
+                across::<K>(matrix, width, first, steps, units)
+            }
             Layout::Panels(width) => along::<K>(matrix, width, first, steps, units),
         },
     );
@@ -229,7 +233,13 @@ pub(super) fn pack<K: Kernel>(
 
 /// Where the rows of a panel are neighbours in memory, as the columns of a stored matrix are.
 #[inline(always)]
-fn across<K: Kernel>(matrix: Matrix<'_, K::Number>, width: usize, first: usize, steps: usize, units: &mut [K::Unit]) {
+fn across<K: Kernel>(
+    matrix: Matrix<'_, K::Number>,
+    width: usize,
+    first: usize,
+    steps: usize,
+    units: &mut [K::Unit],
+) {
     let nothing = K::unit(K::Number::ZERO, K::Number::ZERO);
     for step in 0..steps {
         // The panels side by side, so that each stored row is read in one go.
@@ -249,7 +259,13 @@ fn across<K: Kernel>(matrix: Matrix<'_, K::Number>, width: usize, first: usize, 
 
 /// Where the summed index is the one whose neighbours are neighbours in memory.
 #[inline(always)]
-fn along<K: Kernel>(matrix: Matrix<'_, K::Number>, width: usize, first: usize, steps: usize, units: &mut [K::Unit]) {
+fn along<K: Kernel>(
+    matrix: Matrix<'_, K::Number>,
+    width: usize,
+    first: usize,
+    steps: usize,
+    units: &mut [K::Unit],
+) {
     let nothing = K::unit(K::Number::ZERO, K::Number::ZERO);
     let mut rows = vec![nothing; width * STRETCH.min(steps)];
     for (index, panel) in units.chunks_exact_mut(steps * width).enumerate() {

@@ -146,8 +146,7 @@ impl<T: Scalar> Kernel for Plain<T> {
         }
         for (row, sums) in sums.iter().enumerate().take(tile.rows) {
             // SAFETY: the caller vouches for `rows` rows of `columns` numbers.
-            let out =
-                unsafe { std::slice::from_raw_parts_mut(result.add(row * tile.stride), tile.columns) };
+            let out = unsafe { std::slice::from_raw_parts_mut(result.add(row * tile.stride), tile.columns) };
             for (out, &sum) in out.iter_mut().zip(sums) {
                 *out = if tile.add { *out + tile.scale * sum } else { tile.scale * sum };
             }
@@ -205,7 +204,8 @@ mod tests {
 
     #[test]
     fn rounding_to_bf16_is_that_of_the_half_crate() {
-        let patterns = (0..=u32::MAX).step_by(9973).chain([0x7FFF_FFFF, 0x7F80_0001, 0xFFFF_FFFF, 0x7F7F_FFFF]);
+        let patterns =
+            (0..=u32::MAX).step_by(9973).chain([0x7FFF_FFFF, 0x7F80_0001, 0xFFFF_FFFF, 0x7F7F_FFFF]);
         for bits in patterns {
             let value = f32::from_bits(bits);
             let expected = half::bf16::from_f32(value);

@@ -1,0 +1,108 @@
+//! What a run holds in memory, known before its first step.
+
+use ledger::{Precision, RunSpec};
+use model::config::ModelConfig;
+use model::count::Count;
+use model::evaluate;
+use model::workspace::training_numbers;
+
+/// Bytes of an `f32`.
+const FLOAT: u64 = 4;
+
+/// Room for what products lay out of their operands, and for the program.
+const REST: u64 = 48 << 20;
+
+/// Bytes that a run holds at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Weights, gradients and both moments.
+    pub model: u64,
+    /// What a micro-batch keeps for its backward pass, and its logits.
+    pub activations: u64,
+    /// What an evaluation keeps.
+    pub evaluation: u64,
+    /// The largest tensor on its way to a file, room for operands, the program.
+    pub rest: u64,
+}
+
+impl Memory {
+    /// For a run of `spec`.
+    ///
+    /// # Errors
+    /// If the model alone cannot be addressed.
+    pub fn of(config: &ModelConfig, spec: &RunSpec, recompute: bool) -> model::Result<Self> {
+        let parameters = Count::of(config)?.total;
+        let rows = spec.micro_batch.min(spec.batch).saturating_mul(spec.context);
+        let window = spec.evaluation.context;
+        let largest = (config.vocab_size as u64).saturating_mul(config.hidden_size as u64);
+        let operands = match spec.precision {
+            Precision::F32 => 0,
+            Precision::Bf16 => REST,
+        };
+        Ok(Memory {
+            model: parameters.saturating_mul(4 * FLOAT),
+            activations: training_numbers(config, rows, recompute).saturating_mul(FLOAT),
+            evaluation: evaluate::numbers(config, window).saturating_mul(FLOAT),
+            rest: largest.saturating_mul(FLOAT).saturating_add(REST + operands),
+        })
+    }
+
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        let Memory { model, activations, evaluation, rest } = *self;
+        [model, activations, evaluation, rest].into_iter().fold(0, u64::saturating_add)
+    }
+
+    /// The largest micro-batch of `spec` that takes at most `bytes`, and whether blocks must be computed again for it:
+    /// keeping everything, where that fits with one sequence, comes before a larger micro-batch.
+    pub fn fitting(config: &ModelConfig, spec: &RunSpec, bytes: u64) -> Option<(usize, bool)> {
+        let fits = |micro_batch: usize, recompute: bool| {
+            let spec = RunSpec { micro_batch, ..spec.clone() };
+            Memory::of(config, &spec, recompute).is_ok_and(|memory| memory.total() <= bytes)
+        };
+        [false, true].into_iter().find_map(|recompute| {
+            let largest = (1..=spec.micro_batch.min(spec.batch)).rev().find(|&size| fits(size, recompute));
+            largest.map(|size| (size, recompute))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::milestones::sample;
+
+    fn config() -> ModelConfig {
+        let json = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":64,
+            "num_hidden_layers":10,"num_attention_heads":4,"num_key_value_heads":2,"intermediate_size":160,
+            "vocab_size":500,"max_position_embeddings":512,"rms_norm_eps":1e-5,"tie_word_embeddings":false}"#;
+        ModelConfig::from_json(json.as_bytes(), "test".as_ref()).unwrap()
+    }
+
+    #[test]
+    fn recomputing_keeps_one_block_and_the_streams() {
+        let (config, spec) = (config(), RunSpec { context: 512, micro_batch: 4, ..sample() });
+        let (all, one) =
+            (Memory::of(&config, &spec, false).unwrap(), Memory::of(&config, &spec, true).unwrap());
+        // A block keeps two streams of 64, q, k and v of 128, attention's 64, 4 sums, gate and up of 320.
+        let (rows, slot) = (4 * 512, 2 * 64 + 128 + 64 + 4 + 320);
+        assert_eq!(all.activations - one.activations, 4 * rows * (9 * slot - 10 * 64));
+        assert_eq!(all.model, one.model);
+        assert_eq!(all.model, 16 * Count::of(&config).unwrap().total);
+    }
+
+    #[test]
+    fn what_fits_is_the_largest_that_does() {
+        let (config, spec) = (config(), RunSpec { context: 512, batch: 8, micro_batch: 8, ..sample() });
+        let total = |micro_batch, recompute| {
+            Memory::of(&config, &RunSpec { micro_batch, ..spec.clone() }, recompute).unwrap().total()
+        };
+        assert_eq!(Memory::fitting(&config, &spec, u64::MAX), Some((8, false)));
+        assert_eq!(Memory::fitting(&config, &spec, total(5, false)), Some((5, false)));
+        assert_eq!(Memory::fitting(&config, &spec, total(1, false) - 1), Some((largest(&total), true)));
+        assert_eq!(Memory::fitting(&config, &spec, total(1, true) - 1), None);
+        fn largest(total: &impl Fn(usize, bool) -> u64) -> usize {
+            (1..=8).rev().find(|&size| total(size, true) < total(1, false)).unwrap()
+        }
+    }
+}
