@@ -14,6 +14,7 @@ mod never_lost;
 mod pipeline;
 mod prune_input;
 mod random_tables;
+mod resources;
 mod real;
 mod sweep;
 mod tidy;
