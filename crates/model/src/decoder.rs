@@ -551,9 +551,10 @@ enum Joint<'a, B: Backend> {
     GateUp(&'a B::Buffer),
 }
 
-/// Rows of logits computed at once: at most 512, and at most 64 MiB in `f32`.
+/// Rows of logits computed at once: at most 512, and at most 512 MiB in `f32`. Fewer would go through the whole head, and its
+/// gradient, more often than its products are worth.
 pub(crate) fn logit_rows(vocabulary: usize) -> usize {
-    ((1 << 24) / vocabulary.max(1)).clamp(16, 512)
+    ((1 << 27) / vocabulary.max(1)).clamp(16, 512)
 }
 
 /// The areas of the activations of `rows` tokens.
