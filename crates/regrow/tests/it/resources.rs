@@ -12,7 +12,8 @@ use crate::workshop::{Ran, Workshop, arg, done, read_json, regrow};
 fn train(workshop: &Workshop, out: &str, extra: &[&str]) -> Ran {
     let (init, corpus, out) = (workshop.path("tiny.json"), workshop.path("corpus"), workshop.path(out));
     let from = ["train", "--init", arg(&init), "--corpus", arg(&corpus), "--out", arg(&out)];
-    let how = ["--tokens", "4000", "--context", "32", "--batch", "4", "--eval-tokens", "200", "--eval-points", "3"];
+    let how =
+        ["--tokens", "4000", "--context", "32", "--batch", "4", "--eval-tokens", "200", "--eval-points", "3"];
     regrow(&[&from[..], &how, extra].concat())
 }
 
@@ -36,7 +37,9 @@ fn a_run_that_does_not_fit_is_refused_with_what_would() {
     let few = (number("total") - 1).to_string();
     let ran = train(&workshop, "small", &["--memory", &few]);
     assert_eq!(ran.code, 1);
-    for said in ["the run takes about", "`--memory` allows", "micro-batch of 4 sequences", "`--micro-batch 3` fits"] {
+    for said in
+        ["the run takes about", "`--memory` allows", "micro-batch of 4 sequences", "`--micro-batch 3` fits"]
+    {
         assert!(ran.stderr.contains(said), "no `{said}` in {}", ran.stderr);
     }
     assert!(!workshop.path("small").exists());
@@ -75,7 +78,9 @@ fn a_profile_shows_every_kind_of_work_against_its_floor() {
     for said in ["products", "attention", "norms", "SwiGLU", "loss", "optimiser", "a step", "at least, ms"] {
         assert!(ran.stderr.contains(said), "no `{said}` in {}", ran.stderr);
     }
-    assert!(fs::read_to_string(workshop.path("run").join("log.txt")).unwrap().contains("where the time went"));
+    assert!(
+        fs::read_to_string(workshop.path("run").join("log.txt")).unwrap().contains("where the time went")
+    );
 }
 
 #[test]
@@ -94,8 +99,17 @@ fn a_run_in_bf16_is_another_run_and_its_model_is_evaluated_alike() {
     assert!(full.last() != half.last() && (full.last().unwrap() - half.last().unwrap()).abs() < 0.05);
 
     let (model, corpus) = (workshop.path("half/model"), workshop.path("corpus"));
-    let evaluated =
-        done(&["eval", arg(&model), "--corpus", arg(&corpus), "--context", "32", "--tokens", "200", "--json"]);
+    let evaluated = done(&[
+        "eval",
+        arg(&model),
+        "--corpus",
+        arg(&corpus),
+        "--context",
+        "32",
+        "--tokens",
+        "200",
+        "--json",
+    ]);
     let found = evaluated.json()["loss"].as_f64().unwrap();
     assert!((found - half.last().unwrap()).abs() < 1e-9, "{found} and {half:?}");
 
