@@ -1,80 +1,76 @@
-//! Times products of the shapes of a training step, in GFLOP/s, on the kernels that this processor has.
-use ledger::Precision;
-use model::backend::{Area, Backend, View, ViewMut, cpu::Cpu};
+//! Times products of the shapes of a training step on the kernels that this processor has.
+//!
+//!     cargo run --release -p regrow-model --example product_speed -- --precision bf16 --threads 2
+//!
+//! For `tokens` x `out` x `in`: forward is `X W^T`, input `dY W`, weight `dY^T X`; the best of some rounds, in GFLOP/s.
+
 use std::time::Instant;
 
-fn main() {
-    let precision =
-        if std::env::args().nth(1).as_deref() == Some("bf16") { Precision::Bf16 } else { Precision::F32 };
-    let threads: usize = std::env::args().nth(2).map_or(2, |t| t.parse().unwrap());
-    let cpu = Cpu::<f32>::with(precision);
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
-        let filled = |len: usize, modulus: usize| {
-            let mut x = cpu.allocate(len).unwrap();
-            for (i, x) in x.iter_mut().enumerate() {
-                *x = (i % modulus) as f32 - 3.0;
-            }
-            x
-        };
-        for (tokens, n, k) in [
-            (2048, 2816, 512),
-            (2048, 512, 1408),
-            (2048, 1024, 512),
-            (512, 8192, 512),
-            (2048, 1408, 256),
-            (2048, 256, 704),
-            (2048, 96, 32),
-            (2048, 192, 32),
-            (2048, 32, 96),
-            (2048, 384, 128),
-            (2048, 704, 128),
-            (2048, 128, 352),
-        ] {
-            let x = filled(tokens * k, 7);
-            let w = filled(n * k, 5);
-            let dy = filled(n * tokens, 5);
-            let mut y = cpu.allocate(tokens * n).unwrap();
-            let mut dx = cpu.allocate(tokens * k).unwrap();
-            let mut dw = cpu.allocate(n * k).unwrap();
-            let (ax, aw, ay) = (Area::new(0, tokens, k), Area::new(0, n, k), Area::new(0, tokens, n));
-            let flop = 2.0 * (tokens * n * k) as f64;
-            let mut out = vec![];
-            for kind in 0..3 {
-                let reps = (1e9 / flop).ceil() as usize;
-                let mut best = f64::MAX;
-                for _ in 0..6 {
-                    let begin = Instant::now();
-                    for _ in 0..reps {
-                        match kind {
-                            0 => cpu.product(
-                                View::new(&x, ax),
-                                View::new(&w, aw).t(),
-                                ViewMut::new(&mut y, ay),
-                                false,
-                            ),
-                            1 => cpu.product(
-                                View::new(&dy, ay),
-                                View::new(&w, aw),
-                                ViewMut::new(&mut dx, ax),
-                                false,
-                            ),
-                            _ => cpu.product(
-                                View::new(&dy, ay).t(),
-                                View::new(&x, ax),
-                                ViewMut::new(&mut dw, aw),
-                                false,
-                            ),
-                        }
-                        .unwrap();
-                    }
-                    best = best.min(begin.elapsed().as_secs_f64() / reps as f64);
-                }
-                out.push(flop / best / 1e9);
-            }
-            println!(
-                "{tokens:5} {n:5} {k:5}: forward {:6.1}  input {:6.1}  weight {:6.1}",
-                out[0], out[1], out[2]
-            );
+use clap::Parser;
+use ledger::Precision;
+use model::backend::{Area, Backend, View, ViewMut, cpu::Cpu};
+
+/// Tokens, outputs and inputs of a linear layer.
+const SHAPES: [(usize, usize, usize); 8] = [
+    (2048, 2816, 512),
+    (2048, 512, 1408),
+    (512, 8192, 512),
+    (2048, 1408, 256),
+    (2048, 256, 704),
+    (2048, 704, 128),
+    (2048, 192, 32),
+    (2048, 32, 96),
+];
+const ROUNDS: usize = 6;
+
+#[derive(Parser)]
+struct Args {
+    /// `f32` or `bf16`
+    #[arg(long, default_value = "f32")]
+    precision: String,
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let args = Args::parse();
+    let known = [Precision::F32, Precision::Bf16];
+    let precision = known.into_iter().find(|known| known.name() == args.precision).ok_or("f32 or bf16")?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+    pool.install(|| run(&Cpu::<f32>::with(precision)))
+}
+
+fn run(cpu: &Cpu<f32>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    println!("{}\ntokens   out    in  forward   input  weight", cpu.kernel());
+    for (tokens, outputs, inputs) in SHAPES {
+        let areas =
+            [Area::new(0, tokens, inputs), Area::new(0, outputs, inputs), Area::new(0, tokens, outputs)];
+        let (mut read, mut written) = (Vec::new(), Vec::new());
+        for area in areas {
+            let mut buffer = cpu.allocate(area.end())?;
+            let values: Vec<f32> = (0..area.end()).map(|i| (i % 7) as f32 - 3.0).collect();
+            cpu.upload(&values, &mut buffer, 0)?;
+            read.push(buffer);
+            written.push(cpu.allocate(area.end())?);
         }
-    });
+        let view = |which: usize| View::new(&read[which], areas[which]);
+        // Left, right and result, as places in `areas`: x, w, y.
+        let products = [(view(0), view(1).t(), 2), (view(2), view(1), 0), (view(2).t(), view(0), 1)];
+        let flop = 2.0 * (tokens * outputs * inputs) as f64;
+        print!("{tokens:6} {outputs:5} {inputs:5}");
+        for (left, right, result) in products {
+            let repeats = (1e9 / flop).ceil() as usize;
+            let mut best = f64::INFINITY;
+            for _ in 0..ROUNDS {
+                let begin = Instant::now();
+                for _ in 0..repeats {
+                    cpu.product(left, right, ViewMut::new(&mut written[result], areas[result]), false)?;
+                }
+                best = best.min(begin.elapsed().as_secs_f64() / repeats as f64);
+            }
+            print!(" {:7.0}", flop / best / 1e9);
+        }
+        println!();
+    }
+    Ok(())
 }

@@ -99,6 +99,7 @@ impl Bench<'_> {
             spec: self.spec,
             corpus: self.corpus,
             masks: &masks,
+            recompute: false,
             save_every,
             best: None,
             limit: None,

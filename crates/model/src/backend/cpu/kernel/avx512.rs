@@ -166,7 +166,10 @@ unsafe fn pairs_along(numbers: &[f32], units: &mut [u32]) {
         unsafe {
             let (low, high) = (_mm512_loadu_ps(block.as_ptr()), _mm512_loadu_ps(block.as_ptr().add(16)));
             let units = units.as_mut_ptr().add(done);
-            _mm512_storeu_si512(units.cast(), std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)));
+            _mm512_storeu_si512(
+                units.cast(),
+                std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)),
+            );
         }
         done += 16;
     }
@@ -278,7 +281,7 @@ fn single(sum: __m512, left: __m512, right: __m512) -> __m512 {
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn paired(sum: __m512, left: __m512, right: __m512) -> __m512 {
     // SAFETY: both types are 512 bits without a forbidden pattern.
-    let (left, right) = unsafe { (std::mem::transmute(left), std::mem::transmute(right)) };
+    let [left, right] = [left, right].map(|half| unsafe { std::mem::transmute::<__m512, __m512bh>(half) });
     _mm512_dpbf16_ps(sum, left, right)
 }
 

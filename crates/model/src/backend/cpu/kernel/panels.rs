@@ -224,7 +224,7 @@ pub(super) fn pack<K: Kernel>(
                 }
             }
             Layout::Panels(width) if matrix.row_stride() == 1 => {
-                across::<K>(matrix, width, first, steps, units)
+                across::<K>(matrix, width, first, steps, units);
             }
             Layout::Panels(width) => along::<K>(matrix, width, first, steps, units),
         },
