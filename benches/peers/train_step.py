@@ -34,14 +34,14 @@ BF16 = ["--precision", "bf16"]
 CASES = {
     "small": [*SMALL, *text(256, 8)],
     "small-bf16": [*SMALL, *text(256, 8), *BF16],
-    "large": [*LARGE, *text(256, 8, 8, 2)],
-    "large-bf16": [*LARGE, *text(256, 8, 8, 2), *BF16],
-    "large-1024": [*LARGE, *text(1024, 2, 8, 2)],
-    "large-1024-bf16": [*LARGE, *text(1024, 2, 8, 2), *BF16],
-    "large-2048": [*LARGE, *text(2048, 1, 8, 2)],
-    "large-2048-bf16": [*LARGE, *text(2048, 1, 8, 2), *BF16],
-    "qwen-0.5b": [*QWEN, *text(512, 4, 2, 1)],
-    "qwen-0.5b-bf16": [*QWEN, *text(512, 4, 2, 1), *BF16],
+    "large": [*LARGE, *text(256, 8, 5, 1)],
+    "large-bf16": [*LARGE, *text(256, 8, 5, 1), *BF16],
+    "large-1024": [*LARGE, *text(1024, 2, 5, 1)],
+    "large-1024-bf16": [*LARGE, *text(1024, 2, 5, 1), *BF16],
+    "large-2048": [*LARGE, *text(2048, 1, 5, 1)],
+    "large-2048-bf16": [*LARGE, *text(2048, 1, 5, 1), *BF16],
+    "qwen-0.5b": [*QWEN, *text(512, 4, 1, 1)],
+    "qwen-0.5b-bf16": [*QWEN, *text(512, 4, 1, 1), *BF16],
 }
 for width, inner, heads in ((32, 96, 2), (64, 176, 4), (128, 352, 4)):
     for threads in (1, 2):
