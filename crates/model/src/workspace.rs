@@ -153,7 +153,7 @@ fn kept(blocks: usize, recompute: bool) -> (usize, usize) {
     if recompute { (blocks.min(1), blocks) } else { (blocks, 0) }
 }
 
-/// Numbers that a training pass over `rows` tokens holds in a workspace; what [`Workspace::reserve`] allocates.
+/// Numbers that a training pass over `rows` tokens holds in a workspace; what its reservation allocates.
 pub fn training_numbers(config: &ModelConfig, rows: usize, recompute: bool) -> u64 {
     let shape = Shape::new(config, rows);
     let gradients = 2 * wide(shape.stream.end()) + wide(shape.mixed.end()) + wide(shape.qkv.end());
