@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::tile::{Kernel, Rows, Tile, pair};
+use super::tile::{Kernel, Rows, Tile, rounded};
 
 const ROWS: usize = 12;
 const COLUMNS: usize = 32;
@@ -154,6 +154,12 @@ tiles!(Avx512Bf16, u32, 2, "avx512f,avx512bf16", paired, pair, {
         unsafe { pairs_across(first, second, units) }
     }
 });
+
+/// Two numbers as bf16, the first in the lower half.
+#[inline(always)]
+fn pair(first: f32, second: f32) -> u32 {
+    (rounded(first) >> 16) | rounded(second)
+}
 
 /// # Safety
 /// `units` holds a unit for every two numbers, and the processor has what is enabled.

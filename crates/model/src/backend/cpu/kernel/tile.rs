@@ -192,12 +192,6 @@ pub(super) fn rounded(value: f32) -> u32 {
     bits & 0xFFFF_0000
 }
 
-/// Two numbers as bf16, the first in the lower half.
-#[inline(always)]
-pub(super) fn pair(first: f32, second: f32) -> u32 {
-    (rounded(first) >> 16) | rounded(second)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
