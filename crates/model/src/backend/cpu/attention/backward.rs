@@ -1,0 +1,221 @@
+//! The gradients by queries, keys and values, from probabilities that are computed again.
+
+use std::ops::Range;
+
+use pulp::Arch;
+
+use super::{KEYS, LANES, Part, ROWS, Saved, padded, products_seen, row_panels, square, visible};
+use crate::backend::cpu::Cpu;
+use crate::backend::cpu::kernel::{
+    Band, Choice, Engine, Kernel, Matrix, MatrixMut, Panels, Side, Target, Work, multiply, parallel,
+};
+use crate::backend::cpu::sums::dot;
+use crate::backend::{Area, Heads, Scalar};
+
+/// `qkv_grad =` the gradient. With P the probabilities and O the output: dV = P^T dO,
+/// dS = P (dO V^T - rowsum(dO O)) / sqrt(dim), dQ = dS K, dK = dS^T Q.
+pub(in crate::backend::cpu) fn backward<T: Engine>(
+    cpu: Cpu<T>,
+    saved: Saved<'_, T>,
+    out_grad: &[T],
+    heads: Heads,
+    sequences: &[Range<usize>],
+    qkv_grad: &mut [T],
+) {
+    cpu.kernel.run(Backward { arch: cpu.arch, saved, out_grad, heads, sequences, qkv_grad });
+}
+
+struct Backward<'a, T> {
+    arch: Arch,
+    saved: Saved<'a, T>,
+    out_grad: &'a [T],
+    heads: Heads,
+    sequences: &'a [Range<usize>],
+    qkv_grad: &'a mut [T],
+}
+
+impl<T: Scalar> Work<T> for Backward<'_, T> {
+    type Output = ();
+
+    fn with<K: Kernel<Number = T>>(self, kernel: K) {
+        let Backward { arch, saved, out_grad, heads, sequences, qkv_grad } = self;
+        let Heads { query, key_value, dim } = heads;
+        let group = heads.group();
+        let bands = [
+            Band { start: 0, width: group * dim },
+            Band { start: query * dim, width: dim },
+            Band { start: (query + key_value) * dim, width: dim },
+        ];
+        let target = [Target::new(qkv_grad, heads.width(), &bands)];
+        parallel(sequences, key_value, target, |sequence, shared, [mut qkv_grad]| {
+            let rows = &sequences[sequence];
+            let part = Part::new(saved.qkv, heads, rows, shared);
+            let mut space = BackwardSpace::<K>::new(arch, &part);
+            for member in 0..group {
+                let head = shared * group + member;
+                for block in part.blocks() {
+                    let grad = Area {
+                        offset: (rows.start + block.start) * query * dim + head * dim,
+                        rows: block.len(),
+                        columns: dim,
+                        stride: query * dim,
+                    };
+                    space.begin(arch, part.columns(&block, head), Matrix::new(out_grad, grad));
+                    let rows_of = |row: usize| {
+                        let at = rows.start + block.start + row;
+                        let channels = (at * query + head) * dim..(at * query + head + 1) * dim;
+                        let along = dot(&out_grad[channels.clone()], &saved.out[channels]);
+                        (saved.log_sums[at * query + head], along)
+                    };
+                    for seen in part.seen(&block) {
+                        space.scores(kernel, &block, &seen, dim);
+                        space.gradients(arch, &block, &seen, dim, &rows_of);
+                        space.spread(kernel, arch, &block, &seen, dim);
+                    }
+                    for (row, grad) in space.query_grad.chunks_exact(dim).take(block.len()).enumerate() {
+                        let strip = qkv_grad.row(block.start + row, 0);
+                        strip[member * dim..(member + 1) * dim].copy_from_slice(grad);
+                    }
+                }
+            }
+            let grads = space.key_grad.chunks_exact(dim).zip(space.value_grad.chunks_exact(dim));
+            for (row, (key, value)) in grads.enumerate() {
+                qkv_grad.row(row, 1).copy_from_slice(key);
+                qkv_grad.row(row, 2).copy_from_slice(value);
+            }
+        });
+    }
+}
+
+/// What the backward pass of one key and value head needs. In the names of panels, what is summed over comes last.
+struct BackwardSpace<K: Kernel> {
+    keys_by_channel: Panels<K>,
+    values_by_channel: Panels<K>,
+    channels_by_key: Panels<K>,
+    queries_by_channel: Panels<K>,
+    grads_by_channel: Panels<K>,
+    query_channels_by_row: Panels<K>,
+    grad_channels_by_row: Panels<K>,
+    keys_by_row: Panels<K>,
+    rows_by_key: Panels<K>,
+    /// `[row, key]`
+    probabilities: Vec<K::Number>,
+    /// `[row, key]`
+    scores_grad: Vec<K::Number>,
+    /// `[row, channel]`
+    query_grad: Vec<K::Number>,
+    /// `[position, channel]`
+    key_grad: Vec<K::Number>,
+    /// `[position, channel]`
+    value_grad: Vec<K::Number>,
+}
+
+impl<K: Kernel> BackwardSpace<K> {
+    fn new(arch: Arch, part: &Part<'_, K::Number>) -> Self {
+        let (len, dim) = (part.len(), part.heads.dim);
+        let zeros = |len| vec![K::Number::ZERO; len];
+        let (left, right) = (|| Panels::new(Side::Left), || Panels::new(Side::Right));
+        let mut space = BackwardSpace {
+            keys_by_channel: right(),
+            values_by_channel: right(),
+            channels_by_key: right(),
+            queries_by_channel: left(),
+            grads_by_channel: left(),
+            query_channels_by_row: right(),
+            grad_channels_by_row: right(),
+            keys_by_row: left(),
+            rows_by_key: left(),
+            probabilities: zeros(ROWS.min(len) * padded(KEYS.min(len))),
+            scores_grad: zeros(ROWS.min(len) * padded(KEYS.min(len))),
+            query_grad: zeros(ROWS.min(len) * dim),
+            key_grad: zeros(len * dim),
+            value_grad: zeros(len * dim),
+        };
+        space.keys_by_channel.fill(arch, part.keys().t());
+        space.values_by_channel.fill(arch, part.values().t());
+        space.channels_by_key.fill(arch, part.keys());
+        space
+    }
+
+    fn begin(&mut self, arch: Arch, queries: Matrix<'_, K::Number>, grads: Matrix<'_, K::Number>) {
+        self.queries_by_channel.fill(arch, queries);
+        self.query_channels_by_row.fill(arch, queries);
+        self.grads_by_channel.fill(arch, grads);
+        self.grad_channels_by_row.fill(arch, grads);
+    }
+
+    /// Scores, and the gradient by probabilities.
+    fn scores(&mut self, kernel: K, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
+        let steps = dim.div_ceil(K::STEP);
+        let scale = K::Number::from_f64(1.0 / (dim as f64).sqrt());
+        let (left, right) = (&self.queries_by_channel, &self.keys_by_channel);
+        products_seen(kernel, block, seen, left, right, steps, &mut self.probabilities, scale);
+        let (left, right) = (&self.grads_by_channel, &self.values_by_channel);
+        products_seen(kernel, block, seen, left, right, steps, &mut self.scores_grad, K::Number::ONE);
+    }
+
+    /// Scores become probabilities, and the gradient by these that by scores. `rows` gives the log-sum-exp of a row and
+    /// the product of its output with the output's gradient.
+    fn gradients(
+        &mut self,
+        arch: Arch,
+        block: &Range<usize>,
+        seen: &Range<usize>,
+        dim: usize,
+        rows: &impl Fn(usize) -> (K::Number, K::Number),
+    ) {
+        let scale = K::Number::from_f64(1.0 / (dim as f64).sqrt());
+        let stride = padded(seen.len());
+        let lines = self.probabilities.chunks_exact_mut(stride);
+        let lines = lines.zip(self.scores_grad.chunks_exact_mut(stride)).take(block.len());
+        arch.dispatch(
+            #[inline(always)]
+            || {
+                for (row, (line, grad)) in lines.enumerate() {
+                    let (log_sum, along) = rows(row);
+                    let visible = visible(block.start + row, seen);
+                    let full = padded(visible);
+                    let (values, _) = line[..full].as_chunks_mut::<LANES>();
+                    let (grads, _) = grad[..full].as_chunks_mut::<LANES>();
+                    for (values, grads) in values.iter_mut().zip(grads) {
+                        for (value, grad) in values.iter_mut().zip(grads) {
+                            let probability = (*value - log_sum).exp();
+                            *value = probability;
+                            *grad = probability * (*grad - along) * scale;
+                        }
+                    }
+                    line[visible..].fill(K::Number::ZERO);
+                    grad[visible..].fill(K::Number::ZERO);
+                }
+            },
+        );
+    }
+
+    /// The gradients by queries, keys and values.
+    fn spread(&mut self, kernel: K, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
+        let square = square(block, seen);
+        let steps = block.len().div_ceil(K::STEP);
+        let sides = [
+            (&self.probabilities, &self.grad_channels_by_row, &mut self.value_grad),
+            (&self.scores_grad, &self.query_channels_by_row, &mut self.key_grad),
+        ];
+        for (square_values, channels, total) in sides {
+            let keys_by_row = self.keys_by_row.left(arch, Matrix::new(square_values, square).t());
+            for keys in row_panels::<K>(seen.len()) {
+                // Rows before the first of these keys do not see them.
+                let from = (seen.start + keys.start).saturating_sub(block.start) / K::STEP;
+                let at = Area::new((seen.start + keys.start) * dim, keys.len(), dim);
+                let target = MatrixMut::new(total, at);
+                let (left, right) = (keys_by_row.part(keys, from), channels.part(0..dim, from));
+                multiply(kernel, left, right, steps - from, target, K::Number::ONE, true);
+            }
+        }
+        let rows_by_key = self.rows_by_key.left(arch, Matrix::new(&self.scores_grad, square));
+        for rows in row_panels::<K>(block.len()) {
+            let steps = visible(block.start + rows.end - 1, seen).div_ceil(K::STEP);
+            let target = MatrixMut::new(&mut self.query_grad, Area::new(rows.start * dim, rows.len(), dim));
+            let right = self.channels_by_key.part(0..dim, seen.start / K::STEP);
+            multiply(kernel, rows_by_key.part(rows, 0), right, steps, target, K::Number::ONE, seen.start > 0);
+        }
+    }
+}

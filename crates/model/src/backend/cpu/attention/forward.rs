@@ -1,0 +1,180 @@
+//! What every row sees of the values, with a running maximum and sum.
+
+use std::ops::Range;
+
+use pulp::Arch;
+
+use super::{KEYS, Part, ROWS, padded, products_seen, row_panels, square, visible};
+use crate::backend::cpu::Cpu;
+use crate::backend::cpu::kernel::{
+    Band, Choice, Engine, Kernel, Matrix, MatrixMut, Panels, Side, Target, Work, multiply, parallel,
+};
+use crate::backend::cpu::loss::{largest, sum_of_exp};
+use crate::backend::{Area, Heads, Scalar};
+
+/// With fewer tasks than this, one is made for every query head.
+const FEW: usize = 8;
+
+/// `out = softmax(q k^T / sqrt(dim)) v` within each sequence.
+pub(in crate::backend::cpu) fn forward<T: Engine>(
+    cpu: Cpu<T>,
+    qkv: &[T],
+    heads: Heads,
+    sequences: &[Range<usize>],
+    out: &mut [T],
+    log_sums: &mut [T],
+) {
+    cpu.kernel.run(Forward { arch: cpu.arch, qkv, heads, sequences, out, log_sums });
+}
+
+struct Forward<'a, T> {
+    arch: Arch,
+    qkv: &'a [T],
+    heads: Heads,
+    sequences: &'a [Range<usize>],
+    out: &'a mut [T],
+    log_sums: &'a mut [T],
+}
+
+impl<T: Scalar> Work<T> for Forward<'_, T> {
+    type Output = ();
+
+    fn with<K: Kernel<Number = T>>(self, kernel: K) {
+        let Forward { arch, qkv, heads, sequences, out, log_sums } = self;
+        let Heads { query, key_value, dim } = heads;
+        // The heads that share keys are one task, which lays those out once, where that leaves enough tasks.
+        let members = if sequences.len() * key_value < FEW { 1 } else { heads.group() };
+        let width = [Band { start: 0, width: members * dim }];
+        let single = [Band { start: 0, width: members }];
+        let targets = [Target::new(out, query * dim, &width), Target::new(log_sums, query, &single)];
+        parallel(sequences, query / members, targets, |sequence, strip, [mut out, mut log_sums]| {
+            let part = Part::new(qkv, heads, &sequences[sequence], strip * members / heads.group());
+            let (mut keys, mut values) = (Panels::<K>::new(Side::Right), Panels::<K>::new(Side::Right));
+            keys.fill(arch, part.keys().t());
+            values.fill(arch, part.values());
+            let mut space = ForwardSpace::new(part.len(), dim);
+            for member in 0..members {
+                for block in part.blocks() {
+                    space.begin(arch, part.columns(&block, strip * members + member));
+                    for seen in part.seen(&block) {
+                        space.scores(kernel, &block, &seen, &keys, dim);
+                        space.probabilities(arch, &block, &seen, dim);
+                        space.mix(kernel, arch, &block, &seen, &values, dim);
+                    }
+                    for row in 0..block.len() {
+                        let (mixed, log_sum) = space.finished(row, dim);
+                        out.row(block.start + row, 0)[member * dim..(member + 1) * dim]
+                            .copy_from_slice(mixed);
+                        log_sums.row(block.start + row, 0)[member] = log_sum;
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// What one block of query rows needs on its way through the keys.
+struct ForwardSpace<K: Kernel> {
+    queries: Panels<K>,
+    weights: Panels<K>,
+    /// `[row, key]`, first scores and then their exponentials.
+    scores: Vec<K::Number>,
+    /// `[row, channel]`, not yet divided by the sums.
+    mixed: Vec<K::Number>,
+    largest: [K::Number; ROWS],
+    sums: [K::Number; ROWS],
+}
+
+impl<K: Kernel> ForwardSpace<K> {
+    fn new(len: usize, dim: usize) -> Self {
+        let zeros = |len| vec![K::Number::ZERO; len];
+        ForwardSpace {
+            queries: Panels::new(Side::Left),
+            weights: Panels::new(Side::Left),
+            scores: zeros(ROWS.min(len) * padded(KEYS.min(len))),
+            mixed: zeros(ROWS.min(len) * dim),
+            largest: [K::Number::ZERO; ROWS],
+            sums: [K::Number::ZERO; ROWS],
+        }
+    }
+
+    fn begin(&mut self, arch: Arch, queries: Matrix<'_, K::Number>) {
+        self.queries.fill(arch, queries);
+        self.sums = [K::Number::ZERO; ROWS];
+    }
+
+    fn scores(&mut self, kernel: K, block: &Range<usize>, seen: &Range<usize>, keys: &Panels<K>, dim: usize) {
+        let scale = K::Number::from_f64(1.0 / (dim as f64).sqrt());
+        products_seen(
+            kernel,
+            block,
+            seen,
+            &self.queries,
+            keys,
+            dim.div_ceil(K::STEP),
+            &mut self.scores,
+            scale,
+        );
+    }
+
+    /// Scores become exp(score - the largest so far); what was mixed before is scaled to the new largest.
+    fn probabilities(&mut self, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
+        let least = K::Number::from_f64(-1e30);
+        let lines = self.scores.chunks_exact_mut(padded(seen.len()));
+        for (row, line) in lines.take(block.len()).enumerate() {
+            let visible = visible(block.start + row, seen);
+            let (first, before) = (seen.start == 0, self.largest[row]);
+            let (now, sum) = arch.dispatch(
+                #[inline(always)]
+                || {
+                    // What fills up the last lanes has no weight: beside e^0 it adds nothing.
+                    let full = &mut line[..padded(visible)];
+                    full[visible..].fill(least);
+                    let now = largest(full);
+                    let now = if first { now } else { now.larger(before) };
+                    let sum = sum_of_exp(full, now, true);
+                    line[visible..].fill(K::Number::ZERO);
+                    (now, sum)
+                },
+            );
+            self.largest[row] = now;
+            if first {
+                self.sums[row] = sum;
+            } else {
+                let shrink = (before - now).exp();
+                self.sums[row] = self.sums[row] * shrink + sum;
+                if shrink != K::Number::ONE {
+                    let line = &mut self.mixed[row * dim..(row + 1) * dim];
+                    line.iter_mut().for_each(|value| *value = *value * shrink);
+                }
+            }
+        }
+    }
+
+    fn mix(
+        &mut self,
+        kernel: K,
+        arch: Arch,
+        block: &Range<usize>,
+        seen: &Range<usize>,
+        values: &Panels<K>,
+        dim: usize,
+    ) {
+        let square = square(block, seen);
+        let weights = self.weights.left(arch, Matrix::new(&self.scores, square));
+        for rows in row_panels::<K>(block.len()) {
+            let steps = visible(block.start + rows.end - 1, seen).div_ceil(K::STEP);
+            let target = MatrixMut::new(&mut self.mixed, Area::new(rows.start * dim, rows.len(), dim));
+            let values = values.part(0..dim, seen.start / K::STEP);
+            multiply(kernel, weights.part(rows, 0), values, steps, target, K::Number::ONE, seen.start > 0);
+        }
+    }
+
+    /// A row of the output, and the log-sum-exp of its scores.
+    fn finished(&mut self, row: usize, dim: usize) -> (&[K::Number], K::Number) {
+        let (sum, line) = (self.sums[row], &mut self.mixed[row * dim..(row + 1) * dim]);
+        let inverse = K::Number::ONE / sum;
+        line.iter_mut().for_each(|value| *value = *value * inverse);
+        (line, self.largest[row] + sum.ln())
+    }
+}
