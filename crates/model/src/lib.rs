@@ -20,6 +20,7 @@ pub mod safetensors;
 pub mod sparsity;
 pub mod verify;
 pub mod weights;
+pub mod wide;
 pub mod workspace;
 
 pub use error::{Error, Result};

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, TryRecvError};
 
 use model::folder::ModelFolder;
+use rayon::Yield;
 
 use crate::error::Result;
 
@@ -24,8 +25,8 @@ pub(crate) fn hashed<T>(
         let mut hash = || {
             loop {
                 let hash = match receiver.try_recv() {
-                    // A thread of the pool goes on with what waits, the hash among it; any other only waits.
-                    Err(TryRecvError::Empty) if rayon::yield_now().is_some() => continue,
+                    // A thread of the pool takes on what waits, the hash perhaps; where nothing does, another has the hash.
+                    Err(TryRecvError::Empty) if rayon::yield_now() == Some(Yield::Executed) => continue,
                     Err(TryRecvError::Empty) => receiver.recv().map_err(|_| TryRecvError::Disconnected),
                     heard => heard,
                 };

@@ -49,7 +49,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
     let args = Args::parse();
-    rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
+    rayon::ThreadPoolBuilder::new().num_threads(args.threads).use_current_thread().build_global()?;
     let corpus = Corpus::open(&args.corpus)?;
     let config = serde_json::json!({
         "architectures": ["LlamaForCausalLM"],

@@ -5,6 +5,7 @@ use half::{bf16, f16};
 use pulp::Arch;
 
 use super::Dtype;
+use crate::wide::widest;
 
 /// Elements converted at a time where a copy of them is needed.
 const CHUNK: usize = 4096;
@@ -18,7 +19,8 @@ pub(super) fn to_f32(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
             }
         }
         Dtype::BF16 => {
-            Arch::new().dispatch(
+            widest(
+                Arch::new(),
                 #[inline(always)]
                 || {
                     for (value, two) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
@@ -76,7 +78,8 @@ pub(super) fn from_f32(dtype: Dtype, values: &[f32], out: &mut [u8]) -> Result<(
             }
         }
         Dtype::BF16 => {
-            let too_large = Arch::new().dispatch(
+            let too_large = widest(
+                Arch::new(),
                 #[inline(always)]
                 || {
                     let mut too_large = false;
@@ -121,7 +124,8 @@ fn upper_half(bits: u32) -> u16 {
 /// The first value that is not finite.
 pub(super) fn first_not_finite(values: &[f32]) -> Option<usize> {
     // Not `any`, which looks at one after the other.
-    let finite = Arch::new().dispatch(
+    let finite = widest(
+        Arch::new(),
         #[inline(always)]
         || values.iter().fold(true, |all, value| all & value.is_finite()),
     );

@@ -126,13 +126,20 @@ impl Writer {
         let mut converted = std::mem::take(&mut self.converted);
         for piece in values.chunks(PIECE) {
             converted.resize(piece.len() * dtype.size(), 0);
-            let tasks = piece.par_chunks(TASK).zip(converted.par_chunks_mut(TASK * dtype.size()));
-            let bad = tasks.enumerate().filter_map(|(place, (values, bytes))| {
+            let task = |(place, (values, bytes)): (usize, (&[f32], &mut [u8]))| {
                 let finite = numbers::first_not_finite(values).map_or(Ok(()), Err);
                 let stored = finite.and_then(|()| numbers::from_f32(dtype, values, bytes));
                 stored.err().map(|at| place * TASK + at)
-            });
-            if let Some(place) = bad.min() {
+            };
+            // A thread that is not of the pool works for itself: those of the pool are busy, or may be waiting for it.
+            let bad = if rayon::current_thread_index().is_some() {
+                let tasks = piece.par_chunks(TASK).zip(converted.par_chunks_mut(TASK * dtype.size()));
+                tasks.enumerate().filter_map(task).min()
+            } else {
+                let tasks = piece.chunks(TASK).zip(converted.chunks_mut(TASK * dtype.size()));
+                tasks.enumerate().find_map(task)
+            };
+            if let Some(place) = bad {
                 let (index, value) = (index + place, piece[place]);
                 return Err(Error::NotStorable { tensor: name, index, value, dtype: dtype.name() });
             }

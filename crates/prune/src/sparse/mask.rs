@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use ledger::Pattern;
+use model::wide::widest;
 use pulp::Arch;
 
 /// How many weights of which group become zero.
@@ -60,7 +61,8 @@ fn fours(row: &mut [f32], scores: &[f32], zeros: usize) {
     let keep = (4 - zeros) as u32;
     let (many, few) = row.as_chunks_mut::<SIDE>();
     let (many_scores, few_scores) = scores.as_chunks::<SIDE>();
-    Arch::new().dispatch(
+    widest(
+        Arch::new(),
         #[inline(always)]
         || {
             for (weights, scores) in many.iter_mut().zip(many_scores) {

@@ -27,8 +27,10 @@ use crate::output::{Exit, Output};
 /// Whatever the subcommand finds; [`Output::error`] shows it.
 pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
     let threads = cli.globals.threads.map_or(0, |threads| threads.get()); // 0: one a core
+    // This thread is one of them: it would otherwise hand every loop over and sleep until that is done, on another core.
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
+        .use_current_thread()
         .build_global()
         .context("the threads cannot be started")?;
     let count = rayon::current_num_threads();

@@ -5,7 +5,9 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::CHUNK;
+use super::lanes::in_lanes;
 use crate::backend::{AdamW, Scalar};
+use crate::wide::widest;
 
 /// One step on parallel slices.
 pub(super) fn step<T: Scalar>(
@@ -30,16 +32,17 @@ pub(super) fn step<T: Scalar>(
         .zip(gradients.par_chunks(CHUNK))
         .zip(first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK)))
         .for_each(|((weights, gradients), (first, second))| {
-            arch.dispatch(
+            widest(
+                arch,
                 #[inline(always)]
                 || {
-                    let moments = first.iter_mut().zip(second.iter_mut());
-                    for ((weight, &gradient), (m, v)) in weights.iter_mut().zip(gradients).zip(moments) {
+                    let state = [&mut *weights, &mut *first, &mut *second];
+                    in_lanes(state, [gradients], |[weight, m, v], [gradient]| {
                         let gradient = gradient * scale;
-                        *m = b1 * *m + c1 * gradient;
-                        *v = b2 * *v + c2 * gradient * gradient;
-                        *weight = *weight * keep - size * *m / ((*v).sqrt() * root + epsilon);
-                    }
+                        let m = b1 * m + c1 * gradient;
+                        let v = b2 * v + c2 * gradient * gradient;
+                        [weight * keep - size * m / (v.sqrt() * root + epsilon), m, v]
+                    });
                 },
             );
         });

@@ -3,21 +3,22 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
+use super::lanes::in_lanes;
 use super::rows_of_chunk;
 use super::sums::sum_rows;
 use crate::backend::Scalar;
+use crate::wide::widest;
 
 /// `x += bias` by rows.
 pub(super) fn forward<T: Scalar>(arch: Arch, x: &mut [T], bias: &[T]) {
     let columns = bias.len();
     x.par_chunks_mut(rows_of_chunk(columns) * columns).for_each(|x| {
-        arch.dispatch(
+        widest(
+            arch,
             #[inline(always)]
             || {
                 for row in x.chunks_exact_mut(columns) {
-                    for (x, &bias) in row.iter_mut().zip(bias) {
-                        *x += bias;
-                    }
+                    in_lanes([row], [bias], |[x], [bias]| [x + bias]);
                 }
             },
         );
@@ -31,13 +32,12 @@ pub(super) fn backward<T: Scalar>(arch: Arch, x_grad: &[T], bias_grad: &mut [T])
         .par_chunks(rows_of_chunk(columns) * columns)
         .map(|x_grad| {
             let mut sums = vec![T::ZERO; columns];
-            arch.dispatch(
+            widest(
+                arch,
                 #[inline(always)]
                 || {
                     for row in x_grad.chunks_exact(columns) {
-                        for (sum, &value) in sums.iter_mut().zip(row) {
-                            *sum += value;
-                        }
+                        in_lanes([&mut sums[..]], [row], |[sum], [value]| [sum + value]);
                     }
                 },
             );

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::sums::folded;
 use crate::backend::{IGNORED, Scalar};
+use crate::wide::widest;
 
 /// Loss of each row in nats; with `gradient_scale` the row becomes that times softmax minus one-hot.
 pub(super) fn cross_entropy<T: Scalar>(
@@ -25,7 +26,8 @@ pub(super) fn cross_entropy<T: Scalar>(
             return;
         }
         let hit = row[target as usize];
-        let (largest, sum) = arch.dispatch(
+        let (largest, sum) = widest(
+            arch,
             #[inline(always)]
             || {
                 let largest = largest(row);
@@ -36,7 +38,8 @@ pub(super) fn cross_entropy<T: Scalar>(
         if let Some(scale) = gradient_scale {
             let scale = T::from_f64(scale);
             let factor = scale / sum;
-            arch.dispatch(
+            widest(
+                arch,
                 #[inline(always)]
                 || {
                     for value in row.iter_mut() {

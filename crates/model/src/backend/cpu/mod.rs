@@ -10,6 +10,7 @@ mod attention;
 mod bias;
 mod embedding;
 mod kernel;
+mod lanes;
 mod loss;
 mod mask;
 mod norm;

@@ -3,9 +3,11 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
+use super::lanes::in_lanes;
 use super::rows_of_chunk;
 use super::sums::{dot, folded, sum_rows};
 use crate::backend::Scalar;
+use crate::wide::widest;
 
 /// `out = x * inverse_rms * weight`, `[rows, columns]`; keeps `inverse_rms` `[rows]`.
 pub(super) fn forward<T: Scalar>(
@@ -23,16 +25,18 @@ pub(super) fn forward<T: Scalar>(
         .zip(x.par_chunks(rows * columns))
         .zip(inverse_rms.par_chunks_mut(rows))
         .for_each(|((out, x), inverse_rms)| {
-            arch.dispatch(
+            widest(
+                arch,
                 #[inline(always)]
                 || {
-                    let lines = out.chunks_exact_mut(columns).zip(x.chunks_exact(columns)).zip(inverse_rms);
+                    let lines = out
+                        .chunks_exact_mut(columns)
+                        .zip(x.chunks_exact(columns))
+                        .zip(inverse_rms.iter_mut());
                     for ((out, x), kept) in lines {
                         let inverse = T::ONE / (dot(x, x) * mean + epsilon).sqrt();
                         *kept = inverse;
-                        for ((out, &x), &weight) in out.iter_mut().zip(x).zip(weight) {
-                            *out = x * inverse * weight;
-                        }
+                        in_lanes([out], [x, weight], |_, [x, weight]| [x * inverse * weight]);
                     }
                 },
             );
@@ -60,7 +64,8 @@ pub(super) fn backward<T: Scalar>(
         .zip(inverse_rms.par_chunks(rows))
         .map(|(((x_grad, out_grad), x), inverse_rms)| {
             let mut weight_grad = vec![T::ZERO; columns];
-            arch.dispatch(
+            widest(
+                arch,
                 #[inline(always)]
                 || {
                     let lines = x_grad
@@ -70,13 +75,13 @@ pub(super) fn backward<T: Scalar>(
                         .zip(inverse_rms);
                     for (((x_grad, out_grad), x), &inverse) in lines {
                         let along = triple(out_grad, weight, x) * mean * inverse * inverse;
-                        let weights = weight.iter().zip(weight_grad.iter_mut());
-                        for (((x_grad, &out_grad), &x), (&weight, weight_grad)) in
-                            x_grad.iter_mut().zip(out_grad).zip(x).zip(weights)
-                        {
-                            *x_grad += inverse * (out_grad * weight - x * along);
-                            *weight_grad += out_grad * x * inverse;
-                        }
+                        let lines = ([x_grad, &mut weight_grad[..]], [out_grad, x, weight]);
+                        in_lanes(lines.0, lines.1, |[x_grad, weight_grad], [out_grad, x, weight]| {
+                            [
+                                x_grad + inverse * (out_grad * weight - x * along),
+                                weight_grad + out_grad * x * inverse,
+                            ]
+                        });
                     }
                 },
             );

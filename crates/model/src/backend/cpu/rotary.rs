@@ -3,8 +3,10 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
+use super::lanes::in_lanes;
 use super::rows_of_chunk;
 use crate::backend::{Rotation, Scalar, ViewMut};
+use crate::wide::widest;
 
 /// Rotates every head of every row of `x` `[rows, heads * dim]` by its position's angles, in place.
 pub(super) fn rotate<T: Scalar>(
@@ -20,7 +22,8 @@ pub(super) fn rotate<T: Scalar>(
     let data = &mut x.buffer[area.offset..area.end()];
     data.par_chunks_mut(rows * area.stride).zip(rotation.positions.par_chunks(rows)).for_each(
         |(data, positions)| {
-            arch.dispatch(
+            widest(
+                arch,
                 #[inline(always)]
                 || {
                     for (line, &position) in data.chunks_mut(area.stride).zip(positions) {
@@ -28,12 +31,10 @@ pub(super) fn rotate<T: Scalar>(
                         let (cosines, sines) = (&rotation.cosines[angles.clone()], &rotation.sines[angles]);
                         for head in line[..area.columns].chunks_exact_mut(dim) {
                             let (first, second) = head.split_at_mut(half);
-                            let pairs = first.iter_mut().zip(second).zip(cosines.iter().zip(sines));
-                            for ((first, second), (&cosine, &sine)) in pairs {
+                            in_lanes([first, second], [cosines, sines], |[first, second], [cosine, sine]| {
                                 let sine = if rotation.inverse { -sine } else { sine };
-                                (*first, *second) =
-                                    (*first * cosine - *second * sine, *second * cosine + *first * sine);
-                            }
+                                [first * cosine - second * sine, second * cosine + first * sine]
+                            });
                         }
                     }
                 },

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::CHUNK;
 use crate::backend::Scalar;
+use crate::wide::widest;
 
 /// Sum of `a b`, in sixteen lanes.
 #[inline(always)]
@@ -45,7 +46,8 @@ pub(super) fn of_squares<T: Scalar>(arch: Arch, values: &[T]) -> f64 {
     let partial: Vec<f64> = values
         .par_chunks(CHUNK)
         .map(|chunk| {
-            arch.dispatch(
+            widest(
+                arch,
                 #[inline(always)]
                 || {
                     let mut lanes = [0.0_f64; 16];

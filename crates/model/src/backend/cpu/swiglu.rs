@@ -3,22 +3,23 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
+use super::lanes::in_lanes;
 use super::rows_of_chunk;
 use crate::backend::Scalar;
+use crate::wide::widest;
 
 /// `out = silu(gate) * up`; `gate_up` is `[rows, 2 * columns]`, gate first.
 pub(super) fn forward<T: Scalar>(arch: Arch, gate_up: &[T], columns: usize, out: &mut [T]) {
     let rows = rows_of_chunk(columns);
     out.par_chunks_mut(rows * columns).zip(gate_up.par_chunks(rows * 2 * columns)).for_each(
         |(out, gate_up)| {
-            arch.dispatch(
+            widest(
+                arch,
                 #[inline(always)]
                 || {
                     for (out, line) in out.chunks_exact_mut(columns).zip(gate_up.chunks_exact(2 * columns)) {
                         let (gate, up) = line.split_at(columns);
-                        for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
-                            *out = gate / (T::ONE + (-gate).exp()) * up;
-                        }
+                        in_lanes([out], [gate, up], |_, [gate, up]| [gate / (T::ONE + (-gate).exp()) * up]);
                     }
                 },
             );
@@ -32,21 +33,19 @@ pub(super) fn backward<T: Scalar>(arch: Arch, gate_up: &mut [T], columns: usize,
     let rows = rows_of_chunk(columns);
     grad.par_chunks_mut(rows * columns).zip(gate_up.par_chunks_mut(rows * 2 * columns)).for_each(
         |(grad, gate_up)| {
-            arch.dispatch(
+            widest(
+                arch,
                 #[inline(always)]
                 || {
                     let lines = grad.chunks_exact_mut(columns).zip(gate_up.chunks_exact_mut(2 * columns));
                     for (grad, line) in lines {
                         let (gate, up) = line.split_at_mut(columns);
-                        for ((grad, gate), up) in grad.iter_mut().zip(gate).zip(up) {
-                            let sigmoid = T::ONE / (T::ONE + (-*gate).exp());
-                            let silu = *gate * sigmoid;
-                            let out = silu * *up;
-                            let slope = sigmoid * (T::ONE + *gate * (T::ONE - sigmoid));
-                            *gate = *grad * *up * slope;
-                            *up = *grad * silu;
-                            *grad = out;
-                        }
+                        in_lanes([grad, gate, up], [], |[grad, gate, up], []| {
+                            let sigmoid = T::ONE / (T::ONE + (-gate).exp());
+                            let silu = gate * sigmoid;
+                            let slope = sigmoid * (T::ONE + gate * (T::ONE - sigmoid));
+                            [silu * up, grad * up * slope, grad * silu]
+                        });
                     }
                 },
             );

@@ -11,6 +11,7 @@ use crate::backend::cpu::kernel::{
 };
 use crate::backend::cpu::sums::dot;
 use crate::backend::{Area, Heads, Scalar};
+use crate::wide::widest;
 
 /// `qkv_grad =` the gradient. With P the probabilities and O the output: dV = P^T dO,
 /// dS = P (dO V^T - rowsum(dO O)) / sqrt(dim), dQ = dS K, dK = dS^T Q.
@@ -166,11 +167,12 @@ impl<K: Kernel> BackwardSpace<K> {
     ) {
         let scale = K::Number::from_f64(1.0 / (dim as f64).sqrt());
         let stride = padded(seen.len());
-        let lines = self.probabilities.chunks_exact_mut(stride);
-        let lines = lines.zip(self.scores_grad.chunks_exact_mut(stride)).take(block.len());
-        arch.dispatch(
+        widest(
+            arch,
             #[inline(always)]
             || {
+                let lines = self.probabilities.chunks_exact_mut(stride);
+                let lines = lines.zip(self.scores_grad.chunks_exact_mut(stride)).take(block.len());
                 for (row, (line, grad)) in lines.enumerate() {
                     let (log_sum, along) = rows(row);
                     let visible = visible(block.start + row, seen);

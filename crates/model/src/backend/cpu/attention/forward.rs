@@ -11,6 +11,7 @@ use crate::backend::cpu::kernel::{
 };
 use crate::backend::cpu::loss::{largest, sum_of_exp};
 use crate::backend::{Area, Heads, Scalar};
+use crate::wide::widest;
 
 /// With fewer tasks than this, one is made for every query head.
 const FEW: usize = 8;
@@ -124,7 +125,8 @@ impl<K: Kernel> ForwardSpace<K> {
         for (row, line) in lines.take(block.len()).enumerate() {
             let visible = visible(block.start + row, seen);
             let (first, before) = (seen.start == 0, self.largest[row]);
-            let (now, sum) = arch.dispatch(
+            let (now, sum) = widest(
+                arch,
                 #[inline(always)]
                 || {
                     // What fills up the last lanes has no weight: beside e^0 it adds nothing.

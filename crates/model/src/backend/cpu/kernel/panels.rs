@@ -11,6 +11,7 @@ use pulp::Arch;
 use super::product::Matrix;
 use super::tile::{Kernel, Rows};
 use crate::backend::Scalar;
+use crate::wide::widest;
 
 /// Tiles' rows in a band of a left matrix.
 const BAND: usize = 8;
@@ -215,7 +216,8 @@ pub(super) fn pack<K: Kernel>(
     if steps == 0 {
         return;
     }
-    arch.dispatch(
+    widest(
+        arch,
         #[inline(always)]
         || match layout {
             Layout::Rows => {
