@@ -23,13 +23,12 @@ pub(super) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
 
 /// Sixteen lanes in one: halves onto each other, four times.
 #[inline(always)]
-pub(super) fn folded<T: Copy>(mut lanes: [T; 16], join: impl Fn(T, T) -> T) -> T {
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            lanes[i] = join(lanes[i], lanes[i + half]);
-        }
-    }
-    lanes[0]
+pub(super) fn folded<T: Copy>(lanes: [T; 16], join: impl Fn(T, T) -> T) -> T {
+    // Each half by its own length: a loop over the lengths becomes scalar code.
+    let lanes: [T; 8] = std::array::from_fn(|i| join(lanes[i], lanes[i + 8]));
+    let lanes: [T; 4] = std::array::from_fn(|i| join(lanes[i], lanes[i + 4]));
+    let lanes: [T; 2] = std::array::from_fn(|i| join(lanes[i], lanes[i + 2]));
+    join(lanes[0], lanes[1])
 }
 
 /// `total +=` every row of `partial`, first to last.
