@@ -21,6 +21,20 @@ pub(super) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
     rest + folded(lanes, |a, b| a + b)
 }
 
+/// Sum in sixteen lanes, of numbers that come in sixteens.
+#[inline(always)]
+pub(super) fn total<T: Scalar>(values: &[T]) -> T {
+    let (lines, rest) = values.as_chunks::<16>();
+    assert!(rest.is_empty());
+    let mut lanes = [T::ZERO; 16];
+    for line in lines {
+        for i in 0..16 {
+            lanes[i] += line[i];
+        }
+    }
+    folded(lanes, |a, b| a + b)
+}
+
 /// Sixteen lanes in one: halves onto each other, four times.
 #[inline(always)]
 pub(super) fn folded<T: Copy>(lanes: [T; 16], join: impl Fn(T, T) -> T) -> T {

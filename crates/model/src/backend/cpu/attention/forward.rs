@@ -9,7 +9,9 @@ use crate::backend::cpu::Cpu;
 use crate::backend::cpu::kernel::{
     Band, Choice, Engine, Kernel, Matrix, MatrixMut, Panels, Side, Target, Work, multiply, parallel,
 };
-use crate::backend::cpu::loss::{largest, sum_of_exp};
+use crate::backend::cpu::lanes::in_lanes;
+use crate::backend::cpu::loss::largest;
+use crate::backend::cpu::sums::total;
 use crate::backend::{Area, Heads, Scalar};
 use crate::wide::widest;
 
@@ -121,30 +123,40 @@ impl<K: Kernel> ForwardSpace<K> {
     /// Scores become exp(score - the largest so far); what was mixed before is scaled to the new largest.
     fn probabilities(&mut self, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
         let least = K::Number::from_f64(-1e30);
-        let lines = self.scores.chunks_exact_mut(padded(seen.len()));
-        for (row, line) in lines.take(block.len()).enumerate() {
-            let visible = visible(block.start + row, seen);
-            let (first, before) = (seen.start == 0, self.largest[row]);
-            let (now, sum) = widest(
-                arch,
-                #[inline(always)]
-                || {
-                    // What fills up the last lanes has no weight: beside e^0 it adds nothing.
-                    let full = &mut line[..padded(visible)];
-                    full[visible..].fill(least);
-                    let now = largest(full);
-                    let now = if first { now } else { now.larger(before) };
-                    let sum = sum_of_exp(full, now, true);
-                    line[visible..].fill(K::Number::ZERO);
-                    (now, sum)
-                },
-            );
-            self.largest[row] = now;
+        let first = seen.start == 0;
+        let before = self.largest;
+        let (mut sums, stride) = ([K::Number::ZERO; ROWS], padded(seen.len()));
+        let ForwardSpace { scores, largest: now, .. } = self;
+        let scores = &mut scores[..block.len() * stride];
+        let visible = |row: usize| visible(block.start + row, seen);
+        // Three passes over short rows, none of which waits for the row before; a sum between them would.
+        widest(
+            arch,
+            #[inline(always)]
+            || {
+                for (row, line) in scores.chunks_exact_mut(stride).enumerate() {
+                    // What fills up the last lanes has no weight.
+                    let full = &mut line[..padded(visible(row))];
+                    full[visible(row)..].fill(least);
+                    let largest = largest(full);
+                    now[row] = if first { largest } else { largest.larger(before[row]) };
+                }
+                for (row, line) in scores.chunks_exact_mut(stride).enumerate() {
+                    let (full, now) = (&mut line[..padded(visible(row))], now[row]);
+                    in_lanes([full], [], |[score], []| [(score - now).exp()]);
+                    line[visible(row)..].fill(K::Number::ZERO);
+                }
+                for (row, line) in scores.chunks_exact(stride).enumerate() {
+                    sums[row] = total(&line[..padded(visible(row))]);
+                }
+            },
+        );
+        for row in 0..block.len() {
             if first {
-                self.sums[row] = sum;
+                self.sums[row] = sums[row];
             } else {
-                let shrink = (before - now).exp();
-                self.sums[row] = self.sums[row] * shrink + sum;
+                let shrink = (before[row] - self.largest[row]).exp();
+                self.sums[row] = self.sums[row] * shrink + sums[row];
                 if shrink != K::Number::ONE {
                     let line = &mut self.mixed[row * dim..(row + 1) * dim];
                     line.iter_mut().for_each(|value| *value = *value * shrink);
