@@ -5,13 +5,31 @@
 /// Sums run in so many lanes.
 pub(super) const LANES: usize = 8;
 
-/// Runs `f` compiled for the widest vector units of this processor.
+/// Runs `loops` compiled for the widest vector units of this processor; the closure should be `#[inline(always)]`.
+///
+/// It has to be one that could run many times: one that runs once is called through a function that lacks the attribute, and
+/// a long body then stays compiled for every processor.
 #[inline(always)]
-pub(super) fn widest<R>(f: impl FnOnce() -> R) -> R {
+pub(super) fn widest<R>(
+    #[cfg_attr(not(target_arch = "wasm32"), allow(unused_mut))] mut loops: impl FnMut() -> R,
+) -> R {
     #[cfg(not(target_arch = "wasm32"))]
-    return pulp::Arch::new().dispatch(f);
+    {
+        struct Loops<F>(F);
+
+        impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Loops<F> {
+            type Output = R;
+
+            #[inline(always)]
+            fn call(mut self) -> R {
+                (self.0)()
+            }
+        }
+
+        pulp::Arch::new().dispatch(Loops(loops))
+    }
     #[cfg(target_arch = "wasm32")]
-    f()
+    loops()
 }
 
 /// A sum of products; both lengths are the same multiple of [`LANES`].

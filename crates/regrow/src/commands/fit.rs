@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use law::fit::Loss;
 use law::form::{Column, Form};
 use law::uncertainty::Intervals;
-use law::{GroupLaw, Metrics, Settings, TableRow, Units};
+use law::{GroupLaw, Metrics, Plan, Settings, TableRow, Units};
 
 use super::plan::{WishFlags, sentence};
 use crate::group::GroupFlags;
@@ -277,6 +277,7 @@ fn metrics(group: &GroupLaw) -> Table {
     table
 }
 
+/// A line for each answer: bases that differ in their loss alone share one, with the means of their losses.
 pub(super) fn decisions(group: &GroupLaw) -> Table {
     let interval = format!("{} interval", percent(group.level));
     let mut table = Table::new(&[
@@ -289,15 +290,22 @@ pub(super) fn decisions(group: &GroupLaw) -> Table {
         ("loss then", Align::Right),
     ]);
     let unknown = || "unknown".to_owned();
-    for plan in &group.decisions {
+    let alike =
+        |a: &Plan, b: &Plan| (a.place.n0, a.place.rate, &a.enough) == (b.place.n0, b.place.rate, &b.enough);
+    for plans in group.decisions.chunk_by(alike) {
+        let mean = |of: fn(&Plan) -> Option<f64>| {
+            let losses: Option<Vec<f64>> = plans.iter().map(of).collect();
+            losses.map_or_else(unknown, |losses| nats(losses.iter().sum::<f64>() / losses.len() as f64))
+        };
+        let plan = &plans[0];
         table.row([
             parameters(plan.place.n0),
             format!("{:.4}", plan.place.rate),
-            nats(plan.place.loss0),
-            plan.floor.value.map_or_else(unknown, nats),
+            mean(|plan| Some(plan.place.loss0)),
+            mean(|plan| plan.floor.value),
             plan.enough.value.map_or_else(unknown, tokens),
             ends(plan.enough.interval, tokens),
-            plan.loss_then.map_or_else(unknown, nats),
+            mean(|plan| plan.loss_then),
         ]);
     }
     table

@@ -30,7 +30,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "quickstart")]
     out: PathBuf,
     /// Chooses text, weights and order
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     seed: u32,
     /// Print the result as JSON
     #[arg(long)]

@@ -21,8 +21,8 @@ const READ: i64 = 24_576;
 /// Where a path is not there or is not UTF-8, and so has no place in a recipe.
 pub(crate) fn recipe(texts: &[PathBuf], seed: u32) -> anyhow::Result<String> {
     let mut recipe: toml::Table = toml::from_str(RECIPE)?;
+    shift_seeds(&mut recipe, seed)?;
     let seed = i64::from(seed);
-    recipe.insert("seeds".into(), toml::Value::Array(vec![seed.into()]));
     let corpus = table(&mut recipe, "corpus")?;
     if texts.is_empty() {
         table(corpus, "grammar")?.insert("seed".into(), seed.into());
@@ -37,6 +37,25 @@ pub(crate) fn recipe(texts: &[PathBuf], seed: u32) -> anyhow::Result<String> {
         table(&mut recipe, section)?.insert("eval_tokens".into(), READ.into());
     }
     Ok(toml::to_string(&recipe)?)
+}
+
+/// Moves every list of seeds on, so that each seed of the command trains bases that no other does.
+fn shift_seeds(recipe: &mut toml::Table, seed: u32) -> anyhow::Result<()> {
+    let many = recipe.get("seeds").and_then(toml::Value::as_array).map_or(1, Vec::len);
+    let by = (i64::from(seed) - 1) * many as i64;
+    let shift = |within: &mut toml::Table| {
+        let seeds = within.get_mut("seeds").and_then(toml::Value::as_array_mut);
+        for seed in seeds.into_iter().flatten() {
+            if let toml::Value::Integer(seed) = seed {
+                *seed += by;
+            }
+        }
+    };
+    shift(recipe);
+    let series = recipe.get_mut("series").and_then(toml::Value::as_array_mut);
+    let series = series.context("the recipe has no `series`")?;
+    series.iter_mut().filter_map(toml::Value::as_table_mut).for_each(shift);
+    Ok(())
 }
 
 /// A path that still means the same when the command is given again from elsewhere.
@@ -62,9 +81,15 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_changes_the_text_and_the_models() {
+    fn every_seed_has_a_text_and_models_of_its_own() {
+        let written = Sweep::parse(RECIPE).unwrap();
         let other = Sweep::parse(&recipe(&[], 7).unwrap()).unwrap();
-        assert_eq!((other.seeds, other.corpus.grammar.unwrap().seed), (vec![7], 7));
+        assert_eq!(other.corpus.grammar.as_ref().unwrap().seed, 7);
+        for (series, moved) in written.series.iter().zip(&other.series) {
+            let (from, to) = (written.seeds(series), other.seeds(moved));
+            let by = 6 * written.seeds.len() as u64;
+            assert_eq!(to, from.iter().map(|seed| seed + by).collect::<Vec<_>>());
+        }
     }
 
     #[test]

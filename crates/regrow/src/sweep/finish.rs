@@ -132,7 +132,10 @@ fn made(sweep: &Sweep, layout: &Layout, points: &Path, law: &Path) -> anyhow::Re
         let bytes = disk::read(path, u64::MAX)?;
         Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
     };
-    let seeds: Vec<String> = sweep.seeds.iter().map(ToString::to_string).collect();
+    let mut seeds: Vec<u64> = sweep.series.iter().flat_map(|series| sweep.seeds(series)).copied().collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    let seeds: Vec<String> = seeds.iter().map(ToString::to_string).collect();
     let text = match &sweep.corpus.grammar {
         Some(grammar) => format!("a small language of known entropy, seed {}", grammar.seed),
         None => {

@@ -8,7 +8,7 @@ use model::config::ModelConfig;
 use model::count::Count;
 use sha2::{Digest, Sha256};
 
-use super::recipe::{Method, Series, Size, Sweep, Training};
+use super::recipe::{Controls, Method, Series, Size, Sweep, Training};
 use crate::executor::{Job, Resources};
 
 /// Where things stand in the folder of a sweep.
@@ -104,6 +104,8 @@ struct Base<'a> {
     config: ModelConfig,
     parameters: u64,
     seed: u64,
+    /// Whether it is also trained on unpruned.
+    control: bool,
 }
 
 /// Resolves a recipe. Nothing is written.
@@ -117,12 +119,18 @@ pub(crate) fn plan(sweep: &Sweep, layout: &Layout) -> anyhow::Result<Plan> {
         for size in &series.sizes {
             let config = sweep.config(series, size)?;
             let parameters = Count::of(&config)?.total;
-            for &seed in &sweep.seeds {
-                let id = match sweep.seeds.len() {
+            let seeds = sweep.seeds(series);
+            for &seed in seeds {
+                let id = match seeds.len() {
                     1 => format!("{}-{}", series.name, size.name()),
                     _ => format!("{}-{}-seed{seed}", series.name, size.name()),
                 };
-                bases.push(Base { id, series, size, config: config.clone(), parameters, seed });
+                let control = match sweep.controls {
+                    Controls::Every => true,
+                    Controls::OneASize => seed == seeds[0],
+                    Controls::None => false,
+                };
+                bases.push(Base { id, series, size, config: config.clone(), parameters, seed, control });
             }
         }
     }
@@ -143,7 +151,7 @@ pub(crate) fn plan(sweep: &Sweep, layout: &Layout) -> anyhow::Result<Plan> {
         files.push((config.clone(), base.config.to_raw().to_json()));
         trained.push(base_job(sweep, layout, base, &config));
         settled.extend(sweep.settle.as_ref().map(|settle| settle_job(layout, base, settle)));
-        if sweep.controls {
+        if base.control {
             runs.push(run_job(sweep, layout, base, None, base.parameters));
         }
         for method in &sweep.methods {

@@ -28,9 +28,9 @@ pub(crate) struct Sweep {
     pub(crate) seeds: Vec<u64>,
     /// Tokens that models look back on.
     pub(crate) context: Count,
-    /// Whether every base is also trained on unpruned.
-    #[serde(default = "yes")]
-    pub(crate) controls: bool,
+    /// Which bases are also trained on unpruned.
+    #[serde(default)]
+    pub(crate) controls: Controls,
     pub(crate) corpus: Corpus,
     pub(crate) series: Vec<Series>,
     pub(crate) base: Training,
@@ -68,11 +68,38 @@ pub(crate) struct Grammar {
     pub(crate) seed: u64,
 }
 
+/// Bases that are also trained on unpruned, with as many tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub(crate) enum Controls {
+    #[default]
+    Every,
+    /// That of the first seed, for each size.
+    OneASize,
+    None,
+}
+
+impl TryFrom<toml::Value> for Controls {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<Self, String> {
+        match value {
+            toml::Value::Boolean(true) => Ok(Controls::Every),
+            toml::Value::Boolean(false) => Ok(Controls::None),
+            toml::Value::String(word) if word == "one-a-size" => Ok(Controls::OneASize),
+            other => Err(format!("`controls` is {other}, expected true, false or \"one-a-size\"")),
+        }
+    }
+}
+
 /// Models of one family that differ in size.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Series {
     pub(crate) name: String,
+    /// Instead of those of the sweep.
+    #[serde(default)]
+    pub(crate) seeds: Option<Vec<u64>>,
     /// `llama` or `qwen2`.
     pub(crate) model_type: String,
     #[serde(default = "yes")]
@@ -213,6 +240,11 @@ impl Sweep {
         unique("methods", self.methods.iter().map(|method| &method.name))?;
         for series in &self.series {
             check_name("series", &series.name)?;
+            let seeds = self.seeds(series);
+            if seeds.is_empty() {
+                bail!("`seeds` of series `{}` is empty, expected one or more", series.name);
+            }
+            unique("seeds", seeds.iter())?;
             if series.sizes.is_empty() {
                 bail!("series `{}` has no `sizes`", series.name);
             }
@@ -224,6 +256,11 @@ impl Sweep {
             }
         }
         self.methods.iter().try_for_each(Method::check)
+    }
+
+    /// The seeds that bases of a series are trained with.
+    pub(crate) fn seeds<'a>(&'a self, series: &'a Series) -> &'a [u64] {
+        series.seeds.as_deref().unwrap_or(&self.seeds)
     }
 
     /// The shape of a size, with the vocabulary and context of the sweep.

@@ -125,6 +125,25 @@ regrow train --init OUT/configs/small-8x3.json --corpus OUT/corpus --recipe OUT/
 }
 
 #[test]
+fn a_size_may_have_several_bases_and_one_control() {
+    let jobs = |keys: &str, series: &str| {
+        let recipe = TINY.replace("context = 32", &format!("context = 32\n{keys}"));
+        let bench = Bench::new(&recipe.replace("name = \"small\"", &format!("name = \"small\"\n{series}")));
+        let recipe = bench.recipe();
+        let listing = done(&["sweep", arg(&recipe), "--out", "OUT", "--dry-run"]).stdout;
+        let ids = listing.lines().filter_map(|line| line.strip_prefix("# "));
+        let id = |line: &str| line.split_once(" after ").map_or(line.to_owned(), |(id, _)| id.to_owned());
+        ids.map(id).collect::<Vec<String>>()
+    };
+    let count = |jobs: &[String], word: &str| jobs.iter().filter(|job| job.contains(word)).count();
+    let several = jobs("seeds = [3, 4]\ncontrols = \"one-a-size\"", "");
+    assert_eq!((count(&several, "base-"), count(&several, "-none")), (4, 2), "{several:?}");
+    assert!(several.iter().any(|job| job == "run-small-8x3-seed3-none"), "{several:?}");
+    let alone = jobs("seeds = [3, 4]\ncontrols = false", "seeds = [9]");
+    assert_eq!((count(&alone, "base-"), count(&alone, "-none")), (2, 0), "{alone:?}");
+}
+
+#[test]
 fn a_sweep_heals_every_cut_and_gathers_the_points() {
     let bench = Bench::new(TINY);
     let (recipe, out) = (bench.recipe(), bench.path("out"));
@@ -302,6 +321,9 @@ fn a_sweep_that_makes_no_sense_says_what_is_wrong() {
         ("format = 1", "format = 2", "`format` is 2, expected 1"),
         ("format = 1", "", "`format = 1` is missing"),
         ("context = 32", "contexts = 32", "unknown field `contexts`"),
+        ("context = 32", "context = 32\ncontrols = \"some\"", "expected true, false or \"one-a-size\""),
+        ("context = 32", "context = 32\nseeds = [2, 2]", "`seeds` holds `2` twice"),
+        ("name = \"small\"", "name = \"small\"\nseeds = []", "`seeds` of series `small` is empty"),
         ("context = 32", "context = 1", "`context` is 1, expected 2 to 16777216"),
         ("vocabulary = 300", "vocabulary = 300\nvocabularies = 3", "unknown field `vocabularies`"),
         ("grammar = { documents = 400, seed = 1 }", "", "`corpus` names no text"),

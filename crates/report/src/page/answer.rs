@@ -5,7 +5,7 @@ use law::{GroupLaw, Plan};
 use maud::{Markup, html};
 
 use super::felt::most_felt;
-use super::place::{by_size, first_asked};
+use super::place::{answers, by_rate, by_size, first_asked};
 use crate::number::{count, interval, nats, percent, plain, rate, short_count, short_rate, significant};
 use crate::plot::{Axis, Scale, Tone, Unit, WhiskerRow, Whiskers};
 use crate::table::{Align, Column, Table};
@@ -193,7 +193,12 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
     let measured = group.ranges.get("tokens").copied()?;
     let mut rows = Vec::new();
     for size in by_size(group) {
-        for (i, plan) in size.iter().enumerate() {
+        let by_rate = by_rate(&size);
+        let rows_of = by_rate
+            .iter()
+            .enumerate()
+            .flat_map(|(tone, alike)| answers(alike).into_iter().map(move |plan| (tone, plan)));
+        for (i, (tone, plan)) in rows_of.enumerate() {
             let enough = &plan.enough;
             let between = |[low, high]: [f64; 2]| format!("{} to {}", short_count(low), short_count(high));
             let ends = enough.interval.or(enough.hull);
@@ -206,7 +211,7 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
             rows.push(WhiskerRow {
                 heading: (i == 0).then(|| short_count(plan.place.n0)),
                 name: format!("rate {}", short_rate(plan.place.rate)),
-                tone: Tone::Series(i),
+                tone: Tone::Series(tone),
                 value: enough.value,
                 interval: ends,
                 said,

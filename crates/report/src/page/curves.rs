@@ -7,7 +7,7 @@ use ledger::Phase;
 use maud::{Markup, html};
 
 use super::Input;
-use super::place::{self, by_size, is_at, is_size};
+use super::place::{self, answers, by_rate, by_size, is_at, is_size};
 use crate::number::{count, nats, percent, rate, short_count, short_rate};
 use crate::plot::{Axis, Layer, Plot, Scale, Tone, Unit};
 use crate::table::{Align, Column, Table};
@@ -76,26 +76,31 @@ fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> O
     let (mut rows, mut heights, mut bases) = (Vec::new(), Vec::new(), Vec::new());
 
     let mut loss0s: Vec<f64> = size.iter().map(|plan| plan.place.loss0).collect();
+    loss0s.sort_by(f64::total_cmp);
     loss0s.dedup();
-    for loss0 in loss0s {
-        layers.push(Layer::Level { y: loss0, label: "unpruned".into() });
-        heights.push(loss0);
+    for (i, &loss0) in loss0s.iter().enumerate() {
+        // One word for all of them, at the highest.
+        let label = if i + 1 == loss0s.len() { "unpruned" } else { "" };
+        layers.push(Layer::Level { y: loss0, label: label.into() });
     }
+    heights.extend(loss0s);
     let mut marks = Vec::new();
-    for (i, plan) in size.iter().enumerate() {
+    for (i, alike) in by_rate(size).iter().enumerate() {
         let tone = Tone::Series(i);
-        let curve = place::curve(group, plan.place, x.range());
-        let label = format!("rate {}", short_rate(plan.place.rate));
-        let measured: Vec<&TableRow> =
-            input.rows.iter().filter(|row| is_at(row, group, &plan.place)).collect();
-        heights.extend(measured.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
-        heights.extend(curve.line.last().map(|point| point[1]));
-        layers.insert(1, Layer::Band { tone, ends: curve.band });
-        layers.push(Layer::Line { tone, points: curve.line, label: Some(label.clone()) });
-        marks.extend(points(tone, &label, &measured));
-        marks.extend(enough(tone, &label, plan));
-        bases.extend(measured.iter().filter_map(|row| row.base.as_deref()));
-        rows.extend(measured.iter().map(|row| (Some(row.rate), *row)));
+        let label = format!("rate {}", short_rate(alike[0].place.rate));
+        for (j, plan) in alike.iter().enumerate() {
+            let curve = place::curve(group, plan.place, x.range());
+            let measured: Vec<&TableRow> =
+                input.rows.iter().filter(|row| is_at(row, group, &plan.place)).collect();
+            heights.extend(measured.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
+            heights.extend(curve.line.last().map(|point| point[1]));
+            layers.insert(1, Layer::Band { tone, ends: curve.band });
+            layers.push(Layer::Line { tone, points: curve.line, label: (j == 0).then(|| label.clone()) });
+            marks.extend(points(tone, &label, &measured));
+            bases.extend(measured.iter().filter_map(|row| row.base.as_deref()));
+            rows.extend(measured.iter().map(|row| (Some(row.rate), *row)));
+        }
+        marks.extend(answers(alike).into_iter().filter_map(|plan| enough(tone, &label, plan)));
     }
     let controls: Vec<&TableRow> =
         input.rows.iter().filter(|row| is_control(row, &group.series, n0)).collect();
@@ -190,7 +195,8 @@ fn description(title: &str, size: &[&Plan]) -> String {
             None => format!("rate {}: no single number", short_rate(rate)),
         }
     };
-    let all: Vec<String> = size.iter().map(one).collect();
+    let all: Vec<String> =
+        by_rate(size).iter().flat_map(|alike| answers(alike)).map(|plan| one(&plan)).collect();
     format!("Held-out loss against post-training tokens for {title} before pruning. {}.", all.join("; "))
 }
 

@@ -3,7 +3,7 @@
 use law::{GroupLaw, Plan};
 use maud::{Markup, html};
 
-use super::place::{by_size, doublings};
+use super::place::{answers, by_rate, by_size, doublings};
 use crate::number::{count, plain, rate, short_count, short_rate, significant};
 use crate::plot::{Axis, Layer, Plot, Scale, Tone, Unit};
 use crate::table::{Align, Column, Table};
@@ -43,7 +43,12 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
     let y = Axis::around("nats that doubling them buys", Scale::Log, Unit::Plain, gains)?;
     let mut layers = vec![Layer::Level { y: gain, label: format!("{} nats", significant(gain, 3)) }];
     let mut places = Vec::new();
-    for (i, plan) in size.iter().enumerate() {
+    let by_rate = by_rate(size);
+    let lines = by_rate
+        .iter()
+        .enumerate()
+        .flat_map(|(tone, alike)| answers(alike).into_iter().map(move |plan| (tone, plan)));
+    for (i, plan) in lines {
         let (tone, label) = (Tone::Series(i), format!("rate {}", short_rate(plan.place.rate)));
         let points = doublings(plan);
         let said = |&[from, gain]: &[f64; 2]| {
@@ -82,7 +87,8 @@ fn table(sizes: &[Vec<&Plan>]) -> Markup {
         Column::new("doubling buys", Align::Right).unit("nats per token"),
     ];
     let mut table = Table::new("What doubling the tokens buys", columns);
-    for plan in sizes.iter().flatten() {
+    let every = sizes.iter().flat_map(|size| by_rate(size));
+    for plan in every.flat_map(|alike| answers(&alike)) {
         for [from, gain] in doublings(plan) {
             table.push(vec![count(plan.place.n0), rate(plan.place.rate), count(from), plain(gain)]);
         }

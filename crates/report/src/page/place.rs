@@ -34,6 +34,22 @@ pub(super) fn by_size(group: &GroupLaw) -> Vec<Vec<&Plan>> {
     sizes
 }
 
+/// The decisions of one size, by rate: several at one rate where several bases of that size were pruned alike.
+pub(super) fn by_rate<'a>(size: &[&'a Plan]) -> Vec<Vec<&'a Plan>> {
+    size.chunk_by(|a, b| a.place.rate == b.place.rate).map(<[&Plan]>::to_vec).collect()
+}
+
+/// Those of them that answer differently: bases that differ in their loss alone need as many tokens as each other.
+pub(super) fn answers<'a>(alike: &[&'a Plan]) -> Vec<&'a Plan> {
+    let mut answers: Vec<&Plan> = Vec::new();
+    for &plan in alike {
+        if !answers.iter().any(|known| known.enough == plan.enough && known.doublings == plan.doublings) {
+            answers.push(plan);
+        }
+    }
+    answers
+}
+
 /// Whether two parameter counts belong into one panel.
 pub(super) fn is_size(a: f64, b: f64) -> bool {
     (a - b).abs() <= SAME_SIZE * a.max(b)

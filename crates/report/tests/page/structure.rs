@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use roxmltree::{Document, Node};
 
-use crate::world::{short, whole};
+use crate::world::{short, twins, whole};
 
 /// The page without what HTML allows and XML does not; everything else on it is well-formed XML.
 pub(crate) fn as_xml(page: &str) -> String {
@@ -68,6 +68,20 @@ fn every_size_has_a_panel_with_its_numbers() {
         assert_eq!((has("table"), has("h3"), has("desc")), (1, 1, 1));
         // Six token counts; tokens, control and three rates.
         assert_eq!((has("tr"), has("th"), has("td")), (7, 5, 30));
+    }
+}
+
+#[test]
+fn bases_of_one_size_share_a_line_of_answers_and_a_colour() {
+    let (one, two) = (as_xml(&whole().page()), as_xml(&twins().page()));
+    let (one, two) = (Document::parse(&one).unwrap(), Document::parse(&two).unwrap());
+    let texts = |document: &Document<'_>, begin: &str| {
+        let texts = elements(document).filter(|e| e.has_tag_name("text"));
+        texts.filter(|e| e.text().is_some_and(|text| text.starts_with(begin))).count()
+    };
+    for word in ["rate ", "unpruned", "control"] {
+        assert!(texts(&one, word) > 0);
+        assert_eq!(texts(&one, word), texts(&two, word), "{word}");
     }
 }
 

@@ -43,6 +43,20 @@ pub(crate) fn whole() -> &'static World {
     WORLD.get_or_init(|| world(rows(&[3.1e7, 7.3e7, 1.5e8, 2.9e8], 6)))
 }
 
+/// The same with two bases of every size, that differ a little in their loss before pruning.
+pub(crate) fn twins() -> World {
+    let first = rows(&[3.1e7, 7.3e7, 1.5e8, 2.9e8], 6);
+    let twin = |row: &TableRow| TableRow {
+        run: format!("{} again", row.run),
+        base: row.base.as_ref().map(|base| format!("{base} again")),
+        loss0: row.loss0 + 0.01,
+        loss: row.loss + 0.011,
+        ..row.clone()
+    };
+    let twins: Vec<TableRow> = first.iter().map(twin).collect();
+    world([first, twins].concat())
+}
+
 /// One point a run: nothing can be said of tokens.
 pub(crate) fn short() -> World {
     world(rows(&[3.1e7, 7.3e7, 1.5e8, 2.9e8], 1))
