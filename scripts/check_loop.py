@@ -5,7 +5,7 @@
 
 Runs heal (healed below pruned); bases are past the knee (what the last quarter of all their training took off the
 held-out loss, the worst base); excess R2 and skill on the last fifth of checkpoints, held out; intervals of the tokens
-that are enough (how many are finite and narrower than a factor of four, of how many places; the answer on the page);
+that are enough (how many are finite and narrower than a factor of four, of how many places; the answer in the middle of sizes and rates, which is the page's, and at the largest of both);
 the least loss over the entropy of the text, where that is known. Needs Python 3.9, nothing else.
 """
 
@@ -44,14 +44,18 @@ def shown(tokens):
     return f"{tokens:.3g}"
 
 
-def answer(group):
-    """The largest size at the highest rate that has a number with an interval: what the page's sentence speaks of."""
-    largest = max(plan["n0"] for plan in group["decisions"])
-    plans = [plan for plan in group["decisions"] if plan["n0"] == largest and "interval" in plan["enough"]]
-    plans = [plan for plan in plans if "value" in plan["enough"]]
-    if not plans:
+def middle(values):
+    return sorted(values)[(len(values) - 1) // 2]
+
+
+def answer(group, choose):
+    """The tokens that are enough at a size and a rate: in the middle, of which the page's sentence speaks, or the largest."""
+    size = choose({plan["n0"] for plan in group["decisions"]})
+    plans = [plan for plan in group["decisions"] if plan["n0"] == size]
+    rate = choose({plan["rate"] for plan in plans})
+    enough = next(plan["enough"] for plan in plans if plan["rate"] == rate)
+    if "interval" not in enough or "value" not in enough:
         return "none"
-    enough = max(plans, key=lambda plan: plan["rate"])["enough"]
     low, high = enough["interval"]
     return f"{shown(enough['value'])} ({shown(low)} to {shown(high)}, factor {high / low:.1f})"
 
@@ -68,15 +72,16 @@ def line(sweep):
     worst = max(knee, key=knee.get)
     group = max(law["groups"], key=lambda group: group["runs"])
     held_out = group.get("held_out", {})
-    intervals = [plan["enough"].get("interval") for plan in group["decisions"]]
-    narrow = sum(1 for ends in intervals if ends and ends[1] < 4 * ends[0])
+    # Bases of one size share their answer.
+    places = {(plan["n0"], plan["rate"]): plan["enough"].get("interval") for plan in group["decisions"]}
+    narrow = sum(1 for ends in places.values() if ends and ends[1] < 4 * ends[0])
     entropy = law.get("entropy")
     over = f"{least - entropy['nats']:+.4f} ± {entropy['standard_error']:.4f}" if entropy else ""
     number = lambda name: f"{held_out[name]:.3f}" if name in held_out else "none"
     reduced = ", ".join(other["form"] for other in law["groups"] if other is not group)
     return [
         sweep.name, f"{heals} of {runs}", f"{knee[worst]:.4f} ({worst})", number("excess_r2"), number("skill"),
-        f"{narrow} of {len(intervals)}", answer(group), over, reduced,
+        f"{narrow} of {len(places)}", answer(group, middle), answer(group, max), over, reduced,
         ", ".join(warning["code"] for warning in group["warnings"]),
     ]
 
@@ -84,7 +89,7 @@ def line(sweep):
 def main():
     heading = [
         "sweep", "heal", "last quarter of the bases, nats, at most", "excess R2", "skill", "narrow",
-        "enough tokens on the page", "least loss over entropy, nats", "the lone size", "warnings",
+        "enough tokens in the middle", "at the largest size and highest rate", "least loss over entropy, nats", "the lone size", "warnings",
     ]
     rows = [heading, ["---"] * len(heading)] + [line(pathlib.Path(path)) for path in sys.argv[1:]]
     for row in rows:

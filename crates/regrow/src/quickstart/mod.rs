@@ -41,20 +41,31 @@ pub(crate) fn recipe(texts: &[PathBuf], seed: u32) -> anyhow::Result<String> {
 
 /// Moves every list of seeds on, so that each seed of the command trains bases that no other does.
 fn shift_seeds(recipe: &mut toml::Table, seed: u32) -> anyhow::Result<()> {
-    let many = recipe.get("seeds").and_then(toml::Value::as_array).map_or(1, Vec::len);
-    let by = (i64::from(seed) - 1) * many as i64;
-    let shift = |within: &mut toml::Table| {
-        let seeds = within.get_mut("seeds").and_then(toml::Value::as_array_mut);
-        for seed in seeds.into_iter().flatten() {
+    fn tables<'a>(
+        within: &'a mut toml::Table,
+        name: &str,
+    ) -> impl Iterator<Item = &'a mut toml::Table> + use<'a> {
+        let list = within.get_mut(name).and_then(toml::Value::as_array_mut);
+        list.into_iter().flatten().filter_map(toml::Value::as_table_mut)
+    }
+    fn sizes(recipe: &mut toml::Table) -> impl Iterator<Item = &mut toml::Table> {
+        tables(recipe, "series").flat_map(|series| tables(series, "sizes"))
+    }
+    fn seeds(within: &mut toml::Table) -> Option<&mut Vec<toml::Value>> {
+        within.get_mut("seeds").and_then(toml::Value::as_array_mut)
+    }
+    let own = seeds(recipe).context("the recipe has no `seeds`")?.len();
+    let most = sizes(recipe).filter_map(|size| seeds(size)).map(|seeds| seeds.len()).max();
+    let by = (i64::from(seed) - 1) * most.unwrap_or(own).max(own) as i64;
+    let shift = |seeds: &mut Vec<toml::Value>| {
+        for seed in seeds {
             if let toml::Value::Integer(seed) = seed {
                 *seed += by;
             }
         }
     };
-    shift(recipe);
-    let series = recipe.get_mut("series").and_then(toml::Value::as_array_mut);
-    let series = series.context("the recipe has no `series`")?;
-    series.iter_mut().filter_map(toml::Value::as_table_mut).for_each(shift);
+    seeds(recipe).into_iter().for_each(shift);
+    sizes(recipe).filter_map(seeds).for_each(shift);
     Ok(())
 }
 
@@ -72,6 +83,8 @@ fn table<'a>(within: &'a mut toml::Table, name: &str) -> anyhow::Result<&'a mut 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::sweep::recipe::Sweep;
 
@@ -82,14 +95,19 @@ mod tests {
 
     #[test]
     fn every_seed_has_a_text_and_models_of_its_own() {
-        let written = Sweep::parse(RECIPE).unwrap();
-        let other = Sweep::parse(&recipe(&[], 7).unwrap()).unwrap();
-        assert_eq!(other.corpus.grammar.as_ref().unwrap().seed, 7);
-        for (series, moved) in written.series.iter().zip(&other.series) {
-            let (from, to) = (written.seeds(series), other.seeds(moved));
-            let by = 6 * written.seeds.len() as u64;
-            assert_eq!(to, from.iter().map(|seed| seed + by).collect::<Vec<_>>());
-        }
+        let seeds = |seed: u32| -> BTreeSet<u64> {
+            let sweep = Sweep::parse(&recipe(&[], seed).unwrap()).unwrap();
+            assert_eq!(sweep.corpus.grammar.as_ref().unwrap().seed, u64::from(seed));
+            sweep
+                .series
+                .iter()
+                .flat_map(|series| &series.sizes)
+                .flat_map(|size| sweep.seeds(size))
+                .copied()
+                .collect()
+        };
+        assert_eq!(seeds(1), [1, 2].into());
+        assert_eq!(seeds(7), [13, 14].into());
     }
 
     #[test]

@@ -132,7 +132,8 @@ fn made(sweep: &Sweep, layout: &Layout, points: &Path, law: &Path) -> anyhow::Re
         let bytes = disk::read(path, u64::MAX)?;
         Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
     };
-    let mut seeds: Vec<u64> = sweep.series.iter().flat_map(|series| sweep.seeds(series)).copied().collect();
+    let sizes = sweep.series.iter().flat_map(|series| &series.sizes);
+    let mut seeds: Vec<u64> = sizes.flat_map(|size| sweep.seeds(size)).copied().collect();
     seeds.sort_unstable();
     seeds.dedup();
     let seeds: Vec<String> = seeds.iter().map(ToString::to_string).collect();

@@ -119,7 +119,7 @@ pub(crate) fn plan(sweep: &Sweep, layout: &Layout) -> anyhow::Result<Plan> {
         for size in &series.sizes {
             let config = sweep.config(series, size)?;
             let parameters = Count::of(&config)?.total;
-            let seeds = sweep.seeds(series);
+            let seeds = sweep.seeds(size);
             for &seed in seeds {
                 let id = match seeds.len() {
                     1 => format!("{}-{}", series.name, size.name()),

@@ -97,9 +97,6 @@ impl TryFrom<toml::Value> for Controls {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Series {
     pub(crate) name: String,
-    /// Instead of those of the sweep.
-    #[serde(default)]
-    pub(crate) seeds: Option<Vec<u64>>,
     /// `llama` or `qwen2`.
     pub(crate) model_type: String,
     #[serde(default = "yes")]
@@ -119,6 +116,9 @@ pub(crate) struct Size {
     /// Of the base and of all that heals from it, instead of the one in `base`.
     #[serde(default)]
     pub(crate) learning_rate: Option<f64>,
+    /// Instead of those of the sweep.
+    #[serde(default)]
+    pub(crate) seeds: Option<Vec<u64>>,
 }
 
 /// How models are trained: the keys of a recipe for `regrow train`, and `tokens_per_parameter`.
@@ -240,16 +240,16 @@ impl Sweep {
         unique("methods", self.methods.iter().map(|method| &method.name))?;
         for series in &self.series {
             check_name("series", &series.name)?;
-            let seeds = self.seeds(series);
-            if seeds.is_empty() {
-                bail!("`seeds` of series `{}` is empty, expected one or more", series.name);
-            }
-            unique("seeds", seeds.iter())?;
             if series.sizes.is_empty() {
                 bail!("series `{}` has no `sizes`", series.name);
             }
             unique("sizes", series.sizes.iter().map(Size::name))?;
             for size in &series.sizes {
+                let seeds = self.seeds(size);
+                if seeds.is_empty() {
+                    bail!("`seeds` of {} {} is empty, expected one or more", series.name, size.name());
+                }
+                unique("seeds", seeds.iter())?;
                 if size.learning_rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
                     bail!("`learning_rate` of {} {} is not a positive number", series.name, size.name());
                 }
@@ -258,9 +258,9 @@ impl Sweep {
         self.methods.iter().try_for_each(Method::check)
     }
 
-    /// The seeds that bases of a series are trained with.
-    pub(crate) fn seeds<'a>(&'a self, series: &'a Series) -> &'a [u64] {
-        series.seeds.as_deref().unwrap_or(&self.seeds)
+    /// The seeds that bases of a size are trained with.
+    pub(crate) fn seeds<'a>(&'a self, size: &'a Size) -> &'a [u64] {
+        size.seeds.as_deref().unwrap_or(&self.seeds)
     }
 
     /// The shape of a size, with the vocabulary and context of the sweep.

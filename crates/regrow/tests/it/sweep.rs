@@ -126,9 +126,9 @@ regrow train --init OUT/configs/small-8x3.json --corpus OUT/corpus --recipe OUT/
 
 #[test]
 fn a_size_may_have_several_bases_and_one_control() {
-    let jobs = |keys: &str, series: &str| {
+    let jobs = |keys: &str, size: &str| {
         let recipe = TINY.replace("context = 32", &format!("context = 32\n{keys}"));
-        let bench = Bench::new(&recipe.replace("name = \"small\"", &format!("name = \"small\"\n{series}")));
+        let bench = Bench::new(&recipe.replace("hidden_size = 16", &format!("hidden_size = 16\n{size}")));
         let recipe = bench.recipe();
         let listing = done(&["sweep", arg(&recipe), "--out", "OUT", "--dry-run"]).stdout;
         let ids = listing.lines().filter_map(|line| line.strip_prefix("# "));
@@ -140,7 +140,8 @@ fn a_size_may_have_several_bases_and_one_control() {
     assert_eq!((count(&several, "base-"), count(&several, "-none")), (4, 2), "{several:?}");
     assert!(several.iter().any(|job| job == "run-small-8x3-seed3-none"), "{several:?}");
     let alone = jobs("seeds = [3, 4]\ncontrols = false", "seeds = [9]");
-    assert_eq!((count(&alone, "base-"), count(&alone, "-none")), (2, 0), "{alone:?}");
+    assert_eq!((count(&alone, "base-"), count(&alone, "-none")), (3, 0), "{alone:?}");
+    assert!(alone.iter().any(|job| job == "base-small-16x3"), "{alone:?}");
 }
 
 #[test]
@@ -323,7 +324,7 @@ fn a_sweep_that_makes_no_sense_says_what_is_wrong() {
         ("context = 32", "contexts = 32", "unknown field `contexts`"),
         ("context = 32", "context = 32\ncontrols = \"some\"", "expected true, false or \"one-a-size\""),
         ("context = 32", "context = 32\nseeds = [2, 2]", "`seeds` holds `2` twice"),
-        ("name = \"small\"", "name = \"small\"\nseeds = []", "`seeds` of series `small` is empty"),
+        ("hidden_size = 16", "hidden_size = 16\nseeds = []", "`seeds` of small 16x3 is empty"),
         ("context = 32", "context = 1", "`context` is 1, expected 2 to 16777216"),
         ("vocabulary = 300", "vocabulary = 300\nvocabularies = 3", "unknown field `vocabularies`"),
         ("grammar = { documents = 400, seed = 1 }", "", "`corpus` names no text"),

@@ -37,6 +37,9 @@ const IMPURE: &[&str] = &[
     "SystemTime",
 ];
 
+/// Where loops are compiled for the widest vectors.
+const WIDE: [&str; 2] = ["crates/model/src/wide.rs", "crates/law/src/fit/lanes.rs"];
+
 /// Where `unsafe` may stand.
 const UNSAFE: &[&str] = &["crates/disk/src/map.rs", "crates/model/src/backend/cpu/kernel/"];
 /// Where it may be allowed, by crate: these deny it at their root, all others forbid it.
@@ -223,6 +226,19 @@ fn safety(tree: &Tree) -> Vec<String> {
     violations
 }
 
+/// Loops ask for wide vectors through the doors that see to it that they get them.
+fn wide_loops(tree: &Tree) -> Vec<String> {
+    let mut violations = Vec::new();
+    for (path, text) in rust(tree).filter(|(path, _)| !WIDE.contains(path)) {
+        for (line, number) in text.lines().zip(1..) {
+            if code(line).contains(".dispatch(") {
+                violations.push(format!("{path}:{number}: `dispatch` outside {}", WIDE.join(" and ")));
+            }
+        }
+    }
+    violations
+}
+
 /// Every one of `methods` is named in the README or in the guide.
 fn methods_in_the_documents(tree: &Tree, methods: &[&str]) -> Vec<String> {
     let documents = tree.iter().filter(|(path, _)| *path == "README.md" || path.starts_with("docs/guide/"));
@@ -366,6 +382,19 @@ fn unsafe_code_stands_only_in_the_kernel_and_in_the_memory_map() {
         "crates/train/src/lib.rs: `#![forbid(unsafe_code)]`",
     ];
     catches(&safety(&tree), &expected);
+}
+
+#[test]
+fn loops_ask_for_wide_vectors_through_one_door_a_crate() {
+    holds(&wide_loops(&project()));
+    let tree = planted(&[
+        ("crates/model/src/wide.rs", "arch.dispatch(Loops(loops))\n"),
+        (
+            "crates/model/src/backend/cpu/norm.rs",
+            "// arch.dispatch( is elsewhere\narch.dispatch(|| norm());\n",
+        ),
+    ]);
+    catches(&wide_loops(&tree), &["crates/model/src/backend/cpu/norm.rs:2: `dispatch`"]);
 }
 
 #[test]

@@ -99,6 +99,7 @@ fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
         p.note {
             "From " (plain(group.runs as f64)) " runs and " (plain(group.points as f64)) " held-out points of "
             bdi { (shown(&group.series)) } ", pruned by " code { (shown(&group.method)) } "."
+            @if by_size(group).concat().len() > 1 { " All their sizes and rates stand in the first picture; above is the one nearest the middle that has an answer." }
         }
     }
 }
@@ -107,10 +108,8 @@ fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
 fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     let enough = &plan.enough;
     let wide = enough.interval.is_some_and(|[low, high]| high > WIDE * low);
-    let open: Vec<&Plan> = by_size(group)
-        .last()
-        .map(|size| size.iter().filter(|plan| plan.enough.value.is_none()).copied().collect())
-        .unwrap_or_default();
+    let of_size = |other: &&Plan| other.place.n0 == plan.place.n0 && other.enough.value.is_none();
+    let open: Vec<&Plan> = by_size(group).concat().into_iter().filter(of_size).collect();
     let opening = match (enough.value, wide) {
         (None, _) => "Why there is no single number",
         (Some(_), true) => "Why the interval is wide",

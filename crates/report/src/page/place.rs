@@ -55,13 +55,19 @@ pub(super) fn is_size(a: f64, b: f64) -> bool {
     (a - b).abs() <= SAME_SIZE * a.max(b)
 }
 
-/// The decision that a reader asks for first: the largest size at the highest rate that has a number, or at its
-/// highest when none has.
+/// The decision that the first sentence speaks of: the middle rate of the middle size, where a law is known best, or, if it has
+/// no number there, the next above in rate and size that has one.
 pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
-    let sizes = by_size(group);
-    let largest = sizes.last()?;
-    let sure = |plan: &&&Plan| plan.enough.value.is_some() && plan.enough.interval.is_some();
-    largest.iter().rev().find(sure).or(largest.last()).copied()
+    let sizes: Vec<Vec<&Plan>> =
+        by_size(group).iter().map(|size| by_rate(size).iter().map(|alike| alike[0]).collect()).collect();
+    let middle = |len: usize| len.saturating_sub(1) / 2;
+    // Around the middle: it first, then what stands above, then what stands below.
+    let from_middle = |len: usize| (middle(len)..len).chain((0..middle(len)).rev());
+    let sure = |plan: &&Plan| plan.enough.value.is_some() && plan.enough.interval.is_some();
+    let places = from_middle(sizes.len()).flat_map(|i| from_middle(sizes[i].len()).map(move |j| (i, j)));
+    let mut plans = places.map(|(i, j)| sizes[i][j]);
+    let first = plans.clone().next();
+    plans.find(sure).or(first)
 }
 
 /// Whether a measured point belongs to a pruned model.

@@ -60,6 +60,28 @@ fn block<T: Scalar, const OUT: usize, const WITH: usize, const LANES: usize>(
     }
 }
 
+/// `to[i] = each(from[i])`: copies of short lines without a call.
+#[inline(always)]
+pub(super) fn mapped<N: Copy, U: Copy>(from: &[N], to: &mut [U], each: impl Fn(N) -> U) {
+    #[inline(always)]
+    fn blocks<N: Copy, U: Copy, const LANES: usize>(
+        from: &[N],
+        to: &mut [U],
+        each: &impl Fn(N) -> U,
+    ) -> usize {
+        let (from, _) = from.as_chunks::<LANES>();
+        let (to, _) = to.as_chunks_mut::<LANES>();
+        for (from, to) in from.iter().zip(to) {
+            *to = from.map(each);
+        }
+        from.len() * LANES
+    }
+    assert_eq!(from.len(), to.len());
+    let mut done = blocks::<N, U, 16>(from, to, &each);
+    done += blocks::<N, U, 4>(&from[done..], &mut to[done..], &each);
+    blocks::<N, U, 1>(&from[done..], &mut to[done..], &each);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +95,9 @@ mod tests {
             for i in 0..len {
                 assert_eq!((sum[i], count[i]), (1.0 + (i * i) as f32, 1.0), "{i} of {len}");
             }
+            let mut doubled = vec![0; len];
+            mapped(&a, &mut doubled, |x| 2 * x as usize);
+            assert!(doubled.iter().enumerate().all(|(i, &twice)| twice == 2 * i), "{len}");
         }
     }
 }

@@ -16,6 +16,7 @@ mod mask;
 mod norm;
 mod product;
 mod rotary;
+mod space;
 mod sums;
 mod swiglu;
 #[cfg(test)]

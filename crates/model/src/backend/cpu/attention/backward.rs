@@ -4,11 +4,13 @@ use std::ops::Range;
 
 use pulp::Arch;
 
-use super::{KEYS, LANES, Part, ROWS, Saved, padded, products_seen, row_panels, square, visible};
+use super::{KEYS, LANES, Part, ROWS, Saved, hide, padded, products_seen, row_panels, square, visible};
 use crate::backend::cpu::Cpu;
 use crate::backend::cpu::kernel::{
     Band, Choice, Engine, Kernel, Matrix, MatrixMut, Panels, Side, Target, Work, multiply, parallel,
 };
+use crate::backend::cpu::lanes::mapped;
+use crate::backend::cpu::space::with_space;
 use crate::backend::cpu::sums::dot;
 use crate::backend::{Area, Heads, Scalar};
 use crate::wide::widest;
@@ -51,39 +53,41 @@ impl<T: Scalar> Work<T> for Backward<'_, T> {
         parallel(sequences, key_value, target, |sequence, shared, [mut qkv_grad]| {
             let rows = &sequences[sequence];
             let part = Part::new(saved.qkv, heads, rows, shared);
-            let mut space = BackwardSpace::<K>::new(arch, &part);
-            for member in 0..group {
-                let head = shared * group + member;
-                for block in part.blocks() {
-                    let grad = Area {
-                        offset: (rows.start + block.start) * query * dim + head * dim,
-                        rows: block.len(),
-                        columns: dim,
-                        stride: query * dim,
-                    };
-                    space.begin(arch, part.columns(&block, head), Matrix::new(out_grad, grad));
-                    let rows_of = |row: usize| {
-                        let at = rows.start + block.start + row;
-                        let channels = (at * query + head) * dim..(at * query + head + 1) * dim;
-                        let along = dot(&out_grad[channels.clone()], &saved.out[channels]);
-                        (saved.log_sums[at * query + head], along)
-                    };
-                    for seen in part.seen(&block) {
-                        space.scores(kernel, &block, &seen, dim);
-                        space.gradients(arch, &block, &seen, dim, &rows_of);
-                        space.spread(kernel, arch, &block, &seen, dim);
-                    }
-                    for (row, grad) in space.query_grad.chunks_exact(dim).take(block.len()).enumerate() {
-                        let strip = qkv_grad.row(block.start + row, 0);
-                        strip[member * dim..(member + 1) * dim].copy_from_slice(grad);
+            with_space(|space: &mut BackwardSpace<K>| {
+                space.fit(arch, &part);
+                for member in 0..group {
+                    let head = shared * group + member;
+                    for block in part.blocks() {
+                        let grad = Area {
+                            offset: (rows.start + block.start) * query * dim + head * dim,
+                            rows: block.len(),
+                            columns: dim,
+                            stride: query * dim,
+                        };
+                        space.begin(arch, part.columns(&block, head), Matrix::new(out_grad, grad));
+                        let rows_of = |row: usize| {
+                            let at = rows.start + block.start + row;
+                            let channels = (at * query + head) * dim..(at * query + head + 1) * dim;
+                            let along = dot(&out_grad[channels.clone()], &saved.out[channels]);
+                            (saved.log_sums[at * query + head], along)
+                        };
+                        for seen in part.seen(&block) {
+                            space.scores(kernel, &block, &seen, dim);
+                            space.gradients(arch, &block, &seen, dim, &rows_of);
+                            space.spread(kernel, arch, &block, &seen, dim);
+                        }
+                        for (row, grad) in space.query_grad.chunks_exact(dim).take(block.len()).enumerate() {
+                            let strip = qkv_grad.row(block.start + row, 0);
+                            mapped(grad, &mut strip[member * dim..(member + 1) * dim], |value| value);
+                        }
                     }
                 }
-            }
-            let grads = space.key_grad.chunks_exact(dim).zip(space.value_grad.chunks_exact(dim));
-            for (row, (key, value)) in grads.enumerate() {
-                qkv_grad.row(row, 1).copy_from_slice(key);
-                qkv_grad.row(row, 2).copy_from_slice(value);
-            }
+                let grads = space.key_grad.chunks_exact(dim).zip(space.value_grad.chunks_exact(dim));
+                for (row, (key, value)) in grads.enumerate() {
+                    mapped(key, qkv_grad.row(row, 1), |value| value);
+                    mapped(value, qkv_grad.row(row, 2), |value| value);
+                }
+            });
         });
     }
 }
@@ -111,12 +115,10 @@ struct BackwardSpace<K: Kernel> {
     value_grad: Vec<K::Number>,
 }
 
-impl<K: Kernel> BackwardSpace<K> {
-    fn new(arch: Arch, part: &Part<'_, K::Number>) -> Self {
-        let (len, dim) = (part.len(), part.heads.dim);
-        let zeros = |len| vec![K::Number::ZERO; len];
+impl<K: Kernel> Default for BackwardSpace<K> {
+    fn default() -> Self {
         let (left, right) = (|| Panels::new(Side::Left), || Panels::new(Side::Right));
-        let mut space = BackwardSpace {
+        BackwardSpace {
             keys_by_channel: right(),
             values_by_channel: right(),
             channels_by_key: right(),
@@ -126,16 +128,30 @@ impl<K: Kernel> BackwardSpace<K> {
             grad_channels_by_row: right(),
             keys_by_row: left(),
             rows_by_key: left(),
-            probabilities: zeros(ROWS.min(len) * padded(KEYS.min(len))),
-            scores_grad: zeros(ROWS.min(len) * padded(KEYS.min(len))),
-            query_grad: zeros(ROWS.min(len) * dim),
-            key_grad: zeros(len * dim),
-            value_grad: zeros(len * dim),
-        };
-        space.keys_by_channel.fill(arch, part.keys().t());
-        space.values_by_channel.fill(arch, part.values().t());
-        space.channels_by_key.fill(arch, part.keys());
-        space
+            probabilities: Vec::new(),
+            scores_grad: Vec::new(),
+            query_grad: Vec::new(),
+            key_grad: Vec::new(),
+            value_grad: Vec::new(),
+        }
+    }
+}
+
+impl<K: Kernel> BackwardSpace<K> {
+    /// Lays out keys and values, has room for a block's rows, and sets the sums over blocks to zero.
+    fn fit(&mut self, arch: Arch, part: &Part<'_, K::Number>) {
+        let (len, dim) = (part.len(), part.heads.dim);
+        self.keys_by_channel.fill(arch, part.keys().t());
+        self.values_by_channel.fill(arch, part.values().t());
+        self.channels_by_key.fill(arch, part.keys());
+        let scores = ROWS.min(len) * padded(KEYS.min(len));
+        self.probabilities.resize(scores, K::Number::ZERO);
+        self.scores_grad.resize(scores, K::Number::ZERO);
+        self.query_grad.resize(ROWS.min(len) * dim, K::Number::ZERO);
+        for sums in [&mut self.key_grad, &mut self.value_grad] {
+            sums.clear();
+            sums.resize(len * dim, K::Number::ZERO);
+        }
     }
 
     fn begin(&mut self, arch: Arch, queries: Matrix<'_, K::Number>, grads: Matrix<'_, K::Number>) {
@@ -186,8 +202,8 @@ impl<K: Kernel> BackwardSpace<K> {
                             *grad = probability * (*grad - along) * scale;
                         }
                     }
-                    line[visible..].fill(K::Number::ZERO);
-                    grad[visible..].fill(K::Number::ZERO);
+                    hide::<K>(line, visible);
+                    hide::<K>(grad, visible);
                 }
             },
         );

@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use pulp::Arch;
 
-use super::{KEYS, Part, ROWS, padded, products_seen, row_panels, square, visible};
+use super::{KEYS, Part, ROWS, cover, hide, padded, products_seen, row_panels, square, visible};
 use crate::backend::cpu::Cpu;
 use crate::backend::cpu::kernel::{
     Band, Choice, Engine, Kernel, Matrix, MatrixMut, Panels, Side, Target, Work, multiply, parallel,
 };
-use crate::backend::cpu::lanes::in_lanes;
+use crate::backend::cpu::lanes::{in_lanes, mapped};
 use crate::backend::cpu::loss::largest;
+use crate::backend::cpu::space::with_space;
 use crate::backend::cpu::sums::total;
 use crate::backend::{Area, Heads, Scalar};
 use crate::wide::widest;
@@ -52,32 +53,33 @@ impl<T: Scalar> Work<T> for Forward<'_, T> {
         let targets = [Target::new(out, query * dim, &width), Target::new(log_sums, query, &single)];
         parallel(sequences, query / members, targets, |sequence, strip, [mut out, mut log_sums]| {
             let part = Part::new(qkv, heads, &sequences[sequence], strip * members / heads.group());
-            let (mut keys, mut values) = (Panels::<K>::new(Side::Right), Panels::<K>::new(Side::Right));
-            keys.fill(arch, part.keys().t());
-            values.fill(arch, part.values());
-            let mut space = ForwardSpace::new(part.len(), dim);
-            for member in 0..members {
-                for block in part.blocks() {
-                    space.begin(arch, part.columns(&block, strip * members + member));
-                    for seen in part.seen(&block) {
-                        space.scores(kernel, &block, &seen, &keys, dim);
-                        space.probabilities(arch, &block, &seen, dim);
-                        space.mix(kernel, arch, &block, &seen, &values, dim);
-                    }
-                    for row in 0..block.len() {
-                        let (mixed, log_sum) = space.finished(row, dim);
-                        out.row(block.start + row, 0)[member * dim..(member + 1) * dim]
-                            .copy_from_slice(mixed);
-                        log_sums.row(block.start + row, 0)[member] = log_sum;
+            with_space(|space: &mut ForwardSpace<K>| {
+                space.fit(arch, &part);
+                for member in 0..members {
+                    for block in part.blocks() {
+                        space.begin(arch, part.columns(&block, strip * members + member));
+                        for seen in part.seen(&block) {
+                            space.scores(kernel, &block, &seen, dim);
+                            space.probabilities(arch, &block, &seen, dim);
+                            space.mix(kernel, arch, &block, &seen, dim);
+                        }
+                        for row in 0..block.len() {
+                            let (mixed, inverse, log_sum) = space.finished(row, dim);
+                            let out = &mut out.row(block.start + row, 0)[member * dim..(member + 1) * dim];
+                            mapped(mixed, out, |value| value * inverse);
+                            log_sums.row(block.start + row, 0)[member] = log_sum;
+                        }
                     }
                 }
-            }
+            });
         });
     }
 }
 
 /// What one block of query rows needs on its way through the keys.
 struct ForwardSpace<K: Kernel> {
+    keys: Panels<K>,
+    values: Panels<K>,
     queries: Panels<K>,
     weights: Panels<K>,
     /// `[row, key]`, first scores and then their exponentials.
@@ -88,17 +90,30 @@ struct ForwardSpace<K: Kernel> {
     sums: [K::Number; ROWS],
 }
 
-impl<K: Kernel> ForwardSpace<K> {
-    fn new(len: usize, dim: usize) -> Self {
-        let zeros = |len| vec![K::Number::ZERO; len];
+impl<K: Kernel> Default for ForwardSpace<K> {
+    fn default() -> Self {
+        let (left, right) = (|| Panels::new(Side::Left), || Panels::new(Side::Right));
         ForwardSpace {
-            queries: Panels::new(Side::Left),
-            weights: Panels::new(Side::Left),
-            scores: zeros(ROWS.min(len) * padded(KEYS.min(len))),
-            mixed: zeros(ROWS.min(len) * dim),
+            keys: right(),
+            values: right(),
+            queries: left(),
+            weights: left(),
+            scores: Vec::new(),
+            mixed: Vec::new(),
             largest: [K::Number::ZERO; ROWS],
             sums: [K::Number::ZERO; ROWS],
         }
+    }
+}
+
+impl<K: Kernel> ForwardSpace<K> {
+    /// Lays out keys and values, and has room for a block's rows.
+    fn fit(&mut self, arch: Arch, part: &Part<'_, K::Number>) {
+        let (len, dim) = (part.len(), part.heads.dim);
+        self.keys.fill(arch, part.keys().t());
+        self.values.fill(arch, part.values());
+        self.scores.resize(ROWS.min(len) * padded(KEYS.min(len)), K::Number::ZERO);
+        self.mixed.resize(ROWS.min(len) * dim, K::Number::ZERO);
     }
 
     fn begin(&mut self, arch: Arch, queries: Matrix<'_, K::Number>) {
@@ -106,14 +121,14 @@ impl<K: Kernel> ForwardSpace<K> {
         self.sums = [K::Number::ZERO; ROWS];
     }
 
-    fn scores(&mut self, kernel: K, block: &Range<usize>, seen: &Range<usize>, keys: &Panels<K>, dim: usize) {
+    fn scores(&mut self, kernel: K, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
         let scale = K::Number::from_f64(1.0 / (dim as f64).sqrt());
         products_seen(
             kernel,
             block,
             seen,
             &self.queries,
-            keys,
+            &self.keys,
             dim.div_ceil(K::STEP),
             &mut self.scores,
             scale,
@@ -136,15 +151,14 @@ impl<K: Kernel> ForwardSpace<K> {
             || {
                 for (row, line) in scores.chunks_exact_mut(stride).enumerate() {
                     // What fills up the last lanes has no weight.
-                    let full = &mut line[..padded(visible(row))];
-                    full[visible(row)..].fill(least);
-                    let largest = largest(full);
+                    cover(line, visible(row), least);
+                    let largest = largest(&line[..padded(visible(row))]);
                     now[row] = if first { largest } else { largest.larger(before[row]) };
                 }
                 for (row, line) in scores.chunks_exact_mut(stride).enumerate() {
                     let (full, now) = (&mut line[..padded(visible(row))], now[row]);
                     in_lanes([full], [], |[score], []| [(score - now).exp()]);
-                    line[visible(row)..].fill(K::Number::ZERO);
+                    hide::<K>(line, visible(row));
                 }
                 for (row, line) in scores.chunks_exact(stride).enumerate() {
                     sums[row] = total(&line[..padded(visible(row))]);
@@ -165,30 +179,20 @@ impl<K: Kernel> ForwardSpace<K> {
         }
     }
 
-    fn mix(
-        &mut self,
-        kernel: K,
-        arch: Arch,
-        block: &Range<usize>,
-        seen: &Range<usize>,
-        values: &Panels<K>,
-        dim: usize,
-    ) {
+    fn mix(&mut self, kernel: K, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
         let square = square(block, seen);
         let weights = self.weights.left(arch, Matrix::new(&self.scores, square));
         for rows in row_panels::<K>(block.len()) {
             let steps = visible(block.start + rows.end - 1, seen).div_ceil(K::STEP);
             let target = MatrixMut::new(&mut self.mixed, Area::new(rows.start * dim, rows.len(), dim));
-            let values = values.part(0..dim, seen.start / K::STEP);
+            let values = self.values.part(0..dim, seen.start / K::STEP);
             multiply(kernel, weights.part(rows, 0), values, steps, target, K::Number::ONE, seen.start > 0);
         }
     }
 
-    /// A row of the output, and the log-sum-exp of its scores.
-    fn finished(&mut self, row: usize, dim: usize) -> (&[K::Number], K::Number) {
-        let (sum, line) = (self.sums[row], &mut self.mixed[row * dim..(row + 1) * dim]);
-        let inverse = K::Number::ONE / sum;
-        line.iter_mut().for_each(|value| *value = *value * inverse);
-        (line, self.largest[row] + sum.ln())
+    /// A row of the output, what it is still to be multiplied by, and the log-sum-exp of its scores.
+    fn finished(&self, row: usize, dim: usize) -> (&[K::Number], K::Number, K::Number) {
+        let sum = self.sums[row];
+        (&self.mixed[row * dim..(row + 1) * dim], K::Number::ONE / sum, self.largest[row] + sum.ln())
     }
 }

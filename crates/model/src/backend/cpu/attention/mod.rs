@@ -43,6 +43,29 @@ fn padded(keys: usize) -> usize {
     keys.next_multiple_of(LANES)
 }
 
+/// Lanes after the first `visible` numbers, up to whole lanes, become `value`.
+#[inline(always)]
+fn cover<T: Scalar>(line: &mut [T], visible: usize, value: T) {
+    let kept = visible % LANES;
+    if kept > 0 {
+        let lanes = &mut line.as_chunks_mut::<LANES>().0[visible / LANES];
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            *lane = if i < kept { *lane } else { value };
+        }
+    }
+}
+
+/// Zeros after the first `visible` numbers, as far as the tiles of these rows read.
+#[inline(always)]
+fn hide<K: Kernel>(line: &mut [K::Number], visible: usize) {
+    // A tile reads what its last row sees, and one number more where two make a unit.
+    const { assert!(K::ROWS + K::STEP <= LANES + 1) };
+    cover(line, visible, K::Number::ZERO);
+    if let Some(next) = line.as_chunks_mut::<LANES>().0.get_mut(visible.div_ceil(LANES)) {
+        *next = [K::Number::ZERO; LANES];
+    }
+}
+
 /// A block's scores by the keys in `seen`.
 fn square(block: &Range<usize>, seen: &Range<usize>) -> Area {
     Area { offset: 0, rows: block.len(), columns: seen.len(), stride: padded(seen.len()) }

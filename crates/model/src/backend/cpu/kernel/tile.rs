@@ -1,6 +1,7 @@
 //! The innermost step of every product: one tile of the result, from panels that lie ready for it.
 
 use crate::backend::Scalar;
+use crate::backend::cpu::lanes::mapped;
 
 /// What one call computes: `rows` x `columns` of the result, over `steps` units of the summed index.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +33,7 @@ pub struct Rows<U> {
 
 /// A way to compute tiles. Every element of the result is summed in the order of the summed index, wherever it lies in
 /// a tile: results follow from shapes alone.
-pub trait Kernel: Copy + Send + Sync {
+pub trait Kernel: Copy + Send + Sync + 'static {
     /// What matrices hold.
     type Number: Scalar;
     /// What panels hold: one number, or two that are multiplied at once.
@@ -53,6 +54,10 @@ pub trait Kernel: Copy + Send + Sync {
     /// The units of neighbours along the summed index; the last of an odd number is paired with 0.
     #[inline(always)]
     fn along(numbers: &[Self::Number], units: &mut [Self::Unit]) {
+        if Self::STEP == 1 {
+            mapped(numbers, units, |number| Self::unit(number, Self::Number::ZERO));
+            return;
+        }
         let whole = numbers.chunks_exact(Self::STEP);
         let rest = whole.remainder();
         for (unit, numbers) in units.iter_mut().zip(whole) {
@@ -67,9 +72,7 @@ pub trait Kernel: Copy + Send + Sync {
     #[inline(always)]
     fn across(first: &[Self::Number], second: &[Self::Number], units: &mut [Self::Unit]) {
         if second.is_empty() {
-            for (unit, &first) in units.iter_mut().zip(first) {
-                *unit = Self::unit(first, Self::Number::ZERO);
-            }
+            mapped(first, units, |number| Self::unit(number, Self::Number::ZERO));
         } else {
             for ((unit, &first), &second) in units.iter_mut().zip(first).zip(second) {
                 *unit = Self::unit(first, second);
