@@ -32,6 +32,27 @@ pub struct Answer {
     pub sentence: String,
 }
 
+impl Answer {
+    /// Whether another says the same but for the last digits: number, intervals and what speaks against it.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        // To six digits: what is computed at another loss rounds otherwise, and a search stops elsewhere.
+        let near = |a: f64, b: f64| a == b || (a - b).abs() < 1e-6 * a.abs().max(b.abs());
+        let ends = |a: Option<[f64; 2]>, b: Option<[f64; 2]>| match (a, b) {
+            (Some(a), Some(b)) => near(a[0], b[0]) && near(a[1], b[1]),
+            (None, None) => true,
+            _ => false,
+        };
+        let value = match (self.value, other.value) {
+            (Some(a), Some(b)) => near(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        let intervals =
+            [(self.interval, other.interval), (self.new_run, other.new_run), (self.hull, other.hull)];
+        value && intervals.into_iter().all(|(a, b)| ends(a, b)) && self.code == other.code
+    }
+}
+
 /// A number with its interval. What is unknown is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Amount {
@@ -95,3 +116,24 @@ impl Answer {
 
 /// The code of a loss that no number of tokens reaches.
 pub(super) const BELOW_FLOOR: &str = "below-floor";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_the_same_but_for_their_last_digits() {
+        let answer = Answer { value: Some(1e6), interval: Some([5e5, f64::INFINITY]), ..Answer::default() };
+        let near = Answer { value: Some(1e6 + 0.5), ..answer.clone() };
+        assert!(answer.is_same_as(&near) && answer.is_same_as(&answer));
+        for other in [
+            Answer { value: Some(1.01e6), ..answer.clone() },
+            Answer { value: None, ..answer.clone() },
+            Answer { interval: Some([5e5, 9e6]), ..answer.clone() },
+            Answer { hull: Some([1.0, 2.0]), ..answer.clone() },
+            Answer { code: vec!["extrapolation".into()], ..answer.clone() },
+        ] {
+            assert!(!answer.is_same_as(&other), "{other:?}");
+        }
+    }
+}

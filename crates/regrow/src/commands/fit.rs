@@ -290,8 +290,9 @@ pub(super) fn decisions(group: &GroupLaw) -> Table {
         ("loss then", Align::Right),
     ]);
     let unknown = || "unknown".to_owned();
-    let alike =
-        |a: &Plan, b: &Plan| (a.place.n0, a.place.rate, &a.enough) == (b.place.n0, b.place.rate, &b.enough);
+    let alike = |a: &Plan, b: &Plan| {
+        (a.place.n0, a.place.rate) == (b.place.n0, b.place.rate) && a.enough.is_same_as(&b.enough)
+    };
     for plans in group.decisions.chunk_by(alike) {
         let mean = |of: fn(&Plan) -> Option<f64>| {
             let losses: Option<Vec<f64>> = plans.iter().map(of).collect();

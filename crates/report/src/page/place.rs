@@ -43,7 +43,7 @@ pub(super) fn by_rate<'a>(size: &[&'a Plan]) -> Vec<Vec<&'a Plan>> {
 pub(super) fn answers<'a>(alike: &[&'a Plan]) -> Vec<&'a Plan> {
     let mut answers: Vec<&Plan> = Vec::new();
     for &plan in alike {
-        if !answers.iter().any(|known| known.enough == plan.enough && known.doublings == plan.doublings) {
+        if !answers.iter().any(|known| known.enough.is_same_as(&plan.enough)) {
             answers.push(plan);
         }
     }
