@@ -201,6 +201,7 @@ fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
     output.data("\n")?;
     if !group.decisions.is_empty() {
         output.table(&decisions(group))?;
+        output.data(of_losses(group))?;
     }
     let mut said: Vec<String> = Vec::new();
     for plan in group.decisions.iter().filter(|plan| plan.enough.value.is_none()) {
@@ -277,6 +278,19 @@ fn metrics(group: &GroupLaw) -> Table {
     table
 }
 
+/// Decisions of one size and rate that say the same: of bases that differ in their loss alone.
+fn by_answer(group: &GroupLaw) -> impl Iterator<Item = &[Plan]> {
+    group.decisions.chunk_by(|a, b| {
+        (a.place.n0, a.place.rate) == (b.place.n0, b.place.rate) && a.enough.is_same_as(&b.enough)
+    })
+}
+
+/// What must be known to read the losses of [`decisions`], if anything.
+pub(super) fn of_losses(group: &GroupLaw) -> &'static str {
+    let means = by_answer(group).any(|plans| plans.len() > 1);
+    if means { "(losses are means over the bases of a size)\n" } else { "" }
+}
+
 /// A line for each answer: bases that differ in their loss alone share one, with the means of their losses.
 pub(super) fn decisions(group: &GroupLaw) -> Table {
     let interval = format!("{} interval", percent(group.level));
@@ -290,10 +304,7 @@ pub(super) fn decisions(group: &GroupLaw) -> Table {
         ("loss then", Align::Right),
     ]);
     let unknown = || "unknown".to_owned();
-    let alike = |a: &Plan, b: &Plan| {
-        (a.place.n0, a.place.rate) == (b.place.n0, b.place.rate) && a.enough.is_same_as(&b.enough)
-    };
-    for plans in group.decisions.chunk_by(alike) {
+    for plans in by_answer(group) {
         let mean = |of: fn(&Plan) -> Option<f64>| {
             let losses: Option<Vec<f64>> = plans.iter().map(of).collect();
             losses.map_or_else(unknown, |losses| nats(losses.iter().sum::<f64>() / losses.len() as f64))

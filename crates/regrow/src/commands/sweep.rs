@@ -7,7 +7,7 @@ use clap::Args;
 use law::GroupLaw;
 use serde::Serialize;
 
-use super::fit::decisions;
+use super::fit::{decisions, of_losses};
 use crate::hint::usage;
 use crate::output::{Exit, Output};
 use crate::sweep::recipe::Sweep;
@@ -111,6 +111,7 @@ fn show(finished: &Finished, output: &mut Output) -> anyhow::Result<()> {
     for group in &finished.law.groups {
         output.data(&format!("{}: form `{}` on {} runs\n", group.label(), group.form, group.runs))?;
         output.table(&decisions(group))?;
+        output.data(of_losses(group))?;
         output.data("\n")?;
     }
     let mut files = Table::facts();
