@@ -108,8 +108,11 @@ fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
 fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     let enough = &plan.enough;
     let wide = enough.interval.is_some_and(|[low, high]| high > WIDE * low);
-    let of_size = |other: &&Plan| other.place.n0 == plan.place.n0 && other.enough.value.is_none();
-    let open: Vec<&Plan> = by_size(group).concat().into_iter().filter(of_size).collect();
+    let sizes = by_size(group);
+    let same = sizes.iter().find(|size| size.iter().any(|other| std::ptr::eq(*other, plan)));
+    let rates = same.map(|size| by_rate(size)).unwrap_or_default();
+    let open: Vec<&Plan> =
+        rates.iter().map(|alike| alike[0]).filter(|other| other.enough.value.is_none()).collect();
     let opening = match (enough.value, wide) {
         (None, _) => "Why there is no single number",
         (Some(_), true) => "Why the interval is wide",
