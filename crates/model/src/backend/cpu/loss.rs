@@ -68,7 +68,7 @@ pub(super) fn largest<T: Scalar>(values: &[T]) -> T {
 
 /// Sum of exp(value - largest); the values become those exponentials if `keep`.
 #[inline(always)]
-pub(super) fn sum_of_exp<T: Scalar>(values: &mut [T], largest: T, keep: bool) -> T {
+fn sum_of_exp<T: Scalar>(values: &mut [T], largest: T, keep: bool) -> T {
     let mut lanes = [T::ZERO; 16];
     let mut lines = values.chunks_exact_mut(16);
     for line in &mut lines {
