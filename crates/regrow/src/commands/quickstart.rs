@@ -10,7 +10,7 @@ use crate::sweep::recipe::Sweep;
 
 const EXAMPLES: &str = "\
 Examples:
-  Five sizes, eight bases, a law and a page, in some five minutes on two cores:
+  Five sizes, nine bases, a law and a page, in some five minutes on two cores:
     regrow quickstart
 
   On text of your own, 5 MB or more of it: files of text or JSONL, or folders of them:

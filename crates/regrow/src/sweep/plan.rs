@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use model::config::ModelConfig;
 use model::count::Count;
 use sha2::{Digest, Sha256};
@@ -245,11 +245,19 @@ fn settle_job(layout: &Layout, base: &Base<'_>, settle: &Training) -> Planned {
     line.job(&format!("base-{}", base.id), folder, "done.json", &[&format!("scratch-{}", base.id)], kind)
 }
 
-/// A cut that will be made: its short name, the rate that is asked for, and what is left.
+/// A cut that will be made: its short name, what `prune` is asked for, and what is left.
 struct Wanted {
     name: String,
-    rate: f64,
+    asked: Asked,
     parameters: u64,
+}
+
+/// What `prune` is told to take away.
+enum Asked {
+    /// A share of all parameters.
+    Rate(f64),
+    /// These blocks, counted from 0.
+    Drop(Vec<usize>),
 }
 
 fn cuts_of(base: &Base<'_>, method: &Method) -> anyhow::Result<Vec<Wanted>> {
@@ -264,11 +272,22 @@ fn cuts_of(base: &Base<'_>, method: &Method) -> anyhow::Result<Vec<Wanted>> {
             bail!("`blocks` holds {blocks}, expected 1 to {} for `{}`", layers - 1, base.id);
         };
         let name = format!("{blocks}of{layers}");
-        wanted.push((blocks, Wanted { name, rate: legal.rate.get(), parameters: legal.parameters.0 }));
+        let asked = Asked::Rate(legal.rate.get());
+        wanted.push((blocks, Wanted { name, asked, parameters: legal.parameters.0 }));
     }
     for &rate in &method.rates {
         let legal = prune::shapes::nearest(&base.config, rate, prune::TOLERANCE)?;
-        wanted.push((legal.dropped, Wanted { name: rate.to_string(), rate, parameters: legal.parameters.0 }));
+        let (name, asked) = (rate.to_string(), Asked::Rate(rate));
+        wanted.push((legal.dropped, Wanted { name, asked, parameters: legal.parameters.0 }));
+    }
+    for list in &method.drop {
+        let mut drop = list.clone();
+        drop.sort_unstable();
+        let cut = ledger::Cut::Depth { layers, drop: drop.clone() };
+        cut.validate().with_context(|| format!("`drop` holds {list:?}, which is no cut of `{}`", base.id))?;
+        let legal = &prune::legal_rates(&base.config)[drop.len() - 1];
+        let name = format!("{}of{layers}", drop.len());
+        wanted.push((drop.len(), Wanted { name, asked: Asked::Drop(drop), parameters: legal.parameters.0 }));
     }
     wanted.sort_by_key(|(dropped, _)| *dropped);
     if let Some(pair) = wanted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -290,7 +309,7 @@ fn widths_of(base: &Base<'_>, method: &Method) -> anyhow::Result<Vec<Wanted>> {
         if let Some(other) = wanted.iter().find(|other| other.parameters == parameters) {
             bail!("`{}` and `{rate}` make the same shape of `{}`", other.name, base.id);
         }
-        wanted.push(Wanted { name: rate.to_string(), rate, parameters });
+        wanted.push(Wanted { name: rate.to_string(), asked: Asked::Rate(rate), parameters });
     }
     Ok(wanted)
 }
@@ -300,10 +319,18 @@ fn cut_job(sweep: &Sweep, layout: &Layout, base: &Base<'_>, method: &Method, cut
     let folder = layout.path("models").join(&id);
     let mut line = Line::new("prune");
     line.word(layout.base(&base.id).join("model"));
-    line.flag("--method", &method.name).flag("--rate", cut.rate.to_string());
-    line.flag("--corpus", layout.corpus());
-    line.flag("--samples", sweep.calibration.samples.to_string())
-        .flag("--length", sweep.calibration.length.to_string());
+    line.flag("--method", &method.name);
+    match &cut.asked {
+        Asked::Rate(rate) => {
+            line.flag("--rate", rate.to_string()).flag("--corpus", layout.corpus());
+            line.flag("--samples", sweep.calibration.samples.to_string())
+                .flag("--length", sweep.calibration.length.to_string());
+        }
+        Asked::Drop(blocks) => {
+            let list: Vec<String> = blocks.iter().map(ToString::to_string).collect();
+            line.flag("--drop", list.join(","));
+        }
+    }
     line.flag("--seed", base.seed.to_string()).flag("--out", &folder);
     line.job(&format!("cut-{id}"), folder, "cut.json", &[&format!("base-{}", base.id)], Kind::Cut)
 }

@@ -146,9 +146,12 @@ pub(crate) struct Method {
     /// Shares of all parameters; each becomes whole blocks ...
     #[serde(default)]
     pub(crate) rates: Vec<f64>,
-    /// ... or numbers of blocks.
+    /// ... or numbers of blocks ...
     #[serde(default)]
     pub(crate) blocks: Vec<usize>,
+    /// ... or the blocks themselves, counted from 0: the same of every base.
+    #[serde(default)]
+    pub(crate) drop: Vec<Vec<usize>>,
 }
 
 fn one_seed() -> Vec<u64> {
@@ -321,11 +324,21 @@ impl Corpus {
 impl Method {
     fn check(&self) -> anyhow::Result<()> {
         let method = prune::method(&self.name)?;
-        if !method.takes().contains(&prune::Takes::Rate) {
-            bail!("method `{}` takes a list of blocks, a sweep needs one that takes a rate", self.name);
+        let lists = !method.takes().contains(&prune::Takes::Rate);
+        let given = [!self.rates.is_empty(), !self.blocks.is_empty(), !self.drop.is_empty()];
+        match (lists, given) {
+            (true, [false, false, true]) | (false, [true, false, false] | [false, true, false]) => {}
+            (true, _) => bail!(
+                "method `{}` needs `drop` alone: lists of blocks, counted from 0, as in `drop = [[2], [2, 3]]`",
+                self.name
+            ),
+            (false, [.., true]) => {
+                bail!("method `{}` chooses blocks itself, `drop` is for `depth-list`", self.name)
+            }
+            (false, _) => bail!("method `{}` needs either `rates` or `blocks`", self.name),
         }
-        if self.rates.is_empty() == self.blocks.is_empty() {
-            bail!("method `{}` needs either `rates` or `blocks`", self.name);
+        if self.drop.iter().any(Vec::is_empty) {
+            bail!("`drop` of method `{}` holds an empty list, expected blocks to drop", self.name);
         }
         if let Some(rate) = self.rates.iter().find(|&&rate| !(rate > 0.0 && rate < 1.0)) {
             bail!("`rates` of method `{}` holds {rate}, expected above 0 and below 1", self.name);

@@ -125,6 +125,35 @@ regrow train --init OUT/configs/small-8x3.json --corpus OUT/corpus --recipe OUT/
 }
 
 #[test]
+fn a_sweep_may_name_the_blocks_that_go() {
+    let named = |drop: &str| {
+        TINY.replace("depth-block-influence", "depth-list")
+            .replace("blocks = [1, 2]", &format!("drop = {drop}"))
+    };
+    let bench = Bench::new(&named("[[2, 1], [1]]"));
+    let (recipe, out) = (bench.recipe(), bench.path("out"));
+    swept(&sweep(&recipe, &out));
+    for (cut, dropped) in [("1of3", vec![1]), ("2of3", vec![1, 2])] {
+        let path = out.join(format!("models/small-8x3-depth-list-{cut}/cut.json"));
+        let cut: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        assert_eq!(cut["cut"]["drop"], serde_json::json!(dropped), "{cut}");
+    }
+    for (drop, said) in [
+        ("[[]]", "holds an empty list"),
+        ("[[3]]", "`drop` holds [3], which is no cut of `small-8x3`"),
+        ("[[1, 1]]", "`drop` holds [1, 1], which is no cut"),
+        ("[[0, 1, 2]]", "which is no cut"),
+        ("[[1], [2]]", "both drop 1 of 3 blocks"),
+        ("[[1]]\nblocks = [1]", "needs `drop` alone"),
+    ] {
+        let bench = Bench::new(&named(drop));
+        let ran = regrow(&["sweep", arg(&bench.recipe()), "--out", arg(&bench.path("out"))]);
+        assert_eq!(ran.code, 1, "{drop}: {}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{drop}: no `{said}` in {}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_size_may_have_several_bases_and_one_control() {
     let jobs = |keys: &str, size: &str| {
         let recipe = TINY.replace("context = 32", &format!("context = 32\n{keys}"));
@@ -340,7 +369,8 @@ fn a_sweep_that_makes_no_sense_says_what_is_wrong() {
         ("tokens = 6_000", "tokens_per_parameter = nan", "`tokens_per_parameter` is NaN"),
         ("tokens = 6_000", "tokens = 6_000\nseed = 3", "`seed` is the same for the whole sweep"),
         ("name = \"depth-block-influence\"", "name = \"magic\"", "magic"),
-        ("name = \"depth-block-influence\"", "name = \"depth-list\"", "takes a list of blocks"),
+        ("name = \"depth-block-influence\"", "name = \"depth-list\"", "needs `drop` alone"),
+        ("blocks = [1, 2]", "drop = [[1]]", "chooses blocks itself"),
         ("blocks = [1, 2]", "blocks = [1, 3]", "`blocks` holds 3, expected 1 to 2"),
         ("blocks = [1, 2]", "blocks = [1, 1]", "both drop 1 of 3 blocks"),
         ("blocks = [1, 2]", "", "needs either `rates` or `blocks`"),

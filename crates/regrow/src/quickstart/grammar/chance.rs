@@ -3,9 +3,6 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// Topics that a text can be about. A text never says which: it has to be told from the words.
-pub(super) const TOPICS: usize = 8;
-
 /// Random numbers that follow from a seed and a stream alone.
 pub(super) fn random(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -13,7 +10,7 @@ pub(super) fn random(seed: u64, stream: u64) -> ChaCha8Rng {
     random
 }
 
-/// A whole number below `count`; the bias of the widening multiplication is below 2^-32 for the counts used here.
+/// A whole number below `count`; the bias of the widening multiplication is below 2^-30 for the counts used here.
 pub(super) fn below(random: &mut ChaCha8Rng, count: u64) -> u64 {
     ((u128::from(random.next_u64()) * u128::from(count)) >> 64) as u64
 }
@@ -41,55 +38,49 @@ impl Weights {
         Self { columns, weights }
     }
 
+    /// Every row times `common`, column by column: what follows a word by habit, of words that are common or rare.
+    pub(super) fn times(mut self, common: &[u64]) -> Self {
+        for row in self.weights.chunks_exact_mut(self.columns) {
+            row.iter_mut().zip(common).for_each(|(weight, common)| *weight *= common);
+        }
+        self
+    }
+
+    /// What follows one word.
     pub(super) fn row(&self, row: usize) -> &[u64] {
         &self.weights[row * self.columns..][..self.columns]
     }
 }
 
-/// One text in the making: its topic, and how likely the choices so far are under every topic.
+/// One text in the making: how likely the choices so far are.
 #[derive(Debug)]
 pub(super) struct Chance {
     random: ChaCha8Rng,
-    topic: usize,
-    /// Natural logarithms.
-    likely: [f64; TOPICS],
+    nats: f64,
 }
 
 impl Chance {
-    /// A text with a topic by chance.
-    pub(super) fn new(mut random: ChaCha8Rng) -> Self {
-        let topic = below(&mut random, TOPICS as u64) as usize;
-        Self { random, topic, likely: [0.0; TOPICS] }
+    /// Nothing is chosen yet.
+    pub(super) fn new(random: ChaCha8Rng) -> Self {
+        Self { random, nats: 0.0 }
     }
 
-    /// Chooses by weights that do not depend on the topic.
+    /// Chooses by weights.
     pub(super) fn choose(&mut self, weights: &[u64]) -> usize {
         let all: u64 = weights.iter().sum();
         let chosen = pick(&mut self.random, weights, all);
-        let share = (weights[chosen] as f64 / all as f64).ln();
-        self.likely.iter_mut().for_each(|likely| *likely += share);
+        self.nats -= (weights[chosen] as f64 / all as f64).ln();
         chosen
     }
 
-    /// Chooses by a row of weights a topic, multiplied by `factor` where there is one.
-    pub(super) fn choose_by_topic(&mut self, topics: &Weights, factor: impl Fn(usize) -> u64) -> usize {
-        let weights = |topic: usize| -> Vec<u64> {
-            topics.row(topic).iter().enumerate().map(|(at, &weight)| weight * factor(at)).collect()
-        };
-        let own = weights(self.topic);
-        let chosen = pick(&mut self.random, &own, own.iter().sum());
-        for (topic, likely) in self.likely.iter_mut().enumerate() {
-            let weights = weights(topic);
-            *likely += (weights[chosen] as f64 / weights.iter().sum::<u64>() as f64).ln();
-        }
-        chosen
+    /// Chooses between yes, so many times in a hundred, and no.
+    pub(super) fn now_and_then(&mut self, percent: u64) -> bool {
+        self.choose(&[100 - percent, percent]) == 1
     }
 
-    /// Minus the logarithm of the chance of all these choices, whatever the topic was, in nats.
+    /// Minus the natural logarithm of the chance of all these choices.
     pub(super) fn nats(&self) -> f64 {
-        let largest = self.likely.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = self.likely.iter().map(|likely| (likely - largest).exp()).sum();
-        (TOPICS as f64).ln() - largest - sum.ln()
+        self.nats
     }
 }
 
@@ -123,18 +114,17 @@ mod tests {
     }
 
     #[test]
-    fn chances_of_all_outcomes_add_up_to_one_whatever_the_topic() {
-        let topics = Weights::new(&mut random(1, 1), TOPICS, 5, 1.0);
-        let plain = [3, 1, 4];
+    fn chances_of_all_outcomes_add_up_to_one() {
+        let habits = Weights::new(&mut random(1, 1), 3, 5, 1.0).times(&[5, 1, 4, 2, 3]);
         let mut seen = std::collections::BTreeMap::new();
         for stream in 0..2000 {
             let mut chance = Chance::new(random(5, stream));
-            let first = chance.choose(&plain);
-            let second = chance.choose_by_topic(&topics, |at| (at as u64 + first as u64) % 4 + 1);
-            let third = chance.choose_by_topic(&topics, |_| 1);
+            let first = chance.choose(&[3, 1, 4]);
+            let second = chance.choose(habits.row(first));
+            let third = chance.now_and_then(30);
             seen.insert((first, second, third), (-chance.nats()).exp());
         }
-        assert_eq!(seen.len(), 75);
+        assert_eq!(seen.len(), 30);
         let sum: f64 = seen.values().sum();
         assert!((sum - 1.0).abs() < 1e-12, "{sum}");
     }
