@@ -15,6 +15,9 @@ const HELD_OUT: f64 = 0.02;
 /// Held-out tokens that each point of a curve reads of such text.
 const READ: i64 = 24_576;
 
+/// Text that a person brings hangs together over more tokens than ours: its sequences are so many times longer, and fewer.
+const LONGER: i64 = 4;
+
 /// The recipe for `texts`, or for our own text where there is none, as it is written into the folder of the sweep.
 ///
 /// # Errors
@@ -36,6 +39,11 @@ pub(crate) fn recipe(texts: &[PathBuf], seed: u32) -> anyhow::Result<String> {
     for section in ["base", "heal"] {
         table(&mut recipe, section)?.insert("eval_tokens".into(), READ.into());
     }
+    *number(&mut recipe, "context")? *= LONGER;
+    *number(table(&mut recipe, "base")?, "batch")? /= LONGER;
+    let calibration = table(&mut recipe, "calibration")?;
+    *number(calibration, "length")? *= LONGER;
+    *number(calibration, "samples")? /= LONGER;
     Ok(toml::to_string(&recipe)?)
 }
 
@@ -79,6 +87,13 @@ fn input(path: &Path) -> anyhow::Result<toml::Value> {
 fn table<'a>(within: &'a mut toml::Table, name: &str) -> anyhow::Result<&'a mut toml::Table> {
     let found = within.get_mut(name).and_then(toml::Value::as_table_mut);
     found.with_context(|| format!("the recipe has no `{name}`"))
+}
+
+fn number<'a>(within: &'a mut toml::Table, name: &str) -> anyhow::Result<&'a mut i64> {
+    match within.get_mut(name) {
+        Some(toml::Value::Integer(number)) => Ok(number),
+        _ => anyhow::bail!("the recipe has no whole number `{name}`"),
+    }
 }
 
 #[cfg(test)]
