@@ -154,7 +154,7 @@ mod tests {
     fn an_equal_text_is_equally_likely_and_texts_cost_what_their_words_cost() {
         let grammar = Grammar::new();
         let told: Vec<Told> = (0..200).map(|number| grammar.tell(9, number)).collect();
-        assert!(told.iter().all(|told| told.nats.is_finite() && told.nats > 20.0));
+        assert!(told.iter().all(|told| told.nats.is_finite() && told.nats > 5.0));
         let words: usize = told.iter().map(|told| told.text.split(' ').count()).sum();
         let nats: f64 = told.iter().map(|told| told.nats).sum();
         // Between a free choice among five words and one among fifteen.
