@@ -54,10 +54,11 @@ def answer(group, choose):
     plans = [plan for plan in group["decisions"] if plan["n0"] == size]
     rate = choose({plan["rate"] for plan in plans})
     enough = next(plan["enough"] for plan in plans if plan["rate"] == rate)
-    if "interval" not in enough or "value" not in enough:
+    if "interval" not in enough:
         return "none"
     low, high = enough["interval"]
-    return f"{shown(enough['value'])} ({shown(low)} to {shown(high)}, factor {high / low:.1f})"
+    value = shown(enough["value"]) if "value" in enough else "no one number"
+    return f"{value} ({shown(low)} to {shown(high)}, factor {high / low:.1f})"
 
 
 def line(sweep):
