@@ -131,6 +131,12 @@ mod tests {
         let own = Sweep::parse(&recipe(&[file.path().to_path_buf()], 1).unwrap()).unwrap();
         assert_eq!(own.corpus.inputs, [file.path().canonicalize().unwrap()]);
         assert!(own.corpus.grammar.is_none());
+        let ours = Sweep::parse(RECIPE).unwrap();
+        assert_eq!(own.context.0, 4 * ours.context.0);
+        assert_eq!(
+            own.calibration.samples * own.calibration.length,
+            ours.calibration.samples * ours.calibration.length
+        );
         assert!(recipe(&["no such file".into()], 1).unwrap_err().to_string().contains("no such file"));
     }
 }
