@@ -1,5 +1,5 @@
 //! The words of the language. The lists share no word, so that a text can be read in one way only, and the words are short,
-//! so that a vocabulary of some 1,100 tokens holds each as one token.
+//! so that a vocabulary of 1,100 tokens holds nearly each as one token.
 
 /// What people are like.
 pub(super) const NATURES: [&str; 42] = [
