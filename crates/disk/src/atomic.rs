@@ -15,8 +15,9 @@ use crate::{Map, Result, io_error, read, sync_folder};
 
 /// A file being written under a hidden name beside its target.
 ///
-/// [`Aside::commit`] renames it to the target, replacing what stood there; dropping it leaves nothing. Only a
-/// killed process can leave the hidden file `.<name>.<random>.aside` behind, and no reader looks at it.
+/// [`Aside::commit`] renames it to the target, replacing what stood there; dropping it leaves
+/// nothing. Only a killed process can leave the hidden file `.<name>.<random>.aside` behind, and no
+/// reader looks at it.
 ///
 /// ```
 /// use std::io::Write;
@@ -38,7 +39,8 @@ pub struct Aside {
     since: u64,
 }
 
-/// Bytes that are written before the disk is to begin with them: the final sync then waits for the last of them only.
+/// Bytes that are written before the disk is to begin with them: the final sync then waits for the
+/// last of them only.
 const BEHIND: u64 = 1 << 26;
 
 /// A thread that brings what is written to the disk while more is.
@@ -100,7 +102,8 @@ impl Aside {
     /// Syncs the file, renames it to its target and syncs the folder.
     pub fn commit(self) -> Result<()> {
         let Self { target, file, behind, .. } = self;
-        let file = file.into_inner().map_err(|error| io_error("write", &target)(error.into_error()))?;
+        let file =
+            file.into_inner().map_err(|error| io_error("write", &target)(error.into_error()))?;
         // An error of the disk is told once, to whoever hears of it first.
         behind.map_or(Ok(()), Behind::end).map_err(io_error("sync", &target))?;
         file.as_file().sync_all().map_err(io_error("sync", &target))?;
@@ -127,8 +130,8 @@ impl Seek for Aside {
     }
 }
 
-/// Has the system copy bytes from file to file, where `to` stands; tells how many it did before it refused, which a disk that
-/// is full, another file system or an older system make it do.
+/// Has the system copy bytes from file to file, where `to` stands; tells how many it did before it
+/// refused, which a disk that is full, another file system or an older system make it do.
 #[cfg(target_os = "linux")]
 fn copied(from: &File, range: Range<usize>, to: &File) -> usize {
     let (mut at, end) = (range.start as u64, range.end as u64);
@@ -282,7 +285,10 @@ mod tests {
     #[test]
     fn a_path_without_a_name_is_refused() {
         for path in ["", "/", ".."] {
-            assert!(matches!(Aside::create(Path::new(path)), Err(crate::Error::Nameless { .. })), "{path}");
+            assert!(
+                matches!(Aside::create(Path::new(path)), Err(crate::Error::Nameless { .. })),
+                "{path}"
+            );
         }
     }
 

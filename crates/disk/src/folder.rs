@@ -26,7 +26,8 @@ pub enum Existing {
 
 /// A folder being built under a hidden name beside its target.
 ///
-/// [`NewFolder::commit`] syncs and renames it; dropping it leaves nothing of it, and the old folder untouched.
+/// [`NewFolder::commit`] syncs and renames it; dropping it leaves nothing of it, and the old folder
+/// untouched.
 #[derive(Debug)]
 pub struct NewFolder {
     target: PathBuf,
@@ -53,8 +54,9 @@ impl NewFolder {
 
     /// Syncs all that the folder holds, and renames it to its target.
     ///
-    /// With [`Existing::Replace`] the old folder is moved away first and moved back should the renaming fail; a
-    /// process killed between the two leaves it, whole, in `.<name>.<random>.old`.
+    /// With [`Existing::Replace`] the old folder is moved away first and moved back should the
+    /// renaming fail; a process killed between the two leaves it, whole, in
+    /// `.<name>.<random>.old`.
     pub fn commit(self) -> Result<()> {
         let Self { target, existing, aside } = self;
         sync_all(aside.path())?;
@@ -93,7 +95,8 @@ pub fn sync_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes what killed processes left in a folder under hidden names, unfinished or replaced; tells how many there were.
+/// Removes what killed processes left in a folder under hidden names, unfinished or replaced; tells
+/// how many there were.
 ///
 /// Only for whoever holds the lock that all writers in the folder take.
 pub fn remove_leftovers(folder: &Path) -> Result<usize> {

@@ -1,7 +1,7 @@
 //! The one place that knows how files fail.
 //!
-//! Everything that must not be half-written is written aside, synced and renamed; everything that is read is
-//! bounded; every error names the path.
+//! Everything that must not be half-written is written aside, synced and renamed; everything that
+//! is read is bounded; every error names the path.
 //!
 //! ```
 //! let folder = tempfile::tempdir()?;

@@ -6,10 +6,12 @@ use std::path::Path;
 
 use crate::{Error, Result, io_error};
 
-/// An exclusive lock on a file, held until dropped; the system drops it with the process, however that ends.
+/// An exclusive lock on a file, held until dropped; the system drops it with the process, however
+/// that ends.
 ///
-/// The lock file itself stays: removing it would let two processes hold locks on two files of one name. Some file systems,
-/// mostly over a network, have no locks: [`Lock::is_held`] then says so, and nothing keeps a second process out.
+/// The lock file itself stays: removing it would let two processes hold locks on two files of one
+/// name. Some file systems, mostly over a network, have no locks: [`Lock::is_held`] then says so,
+/// and nothing keeps a second process out.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,

@@ -10,8 +10,9 @@ use crate::{Result, io_error, read};
 
 /// A file's bytes, mapped.
 ///
-/// While a map lives its file must not be shortened or written in place by anyone: the system would end the
-/// process, or change the bytes. Files of ours are only ever replaced by renaming, which leaves a map intact.
+/// While a map lives its file must not be shortened or written in place by anyone: the system would
+/// end the process, or change the bytes. Files of ours are only ever replaced by renaming, which
+/// leaves a map intact.
 #[derive(Debug)]
 pub struct Map {
     // None for an empty file, which not every system can map.
@@ -26,8 +27,8 @@ impl Map {
         if length == 0 {
             return Ok(Self { map: None, file });
         }
-        // SAFETY: the map is read-only; that the file keeps its bytes is the condition stated above, the same
-        // that every reader of mapped weights relies on.
+        // SAFETY: the map is read-only; that the file keeps its bytes is the condition stated
+        // above, the same that every reader of mapped weights relies on.
         let map = unsafe { Mmap::map(&file) }.map_err(io_error("map", path))?;
         Ok(Self { map: Some(map), file })
     }
@@ -39,7 +40,8 @@ impl Map {
 
     /// Reads a range of bytes from the file at once, where touching it would read it page by page.
     ///
-    /// A range that leaves the map is cut to it. It is a hint: nothing happens where the system has no such call.
+    /// A range that leaves the map is cut to it. It is a hint: nothing happens where the system has
+    /// no such call.
     pub fn fetch(&self, range: Range<usize>) {
         let Some(map) = &self.map else { return };
         let (start, end) = (range.start.min(map.len()), range.end.min(map.len()));
@@ -48,9 +50,11 @@ impl Map {
         }
     }
 
-    /// Gives the memory behind a range of bytes back; touching the bytes again reads them from the file again.
+    /// Gives the memory behind a range of bytes back; touching the bytes again reads them from the
+    /// file again.
     ///
-    /// A range that leaves the map is cut to it. It is a hint: nothing happens where the system has no such call.
+    /// A range that leaves the map is cut to it. It is a hint: nothing happens where the system has
+    /// no such call.
     pub fn release(&self, range: Range<usize>) {
         let Some(map) = &self.map else { return };
         let (start, end) = (range.start.min(map.len()), range.end.min(map.len()));
@@ -85,9 +89,10 @@ fn populate(_map: &Mmap, _start: usize, _length: usize) {}
 
 #[cfg(unix)]
 fn discard(map: &Mmap, start: usize, length: usize) {
-    // SAFETY: the map is backed by a file and never written, so a page that was given back returns with the
-    // same bytes; the call changes what is resident, not what is read.
-    let advised = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length) };
+    // SAFETY: the map is backed by a file and never written, so a page that was given back returns
+    // with the same bytes; the call changes what is resident, not what is read.
+    let advised =
+        unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length) };
     // A refused hint costs memory, not correctness.
     drop(advised);
 }

@@ -8,9 +8,10 @@ use crate::{Error, Result, io_error};
 
 /// The path `folder/relative`, once it is sure that it stays inside `folder`.
 ///
-/// Refuses an empty or absolute path, `..`, a NUL, and a link that leads out of the folder or nowhere. What the
-/// path names need not exist; `folder` must. The cache of the Hugging Face hub keeps its files in `blobs` and
-/// makes folders of links to them, `snapshots/<revision>`: from there, links into that `blobs` are followed.
+/// Refuses an empty or absolute path, `..`, a NUL, and a link that leads out of the folder or
+/// nowhere. What the path names need not exist; `folder` must. The cache of the Hugging Face hub
+/// keeps its files in `blobs` and makes folders of links to them, `snapshots/<revision>`: from
+/// there, links into that `blobs` are followed.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
@@ -19,8 +20,9 @@ use crate::{Error, Result, io_error};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
-    let refuse =
-        |why| Err(Error::Outside { folder: folder.to_path_buf(), relative: relative.to_string(), why });
+    let refuse = |why| {
+        Err(Error::Outside { folder: folder.to_path_buf(), relative: relative.to_string(), why })
+    };
     if relative.is_empty() {
         return refuse("it is empty");
     }
@@ -66,9 +68,11 @@ pub(crate) fn split(path: &Path) -> Result<(&Path, &OsStr)> {
     Ok((if parent.as_os_str().is_empty() { Path::new(".") } else { parent }, name))
 }
 
-/// Where the hub's cache keeps the files of a snapshot: `<model>/blobs` for `<model>/snapshots/<revision>`.
+/// Where the hub's cache keeps the files of a snapshot: `<model>/blobs` for
+/// `<model>/snapshots/<revision>`.
 fn hub_blobs(folder: &Path) -> Option<PathBuf> {
-    let snapshots = folder.parent().filter(|parent| parent.file_name() == Some(OsStr::new("snapshots")))?;
+    let snapshots =
+        folder.parent().filter(|parent| parent.file_name() == Some(OsStr::new("snapshots")))?;
     Some(snapshots.parent()?.join("blobs"))
 }
 
@@ -108,7 +112,8 @@ mod tests {
         symlink(root.path(), folder.join("up")).unwrap();
         symlink(root.path().join("gone"), folder.join("dangling")).unwrap();
         symlink(folder.join("real"), folder.join("within")).unwrap();
-        for relative in ["file", "up", "up/secret", "up/not-there", "up/not/there", "dangling", "dangling/x"]
+        for relative in
+            ["file", "up", "up/secret", "up/not-there", "up/not/there", "dangling", "dangling/x"]
         {
             let found = inside(&folder, relative);
             assert!(matches!(found, Err(Error::Outside { .. })), "{relative}: {found:?}");

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::Result;
 
-/// Bytes that may still be written where `path` is, or would be; unknown where the system does not tell.
+/// Bytes that may still be written where `path` is, or would be; unknown where the system does not
+/// tell.
 ///
 /// # Errors
 /// Where the nearest folder that exists cannot be asked.

@@ -1,4 +1,5 @@
-//! A file without a name, for numbers that do not fit memory: it goes when it is dropped, also when the process is killed.
+//! A file without a name, for numbers that do not fit memory: it goes when it is dropped, also when
+//! the process is killed.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -33,13 +34,15 @@ impl Scratch {
 
     /// Writes bytes at an offset; what was never written below it reads as zeros.
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let written = self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.write_all(bytes));
+        let written =
+            self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.write_all(bytes));
         written.map_err(io_error("write a file in", &self.folder))
     }
 
     /// Reads bytes that were written.
     pub fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> Result<()> {
-        let read = self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.read_exact(bytes));
+        let read =
+            self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.read_exact(bytes));
         read.map_err(io_error("read a file in", &self.folder))
     }
 }

@@ -1,7 +1,8 @@
 //! How long fits take: `cargo bench -p regrow-law --bench fit`.
 //!
-//! 450 points of 18 runs, the full P2 Law: the search from 64 starts on one core and on two, a whole law with intervals
-//! and what was held out, a thousand refits; then the same search on 10^4, 10^5 and 10^6 points.
+//! 450 points of 18 runs, the full P2 Law: the search from 64 starts on one core and on two, a
+//! whole law with intervals and what was held out, a thousand refits; then the same search on 10^4,
+//! 10^5 and 10^6 points.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -10,13 +11,15 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use law::uncertainty::{Intervals, Noise, refits};
 use law::{Row, Run, Settings, Table, TableRow, fit, form};
 
-/// Eighteen runs of a known law, `points` in each at token counts of its own, with errors that look random.
+/// Eighteen runs of a known law, `points` in each at token counts of its own, with errors that look
+/// random.
 fn table(points: usize) -> Table {
     let p2 = form::by_name("p2").expect("p2 is registered");
     let truth = [0.3, 0.25, 0.1, 0.4, 0.5, -1.2, 0.2];
     let mut rows = Vec::with_capacity(18 * points);
     for run in 0..18 {
-        let (n0, rate) = ([0.494, 1.236, 1.544, 3.086, 3.213, 7.616][run % 6], [0.15, 0.25, 0.36][run / 6]);
+        let (n0, rate) =
+            ([0.494, 1.236, 1.544, 3.086, 3.213, 7.616][run % 6], [0.15, 0.25, 0.36][run / 6]);
         let last = 0.6 + 0.05 * run as f64;
         for point in 0..points {
             let tokens = last * 20.0_f64.powf((point + 1) as f64 / points as f64 - 1.0);

@@ -1,8 +1,10 @@
-//! Do 90 % intervals hold the truth in 90 % of made worlds? For every design of runs that the law speaks of.
+//! Do 90 % intervals hold the truth in 90 % of made worlds? For every design of runs that the law
+//! speaks of.
 //!
-//! `cargo run --release -p regrow-law --example coverage -- 400 > coverage.csv`: a line of CSV a design and quantity on
-//! stdout. The first argument is how many tables are drawn for each design, the second picks designs by a part of
-//! their name, the third the intervals (`jackknife`, `parametric` or `pairs`).
+//! `cargo run --release -p regrow-law --example coverage -- 400 > coverage.csv`: a line of CSV a
+//! design and quantity on stdout. The first argument is how many tables are drawn for each design,
+//! the second picks designs by a part of their name, the third the intervals (`jackknife`,
+//! `parametric` or `pairs`).
 
 #[path = "../tests/world/mod.rs"]
 mod world;
@@ -25,7 +27,8 @@ type Verdict = Option<(bool, f64)>;
 const FOUR: [f64; 4] = [0.494, 1.236, 1.544, 3.086];
 const SIX: [f64; 6] = [0.494, 1.236, 1.544, 3.086, 3.213, 7.616];
 const RATES: [f64; 3] = [0.15, 0.25, 0.36];
-/// Realised rates of 2:4 patterns at Llama-3.2-1B and 3B and Qwen2.5-0.5B, 1.5B, 3B and 7B, by size.
+/// Realised rates of 2:4 patterns at Llama-3.2-1B and 3B and Qwen2.5-0.5B, 1.5B, 3B and 7B, by
+/// size.
 const PATTERN: [f64; 6] = [0.362, 0.394, 0.424, 0.450, 0.439, 0.428];
 
 const QUANTITIES: [&str; 15] = [
@@ -67,7 +70,8 @@ fn main() -> law::Result<()> {
     Ok(())
 }
 
-/// How many tables gave an interval, how many of these held the truth, and half the middle interval's width.
+/// How many tables gave an interval, how many of these held the truth, and half the middle
+/// interval's width.
 fn summary(verdicts: &[Vec<Verdict>]) -> Vec<String> {
     let of_quantity = |i: usize| {
         let given: Vec<(bool, f64)> = verdicts.iter().filter_map(|verdict| verdict[i]).collect();
@@ -87,7 +91,8 @@ fn summary(verdicts: &[Vec<Verdict>]) -> Vec<String> {
 
 fn judge(design: &Design, intervals: Intervals, seed: u64) -> law::Result<Vec<Verdict>> {
     let Design { world, method, .. } = design;
-    let rows = world.rows(seed).into_iter().map(|row| TableRow { method: (*method).to_owned(), ..row });
+    let rows =
+        world.rows(seed).into_iter().map(|row| TableRow { method: (*method).to_owned(), ..row });
     let settings = Settings { starts: 16, intervals, ..Settings::default() };
     let law = law::fit(&Table::new(rows)?, &settings)?;
     let group = &law.groups[0];
@@ -102,7 +107,11 @@ fn judge(design: &Design, intervals: Intervals, seed: u64) -> law::Result<Vec<Ve
     let [larger_mean, larger_new] = at(2.5 * corner.0, rate, corner.2)?;
     let [cut_mean, _] = at(size, 0.5, corner.2)?;
     let constant = |name: &str, truth: f64| {
-        group.constants.get(name).and_then(|constant| constant.interval).map(|ends| held(ends, truth))
+        group
+            .constants
+            .get(name)
+            .and_then(|constant| constant.interval)
+            .map(|ends| held(ends, truth))
     };
     let place = Place::new(size * 1e9, rate, World::loss0(size))?;
     let enough = group.plan(place, &Default::default())?.enough.interval;
@@ -155,7 +164,8 @@ fn held(ends: [f64; 2], truth: f64) -> (bool, f64) {
 }
 
 fn designs() -> Vec<Design> {
-    let of = |name: &str, world: World| Design { name: name.to_owned(), world, method: "depth-list" };
+    let of =
+        |name: &str, world: World| Design { name: name.to_owned(), world, method: "depth-list" };
     let noisy = |sizes: &[f64], rates: &[f64]| World::new(sizes, rates).noisy();
     let off = |sizes: &[f64], rates: &[f64]| World { base: 0.005, ..noisy(sizes, rates) };
     let wide: Vec<f64> = (0..8).map(|i| 0.1 + 0.04 * f64::from(i)).collect();
@@ -170,7 +180,10 @@ fn designs() -> Vec<Design> {
         of("4 sizes, 3 rates", noisy(&FOUR, &RATES)),
         of("6 sizes, 3 rates", noisy(&SIX, &RATES)),
         of("6 sizes, 1 rate", noisy(&SIX, &RATES[1..2])),
-        Design { method: "2:4-wanda", ..of("6 sizes, 2:4", World { paired: true, ..noisy(&SIX, &PATTERN) }) },
+        Design {
+            method: "2:4-wanda",
+            ..of("6 sizes, 2:4", World { paired: true, ..noisy(&SIX, &PATTERN) })
+        },
         of("6 sizes, 3 rates, 1 count", World { tokens: vec![1.0], ..noisy(&SIX, &RATES) }),
         of("6 sizes, 3 rates, 2 counts", World { tokens: vec![0.2, 1.0], ..noisy(&SIX, &RATES) }),
         of("base offset: 3 sizes, 3 rates", off(&FOUR[1..], &RATES)),

@@ -1,7 +1,9 @@
-//! Our side of the comparison `law_fit` in `benches/peers`: fits tables of a known law from 64 starts.
+//! Our side of the comparison `law_fit` in `benches/peers`: fits tables of a known law from 64
+//! starts.
 //!
-//! `law_fit --tables 5 --threads 1` prints fits a second; `--print` prints the tables, the starts and our constants
-//! instead, so that another program can fit the same. `--varied` makes every table another truth, design and noise.
+//! `law_fit --tables 5 --threads 1` prints fits a second; `--print` prints the tables, the starts
+//! and our constants instead, so that another program can fit the same. `--varied` makes every
+//! table another truth, design and noise.
 
 use std::time::Instant;
 
@@ -16,8 +18,9 @@ fn main() {
     let (mut tables, mut threads, mut print, mut varied) = (5, 1, false, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut number =
-            || arguments.next().and_then(|text| text.parse().ok()).expect("a number after the flag");
+        let mut number = || {
+            arguments.next().and_then(|text| text.parse().ok()).expect("a number after the flag")
+        };
         match argument.as_str() {
             "--tables" => tables = number(),
             "--threads" => threads = number(),
@@ -34,7 +37,10 @@ fn main() {
     };
     pool.install(|| {
         if print {
-            println!("{}", tables.iter().map(|runs| described(runs, &fitted(runs))).collect::<Value>());
+            println!(
+                "{}",
+                tables.iter().map(|runs| described(runs, &fitted(runs))).collect::<Value>()
+            );
             return;
         }
         fitted(&tables[0]);
@@ -45,7 +51,10 @@ fn main() {
             (0..rounds).flat_map(|_| tables.iter().map(|runs| fitted(runs).objective)).collect();
         let seconds = start.elapsed().as_secs_f64();
         let mean = objectives.iter().sum::<f64>() / objectives.len() as f64;
-        println!("{}", json!({"fits_per_second": objectives.len() as f64 / seconds, "objective": mean}));
+        println!(
+            "{}",
+            json!({"fits_per_second": objectives.len() as f64 / seconds, "objective": mean})
+        );
     });
 }
 
@@ -67,7 +76,8 @@ fn described(runs: &[Run], fit: &fit::Fit) -> Value {
     })
 }
 
-/// Runs of a known law with errors of runs and points; every run is measured at token counts of its own.
+/// Runs of a known law with errors of runs and points; every run is measured at token counts of its
+/// own.
 fn made(seed: u64, varied: bool) -> Vec<Run> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut uniform = |low: f64, high: f64| {

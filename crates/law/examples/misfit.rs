@@ -1,7 +1,9 @@
-//! How often is a wrong form noticed, and a right one accused? For every misfit that the law is tested against.
+//! How often is a wrong form noticed, and a right one accused? For every misfit that the law is
+//! tested against.
 //!
-//! `cargo run --release -p regrow-law --example misfit -- 400 > misfit.csv`: a line of CSV a world on stdout. The first
-//! argument is how many tables are drawn of each world, the second picks worlds by a part of their name.
+//! `cargo run --release -p regrow-law --example misfit -- 400 > misfit.csv`: a line of CSV a world
+//! on stdout. The first argument is how many tables are drawn of each world, the second picks
+//! worlds by a part of their name.
 
 #[path = "../tests/world/mod.rs"]
 mod world;
@@ -14,7 +16,8 @@ const FOUR: [f64; 4] = [0.494, 1.236, 1.544, 3.086];
 const SIX: [f64; 6] = [0.494, 1.236, 1.544, 3.086, 3.213, 7.616];
 const RATES: [f64; 3] = [0.15, 0.25, 0.36];
 
-/// What one table said: an alarm by each test, and the tokens that are enough over the true ones, told or not.
+/// What one table said: an alarm by each test, and the tokens that are enough over the true ones,
+/// told or not.
 struct Said {
     alarms: [bool; 5],
     told: bool,
@@ -33,7 +36,10 @@ fn main() -> law::Result<()> {
             (0..tables).into_par_iter().map(|seed| of_table(&world, seed)).collect();
         let said = said?;
         let percent = |is: &dyn Fn(&Said) -> bool| {
-            format!("{:.2}", 100.0 * said.iter().filter(|said| is(said)).count() as f64 / tables as f64)
+            format!(
+                "{:.2}",
+                100.0 * said.iter().filter(|said| is(said)).count() as f64 / tables as f64
+            )
         };
         let mut ratios: Vec<f64> =
             said.iter().map(|said| said.ratio).filter(|ratio| ratio.is_finite()).collect();
@@ -63,7 +69,8 @@ fn of_table(world: &World, seed: u64) -> law::Result<Said> {
     let size = world.sizes[world.sizes.len() / 2];
     let place = Place::new(size * 1e9, 0.25, World::loss0(size))?;
     let enough = group.plan(place, &Default::default())?.enough;
-    let middle = enough.value.or(enough.interval.map(|[low, high]| (low * high).sqrt())).unwrap_or(f64::NAN);
+    let middle =
+        enough.value.or(enough.interval.map(|[low, high]| (low * high).sqrt())).unwrap_or(f64::NAN);
     Ok(Said {
         alarms: [
             alarm("rate", "curves"),
@@ -86,7 +93,10 @@ fn worlds() -> Vec<(String, World)> {
         ("right form: 3 sizes, 3 rates".into(), noisy(&FOUR[1..], &RATES)),
         ("right form: 4 sizes, 3 rates".into(), noisy(&FOUR, &RATES)),
         ("right form: 6 sizes, 3 rates".into(), noisy(&SIX, &RATES)),
-        ("right form, base offset: 6 sizes, 3 rates".into(), World { base: 0.005, ..noisy(&SIX, &RATES) }),
+        (
+            "right form, base offset: 6 sizes, 3 rates".into(),
+            World { base: 0.005, ..noisy(&SIX, &RATES) },
+        ),
         ("right form, second truth: 6 sizes, 3 rates".into(), World::second(&SIX, &RATES)),
         (
             "right form, no memory of errors: 6 sizes, 3 rates".into(),
@@ -100,16 +110,20 @@ fn worlds() -> Vec<(String, World)> {
         ("0.3B", |n0, rate, tokens| wrong::shifted(n0, rate, tokens, 0.3)),
     ];
     for (name, bend) in shifts {
-        worlds
-            .push((format!("D shifted by {name}: 6 sizes, 3 rates"), World { bend, ..noisy(&SIX, &RATES) }));
+        worlds.push((
+            format!("D shifted by {name}: 6 sizes, 3 rates"),
+            World { bend, ..noisy(&SIX, &RATES) },
+        ));
     }
     for (name, sizes, rates) in [
         ("4 sizes, 3 rates", &FOUR[..], &RATES[..]),
         ("3 sizes, 3 rates", &FOUR[1..], &RATES),
         ("1 size, 8 rates", &FOUR[1..2], &wide),
     ] {
-        worlds
-            .push((format!("D shifted by 0.1B: {name}"), World { bend: shifts[2].1, ..noisy(sizes, rates) }));
+        worlds.push((
+            format!("D shifted by 0.1B: {name}"),
+            World { bend: shifts[2].1, ..noisy(sizes, rates) },
+        ));
     }
     let bends: [(&str, Bend); 3] = [
         ("beta grows with the rate", wrong::beta_grows_with_the_rate),

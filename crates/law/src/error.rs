@@ -111,7 +111,9 @@ pub enum Error {
         name: String,
     },
     /// A constraint on what the form has not.
-    #[error("form `{form}` has no constant `{found}`; the nearest is `{nearest}`, and all are {known}")]
+    #[error(
+        "form `{form}` has no constant `{found}`; the nearest is `{nearest}`, and all are {known}"
+    )]
     UnknownConstant {
         /// The form.
         form: &'static str,
@@ -135,7 +137,9 @@ pub enum Error {
         constants: usize,
     },
     /// A group whose excess loss does not vary.
-    #[error("group `{group}`: no finite fit of `{form}` was found; its numbers are too large or too small")]
+    #[error(
+        "group `{group}`: no finite fit of `{form}` was found; its numbers are too large or too small"
+    )]
     NoFit {
         /// Series and method.
         group: String,

@@ -1,8 +1,9 @@
 //! What the data can and cannot fix, and which form to take for it.
 //!
-//! Structure first: with one size, no search can tell how the loss follows the size. Distinct sizes, rates and token
-//! counts are counted and the largest form that they can fix is taken; singular values then check it. That the data
-//! cannot tell is a value, [`Identifiability`], never an error.
+//! Structure first: with one size, no search can tell how the loss follows the size. Distinct
+//! sizes, rates and token counts are counted and the largest form that they can fix is taken;
+//! singular values then check it. That the data cannot tell is a value, [`Identifiability`], never
+//! an error.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +33,8 @@ pub struct Identifiability {
 pub struct Levels {
     /// Sizes that differ by more than 1 %.
     pub sizes: usize,
-    /// Rates that differ by more than 2 % at one size: a rate that only moves with the size cannot be told from it.
+    /// Rates that differ by more than 2 % at one size: a rate that only moves with the size cannot
+    /// be told from it.
     pub rates: usize,
     /// Token counts among runs of several points; 1 when every run has a single point.
     pub counts: usize,
@@ -62,9 +64,14 @@ impl Levels {
         let sizes = distinct(runs.iter().map(|run| run.n0), SIZE_TOLERANCE);
         let at = |size: f64| runs.iter().filter(move |run| same(run.n0, size, SIZE_TOLERANCE));
         let rates_at = |size: f64| distinct(at(size).map(|run| run.rate), RATE_TOLERANCE).len();
-        let rates = if is_n_of_m(method) { 1 } else { sizes.iter().map(|&s| rates_at(s)).max().unwrap_or(1) };
+        let rates = if is_n_of_m(method) {
+            1
+        } else {
+            sizes.iter().map(|&s| rates_at(s)).max().unwrap_or(1)
+        };
         let long = runs.iter().filter(|run| run.points.len() > 1);
-        let counts = distinct(long.flat_map(|run| run.points.iter().map(|point| point.tokens)), 1e-9).len();
+        let counts =
+            distinct(long.flat_map(|run| run.points.iter().map(|point| point.tokens)), 1e-9).len();
         Self { sizes: sizes.len(), rates, counts: counts.max(1) }
     }
 
@@ -115,7 +122,9 @@ pub(crate) fn same(a: f64, b: f64, tolerance: f64) -> bool {
 /// `2:4-wanda` and its like.
 pub(crate) fn is_n_of_m(method: &str) -> bool {
     let pattern = method.split('-').next().unwrap_or_default();
-    pattern.split_once(':').is_some_and(|(n, m)| n.parse::<u32>().is_ok() && m.parse::<u32>().is_ok())
+    pattern
+        .split_once(':')
+        .is_some_and(|(n, m)| n.parse::<u32>().is_ok() && m.parse::<u32>().is_ok())
 }
 
 fn distinct(values: impl Iterator<Item = f64>, tolerance: f64) -> Vec<f64> {
@@ -127,7 +136,12 @@ fn distinct(values: impl Iterator<Item = f64>, tolerance: f64) -> Vec<f64> {
 
 impl Identifiability {
     /// What structure alone says, for the form asked for and the one taken.
-    pub(crate) fn structural(asked: &dyn Form, taken: &dyn Form, levels: Levels, method: &str) -> Self {
+    pub(crate) fn structural(
+        asked: &dyn Form,
+        taken: &dyn Form,
+        levels: Levels,
+        method: &str,
+    ) -> Self {
         let has = |name: &str| taken.position(name).is_some();
         let asks = |name: &str| asked.position(name).is_some();
         let mut found = Self { form_taken: taken.name().to_owned(), ..Self::default() };
@@ -173,8 +187,9 @@ impl Identifiability {
             found.code.push("levels-too-few".to_owned());
         } else if levels.sizes == 3 && has("alpha") {
             found.code.push("floor-unjudged".to_owned());
-            sentences
-                .push("three sizes fix every constant, but nothing judges how the floor follows the size");
+            sentences.push(
+                "three sizes fix every constant, but nothing judges how the floor follows the size",
+            );
         }
         found.sentence = match sentences.is_empty() {
             true => "the data can tell every constant".to_owned(),
@@ -189,7 +204,8 @@ impl Identifiability {
         if set.is_empty() {
             return self;
         }
-        let said: Vec<String> = set.iter().map(|(name, value)| format!("{name} to {value}")).collect();
+        let said: Vec<String> =
+            set.iter().map(|(name, value)| format!("{name} to {value}")).collect();
         self.fixed.extend(set.iter().map(|(name, value)| ((*name).to_owned(), *value)));
         self.undetermined.retain(|name| !set.iter().any(|(known, _)| known == name));
         self.add("set-beforehand", &format!("set beforehand: {}", said.join(", ")));
@@ -200,7 +216,10 @@ impl Identifiability {
     pub(crate) fn practical(&mut self, open: &[&str]) {
         if !open.is_empty() {
             self.undetermined.extend(open.iter().map(|name| (*name).to_owned()));
-            self.add("constant-undetermined", &format!("the intervals leave {} open", open.join(", ")));
+            self.add(
+                "constant-undetermined",
+                &format!("the intervals leave {} open", open.join(", ")),
+            );
         }
     }
 

@@ -89,17 +89,32 @@ pub fn fit(table: &Table, settings: &Settings) -> Result<Law> {
     Ok(law)
 }
 
-pub(crate) fn fit_group(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Result<GroupLaw> {
+pub(crate) fn fit_group(
+    group: &Group,
+    asked: &'static dyn Form,
+    settings: &Settings,
+) -> Result<GroupLaw> {
     let runs: Vec<&Run> = group.runs.iter().collect();
     let levels = Levels::of(&runs, &group.method);
     let fit = fit_largest(group, &runs, asked, levels, settings)?;
     let noise = Noise::of(&fit, &runs);
     let units = settings.units.scale();
-    let refits =
-        refits(&fit, &runs, &group.method, &noise, settings.intervals, settings.simulations, settings.seed);
+    let refits = refits(
+        &fit,
+        &runs,
+        &group.method,
+        &noise,
+        settings.intervals,
+        settings.simulations,
+        settings.seed,
+    );
     let simulated = refits.iter().any(|refit| matches!(refit.left_out, LeftOut::Simulation(_)));
     let named = |form: &dyn Form, parameters: Vec<f64>| -> BTreeMap<String, f64> {
-        form.parameters().iter().map(|parameter| parameter.name.to_owned()).zip(parameters).collect()
+        form.parameters()
+            .iter()
+            .map(|parameter| parameter.name.to_owned())
+            .zip(parameters)
+            .collect()
     };
     let in_units =
         |parameters: Vec<f64>| named(fit.form, Fit { parameters, ..fit.clone() }.constants(&units));
@@ -109,9 +124,16 @@ pub(crate) fn fit_group(group: &Group, asked: &'static dyn Form, settings: &Sett
         method: group.method.clone(),
         form: fit.form.name().to_owned(),
         units: settings.units,
-        constants: constants.into_iter().map(|(name, value)| (name, Estimate::bare(value))).collect(),
+        constants: constants
+            .into_iter()
+            .map(|(name, value)| (name, Estimate::bare(value)))
+            .collect(),
         objective: fit.objective,
-        convergence: Convergence { gradient: fit.gradient, starts: fit.starts, agreeing: fit.agreeing },
+        convergence: Convergence {
+            gradient: fit.gradient,
+            starts: fit.starts,
+            agreeing: fit.agreeing,
+        },
         metrics: Metrics::of(
             &runs.iter().map(|run| validate::judge(&fit, run, &run.points)).collect::<Vec<_>>(),
             noise.point,
@@ -128,7 +150,10 @@ pub(crate) fn fit_group(group: &Group, asked: &'static dyn Form, settings: &Sett
         level: settings.level,
         replicates: refits
             .into_iter()
-            .map(|refit| Replicate { left_out: refit.left_out, constants: in_units(refit.parameters) })
+            .map(|refit| Replicate {
+                left_out: refit.left_out,
+                constants: in_units(refit.parameters),
+            })
             .collect(),
         profile: profile(&fit, &runs, settings)?
             .into_iter()
@@ -167,8 +192,9 @@ pub(crate) fn fit_group(group: &Group, asked: &'static dyn Form, settings: &Sett
 
 fn bounds(constraints: &Constraints) -> BTreeMap<String, Bound> {
     let end = |x: f64| Some(x).filter(|x| x.is_finite());
-    let bound =
-        |(name, [low, high]): (&str, [f64; 2])| (name.to_owned(), Bound { low: end(low), high: end(high) });
+    let bound = |(name, [low, high]): (&str, [f64; 2])| {
+        (name.to_owned(), Bound { low: end(low), high: end(high) })
+    };
     constraints.bounded().map(bound).collect()
 }
 
@@ -183,10 +209,12 @@ fn fit_largest(
     let points: usize = runs.iter().map(|run| run.points.len()).sum();
     let constraints = &settings.constraints;
     let first = if asked.name() == "p2" { levels.form() } else { asked };
-    // What is known beforehand may make up for what the data cannot tell: then the form asked for goes first.
+    // What is known beforehand may make up for what the data cannot tell: then the form asked for
+    // goes first.
     let full = (!constraints.is_empty()).then_some(asked);
-    let missing =
-        |form: &dyn Form| form.columns().iter().copied().find(|column| !group.columns.contains(column));
+    let missing = |form: &dyn Form| {
+        form.columns().iter().copied().find(|column| !group.columns.contains(column))
+    };
     if let Some(column) = missing(asked) {
         return Err(Error::MissingColumn { column: column.name(), form: asked.name() });
     }
@@ -202,7 +230,9 @@ fn fit_largest(
             continue;
         }
         let fit = fit_within(form, runs, settings.starts, settings.loss, &constraints)?;
-        if !fit.objective.is_finite() || fit.constants(&crate::Scale::COUNTS).iter().any(|x| !x.is_finite()) {
+        if !fit.objective.is_finite()
+            || fit.constants(&crate::Scale::COUNTS).iter().any(|x| !x.is_finite())
+        {
             let group = format!("{} {}", group.series, group.method);
             return Err(Error::NoFit { group, form: form.name() });
         }
@@ -211,10 +241,16 @@ fn fit_largest(
         }
     }
     let group = format!("{} {}", group.series, group.method);
-    Err(Error::TooFewPoints { group, points, form: first.name(), constants: first.parameters().len() })
+    Err(Error::TooFewPoints {
+        group,
+        points,
+        form: first.name(),
+        constants: first.parameters().len(),
+    })
 }
 
-/// Adds intervals of the constants, on their natural scales; returns the constants that these leave open.
+/// Adds intervals of the constants, on their natural scales; returns the constants that these leave
+/// open.
 fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
     let mut open = Vec::new();
     for (i, parameter) in form.parameters().iter().enumerate() {
@@ -228,8 +264,11 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
         }
         let is_exponent = parameter.role == Role::Exponent;
         // A constant that changes its sign, or is 0, in a refit has no logarithm there.
-        let factor =
-            if is_exponent { None } else { on(f64::ln).map(|(ends, half)| (ends.map(f64::exp), half)) };
+        let factor = if is_exponent {
+            None
+        } else {
+            on(f64::ln).map(|(ends, half)| (ends.map(f64::exp), half))
+        };
         let (interval, is_open) = match (factor, on(|x| x)) {
             (Some((ends, half)), _) => (Some(ends), half > WIDEST_FACTOR.ln()),
             (None, Some((ends, half))) if is_exponent => (Some(ends), half > WIDEST_EXPONENT),
@@ -240,7 +279,8 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
         let level = interval.map(|_| law.level);
         let estimate = law.constants.get_mut(parameter.name).expect("every constant was put in");
         // There and back through a logarithm, an interval without width would miss its own value.
-        let interval = interval.map(|[low, high]| [low.min(estimate.value), high.max(estimate.value)]);
+        let interval =
+            interval.map(|[low, high]| [low.min(estimate.value), high.max(estimate.value)]);
         *estimate = Estimate { interval, level, ..*estimate };
         if is_open {
             open.push(parameter.name);
@@ -251,7 +291,8 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
 
 /// Fits of the fuller form with the open exponents set, as far as they describe the data as well.
 fn profile(fit: &Fit, runs: &[&Run], settings: &Settings) -> Result<Vec<Fit>> {
-    const ALPHAS: [f64; 14] = [-2.4, -1.2, -0.6, -0.3, -0.1, -0.02, 0.02, 0.1, 0.3, 0.6, 1.0, 1.6, 2.5, 4.0];
+    const ALPHAS: [f64; 14] =
+        [-2.4, -1.2, -0.6, -0.3, -0.1, -0.02, 0.02, 0.1, 0.3, 0.6, 1.0, 1.6, 2.5, 4.0];
     const BETAS: [f64; 9] = [0.01, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5];
     let open = |name: &str| fit.form.position(name).is_some();
     let full = fuller(fit.form)?;
@@ -272,15 +313,21 @@ fn profile(fit: &Fit, runs: &[&Run], settings: &Settings) -> Result<Vec<Fit>> {
                 "beta" if beta.is_finite() => Some(beta),
                 _ => None,
             };
-            let near = |name: &str| fit.form.position(name).map_or(0.3, |place| fit.parameters[place]);
+            let near =
+                |name: &str| fit.form.position(name).map_or(0.3, |place| fit.parameters[place]);
             let exponents = &full.parameters()[full.linear()..];
-            let fixed: Vec<bool> = exponents.iter().map(|parameter| set(parameter.name).is_some()).collect();
+            let fixed: Vec<bool> =
+                exponents.iter().map(|parameter| set(parameter.name).is_some()).collect();
             let mut start = vec![0.0; full.linear()];
             start.extend(
-                exponents.iter().map(|parameter| set(parameter.name).unwrap_or(near(parameter.name))),
+                exponents
+                    .iter()
+                    .map(|parameter| set(parameter.name).unwrap_or(near(parameter.name))),
             );
             let found = refit(&problem, &start, &fixed);
-            if found.objective <= fit.objective * allowed || problem.is_rounding(found.objective * 1e-6) {
+            if found.objective <= fit.objective * allowed
+                || problem.is_rounding(found.objective * 1e-6)
+            {
                 kept.push(Fit {
                     form: full,
                     parameters: found.parameters,
@@ -293,11 +340,18 @@ fn profile(fit: &Fit, runs: &[&Run], settings: &Settings) -> Result<Vec<Fit>> {
     Ok(kept)
 }
 
-fn warnings(fit: &Fit, runs: &[&Run], law: &GroupLaw, settings: &Settings, simulated: bool) -> Vec<Warning> {
+fn warnings(
+    fit: &Fit,
+    runs: &[&Run],
+    law: &GroupLaw,
+    settings: &Settings,
+    simulated: bool,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let at_bound = fit.at_bound();
     if !at_bound.is_empty() {
-        let sentence = format!("{} stands at its bound: the data would have it beyond", at_bound.join(", "));
+        let sentence =
+            format!("{} stands at its bound: the data would have it beyond", at_bound.join(", "));
         // A bounded sum concerns both of its parts.
         let constants = at_bound.iter().flat_map(|name| name.split(" + "));
         warnings.push(Warning::new("parameter-at-bound", sentence).of_constants(constants));
@@ -329,8 +383,7 @@ fn warnings(fit: &Fit, runs: &[&Run], law: &GroupLaw, settings: &Settings, simul
     }
     let falls = |run: &&&Run| fit.value(&run.row(f64::INFINITY)) < run.loss0;
     if fit.form.token_exponent().is_some() && runs.iter().any(|run| falls(&run)) {
-        let sentence =
-            "the law's floor lies below the unpruned model's loss, so it says that more pruning helps";
+        let sentence = "the law's floor lies below the unpruned model's loss, so it says that more pruning helps";
         warnings.push(Warning::new("floor-falls-with-rate", sentence));
     }
     if tokens_follow_size(runs) {
@@ -340,7 +393,8 @@ fn warnings(fit: &Fit, runs: &[&Run], law: &GroupLaw, settings: &Settings, simul
     warnings
 }
 
-/// An error of a base's own loss lifts all of its runs; with fewer than four bases no interval knows of it.
+/// An error of a base's own loss lifts all of its runs; with fewer than four bases no interval
+/// knows of it.
 fn few_bases(runs: &[&Run]) -> Option<Warning> {
     let mut bases: Vec<&str> = runs.iter().map(|run| run.base.as_str()).collect();
     bases.sort_unstable();
@@ -361,7 +415,8 @@ fn few_bases(runs: &[&Run]) -> Option<Warning> {
 /// Whether each size was only seen at its own multiple of tokens.
 fn tokens_follow_size(runs: &[&Run]) -> bool {
     let per_parameter = |run: &&Run| run.points.last().map_or(1.0, |point| point.tokens / run.n0);
-    let (mut low, mut high, mut small, mut large) = (f64::INFINITY, 0.0_f64, f64::INFINITY, 0.0_f64);
+    let (mut low, mut high, mut small, mut large) =
+        (f64::INFINITY, 0.0_f64, f64::INFINITY, 0.0_f64);
     for run in runs {
         low = low.min(per_parameter(run));
         high = high.max(per_parameter(run));

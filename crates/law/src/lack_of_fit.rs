@@ -1,10 +1,10 @@
 //! Whether the form is wrong for the data: regressions of what it leaves over, and a rival.
 //!
-//! The slope of a run's residuals in `ln D`, regressed on `ln rho`, on `ln N0` and on the square of centred `ln N0`
-//! (`delta` takes up a straight trend of slopes with the size, and what is left is curved), and the run means,
-//! regressed on the square of centred `ln rho`. A trend says along which axis the form fails. What a base's own loss
-//! errs by is no misfit: rates are compared within bases, sizes by the mean of each base. The rival counts tokens from
-//! another beginning.
+//! The slope of a run's residuals in `ln D`, regressed on `ln rho`, on `ln N0` and on the square of
+//! centred `ln N0` (`delta` takes up a straight trend of slopes with the size, and what is left is
+//! curved), and the run means, regressed on the square of centred `ln rho`. A trend says along
+//! which axis the form fails. What a base's own loss errs by is no misfit: rates are compared
+//! within bases, sizes by the mean of each base. The rival counts tokens from another beginning.
 
 use std::collections::BTreeMap;
 
@@ -25,8 +25,11 @@ const FEWEST_DEGREES: usize = 2;
 /// One warning a failed test.
 pub(crate) fn tests(fit: &Fit, runs: &[&Run], method: &str) -> Vec<Warning> {
     // What an exact fit leaves over is rounding, whose trends mean nothing.
-    let size: f64 =
-        runs.iter().flat_map(|run| &run.points).map(|point| point.weight * point.loss.powi(2)).sum();
+    let size: f64 = runs
+        .iter()
+        .flat_map(|run| &run.points)
+        .map(|point| point.weight * point.loss.powi(2))
+        .sum();
     if fit.objective <= size * ROUNDING.powi(2) {
         return Vec::new();
     }
@@ -57,7 +60,8 @@ pub(crate) fn tests(fit: &Fit, runs: &[&Run], method: &str) -> Vec<Warning> {
             "along `n0`: the power of the tokens changes with the size",
         ),
     ];
-    let failed = |(_, trend, _): &&(&str, Option<f64>, &str)| trend.is_some_and(|chance| chance < LEVEL);
+    let failed =
+        |(_, trend, _): &&(&str, Option<f64>, &str)| trend.is_some_and(|chance| chance < LEVEL);
     let warning = |axis: &str, sentence: &str| Warning::new("lack-of-fit", sentence).along(axis);
     let mut found: Vec<Warning> =
         cases.iter().filter(failed).map(|(axis, _, sentence)| warning(axis, sentence)).collect();
@@ -81,7 +85,9 @@ struct Left<'a> {
 
 impl<'a> Left<'a> {
     fn of(fit: &Fit, run: &&'a Run) -> Option<Self> {
-        let left = |point: &crate::Point| (point.tokens.ln(), point.loss - fit.value(&run.row(point.tokens)));
+        let left = |point: &crate::Point| {
+            (point.tokens.ln(), point.loss - fit.value(&run.row(point.tokens)))
+        };
         let points: Vec<(f64, f64)> = run.points.iter().map(left).collect();
         (points.len() >= 3).then_some(())?;
         Some(Self {
@@ -112,7 +118,10 @@ fn by_base(left: &[Left<'_>], pair: impl Fn(&Left<'_>) -> (f64, f64)) -> Option<
     chance(&pairs, pairs.len().checked_sub(2)?)
 }
 
-fn grouped<'a>(left: &[Left<'a>], pair: impl Fn(&Left<'_>) -> (f64, f64)) -> BTreeMap<&'a str, Pairs> {
+fn grouped<'a>(
+    left: &[Left<'a>],
+    pair: impl Fn(&Left<'_>) -> (f64, f64),
+) -> BTreeMap<&'a str, Pairs> {
     let mut bases: BTreeMap<&str, Pairs> = BTreeMap::new();
     left.iter().for_each(|left| bases.entry(&left.run.base).or_default().push(pair(left)));
     bases

@@ -51,7 +51,8 @@ pub struct GroupLaw {
     pub convergence: Convergence,
     /// How well the law describes the points it was fitted to.
     pub metrics: Metrics,
-    /// The same on the last 20 % of each run's checkpoints, fitted without them; skill is against the last value seen.
+    /// The same on the last 20 % of each run's checkpoints, fitted without them; skill is against
+    /// the last value seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<Metrics>,
     /// Points fitted.
@@ -103,7 +104,8 @@ pub enum Units {
 /// How a search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Convergence {
-    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact optimum.
+    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact
+    /// optimum.
     pub gradient: f64,
     /// Starts made.
     pub starts: usize,
@@ -120,7 +122,8 @@ pub struct Replicate {
     pub constants: BTreeMap<String, f64>,
 }
 
-/// A law of a fuller form with some exponents set, that describes the data as well as the law itself.
+/// A law of a fuller form with some exponents set, that describes the data as well as the law
+/// itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// The fuller form.
@@ -176,7 +179,8 @@ impl Law {
         let names = [("series", series, of_series), ("method", method, of_method)];
         for (what, wanted, name) in names {
             let Some(wanted) = wanted else { continue };
-            let (fits, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|group| name(group) == wanted);
+            let (fits, others): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|group| name(group) == wanted);
             if fits.is_empty() {
                 let nearest = others.iter().min_by_key(|group| form::distance(wanted, name(group)));
                 let nearest = nearest.ok_or(Error::NoGroup)?;
@@ -192,7 +196,8 @@ impl Law {
         if found.is_empty() { Err(Error::NoGroup) } else { Ok(found) }
     }
 
-    /// Whether every number is finite, every constant of every form is there and every range ascends.
+    /// Whether every number is finite, every constant of every form is there and every range
+    /// ascends.
     ///
     /// # Errors
     /// Where one is not, with the group counted from 1; a file that is read is checked like this.
@@ -244,8 +249,11 @@ impl GroupLaw {
         let finite = |parameters: &[f64]| quantity(parameters).filter(|x| x.is_finite());
         let value = finite(&self.parameters(form))?;
         let refits = self.replicates.iter().map(|replicate| {
-            let parameters: Vec<f64> =
-                form.parameters().iter().map(|parameter| replicate.constants[parameter.name]).collect();
+            let parameters: Vec<f64> = form
+                .parameters()
+                .iter()
+                .map(|parameter| replicate.constants[parameter.name])
+                .collect();
             (&replicate.left_out, finite(&parameters))
         });
         Some((value, half_width(value, refits, self.level, self.degrees())))
@@ -259,8 +267,8 @@ impl GroupLaw {
         }
     }
 
-    /// Half the width that `mean_half` grows to for a point of a run, of a base, that was not among the data; one run
-    /// does not say how runs differ.
+    /// Half the width that `mean_half` grows to for a point of a run, of a base, that was not among
+    /// the data; one run does not say how runs differ.
     pub(crate) fn new_run_half(&self, mean_half: f64) -> Option<f64> {
         (self.runs > 1).then_some(())?;
         let left_out = |kind: fn(&LeftOut) -> bool| {
@@ -270,19 +278,26 @@ impl GroupLaw {
             let degrees = if left_out > 1 { left_out - 1 } else { self.degrees() };
             student::two_sided(self.level, degrees)
         };
-        let [of_runs, of_bases] =
-            [t(left_out(|l| matches!(l, LeftOut::Run(_)))), t(left_out(|l| matches!(l, LeftOut::Base(_))))];
+        let [of_runs, of_bases] = [
+            t(left_out(|l| matches!(l, LeftOut::Run(_)))),
+            t(left_out(|l| matches!(l, LeftOut::Base(_)))),
+        ];
         let Noise { run, base, point, .. } = self.noise;
         let square = |t: f64, deviation: Option<f64>| (t * deviation.unwrap_or(0.0)).powi(2);
-        let variance =
-            mean_half.powi(2) + square(of_runs, run) + square(of_runs, point) + square(of_bases, base);
+        let variance = mean_half.powi(2)
+            + square(of_runs, run)
+            + square(of_runs, point)
+            + square(of_bases, base);
         Some(variance.sqrt())
     }
 
     fn validate(&self) -> std::result::Result<(), String> {
         let form = self.form().map_err(|error| error.to_string())?;
         if !(0.0 < self.level && self.level < 1.0) {
-            return Err(format!("`level` is {}, expected a probability between 0 and 1", self.level));
+            return Err(format!(
+                "`level` is {}, expected a probability between 0 and 1",
+                self.level
+            ));
         }
         let estimates: BTreeMap<String, f64> =
             self.constants.iter().map(|(name, estimate)| (name.clone(), estimate.value)).collect();
@@ -301,13 +316,16 @@ impl GroupLaw {
                 None if !needed => {}
                 Some([min, max]) if 0.0 < *min && min <= max && max.is_finite() => {}
                 Some(range) => {
-                    return Err(format!("range of `{column}` is {range:?}, expected two ascending numbers"));
+                    return Err(format!(
+                        "range of `{column}` is {range:?}, expected two ascending numbers"
+                    ));
                 }
                 None => return Err(format!("there is no range of `{column}`")),
             }
         }
         let noise = [self.noise.run, self.noise.base, self.noise.point, self.noise.autocorrelation];
-        let numbers = noise.into_iter().flatten().chain([self.objective, self.convergence.gradient]);
+        let numbers =
+            noise.into_iter().flatten().chain([self.objective, self.convergence.gradient]);
         match numbers.into_iter().find(|number| !number.is_finite()) {
             Some(number) => Err(format!("a number is {number}, expected a finite one")),
             None => Ok(()),
@@ -347,7 +365,9 @@ fn complete(
         }
     }
     match constants.keys().find(|name| form.position(name).is_none()) {
-        Some(name) => Err(format!("`{name}` in `{place}` is no constant of form `{}`", form.name())),
+        Some(name) => {
+            Err(format!("`{name}` in `{place}` is no constant of form `{}`", form.name()))
+        }
         None => Ok(()),
     }
 }

@@ -1,9 +1,12 @@
-//! What the curves mean: how the loss of a pruned model falls with post-training tokens, and how many are enough.
+//! What the curves mean: how the loss of a pruned model falls with post-training tokens, and how
+//! many are enough.
 //!
-//! A points [`Table`] becomes a [`Law`] by [`fit()`]; the law answers [`Law::predict`] and [`Law::plan`]. Every answer
-//! carries an interval, or says that the data cannot tell: that is a value, not an error.
+//! A points [`Table`] becomes a [`Law`] by [`fit()`]; the law answers [`Law::predict`] and
+//! [`Law::plan`]. Every answer carries an interval, or says that the data cannot tell: that is a
+//! value, not an error.
 //!
-//! Pure mathematics on plain columns: no files, no clock, the same bits whatever the number of threads.
+//! Pure mathematics on plain columns: no files, no clock, the same bits whatever the number of
+//! threads.
 //!
 //! ```
 //! use law::{Place, Row, Settings, Table, TableRow, form};

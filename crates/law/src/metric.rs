@@ -1,7 +1,8 @@
 //! How well a law describes points, each measure with its definition.
 //!
-//! `L` is the measured loss, `P` the predicted one, `L0` the loss before pruning, all in nats per token. Relative
-//! errors of `L` say little, because `L0` dominates it; what pruning cost and tokens give back is the excess `L - L0`.
+//! `L` is the measured loss, `P` the predicted one, `L0` the loss before pruning, all in nats per
+//! token. Relative errors of `L` say little, because `L0` dominates it; what pruning cost and
+//! tokens give back is the excess `L - L0`.
 //!
 //! ```
 //! use law::metric::{Judged, asd, asd_noise_floor, mae, relative_error, skill};
@@ -65,7 +66,8 @@ pub struct Metrics {
 pub const HUBER_DELTA: f64 = 1e-3;
 
 impl Metrics {
-    /// Measures runs of points, each in the order of its tokens; `point_noise` is the standard deviation of a point.
+    /// Measures runs of points, each in the order of its tokens; `point_noise` is the standard
+    /// deviation of a point.
     pub fn of(runs: &[Vec<Judged>], point_noise: Option<f64>) -> Self {
         let all = runs.concat();
         Self {
@@ -144,8 +146,9 @@ pub fn huber(points: &[Judged], delta: f64) -> Option<f64> {
     (!points.is_empty()).then(|| points.iter().map(|point| one(point.error())).sum())
 }
 
-/// Average slope difference: the mean over consecutive points of one run of `|slope of P - slope of L|`, nats per
-/// million tokens. Read it beside [`asd_noise_floor`]. The paper does not print its formula: figures do not compare.
+/// Average slope difference: the mean over consecutive points of one run of `|slope of P - slope of
+/// L|`, nats per million tokens. Read it beside [`asd_noise_floor`]. The paper does not print its
+/// formula: figures do not compare.
 ///
 /// ```
 /// use law::metric::{Judged, asd, asd_noise_floor};
@@ -158,14 +161,16 @@ pub fn asd(runs: &[Vec<Judged>]) -> Option<f64> {
     mean(steps(runs).map(|(from, to)| ((to.error() - from.error()) / millions(from, to)).abs()))
 }
 
-/// The ASD that the fitted law itself would have under independent normal noise of each point: the mean of
-/// `2 noise / sqrt(pi)` per step, since a difference of two such points has mean size `2 noise / sqrt(pi)`.
+/// The ASD that the fitted law itself would have under independent normal noise of each point: the
+/// mean of `2 noise / sqrt(pi)` per step, since a difference of two such points has mean size `2
+/// noise / sqrt(pi)`.
 pub fn asd_noise_floor(runs: &[Vec<Judged>], noise: f64) -> Option<f64> {
     let size = 2.0 * noise / std::f64::consts::PI.sqrt();
     mean(steps(runs).map(|(from, to)| size / millions(from, to)))
 }
 
-/// `1 - error / error of the baseline`, both mean absolute errors: 1 is perfect, 0 no better than the baseline.
+/// `1 - error / error of the baseline`, both mean absolute errors: 1 is perfect, 0 no better than
+/// the baseline.
 ///
 /// ```
 /// use law::metric::{Judged, skill};
@@ -173,7 +178,8 @@ pub fn asd_noise_floor(runs: &[Vec<Judged>], noise: f64) -> Option<f64> {
 /// assert_eq!(skill(&[point(2.0, 2.25), point(3.0, 3.25)], &[2.5, 2.5]), Some(0.5));
 /// ```
 pub fn skill(points: &[Judged], baseline: &[f64]) -> Option<f64> {
-    let of_baseline = mean(points.iter().zip(baseline).map(|(point, p)| (point.measured - p).abs()))?;
+    let of_baseline =
+        mean(points.iter().zip(baseline).map(|(point, p)| (point.measured - p).abs()))?;
     mae(points).map(|mae| 1.0 - mae / of_baseline).filter(|x| x.is_finite())
 }
 
@@ -243,7 +249,10 @@ mod tests {
         close(huber(&all, 1e-3), 2.0 * 1e-3 * (0.1 - 0.0005) + 0.5 * 0.0005 * 0.0005);
         // Steps of the first run: errors move by -0.2 in 1M and 0.1 in 2M tokens.
         close(asd(&runs()), (0.2 + 0.05) / 2.0);
-        close(asd_noise_floor(&runs(), 0.01), 0.02 / std::f64::consts::PI.sqrt() * (1.0 + 0.5) / 2.0);
+        close(
+            asd_noise_floor(&runs(), 0.01),
+            0.02 / std::f64::consts::PI.sqrt() * (1.0 + 0.5) / 2.0,
+        );
         close(skill(&all, &[3.1, 2.6, 2.3, 2.2]), 1.0 - 0.2005 / 0.4);
     }
 
@@ -260,10 +269,16 @@ mod tests {
     fn the_noise_floor_is_what_noise_alone_gives() {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         // A sum of twelve uniform numbers is nearly normal, of deviation 1.
-        let mut noise =
-            || (0..12).map(|_| (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64).sum::<f64>() - 6.0;
-        let mut point =
-            |i: u64| Judged { tokens: i as f64 * 1e6, loss0: 0.0, measured: 0.01 * noise(), predicted: 0.0 };
+        let mut noise = || {
+            (0..12).map(|_| (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64).sum::<f64>()
+                - 6.0
+        };
+        let mut point = |i: u64| Judged {
+            tokens: i as f64 * 1e6,
+            loss0: 0.0,
+            measured: 0.01 * noise(),
+            predicted: 0.0,
+        };
         let run = vec![(1..20_000).map(&mut point).collect::<Vec<_>>()];
         let ratio = asd(&run).unwrap() / asd_noise_floor(&run, 0.01).unwrap();
         assert!((ratio - 1.0).abs() < 0.02, "{ratio}");

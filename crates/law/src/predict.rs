@@ -28,7 +28,8 @@ pub struct Prediction {
     /// The interval of the law's mean curve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<[f64; 2]>,
-    /// The interval of a measured point of a new run: wider by the noise of runs, bases and points.
+    /// The interval of a measured point of a new run: wider by the noise of runs, bases and
+    /// points.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_run: Option<[f64; 2]>,
     /// Between these lie the laws that the data cannot tell apart; noise comes on top.
@@ -69,8 +70,7 @@ pub(crate) struct Reach {
 pub(crate) const FARTHEST: f64 = 10.0;
 /// The code of an answer from one run, and what it means.
 pub(crate) const ONE_RUN: &str = "one-run";
-pub(crate) const ONE_RUN_SAYS: &str =
-    "one run does not say how runs differ: the interval is of its own curve, and there is none for a new run";
+pub(crate) const ONE_RUN_SAYS: &str = "one run does not say how runs differ: the interval is of its own curve, and there is none for a new run";
 /// With an interval half as wide as this share of the excess no point is predicted.
 const WIDEST: f64 = 0.25;
 
@@ -84,7 +84,9 @@ impl Place {
     pub fn new(n0: f64, rate: f64, loss0: f64) -> Result<Self> {
         let refuse = |name, found, expected| Err(Error::Setting { name, found, expected });
         match () {
-            () if !(1.0..=1e18).contains(&n0) => refuse("n0", n0, "a parameter count from 1 to 1e18"),
+            () if !(1.0..=1e18).contains(&n0) => {
+                refuse("n0", n0, "a parameter count from 1 to 1e18")
+            }
             () if !(1e-9..1.0).contains(&rate) => refuse("rate", rate, "above 0 and below 1"),
             () if !(0.0..=1e6).contains(&loss0) => refuse("loss0", loss0, "from 0 to 1e6 nats"),
             () => Ok(Self { n0, rate, loss0 }),
@@ -104,7 +106,8 @@ impl Place {
 }
 
 impl Law {
-    /// The loss at a place after some tokens; series and method may be left open where the law holds one group.
+    /// The loss at a place after some tokens; series and method may be left open where the law
+    /// holds one group.
     ///
     /// # Errors
     /// Where the names leave open which group, or a number lies outside its range.
@@ -168,16 +171,19 @@ impl GroupLaw {
             prediction.hull = self.hull(|form, parameters| Some(form.value(parameters, &row)));
         }
         if reach.is_known()
-            && let Some((value, half)) = self.spread(form, |parameters| Some(form.value(parameters, &row)))
+            && let Some((value, half)) =
+                self.spread(form, |parameters| Some(form.value(parameters, &row)))
         {
             prediction.mean = half.map(|half| [value - half, value + half]);
-            prediction.new_run =
-                half.and_then(|half| self.new_run_half(half)).map(|half| [value - half, value + half]);
+            prediction.new_run = half
+                .and_then(|half| self.new_run_half(half))
+                .map(|half| [value - half, value + half]);
             let wide = half.is_some_and(|half| half > WIDEST * (value - place.loss0).abs());
             if wide {
                 prediction.code.push("interval-too-wide".to_owned());
                 sentences.push(
-                    "the interval is wider than a quarter of the predicted excess on either side".to_owned(),
+                    "the interval is wider than a quarter of the predicted excess on either side"
+                        .to_owned(),
                 );
             }
             if self.runs == 1 && half.is_some() {
@@ -197,7 +203,8 @@ impl GroupLaw {
     /// How far a place, after some tokens or any, lies from the data.
     pub(crate) fn reach(&self, form: &dyn Form, place: &Place, tokens: Option<f64>) -> Reach {
         let has = |name: &str| form.position(name).is_some();
-        // Members of the P2 family say by their constants which axes they know, other forms by their columns.
+        // Members of the P2 family say by their constants which axes they know, other forms by
+        // their columns.
         let knows = |axis: Column, names: &[&str]| match form.name().starts_with("p2") {
             true => names.iter().any(|name| has(name)),
             false => form.columns().contains(&axis),
@@ -237,11 +244,17 @@ impl GroupLaw {
     pub(crate) fn misfit(&self) -> Option<String> {
         let found = self.warnings.iter().filter(|warning| warning.code.starts_with("lack-of-fit"));
         let found: Vec<&str> = found.map(|warning| warning.sentence.as_str()).collect();
-        (!found.is_empty()).then(|| format!("the law does not fit its own data {}", found.join(", nor ")))
+        (!found.is_empty())
+            .then(|| format!("the law does not fit its own data {}", found.join(", nor ")))
     }
 
     /// Codes and sentences of a place outside the data.
-    pub(crate) fn describe(&self, reach: &Reach, code: &mut Vec<String>, sentences: &mut Vec<String>) {
+    pub(crate) fn describe(
+        &self,
+        reach: &Reach,
+        code: &mut Vec<String>,
+        sentences: &mut Vec<String>,
+    ) {
         if !reach.is_known() {
             code.push("levels-too-few".to_owned());
         }
@@ -249,22 +262,31 @@ impl GroupLaw {
             sentences.push(format!("the runs hold one `{axis}`: nothing is known of another"));
         }
         for axis in &reach.open {
-            sentences
-                .push(format!("the runs hold two values of `{axis}`: elsewhere there is a range, no number"));
+            sentences.push(format!(
+                "the runs hold two values of `{axis}`: elsewhere there is a range, no number"
+            ));
         }
         if !reach.outside.is_empty() {
             code.push("extrapolation".to_owned());
-            sentences.extend(reach.outside.iter().map(|outside| outside.say(self.ranges[&outside.axis])));
+            sentences.extend(
+                reach.outside.iter().map(|outside| outside.say(self.ranges[&outside.axis])),
+            );
         }
     }
 
     /// Smallest and largest value of a quantity among the laws that describe the data as well.
-    pub(crate) fn hull(&self, quantity: impl Fn(&dyn Form, &[f64]) -> Option<f64>) -> Option<[f64; 2]> {
+    pub(crate) fn hull(
+        &self,
+        quantity: impl Fn(&dyn Form, &[f64]) -> Option<f64>,
+    ) -> Option<[f64; 2]> {
         let mut hull: Option<[f64; 2]> = None;
         for profile in &self.profile {
             let form = crate::form::by_name(&profile.form).ok()?;
-            let parameters: Vec<f64> =
-                form.parameters().iter().map(|parameter| profile.constants[parameter.name]).collect();
+            let parameters: Vec<f64> = form
+                .parameters()
+                .iter()
+                .map(|parameter| profile.constants[parameter.name])
+                .collect();
             let x = quantity(form, &parameters).filter(|x| x.is_finite())?;
             let [min, max] = hull.unwrap_or([x, x]);
             hull = Some([min.min(x), max.max(x)]);
@@ -301,9 +323,14 @@ impl Outside {
         };
         let (axis, min, max) = (&self.axis, show(min), show(max));
         match self.factor {
-            factor if factor < 1.05 => format!("`{axis}` lies just outside the data, {min} to {max}"),
+            factor if factor < 1.05 => {
+                format!("`{axis}` lies just outside the data, {min} to {max}")
+            }
             factor => {
-                format!("`{axis}` lies {} times outside the data, {min} to {max}", short_factor(factor))
+                format!(
+                    "`{axis}` lies {} times outside the data, {min} to {max}",
+                    short_factor(factor)
+                )
             }
         }
     }
@@ -312,9 +339,10 @@ impl Outside {
 /// Tokens or parameters as people write them; far beyond any run only the power of ten.
 pub(crate) fn short_count(x: f64) -> String {
     match x {
-        x if x < 1e18 => {
-            ledger::Tokens(x.round() as u64).to_string().replace(" tokens", "").replace(" token", "")
-        }
+        x if x < 1e18 => ledger::Tokens(x.round() as u64)
+            .to_string()
+            .replace(" tokens", "")
+            .replace(" token", ""),
         x => format!("{x:.0e}"),
     }
 }
@@ -331,7 +359,9 @@ impl Prediction {
         let percent = 100.0 * self.level;
         let answer = match (self.loss, self.mean, self.hull) {
             (Some(loss), Some([low, high]), _) => {
-                format!("the loss is {loss:.4} nats per token, {percent:.0} % interval {low:.4} to {high:.4}")
+                format!(
+                    "the loss is {loss:.4} nats per token, {percent:.0} % interval {low:.4} to {high:.4}"
+                )
             }
             (Some(loss), None, _) => format!("the loss is {loss:.4} nats per token"),
             (None, Some([low, high]), _) => {

@@ -1,6 +1,7 @@
 //! One place on the axes of a law.
 
-/// The variables of one point: sizes, rate and tokens with their logarithms, which every power law needs.
+/// The variables of one point: sizes, rate and tokens with their logarithms, which every power law
+/// needs.
 ///
 /// Units are those of whoever builds it: a law's constants belong to one choice of units.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +47,8 @@ impl Row {
     /// assert_eq!(Scale::BILLIONS.relative_to(&Scale::COUNTS), Scale { n0: 1e9, rate: 1.0, tokens: 1e9 });
     /// ```
     pub fn new(n0: f64, rate: f64, loss0: f64, tokens: f64) -> Self {
-        let (ln_n0, ln_rate, ln_tokens, ln_share) = (n0.ln(), rate.ln(), tokens.ln(), (-rate).ln_1p());
+        let (ln_n0, ln_rate, ln_tokens, ln_share) =
+            (n0.ln(), rate.ln(), tokens.ln(), (-rate).ln_1p());
         Self { n0, rate, loss0, tokens, ln_n0, ln_rate, ln_tokens, ln_share }
     }
 
@@ -57,8 +59,12 @@ impl Row {
 
     /// The same place in other units.
     pub fn divided_by(&self, scale: &Scale) -> Self {
-        let divided =
-            Self::new(self.n0 / scale.n0, self.rate / scale.rate, self.loss0, self.tokens / scale.tokens);
+        let divided = Self::new(
+            self.n0 / scale.n0,
+            self.rate / scale.rate,
+            self.loss0,
+            self.tokens / scale.tokens,
+        );
         Self { ln_share: self.ln_share, ..divided }
     }
 
@@ -74,7 +80,8 @@ impl Scale {
     /// Parameters and tokens in billions.
     pub const BILLIONS: Self = Self { n0: 1e9, rate: 1.0, tokens: 1e9 };
 
-    /// The gauge in which a problem is well conditioned: every variable divided by its geometric mean.
+    /// The gauge in which a problem is well conditioned: every variable divided by its geometric
+    /// mean.
     pub fn geometric_mean(rows: impl IntoIterator<Item = Row>) -> Self {
         let (mut n0, mut rate, mut tokens, mut rows_seen) = (0.0, 0.0, 0.0, 0.0_f64);
         for row in rows {
@@ -84,12 +91,18 @@ impl Scale {
             rows_seen += 1.0;
         }
         // Where a rate is 0, or an axis is not used, its own unit stays.
-        let mean = |sum: f64| Some((sum / rows_seen.max(1.0)).exp()).filter(|x| x.is_normal()).unwrap_or(1.0);
+        let mean = |sum: f64| {
+            Some((sum / rows_seen.max(1.0)).exp()).filter(|x| x.is_normal()).unwrap_or(1.0)
+        };
         Self { n0: mean(n0), rate: mean(rate), tokens: mean(tokens) }
     }
 
     /// How many of `other`'s units stand in one of ours, axis by axis.
     pub fn relative_to(&self, other: &Self) -> Self {
-        Self { n0: self.n0 / other.n0, rate: self.rate / other.rate, tokens: self.tokens / other.tokens }
+        Self {
+            n0: self.n0 / other.n0,
+            rate: self.rate / other.rate,
+            tokens: self.tokens / other.tokens,
+        }
     }
 }

@@ -1,9 +1,9 @@
-//! Whether tokens are counted from the right beginning: the fitted form with `D + s` in the place of `D` is its rival,
-//! and both are judged on every run in turn after a fit to the others.
+//! Whether tokens are counted from the right beginning: the fitted form with `D + s` in the place
+//! of `D` is its rival, and both are judged on every run in turn after a fit to the others.
 //!
-//! A shift leaves the fit inside the data nearly as it was, which trends among runs do not show, and moves the tokens
-//! that are enough by half. Only the shape of a held-out run is judged, its own mean taken off: how high a run lies
-//! says nothing of a shift.
+//! A shift leaves the fit inside the data nearly as it was, which trends among runs do not show,
+//! and moves the tokens that are enough by half. Only the shape of a held-out run is judged, its
+//! own mean taken off: how high a run lies says nothing of a shift.
 
 use crate::fit::{Detail, Fit, Patience, descend};
 use crate::identify::Levels;
@@ -28,7 +28,8 @@ pub(crate) struct Shift {
     pub(crate) chance: f64,
 }
 
-/// Judges the rival; `None` where the form has no power of the tokens, the runs are too few, or no shift helps.
+/// Judges the rival; `None` where the form has no power of the tokens, the runs are too few, or no
+/// shift helps.
 pub(crate) fn test(fit: &Fit, runs: &[&Run], method: &str) -> Option<Shift> {
     fit.form.token_exponent()?;
     (runs.len() >= FEWEST_RUNS && runs.iter().all(|run| run.points.len() >= 4)).then_some(())?;
@@ -54,8 +55,8 @@ pub(crate) fn test(fit: &Fit, runs: &[&Run], method: &str) -> Option<Shift> {
     Some(Shift { tokens: shift, chance: chance(&folds)? })
 }
 
-/// A run that was held out: how far apart the two predictions of its shape lie, and how far the run lies from the
-/// form's own towards the rival's.
+/// A run that was held out: how far apart the two predictions of its shape lie, and how far the run
+/// lies from the form's own towards the rival's.
 struct Fold {
     apart: f64,
     towards: f64,
@@ -71,8 +72,9 @@ impl Fold {
     }
 }
 
-/// The probability that chance alone moves the held-out runs so far towards the rival: how far they lie, regressed on
-/// how far they should, through the origin. 1 where the rival predicts them no better: less than half way.
+/// The probability that chance alone moves the held-out runs so far towards the rival: how far they
+/// lie, regressed on how far they should, through the origin. 1 where the rival predicts them no
+/// better: less than half way.
 fn chance(folds: &[Fold]) -> Option<f64> {
     let width: f64 = folds.iter().map(|fold| fold.apart.powi(2)).sum();
     let slope = folds.iter().map(|fold| fold.apart * fold.towards).sum::<f64>() / width;
@@ -130,8 +132,11 @@ impl Rival<'_> {
         let ends = places.map(|tokens| self.at(tokens, constants));
         let [left, middle, right] = [0, 1, 2].map(|i: usize| ends[i].1);
         let bend = left - 2.0 * middle + right;
-        let step =
-            if bend > 0.0 { 0.5 * STEP * (left - right) / bend } else { STEP * (left - right).signum() };
+        let step = if bend > 0.0 {
+            0.5 * STEP * (left - right) / bend
+        } else {
+            STEP * (left - right).signum()
+        };
         let tokens = shift * step.clamp(-2.0 * STEP, 2.0 * STEP).exp();
         let found = self.at(tokens, &ends[1].0);
         let mut tried: Vec<(f64, End)> = places.into_iter().zip(ends).collect();
@@ -145,7 +150,9 @@ impl Rival<'_> {
         let left: Vec<f64> = moved
             .rows()
             .zip(&run.points)
-            .map(|(row, point)| point.loss - self.fit.form.value(constants, &row.divided_by(&self.fit.scale)))
+            .map(|(row, point)| {
+                point.loss - self.fit.form.value(constants, &row.divided_by(&self.fit.scale))
+            })
             .collect();
         let mean = left.iter().sum::<f64>() / left.len() as f64;
         left.into_iter().map(|x| x - mean).collect()

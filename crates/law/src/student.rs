@@ -2,7 +2,8 @@
 
 /// The value that `|t|` stays below with probability `level`, for whole degrees of freedom.
 ///
-/// From the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4, solved by bisection of the angle.
+/// From the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4, solved by bisection of the
+/// angle.
 pub(crate) fn two_sided(level: f64, degrees: usize) -> f64 {
     assert!((0.0..1.0).contains(&level) && degrees > 0, "level {level}, {degrees} degrees");
     let (mut low, mut high) = (0.0, std::f64::consts::FRAC_PI_2);
@@ -57,7 +58,10 @@ mod tests {
         ];
         for (level, degrees, expected) in tables {
             let found = two_sided(level, degrees);
-            assert!((found - expected).abs() < 2e-6 * expected, "{level} {degrees}: {found}, {expected}");
+            assert!(
+                (found - expected).abs() < 2e-6 * expected,
+                "{level} {degrees}: {found}, {expected}"
+            );
             assert!((beyond(found, degrees) - (1.0 - level)).abs() < 1e-9);
         }
     }

@@ -99,7 +99,8 @@ pub struct Point {
 }
 
 impl TableRow {
-    /// A row of the group `unnamed`, with tokens and loss still at 1: a beginning for tests and examples.
+    /// A row of the group `unnamed`, with tokens and loss still at 1: a beginning for tests and
+    /// examples.
     ///
     /// ```
     /// let row = law::TableRow { tokens: 1e6, loss: 2.5, ..law::TableRow::run("a", 1e9, 0.25, 2.0) };
@@ -138,19 +139,28 @@ impl TableRow {
                 return Err(Error::NotFinite { row, column, found });
             }
         }
-        let refuse = |column, found, expected| Err(Error::OutOfRange { row, column, found, expected });
+        let refuse =
+            |column, found, expected| Err(Error::OutOfRange { row, column, found, expected });
         // Beyond these bounds powers leave the range of floating point.
         match () {
             () if !(1.0..=1e18).contains(&self.n0) => {
                 refuse("n0", self.n0, "a parameter count from 1 to 1e18")
             }
-            () if !(0.0..1.0).contains(&self.rate) => refuse("rate", self.rate, "at least 0 and below 1"),
-            () if self.rate > 0.0 && self.rate < 1e-9 => refuse("rate", self.rate, "0 or at least 1e-9"),
+            () if !(0.0..1.0).contains(&self.rate) => {
+                refuse("rate", self.rate, "at least 0 and below 1")
+            }
+            () if self.rate > 0.0 && self.rate < 1e-9 => {
+                refuse("rate", self.rate, "0 or at least 1e-9")
+            }
             () if !(1.0..=1e18).contains(&self.tokens) => {
                 refuse("tokens", self.tokens, "a token count from 1 to 1e18")
             }
-            () if !(0.0..=1e6).contains(&self.loss0) => refuse("loss0", self.loss0, "from 0 to 1e6 nats"),
-            () if !(0.0..=1e6).contains(&self.loss) => refuse("loss", self.loss, "from 0 to 1e6 nats"),
+            () if !(0.0..=1e6).contains(&self.loss0) => {
+                refuse("loss0", self.loss0, "from 0 to 1e6 nats")
+            }
+            () if !(0.0..=1e6).contains(&self.loss) => {
+                refuse("loss", self.loss, "from 0 to 1e6 nats")
+            }
             () if !(0.0..=1e6).contains(&self.learning_rate.unwrap_or(0.0)) => {
                 refuse("learning_rate", self.learning_rate.unwrap_or(0.0), "from 0 to 1e6")
             }
@@ -168,7 +178,9 @@ impl TableRow {
 
     /// The row with a neutral value in every column that its table has not.
     fn with_only(self, columns: &[Column]) -> Self {
-        let has = |column, value: f64, neutral: f64| if columns.contains(&column) { value } else { neutral };
+        let has = |column, value: f64, neutral: f64| {
+            if columns.contains(&column) { value } else { neutral }
+        };
         Self {
             n0: has(Column::N0, self.n0, 1.0),
             rate: has(Column::Rate, self.rate, 0.0),
@@ -196,8 +208,8 @@ impl Table {
         Self::with_columns(rows, &Column::ALL)
     }
 
-    /// The same of a table that has only some of the columns that forms read; what rows hold in the others is not
-    /// looked at. Without a column `rate` no row is an unpruned control.
+    /// The same of a table that has only some of the columns that forms read; what rows hold in the
+    /// others is not looked at. Without a column `rate` no row is an unpruned control.
     ///
     /// ```
     /// use law::{Settings, Table, TableRow, form::Column};
@@ -216,7 +228,10 @@ impl Table {
     ///
     /// # Errors
     /// Where a row is no point, or nothing is left to fit.
-    pub fn with_columns(rows: impl IntoIterator<Item = TableRow>, columns: &[Column]) -> Result<Self> {
+    pub fn with_columns(
+        rows: impl IntoIterator<Item = TableRow>,
+        columns: &[Column],
+    ) -> Result<Self> {
         let mut runs: BTreeMap<(String, String, String), Gathered> = BTreeMap::new();
         let mut empty = true;
         for (i, row) in rows.into_iter().enumerate() {
@@ -309,8 +324,13 @@ impl Gathered {
             loss0: row.loss0,
             points: Vec::new(),
         };
-        let mut gathered =
-            Self { first: number, run, points: Vec::new(), learning_rates: Vec::new(), repeated: false };
+        let mut gathered = Self {
+            first: number,
+            run,
+            points: Vec::new(),
+            learning_rates: Vec::new(),
+            repeated: false,
+        };
         gathered.push(&row, number);
         gathered
     }
@@ -345,13 +365,15 @@ impl Gathered {
         self.repeated |= row.repeated;
     }
 
-    /// Phases by the learning rate, where no row names one and every row has a rate: at its peak it is constant,
-    /// before that it warms up, after that it decays.
+    /// Phases by the learning rate, where no row names one and every row has a rate: at its peak it
+    /// is constant, before that it warms up, after that it decays.
     fn name_phases(&mut self) {
         if self.points.iter().any(|(_, _, phase)| phase.is_some()) {
             return;
         }
-        let Some(rates) = self.learning_rates.iter().copied().collect::<Option<Vec<f64>>>() else { return };
+        let Some(rates) = self.learning_rates.iter().copied().collect::<Option<Vec<f64>>>() else {
+            return;
+        };
         let peak = rates.iter().copied().fold(0.0, f64::max);
         let is_peak = |rate: f64| rate >= peak * (1.0 - SAME_RATE);
         let at_peak = || self.points.iter().zip(&rates).filter(|(_, rate)| is_peak(**rate));
@@ -398,9 +420,14 @@ impl Gathered {
         if has(Phase::Decay) {
             warnings.push(Warning::decay(&self.run.name, steady));
         }
-        self.run.points =
-            self.points.iter().filter(|(_, _, phase)| wanted(*phase)).map(|(_, point, _)| *point).collect();
-        // One end point is worth fitting; the middle of a decay is not where a run of that length would end.
+        self.run.points = self
+            .points
+            .iter()
+            .filter(|(_, _, phase)| wanted(*phase))
+            .map(|(_, point, _)| *point)
+            .collect();
+        // One end point is worth fitting; the middle of a decay is not where a run of that length
+        // would end.
         if !steady && has(Phase::Decay) {
             self.run.points.drain(..self.run.points.len() - 1);
         }

@@ -32,7 +32,10 @@ impl Warning {
         Self { axis: Some(axis.to_owned()), ..self }
     }
 
-    pub(crate) fn of_constants(self, constants: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub(crate) fn of_constants(
+        self,
+        constants: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
         Self { constants: constants.into_iter().map(Into::into).collect(), ..self }
     }
 
@@ -75,11 +78,15 @@ impl Warning {
         Some(Self { runs: below, ..Self::new("below-base", sentence) })
     }
 
-    /// Warnings of one code and sentence become one, with all their runs; the first stays in its place.
+    /// Warnings of one code and sentence become one, with all their runs; the first stays in its
+    /// place.
     pub(crate) fn merged(warnings: Vec<Self>) -> Vec<Self> {
         let mut merged: Vec<Self> = Vec::new();
         for warning in warnings {
-            match merged.iter_mut().find(|w| w.code == warning.code && w.sentence == warning.sentence) {
+            match merged
+                .iter_mut()
+                .find(|w| w.code == warning.code && w.sentence == warning.sentence)
+            {
                 Some(known) => known.runs.extend(warning.runs),
                 None => merged.push(warning),
             }

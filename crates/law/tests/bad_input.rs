@@ -1,4 +1,5 @@
-//! Bad input gets a named error with its row and column, or an answer without a number: never a panic, never NaN.
+//! Bad input gets a named error with its row and column, or an answer without a number: never a
+//! panic, never NaN.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
@@ -43,7 +44,8 @@ fn a_single_point() {
 #[test]
 fn constant_columns() {
     type Spoil = fn(&mut TableRow);
-    // Every loss the same; the loss that of the unpruned model; one size; one rate; everything at once but the tokens.
+    // Every loss the same; the loss that of the unpruned model; one size; one rate; everything at
+    // once but the tokens.
     let spoils: [Spoil; 5] = [
         |row| row.loss = 2.5,
         |row| row.loss = row.loss0,
@@ -157,7 +159,11 @@ fn a_prediction_at_rate_0_or_n0_0_or_other_places_that_are_none() {
         (Place { rate: 1.0, ..good }, 1e9, "`rate` is 1, expected above 0 and below 1"),
         (Place { rate: f64::NAN, ..good }, 1e9, "`rate` is NaN, expected above 0 and below 1"),
         (Place { n0: 0.0, ..good }, 1e9, "`n0` is 0, expected a parameter count from 1 to 1e18"),
-        (Place { n0: f64::INFINITY, ..good }, 1e9, "`n0` is inf, expected a parameter count from 1 to 1e18"),
+        (
+            Place { n0: f64::INFINITY, ..good },
+            1e9,
+            "`n0` is inf, expected a parameter count from 1 to 1e18",
+        ),
         (Place { loss0: -1.0, ..good }, 1e9, "`loss0` is -1, expected from 0 to 1e6 nats"),
         (good, 0.0, "`tokens` is 0, expected a token count from 1 to 1e18"),
         (good, 1e308, "`tokens` is 1000000000000000000"),
@@ -168,7 +174,10 @@ fn a_prediction_at_rate_0_or_n0_0_or_other_places_that_are_none() {
         assert!(error.starts_with(said), "{error}");
         if tokens == 1e9 {
             assert!(
-                law.plan(None, None, place, &Default::default()).unwrap_err().to_string().starts_with(said)
+                law.plan(None, None, place, &Default::default())
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with(said)
             );
         }
     }

@@ -1,5 +1,6 @@
-//! The replication of Hoffmann et al. 2022 by Besiroglu et al. 2024 (arXiv 2404.10102), on the points that they read off the
-//! published figure: the same objective, and an optimum at least as low as theirs.
+//! The replication of Hoffmann et al. 2022 by Besiroglu et al. 2024 (arXiv 2404.10102), on the
+//! points that they read off the published figure: the same objective, and an optimum at least as
+//! low as theirs.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
@@ -13,8 +14,8 @@ fn points(path: &Path) -> Vec<[f64; 3]> {
     let text = std::fs::read_to_string(path).unwrap();
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let places =
-        ["Model Size", "Training FLOP", "loss"].map(|name| header.iter().position(|h| *h == name).unwrap());
+    let places = ["Model Size", "Training FLOP", "loss"]
+        .map(|name| header.iter().position(|h| *h == name).unwrap());
     let row = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         places.map(|place| cells[place].parse().unwrap())

@@ -1,4 +1,5 @@
-//! Constants that are set or bounded: a set one stays, a bound holds, and nothing within them is better.
+//! Constants that are set or bounded: a set one stays, a bound holds, and nothing within them is
+//! better.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
@@ -35,8 +36,13 @@ fn the_true_value_of_a_constant_leaves_the_others_where_they_are() {
     for (name, value) in NAMES.iter().zip(world.truth) {
         let fit = fitted(&world, &none().fix(name, value).unwrap());
         assert_eq!(fit.free(), 6, "{name}");
-        for ((known, found), truth) in NAMES.iter().zip(fit.constants(&Scale::BILLIONS)).zip(world.truth) {
-            assert!((found - truth).abs() < 1e-5, "{name} set: {known} is {found}, expected {truth}");
+        for ((known, found), truth) in
+            NAMES.iter().zip(fit.constants(&Scale::BILLIONS)).zip(world.truth)
+        {
+            assert!(
+                (found - truth).abs() < 1e-5,
+                "{name} set: {known} is {found}, expected {truth}"
+            );
         }
         assert!(!fit.at_bound().iter().any(|at| at.contains(name)), "{name}: {:?}", fit.at_bound());
     }
@@ -48,7 +54,8 @@ fn a_wrong_value_stays_and_costs_and_a_bound_is_met_at_its_end() {
     let free = fitted(&world, &none());
     let constants = free.constants(&Scale::BILLIONS);
     for (i, name) in NAMES.iter().enumerate() {
-        // A tenth above what the data want, or the same as a bound that keeps out of reach what they want.
+        // A tenth above what the data want, or the same as a bound that keeps out of reach what
+        // they want.
         let wrong = constants[i] + 0.1 * constants[i].abs();
         let set = fitted(&world, &none().fix(name, wrong).unwrap());
         assert_eq!(set.constants(&Scale::BILLIONS)[i].to_bits(), wrong.to_bits(), "{name}");
@@ -60,7 +67,8 @@ fn a_wrong_value_stays_and_costs_and_a_bound_is_met_at_its_end() {
             bounded = bounded.objective
         );
         assert_eq!(bounded.at_bound(), [*name], "{name}");
-        let wide = fitted(&world, &none().bound(name, constants[i] - 1.0, constants[i] + 1.0).unwrap());
+        let wide =
+            fitted(&world, &none().bound(name, constants[i] - 1.0, constants[i] + 1.0).unwrap());
         assert!(
             (wide.objective / free.objective - 1.0).abs() < 1e-7,
             "{name}: {} {}",
@@ -113,20 +121,30 @@ fn what_is_known_beforehand_makes_up_for_missing_levels() {
 #[test]
 fn a_law_says_what_was_bounded_and_what_was_of_no_use() {
     let world = World::new(&FOUR, &RATES).noisy();
-    let law = law::fit(&world.table(1), &settings(none().bound("beta", 0.1, 0.4).unwrap())).unwrap();
+    let law =
+        law::fit(&world.table(1), &settings(none().bound("beta", 0.1, 0.4).unwrap())).unwrap();
     let group = &law.groups[0];
     assert_eq!(group.bounds["beta"], Bound { low: Some(0.1), high: Some(0.4) });
-    let open = law::fit(&world.table(1), &settings(none().bound("E", 0.0, f64::INFINITY).unwrap())).unwrap();
+    let open = law::fit(&world.table(1), &settings(none().bound("E", 0.0, f64::INFINITY).unwrap()))
+        .unwrap();
     let text = serde_json::to_string(&open).unwrap();
     assert!(text.contains(r#""bounds":{"E":{"low":0.0}}"#) && !text.contains("null"), "{text}");
-    let warning = group.warnings.iter().find(|warning| warning.code == "parameter-at-bound").unwrap();
-    assert_eq!((group.constants["beta"].value, &warning.constants[..]), (0.4, &["beta".to_owned()][..]));
+    let warning =
+        group.warnings.iter().find(|warning| warning.code == "parameter-at-bound").unwrap();
+    assert_eq!(
+        (group.constants["beta"].value, &warning.constants[..]),
+        (0.4, &["beta".to_owned()][..])
+    );
     // Every refit keeps the bound too.
     assert!(group.replicates.iter().all(|replicate| replicate.constants["beta"] <= 0.4));
     let one = World::new(&FOUR[..1], &RATES).noisy();
     let law = law::fit(&one.table(1), &settings(none().fix("delta", 0.2).unwrap())).unwrap();
-    let warning = law.groups[0].warnings.iter().find(|warning| warning.code == "constraint-unused").unwrap();
-    assert_eq!(warning.sentence, "form `p2-one-size` has no delta: what was set for it is not used");
+    let warning =
+        law.groups[0].warnings.iter().find(|warning| warning.code == "constraint-unused").unwrap();
+    assert_eq!(
+        warning.sentence,
+        "form `p2-one-size` has no delta: what was set for it is not used"
+    );
     let wrong = law::fit(&one.table(1), &settings(none().fix("omega", 0.2).unwrap())).unwrap_err();
     assert!(matches!(wrong, Error::UnknownConstant { .. }), "{wrong}");
 }
@@ -137,7 +155,8 @@ fn robust_losses_keep_constraints_too() {
     let table = world.table(3);
     let runs: Vec<&Run> = table.groups[0].runs.iter().collect();
     let constraints = none().fix("beta", 0.45).unwrap().bound("E", 0.2, 0.3).unwrap();
-    let fit = fit_within(form::by_name("p2").unwrap(), &runs, 16, Loss::Huber(1e-3), &constraints).unwrap();
+    let fit = fit_within(form::by_name("p2").unwrap(), &runs, 16, Loss::Huber(1e-3), &constraints)
+        .unwrap();
     let constants = fit.constants(&Scale::BILLIONS);
     assert_eq!(constants[4], 0.45);
     assert!((0.2..=0.3).contains(&constants[2]), "{constants:?}");

@@ -16,8 +16,14 @@ struct Count {
 /// Draws tables, fits them and counts how often each interval holds the truth.
 fn coverage(world: &World, tables: u64) -> Vec<Count> {
     let beta = world.truth[4];
-    let names =
-        ["mean in range", "mean out of range", "new run in range", "enough tokens", "beta", "no lack of fit"];
+    let names = [
+        "mean in range",
+        "mean out of range",
+        "new run in range",
+        "enough tokens",
+        "beta",
+        "no lack of fit",
+    ];
     let mut counts: Vec<Count> = names.map(|name| Count { name, covered: 0, asked: 0 }).into();
     let out = 2.5 * world.sizes[world.sizes.len() - 1];
     for seed in 0..tables {
@@ -38,10 +44,12 @@ fn coverage(world: &World, tables: u64) -> Vec<Count> {
         count(0, inside.mean, world.loss(middle, 0.25, 0.6));
         count(1, ask(out, 0.25, 3.0).mean, world.loss(out, 0.25, 3.0));
         // A new run of the same world: one point of it, of another seed.
-        let new = World { sizes: vec![middle], rates: vec![0.25], tokens: vec![0.6], ..copy(world) };
+        let new =
+            World { sizes: vec![middle], rates: vec![0.25], tokens: vec![0.6], ..copy(world) };
         count(2, inside.new_run, new.rows(1_000_000 + seed)[0].loss);
         let place = Place::new(middle * 1e9, 0.25, World::loss0(middle)).unwrap();
-        let amplitude = world.truth[1] * 0.25_f64.powf(-world.truth[5]) * middle.powf(-world.truth[6]);
+        let amplitude =
+            world.truth[1] * 0.25_f64.powf(-world.truth[5]) * middle.powf(-world.truth[6]);
         let enough = (amplitude * (1.0 - (-beta).exp2()) / 0.01).powf(1.0 / beta) * 1e9;
         count(3, group.plan(place, &Default::default()).unwrap().enough.interval, enough);
         count(4, group.constants["beta"].interval, beta);
@@ -64,8 +72,9 @@ fn copy(world: &World) -> World {
     }
 }
 
-/// With 100 tables a true 90 % shows 81 to 97 in all but one case of 300. Leaving out bases, of which there are
-/// four, makes intervals careful where no base errs, most of all beyond the largest of them.
+/// With 100 tables a true 90 % shows 81 to 97 in all but one case of 300. Leaving out bases, of
+/// which there are four, makes intervals careful where no base errs, most of all beyond the largest
+/// of them.
 #[test]
 fn intervals_hold_the_truth_about_as_often_as_they_say() {
     let world = World::new(&[0.494, 1.236, 1.544, 3.086], &[0.15, 0.25, 0.36]).noisy();
@@ -80,7 +89,9 @@ fn intervals_hold_the_truth_about_as_often_as_they_say() {
 #[test]
 fn intervals_from_runs_alone_are_neither_short_nor_careful() {
     let world = World::new(&[1.236], &[0.1, 0.14, 0.18, 0.21, 0.25, 0.3, 0.34, 0.38]).noisy();
-    for Count { name, covered, asked } in coverage(&world, 200).into_iter().filter(|count| count.asked > 0) {
+    for Count { name, covered, asked } in
+        coverage(&world, 200).into_iter().filter(|count| count.asked > 0)
+    {
         assert_eq!(asked, 200, "{name}");
         assert!(
             (165..=if name == "no lack of fit" { 200 } else { 195 }).contains(&covered),
@@ -102,7 +113,9 @@ fn a_base_that_errs_is_covered_where_bases_are_left_out() {
 fn simulated_intervals_are_careful() {
     let world = World::new(&[1.236], &[0.15, 0.25, 0.36]).noisy();
     let counts = coverage(&world, 60);
-    for (i, Count { name, covered, asked }) in counts.into_iter().enumerate().filter(|(i, _)| *i != 1) {
+    for (i, Count { name, covered, asked }) in
+        counts.into_iter().enumerate().filter(|(i, _)| *i != 1)
+    {
         assert_eq!(asked, 60, "{name}");
         // Three runs know little of the noise between runs: the law takes up most of it.
         assert!(covered >= if i == 2 { 42 } else { 48 }, "{name}: {covered} of {asked}");
@@ -126,9 +139,14 @@ fn intervals_over_many_tables() {
     for (name, world) in worlds {
         eprintln!("\n{name}");
         let counts = coverage(&world, 400);
-        // One run says nothing of the noise between runs, and a warning says so: there it is only printed.
+        // One run says nothing of the noise between runs, and a warning says so: there it is only
+        // printed.
         if name != "one size, one rate" {
-            assert!(counts[0].covered * 100 >= 85 * counts[0].asked, "{name}: {} covered", counts[0].covered);
+            assert!(
+                counts[0].covered * 100 >= 85 * counts[0].asked,
+                "{name}: {} covered",
+                counts[0].covered
+            );
         }
     }
 }

@@ -1,11 +1,13 @@
-//! From a law to a decision: closed forms, a search that knows nothing of them, and rules that must always hold.
+//! From a law to a decision: closed forms, a search that knows nothing of them, and rules that must
+//! always hold.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
 mod world;
 
 use law::plan::{
-    Allocation, Bill, Candidate, Limits, Machine, Offer, Recovery, held_parameters, multiplied_parameters,
+    Allocation, Bill, Candidate, Limits, Machine, Offer, Recovery, held_parameters,
+    multiplied_parameters,
 };
 use law::{Error, GroupLaw, Law, Place, Row, Settings, Table, TableRow, Wish, form};
 use proptest::prelude::*;
@@ -28,8 +30,10 @@ fn noisy() -> &'static Law {
             world.rows(seed).into_iter().map(row).collect::<Vec<_>>()
         };
         let depth = named("depth-list", World::new(&SIZES, &RATES).noisy(), 3);
-        let width =
-            World { truth: [0.28, 0.3, 0.05, 0.4, 0.55, -1.3, 0.2], ..World::new(&SIZES, &RATES).noisy() };
+        let width = World {
+            truth: [0.28, 0.3, 0.05, 0.4, 0.55, -1.3, 0.2],
+            ..World::new(&SIZES, &RATES).noisy()
+        };
         fit([depth, named("width-activation", width, 4)].concat())
     })
 }
@@ -68,7 +72,9 @@ fn enough_tokens_are_those_of_the_formulas() {
         // Where that is more than ten times what was measured there is no number.
         match plan.enough.value {
             Some(tokens) => close(tokens, by_doubling, 1e-5),
-            None => assert!(by_doubling > 10e9 && plan.enough.code.contains(&"extrapolation".to_owned())),
+            None => assert!(
+                by_doubling > 10e9 && plan.enough.code.contains(&"extrapolation".to_owned())
+            ),
         }
         for doubling in &plan.doublings {
             let loss = |tokens: f64| world.loss(n0, rate, tokens / 1e9);
@@ -91,7 +97,8 @@ fn at_enough_tokens_a_doubling_buys_the_gain_and_a_million_more_the_other() {
     close(loss(tokens) - loss(2.0 * tokens), 0.02, 1e-5);
     close(plan.loss_then.unwrap(), loss(tokens), 1e-8);
     let tokens = plan.enough_by_gain.unwrap().value.unwrap();
-    // A secant over a million tokens, against the tangent: the difference is of the order of a million by the tokens.
+    // A secant over a million tokens, against the tangent: the difference is of the order of a
+    // million by the tokens.
     close(loss(tokens - 5e5) - loss(tokens + 5e5), 3e-5, 1e-4);
 }
 
@@ -102,9 +109,13 @@ fn a_loss_under_the_floor_cannot_be_reached_and_the_floor_is_named() {
     for below in [floor - 1e-6, floor - 0.5, -1.0] {
         let wish = Wish { target_loss: Some(below), ..Wish::default() };
         let answer = exact().plan(place(1.236, 0.25), &wish).unwrap().for_target.unwrap();
-        assert!(answer.code.contains(&"below-floor".to_owned()) && answer.value.is_none(), "{answer:?}");
-        let said =
-            format!("cannot be reached; nats per token that no number of tokens gets below: {floor:.4}");
+        assert!(
+            answer.code.contains(&"below-floor".to_owned()) && answer.value.is_none(),
+            "{answer:?}"
+        );
+        let said = format!(
+            "cannot be reached; nats per token that no number of tokens gets below: {floor:.4}"
+        );
         assert!(answer.sentence.contains(&said), "{}", answer.sentence);
     }
 }
@@ -119,9 +130,14 @@ fn a_share_is_won_back_from_a_measured_loss() {
     assert!((plan.recovered_loss.unwrap() - target).abs() < 1e-12);
     let same = exact().plan(place, &Wish { target_loss: Some(target), ..Wish::default() }).unwrap();
     assert_eq!(plan.for_recovery.unwrap().value, same.for_target.unwrap().value);
-    for (share, reference) in [(0.0, 4.0), (1.1, 4.0), (f64::NAN, 4.0), (0.9, place.loss0), (0.9, f64::NAN)] {
+    for (share, reference) in
+        [(0.0, 4.0), (1.1, 4.0), (f64::NAN, 4.0), (0.9, place.loss0), (0.9, f64::NAN)]
+    {
         let recover = Some(Recovery { share, reference });
-        assert!(exact().plan(place, &Wish { recover, ..Wish::default() }).is_err(), "{share} {reference}");
+        assert!(
+            exact().plan(place, &Wish { recover, ..Wish::default() }).is_err(),
+            "{share} {reference}"
+        );
     }
 }
 
@@ -134,13 +150,22 @@ fn a_new_run_meets_a_loss_in_a_wider_interval_than_the_mean_curve() {
     let answer = plan.for_target.unwrap();
     let ([low, high], [run_low, run_high]) = (answer.interval.unwrap(), answer.new_run.unwrap());
     assert!(run_low < low && low < 5e8 && 5e8 < high && high < run_high, "{answer:?}");
-    assert!(answer.sentence.contains("a run of your own gets there between"), "{}", answer.sentence);
+    assert!(
+        answer.sentence.contains("a run of your own gets there between"),
+        "{}",
+        answer.sentence
+    );
     // So near the floor the noise of a run alone is more than what is left to gain.
     let target = plan.floor.value.unwrap() + 0.004;
-    let answer =
-        group.plan(place, &Wish { target_loss: Some(target), ..Wish::default() }).unwrap().for_target;
+    let answer = group
+        .plan(place, &Wish { target_loss: Some(target), ..Wish::default() })
+        .unwrap()
+        .for_target;
     let answer = answer.unwrap();
-    assert!(answer.value.is_none() || answer.code.contains(&"new-run-may-miss".to_owned()), "{answer:?}");
+    assert!(
+        answer.value.is_none() || answer.code.contains(&"new-run-may-miss".to_owned()),
+        "{answer:?}"
+    );
 }
 
 #[test]
@@ -158,15 +183,29 @@ fn two_sizes_tell_what_tokens_buy_at_a_third_and_not_when_a_loss_is_met() {
 fn a_law_without_a_token_term_gives_no_number_of_tokens() {
     let world = World { tokens: vec![1.0], ..World::new(&SIZES, &RATES).noisy() };
     let law = fit(world.rows(1));
-    let wish = Wish { target_loss: Some(3.0), min_gain: Some(1e-4), budget: Some(1e18), ..Wish::default() };
+    let wish = Wish {
+        target_loss: Some(3.0),
+        min_gain: Some(1e-4),
+        budget: Some(1e18),
+        ..Wish::default()
+    };
     let plan = law.groups[0].plan(place(1.236, 0.25), &wish).unwrap();
-    for answer in [&plan.enough, plan.for_target.as_ref().unwrap(), plan.enough_by_gain.as_ref().unwrap()] {
-        assert!(!answer.is_told() && answer.code.contains(&"tokens-untold".to_owned()), "{answer:?}");
-        assert!(answer.sentence.contains("nothing in the data says what more tokens buy"), "{answer:?}");
+    for answer in
+        [&plan.enough, plan.for_target.as_ref().unwrap(), plan.enough_by_gain.as_ref().unwrap()]
+    {
+        assert!(
+            !answer.is_told() && answer.code.contains(&"tokens-untold".to_owned()),
+            "{answer:?}"
+        );
+        assert!(
+            answer.sentence.contains("nothing in the data says what more tokens buy"),
+            "{answer:?}"
+        );
     }
     assert!(plan.for_budget.unwrap().prediction.loss.is_none());
-    let found =
-        law.allocate(&[candidate("unnamed", 1.236, 0.25)], &Limits::default(), &Wish::default()).unwrap();
+    let found = law
+        .allocate(&[candidate("unnamed", 1.236, 0.25)], &Limits::default(), &Wish::default())
+        .unwrap();
     // The one token count that was measured is all that can be offered.
     assert!(found.best.iter().all(|offer| offer.tokens == 1e9), "{found:?}");
 }
@@ -179,10 +218,16 @@ fn a_misfit_gates_tokens_and_what_lies_outside() {
     let warning = r#"{"code":"lack-of-fit","sentence":"along `rate`: the curves bend otherwise"}"#;
     group.warnings.push(serde_json::from_str(warning).unwrap());
     let (inside, outside) = (at(&group, 0.25, 5e8), at(&group, 0.25, 2e9));
-    assert!(inside.loss.is_some() && outside.loss.is_none() && outside.mean.is_some(), "{outside:?}");
+    assert!(
+        inside.loss.is_some() && outside.loss.is_none() && outside.mean.is_some(),
+        "{outside:?}"
+    );
     for prediction in [inside, outside] {
         assert!(prediction.code.contains(&"lack-of-fit".to_owned()), "{prediction:?}");
-        assert!(prediction.sentence.contains("does not fit its own data along `rate`"), "{prediction:?}");
+        assert!(
+            prediction.sentence.contains("does not fit its own data along `rate`"),
+            "{prediction:?}"
+        );
     }
     let plan = group.plan(place(1.236, 0.25), &Wish::default()).unwrap();
     assert!(plan.enough.value.is_none() && plan.enough.interval.is_some(), "{:?}", plan.enough);
@@ -192,8 +237,11 @@ fn a_misfit_gates_tokens_and_what_lies_outside() {
 #[test]
 fn outside_the_data_axis_and_factor_are_given_and_far_outside_no_number() {
     let prediction = exact().predict(place(6.172, 0.25), 2e9).unwrap();
-    let found: Vec<_> =
-        prediction.outside.iter().map(|o| (o.axis.as_str(), (o.factor * 1e3).round() / 1e3)).collect();
+    let found: Vec<_> = prediction
+        .outside
+        .iter()
+        .map(|o| (o.axis.as_str(), (o.factor * 1e3).round() / 1e3))
+        .collect();
     assert_eq!(found, [("n0", 2.0), ("tokens", 2.0)]);
     assert!(
         prediction.sentence.contains("`n0` lies 2.0 times outside the data, 494M to 3.09B"),
@@ -215,7 +263,10 @@ fn numbers_out_of_range_are_refused_by_name() {
         ("target-loss", plan(Wish { target_loss: Some(f64::INFINITY), ..Wish::default() })),
         ("budget", plan(Wish { budget: Some(-1.0), ..Wish::default() })),
         ("budget", plan(Wish { budget: Some(1.0), ..Wish::default() })),
-        ("embedding", plan(Wish { bill: Bill { embedding: 1e10, machine: None }, ..Wish::default() })),
+        (
+            "embedding",
+            plan(Wish { bill: Bill { embedding: 1e10, machine: None }, ..Wish::default() }),
+        ),
     ] {
         assert!(found.starts_with(&format!("`{name}` is ")), "{found}");
     }
@@ -231,7 +282,8 @@ fn numbers_out_of_range_are_refused_by_name() {
     ] {
         let place = Place { n0, rate, loss0 };
         let expected = format!("`{name}` is ");
-        for error in [exact().plan(place, &Wish::default()).map(drop), exact().predict(place, 1e9).map(drop)]
+        for error in
+            [exact().plan(place, &Wish::default()).map(drop), exact().predict(place, 1e9).map(drop)]
         {
             assert!(error.unwrap_err().to_string().starts_with(&expected), "{place:?}");
         }
@@ -247,7 +299,10 @@ fn unknown_names_are_answered_with_the_nearest() {
     assert!(said(None, None).contains("say which series and which method"));
     assert!(noisy().group(None, Some("depth-list")).is_ok());
     let error = said(Some("s"), Some("widht-activation"));
-    assert!(error.contains("no method `widht-activation`; the nearest is `width-activation`"), "{error}");
+    assert!(
+        error.contains("no method `widht-activation`; the nearest is `width-activation`"),
+        "{error}"
+    );
     let error = said(Some("t"), None);
     assert!(error.contains("no series `t`; the nearest is `s`"), "{error}");
 }
@@ -277,8 +332,8 @@ fn allocate(limits: Limits) -> Allocation {
     noisy().allocate(&candidates(), &limits, &Wish::default()).unwrap()
 }
 
-/// The lowest loss that the truth of the fitted constants allows, by walking every candidate through every number of
-/// tokens on a fine grid; it uses the formula and nothing of the plan.
+/// The lowest loss that the truth of the fitted constants allows, by walking every candidate
+/// through every number of tokens on a fine grid; it uses the formula and nothing of the plan.
 fn by_brute_force(limits: &Limits) -> Option<(f64, f64)> {
     let p2 = form::by_name("p2").unwrap();
     let mut best: Option<(f64, f64)> = None;
@@ -323,7 +378,10 @@ fn the_best_offer_is_what_brute_force_finds() {
             let best = found.lowest().unwrap();
             // A step of the grid is 0.04 % of the tokens.
             assert!((best.tokens / tokens - 1.0).abs() < 1e-3, "{limits:?}: {best:?}, {tokens}");
-            assert!(best.loss <= loss + 1e-12 && loss - best.loss < 1e-4, "{limits:?}: {best:?}, {loss}");
+            assert!(
+                best.loss <= loss + 1e-12 && loss - best.loss < 1e-4,
+                "{limits:?}: {best:?}, {loss}"
+            );
             compared += 1;
         }
     }
@@ -341,7 +399,11 @@ fn a_model_as_it_is_stands_on_the_front_and_shames_what_it_beats() {
     let mut all = candidates();
     // A small sibling that is better than anything pruned to its size.
     let sibling = Place { n0: 0.3e9, rate: 0.0, loss0: 1.0 };
-    all.push(Candidate { place: sibling, model: Some("sibling".into()), ..candidate("none", 1.0, 0.25) });
+    all.push(Candidate {
+        place: sibling,
+        model: Some("sibling".into()),
+        ..candidate("none", 1.0, 0.25)
+    });
     let found = noisy().allocate(&all, &Limits::default(), &Wish::default()).unwrap();
     assert!(found.best.iter().all(|offer| offer.code.contains(&"sibling-is-better".to_owned())));
     let names: Vec<_> = found.front.iter().map(|offer| offer.model.as_deref().unwrap()).collect();

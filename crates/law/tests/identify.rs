@@ -28,7 +28,13 @@ fn every_shape_of_data_gets_the_form_it_can_fix() {
         (&many, &rates, tokens, "p2", &[]),
         (&many, &[0.25], tokens, "p2-one-rate", &[]),
         (&many, &rates, &tokens[..2], "p2-two-counts", &["D_C", "beta", "E"]),
-        (one, &rates, &tokens[..2], "p2-one-size-two-counts", &["N_C", "alpha", "delta", "D_C", "beta", "E"]),
+        (
+            one,
+            &rates,
+            &tokens[..2],
+            "p2-one-size-two-counts",
+            &["N_C", "alpha", "delta", "D_C", "beta", "E"],
+        ),
         (&many, &rates, &tokens[..1], "p2-one-count", &["N_C", "alpha", "D_C", "beta"]),
         (
             one,
@@ -43,13 +49,25 @@ fn every_shape_of_data_gets_the_form_it_can_fix() {
         let found = fitted(&world).identifiability;
         assert_eq!(found.form_taken, *form);
         for name in *undetermined {
-            assert!(found.undetermined.iter().any(|known| known == name), "{form}: {name} in {found:?}");
+            assert!(
+                found.undetermined.iter().any(|known| known == name),
+                "{form}: {name} in {found:?}"
+            );
         }
         let gamma = found.fixed.get("gamma").copied();
         assert_eq!(gamma, (rates.len() < 2).then_some(0.0), "{form}");
         let too_few = found.code.iter().any(|code| code == "levels-too-few");
-        assert_eq!(too_few, !undetermined.is_empty() || gamma.is_some(), "{form}: {:?}", found.code);
-        assert_eq!(found.code.iter().any(|code| code == "floor-unjudged"), sizes.len() == 3, "{form}");
+        assert_eq!(
+            too_few,
+            !undetermined.is_empty() || gamma.is_some(),
+            "{form}: {:?}",
+            found.code
+        );
+        assert_eq!(
+            found.code.iter().any(|code| code == "floor-unjudged"),
+            sizes.len() == 3,
+            "{form}"
+        );
         assert!(!found.sentence.is_empty());
     }
 }
@@ -57,14 +75,15 @@ fn every_shape_of_data_gets_the_form_it_can_fix() {
 #[test]
 fn a_pattern_of_n_in_m_has_no_gamma() {
     let world = World::new(&[0.494, 1.236, 1.544, 3.086], &[0.36, 0.44]);
-    let rows = world.rows(1).into_iter().map(|row| TableRow { method: "2:4-wanda".to_owned(), ..row });
+    let rows =
+        world.rows(1).into_iter().map(|row| TableRow { method: "2:4-wanda".to_owned(), ..row });
     let law = law::fit(&Table::new(rows).unwrap(), &Settings::default()).unwrap();
     assert_eq!(law.groups[0].form, "p2-one-rate");
     assert_eq!(law.groups[0].identifiability.fixed["gamma"], 0.0);
 }
 
-/// Floors of 1.0 at 0.494B and 0.8 at 1.544B fit exactly for every alpha and put the floor at 3B anywhere in
-/// 0.68 to 0.80.
+/// Floors of 1.0 at 0.494B and 0.8 at 1.544B fit exactly for every alpha and put the floor at 3B
+/// anywhere in 0.68 to 0.80.
 #[test]
 fn two_sizes_give_no_number_for_a_third() {
     let one_size = form::by_name("p2-one-size-one-rate").unwrap();
@@ -91,14 +110,21 @@ fn two_sizes_give_no_number_for_a_third() {
     let there = floor(3.0);
     let [low, high] = there.hull.unwrap();
     assert_eq!(there.value, None);
-    assert!((0.678..0.700).contains(&(low - 2.0)) && (0.79..=0.8001).contains(&(high - 2.0)), "{there:?}");
+    assert!(
+        (0.678..0.700).contains(&(low - 2.0)) && (0.79..=0.8001).contains(&(high - 2.0)),
+        "{there:?}"
+    );
 
     let prediction = group.predict(at(3.0), 1e9).unwrap();
     assert_eq!((prediction.loss, prediction.mean, prediction.new_run), (None, None, None));
     let [low, high] = prediction.hull.unwrap();
     assert!(low >= 2.98 && high <= 3.101 && high - low > 0.08, "{prediction:?}");
     assert!(prediction.code.contains(&"levels-too-few".to_owned()));
-    assert!(prediction.sentence.starts_with("the data leave every loss from 2.9"), "{}", prediction.sentence);
+    assert!(
+        prediction.sentence.starts_with("the data leave every loss from 2.9"),
+        "{}",
+        prediction.sentence
+    );
 }
 
 #[test]
@@ -115,8 +141,10 @@ fn what_the_runs_never_varied_is_not_predicted() {
 
 #[test]
 fn far_outside_the_data_there_is_an_interval_but_no_number() {
-    let group = fitted(&World::new(&[0.494, 1.236, 1.544, 3.086, 7.616], &[0.15, 0.25, 0.36]).noisy());
-    let ask = |n0: f64, tokens: f64| group.predict(Place::new(n0, 0.25, 1.8).unwrap(), tokens).unwrap();
+    let group =
+        fitted(&World::new(&[0.494, 1.236, 1.544, 3.086, 7.616], &[0.15, 0.25, 0.36]).noisy());
+    let ask =
+        |n0: f64, tokens: f64| group.predict(Place::new(n0, 0.25, 1.8).unwrap(), tokens).unwrap();
     let near = ask(8e9, 2e9);
     assert!(near.loss.is_some() && near.code.contains(&"extrapolation".to_owned()), "{near:?}");
     let far = ask(2e9, 2e10);
@@ -133,7 +161,8 @@ fn a_law_survives_its_file_and_answers_the_same() {
         (&[0.494, 1.544], &[0.25]),
         (&[1.0], &[0.25]),
     ] {
-        let law = law::fit(&World::new(sizes, rates).noisy().table(3), &Settings::default()).unwrap();
+        let law =
+            law::fit(&World::new(sizes, rates).noisy().table(3), &Settings::default()).unwrap();
         let text = serde_json::to_string(&law).unwrap();
         assert!(!text.contains("null") && !text.contains("NaN"), "{text}");
         let read: Law = serde_json::from_str(&text).unwrap();
@@ -148,7 +177,8 @@ fn a_law_survives_its_file_and_answers_the_same() {
 
 #[test]
 fn a_hostile_law_file_is_refused_by_name() {
-    let law = law::fit(&World::new(&[1.0], &[0.25]).noisy().table(3), &Settings::default()).unwrap();
+    let law =
+        law::fit(&World::new(&[1.0], &[0.25]).noisy().table(3), &Settings::default()).unwrap();
     let text = serde_json::to_string(&law).unwrap();
     let cases = [
         ("\"format\":1", "\"format\":2", "format is 2, expected 1"),

@@ -16,10 +16,14 @@ fn world() -> World {
 fn units_of_size_and_tokens_do_not_change_a_prediction() {
     let whole = world().table(5);
     // Thousandths of models on thousandths of tokens: every row stays in range.
-    let shrunk =
-        world().rows(5).into_iter().map(|row| TableRow { n0: row.n0 / 1e3, tokens: row.tokens / 1e3, ..row });
+    let shrunk = world().rows(5).into_iter().map(|row| TableRow {
+        n0: row.n0 / 1e3,
+        tokens: row.tokens / 1e3,
+        ..row
+    });
     let shrunk = Table::new(shrunk).unwrap();
-    let [whole, shrunk] = [whole, shrunk].map(|table| law::fit(&table, &Settings::default()).unwrap());
+    let [whole, shrunk] =
+        [whole, shrunk].map(|table| law::fit(&table, &Settings::default()).unwrap());
     let ask = |law: &law::Law, unit: f64| {
         law.predict(None, None, Place::new(2e9 / unit, 0.3, 2.0).unwrap(), 2e9 / unit).unwrap()
     };

@@ -1,4 +1,5 @@
-//! Memory grows with the points, and slowly: what a whole law takes beyond its table, by a counting allocator.
+//! Memory grows with the points, and slowly: what a whole law takes beyond its table, by a counting
+//! allocator.
 
 use std::time::Instant;
 
@@ -15,11 +16,17 @@ fn table(points: usize) -> Table {
     let truth = [0.3, 0.25, 0.1, 0.4, 0.5, -1.2, 0.2];
     let row = |i: usize| {
         let (run, point) = (i % RUNS, i / RUNS);
-        let (n0, rate) = ([0.494, 1.236, 1.544, 3.086, 3.213, 7.616][run % 6], [0.15, 0.25, 0.36][run / 6]);
-        let tokens = (0.6 + 0.05 * run as f64) * 20.0_f64.powf((point * RUNS) as f64 / points as f64 - 1.0);
+        let (n0, rate) =
+            ([0.494, 1.236, 1.544, 3.086, 3.213, 7.616][run % 6], [0.15, 0.25, 0.36][run / 6]);
+        let tokens =
+            (0.6 + 0.05 * run as f64) * 20.0_f64.powf((point * RUNS) as f64 / points as f64 - 1.0);
         let error = 0.004 * (i as f64 * 12.9898).sin();
         let loss = p2.value(&truth, &Row::new(n0, rate, 2.2, tokens)) + error;
-        TableRow { tokens: tokens * 1e9, loss, ..TableRow::run(&run.to_string(), n0 * 1e9, rate, 2.2) }
+        TableRow {
+            tokens: tokens * 1e9,
+            loss,
+            ..TableRow::run(&run.to_string(), n0 * 1e9, rate, 2.2)
+        }
     };
     Table::new((0..points).map(row)).expect("the rows are sound")
 }

@@ -1,5 +1,5 @@
-//! Ten thousand small problems of random numbers, a third of them near a law: an answer or an error that names its
-//! place, never a panic, never a number that is none.
+//! Ten thousand small problems of random numbers, a third of them near a law: an answer or an error
+//! that names its place, never a panic, never a number that is none.
 //!
 //! `REGROW_FUZZ=30 cargo test -p regrow-law --test random` tries thirty times as many.
 
@@ -45,7 +45,13 @@ fn row() -> impl Strategy<Value = TableRow> {
     let more = (phase(), proptest::option::weighted(0.2, number(0.0, 1e6)));
     let weight = proptest::option::weighted(0.2, number(1e-12, 1e12));
     (names, numbers, more, weight, proptest::bool::weighted(0.05)).prop_map(
-        |((series, method, size, rate), (tokens, loss), (phase, learning_rate), weight, repeated)| {
+        |(
+            (series, method, size, rate),
+            (tokens, loss),
+            (phase, learning_rate),
+            weight,
+            repeated,
+        )| {
             let n0 = [1.0, 1e6, 1e18][size];
             let rate = if method == "none" { 0.0 } else { [0.0, 1e-9, 0.25, 1.0 - 1e-12][rate] };
             TableRow {
@@ -90,10 +96,15 @@ fn lawful() -> impl Strategy<Value = Vec<TableRow>> {
             for rate in &[0.15, 0.25, 0.5][..rates] {
                 for i in 0..counts {
                     let tokens = 0.05 * 1.9_f64.powi(i as i32);
-                    let error = noise * (f64::from(seed % 1000) + 12.9898 * rows.len() as f64).sin();
+                    let error =
+                        noise * (f64::from(seed % 1000) + 12.9898 * rows.len() as f64).sin();
                     let loss = p2.value(&constants, &Row::new(*n0, *rate, 2.0, tokens)) + error;
                     let run = TableRow::run(&format!("{n0} {rate}"), n0 * 1e9 * unit, *rate, 2.0);
-                    rows.push(TableRow { tokens: tokens * 1e9 * unit, loss: loss.clamp(0.0, 1e6), ..run });
+                    rows.push(TableRow {
+                        tokens: tokens * 1e9 * unit,
+                        loss: loss.clamp(0.0, 1e6),
+                        ..run
+                    });
                 }
             }
         }
@@ -110,7 +121,8 @@ fn settings() -> impl Strategy<Value = Settings> {
         Loss::Huber(1e-3),
         Loss::LogHuber(1e-3),
     ];
-    let ways = vec![Intervals::Jackknife, Intervals::Jackknife, Intervals::Parametric, Intervals::Pairs];
+    let ways =
+        vec![Intervals::Jackknife, Intervals::Jackknife, Intervals::Parametric, Intervals::Pairs];
     let form = prop_oneof![2 => Just("p2"), 1 => select(names)];
     (form, select(losses), select(ways), any::<bool>(), 0.5..0.999_f64).prop_map(
         |(form, loss, intervals, counts, level)| Settings {

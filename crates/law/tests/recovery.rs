@@ -1,4 +1,5 @@
-//! Curves without noise give their constants back, from the default starts: one loop over every form.
+//! Curves without noise give their constants back, from the default starts: one loop over every
+//! form.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
@@ -12,7 +13,9 @@ fn runs(form: &dyn Form, constants: &[f64]) -> Vec<Run> {
     let has = |name| form.position(name).is_some();
     let sizes: &[f64] = match () {
         () if has("floor_slope") => &[0.494, 1.544],
-        () if has("alpha") || has("delta") || has("b_N") || has("a") => &[0.494, 1.236, 1.544, 3.086, 7.616],
+        () if has("alpha") || has("delta") || has("b_N") || has("a") => {
+            &[0.494, 1.236, 1.544, 3.086, 7.616]
+        }
         () => &[1.236],
     };
     let rates: &[f64] = if has("gamma") || has("b_S") || has("a") {
@@ -34,7 +37,8 @@ fn runs(form: &dyn Form, constants: &[f64]) -> Vec<Run> {
             let loss0 = 2.2 - 0.2 * n0.ln();
             let points = tokens.iter().map(|&d| law::Point {
                 tokens: d * 1e9,
-                loss: form.value(constants, &Row::new(n0 * 1e9, rate, loss0, d * 1e9).divided_by(&units)),
+                loss: form
+                    .value(constants, &Row::new(n0 * 1e9, rate, loss0, d * 1e9).divided_by(&units)),
                 weight: 1.0,
             });
             let name = format!("{n0}-{rate}");
@@ -51,7 +55,8 @@ fn runs(form: &dyn Form, constants: &[f64]) -> Vec<Run> {
     runs
 }
 
-/// By name: several truths, the last two with a negative E and a floor that falls slowly with the size.
+/// By name: several truths, the last two with a negative E and a floor that falls slowly with the
+/// size.
 fn truths(form: &dyn Form) -> Vec<Vec<f64>> {
     let sets: [&[(&str, f64)]; 5] = [
         &[
@@ -123,7 +128,8 @@ fn truths(form: &dyn Form) -> Vec<Vec<f64>> {
     let value = |set: &[(&str, f64)], name: &str| {
         set.iter().chain(&others).find(|(n, _)| *n == name).expect("every constant has a truth").1
     };
-    let truth = |set: &&[(&str, f64)]| form.parameters().iter().map(|p| value(set, p.name)).collect();
+    let truth =
+        |set: &&[(&str, f64)]| form.parameters().iter().map(|p| value(set, p.name)).collect();
     let negative = |set: &&&[(&str, f64)]| {
         value(set, "alpha") > 0.0 || !["p2-no-delta", "chinchilla"].contains(&form.name())
     };
@@ -158,7 +164,13 @@ fn every_form_gives_its_constants_back() {
                 fit.objective,
                 fit.singular_values.last().unwrap()
             );
-            assert!(fit.agreeing * 4 >= fit.starts, "{}: {} of {}", form.name(), fit.agreeing, fit.starts);
+            assert!(
+                fit.agreeing * 4 >= fit.starts,
+                "{}: {} of {}",
+                form.name(),
+                fit.agreeing,
+                fit.starts
+            );
         }
     }
 }

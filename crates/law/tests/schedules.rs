@@ -1,5 +1,6 @@
-//! Curves under three learning-rate schedules, measured by others (the Multi-Power Law, Luo et al. 2503.12811): what
-//! may be fitted, what is warned of, and what a plain power of the tokens says of the rest.
+//! Curves under three learning-rate schedules, measured by others (the Multi-Power Law, Luo et al.
+//! 2503.12811): what may be fitted, what is warned of, and what a plain power of the tokens says of
+//! the rest.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
@@ -11,8 +12,8 @@ use law::{Run, Settings, Table, TableRow, form};
 const SIZES: [&str; 3] = ["25", "100", "400"];
 
 fn data(test: &str) -> Option<PathBuf> {
-    let folder =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/multi_power_law/loss_curve_repo");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/data/multi_power_law/loss_curve_repo");
     if folder.is_dir() {
         return Some(folder);
     }
@@ -41,7 +42,8 @@ fn codes(table: &Table) -> Vec<&str> {
 
 #[test]
 fn only_points_at_a_constant_rate_are_fitted_and_the_rest_is_warned_of() {
-    let Some(folder) = data("only_points_at_a_constant_rate_are_fitted_and_the_rest_is_warned_of") else {
+    let Some(folder) = data("only_points_at_a_constant_rate_are_fitted_and_the_rest_is_warned_of")
+    else {
         return;
     };
     for size in SIZES {
@@ -68,19 +70,22 @@ fn only_points_at_a_constant_rate_are_fitted_and_the_rest_is_warned_of() {
 
 #[test]
 fn a_power_of_the_tokens_foretells_a_constant_rate_and_not_a_decay() {
-    let Some(folder) = data("a_power_of_the_tokens_foretells_a_constant_rate_and_not_a_decay") else {
+    let Some(folder) = data("a_power_of_the_tokens_foretells_a_constant_rate_and_not_a_decay")
+    else {
         return;
     };
     for size in SIZES {
         let run = |schedule: &str, share: f64| -> (Run, Vec<law::Point>) {
             let rows = rows(&folder, size, schedule).into_iter();
-            let rows: Vec<TableRow> = rows.map(|row| TableRow { learning_rate: None, ..row }).collect();
+            let rows: Vec<TableRow> =
+                rows.map(|row| TableRow { learning_rate: None, ..row }).collect();
             let mut run = Table::new(rows).unwrap().groups.remove(0).runs.remove(0);
             let rest = run.points.split_off((share * run.points.len() as f64) as usize);
             (run, rest)
         };
-        let fitted =
-            |run: &Run| -> Fit { fit_form(form::by_name("p2-one-size-one-rate").unwrap(), &[run], 16) };
+        let fitted = |run: &Run| -> Fit {
+            fit_form(form::by_name("p2-one-size-one-rate").unwrap(), &[run], 16)
+        };
         let mean_error = |schedule: &str| {
             let (run, rest) = run(schedule, 0.8);
             let fit = fitted(&run);

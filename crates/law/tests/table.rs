@@ -22,15 +22,31 @@ type Spoil = fn(&mut Vec<TableRow>);
 const FAULTS: [(&str, Spoil, &str); 16] = [
     ("empty table", |rows| rows.clear(), "the table holds no rows"),
     ("NaN loss", |rows| rows[2].loss = f64::NAN, "row 3: `loss` is NaN, expected a finite number"),
-    ("infinite size", |rows| rows[0].n0 = f64::INFINITY, "row 1: `n0` is inf, expected a finite number"),
-    ("no tokens", |rows| rows[1].tokens = 0.0, "row 2: `tokens` is 0, expected a token count from 1 to 1e18"),
+    (
+        "infinite size",
+        |rows| rows[0].n0 = f64::INFINITY,
+        "row 1: `n0` is inf, expected a finite number",
+    ),
+    (
+        "no tokens",
+        |rows| rows[1].tokens = 0.0,
+        "row 2: `tokens` is 0, expected a token count from 1 to 1e18",
+    ),
     (
         "negative tokens",
         |rows| rows[1].tokens = -5.0,
         "row 2: `tokens` is -5, expected a token count from 1 to 1e18",
     ),
-    ("rate of one", |rows| rows[3].rate = 1.0, "row 4: `rate` is 1, expected at least 0 and below 1"),
-    ("negative rate", |rows| rows[3].rate = -0.1, "row 4: `rate` is -0.1, expected at least 0 and below 1"),
+    (
+        "rate of one",
+        |rows| rows[3].rate = 1.0,
+        "row 4: `rate` is 1, expected at least 0 and below 1",
+    ),
+    (
+        "negative rate",
+        |rows| rows[3].rate = -0.1,
+        "row 4: `rate` is -0.1, expected at least 0 and below 1",
+    ),
     ("rate of nothing", |rows| rows[3].rate = 1e-300, "row 4: `rate` is 0.00"),
     ("huge size", |rows| rows[0].n0 = 1e308, "row 1: `n0` is 1000"),
     (
@@ -43,13 +59,21 @@ const FAULTS: [(&str, Spoil, &str); 16] = [
         |rows| rows[5].weight = Some(0.0),
         "row 6: `weight` is 0, expected from 1e-12 to 1e12",
     ),
-    ("row twice", |rows| rows.push(rows[1].clone()), "row 9 repeats row 2: run `a` at 20000 tokens"),
+    (
+        "row twice",
+        |rows| rows.push(rows[1].clone()),
+        "row 9 repeats row 2: run `a` at 20000 tokens",
+    ),
     (
         "run of two sizes",
         |rows| rows[1].n0 = 2e9,
         "row 2: run `a` has `n0` 2000000000, in row 1 it has 1000000000",
     ),
-    ("run of two rates", |rows| rows[1].rate = 0.2, "row 2: run `a` has `rate` 0.2, in row 1 it has 0.15"),
+    (
+        "run of two rates",
+        |rows| rows[1].rate = 0.2,
+        "row 2: run `a` has `rate` 0.2, in row 1 it has 0.15",
+    ),
     (
         "run of two bases",
         |rows| rows[2].base = Some("x".into()),
@@ -73,7 +97,10 @@ fn every_fault_is_named_with_its_row() {
     let mut rows = good();
     rows[0].method = "none".to_owned();
     let error = Table::new(rows).unwrap_err().to_string();
-    assert_eq!(error, "row 1: `rate` is 0.15 and `method` is `none`: an unpruned control has rate 0");
+    assert_eq!(
+        error,
+        "row 1: `rate` is 0.15 and `method` is `none`: an unpruned control has rate 0"
+    );
 }
 
 #[test]
@@ -123,8 +150,14 @@ fn what_is_noticed_is_a_warning() {
     let expect = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>();
     assert_eq!(codes(|_| ()), (expect(&[]), 8));
     assert_eq!(codes(|rows| rows[3].repeated = true), (expect(&["repeated-data"]), 8));
-    assert_eq!(codes(|rows| rows.iter_mut().for_each(|row| row.loss0 = 9.0)), (expect(&["below-base"]), 8));
-    assert_eq!(codes(|rows| rows[0].phase = Some(Phase::Warmup)), (expect(&["warm-up-left-out"]), 7));
+    assert_eq!(
+        codes(|rows| rows.iter_mut().for_each(|row| row.loss0 = 9.0)),
+        (expect(&["below-base"]), 8)
+    );
+    assert_eq!(
+        codes(|rows| rows[0].phase = Some(Phase::Warmup)),
+        (expect(&["warm-up-left-out"]), 7)
+    );
     assert_eq!(codes(|rows| rows[3].phase = Some(Phase::Decay)), (expect(&["mixed-schedule"]), 7));
     let decayed = codes(|rows| rows[..4].iter_mut().for_each(|row| row.phase = Some(Phase::Decay)));
     assert_eq!(decayed, (expect(&["decaying-schedule"]), 5));
@@ -132,7 +165,8 @@ fn what_is_noticed_is_a_warning() {
 
 #[test]
 fn one_point_is_a_value_and_not_a_panic() {
-    let law = law::fit(&Table::new(good().into_iter().take(1)).unwrap(), &Settings::default()).unwrap();
+    let law =
+        law::fit(&Table::new(good().into_iter().take(1)).unwrap(), &Settings::default()).unwrap();
     let group = &law.groups[0];
     assert_eq!(group.form, "p2-one-size-one-rate-one-count");
     assert!(group.identifiability.code.contains(&"levels-too-few".to_owned()));

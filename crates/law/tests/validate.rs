@@ -1,4 +1,5 @@
-//! Validation: splits, baselines by hand, what the design does not allow, and bands that hold new runs.
+//! Validation: splits, baselines by hand, what the design does not allow, and bands that hold new
+//! runs.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
@@ -41,11 +42,15 @@ fn the_true_form_is_exact_without_noise_wherever_it_can_be_fitted() {
         let metrics = &p2.held_out[split];
         assert!(metrics.mae.unwrap() < 1e-5, "{split}: {metrics:?}");
         // Run by run, E + A D^-b is exact here too: there a skill would compare rounding.
-        assert!(split == "last-checkpoints" || metrics.skill.unwrap() > 0.99, "{split}: {metrics:?}");
+        assert!(
+            split == "last-checkpoints" || metrics.skill.unwrap() > 0.99,
+            "{split}: {metrics:?}"
+        );
         let known = group.splits.iter().find(|known| known.name == split).unwrap();
         assert!(known.cannot.is_none() && known.best_baseline.is_some(), "{split}");
     }
-    // A law without one of its factors, or the largest size unchanged, does worse; the best of them has skill 0.
+    // A law without one of its factors, or the largest size unchanged, does worse; the best of them
+    // has skill 0.
     for split in &group.splits {
         let best = split.best_baseline.as_ref().unwrap();
         assert_eq!(entry(group, best).held_out[&split.name].skill, Some(0.0), "{best}");
@@ -78,12 +83,21 @@ fn baselines_say_what_one_works_out_by_hand() {
     let last = |n0, rate, d| world.loss(n0, rate, d) - world.loss(n0, rate, world.tokens[11]);
     close("last-value", "last-checkpoints", mean(&last, &world.sizes, &world.rates, held));
     let unchanged = |n0, rate, d| excess(n0, rate, d) - excess(1.544, rate, d);
-    close("size-unchanged", "largest-size", mean(&unchanged, &[3.086], &world.rates, &world.tokens));
+    close(
+        "size-unchanged",
+        "largest-size",
+        mean(&unchanged, &[3.086], &world.rates, &world.tokens),
+    );
     let proportional = |n0, rate: f64, d| {
-        let slope = (0.15 * excess(n0, 0.15, d) + 0.25 * excess(n0, 0.25, d)) / (0.15_f64.powi(2) + 0.0625);
+        let slope =
+            (0.15 * excess(n0, 0.15, d) + 0.25 * excess(n0, 0.25, d)) / (0.15_f64.powi(2) + 0.0625);
         excess(n0, rate, d) - slope * rate
     };
-    close("rate-proportional", "highest-rate", mean(&proportional, &world.sizes, &[0.36], &world.tokens));
+    close(
+        "rate-proportional",
+        "highest-rate",
+        mean(&proportional, &world.sizes, &[0.36], &world.tokens),
+    );
     let linear = |n0, rate: f64, d| {
         let slope = (excess(n0, 0.25, d) - excess(n0, 0.15, d)) / 0.1;
         excess(n0, rate, d) - excess(n0, 0.15, d) - slope * (rate - 0.15)
@@ -93,7 +107,8 @@ fn baselines_say_what_one_works_out_by_hand() {
 
 #[test]
 fn what_the_design_does_not_allow_is_said_as_data() {
-    // The paper's own frame: with the largest of three sizes held out two are left, which no floor can be told from.
+    // The paper's own frame: with the largest of three sizes held out two are left, which no floor
+    // can be told from.
     let group = judged(&World::new(&[1.236, 1.544, 3.086], &[0.15, 0.25, 0.36]).noisy(), 1);
     for split in ["largest-size", "leave-one-base-out"] {
         let p2 = entry(&group, "p2");
@@ -110,7 +125,8 @@ fn what_the_design_does_not_allow_is_said_as_data() {
     assert!(!text.contains("null") && !text.contains("NaN"), "{text}");
 }
 
-/// Points of one run err together, and all runs of a size that is held out: of three tables a few may lie outside.
+/// Points of one run err together, and all runs of a size that is held out: of three tables a few
+/// may lie outside.
 #[test]
 fn bands_of_a_new_run_hold_most_held_out_points() {
     let world = World::new(&[0.494, 1.236, 1.544, 3.086, 7.616], &[0.15, 0.25, 0.36]).noisy();
@@ -128,7 +144,9 @@ fn bands_of_a_new_run_hold_most_held_out_points() {
 #[test]
 fn two_groups_are_judged_apart() {
     let mut rows = World::new(&[1.236], &[0.15, 0.25]).noisy().rows(1);
-    rows.extend(rows.clone().into_iter().map(|row| law::TableRow { series: "other".to_owned(), ..row }));
+    rows.extend(
+        rows.clone().into_iter().map(|row| law::TableRow { series: "other".to_owned(), ..row }),
+    );
     let settings = Settings { starts: 4, ..Settings::default() };
     let validation = validate(&Table::new(rows).unwrap(), &settings).unwrap();
     assert_eq!(validation.groups.len(), 2);

@@ -84,7 +84,10 @@ fn one_run_gives_no_interval_of_a_new_one() {
     let found = law.predict(place, 6e8).unwrap();
     assert!(found.mean.is_some() && found.new_run.is_none(), "{found:?}");
     assert!(found.code.contains(&"one-run".to_owned()), "{found:?}");
-    assert!(found.sentence.contains("of its own curve, and there is none for a new run"), "{found:?}");
+    assert!(
+        found.sentence.contains("of its own curve, and there is none for a new run"),
+        "{found:?}"
+    );
     let wish = law::Wish { target_loss: Some(found.loss.unwrap()), ..Default::default() };
     let plan = law.plan(place, &wish).unwrap();
     assert_eq!((plan.loss_then_new_run, plan.for_target.as_ref().unwrap().new_run), (None, None));
@@ -106,7 +109,8 @@ fn fewer_than_four_bases_are_said_not_to_show_how_bases_err() {
 
 #[test]
 fn a_floor_that_falls_with_the_rate_is_said() {
-    // E below zero enough: post-training ends below the unpruned model, more so the more was pruned.
+    // E below zero enough: post-training ends below the unpruned model, more so the more was
+    // pruned.
     let world = World {
         truth: [0.05, 0.25, -0.4, 0.4, 0.5, -1.2, 0.2],
         ..noisy(&[0.494, 1.236, 1.544, 3.086], &RATES)
@@ -127,7 +131,8 @@ fn tokens_in_proportion_to_the_size_are_said_to_trade_off() {
 
 #[test]
 fn a_constant_that_the_intervals_leave_open_is_named() {
-    // Three sizes near each other fix every constant by structure, and the floor's two by nothing else.
+    // Three sizes near each other fix every constant by structure, and the floor's two by nothing
+    // else.
     let law = fitted(noisy(&[1.2, 1.35, 1.5], &RATES).rows(3));
     let known = &law.identifiability;
     assert!(known.code.contains(&"constant-undetermined".to_owned()), "{known:?}");
@@ -142,11 +147,15 @@ fn a_constant_at_its_bound_is_named() {
         truth: [0.0, 0.25, 0.3, 0.4, 0.5, -1.2, 0.2],
         ..noisy(&[0.494, 1.236, 1.544, 3.086], &RATES)
     };
-    let found =
-        (0..12).map(|seed| fitted(world.rows(seed))).find(|law| codes(law).contains(&"parameter-at-bound"));
+    let found = (0..12)
+        .map(|seed| fitted(world.rows(seed)))
+        .find(|law| codes(law).contains(&"parameter-at-bound"));
     let law = found.expect("N_C is held at 0 in about half of all tables");
     let named = &warning(&law, "parameter-at-bound").constants;
-    assert!(!named.is_empty() && named.iter().all(|name| law.constants.contains_key(name)), "{named:?}");
+    assert!(
+        !named.is_empty() && named.iter().all(|name| law.constants.contains_key(name)),
+        "{named:?}"
+    );
 }
 
 #[test]
@@ -159,7 +168,8 @@ fn every_warning_is_written_with_what_it_concerns_and_read_back() {
     assert!(!text.contains("axis") && !text.contains("null"), "{text}");
     for warning in read {
         assert!(
-            !warning.sentence.is_empty() && warning.code.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+            !warning.sentence.is_empty()
+                && warning.code.chars().all(|c| c.is_ascii_lowercase() || c == '-')
         );
     }
 }

@@ -9,7 +9,8 @@ use crate::units::{Nats, Tokens};
 
 /// Where a step stands in the learning-rate schedule.
 ///
-/// A point in one phase does not say where a run that ended there in another would have been, so laws keep them apart.
+/// A point in one phase does not say where a run that ended there in another would have been, so
+/// laws keep them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -162,8 +163,9 @@ impl Curve {
         self.points.iter().min_by(|a, b| a.loss.0.total_cmp(&b.loss.0))
     }
 
-    /// What the tokens after `share` of all took off the loss. Between two points the loss is taken as straight in the
-    /// logarithm of tokens; unknown where no point after the start lies that early.
+    /// What the tokens after `share` of all took off the loss. Between two points the loss is taken
+    /// as straight in the logarithm of tokens; unknown where no point after the start lies that
+    /// early.
     ///
     /// ```
     /// use ledger::{Curve, Phase, Point, Tokens};
@@ -175,9 +177,11 @@ impl Curve {
     pub fn gained_after(&self, share: f64) -> Option<Nats> {
         let last = self.last()?;
         let at = share * last.tokens.0 as f64;
-        let trained: Vec<&HeldOut> = self.points.iter().filter(|point| point.tokens.0 > 0).collect();
-        let pair =
-            trained.windows(2).find(|pair| pair[0].tokens.0 as f64 <= at && at <= pair[1].tokens.0 as f64)?;
+        let trained: Vec<&HeldOut> =
+            self.points.iter().filter(|point| point.tokens.0 > 0).collect();
+        let pair = trained
+            .windows(2)
+            .find(|pair| pair[0].tokens.0 as f64 <= at && at <= pair[1].tokens.0 as f64)?;
         let [x, y] = [pair[0], pair[1]].map(|point| (point.tokens.0 as f64).ln());
         let along = if x < y { (at.ln() - x) / (y - x) } else { 1.0 };
         let loss = pair[0].loss.0 + along * (pair[1].loss.0 - pair[0].loss.0);
@@ -197,7 +201,11 @@ impl fmt::Display for Phase {
 
 impl fmt::Display for NotFinite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is {} at step {}, expected a finite number", self.field, self.found, self.step)
+        write!(
+            f,
+            "`{}` is {} at step {}, expected a finite number",
+            self.field, self.found, self.step
+        )
     }
 }
 
@@ -210,7 +218,10 @@ mod tests {
     use super::*;
 
     fn held_out(step: u64, loss: f64) -> Point {
-        Point { eval_loss: Some(loss), ..Point::new(step, Tokens(step * 512), 0.0, Phase::Constant) }
+        Point {
+            eval_loss: Some(loss),
+            ..Point::new(step, Tokens(step * 512), 0.0, Phase::Constant)
+        }
     }
 
     type Set = fn(&mut Point, f64);
@@ -250,7 +261,8 @@ mod tests {
     #[test]
     fn a_curve_holds_the_held_out_points_in_order() {
         let train = Point { loss: Some(1.0), ..Point::new(5, Tokens(2560), 0.0, Phase::Constant) };
-        let points = [held_out(4, 2.0), train, held_out(0, 9.0), held_out(8, 2.5), held_out(6, 2.0)];
+        let points =
+            [held_out(4, 2.0), train, held_out(0, 9.0), held_out(8, 2.5), held_out(6, 2.0)];
         let curve = Curve::from_points(&points);
         assert_eq!(curve.points().iter().map(|point| point.step).collect::<Vec<_>>(), [0, 4, 6, 8]);
         assert_eq!(curve.last().unwrap().step, 8);

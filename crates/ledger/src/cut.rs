@@ -11,7 +11,8 @@ use crate::units::{Nats, Params, Rate, Tokens};
 use crate::width::{Part, Width};
 use crate::{finite, format};
 
-/// What is removed from a model. Read from a file, it is valid; made by hand, [`Cut::validate`] tells.
+/// What is removed from a model. Read from a file, it is valid; made by hand, [`Cut::validate`]
+/// tells.
 ///
 /// ```
 /// use ledger::Cut;
@@ -34,7 +35,8 @@ pub enum Cut {
     },
     /// Channels, neurons and groups of heads go, as many in every layer.
     Width(Width),
-    /// Weights become zero, and every shape stays. Which ones follows from the base, the score and the calibration text.
+    /// Weights become zero, and every shape stays. Which ones follows from the base, the score and
+    /// the calibration text.
     Sparse {
         /// Layers of the model.
         layers: usize,
@@ -174,11 +176,12 @@ pub struct CutRecord {
     /// The text that the scores were taken on, where there was any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
-    /// What the method was told beside the target, by name: how activations are summed up, for example.
+    /// What the method was told beside the target, by name: how activations are summed up, for
+    /// example.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
-    /// Where the method scores layers one score for each, in their order, the lowest go first; where it scores runs of
-    /// layers one for each place where a run can begin.
+    /// Where the method scores layers one score for each, in their order, the lowest go first;
+    /// where it scores runs of layers one for each place where a run can begin.
     #[serde(default, with = "finite::list", skip_serializing_if = "Option::is_none")]
     pub scores: Option<Vec<f64>>,
     /// Zeros that already stood in the weights that were to get zeros, where there were any.
@@ -249,9 +252,9 @@ impl Cut {
     /// Layers before the cut.
     pub fn layers(&self) -> usize {
         match self {
-            Self::Depth { layers, .. } | Self::Width(Width { layers, .. }) | Self::Sparse { layers, .. } => {
-                *layers
-            }
+            Self::Depth { layers, .. }
+            | Self::Width(Width { layers, .. })
+            | Self::Sparse { layers, .. } => *layers,
         }
     }
 
@@ -315,7 +318,9 @@ impl fmt::Display for CutError {
             Self::TooDeep { layers } => {
                 write!(f, "a model of {layers} layers is claimed, expected at most {MOST_LAYERS}")
             }
-            Self::TooWide { part, of } => write!(f, "{of} {part} are claimed, more than any model has"),
+            Self::TooWide { part, of } => {
+                write!(f, "{of} {part} are claimed, more than any model has")
+            }
             Self::NothingOf { part, layer: None } => {
                 write!(f, "all {part} are removed, expected at least one to stay")
             }
@@ -326,7 +331,10 @@ impl fmt::Display for CutError {
                 write!(f, "{index} cannot be kept of {of} {part}, counted from 0")
             }
             Self::Lists { part, found, layers } => {
-                write!(f, "there are {found} lists of {part} to keep, expected {layers}, one a layer")
+                write!(
+                    f,
+                    "there are {found} lists of {part} to keep, expected {layers}, one a layer"
+                )
             }
             Self::Uneven { part, layer, found, expected } => {
                 write!(f, "layer {layer} keeps {found} {part}, expected {expected} as in the first")
@@ -422,8 +430,7 @@ mod tests {
         let cut: Cut = serde_json::from_str(text).unwrap();
         assert_eq!(cut, depth(5, &[1, 3]));
         assert_eq!(serde_json::to_string(&cut).unwrap(), text);
-        let text =
-            r#"{"kind":"sparse","layers":5,"pattern":"2:4","score":"wanda","linear":["q_proj","down_proj"]}"#;
+        let text = r#"{"kind":"sparse","layers":5,"pattern":"2:4","score":"wanda","linear":["q_proj","down_proj"]}"#;
         let cut: Cut = serde_json::from_str(text).unwrap();
         assert_eq!((cut.layers(), cut.kept()), (5, vec![0, 1, 2, 3, 4]));
         assert_eq!(serde_json::to_string(&cut).unwrap(), text);
@@ -443,8 +450,7 @@ mod tests {
 
     #[test]
     fn a_cut_in_width_is_written_as_runs_and_checked() {
-        let text =
-            r#"{"kind":"width","layers":2,"hidden":{"of":8,"keep":"0-3,6"},"ffn":{"of":5,"keep":["0","4"]}}"#;
+        let text = r#"{"kind":"width","layers":2,"hidden":{"of":8,"keep":"0-3,6"},"ffn":{"of":5,"keep":["0","4"]}}"#;
         let cut: Cut = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&cut).unwrap(), text);
         assert_eq!((cut.layers(), cut.kept(), cut.dropped()), (2, vec![0, 1], &[][..]));
@@ -462,7 +468,10 @@ mod tests {
                 r#","ffn":{"of":8,"keep":["0"]}"#,
                 "there are 1 lists of feed-forward neurons to keep, expected 2",
             ),
-            (r#","ffn":{"of":8,"keep":["0","1-2"]}"#, "layer 1 keeps 2 feed-forward neurons, expected 1"),
+            (
+                r#","ffn":{"of":8,"keep":["0","1-2"]}"#,
+                "layer 1 keeps 2 feed-forward neurons, expected 1",
+            ),
             (r#","heads":{"of":2,"keep":["0",""]}"#, "all groups of heads of layer 1 are removed"),
             (r#","heads":{"of":2,"keep":["0","2"]}"#, "2 cannot be kept of 2 groups of heads"),
             (r#","hidden":{"of":99999999999,"keep":"0-99999999997"}"#, "more than any model has"),
@@ -476,7 +485,9 @@ mod tests {
     fn what_is_unknown_is_left_out_of_a_record() {
         let text = serde_json::to_string(&record()).unwrap();
         assert!(!text.contains("null"), "{text}");
-        for key in ["asked_rate", "loss0", "calibration", "options", "scores", "already_zero", "fallbacks"] {
+        for key in
+            ["asked_rate", "loss0", "calibration", "options", "scores", "already_zero", "fallbacks"]
+        {
             assert!(!text.contains(key), "{text}");
         }
         assert_eq!(serde_json::from_str::<CutRecord>(&text).unwrap(), record());
@@ -484,7 +495,8 @@ mod tests {
 
     #[test]
     fn a_record_of_another_format_is_refused() {
-        let text = serde_json::to_string(&record()).unwrap().replace("\"format\":1", "\"format\":2");
+        let text =
+            serde_json::to_string(&record()).unwrap().replace("\"format\":1", "\"format\":2");
         let error = serde_json::from_str::<CutRecord>(&text).unwrap_err().to_string();
         assert!(error.starts_with("format is 2, expected 1"), "{error}");
     }

@@ -40,14 +40,19 @@ mod interval {
 
     const EXPECTED: &str = "an interval needs two finite ends, the lower first";
 
-    pub(super) fn serialize<S: Serializer>(ends: &Option<[f64; 2]>, out: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        ends: &Option<[f64; 2]>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
         match ends {
             Some(ends) if !ascend(ends) => Err(S::Error::custom(EXPECTED)),
             ends => ends.serialize(out),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[f64; 2]>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<[f64; 2]>, D::Error> {
         match Option::<[f64; 2]>::deserialize(from)? {
             Some(ends) if !ascend(&ends) => Err(D::Error::custom(EXPECTED)),
             ends => Ok(ends),

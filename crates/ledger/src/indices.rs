@@ -95,7 +95,11 @@ impl FromStr for Indices {
             let number = |digits: &str| {
                 let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
                 // The end of a run is one more than its last index.
-                digits.parse::<usize>().ok().filter(|&number| plain && number < usize::MAX).ok_or_else(wrong)
+                digits
+                    .parse::<usize>()
+                    .ok()
+                    .filter(|&number| plain && number < usize::MAX)
+                    .ok_or_else(wrong)
             };
             let (first, last) = piece.split_once('-').unwrap_or((piece, piece));
             let run = number(first)?..number(last)? + 1;

@@ -1,9 +1,10 @@
 //! What happened: the vocabulary that every room shares. Pure values, no files.
 //!
-//! A [`RunSpec`] says what a run is, a [`Cut`] what was removed before it, a [`Point`] what was measured on the
-//! way, a [`RunRecord`] what was known at its start and a [`Done`] how it ended.
+//! A [`RunSpec`] says what a run is, a [`Cut`] what was removed before it, a [`Point`] what was
+//! measured on the way, a [`RunRecord`] what was known at its start and a [`Done`] how it ended.
 //!
-//! Floats that stand here are finite in every file: JSON has no NaN, so writing one is an error, not a `null`.
+//! Floats that stand here are finite in every file: JSON has no NaN, so writing one is an error,
+//! not a `null`.
 
 #![forbid(unsafe_code)]
 

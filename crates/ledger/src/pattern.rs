@@ -42,10 +42,12 @@ impl Pattern {
     /// The widest group.
     pub const WIDEST: u16 = 256;
 
-    /// Whether the rows of a matrix, one after another, have at most as many non-zero numbers a group as this allows; the
-    /// first group that has more is the error, by row and first column.
+    /// Whether the rows of a matrix, one after another, have at most as many non-zero numbers a
+    /// group as this allows; the first group that has more is the error, by row and first
+    /// column.
     ///
-    /// Anything goes for [`Pattern::Unstructured`]. A rest of columns that fills no group counts as one.
+    /// Anything goes for [`Pattern::Unstructured`]. A rest of columns that fills no group counts as
+    /// one.
     pub fn check(self, values: &[f32], columns: usize) -> Result<(), (usize, usize)> {
         let Self::Groups { keep, of } = self else { return Ok(()) };
         for (row, values) in values.chunks_exact(columns.max(1)).enumerate() {
@@ -78,7 +80,8 @@ impl FromStr for Pattern {
         }
         // One spelling a pattern: no sign, no leading zero.
         let number = |digits: &str| {
-            let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+            let plain =
+                digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
             digits.parse::<u16>().ok().filter(|_| plain)
         };
         let (keep, of) = text.split_once(':').ok_or_else(error)?;
@@ -104,7 +107,10 @@ impl From<Pattern> for String {
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = self.found.escape_debug();
-        write!(f, "pattern is `{found}`, expected `N:M` with N below M as in `2:4`, or `unstructured`")
+        write!(
+            f,
+            "pattern is `{found}`, expected `N:M` with N below M as in `2:4`, or `unstructured`"
+        )
     }
 }
 
@@ -148,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_group_with_too_many_numbers_is_named() {
-        let rows = [1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 3.0, 4.0, 1.0, 0.0, 0.0, 0.0, 1.0, -0.0, 5.0, 6.0];
+        let rows =
+            [1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 3.0, 4.0, 1.0, 0.0, 0.0, 0.0, 1.0, -0.0, 5.0, 6.0];
         assert_eq!(Pattern::TWO_FOUR.check(&rows[..8], 8), Ok(()));
         assert_eq!(Pattern::TWO_FOUR.check(&rows, 8), Err((1, 4)));
         assert_eq!(Pattern::Groups { keep: 1, of: 4 }.check(&rows, 8), Err((0, 0)));

@@ -79,7 +79,8 @@ pub struct Done {
     pub eval_loss: Nats,
     /// The least held-out loss on the way.
     pub best_eval_loss: Nats,
-    /// What the last quarter of the tokens took off the held-out loss; unknown where no point lies before it.
+    /// What the last quarter of the tokens took off the held-out loss; unknown where no point lies
+    /// before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_quarter: Option<Nats>,
     /// What the last doubling of the tokens took off the held-out loss.
@@ -157,7 +158,8 @@ mod tests {
         let text = serde_json::to_string(&record()).unwrap();
         assert!(!text.contains("null") && !text.contains("loss0"), "{text}");
         assert_eq!(serde_json::from_str::<RunRecord>(&text).unwrap(), record());
-        let known = RunRecord { loss0: Some(Nats(1.25)), loss0_phase: Some(Phase::Decay), ..record() };
+        let known =
+            RunRecord { loss0: Some(Nats(1.25)), loss0_phase: Some(Phase::Decay), ..record() };
         let text = serde_json::to_string(&known).unwrap();
         assert!(text.contains(r#""loss0":1.25,"loss0_phase":"decay""#), "{text}");
         assert_eq!(serde_json::from_str::<RunRecord>(&text).unwrap(), known);

@@ -8,7 +8,8 @@ use crate::{finite, format};
 
 /// A training run, resolved. Two runs with one [`RunSpec::id`] give the same weights and losses.
 ///
-/// Names of files, numbers of threads and how often to save are not here: they do not change the result.
+/// Names of files, numbers of threads and how often to save are not here: they do not change the
+/// result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSpec {
@@ -155,7 +156,8 @@ impl RunSpec {
     /// The format that this version writes and reads.
     pub const FORMAT: u32 = 1;
 
-    /// Every field under its dotted name. Floats are written shortest, so that reading gives the same float.
+    /// Every field under its dotted name. Floats are written shortest, so that reading gives the
+    /// same float.
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         // Taken apart in full: a field that is added later does not compile until it is listed.
         let Self {
@@ -179,7 +181,8 @@ impl RunSpec {
         } = self;
         let AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, clip_norm } = optimizer;
         let Schedule { warmup, decay } = schedule;
-        let Evaluation { points, first, convention, context: window, stride, tokens: limit } = evaluation;
+        let Evaluation { points, first, convention, context: window, stride, tokens: limit } =
+            evaluation;
         vec![
             ("base", base.clone()),
             ("batch", batch.to_string()),
@@ -212,7 +215,8 @@ impl RunSpec {
         ]
     }
 
-    /// The name of the run: the first 16 hexadecimal digits of the SHA-256 over `key=value` lines, sorted by key.
+    /// The name of the run: the first 16 hexadecimal digits of the SHA-256 over `key=value` lines,
+    /// sorted by key.
     pub fn id(&self) -> String {
         let digest = Sha256::digest(self.canonical().as_bytes());
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -242,7 +246,9 @@ impl Start {
     fn text(&self) -> String {
         match self {
             Self::Weights { hash, sparsity: None } => format!("weights {hash}"),
-            Self::Weights { hash, sparsity: Some(sparsity) } => format!("weights {hash} sparse {sparsity}"),
+            Self::Weights { hash, sparsity: Some(sparsity) } => {
+                format!("weights {hash} sparse {sparsity}")
+            }
             Self::Random { config_hash } => format!("random {config_hash}"),
         }
     }
@@ -337,7 +343,9 @@ mod tests {
         ("micro_batch", |spec| spec.micro_batch += 1),
         ("optimizer.beta1", |spec| spec.optimizer.beta1 = spec.optimizer.beta1.next_up()),
         ("optimizer.beta2", |spec| spec.optimizer.beta2 = spec.optimizer.beta2.next_up()),
-        ("optimizer.clip_norm", |spec| spec.optimizer.clip_norm = spec.optimizer.clip_norm.next_up()),
+        ("optimizer.clip_norm", |spec| {
+            spec.optimizer.clip_norm = spec.optimizer.clip_norm.next_up()
+        }),
         ("optimizer.epsilon", |spec| spec.optimizer.epsilon = spec.optimizer.epsilon.next_up()),
         ("optimizer.learning_rate", |spec| {
             spec.optimizer.learning_rate = spec.optimizer.learning_rate.next_up();
@@ -357,7 +365,8 @@ mod tests {
 
     #[test]
     fn the_id_is_pinned() {
-        // The same lines through Python's hashlib. A new value here gives every run on every disk a new name.
+        // The same lines through Python's hashlib. A new value here gives every run on every disk a
+        // new name.
         assert_eq!(spec().id(), "72d87868e8475c95");
     }
 
@@ -385,9 +394,13 @@ mod tests {
 
     #[test]
     fn a_difference_says_both_values() {
-        let other = RunSpec { optimizer: AdamW { learning_rate: 1e-3, ..spec().optimizer }, ..spec() };
-        let expected =
-            Difference { key: "optimizer.learning_rate", here: "0.0003".into(), there: "0.001".into() };
+        let other =
+            RunSpec { optimizer: AdamW { learning_rate: 1e-3, ..spec().optimizer }, ..spec() };
+        let expected = Difference {
+            key: "optimizer.learning_rate",
+            here: "0.0003".into(),
+            there: "0.001".into(),
+        };
         assert_eq!(spec().differences(&other), [expected]);
         assert!(spec().differences(&spec()).is_empty());
     }

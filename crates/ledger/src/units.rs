@@ -19,12 +19,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::finite;
 
 /// A number of training tokens: tokens that entered the loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Tokens(pub u64);
 
 /// A number of parameters; a tied embedding counts once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Params(pub u64);
 
@@ -193,7 +197,10 @@ mod tests {
         for rate in [1.0, 1.5, -0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert!(Rate::new(rate).is_err(), "{rate}");
         }
-        assert_eq!(Rate::new(1.2).unwrap_err().to_string(), "rate is 1.2, expected at least 0 and below 1");
+        assert_eq!(
+            Rate::new(1.2).unwrap_err().to_string(),
+            "rate is 1.2, expected at least 0 and below 1"
+        );
         assert!(Rate::realised(Params(0), Params(0)).is_err());
         assert!(Rate::realised(Params(5), Params(6)).is_err());
         assert!(serde_json::from_str::<Rate>("1.0").is_err());

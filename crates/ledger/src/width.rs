@@ -23,7 +23,8 @@ pub enum Part {
 
 /// What stays of the width of a model; a part that is left out stays whole.
 ///
-/// Every layer keeps as many neurons and groups as any other, so that one configuration describes them all.
+/// Every layer keeps as many neurons and groups as any other, so that one configuration describes
+/// them all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Width {

@@ -2,7 +2,8 @@
 //!
 //!     cargo run --release -p regrow-model --example product_speed -- --precision bf16 --threads 2
 //!
-//! For `tokens` x `out` x `in`: forward is `X W^T`, input `dY W`, weight `dY^T X`; the best of some rounds, in GFLOP/s.
+//! For `tokens` x `out` x `in`: forward is `X W^T`, input `dY W`, weight `dY^T X`; the best of some
+//! rounds, in GFLOP/s.
 
 use std::time::Instant;
 
@@ -35,7 +36,8 @@ struct Args {
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let args = Args::parse();
     let known = [Precision::F32, Precision::Bf16];
-    let precision = known.into_iter().find(|known| known.name() == args.precision).ok_or("f32 or bf16")?;
+    let precision =
+        known.into_iter().find(|known| known.name() == args.precision).ok_or("f32 or bf16")?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
     pool.install(|| run(&Cpu::<f32>::with(precision)))
 }
@@ -43,8 +45,11 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 fn run(cpu: &Cpu<f32>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     println!("{}\ntokens   out    in  forward   input  weight", cpu.kernel());
     for (tokens, outputs, inputs) in SHAPES {
-        let areas =
-            [Area::new(0, tokens, inputs), Area::new(0, outputs, inputs), Area::new(0, tokens, outputs)];
+        let areas = [
+            Area::new(0, tokens, inputs),
+            Area::new(0, outputs, inputs),
+            Area::new(0, tokens, outputs),
+        ];
         let (mut read, mut written) = (Vec::new(), Vec::new());
         for area in areas {
             let mut buffer = cpu.allocate(area.end())?;
@@ -55,7 +60,8 @@ fn run(cpu: &Cpu<f32>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         }
         let view = |which: usize| View::new(&read[which], areas[which]);
         // Left, right and result, as places in `areas`: x, w, y.
-        let products = [(view(0), view(1).t(), 2), (view(2), view(1), 0), (view(2).t(), view(0), 1)];
+        let products =
+            [(view(0), view(1).t(), 2), (view(2), view(1), 0), (view(2).t(), view(0), 1)];
         let flop = 2.0 * (tokens * outputs * inputs) as f64;
         print!("{tokens:6} {outputs:5} {inputs:5}");
         for (left, right, result) in products {
@@ -64,7 +70,12 @@ fn run(cpu: &Cpu<f32>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             for _ in 0..ROUNDS {
                 let begin = Instant::now();
                 for _ in 0..repeats {
-                    cpu.product(left, right, ViewMut::new(&mut written[result], areas[result]), false)?;
+                    cpu.product(
+                        left,
+                        right,
+                        ViewMut::new(&mut written[result], areas[result]),
+                        false,
+                    )?;
                 }
                 best = best.min(begin.elapsed().as_secs_f64() / repeats as f64);
             }

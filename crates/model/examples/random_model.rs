@@ -1,8 +1,11 @@
-//! Writes a model of a public size with random weights in bf16, tensor by tensor: what time and memory are measured on.
+//! Writes a model of a public size with random weights in bf16, tensor by tensor: what time and
+//! memory are measured on.
 //!
-//!     cargo run --release -p regrow-model --example random_model -- llama-3.1-8b --out DIR --tokenizer FILE
+//!     cargo run --release -p regrow-model --example random_model -- llama-3.1-8b --out DIR
+//! --tokenizer FILE
 //!
-//! Weights are scaled as before training, so that activations stay finite; the same seed gives the same bytes.
+//! Weights are scaled as before training, so that activations stay finite; the same seed gives the
+//! same bytes.
 
 use std::path::PathBuf;
 
@@ -22,7 +25,8 @@ use rayon::prelude::*;
 /// Weights that one stream of random numbers makes.
 const PIECE: usize = 1 << 20;
 
-/// Half of the normal numbers that weights are drawn from; the other half are these with the other sign.
+/// Half of the normal numbers that weights are drawn from; the other half are these with the other
+/// sign.
 const NORMALS: usize = 1 << 15;
 
 #[derive(Parser)]
@@ -44,7 +48,8 @@ struct Args {
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let args = Args::parse();
-    let entry = catalog::find(&args.size).ok_or_else(|| format!("no public size `{}`", args.size))?;
+    let entry =
+        catalog::find(&args.size).ok_or_else(|| format!("no public size `{}`", args.size))?;
     let mut config = entry.config();
     config.num_hidden_layers = args.layers.unwrap_or(config.num_hidden_layers);
     let mut raw = config.to_raw();
@@ -94,8 +99,17 @@ fn table(normals: &[f64], tensor: &TensorSpec, config: &ModelConfig) -> Vec<bf16
         }
         Role::QueryBias | Role::KeyBias | Role::ValueBias => 0.0,
         Role::AttentionOutput | Role::Down => 0.02 / (2.0 * config.num_hidden_layers as f64).sqrt(),
-        Role::Embedding | Role::Query | Role::Key | Role::Value | Role::Gate | Role::Up | Role::Head => 0.02,
+        Role::Embedding
+        | Role::Query
+        | Role::Key
+        | Role::Value
+        | Role::Gate
+        | Role::Up
+        | Role::Head => 0.02,
     };
     let signs = [1.0, -1.0];
-    signs.iter().flat_map(|sign| normals.iter().map(move |&x| bf16::from_f64(sign * scale * x))).collect()
+    signs
+        .iter()
+        .flat_map(|sign| normals.iter().map(move |&x| bf16::from_f64(sign * scale * x)))
+        .collect()
 }

@@ -20,7 +20,8 @@ impl Batch {
         Batch::default()
     }
 
-    /// Adds a sequence; `targets` are as long as `tokens`, [`IGNORED`] where nothing is to be predicted.
+    /// Adds a sequence; `targets` are as long as `tokens`, [`IGNORED`] where nothing is to be
+    /// predicted.
     pub fn push(&mut self, tokens: &[u32], targets: &[u32]) {
         assert_eq!(tokens.len(), targets.len(), "a target for every token");
         let start = self.tokens.len();
@@ -85,13 +86,16 @@ impl Batch {
         let ids = self.tokens.iter().zip(&self.targets).enumerate();
         for (position, (&token, &target)) in ids {
             for id in [token, target] {
-                if id as usize >= vocabulary && !(id == IGNORED && target == IGNORED && token != IGNORED) {
+                if id as usize >= vocabulary
+                    && !(id == IGNORED && target == IGNORED && token != IGNORED)
+                {
                     return Err(Error::TokenOutOfRange { found: id, position, vocabulary });
                 }
             }
         }
         if let Some(sequence) = self.sequences.iter().find(|sequence| sequence.len() > longest) {
-            let reason = format!("a sequence of {} tokens, expected at most {longest}", sequence.len());
+            let reason =
+                format!("a sequence of {} tokens, expected at most {longest}", sequence.len());
             return Err(Error::Batch { reason });
         }
         Ok(())
@@ -123,7 +127,10 @@ mod tests {
         let mut batch = Batch::new();
         batch.push(&[1, 2], &[2, IGNORED]);
         assert!(batch.check(3, 2).is_ok());
-        assert!(matches!(batch.check(2, 2), Err(Error::TokenOutOfRange { found: 2, position: 0, .. })));
+        assert!(matches!(
+            batch.check(2, 2),
+            Err(Error::TokenOutOfRange { found: 2, position: 0, .. })
+        ));
         assert!(matches!(batch.check(3, 1), Err(Error::Batch { .. })));
         batch.push(&[IGNORED], &[IGNORED]);
         assert!(batch.check(3, 2).is_err());

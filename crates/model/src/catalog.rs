@@ -1,4 +1,5 @@
-//! The public sizes of both series, so that a size can be planned with before its weights are fetched.
+//! The public sizes of both series, so that a size can be planned with before its weights are
+//! fetched.
 
 mod llama3;
 mod qwen2_5;
@@ -49,15 +50,17 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
     llama3::ENTRIES.iter().chain(qwen2_5::ENTRIES)
 }
 
-/// The model of this name, in any case, with or without the owner: `Qwen/Qwen2.5-7B` is `qwen2.5-7b`.
+/// The model of this name, in any case, with or without the owner: `Qwen/Qwen2.5-7B` is
+/// `qwen2.5-7b`.
 ///
 /// ```
 /// let entry = model::catalog::find("Qwen2.5-7B").expect("it is in the catalog");
 /// assert_eq!(entry.config().num_hidden_layers, 28);
 /// ```
 pub fn find(name: &str) -> Option<&'static Entry> {
-    entries()
-        .find(|entry| entry.name.eq_ignore_ascii_case(name) || entry.repository.eq_ignore_ascii_case(name))
+    entries().find(|entry| {
+        entry.name.eq_ignore_ascii_case(name) || entry.repository.eq_ignore_ascii_case(name)
+    })
 }
 
 /// The numbers of a `config.json`, in the order in which the tables fill them.

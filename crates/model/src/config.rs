@@ -83,9 +83,9 @@ impl ModelConfig {
     ///
     /// # Errors
     ///
-    /// Where it is no JSON object, names an unknown architecture, asks for something that this engine
-    /// does not compute (another activation, other biases, sliding windows, other rotary scalings,
-    /// quantised weights), or holds a number that is missing or out of bounds.
+    /// Where it is no JSON object, names an unknown architecture, asks for something that this
+    /// engine does not compute (another activation, other biases, sliding windows, other rotary
+    /// scalings, quantised weights), or holds a number that is missing or out of bounds.
     pub fn from_json(bytes: &[u8], path: &Path) -> Result<Self> {
         Self::from_raw(&RawConfig::from_json(bytes, path)?)
     }
@@ -184,7 +184,9 @@ fn family(reader: &Reader<'_>, raw: &RawConfig) -> Result<&'static Family> {
         (None, None, _) => Err(unknown(raw, "(neither `architectures` nor `model_type` is given)")),
         (_, _, Some(family)) => Ok(family),
         (Some(name), Some(kind), None) => Err(unknown(raw, &format!("`{name}` of type `{kind}`"))),
-        (Some(name), None, None) | (None, Some(name), None) => Err(unknown(raw, &format!("`{name}`"))),
+        (Some(name), None, None) | (None, Some(name), None) => {
+            Err(unknown(raw, &format!("`{name}`")))
+        }
     }
 }
 
@@ -194,7 +196,11 @@ fn unknown(raw: &RawConfig, found: &str) -> Error {
         .map(|family| format!("`{}` (`{}`)", family.architecture, family.model_type))
         .collect::<Vec<_>>()
         .join(" and ");
-    Error::UnknownArchitecture { path: raw.path().to_path_buf(), found: found.to_owned(), supported }
+    Error::UnknownArchitecture {
+        path: raw.path().to_path_buf(),
+        found: found.to_owned(),
+        supported,
+    }
 }
 
 fn refuse_unsupported(reader: &Reader<'_>) -> Result<()> {
@@ -206,7 +212,11 @@ fn refuse_unsupported(reader: &Reader<'_>) -> Result<()> {
         return Err(reader.unsupported("hidden_act", found, "`silu`"));
     }
     if let Some(found) = reader.get("quantization_config") {
-        return Err(reader.unsupported("quantization_config", found, "weights in f32, f16 or bf16"));
+        return Err(reader.unsupported(
+            "quantization_config",
+            found,
+            "weights in f32, f16 or bf16",
+        ));
     }
     Ok(())
 }
@@ -248,7 +258,11 @@ fn check_layer_types(reader: &Reader<'_>, layers: usize) -> Result<()> {
         }
         Value::Array(types) => {
             let found = format!("a list of {}", types.len());
-            Err(reader.wrong_value("layer_types", &found, &format!("{layers} entries, one a block")))
+            Err(reader.wrong_value(
+                "layer_types",
+                &found,
+                &format!("{layers} entries, one a block"),
+            ))
         }
         _ => Err(reader.wrong("layer_types", found, "a list")),
     }

@@ -14,8 +14,8 @@ pub struct Count {
     pub without_embedding: u64,
     /// One block.
     pub per_block: u64,
-    /// The input embedding of an untied model, which is only looked up and never multiplied; 0 where
-    /// it is tied, since it is then multiplied as the head.
+    /// The input embedding of an untied model, which is only looked up and never multiplied; 0
+    /// where it is tied, since it is then multiplied as the head.
     pub looked_up: u64,
 }
 
@@ -57,14 +57,16 @@ fn checked(config: &ModelConfig) -> Option<Count> {
     let biases = if config.qkv_bias { query.checked_add(key_value.checked_mul(2)?)? } else { 0 };
 
     // q and o, then k and v; gate, up and down; two norms.
-    let attention = query.checked_mul(2)?.checked_add(key_value.checked_mul(2)?)?.checked_mul(hidden)?;
+    let attention =
+        query.checked_mul(2)?.checked_add(key_value.checked_mul(2)?)?.checked_mul(hidden)?;
     let feed_forward = wide(config.intermediate_size)?.checked_mul(3)?.checked_mul(hidden)?;
     let norms = hidden.checked_mul(2)?;
     let per_block = attention.checked_add(biases)?.checked_add(feed_forward)?.checked_add(norms)?;
 
     let table = wide(config.vocab_size)?.checked_mul(hidden)?;
     let embedding = if config.tie_word_embeddings { table } else { table.checked_mul(2)? };
-    let without_embedding = per_block.checked_mul(wide(config.num_hidden_layers)?)?.checked_add(hidden)?;
+    let without_embedding =
+        per_block.checked_mul(wide(config.num_hidden_layers)?)?.checked_add(hidden)?;
     let total = embedding.checked_add(without_embedding)?;
     let bytes = total.checked_mul(8)?;
     isize::try_from(bytes).ok()?;

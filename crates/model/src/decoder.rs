@@ -11,7 +11,8 @@ use crate::layout::{BlockAreas, Layout};
 use crate::rope::Rope;
 use crate::workspace::{Scratch, Slot, Workspace};
 
-/// A network without its weights: they are passed to every call as one flat buffer in [`Layout`]'s order.
+/// A network without its weights: they are passed to every call as one flat buffer in [`Layout`]'s
+/// order.
 pub struct Decoder<B: Backend> {
     config: ModelConfig,
     layout: Layout,
@@ -69,7 +70,12 @@ impl<B: Backend> Decoder<B> {
     ///
     /// # Errors
     /// If the batch does not fit the model, or memory is short.
-    pub fn losses(&self, weights: &B::Buffer, batch: &Batch, space: &mut Workspace<B>) -> Result<Vec<f64>> {
+    pub fn losses(
+        &self,
+        weights: &B::Buffer,
+        batch: &Batch,
+        space: &mut Workspace<B>,
+    ) -> Result<Vec<f64>> {
         self.infer(weights, batch, space)?;
         let mut losses = vec![0.0; batch.tokens().len()];
         self.head(weights, batch, &mut space.scratch, None, &mut losses)?;
@@ -100,8 +106,8 @@ impl<B: Backend> Decoder<B> {
         Ok(all)
     }
 
-    /// Forward and backward: `gradients` become `scale` times the gradient of the summed loss, or that is added to
-    /// them; returns the loss of every token in nats.
+    /// Forward and backward: `gradients` become `scale` times the gradient of the summed loss, or
+    /// that is added to them; returns the loss of every token in nats.
     ///
     /// # Errors
     /// If the batch does not fit the model, or memory is short.
@@ -143,7 +149,8 @@ impl<B: Backend> Decoder<B> {
         Ok(losses)
     }
 
-    /// All blocks, first to last; what their backward passes need is kept in the workspace, or only what enters them.
+    /// All blocks, first to last; what their backward passes need is kept in the workspace, or only
+    /// what enters them.
     fn forward(&self, weights: &B::Buffer, batch: &Batch, space: &mut Workspace<B>) -> Result<()> {
         let recompute = space.recomputes();
         let Workspace { slots, inputs, output, scratch, .. } = space;
@@ -153,7 +160,15 @@ impl<B: Backend> Decoder<B> {
             for (index, &base) in blocks.iter().enumerate() {
                 let (before, after) = slots.split_at_mut(index + 1);
                 let next = after.first_mut().map_or(&mut *output, |slot| &mut slot.input);
-                self.block(weights, base, batch, &mut before[index], Some(next), scratch, &mut |_, _| ())?;
+                self.block(
+                    weights,
+                    base,
+                    batch,
+                    &mut before[index],
+                    Some(next),
+                    scratch,
+                    &mut |_, _| (),
+                )?;
             }
             return Ok(());
         }
@@ -169,8 +184,8 @@ impl<B: Backend> Decoder<B> {
         Ok(())
     }
 
-    /// Runs the block whose weights begin at `base` of `weights` (which need hold no other block) on the
-    /// residual stream, `[tokens, hidden]`, in place.
+    /// Runs the block whose weights begin at `base` of `weights` (which need hold no other block)
+    /// on the residual stream, `[tokens, hidden]`, in place.
     ///
     /// # Errors
     /// If the batch does not fit the model, or memory is short.
@@ -185,7 +200,8 @@ impl<B: Backend> Decoder<B> {
         self.watch_block(weights, base, batch, stream, space, &mut |_, _| ())
     }
 
-    /// As [`Decoder::run_block`], while `watch` sees what the linear layers read, in the order of [`Inlet`].
+    /// As [`Decoder::run_block`], while `watch` sees what the linear layers read, in the order of
+    /// [`Inlet`].
     ///
     /// # Errors
     /// If the batch does not fit the model, or memory is short.
@@ -214,8 +230,8 @@ impl<B: Backend> Decoder<B> {
         self.backend.embed(View::new(weights, self.embedding_area()), batch.tokens(), out)
     }
 
-    /// One block: reads the residual stream in `slot.input`, writes it to `output`, both `[tokens, hidden]`. Without an
-    /// output it stops at what the backward pass needs.
+    /// One block: reads the residual stream in `slot.input`, writes it to `output`, both `[tokens,
+    /// hidden]`. Without an output it stops at what the backward pass needs.
     #[allow(clippy::too_many_arguments)]
     fn block(
         &self,
@@ -247,7 +263,10 @@ impl<B: Backend> Decoder<B> {
             ViewMut::new(&mut slot.mixed, shape.mixed),
             ViewMut::new(&mut slot.log_sums, shape.log_sums),
         )?;
-        backend.copy(View::new(&slot.input, shape.stream), ViewMut::new(&mut slot.middle, shape.stream))?;
+        backend.copy(
+            View::new(&slot.input, shape.stream),
+            ViewMut::new(&mut slot.middle, shape.stream),
+        )?;
         let (mixed, target) =
             (View::new(&slot.mixed, shape.mixed), ViewMut::new(&mut slot.middle, shape.stream));
         watch(Inlet::AttentionOutput, mixed);
@@ -267,8 +286,8 @@ impl<B: Backend> Decoder<B> {
         backend.product(inner, matrix(parts.down).t(), ViewMut::new(output, shape.stream), true)
     }
 
-    /// Turns the gradient of a block's output, in `scratch.gradients.stream`, into that of its input, and adds
-    /// those of its weights to `gradients`. Uses up `slot.gate_up`.
+    /// Turns the gradient of a block's output, in `scratch.gradients.stream`, into that of its
+    /// input, and adds those of its weights to `gradients`. Uses up `slot.gate_up`.
     fn block_backward(
         &self,
         weights: &B::Buffer,
@@ -305,8 +324,10 @@ impl<B: Backend> Decoder<B> {
         )?;
         self.rotate(&mut grads.qkv, shape, batch, true)?;
         if let Some(bias) = parts.query_key_value_bias {
-            backend
-                .add_bias_backward(View::new(&grads.qkv, shape.qkv), ViewMut::new(gradients.buffer, bias))?;
+            backend.add_bias_backward(
+                View::new(&grads.qkv, shape.qkv),
+                ViewMut::new(gradients.buffer, bias),
+            )?;
         }
         let matrix = parts.query_key_value;
         self.projection_backward(
@@ -337,14 +358,28 @@ impl<B: Backend> Decoder<B> {
         let gate_up = ViewMut::new(&mut slot.gate_up, shape.gate_up);
         backend.swiglu_backward(gate_up, ViewMut::new(&mut scratch.inner, shape.inner))?;
         let inner = View::new(&scratch.inner, shape.inner);
-        backend.product(stream.t(), inner, ViewMut::new(gradients.buffer, parts.down), gradients.add)?;
+        backend.product(
+            stream.t(),
+            inner,
+            ViewMut::new(gradients.buffer, parts.down),
+            gradients.add,
+        )?;
         let joint = Joint::GateUp(&slot.gate_up);
         let (norm, matrix) = (parts.feed_forward_norm, parts.gate_up);
-        self.projection_backward(weights, (norm, matrix), &slot.middle, joint, shape, gradients, scratch)
+        self.projection_backward(
+            weights,
+            (norm, matrix),
+            &slot.middle,
+            joint,
+            shape,
+            gradients,
+            scratch,
+        )
     }
 
-    /// Backward through `norm` and the joint projection after it, whose output's gradient is `joint`: adds to
-    /// the stream's gradient and to those of the two weights. The normed input is computed again.
+    /// Backward through `norm` and the joint projection after it, whose output's gradient is
+    /// `joint`: adds to the stream's gradient and to those of the two weights. The normed input
+    /// is computed again.
     #[allow(clippy::too_many_arguments)]
     fn projection_backward(
         &self,
@@ -364,7 +399,12 @@ impl<B: Backend> Decoder<B> {
             Joint::GateUp(buffer) => View::new(buffer, shape.gate_up),
         };
         let normed = View::new(&scratch.normed, shape.stream);
-        backend.product(joint.t(), normed, ViewMut::new(gradients.buffer, matrix), gradients.add)?;
+        backend.product(
+            joint.t(),
+            normed,
+            ViewMut::new(gradients.buffer, matrix),
+            gradients.add,
+        )?;
         let target = ViewMut::new(&mut grads.normed, shape.stream);
         backend.product(joint, View::new(weights, matrix), target, false)?;
         backend.rms_norm_backward(
@@ -456,11 +496,21 @@ impl<B: Backend> Decoder<B> {
             let part = Area::new(start * hidden, count, hidden);
             let area = Area::new(0, count, vocabulary);
             let normed = View::new(&scratch.normed, part);
-            self.backend.product(normed, head.t(), ViewMut::new(&mut scratch.logits, area), false)?;
+            self.backend.product(
+                normed,
+                head.t(),
+                ViewMut::new(&mut scratch.logits, area),
+                false,
+            )?;
             let targets = &batch.targets()[start..start + count];
             let scale = backward.as_ref().map(|(scale, _)| *scale);
             let logits = ViewMut::new(&mut scratch.logits, area);
-            self.backend.cross_entropy(logits, targets, scale, &mut losses[start..start + count])?;
+            self.backend.cross_entropy(
+                logits,
+                targets,
+                scale,
+                &mut losses[start..start + count],
+            )?;
             let Some((_, gradients)) = &mut backward else { continue };
             let logits = View::new(&scratch.logits, area);
             let sum = ViewMut::new(gradients.buffer, self.head_area());
@@ -489,11 +539,21 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// Rotates queries and keys, which stand side by side.
-    fn rotate(&self, qkv: &mut B::Buffer, shape: Shape, batch: &Batch, inverse: bool) -> Result<()> {
+    fn rotate(
+        &self,
+        qkv: &mut B::Buffer,
+        shape: Shape,
+        batch: &Batch,
+        inverse: bool,
+    ) -> Result<()> {
         let columns = (shape.heads.query + shape.heads.key_value) * shape.heads.dim;
         let area = shape.qkv.columns_from(0, columns);
-        let rotation =
-            Rotation { cosines: &self.cosines, sines: &self.sines, positions: batch.positions(), inverse };
+        let rotation = Rotation {
+            cosines: &self.cosines,
+            sines: &self.sines,
+            positions: batch.positions(),
+            inverse,
+        };
         self.backend.rotate(ViewMut::new(qkv, area), shape.heads.dim, rotation)
     }
 
@@ -521,7 +581,8 @@ pub enum Inlet {
 
 impl Inlet {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Attention, Self::AttentionOutput, Self::FeedForward, Self::Down];
+    pub const ALL: [Self; 4] =
+        [Self::Attention, Self::AttentionOutput, Self::FeedForward, Self::Down];
 
     /// The linear layers that read it, in memory order.
     pub fn roles(self) -> &'static [Role] {
@@ -551,8 +612,8 @@ enum Joint<'a, B: Backend> {
     GateUp(&'a B::Buffer),
 }
 
-/// Rows of logits computed at once: at most 512, and at most 512 MiB in `f32`. Fewer would go through the whole head, and its
-/// gradient, more often than its products are worth.
+/// Rows of logits computed at once: at most 512, and at most 512 MiB in `f32`. Fewer would go
+/// through the whole head, and its gradient, more often than its products are worth.
 pub(crate) fn logit_rows(vocabulary: usize) -> usize {
     ((1 << 27) / vocabulary.max(1)).clamp(16, 512)
 }

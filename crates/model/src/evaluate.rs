@@ -2,13 +2,15 @@
 //!
 //! The convention, on which every published number hangs:
 //!
-//! - A document is its begin token, then the tokens of its text. The begin token is read and, where documents stand
-//!   apart, never predicted.
-//! - [`Convention::Documents`]: each document is read by itself. [`Convention::Packed`]: documents stand end to end, as
-//!   in training, attention runs across them, and the begin token of the next document is predicted like any other.
-//! - A text longer than the context is read in windows that begin `stride` tokens apart. Every token is
-//!   predicted exactly once, in the first window that reaches it; `stride = context` reads windows side by side, a smaller
-//!   stride gives each prediction at least `context - stride` tokens to look back on.
+//! - A document is its begin token, then the tokens of its text. The begin token is read and, where
+//!   documents stand apart, never predicted.
+//! - [`Convention::Documents`]: each document is read by itself. [`Convention::Packed`]: documents
+//!   stand end to end, as in training, attention runs across them, and the begin token of the next
+//!   document is predicted like any other.
+//! - A text longer than the context is read in windows that begin `stride` tokens apart. Every
+//!   token is predicted exactly once, in the first window that reaches it; `stride = context` reads
+//!   windows side by side, a smaller stride gives each prediction at least `context - stride`
+//!   tokens to look back on.
 //! - The loss is the sum over predicted tokens of -ln p, in nats, over their number.
 
 use std::ops::Range;
@@ -76,8 +78,8 @@ impl Evaluated {
         Nats(nats / self.tokens() as f64)
     }
 
-    /// Standard error of [`Evaluated::loss`] over the draw of documents (ratio estimator); none for fewer than two
-    /// documents. Losses of two models on the same text share most of it.
+    /// Standard error of [`Evaluated::loss`] over the draw of documents (ratio estimator); none for
+    /// fewer than two documents. Losses of two models on the same text share most of it.
     pub fn standard_error(&self) -> Option<Nats> {
         let count = self.documents.len() as f64;
         if count < 2.0 {
@@ -121,7 +123,8 @@ pub fn evaluate<B: Backend>(
         }
         let losses = decoder.losses(weights, &batch, space)?;
         for (window, rows) in pending.drain(..).zip(batch.sequences()) {
-            for (row, target) in (window.inputs().start + 1..).zip(&losses[rows.clone()]).map(|(t, l)| (l, t))
+            for (row, target) in
+                (window.inputs().start + 1..).zip(&losses[rows.clone()]).map(|(t, l)| (l, t))
             {
                 if window.counted.contains(&target) {
                     add(&mut documents, part, window.document, target, *row);
@@ -202,7 +205,13 @@ fn windows(part: &Part, protocol: &Protocol) -> Vec<Window> {
 }
 
 /// Cuts one text, whose first token is never predicted.
-fn cut(text: Range<u64>, document: usize, protocol: &Protocol, left: &mut u64, windows: &mut Vec<Window>) {
+fn cut(
+    text: Range<u64>,
+    document: usize,
+    protocol: &Protocol,
+    left: &mut u64,
+    windows: &mut Vec<Window>,
+) {
     let (context, stride) = (protocol.context as u64, protocol.stride as u64);
     assert!((1..=context).contains(&stride), "stride {stride} of context {context}");
     let mut start = text.start;
@@ -251,14 +260,19 @@ mod tests {
                     .into_iter()
                     .flat_map(|window| window.counted)
                     .collect();
-                assert_eq!(counted, (1..end.max(1)).collect::<Vec<_>>(), "stride {stride}, {end} tokens");
+                assert_eq!(
+                    counted,
+                    (1..end.max(1)).collect::<Vec<_>>(),
+                    "stride {stride}, {end} tokens"
+                );
             }
         }
     }
 
     #[test]
     fn the_limit_is_met_exactly() {
-        let counted: u64 = cut_all(0..100, 8, 8, 13).iter().map(|w| w.counted.end - w.counted.start).sum();
+        let counted: u64 =
+            cut_all(0..100, 8, 8, 13).iter().map(|w| w.counted.end - w.counted.start).sum();
         assert_eq!(counted, 13);
     }
 

@@ -1,4 +1,5 @@
-//! A model folder as Hugging Face lays it out: `config.json`, weights in one file or in shards, a tokenizer.
+//! A model folder as Hugging Face lays it out: `config.json`, weights in one file or in shards, a
+//! tokenizer.
 //!
 //! Opening a folder reads headers only; weights are read when they are asked for.
 
@@ -43,10 +44,10 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Where the configuration is refused; weights are missing or only there as pickle files; a shard is
-    /// missing, cut short or contradicts itself; the index names a path outside the folder or a tensor that
-    /// its shard does not have; a tensor is missing, has another shape than the configuration gives it, or is
-    /// stored as anything but F32, F16 or BF16.
+    /// Where the configuration is refused; weights are missing or only there as pickle files; a
+    /// shard is missing, cut short or contradicts itself; the index names a path outside the
+    /// folder or a tensor that its shard does not have; a tensor is missing, has another shape
+    /// than the configuration gives it, or is stored as anything but F32, F16 or BF16.
     pub fn open(path: &Path) -> Result<Self> {
         let raw = Self::raw_config_of(path)?;
         let config = ModelConfig::from_raw(&raw)?;
@@ -66,7 +67,8 @@ impl ModelFolder {
             }
             *elements.entry(view.dtype).or_insert(0) += view.len();
         }
-        let (&dtype, _) = elements.iter().max_by_key(|&(_, count)| count).expect("a model has tensors");
+        let (&dtype, _) =
+            elements.iter().max_by_key(|&(_, count)| count).expect("a model has tensors");
         let mut problems = extra(&files, &config, &specs);
         problems.extend(files.odd.unclear.iter().cloned());
         let unclear = problems.len();
@@ -75,7 +77,8 @@ impl ModelFolder {
         Ok(Self { path: path.to_path_buf(), raw, config, files, dtype, problems, unclear })
     }
 
-    /// The configuration of a folder that need not hold anything else, or of a `config.json` itself.
+    /// The configuration of a folder that need not hold anything else, or of a `config.json`
+    /// itself.
     ///
     /// # Errors
     ///
@@ -113,7 +116,9 @@ impl ModelFolder {
     pub fn name(&self) -> String {
         let named = self.path.file_name().map(ToOwned::to_owned);
         let real = || self.path.canonicalize().ok()?.file_name().map(ToOwned::to_owned);
-        named.or_else(real).map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+        named
+            .or_else(real)
+            .map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
     /// How most elements are stored.
@@ -126,8 +131,8 @@ impl ModelFolder {
         &self.problems
     }
 
-    /// Those of the problems that leave open which model this is: tensors that no part of it reads, or of which there are
-    /// several.
+    /// Those of the problems that leave open which model this is: tensors that no part of it reads,
+    /// or of which there are several.
     pub fn unclear(&self) -> &[String] {
         &self.problems[..self.unclear]
     }
@@ -165,8 +170,8 @@ impl ModelFolder {
         })
     }
 
-    /// Reads a tensor as f32 in pieces of whole rows, about `len` numbers each, in their order; what is read is given
-    /// back to the file piece by piece.
+    /// Reads a tensor as f32 in pieces of whole rows, about `len` numbers each, in their order;
+    /// what is read is given back to the file piece by piece.
     ///
     /// # Errors
     ///
@@ -199,8 +204,8 @@ impl ModelFolder {
         Ok(())
     }
 
-    /// Passes on the bytes of some part of a tensor, counted from its first, in pieces of whole `unit`s; each is given
-    /// back to the file before the next is read.
+    /// Passes on the bytes of some part of a tensor, counted from its first, in pieces of whole
+    /// `unit`s; each is given back to the file before the next is read.
     ///
     /// # Errors
     ///
@@ -224,17 +229,25 @@ impl ModelFolder {
         Ok(())
     }
 
-    /// The head that a tied model stores beside its embedding, where it does; it should be the same.
+    /// The head that a tied model stores beside its embedding, where it does; it should be the
+    /// same.
     pub(crate) fn redundant_head(&self) -> Option<TensorView<'_>> {
         let spec = family::leading_tensors(&self.config).remove(0);
-        let file = self.files.holding("lm_head.weight").ok().filter(|_| self.config.tie_word_embeddings)?;
+        let file = self
+            .files
+            .holding("lm_head.weight")
+            .ok()
+            .filter(|_| self.config.tie_word_embeddings)?;
         file.tensor("lm_head.weight").ok().filter(|view| view.shape == spec.shape)
     }
 
     /// That an element is NaN or infinite.
     fn not_finite(&self, spec: &TensorSpec, index: usize) -> Error {
-        let path =
-            self.files.holding(&spec.name).map_or(self.path.as_path(), SafeTensors::path).to_path_buf();
+        let path = self
+            .files
+            .holding(&spec.name)
+            .map_or(self.path.as_path(), SafeTensors::path)
+            .to_path_buf();
         let mut value = [0.0];
         if let Ok(view) = self.tensor(spec) {
             let size = view.dtype.size();
@@ -252,7 +265,8 @@ impl ModelFolder {
         }
     }
 
-    /// Copies bytes of a tensor, counted from its first, to a folder that is being written, as a piece of its next tensor.
+    /// Copies bytes of a tensor, counted from its first, to a folder that is being written, as a
+    /// piece of its next tensor.
     ///
     /// # Errors
     ///
@@ -261,7 +275,12 @@ impl ModelFolder {
     /// # Panics
     ///
     /// As [`FolderWriter::write`].
-    pub fn copy_bytes(&self, spec: &TensorSpec, range: Range<usize>, to: &mut FolderWriter) -> Result<()> {
+    pub fn copy_bytes(
+        &self,
+        spec: &TensorSpec,
+        range: Range<usize>,
+        to: &mut FolderWriter,
+    ) -> Result<()> {
         to.write_from(self.files.holding(&spec.name)?, &spec.name, range)
     }
 
@@ -272,9 +291,9 @@ impl ModelFolder {
         }
     }
 
-    /// SHA-256 of the model's tensors in the order of [`family::tensors`]: of each its name, type and shape
-    /// as `name\0type\0rows,columns\0` and then its bytes, so that a folder has the same hash however it is
-    /// cut into shards.
+    /// SHA-256 of the model's tensors in the order of [`family::tensors`]: of each its name, type
+    /// and shape as `name\0type\0rows,columns\0` and then its bytes, so that a folder has the
+    /// same hash however it is cut into shards.
     ///
     /// # Errors
     ///
@@ -331,7 +350,11 @@ fn other_dtype(raw: &RawConfig, dtype: Dtype) -> Option<String> {
     };
     let odd = named != expected && named != "auto";
     odd.then(|| {
-        format!("`config.json` names {} weights, they are {}", crate::safetensors::shown(named), dtype.name())
+        format!(
+            "`config.json` names {} weights, they are {}",
+            crate::safetensors::shown(named),
+            dtype.name()
+        )
     })
 }
 
@@ -345,8 +368,10 @@ fn extra(files: &Files, config: &ModelConfig, specs: &[TensorSpec]) -> Vec<Strin
             continue;
         }
         let name = crate::safetensors::shown(name);
-        problems
-            .push(format!("`{name}` in `{}` belongs to no part of the model and is ignored", file.display()));
+        problems.push(format!(
+            "`{name}` in `{}` belongs to no part of the model and is ignored",
+            file.display()
+        ));
     }
     problems
 }

@@ -1,4 +1,5 @@
-//! Where each tensor lies in the one flat buffer that holds a model's weights, gradients or moments.
+//! Where each tensor lies in the one flat buffer that holds a model's weights, gradients or
+//! moments.
 
 use std::ops::Range;
 
@@ -53,7 +54,8 @@ impl Layout {
             (0..config.num_hidden_layers).map(|layer| first + layer * block.len).collect();
         let trailing = trailing_tensors(config);
         let end = first + config.num_hidden_layers * block.len;
-        let final_norm = end + offset(&trailing, Role::FinalNorm).expect("every model has a final norm");
+        let final_norm =
+            end + offset(&trailing, Role::FinalNorm).expect("every model has a final norm");
         let head = offset(&trailing, Role::Head).map_or(0, |head| end + head);
         let mut placed = Vec::new();
         let mut at = 0;
@@ -67,7 +69,8 @@ impl Layout {
 
     /// Runs of elements that weight decay applies to, and runs that it does not (norms and biases).
     pub fn decayed_and_plain(&self) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
-        let (mut decayed, mut plain): (Vec<Range<usize>>, Vec<Range<usize>>) = (Vec::new(), Vec::new());
+        let (mut decayed, mut plain): (Vec<Range<usize>>, Vec<Range<usize>>) =
+            (Vec::new(), Vec::new());
         for (tensor, offset) in &self.tensors {
             let runs = if tensor.shape.len() > 1 { &mut decayed } else { &mut plain };
             match runs.last_mut() {
@@ -105,7 +108,9 @@ impl BlockLayout {
         BlockAreas {
             attention_norm: Area::new(base + self.attention_norm, 1, self.hidden),
             query_key_value: Area::new(base + self.query_key_value, joint, self.hidden),
-            query_key_value_bias: self.query_key_value_bias.map(|bias| Area::new(base + bias, 1, joint)),
+            query_key_value_bias: self
+                .query_key_value_bias
+                .map(|bias| Area::new(base + bias, 1, joint)),
             attention_output: Area::new(base + self.attention_output, self.hidden, self.query),
             feed_forward_norm: Area::new(base + self.feed_forward_norm, 1, self.hidden),
             gate_up: Area::new(base + self.gate_up, 2 * self.inner, self.hidden),

@@ -1,8 +1,9 @@
 //! The old `.bin` files of the llama2.c family, turned into a model folder.
 //!
-//! Two layouts of the weights are known: the first, without a version, and version 1, which begins with
-//! `ak42`. Both keep rotary channels as neighbours, where Hugging Face keeps the first of every pair in the
-//! first half of a head and the second in the second half, so the rows of q and k change places.
+//! Two layouts of the weights are known: the first, without a version, and version 1, which begins
+//! with `ak42`. Both keep rotary channels as neighbours, where Hugging Face keeps the first of
+//! every pair in the first half of a head and the second in the second half, so the rows of q and k
+//! change places.
 
 mod layout;
 mod tokenizer;
@@ -20,8 +21,9 @@ use layout::Layout;
 ///
 /// # Errors
 ///
-/// Where a file is not what its header says, to the byte; a weight is not finite; the tokenizer does not
-/// begin with `<unk>`, `<s>`, `</s>` and the 256 bytes; or `out` exists and is not to be replaced.
+/// Where a file is not what its header says, to the byte; a weight is not finite; the tokenizer
+/// does not begin with `<unk>`, `<s>`, `</s>` and the 256 bytes; or `out` exists and is not to be
+/// replaced.
 pub fn convert(
     model_bin: &Path,
     tokenizer_bin: &Path,
@@ -64,7 +66,13 @@ fn source_row(config: &ModelConfig, spec: &TensorSpec, row: usize) -> usize {
     head * config.head_dim + 2 * (channel % half) + channel / half
 }
 
-fn read_row(path: &Path, spec: &TensorSpec, bytes: &[u8], row: usize, out: &mut Vec<f32>) -> Result<()> {
+fn read_row(
+    path: &Path,
+    spec: &TensorSpec,
+    bytes: &[u8],
+    row: usize,
+    out: &mut Vec<f32>,
+) -> Result<()> {
     let columns = spec.columns();
     let (values, _) = bytes[4 * row * columns..4 * (row + 1) * columns].as_chunks::<4>();
     out.clear();

@@ -11,8 +11,9 @@ use crate::folder::ModelFolder;
 use crate::layout::Layout;
 use crate::sparsity::Sparsity;
 
-/// The tensors of a model whose zeros stay. A weight of such a tensor that is zero is masked: no list of them is kept, since
-/// a weight without a gradient, and so without moments, stays what it is.
+/// The tensors of a model whose zeros stay. A weight of such a tensor that is zero is masked: no
+/// list of them is kept, since a weight without a gradient, and so without moments, stays what it
+/// is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Masks {
     /// Where the tensors lie in [`Layout`]'s buffer; neighbours are one run.
@@ -43,9 +44,13 @@ impl Masks {
         if found < sparsity.tensors.len() {
             let layout = Layout::new(folder.config());
             let matrix = |name: &str| {
-                layout.tensors.iter().any(|(tensor, _)| tensor.name == *name && tensor.shape.len() == 2)
+                layout
+                    .tensors
+                    .iter()
+                    .any(|(tensor, _)| tensor.name == *name && tensor.shape.len() == 2)
             };
-            let odd = sparsity.tensors.keys().find(|name| !matrix(name)).cloned().unwrap_or_default();
+            let odd =
+                sparsity.tensors.keys().find(|name| !matrix(name)).cloned().unwrap_or_default();
             return Err(Error::Json {
                 path: folder.path().join(crate::sparsity::FILE),
                 what: "a list of sparse tensors",
@@ -65,7 +70,8 @@ impl Masks {
         &self.sparsity
     }
 
-    /// SHA-256 of the list of tensors, which is a part of what a run starts from; none where nothing is masked.
+    /// SHA-256 of the list of tensors, which is a part of what a run starts from; none where
+    /// nothing is masked.
     pub fn hash(&self) -> Option<String> {
         let digest = || Sha256::digest(self.sparsity.to_json());
         (!self.is_empty()).then(|| digest().iter().map(|byte| format!("{byte:02x}")).collect())

@@ -23,16 +23,16 @@ impl Rope {
 
     /// Cosines and sines of positions `0..positions`, each `[position, dim / 2]`.
     pub fn table(&self, positions: usize) -> (Vec<f64>, Vec<f64>) {
-        let angles =
-            (0..positions).flat_map(|position| self.speeds.iter().map(move |speed| position as f64 * speed));
+        let angles = (0..positions)
+            .flat_map(|position| self.speeds.iter().map(move |speed| position as f64 * speed));
         angles.map(|angle| (angle.cos(), angle.sin())).unzip()
     }
 }
 
 impl Llama3Scaling {
     /// Wavelengths beyond `original / low_freq_factor` are stretched by `factor`, those within
-    /// `original / high_freq_factor` are left alone, and between the two the speeds are blended (the
-    /// `llama3` rule of the Llama 3.1 release).
+    /// `original / high_freq_factor` are left alone, and between the two the speeds are blended
+    /// (the `llama3` rule of the Llama 3.1 release).
     fn stretch(&self, speed: f64) -> f64 {
         let original = self.original_max_position_embeddings as f64;
         let wavelength = TAU / speed;
@@ -42,8 +42,8 @@ impl Llama3Scaling {
         if wavelength > original / self.low_freq_factor {
             return speed / self.factor;
         }
-        let share =
-            (original / wavelength - self.low_freq_factor) / (self.high_freq_factor - self.low_freq_factor);
+        let share = (original / wavelength - self.low_freq_factor)
+            / (self.high_freq_factor - self.low_freq_factor);
         (1.0 - share) * speed / self.factor + share * speed
     }
 }

@@ -1,9 +1,9 @@
 //! Safetensors files: read through a memory map, written as a stream.
 //!
-//! A file is eight bytes of header length (little endian), a JSON header that gives each tensor's type, shape
-//! and place, and the data without holes. The header is read by code of our own so that every contradiction
-//! in a hostile or damaged file is named with its tensor; the `safetensors` crate judges both directions in
-//! the tests.
+//! A file is eight bytes of header length (little endian), a JSON header that gives each tensor's
+//! type, shape and place, and the data without holes. The header is read by code of our own so that
+//! every contradiction in a hostile or damaged file is named with its tensor; the `safetensors`
+//! crate judges both directions in the tests.
 
 mod header;
 mod numbers;
@@ -54,8 +54,8 @@ impl Dtype {
         }
     }
 
-    /// Rounds numbers to what this type can hold, to the nearest, ties to even; the first that is finite but too large
-    /// is the error, by its index.
+    /// Rounds numbers to what this type can hold, to the nearest, ties to even; the first that is
+    /// finite but too large is the error, by its index.
     pub fn round(self, values: &mut [f32]) -> Result<(), usize> {
         const PIECE: usize = 1 << 14;
         if self == Self::F32 {
@@ -66,7 +66,10 @@ impl Dtype {
             let mut bytes = [0; 2 * PIECE];
             let bytes = &mut bytes[..2 * values.len()];
             let rounded = numbers::from_f32(self, values, bytes);
-            rounded.map(|()| numbers::to_f32(self, bytes, values)).err().map(|at| piece * PIECE + at)
+            rounded
+                .map(|()| numbers::to_f32(self, bytes, values))
+                .err()
+                .map(|at| piece * PIECE + at)
         });
         bad.min().map_or(Ok(()), Err)
     }

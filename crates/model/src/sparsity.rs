@@ -1,4 +1,5 @@
-//! `sparsity.json`: which tensors of a folder are sparse. The mask of such a tensor is its stored zeros.
+//! `sparsity.json`: which tensors of a folder are sparse. The mask of such a tensor is its stored
+//! zeros.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,21 +53,33 @@ impl Sparsity {
             Err(error) if error.is_not_found() => return Ok(Self::default()),
             bytes => bytes?,
         };
-        let refuse =
-            |reason: String| Error::Json { path: path.clone(), what: "a list of sparse tensors", reason };
-        let head: Head = serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
+        let refuse = |reason: String| Error::Json {
+            path: path.clone(),
+            what: "a list of sparse tensors",
+            reason,
+        };
+        let head: Head =
+            serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
         if head.format != FORMAT {
             return Err(refuse(format!("format is {}, expected {FORMAT}", head.format)));
         }
-        let written: Written = serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
-        Ok(Self { tensors: written.tensors.into_iter().map(|(name, entry)| (name, entry.pattern)).collect() })
+        let written: Written =
+            serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
+        Ok(Self {
+            tensors: written
+                .tensors
+                .into_iter()
+                .map(|(name, entry)| (name, entry.pattern))
+                .collect(),
+        })
     }
 
     /// As it stands in the file.
     pub fn to_json(&self) -> Vec<u8> {
         let entries = self.tensors.iter().map(|(name, &pattern)| (name.clone(), Entry { pattern }));
         let written = Written { format: FORMAT, tensors: entries.collect() };
-        let mut text = serde_json::to_vec_pretty(&written).expect("names and patterns are always JSON");
+        let mut text =
+            serde_json::to_vec_pretty(&written).expect("names and patterns are always JSON");
         text.push(b'\n');
         text
     }
@@ -81,7 +94,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         assert_eq!(Sparsity::of(place.path()).unwrap(), Sparsity::default());
         let tensors = [("b", Pattern::TWO_FOUR), ("a", Pattern::Unstructured)];
-        let list = Sparsity { tensors: tensors.map(|(name, pattern)| (name.to_owned(), pattern)).into() };
+        let list =
+            Sparsity { tensors: tensors.map(|(name, pattern)| (name.to_owned(), pattern)).into() };
         std::fs::write(place.path().join(FILE), list.to_json()).unwrap();
         assert_eq!(Sparsity::of(place.path()).unwrap(), list);
         let plain: serde_json::Value = serde_json::from_slice(&list.to_json()).unwrap();

@@ -1,4 +1,5 @@
-//! Reads every weight of a folder once: what is no number, which zeros stand where, and whether that is what the folder says.
+//! Reads every weight of a folder once: what is no number, which zeros stand where, and whether
+//! that is what the folder says.
 
 use ledger::Pattern;
 use sha2::{Digest, Sha256};
@@ -72,7 +73,8 @@ pub fn verify(folder: &ModelFolder, progress: &mut dyn FnMut(usize, usize)) -> R
         && folder.tensor(&specs[0]).is_ok_and(|embedding| embedding.bytes != head.bytes)
     {
         problems.push(
-            "`lm_head.weight` differs from the embedding that it is tied to, and is not read".to_owned(),
+            "`lm_head.weight` differs from the embedding that it is tied to, and is not read"
+                .to_owned(),
         );
     }
     let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -118,8 +120,9 @@ fn look(
         Ok::<(), crate::Error>(())
     })?;
     let share = zeros as f64 / view.len() as f64;
-    let held =
-        candidates.iter().find(|(pattern, broken)| broken.is_none() && *pattern != Pattern::Unstructured);
+    let held = candidates
+        .iter()
+        .find(|(pattern, broken)| broken.is_none() && *pattern != Pattern::Unstructured);
     let pattern = match (held, claimed) {
         // A matrix of nothing but zeros has every pattern, and is reported as what it is.
         (Some((pattern, _)), _) if zeros > 0 => Some(*pattern),
@@ -127,7 +130,8 @@ fn look(
         _ => (matrix && share >= SPARSE).then_some(Pattern::Unstructured),
     };
     let facts = TensorFacts { spec: spec.clone(), zeros, not_finite: (bad, first_bad), pattern };
-    let broken = claimed.and_then(|claimed| candidates.iter().find(|(pattern, _)| *pattern == claimed)?.1);
+    let broken =
+        claimed.and_then(|claimed| candidates.iter().find(|(pattern, _)| *pattern == claimed)?.1);
     let problems = problems(&facts, claimed, broken, view.len() as u64);
     Ok((facts, problems))
 }

@@ -17,8 +17,8 @@ const DEVIATION: f64 = 0.02;
 /// Numbers that are on their way to the machine at a time, or one row of a tensor.
 const PIECE: usize = 1 << 20;
 
-/// Random weights in the order of [`Layout`]: matrices normal with deviation 0.02, those that write to the
-/// residual stream smaller by sqrt(2 x blocks) (Radford et al. 2019); norms 1, biases 0.
+/// Random weights in the order of [`Layout`]: matrices normal with deviation 0.02, those that write
+/// to the residual stream smaller by sqrt(2 x blocks) (Radford et al. 2019); norms 1, biases 0.
 pub fn initial(config: &ModelConfig, seed: u64) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let narrow = DEVIATION / (2.0 * config.num_hidden_layers as f64).sqrt();
@@ -33,7 +33,13 @@ pub fn initial(config: &ModelConfig, seed: u64) -> Vec<f32> {
                 weights.extend(std::iter::repeat_n(0.0, len));
             }
             Role::AttentionOutput | Role::Down => normal(&mut random, narrow, len, &mut weights),
-            Role::Embedding | Role::Query | Role::Key | Role::Value | Role::Gate | Role::Up | Role::Head => {
+            Role::Embedding
+            | Role::Query
+            | Role::Key
+            | Role::Value
+            | Role::Gate
+            | Role::Up
+            | Role::Head => {
                 normal(&mut random, DEVIATION, len, &mut weights);
             }
         }
@@ -41,8 +47,8 @@ pub fn initial(config: &ModelConfig, seed: u64) -> Vec<f32> {
     weights
 }
 
-/// Reads all weights of a folder into one buffer, in the order of [`Layout`], tensor by tensor: no more
-/// of the files than the largest tensor stays mapped in memory.
+/// Reads all weights of a folder into one buffer, in the order of [`Layout`], tensor by tensor: no
+/// more of the files than the largest tensor stays mapped in memory.
 ///
 /// # Errors
 /// If a tensor cannot be read or memory is short.
@@ -56,7 +62,11 @@ pub fn load<B: Backend>(folder: &ModelFolder, backend: &B) -> Result<B::Buffer> 
 ///
 /// # Errors
 /// If a tensor cannot be read or memory is short.
-pub fn load_block<B: Backend>(folder: &ModelFolder, layer: usize, backend: &B) -> Result<B::Buffer> {
+pub fn load_block<B: Backend>(
+    folder: &ModelFolder,
+    layer: usize,
+    backend: &B,
+) -> Result<B::Buffer> {
     let mut weights = backend.allocate(Layout::new(folder.config()).block.len)?;
     read(folder, &block_tensors(folder.config(), layer), backend, &mut weights)?;
     Ok(weights)

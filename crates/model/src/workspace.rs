@@ -9,7 +9,8 @@ use crate::decoder::{Decoder, Shape, logit_rows};
 pub struct Workspace<B: Backend> {
     /// One for every block, or one that they use in turn.
     pub(crate) slots: Vec<Slot<B>>,
-    /// The streams that enter the blocks, `[tokens, hidden]` each, where everything else is computed again.
+    /// The streams that enter the blocks, `[tokens, hidden]` each, where everything else is
+    /// computed again.
     pub(crate) inputs: Vec<B::Buffer>,
     /// The stream that leaves the last block, `[tokens, hidden]`.
     pub(crate) output: B::Buffer,
@@ -65,7 +66,12 @@ impl<B: Backend> Workspace<B> {
             inverse_rms: empty()?,
             inner: empty()?,
             logits: empty()?,
-            gradients: Gradients { stream: empty()?, normed: empty()?, mixed: empty()?, qkv: empty()? },
+            gradients: Gradients {
+                stream: empty()?,
+                normed: empty()?,
+                mixed: empty()?,
+                qkv: empty()?,
+            },
         };
         Ok(Workspace {
             slots: Vec::new(),
@@ -79,9 +85,9 @@ impl<B: Backend> Workspace<B> {
         })
     }
 
-    /// An empty workspace that keeps of every block only the stream that enters it: the backward pass computes the rest
-    /// again, with the same numbers, a block at a time. That is the forward pass of every block but its last product once
-    /// more: about a quarter more work.
+    /// An empty workspace that keeps of every block only the stream that enters it: the backward
+    /// pass computes the rest again, with the same numbers, a block at a time. That is the
+    /// forward pass of every block but its last product once more: about a quarter more work.
     ///
     /// # Errors
     /// Those of the machine.
@@ -94,8 +100,8 @@ impl<B: Backend> Workspace<B> {
         self.recompute
     }
 
-    /// Makes room for `rows` tokens, the activations of `blocks` blocks and, if `training`, gradients; for logits only
-    /// where the head is run.
+    /// Makes room for `rows` tokens, the activations of `blocks` blocks and, if `training`,
+    /// gradients; for logits only where the head is run.
     pub(crate) fn reserve(
         &mut self,
         decoder: &Decoder<B>,
@@ -106,7 +112,8 @@ impl<B: Backend> Workspace<B> {
     ) -> Result<()> {
         let allocate = |len| decoder.backend().allocate(len);
         if rows > self.rows {
-            // Nothing is kept from one pass to the next: the smaller buffers go before the larger ones come.
+            // Nothing is kept from one pass to the next: the smaller buffers go before the larger
+            // ones come.
             *self = Workspace { recompute: self.recompute, ..Workspace::new(decoder)? };
             let shape = Shape::new(decoder.config(), rows);
             self.output = allocate(shape.stream.end())?;
@@ -154,7 +161,8 @@ fn kept(blocks: usize, recompute: bool) -> (usize, usize) {
     if recompute { (blocks.min(1), blocks) } else { (blocks, 0) }
 }
 
-/// Numbers that a training pass over `rows` tokens holds in a workspace; what its reservation allocates.
+/// Numbers that a training pass over `rows` tokens holds in a workspace; what its reservation
+/// allocates.
 pub fn training_numbers(config: &ModelConfig, rows: usize, recompute: bool) -> u64 {
     let shape = Shape::new(config, rows);
     let gradients = 2 * wide(shape.stream.end()) + wide(shape.mixed.end()) + wide(shape.qkv.end());
@@ -177,7 +185,8 @@ fn numbers(config: &ModelConfig, rows: usize, slots: usize) -> u64 {
         + wide(shape.mixed.end())
         + wide(shape.log_sums.end())
         + wide(shape.gate_up.end());
-    let logits = wide(logit_rows(config.vocab_size).min(rows)).saturating_mul(wide(config.vocab_size));
+    let logits =
+        wide(logit_rows(config.vocab_size).min(rows)).saturating_mul(wide(config.vocab_size));
     let shared = 2 * stream + wide(rows) + inner;
     slot.saturating_mul(wide(slots)).saturating_add(shared).saturating_add(logits)
 }

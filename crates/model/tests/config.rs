@@ -77,7 +77,10 @@ fn changed(base: &str, changes: &Value) -> Value {
 fn llama_of_transformers_4_is_read() {
     let config = read(LLAMA).unwrap();
     assert_eq!(config.family.name, "llama");
-    assert_eq!((config.num_hidden_layers, config.head_dim, config.key_value_width()), (16, 64, 512));
+    assert_eq!(
+        (config.num_hidden_layers, config.head_dim, config.key_value_width()),
+        (16, 64, 512)
+    );
     let scaling = Llama3Scaling {
         factor: 32.0,
         low_freq_factor: 1.0,
@@ -145,7 +148,8 @@ fn the_first_of_several_begin_tokens_is_taken() {
 
 #[test]
 fn an_explicit_head_dim_wins_over_the_quotient() {
-    let config = read(&changed(LLAMA, &json!({"head_dim": 128, "hidden_size": 2049})).to_string()).unwrap();
+    let config =
+        read(&changed(LLAMA, &json!({"head_dim": 128, "hidden_size": 2049})).to_string()).unwrap();
     assert_eq!((config.head_dim, config.query_width()), (128, 4096));
 }
 
@@ -229,7 +233,10 @@ fn what_cannot_be_right_or_is_not_computed_is_refused_by_name() {
 fn text_that_is_no_json_object_is_refused() {
     for text in ["", "[]", "7", "{\"hidden_size\": NaN}", "{\"a\":"] {
         let error = read(text).expect_err(text).to_string();
-        assert!(error.starts_with("`some/config.json` cannot be read as a model configuration: "), "{error}");
+        assert!(
+            error.starts_with("`some/config.json` cannot be read as a model configuration: "),
+            "{error}"
+        );
     }
     let deep = "{\"a\":".to_owned() + &"[".repeat(100_000);
     assert!(read(&deep).is_err());
@@ -239,8 +246,10 @@ fn text_that_is_no_json_object_is_refused() {
 fn dropping_blocks_changes_only_what_counts_blocks() {
     let types: Vec<Value> = (0..24).map(|layer| json!(format!("kind {layer}"))).collect();
     let eos: Vec<u32> = (0..24).collect();
-    let base =
-        changed(QWEN2, &json!({"layer_types": types, "eos_token_id": eos, "unknown": {"kept": [1, 2]}}));
+    let base = changed(
+        QWEN2,
+        &json!({"layer_types": types, "eos_token_id": eos, "unknown": {"kept": [1, 2]}}),
+    );
     let raw = RawConfig::from_json(base.to_string().as_bytes(), Path::new("c")).unwrap();
     let cut = raw.with_layers(&[0, 2, 23]).unwrap();
     let mut expected = base.clone();
@@ -252,7 +261,10 @@ fn dropping_blocks_changes_only_what_counts_blocks() {
     assert_eq!(order(&cut), order(&raw));
 
     for wrong in [&[][..], &[24], &[1, 1], &[2, 1]] {
-        assert!(matches!(raw.with_layers(wrong), Err(Error::KeptLayers { layers: 24, .. })), "{wrong:?}");
+        assert!(
+            matches!(raw.with_layers(wrong), Err(Error::KeptLayers { layers: 24, .. })),
+            "{wrong:?}"
+        );
     }
 }
 
@@ -316,7 +328,8 @@ fn counts_equal_every_row_of_the_table_of_public_models() {
         rows += 1;
     }
     assert_eq!(rows, 14);
-    let total = |name: &str| Count::of(&model::catalog::find(name).unwrap().config()).unwrap().total;
+    let total =
+        |name: &str| Count::of(&model::catalog::find(name).unwrap().config()).unwrap().total;
     assert_eq!(total("qwen2.5-72b"), 72_706_203_648);
     assert_eq!(total("llama-3.1-405b"), 405_853_388_800);
 }
@@ -341,7 +354,8 @@ fn an_embedding_is_counted_once_where_tied_and_twice_where_not() {
 fn the_count_is_the_sum_of_the_named_tensors() {
     for entry in model::catalog::entries() {
         let config = entry.config();
-        let named: usize = model::family::tensors(&config).iter().map(model::family::TensorSpec::len).sum();
+        let named: usize =
+            model::family::tensors(&config).iter().map(model::family::TensorSpec::len).sum();
         assert_eq!(named as u64, entry.parameters, "{}", entry.name);
     }
 }

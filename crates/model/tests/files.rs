@@ -1,4 +1,5 @@
-//! Model folders out and in: what is written comes back, and every hostile or damaged folder is refused.
+//! Model folders out and in: what is written comes back, and every hostile or damaged folder is
+//! refused.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
@@ -42,7 +43,8 @@ fn values(at: usize, length: usize) -> Vec<f32> {
 fn write_model(folder: &Path, dtype: Dtype, limit: u64) {
     let specs = family::tensors(&config(false));
     let plan = specs.iter().map(|spec| Planned::new(spec, dtype)).collect();
-    let mut writer = FolderWriter::create(folder, Existing::Refuse, &raw(false), plan, limit).unwrap();
+    let mut writer =
+        FolderWriter::create(folder, Existing::Refuse, &raw(false), plan, limit).unwrap();
     for (at, spec) in specs.iter().enumerate() {
         assert_eq!(writer.expected().unwrap().name, spec.name);
         // In two pieces.
@@ -103,8 +105,9 @@ fn what_the_safetensors_crate_writes_is_read() {
     let place = TempDir::new().unwrap();
     let path = place.path().join("theirs.safetensors");
     let bytes: Vec<u8> = (0..24).collect();
-    let view =
-        |dtype, shape: &[usize]| safetensors::tensor::TensorView::new(dtype, shape.to_vec(), &bytes).unwrap();
+    let view = |dtype, shape: &[usize]| {
+        safetensors::tensor::TensorView::new(dtype, shape.to_vec(), &bytes).unwrap()
+    };
     let tensors = BTreeMap::from([
         ("b", view(safetensors::Dtype::BF16, &[3, 4])),
         ("f", view(safetensors::Dtype::F32, &[2, 3])),
@@ -123,7 +126,8 @@ fn shards_hold_at_most_the_limit_and_the_index_finds_every_tensor() {
     let place = TempDir::new().unwrap();
     let path = model_in(&place, 700);
     let index: Value =
-        serde_json::from_slice(&fs::read(path.join("model.safetensors.index.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(path.join("model.safetensors.index.json")).unwrap())
+            .unwrap();
     let specs = family::tensors(&config(false));
     let elements: usize = specs.iter().map(family::TensorSpec::len).sum();
     assert_eq!(index["metadata"]["total_size"], json!(4 * elements));
@@ -173,9 +177,9 @@ fn a_tensor_larger_than_the_limit_stands_alone() {
     let place = TempDir::new().unwrap();
     let path = model_in(&place, 1);
     let count = family::tensors(&config(false)).len();
-    let shards = fs::read_dir(&path)
-        .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(".safetensors"));
+    let shards = fs::read_dir(&path).unwrap().filter(|entry| {
+        entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(".safetensors")
+    });
     assert_eq!(shards.count(), count);
     ModelFolder::open(&path).unwrap();
 }
@@ -185,15 +189,22 @@ fn companions_go_along_and_strangers_stay() {
     let place = TempDir::new().unwrap();
     let from = place.path().join("from");
     fs::create_dir(&from).unwrap();
-    let along =
-        ["tokenizer.json", "generation_config.json", "LICENSE.txt", "Notice", "USE_POLICY.md", "merges.txt"];
+    let along = [
+        "tokenizer.json",
+        "generation_config.json",
+        "LICENSE.txt",
+        "Notice",
+        "USE_POLICY.md",
+        "merges.txt",
+    ];
     for name in along.iter().chain(&["README.md", "config.json", "optimizer.pt"]) {
         fs::write(from.join(name), *name).unwrap();
     }
     fs::create_dir(from.join("LICENSES")).unwrap();
     let target = place.path().join("to");
     let mut writer =
-        FolderWriter::create(&target, Existing::Refuse, &raw(true), Vec::new(), SHARD_LIMIT).unwrap();
+        FolderWriter::create(&target, Existing::Refuse, &raw(true), Vec::new(), SHARD_LIMIT)
+            .unwrap();
     writer.copy_companions(&from).unwrap();
     writer.add_file("cut.json", b"{}").unwrap();
     writer.add_file("merges.txt", b"replaced").unwrap();
@@ -217,7 +228,8 @@ fn an_unfinished_folder_leaves_nothing_and_an_existing_one_is_refused() {
     let place = TempDir::new().unwrap();
     let path = model_in(&place, SHARD_LIMIT);
     let before = fs::read(path.join("model.safetensors")).unwrap();
-    let create = |existing| FolderWriter::create(&path, existing, &raw(false), Vec::new(), SHARD_LIMIT);
+    let create =
+        |existing| FolderWriter::create(&path, existing, &raw(false), Vec::new(), SHARD_LIMIT);
     let error = create(Existing::Refuse).unwrap_err();
     assert!(error.to_string().contains("already exists"), "{error}");
     drop(create(Existing::Replace).unwrap());
@@ -233,12 +245,19 @@ fn weights_that_cannot_be_stored_are_named() {
     let plan = || vec![Planned { name: "w".into(), dtype: Dtype::F16, shape: vec![4] }];
     let write = |values: &[f32]| {
         let target = place.path().join("target");
-        let mut writer = FolderWriter::create(&target, Existing::Refuse, &raw(false), plan(), 100).unwrap();
+        let mut writer =
+            FolderWriter::create(&target, Existing::Refuse, &raw(false), plan(), 100).unwrap();
         writer.write_f32(&[0.5]).unwrap();
         writer.write_f32(values).unwrap_err().to_string()
     };
-    assert_eq!(write(&[1.0, f32::NAN]), "`w` holds NaN at element 2, which cannot be stored as F16");
-    assert_eq!(write(&[1.0, 2.0, 1e5]), "`w` holds 100000 at element 3, which cannot be stored as F16");
+    assert_eq!(
+        write(&[1.0, f32::NAN]),
+        "`w` holds NaN at element 2, which cannot be stored as F16"
+    );
+    assert_eq!(
+        write(&[1.0, 2.0, 1e5]),
+        "`w` holds 100000 at element 3, which cannot be stored as F16"
+    );
 }
 
 #[test]
@@ -247,7 +266,8 @@ fn a_piece_longer_than_its_tensor_is_a_bug() {
     let place = TempDir::new().unwrap();
     let plan = vec![Planned { name: "w".into(), dtype: Dtype::F32, shape: vec![2, 2] }];
     let target = place.path().join("target");
-    let mut writer = FolderWriter::create(&target, Existing::Refuse, &raw(false), plan, 100).unwrap();
+    let mut writer =
+        FolderWriter::create(&target, Existing::Refuse, &raw(false), plan, 100).unwrap();
     writer.write_f32(&[0.0; 5]).unwrap();
 }
 
@@ -257,7 +277,8 @@ fn a_tensor_left_out_is_a_bug() {
     let place = TempDir::new().unwrap();
     let plan = vec![Planned { name: "w".into(), dtype: Dtype::F32, shape: vec![2, 2] }];
     let target = place.path().join("target");
-    let mut writer = FolderWriter::create(&target, Existing::Refuse, &raw(false), plan, 100).unwrap();
+    let mut writer =
+        FolderWriter::create(&target, Existing::Refuse, &raw(false), plan, 100).unwrap();
     writer.write_f32(&[0.0; 3]).unwrap();
     let _ = writer.commit();
 }
@@ -485,18 +506,25 @@ fn tensors_beside_the_model_are_tolerated_or_reported() {
     let path = place.path().join("tiny");
     let mut plan: Vec<_> =
         family::tensors(&config(true)).iter().map(|spec| Planned::new(spec, Dtype::F32)).collect();
-    for extra in ["lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq", "value_head.weight"] {
+    for extra in
+        ["lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq", "value_head.weight"]
+    {
         plan.push(Planned { name: extra.into(), dtype: Dtype::F32, shape: vec![2] });
     }
     let bytes: Vec<_> = plan.iter().map(Planned::bytes).collect();
-    let mut writer = FolderWriter::create(&path, Existing::Refuse, &raw(true), plan, SHARD_LIMIT).unwrap();
+    let mut writer =
+        FolderWriter::create(&path, Existing::Refuse, &raw(true), plan, SHARD_LIMIT).unwrap();
     for length in bytes {
         writer.write(&vec![0; length as usize]).unwrap();
     }
     writer.commit().unwrap();
     let folder = ModelFolder::open(&path).unwrap();
     assert_eq!(folder.problems().len(), 1);
-    assert!(folder.problems()[0].starts_with("`value_head.weight` in `"), "{:?}", folder.problems());
+    assert!(
+        folder.problems()[0].starts_with("`value_head.weight` in `"),
+        "{:?}",
+        folder.problems()
+    );
 }
 
 #[test]
@@ -519,7 +547,8 @@ fn folders_written_by_stock_transformers_5_open() {
             let folder = ModelFolder::open(&path).unwrap();
             assert!(folder.problems().is_empty(), "{:?}", folder.problems());
             assert_eq!(folder.dtype(), Dtype::F32);
-            let total: usize = family::tensors(folder.config()).iter().map(family::TensorSpec::len).sum();
+            let total: usize =
+                family::tensors(folder.config()).iter().map(family::TensorSpec::len).sum();
             assert_eq!(Count::of(folder.config()).unwrap().total, total as u64);
             opened += 1;
         }

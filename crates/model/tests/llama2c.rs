@@ -19,13 +19,30 @@ const NUMBERS: [i32; 7] = [8, 6, 2, 2, 1, 262, 5];
 /// Every tensor as llama2.c names it, filled with numbers that tell tensor, row and column.
 fn filled(name: &str, layer: usize, rows: usize, columns: usize) -> Vec<f32> {
     let first = name.bytes().map(f32::from).sum::<f32>() + 0.25 * layer as f32;
-    (0..rows * columns).map(|index| first + (1000 * (index / columns) + index % columns) as f32).collect()
+    (0..rows * columns)
+        .map(|index| first + (1000 * (index / columns) + index % columns) as f32)
+        .collect()
 }
 
 fn order(version: i32, tied: bool) -> Vec<&'static str> {
     let mut order = match version {
-        0 => vec!["emb", "rms_att", "wq", "wk", "wv", "wo", "rms_ffn", "w1", "w2", "w3", "rms_final", "freq"],
-        _ => vec!["rms_att", "rms_ffn", "rms_final", "emb", "wq", "wk", "wv", "wo", "w1", "w2", "w3"],
+        0 => vec![
+            "emb",
+            "rms_att",
+            "wq",
+            "wk",
+            "wv",
+            "wo",
+            "rms_ffn",
+            "w1",
+            "w2",
+            "w3",
+            "rms_final",
+            "freq",
+        ],
+        _ => {
+            vec!["rms_att", "rms_ffn", "rms_final", "emb", "wq", "wk", "wv", "wo", "w1", "w2", "w3"]
+        }
     };
     if !tied {
         order.push("wcls");
@@ -64,7 +81,9 @@ fn model_bin(version: i32, tied: bool) -> Vec<u8> {
         let layers = if ["emb", "rms_final", "freq", "wcls"].contains(&name) { 1 } else { 2 };
         for layer in 0..layers {
             let (rows, columns) = sides(name);
-            bytes.extend(filled(name, layer, rows, columns).iter().flat_map(|value| value.to_le_bytes()));
+            bytes.extend(
+                filled(name, layer, rows, columns).iter().flat_map(|value| value.to_le_bytes()),
+            );
         }
     }
     bytes
@@ -132,10 +151,14 @@ fn values(folder: &ModelFolder, spec: &TensorSpec) -> Vec<f32> {
 fn every_tensor_finds_its_place_and_rotary_pairs_become_halves() {
     for (version, tied) in [(0, true), (0, false), (1, true), (1, false)] {
         let place = Place::new();
-        let folder = place.convert(&model_bin(version, tied), &tokenizer_bin(&small_pieces())).unwrap();
+        let folder =
+            place.convert(&model_bin(version, tied), &tokenizer_bin(&small_pieces())).unwrap();
         let config = folder.config();
         assert_eq!((config.tie_word_embeddings, config.max_position_embeddings), (tied, 5));
-        assert_eq!((config.rms_norm_eps, config.rope_theta, config.bos_token_id), (1e-5, 1e4, Some(1)));
+        assert_eq!(
+            (config.rms_norm_eps, config.rope_theta, config.bos_token_id),
+            (1e-5, 1e4, Some(1))
+        );
         assert_eq!(folder.raw_config().get("eos_token_id").unwrap(), 2);
         for spec in family::tensors(config) {
             let name = match spec.role {
@@ -155,14 +178,21 @@ fn every_tensor_finds_its_place_and_rotary_pairs_become_halves() {
             };
             let (rows, columns) = sides(name);
             let source = filled(name, spec.layer.unwrap_or(0), rows, columns);
-            // A head of four: pairs (0, 1), (2, 3) become first halves (0, 2) and second halves (1, 3).
+            // A head of four: pairs (0, 1), (2, 3) become first halves (0, 2) and second halves (1,
+            // 3).
             let from = |row: usize| match spec.role {
                 Role::Query | Role::Key => row / 4 * 4 + [0, 2, 1, 3][row % 4],
                 _ => row,
             };
-            let expected: Vec<f32> =
-                (0..rows).flat_map(|row| source[from(row) * columns..][..columns].to_vec()).collect();
-            assert_eq!(values(&folder, &spec), expected, "version {version}, tied {tied}: {}", spec.name);
+            let expected: Vec<f32> = (0..rows)
+                .flat_map(|row| source[from(row) * columns..][..columns].to_vec())
+                .collect();
+            assert_eq!(
+                values(&folder, &spec),
+                expected,
+                "version {version}, tied {tied}: {}",
+                spec.name
+            );
         }
     }
 }
@@ -210,7 +240,8 @@ fn hostile_model_files_are_refused() {
     ];
     for (case, bytes, expected) in cases {
         let place = Place::new();
-        let error = place.convert(&bytes, &tokenizer_bin(&small_pieces())).expect_err(case).to_string();
+        let error =
+            place.convert(&bytes, &tokenizer_bin(&small_pieces())).expect_err(case).to_string();
         let error = error.replace(place.0.path().join("model.bin").to_str().unwrap(), "FILE");
         assert!(error.contains(&expected), "{case}: {error}");
         assert!(!place.out().exists(), "{case}");
@@ -234,8 +265,9 @@ proptest::proptest! {
 #[test]
 fn hostile_tokenizers_are_refused() {
     let good = tokenizer_bin(&small_pieces());
-    let length =
-        |length: i32| [&7_i32.to_le_bytes()[..], &0.0_f32.to_le_bytes(), &length.to_le_bytes()].concat();
+    let length = |length: i32| {
+        [&7_i32.to_le_bytes()[..], &0.0_f32.to_le_bytes(), &length.to_le_bytes()].concat()
+    };
     let first = |number: i32| [&number.to_le_bytes()[..], &good[4..]].concat();
     let with = |id: usize, piece: (f32, &[u8])| {
         let mut all = small_pieces();
@@ -270,8 +302,8 @@ fn hostile_tokenizers_are_refused() {
     }
 }
 
-/// llama2.c's own way to encode, by its description: look characters up, fall back to bytes, then join the
-/// neighbours with the best score until none can be joined.
+/// llama2.c's own way to encode, by its description: look characters up, fall back to bytes, then
+/// join the neighbours with the best score until none can be joined.
 fn encode(pieces: &[(f32, Vec<u8>)], text: &str) -> Vec<u32> {
     let ids: BTreeMap<&[u8], usize> =
         pieces.iter().enumerate().map(|(id, (_, piece))| (piece.as_slice(), id)).collect();
@@ -316,15 +348,24 @@ fn assert_same_tokens(tokenizer: &Tokenizer, pieces: &[(f32, Vec<u8>)], text: &s
 
 #[test]
 fn the_written_tokenizer_encodes_as_llama2c_does() {
-    let more =
-        [(-1.0, " "), (-2.0, "a"), (-3.0, "b"), (-4.0, "é"), (-0.5, "ab"), (-0.25, " ab"), (-0.75, "aba")];
+    let more = [
+        (-1.0, " "),
+        (-2.0, "a"),
+        (-3.0, "b"),
+        (-4.0, "é"),
+        (-0.5, "ab"),
+        (-0.25, " ab"),
+        (-0.75, "aba"),
+    ];
     let mut model = model_bin(0, true);
     model[20..24].copy_from_slice(&266_i32.to_le_bytes());
     model.splice(28..28, [0; 4 * 4 * 8]);
     let place = Place::new();
     let folder = place.convert(&model, &tokenizer_bin(&pieces(&more))).unwrap();
     let tokenizer = Tokenizer::from_file(folder.tokenizer_json().unwrap()).unwrap();
-    for text in ["", " ", "ab", "abab", "a  ba\nab", "ba\u{1F600}é<0x0A>", "aba ababaabb", "\n\n ab\tab"] {
+    for text in
+        ["", " ", "ab", "abab", "a  ba\nab", "ba\u{1F600}é<0x0A>", "aba ababaabb", "\n\n ab\tab"]
+    {
         assert_same_tokens(&tokenizer, &pieces(&more), text);
     }
     assert_eq!(tokenizer.encode("ab\n", false).unwrap().get_tokens(), ["▁ab", "<0x0A>"]);
@@ -363,7 +404,10 @@ fn stories260k_converts_from_both_layouts_to_the_same_weights() {
         convert(&data.join(name), &data.join("tok512.bin"), &out, Existing::Refuse).unwrap();
         let folder = ModelFolder::open(&out).unwrap();
         let config = folder.config();
-        assert_eq!((config.hidden_size, config.intermediate_size, config.num_hidden_layers), (64, 172, 5));
+        assert_eq!(
+            (config.hidden_size, config.intermediate_size, config.num_hidden_layers),
+            (64, 172, 5)
+        );
         assert_eq!((config.num_key_value_heads, config.head_dim, config.vocab_size), (4, 8, 512));
         assert!(config.tie_word_embeddings && folder.problems().is_empty());
         folder.weights_hash().unwrap()
@@ -382,7 +426,8 @@ fn stories260k_reads_the_first_stories_as_llama2c_does() {
     };
     let place = TempDir::new().unwrap();
     let out = place.path().join("out");
-    convert(&data.join("stories260K.bin"), &data.join("tok512.bin"), &out, Existing::Refuse).unwrap();
+    convert(&data.join("stories260K.bin"), &data.join("tok512.bin"), &out, Existing::Refuse)
+        .unwrap();
     let tokenizer = Tokenizer::from_file(out.join("tokenizer.json")).unwrap();
     let pieces = read_pieces(&fs::read(data.join("tok512.bin")).unwrap());
     let text = fs::read_to_string(stories.join("tinystories_sample.txt")).unwrap();

@@ -59,12 +59,19 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         work.copy_from_slice(&weights);
         let stats = stats.clone();
         let start = Instant::now();
-        let outcome = score.sparsify(&mut work, &linears, stats, Zeros::new(pattern, args.share))?;
+        let outcome =
+            score.sparsify(&mut work, &linears, stats, Zeros::new(pattern, args.share))?;
         seconds.push(start.elapsed().as_secs_f64());
-        assert!(outcome.instead.is_none() && outcome.damping.is_none(), "the score did what it does");
+        assert!(
+            outcome.instead.is_none() && outcome.damping.is_none(),
+            "the score did what it does"
+        );
     }
     let zeros = work.iter().filter(|&&weight| weight == 0.0).count();
-    assert!(zeros.abs_diff(work.len() / 2) <= args.rows * args.columns / 1000, "half of the weights go");
+    assert!(
+        zeros.abs_diff(work.len() / 2) <= args.rows * args.columns / 1000,
+        "half of the weights go"
+    );
     // The first one met cold memory.
     seconds.remove(0);
     seconds.sort_by(f64::total_cmp);

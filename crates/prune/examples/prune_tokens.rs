@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release -p regrow-prune --example prune_tokens -- MODEL TOKENS.json METHOD OUT
 //!
-//! `TOKENS.json` is `{"length": N, "tokens": [id, ..]}`: sequences of N, end to end; all of them are read, in their order. A method
-//! that takes a rate gets 0.3.
+//! `TOKENS.json` is `{"length": N, "tokens": [id, ..]}`: sequences of N, end to end; all of them
+//! are read, in their order. A method that takes a rate gets 0.3.
 
 use std::error::Error;
 use std::path::Path;
@@ -33,8 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => Target::Rate { rate: 0.3, tolerance: 0.2 },
     };
     let text = &given.tokens[..sequences * given.length];
-    let request =
-        Request { calibration: Some((Source::Tokens(text), settings)), ..Request::new(name, target) };
+    let request = Request {
+        calibration: Some((Source::Tokens(text), settings)),
+        ..Request::new(name, target)
+    };
     let pruned = prune::prune(&folder, &request, Path::new(out), Existing::Refuse, &mut |_| ())?;
     println!("{}", serde_json::to_string(&pruned.record)?);
     Ok(())

@@ -1,10 +1,12 @@
-//! Makes one linear layer sparse by every score and hands out what it was decided on, for a comparison with another program.
+//! Makes one linear layer sparse by every score and hands out what it was decided on, for a
+//! comparison with another program.
 //!
 //!     cargo run --release -p regrow-prune --example sparse_layer -- IN.safetensors OUT.safetensors
 //!
-//! `IN` holds `weight`, `[out, in]`, and `inputs`, `[tokens, in]`, in f32. `OUT` gets `norms`, `[in]`, the norm of every input
-//! column; `gram`, `[in, in]`, the sum of `x x^T`, in its upper triangle; and the weight as each of the methods leaves it, under the
-//! method's id. Unstructured zeros are half of the weights.
+//! `IN` holds `weight`, `[out, in]`, and `inputs`, `[tokens, in]`, in f32. `OUT` gets `norms`,
+//! `[in]`, the norm of every input column; `gram`, `[in, in]`, the sum of `x x^T`, in its upper
+//! triangle; and the weight as each of the methods leaves it, under the method's id. Unstructured
+//! zeros are half of the weights.
 
 use std::error::Error;
 use std::path::Path;
@@ -22,7 +24,9 @@ const BATCH: usize = 2048;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [from, to] = &arguments[..] else { return Err("expected IN.safetensors OUT.safetensors".into()) };
+    let [from, to] = &arguments[..] else {
+        return Err("expected IN.safetensors OUT.safetensors".into());
+    };
     let file = SafeTensors::open(Path::new(from))?;
     let (shape, weight) = read(&file, "weight")?;
     let (_, inputs) = read(&file, "inputs")?;
@@ -51,9 +55,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     writer.write_f32(&stats.gram)?;
     let linears = [Linear { name: "weight".into(), area: Area::new(0, rows, columns) }];
     for name in &names {
-        let Method::Sparse(pattern, score) = method(name)? else { return Err("no sparse method".into()) };
+        let Method::Sparse(pattern, score) = method(name)? else {
+            return Err("no sparse method".into());
+        };
         let mut pruned = weight.clone();
-        let outcome = score.sparsify(&mut pruned, &linears, stats.clone(), Zeros::new(pattern, 0.5))?;
+        let outcome =
+            score.sparsify(&mut pruned, &linears, stats.clone(), Zeros::new(pattern, 0.5))?;
         if outcome != prune::sparse::Outcome::default() {
             println!("{name}: {outcome:?}");
         }

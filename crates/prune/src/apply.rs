@@ -23,15 +23,17 @@ pub const RECORD: &str = "cut.json";
 /// Longest `cut.json` that is read, in bytes.
 const RECORD_LIMIT: u64 = 64 << 20;
 
-/// Writes the model that a cut leaves, with the cut's record as `cut.json` and a model card as `README.md`.
+/// Writes the model that a cut leaves, with the cut's record as `cut.json` and a model card as
+/// `README.md`.
 ///
-/// Layers are renumbered and `config.json` mended; tokenizer, generation settings and licence go along; a tied model has
-/// no `lm_head.weight`, whatever its base held. Files hold at most `shard_limit` bytes of tensors. `progress` hears of
-/// tensors written, and of how many. The folder appears only when it is whole.
+/// Layers are renumbered and `config.json` mended; tokenizer, generation settings and licence go
+/// along; a tied model has no `lm_head.weight`, whatever its base held. Files hold at most
+/// `shard_limit` bytes of tensors. `progress` hears of tensors written, and of how many. The folder
+/// appears only when it is whole.
 ///
 /// # Errors
-/// Where the cut or the counts in its record are not this model's, the target is taken or is the model itself, or the
-/// disk fails.
+/// Where the cut or the counts in its record are not this model's, the target is taken or is the
+/// model itself, or the disk fails.
 pub fn apply(
     folder: &ModelFolder,
     record: &CutRecord,
@@ -100,12 +102,14 @@ pub fn record_of(place: &Path) -> Result<Option<CutRecord>> {
     record.map(Some).map_err(|error| Error::Record { path, reason: error.to_string() })
 }
 
-/// Refuses a target that is taken, and one whose replacement would take the model away, before hours are spent.
+/// Refuses a target that is taken, and one whose replacement would take the model away, before
+/// hours are spent.
 pub(crate) fn check_target(folder: &ModelFolder, out: &Path, existing: Existing) -> Result<()> {
     if matches!(existing, Existing::Refuse) && out.symlink_metadata().is_ok() {
         return Err(disk::Error::Exists { path: out.to_path_buf() }.into());
     }
-    // Only what exists has a real path; a link at the target is replaced itself, not what it points to.
+    // Only what exists has a real path; a link at the target is replaced itself, not what it points
+    // to.
     let is_link = out.symlink_metadata().is_ok_and(|data| data.is_symlink());
     match (folder.path().canonicalize(), out.canonicalize()) {
         (Ok(base), Ok(target)) if !is_link && base.starts_with(&target) => {
@@ -148,7 +152,12 @@ pub(crate) fn check_cut(folder: &ModelFolder, cut: &Cut) -> Result<()> {
         let whole = Shape::of(folder.config());
         for part in Part::ALL {
             if let Some((found, _)) = width.change(part).filter(|&(of, _)| of != whole.size(part)) {
-                return Err(Error::OtherWidth { part, found, expected: whole.size(part), path: path() });
+                return Err(Error::OtherWidth {
+                    part,
+                    found,
+                    expected: whole.size(part),
+                    path: path(),
+                });
             }
         }
     }
@@ -169,18 +178,20 @@ fn smaller(folder: &ModelFolder, cut: &Cut) -> Result<(RawConfig, ModelConfig)> 
     Ok((raw, config))
 }
 
-/// What of a sparse base is sparse still, under its new names: groups of input columns that all stayed.
+/// What of a sparse base is sparse still, under its new names: groups of input columns that all
+/// stayed.
 fn still_sparse(folder: &ModelFolder, moves: &[Move]) -> Result<Sparsity> {
     let before = Sparsity::of(folder.path())?;
     let same = moves.iter().filter(|step| step.from.columns() == step.to.columns());
-    let entry =
-        |step: &Move| before.tensors.get(&step.from.name).map(|&pattern| (step.to.name.clone(), pattern));
+    let entry = |step: &Move| {
+        before.tensors.get(&step.from.name).map(|&pattern| (step.to.name.clone(), pattern))
+    };
     Ok(Sparsity { tensors: same.filter_map(entry).collect() })
 }
 
 pub(crate) fn record_json(record: &CutRecord) -> Vec<u8> {
-    let mut text =
-        serde_json::to_vec_pretty(record).expect("counts, names and finite numbers are always JSON");
+    let mut text = serde_json::to_vec_pretty(record)
+        .expect("counts, names and finite numbers are always JSON");
     text.push(b'\n');
     text
 }

@@ -1,4 +1,5 @@
-//! The hash of a model's weights, taken beside the work that reads them to write them: the disk is asked once.
+//! The hash of a model's weights, taken beside the work that reads them to write them: the disk is
+//! asked once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, TryRecvError};
@@ -8,8 +9,9 @@ use rayon::Yield;
 
 use crate::error::Result;
 
-/// Runs `work` while one of the pool's threads hashes the weights; the others are left to `work`, so that no more of them
-/// run than were asked for. What `work` is given waits for the hash; should `work` end before it asks, nobody waits.
+/// Runs `work` while one of the pool's threads hashes the weights; the others are left to `work`,
+/// so that no more of them run than were asked for. What `work` is given waits for the hash; should
+/// `work` end before it asks, nobody waits.
 pub(crate) fn hashed<T>(
     folder: &ModelFolder,
     work: impl FnOnce(&mut dyn FnMut() -> Result<String>) -> Result<T>,
@@ -25,9 +27,14 @@ pub(crate) fn hashed<T>(
         let mut hash = || {
             loop {
                 let hash = match receiver.try_recv() {
-                    // A thread of the pool takes on what waits, the hash perhaps; where nothing does, another has the hash.
-                    Err(TryRecvError::Empty) if rayon::yield_now() == Some(Yield::Executed) => continue,
-                    Err(TryRecvError::Empty) => receiver.recv().map_err(|_| TryRecvError::Disconnected),
+                    // A thread of the pool takes on what waits, the hash perhaps; where nothing
+                    // does, another has the hash.
+                    Err(TryRecvError::Empty) if rayon::yield_now() == Some(Yield::Executed) => {
+                        continue;
+                    }
+                    Err(TryRecvError::Empty) => {
+                        receiver.recv().map_err(|_| TryRecvError::Disconnected)
+                    }
                     heard => heard,
                 };
                 return Ok(hash

@@ -24,8 +24,8 @@ const SHORTEST: usize = 2;
 pub struct Calibration {
     /// Most sequences, [`SEQUENCES`] by default; fewer where the text is used up by fewer.
     pub sequences: usize,
-    /// Tokens a sequence. Where nothing is said [`LENGTH`], or less where the text or the model's longest context is
-    /// shorter.
+    /// Tokens a sequence. Where nothing is said [`LENGTH`], or less where the text or the model's
+    /// longest context is shorter.
     pub length: Option<usize>,
     /// The seed that chooses where sequences begin.
     pub seed: u64,
@@ -92,18 +92,25 @@ impl Source<'_> {
 }
 
 impl Sequences {
-    /// Draws sequences for a model from a text, in the order of the text; documents are not told apart.
+    /// Draws sequences for a model from a text, in the order of the text; documents are not told
+    /// apart.
     ///
-    /// Where the text has room they do not overlap, and every such placement is as likely as any other. Where it has
-    /// not, the sequences that it takes to cover the text are spread evenly over it.
+    /// Where the text has room they do not overlap, and every such placement is as likely as any
+    /// other. Where it has not, the sequences that it takes to cover the text are spread evenly
+    /// over it.
     ///
     /// # Errors
-    /// [`Error::Setting`] for settings too small, [`Error::TooLong`] for a length beyond the model's longest context,
-    /// [`Error::TooShort`] where the text does not hold one sequence, [`Error::TokenOutOfRange`] for an id that the
-    /// model does not have, [`Error::Memory`]; and those of the corpus.
+    /// [`Error::Setting`] for settings too small, [`Error::TooLong`] for a length beyond the
+    /// model's longest context, [`Error::TooShort`] where the text does not hold one sequence,
+    /// [`Error::TokenOutOfRange`] for an id that the model does not have, [`Error::Memory`];
+    /// and those of the corpus.
     pub fn draw(source: Source<'_>, settings: &Calibration, config: &ModelConfig) -> Result<Self> {
         if settings.sequences == 0 {
-            return Err(Error::Setting { field: "number of calibration sequences", found: 0, expected: 1 });
+            return Err(Error::Setting {
+                field: "number of calibration sequences",
+                found: 0,
+                expected: 1,
+            });
         }
         let available = source.tokens();
         let length = length(available, settings.length, config.max_position_embeddings)?;
@@ -117,9 +124,14 @@ impl Sequences {
         tokens.resize(len, 0);
         for (&start, sequence) in starts.iter().zip(tokens.chunks_exact_mut(length)) {
             source.read(start, sequence)?;
-            if let Some(at) = sequence.iter().position(|&token| token as usize >= config.vocab_size) {
+            if let Some(at) = sequence.iter().position(|&token| token as usize >= config.vocab_size)
+            {
                 let (found, position) = (sequence[at], start + at as u64);
-                return Err(Error::TokenOutOfRange { found, position, vocabulary: config.vocab_size });
+                return Err(Error::TokenOutOfRange {
+                    found,
+                    position,
+                    vocabulary: config.vocab_size,
+                });
             }
         }
         Ok(Self { tokens, length, seed: settings.seed })
@@ -135,7 +147,8 @@ impl Sequences {
         self.length
     }
 
-    /// What `cut.json` says of them; the hash is SHA-256 over the ids, four bytes each, little endian.
+    /// What `cut.json` says of them; the hash is SHA-256 over the ids, four bytes each, little
+    /// endian.
     pub fn record(&self) -> ledger::Calibration {
         let mut hash = Sha256::new();
         for piece in self.tokens.chunks(1 << 14) {
@@ -175,11 +188,13 @@ fn starts(available: u64, most: usize, length: usize, seed: u64) -> Vec<u64> {
     let last = available - length;
     if most.checked_mul(length).is_none_or(|tokens| tokens > available) {
         let count = most.min(available.div_ceil(length));
-        let place = |at: u64| (u128::from(last) * u128::from(at) / u128::from((count - 1).max(1))) as u64;
+        let place =
+            |at: u64| (u128::from(last) * u128::from(at) / u128::from((count - 1).max(1))) as u64;
         return (0..count).map(place).collect();
     }
-    // Sequences that do not overlap are `most` distinct numbers, each moved by the sequences before it (all but one
-    // token of each); the numbers are drawn by the method of Floyd (Bentley and Floyd 1987).
+    // Sequences that do not overlap are `most` distinct numbers, each moved by the sequences before
+    // it (all but one token of each); the numbers are drawn by the method of Floyd (Bentley and
+    // Floyd 1987).
     let numbers = available - most * (length - 1);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut chosen = BTreeSet::new();
@@ -189,10 +204,15 @@ fn starts(available: u64, most: usize, length: usize, seed: u64) -> Vec<u64> {
             chosen.insert(largest);
         }
     }
-    chosen.into_iter().zip(0..).map(|(number, before): (u64, u64)| number + before * (length - 1)).collect()
+    chosen
+        .into_iter()
+        .zip(0..)
+        .map(|(number, before): (u64, u64)| number + before * (length - 1))
+        .collect()
 }
 
-/// A number below `limit`, each as likely: draws from the incomplete end of the range are thrown away.
+/// A number below `limit`, each as likely: draws from the incomplete end of the range are thrown
+/// away.
 fn below(random: &mut ChaCha8Rng, limit: u64) -> u64 {
     let complete = u64::MAX - u64::MAX % limit;
     loop {
@@ -225,8 +245,9 @@ mod tests {
 
     #[test]
     fn what_is_not_asked_for_fits_the_text_and_the_model() {
-        let length =
-            |tokens, longest| draw(&counting(tokens), Calibration::default(), longest).unwrap().length();
+        let length = |tokens, longest| {
+            draw(&counting(tokens), Calibration::default(), longest).unwrap().length()
+        };
         assert_eq!(length(300_000, 131_072), 2048, "never the model's longest context by itself");
         assert_eq!(length(300_000, 512), 512);
         assert_eq!(length(1_000, 131_072), 1_000);
@@ -248,7 +269,13 @@ mod tests {
         let text = counting(100_000);
         let drawn = |seed| {
             let settings = Calibration { sequences: 4, length: Some(16), seed };
-            draw(&text, settings, 64).unwrap().tokens().iter().step_by(16).copied().collect::<Vec<_>>()
+            draw(&text, settings, 64)
+                .unwrap()
+                .tokens()
+                .iter()
+                .step_by(16)
+                .copied()
+                .collect::<Vec<_>>()
         };
         assert_eq!(drawn(0), [22_915, 46_011, 73_731, 98_480]);
         assert_ne!(drawn(0), drawn(1));
@@ -257,7 +284,9 @@ mod tests {
     #[test]
     fn settings_that_are_too_small_are_refused() {
         let said = |sequences, length| {
-            draw(&counting(50), Calibration { sequences, length, seed: 0 }, 64).unwrap_err().to_string()
+            draw(&counting(50), Calibration { sequences, length, seed: 0 }, 64)
+                .unwrap_err()
+                .to_string()
         };
         assert_eq!(said(0, None), "the number of calibration sequences is 0, expected at least 1");
         assert_eq!(said(1, Some(1)), "the calibration length is 1, expected at least 2");
@@ -270,8 +299,14 @@ mod tests {
                 .unwrap_err()
                 .to_string()
         };
-        assert_eq!(said(0, None), "calibration text has 0 tokens, expected at least 2, one context");
-        assert_eq!(said(39, Some(40)), "calibration text has 39 tokens, expected at least 40, one context");
+        assert_eq!(
+            said(0, None),
+            "calibration text has 0 tokens, expected at least 2, one context"
+        );
+        assert_eq!(
+            said(39, Some(40)),
+            "calibration text has 39 tokens, expected at least 40, one context"
+        );
     }
 
     #[test]
@@ -283,7 +318,10 @@ mod tests {
         };
         assert!(fits(3, Some(33)).is_ok());
         let said = fits(5, Some(20)).unwrap_err().to_string();
-        assert_eq!(said, "calibration text has 99 tokens, expected at least 100 for 5 sequences of 20");
+        assert_eq!(
+            said,
+            "calibration text has 99 tokens, expected at least 100 for 5 sequences of 20"
+        );
         assert!(fits(usize::MAX, Some(64)).is_err());
     }
 
@@ -291,7 +329,8 @@ mod tests {
     fn token_id_out_of_range() {
         let mut text = counting(60);
         text[41] = 60;
-        let drawn = Sequences::draw(Source::Tokens(&text), &Calibration::default(), &config(60, 64));
+        let drawn =
+            Sequences::draw(Source::Tokens(&text), &Calibration::default(), &config(60, 64));
         let expected =
             "token id 60 at position 41 of the calibration text is out of range, expected below 60";
         assert_eq!(drawn.unwrap_err().to_string(), expected);

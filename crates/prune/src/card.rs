@@ -34,7 +34,8 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
         ),
     );
     add(&mut card, format_args!("| | all parameters | without embeddings |\n|---|---|---|\n"));
-    let row = |name: &str, all: String, without: String| format!("| {name} | {all} | {without} |\n");
+    let row =
+        |name: &str, all: String, without: String| format!("| {name} | {all} | {without} |\n");
     card += &row("before", exact(record.n0), exact(record.n0_without_embedding));
     card += &row("after", exact(record.parameters), exact(record.parameters_without_embedding));
     card += &row("realised rate", share(record.rate), share(record.rate_without_embedding));
@@ -102,12 +103,17 @@ fn gone(record: &CutRecord) -> (String, String) {
         }
         Cut::Depth { drop, .. } => {
             let (kept, dropped) = (layers - drop.len(), drop.len());
-            (format!("{kept} of {layers} layers"), format!("{dropped} of its {layers} layers removed"))
+            (
+                format!("{kept} of {layers} layers"),
+                format!("{dropped} of its {layers} layers removed"),
+            )
         }
         Cut::Width(width) => {
             let parts: Vec<String> = Part::ALL
                 .iter()
-                .filter_map(|&part| width.change(part).map(|(of, kept)| format!("{kept} of {of} {part}")))
+                .filter_map(|&part| {
+                    width.change(part).map(|(of, kept)| format!("{kept} of {of} {part}"))
+                })
                 .collect();
             (parts.join(", "), "channels, neurons or heads removed from every layer".to_owned())
         }
@@ -121,7 +127,9 @@ fn stayed(record: &CutRecord) -> String {
         Cut::Sparse { pattern, linear, .. } => {
             let mut text = format!("- pattern: {pattern}");
             if let Pattern::Groups { keep, of } = pattern {
-                text += &format!(": at most {keep} of every {of} consecutive input columns are not zero");
+                text += &format!(
+                    ": at most {keep} of every {of} consecutive input columns are not zero"
+                );
             }
             text += &format!("\n- linear layers of every block: {}\n", linear.join(", "));
             if let Some(zeros) = record.already_zero {
@@ -136,10 +144,14 @@ fn stayed(record: &CutRecord) -> String {
         ),
         Cut::Width(width) => {
             let parts = Part::ALL.iter().filter_map(|&part| {
-                width.change(part).map(|(of, kept)| format!("- {part}: {kept} of {of} in every layer\n"))
+                width
+                    .change(part)
+                    .map(|(of, kept)| format!("- {part}: {kept} of {of} in every layer\n"))
             });
             parts
-                .chain(["- heads keep their channels: `head_dim` stands in `config.json`\n".to_owned()])
+                .chain([
+                    "- heads keep their channels: `head_dim` stands in `config.json`\n".to_owned()
+                ])
                 .collect()
         }
     }
@@ -155,7 +167,8 @@ const SPARSE: &str = "## Zeros\n\n\
 fn fallbacks(record: &CutRecord) -> String {
     let mut text = String::new();
     for Fallback { tensors, damping, score } in &record.fallbacks {
-        let tensors: Vec<String> = tensors.iter().map(|name| format!("`{}`", plain(name))).collect();
+        let tensors: Vec<String> =
+            tensors.iter().map(|name| format!("`{}`", plain(name))).collect();
         let what = match (score, damping) {
             (Some(score), _) => {
                 format!("pruned by `{}` instead: the Hessian cannot be factored", plain(score))
@@ -182,7 +195,9 @@ fn front_matter(base: &Path, record: &CutRecord) -> String {
 
 /// What the card of the base says of its licence; nothing where it has none that can be read.
 fn terms(base: &Path) -> Vec<(&'static str, String)> {
-    let Ok(card) = disk::read_to_string(&base.join("README.md"), CARD_LIMIT) else { return Vec::new() };
+    let Ok(card) = disk::read_to_string(&base.join("README.md"), CARD_LIMIT) else {
+        return Vec::new();
+    };
     let mut lines = card.lines();
     if lines.next().map(str::trim_end) != Some("---") {
         return Vec::new();
@@ -193,7 +208,8 @@ fn terms(base: &Path) -> Vec<(&'static str, String)> {
         let value = line.trim().trim_matches(['"', '\'']);
         // Only what is plain in YAML as it stands; anything else would have to be understood first.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/: ".contains(&byte);
-        (!value.is_empty() && value.len() <= VALUE_LIMIT && value.bytes().all(plain)).then(|| quoted(value))
+        (!value.is_empty() && value.len() <= VALUE_LIMIT && value.bytes().all(plain))
+            .then(|| quoted(value))
     };
     TERMS.iter().filter_map(|&key| Some((key, value(key)?))).collect()
 }

@@ -10,16 +10,18 @@ use crate::methods::{Needs, Scores, Select, Takes, Target};
 use crate::options::Options;
 use crate::shapes;
 
-/// `depth-block-influence`: drops the layers that change the residual stream least (Men et al. 2024).
+/// `depth-block-influence`: drops the layers that change the residual stream least (Men et al.
+/// 2024).
 ///
-/// As many as come nearest to the rate; all are scored once, on the whole model. Of equal scores the lower layer goes.
+/// As many as come nearest to the rate; all are scored once, on the whole model. Of equal scores
+/// the lower layer goes.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockInfluence;
 
 /// `depth-angular`: drops the most similar contiguous run of layers (Gromov et al. 2024).
 ///
-/// Of the runs of as many layers as come nearest to the rate, the one with the least angular distance between what enters
-/// it and what leaves it; of equal distances the lower run.
+/// Of the runs of as many layers as come nearest to the rate, the one with the least angular
+/// distance between what enters it and what leaves it; of equal distances the lower run.
 #[derive(Clone, Copy, Debug)]
 pub struct Angular;
 
@@ -37,7 +39,9 @@ impl Select for BlockInfluence {
     }
 
     fn paper(&self) -> Option<&'static str> {
-        Some("Men et al. 2024, ShortGPT: Layers in Large Language Models are More Redundant Than You Expect")
+        Some(
+            "Men et al. 2024, ShortGPT: Layers in Large Language Models are More Redundant Than You Expect",
+        )
     }
 
     fn takes(&self) -> &'static [Takes] {
@@ -48,8 +52,16 @@ impl Select for BlockInfluence {
         Needs::BlockInfluence
     }
 
-    fn choose(&self, config: &ModelConfig, scores: &Scores, target: &Target, _: &Options) -> Result<Cut> {
-        let &Target::Rate { rate, tolerance } = target else { return Err(Error::target(self, target)) };
+    fn choose(
+        &self,
+        config: &ModelConfig,
+        scores: &Scores,
+        target: &Target,
+        _: &Options,
+    ) -> Result<Cut> {
+        let &Target::Rate { rate, tolerance } = target else {
+            return Err(Error::target(self, target));
+        };
         let Scores::Layers(scores) = scores else { return Err(Error::no_scores(self)) };
         let count = shapes::nearest(config, rate, tolerance)?.dropped;
         let drop = lowest(scores, config.num_hidden_layers, count)?;
@@ -82,8 +94,16 @@ impl Select for Angular {
         [("positions".to_owned(), options.positions.name().to_owned())].into()
     }
 
-    fn choose(&self, config: &ModelConfig, scores: &Scores, target: &Target, _: &Options) -> Result<Cut> {
-        let &Target::Rate { rate, tolerance } = target else { return Err(Error::target(self, target)) };
+    fn choose(
+        &self,
+        config: &ModelConfig,
+        scores: &Scores,
+        target: &Target,
+        _: &Options,
+    ) -> Result<Cut> {
+        let &Target::Rate { rate, tolerance } = target else {
+            return Err(Error::target(self, target));
+        };
         let Scores::Runs(scores) = scores else { return Err(Error::no_scores(self)) };
         let count = shapes::nearest(config, rate, tolerance)?.dropped;
         let (found, expected) = (scores.len(), config.num_hidden_layers - count + 1);
@@ -116,7 +136,13 @@ impl Select for List {
         Needs::Nothing
     }
 
-    fn choose(&self, config: &ModelConfig, _: &Scores, target: &Target, _: &Options) -> Result<Cut> {
+    fn choose(
+        &self,
+        config: &ModelConfig,
+        _: &Scores,
+        target: &Target,
+        _: &Options,
+    ) -> Result<Cut> {
         let Target::Layers(layers) = target else { return Err(Error::target(self, target)) };
         if layers.is_empty() {
             return Err(Error::NothingDropped);
@@ -136,7 +162,8 @@ fn lowest(scores: &[f64], layers: usize, count: usize) -> Result<Vec<usize>> {
         return Err(Error::Score { layer, found: scores[layer] });
     }
     let mut order: Vec<usize> = (0..layers).collect();
-    // A stable sort: of equal scores the lower layer stays in front. 0 is added so that -0 equals 0.
+    // A stable sort: of equal scores the lower layer stays in front. 0 is added so that -0 equals
+    // 0.
     order.sort_by(|&a, &b| (scores[a] + 0.0).total_cmp(&(scores[b] + 0.0)));
     order.truncate(count);
     order.sort_unstable();

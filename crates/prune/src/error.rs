@@ -65,7 +65,10 @@ pub enum Error {
     },
 
     /// No whole number of layers comes near the rate.
-    #[error("no whole number of layers comes within {tolerance} of rate {found}: {}", nearest(below, above))]
+    #[error(
+        "no whole number of layers comes within {tolerance} of rate {found}: {}",
+        nearest(below, above)
+    )]
     NoRateNear {
         /// The rate asked for.
         found: f64,
@@ -89,7 +92,9 @@ pub enum Error {
     },
 
     /// Parts of the width that are not one to three different ones.
-    #[error("the parts to narrow are `{found}`, expected some of `hidden`, `ffn` and `heads`, each once")]
+    #[error(
+        "the parts to narrow are `{found}`, expected some of `hidden`, `ffn` and `heads`, each once"
+    )]
     Parts {
         /// Those that were named.
         found: String,
@@ -219,7 +224,9 @@ pub enum Error {
     },
 
     /// Activations that are no numbers.
-    #[error("{place} is {value} at calibration token {token}, channel {channel}, expected finite numbers")]
+    #[error(
+        "{place} is {value} at calibration token {token}, channel {channel}, expected finite numbers"
+    )]
     Activation {
         /// What was looked at, as `the output of \`model.layers.3\``.
         place: String,
@@ -256,7 +263,9 @@ pub enum Error {
     },
 
     /// Longer sequences than the model was made for.
-    #[error("calibration length is {found} tokens, expected at most {expected}, the model's longest context")]
+    #[error(
+        "calibration length is {found} tokens, expected at most {expected}, the model's longest context"
+    )]
     TooLong {
         /// The length asked for.
         found: usize,
@@ -434,19 +443,25 @@ impl Error {
             Self::NoRateNear { .. } => {
                 Some("ask for one of the legal rates; `regrow inspect` lists them all")
             }
-            Self::NoShapeNear { .. } => {
-                Some("ask for the nearest, allow smaller multiples, or let more parts become narrower")
+            Self::NoShapeNear { .. } => Some(
+                "ask for the nearest, allow smaller multiples, or let more parts become narrower",
+            ),
+            Self::NoCalibration { .. } => {
+                Some("name a corpus whose text the scores can be taken on")
             }
-            Self::NoCalibration { .. } => Some("name a corpus whose text the scores can be taken on"),
-            Self::TokenOutOfRange { .. } => Some("tokenise the text with the tokenizer of this model"),
-            Self::TooFew { .. } => Some("use a longer text, or fewer or shorter calibration sequences"),
+            Self::TokenOutOfRange { .. } => {
+                Some("tokenise the text with the tokenizer of this model")
+            }
+            Self::TooFew { .. } => {
+                Some("use a longer text, or fewer or shorter calibration sequences")
+            }
             Self::NoRoom { .. } => Some("free some of the disk or name a folder on another"),
             Self::TooShort { .. } => Some("use a longer text or a smaller calibration length"),
             Self::Memory { .. } => Some("use fewer or shorter calibration sequences"),
             Self::OntoBase { .. } => Some("choose another output folder"),
-            Self::Unclear { .. } => {
-                Some("`regrow inspect` lists all of them; save the model anew with what it was trained with")
-            }
+            Self::Unclear { .. } => Some(
+                "`regrow inspect` lists all of them; save the model anew with what it was trained with",
+            ),
             Self::OtherBase { .. } => Some("name the model that the cut was decided on"),
             _ => None,
         }

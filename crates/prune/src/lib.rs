@@ -1,9 +1,10 @@
 //! What is removed: scores, cuts, and the one place that changes shapes.
 //!
-//! [`prune`] does it all: it streams the blocks of a model over calibration text one at a time ([`walk`]), scores them,
-//! turns the rate that is asked for into whole layers ([`shapes`]), decides ([`METHODS`]), and writes the smaller model
-//! beside its `cut.json` ([`apply`]). Sparse methods make weights zero instead, block by block ([`sparse`]). The same folder, request and seed give the same cut and the same bytes, whatever the
-//! number of threads.
+//! [`prune`] does it all: it streams the blocks of a model over calibration text one at a time
+//! ([`walk`]), scores them, turns the rate that is asked for into whole layers ([`shapes`]),
+//! decides ([`METHODS`]), and writes the smaller model beside its `cut.json` ([`apply`]). Sparse
+//! methods make weights zero instead, block by block ([`sparse`]). The same folder, request and
+//! seed give the same cut and the same bytes, whatever the number of threads.
 
 #![forbid(unsafe_code)]
 

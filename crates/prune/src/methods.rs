@@ -17,7 +17,8 @@ use crate::width;
 use crate::width::shape::Sizes;
 use crate::width::{Activation, WidthScores};
 
-/// Every method; a new one is a file and a line here. A sparse one stands for its score with every pattern.
+/// Every method; a new one is a file and a line here. A sparse one stands for its score with every
+/// pattern.
 pub static METHODS: &[Method] = &[
     Method::Select(&BlockInfluence),
     Method::Select(&Angular),
@@ -34,8 +35,8 @@ pub static METHODS: &[Method] = &[
 pub enum Method {
     /// Parts of the model go: decided first, then applied.
     Select(&'static dyn Select),
-    /// Weights become zero by a score, where a pattern lets them: decided block by block, on what the blocks before have
-    /// become.
+    /// Weights become zero by a score, where a pattern lets them: decided block by block, on what
+    /// the blocks before have become.
     Sparse(Pattern, &'static dyn Sparsify),
 }
 
@@ -51,7 +52,8 @@ pub trait Select: Sync {
     fn takes(&self) -> &'static [Takes];
     /// What has to be measured before it can decide.
     fn needs(&self) -> Needs;
-    /// Those of the options that it reads, as `cut.json` has them; what the cut itself shows is left out.
+    /// Those of the options that it reads, as `cut.json` has them; what the cut itself shows is
+    /// left out.
     fn told(&self, options: &Options) -> BTreeMap<String, String> {
         let _ = options;
         BTreeMap::new()
@@ -59,7 +61,8 @@ pub trait Select: Sync {
     /// Decides.
     ///
     /// # Errors
-    /// Where the target is not what it takes or does not fit the model, or the scores are not what it needs.
+    /// Where the target is not what it takes or does not fit the model, or the scores are not what
+    /// it needs.
     fn choose(
         &self,
         config: &ModelConfig,
@@ -186,7 +189,8 @@ impl Needs {
 }
 
 impl Scores {
-    /// Those that `cut.json` holds: one number a layer or a run. Those of a width would outweigh the model card.
+    /// Those that `cut.json` holds: one number a layer or a run. Those of a width would outweigh
+    /// the model card.
     pub(crate) fn listed(self) -> Option<Vec<f64>> {
         match self {
             Self::Layers(scores) | Self::Runs(scores) => Some(scores),
@@ -219,7 +223,8 @@ impl Target {
     }
 }
 
-/// The method of this name; a sparse one may have any pattern, as in `4:8-wanda` or `unstructured-magnitude`.
+/// The method of this name; a sparse one may have any pattern, as in `4:8-wanda` or
+/// `unstructured-magnitude`.
 ///
 /// # Errors
 /// [`Error::UnknownMethod`], which names those that there are.

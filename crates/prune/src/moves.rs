@@ -54,13 +54,16 @@ fn sides(old: &ModelConfig, width: &Width, from: &TensorSpec) -> (Runs, Runs) {
     let stream = || width.hidden.as_ref().map(|kept| scaled(&kept.keep, 1));
     let layer = from.layer.unwrap_or(0);
     let neurons = || width.ffn.as_ref().map(|kept| scaled(&kept.keep[layer], 1));
-    let groups = |channels: usize| width.heads.as_ref().map(|kept| scaled(&kept.keep[layer], channels));
+    let groups =
+        |channels: usize| width.heads.as_ref().map(|kept| scaled(&kept.keep[layer], channels));
     let of_keys = old.head_dim;
     let of_queries = old.num_attention_heads / old.num_key_value_heads * old.head_dim;
     match from.role {
-        Role::Embedding | Role::Head | Role::AttentionNorm | Role::FeedForwardNorm | Role::FinalNorm => {
-            (None, stream())
-        }
+        Role::Embedding
+        | Role::Head
+        | Role::AttentionNorm
+        | Role::FeedForwardNorm
+        | Role::FinalNorm => (None, stream()),
         Role::Query => (groups(of_queries), stream()),
         Role::Key | Role::Value => (groups(of_keys), stream()),
         Role::QueryBias => (None, groups(of_queries)),
@@ -103,7 +106,8 @@ impl Move {
     }
 
     fn shape(&self) -> (usize, usize) {
-        let kept = |runs: &Runs, all| runs.as_ref().map_or(all, |runs| runs.iter().map(Range::len).sum());
+        let kept =
+            |runs: &Runs, all| runs.as_ref().map_or(all, |runs| runs.iter().map(Range::len).sum());
         (kept(&self.rows, self.from.rows()), kept(&self.columns, self.from.columns()))
     }
 }

@@ -31,7 +31,8 @@ pub enum Positions {
 pub struct Options {
     /// Width: the parts that may become narrower.
     pub parts: Vec<Part>,
-    /// Width: channels of the residual stream stay in multiples of this; chosen by the width where nothing is said.
+    /// Width: channels of the residual stream stay in multiples of this; chosen by the width where
+    /// nothing is said.
     pub hidden_multiple: Option<usize>,
     /// Width: neurons stay in multiples of this; chosen likewise.
     pub ffn_multiple: Option<usize>,
@@ -63,7 +64,8 @@ impl Options {
     /// Checks what no method could work with.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a multiple of 0, [`Error::Parts`] where no part is named or one twice.
+    /// [`Error::Setting`] for a multiple of 0, [`Error::Parts`] where no part is named or one
+    /// twice.
     pub fn check(&self) -> Result<()> {
         for (field, multiple) in [
             ("multiple of the hidden size", self.hidden_multiple),

@@ -1,4 +1,5 @@
-//! What pruning will make and what it will need, from a configuration alone: a model of any size can be planned anywhere.
+//! What pruning will make and what it will need, from a configuration alone: a model of any size
+//! can be planned anywhere.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -19,7 +20,8 @@ use crate::sparse::{self, SparsePlan, Statistics};
 use crate::walk::BATCH;
 use crate::width::shape::{Choice, Shape, choices, named};
 
-/// Memory that the program takes before any model: its own pages and threads, and pieces of files on their way.
+/// Memory that the program takes before any model: its own pages and threads, and pieces of files
+/// on their way.
 const PROGRAM: u64 = 128 << 20;
 
 /// What is promised beside two blocks, their statistics and the activations.
@@ -140,7 +142,8 @@ pub fn plan(
     let block = if select.needs().text() { whole.per_block * 4 } else { 0 };
     let batch = if tokens == 0 { 0 } else { batch_bytes(config, text.length, tokens) };
     let read = wide(bytes)
-        * (whole.total * if select.needs() == Needs::Nothing { 1 } else { 2 } + choices[0].parameters.0);
+        * (whole.total * if select.needs() == Needs::Nothing { 1 } else { 2 }
+            + choices[0].parameters.0);
     Ok(Plan {
         memory: Memory { block, statistics: remembered, activations, batch, program: PROGRAM },
         output: choices[0].parameters.0 * wide(bytes),
@@ -161,21 +164,25 @@ fn plan_sparse(
 ) -> Result<Plan> {
     let whole = Count::of(config)?;
     let wide = |number: usize| number as u64;
-    let tokens = if needs == Statistics::Nothing { 0 } else { wide(text.sequences) * wide(text.length) };
+    let tokens =
+        if needs == Statistics::Nothing { 0 } else { wide(text.sequences) * wide(text.length) };
     let mut statistics = 0;
     let mut operations = 2.0 * flops(config, tokens, text.length);
     for inlet in Inlet::ALL {
         let tensors = block_tensors(config, 0);
-        let readers =
-            tensors.iter().filter(|tensor| zeros.has(tensor) && inlet.roles().contains(&tensor.role));
-        let (rows, side) = readers.fold((0, 0), |(rows, _), tensor| (rows + tensor.rows(), tensor.columns()));
+        let readers = tensors
+            .iter()
+            .filter(|tensor| zeros.has(tensor) && inlet.roles().contains(&tensor.role));
+        let (rows, side) =
+            readers.fold((0, 0), |(rows, _), tensor| (rows + tensor.rows(), tensor.columns()));
         if needs >= Statistics::SquareSums {
             statistics += wide(side) * 8;
         }
         if needs == Statistics::Gram {
             statistics += wide(side) * wide(side) * 4 + wide(rows.max(side)) * 128 * 8;
             let (tokens, rows, side) = (tokens as f64, rows as f64, side as f64);
-            // Half of the Gram matrix, its factor and the inverse of that, and what columns owe to those right of them.
+            // Half of the Gram matrix, its factor and the inverse of that, and what columns owe to
+            // those right of them.
             let once = tokens * side * side + 2.0 / 3.0 * side.powi(3) + rows * side * side;
             operations += config.num_hidden_layers as f64 * once;
         }
@@ -202,7 +209,8 @@ fn plan_sparse(
     })
 }
 
-/// Floating-point operations a second of a product on this machine, measured in about a tenth of a second.
+/// Floating-point operations a second of a product on this machine, measured in about a tenth of a
+/// second.
 ///
 /// # Errors
 /// If memory is short.
@@ -212,8 +220,9 @@ pub fn speed() -> Result<f64> {
     let (a, b) = (vec![0.5; SIDE * SIDE], vec![0.25; SIDE * SIDE]);
     let mut c = backend.allocate(SIDE * SIDE)?;
     let area = Area::new(0, SIDE, SIDE);
-    let mut product =
-        || backend.product(View::new(&a, area), View::new(&b, area), ViewMut::new(&mut c, area), false);
+    let mut product = || {
+        backend.product(View::new(&a, area), View::new(&b, area), ViewMut::new(&mut c, area), false)
+    };
     product()?;
     let start = Instant::now();
     let mut done = 0.0;
@@ -241,8 +250,9 @@ fn outcomes(
         Target::Sizes(sizes) => Ok(vec![named(config, sizes)?]),
         &Target::Rate { rate, tolerance } => {
             let dropped = shapes::nearest(config, rate, tolerance)?.dropped;
-            let mut near: Vec<usize> =
-                (1..config.num_hidden_layers).filter(|&other| other.abs_diff(dropped) <= 1).collect();
+            let mut near: Vec<usize> = (1..config.num_hidden_layers)
+                .filter(|&other| other.abs_diff(dropped) <= 1)
+                .collect();
             near.sort_by_key(|&other| other.abs_diff(dropped));
             near.iter()
                 .map(|&dropped| Choice::of(config, &layers(config.num_hidden_layers - dropped)))
@@ -260,17 +270,21 @@ fn batch_bytes(config: &ModelConfig, length: usize, tokens: u64) -> u64 {
     let rows = ((BATCH / length.max(1)).max(1) * length) as u64;
     let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
     let (query, key_value) = (config.query_width() as u64, config.key_value_width() as u64);
-    // Stream: entering, in the middle, leaving, normed, two host copies and one on its way; then what parts read.
+    // Stream: entering, in the middle, leaving, normed, two host copies and one on its way; then
+    // what parts read.
     let columns = 7 * hidden + 2 * query + 2 * key_value + 3 * inner + inner.max(query).max(hidden);
     rows.min(tokens) * columns * 4
 }
 
-/// Twice the weights of the blocks for each token, and attention's scores and mixing over half the sequence.
+/// Twice the weights of the blocks for each token, and attention's scores and mixing over half the
+/// sequence.
 fn flops(config: &ModelConfig, tokens: u64, length: usize) -> f64 {
     let outside = [leading_tensors(config), trailing_tensors(config)].concat();
-    let count =
-        |tensors: &[model::family::TensorSpec]| tensors.iter().map(|tensor| tensor.len() as f64).sum::<f64>();
+    let count = |tensors: &[model::family::TensorSpec]| {
+        tensors.iter().map(|tensor| tensor.len() as f64).sum::<f64>()
+    };
     let weights = count(&tensors(config)) - count(&outside);
-    let attention = 2.0 * config.query_width() as f64 * length as f64 * config.num_hidden_layers as f64;
+    let attention =
+        2.0 * config.query_width() as f64 * length as f64 * config.num_hidden_layers as f64;
     tokens as f64 * (2.0 * weights + attention)
 }

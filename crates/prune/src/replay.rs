@@ -13,12 +13,12 @@ use crate::error::{Error, Result};
 use crate::methods::{Method, Target, method};
 use crate::sparse::{self, Writing};
 
-/// Makes a cut again from its record: the same bytes, if `folder` is the model that it was decided on. A sparse cut whose
-/// score reads text reads it again from `source`.
+/// Makes a cut again from its record: the same bytes, if `folder` is the model that it was decided
+/// on. A sparse cut whose score reads text reads it again from `source`.
 ///
 /// # Errors
-/// [`Error::OtherBase`] where its weights have another hash, [`Error::OtherCalibration`] where the text has; and those of
-/// [`crate::prune`].
+/// [`Error::OtherBase`] where its weights have another hash, [`Error::OtherCalibration`] where the
+/// text has; and those of [`crate::prune`].
 pub fn replay(
     folder: &ModelFolder,
     record: &CutRecord,
@@ -31,7 +31,11 @@ pub fn replay(
     check_target(folder, out, existing)?;
     check_clear(folder)?;
     check_cut(folder, &record.cut)?;
-    check_disk(out, record.stored().0.saturating_mul(folder.dtype().size() as u64), "the smaller model")?;
+    check_disk(
+        out,
+        record.stored().0.saturating_mul(folder.dtype().size() as u64),
+        "the smaller model",
+    )?;
     let found = folder.weights_hash()?;
     if found != record.base_hash {
         let (path, expected) = (folder.path().to_path_buf(), record.base_hash.clone());
@@ -42,14 +46,19 @@ pub fn replay(
     };
     let name = format!("{pattern}-{score}");
     let method = method(&name)?;
-    let Method::Sparse(_, score) = method else { unreachable!("a pattern and a score are a sparse method") };
-    let target =
-        record.asked_rate.map_or(Target::Pattern, |rate| Target::Rate { rate, tolerance: f64::INFINITY });
-    let roles =
-        Role::LINEAR.into_iter().filter(|role| linear.iter().any(|name| role.linear_name() == Some(name)));
+    let Method::Sparse(_, score) = method else {
+        unreachable!("a pattern and a score are a sparse method")
+    };
+    let target = record
+        .asked_rate
+        .map_or(Target::Pattern, |rate| Target::Rate { rate, tolerance: f64::INFINITY });
+    let roles = Role::LINEAR
+        .into_iter()
+        .filter(|role| linear.iter().any(|name| role.linear_name() == Some(name)));
     let roles: Vec<Role> = roles.collect();
     if roles.len() != linear.len() {
-        let known = |name: &&String| Role::LINEAR.iter().any(|role| role.linear_name() == Some(name));
+        let known =
+            |name: &&String| Role::LINEAR.iter().any(|role| role.linear_name() == Some(name));
         let found = linear.iter().find(|name| !known(name)).cloned().unwrap_or_default();
         return Err(Error::UnknownLinear { found });
     }
@@ -82,7 +91,8 @@ fn sequences_again(
     let (Some(source), Some(then)) = (source, &record.calibration) else {
         return Err(Error::NoCalibration { method: method.name() });
     };
-    let settings = Calibration { sequences: then.sequences, length: Some(then.length), seed: then.seed };
+    let settings =
+        Calibration { sequences: then.sequences, length: Some(then.length), seed: then.seed };
     let sequences = Sequences::draw(source, &settings, folder.config())?;
     let found = sequences.record().hash;
     if found != then.hash {

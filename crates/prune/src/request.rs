@@ -29,7 +29,8 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// How much goes.
     pub target: Target,
-    /// The calibration text and how sequences are drawn from it; methods that do not score never read it.
+    /// The calibration text and how sequences are drawn from it; methods that do not score never
+    /// read it.
     ///
     /// Whether the text was made by the model's tokenizer is for the caller to see to.
     pub calibration: Option<(Source<'a>, Calibration)>,
@@ -101,11 +102,12 @@ impl<'a> Request<'a> {
 
 /// Decides what goes and writes the smaller model to `out`.
 ///
-/// A model that was pruned before is a base like any other: the record counts from this folder's parameters and names
-/// this folder, not the one that it came from.
+/// A model that was pruned before is a base like any other: the record counts from this folder's
+/// parameters and names this folder, not the one that it came from.
 ///
 /// # Errors
-/// Those of [`decide`] and [`crate::apply::apply`]; a target that is taken is refused before anything is computed.
+/// Those of [`decide`] and [`crate::apply::apply`]; a target that is taken is refused before
+/// anything is computed.
 pub fn prune(
     folder: &ModelFolder,
     request: &Request<'_>,
@@ -136,8 +138,16 @@ pub fn prune(
             let sequences = sequences.as_ref();
             let record = record_sparse(folder, request, score, &plan, sequences)?;
             let spill = request.spill.as_deref();
-            let writing =
-                Writing { plan: &plan, score, sequences, spill, out, existing, shard_limit, again: None };
+            let writing = Writing {
+                plan: &plan,
+                score,
+                sequences,
+                spill,
+                out,
+                existing,
+                shard_limit,
+                again: None,
+            };
             progress(Progress::Hashing);
             let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
             let finish = |hash: &mut dyn FnMut() -> Result<String>| {
@@ -149,12 +159,12 @@ pub fn prune(
     }
 }
 
-/// Decides what goes and writes nothing. A sparse method decides only as it writes: its record then lacks what only that
-/// tells.
+/// Decides what goes and writes nothing. A sparse method decides only as it writes: its record then
+/// lacks what only that tells.
 ///
 /// # Errors
-/// For an unknown method, a target that it does not take or that the model cannot meet, calibration text that is missing,
-/// too short or of another vocabulary, and weights that cannot be read.
+/// For an unknown method, a target that it does not take or that the model cannot meet, calibration
+/// text that is missing, too short or of another vocabulary, and weights that cannot be read.
 pub fn decide(
     folder: &ModelFolder,
     request: &Request<'_>,
@@ -183,8 +193,15 @@ fn decide_by(
     let sequences = draw(folder, request)?;
     let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
     let (options, spill) = (&request.options, request.spill.as_deref());
-    let scores =
-        measure(folder, select.needs(), &request.target, sequences.as_ref(), options, spill, scoring)?;
+    let scores = measure(
+        folder,
+        select.needs(),
+        &request.target,
+        sequences.as_ref(),
+        options,
+        spill,
+        scoring,
+    )?;
     let cut = select.choose(config, &scores, &request.target, options)?;
     let left = Left::from(left(config, &cut)?);
     let record = record(folder, request, select.name().to_owned(), cut, left, sequences.as_ref())?;
@@ -202,7 +219,10 @@ fn draw(folder: &ModelFolder, request: &Request<'_>) -> Result<Option<Sequences>
     Sequences::draw(source, &settings, folder.config()).map(Some)
 }
 
-fn plan_sparse(folder: &ModelFolder, request: &Request<'_>) -> Result<(SparsePlan, Option<Sequences>)> {
+fn plan_sparse(
+    folder: &ModelFolder,
+    request: &Request<'_>,
+) -> Result<(SparsePlan, Option<Sequences>)> {
     let method = method(request.method)?;
     let plan = sparse::plan(folder.config(), &method, &request.target, &request.options.linear)?;
     Ok((plan, draw(folder, request)?))
@@ -244,7 +264,9 @@ struct Left {
 
 impl From<Choice> for Left {
     fn from(choice: Choice) -> Self {
-        let Choice { parameters, parameters_without_embedding, rate, rate_without_embedding, .. } = choice;
+        let Choice {
+            parameters, parameters_without_embedding, rate, rate_without_embedding, ..
+        } = choice;
         Self { parameters, parameters_without_embedding, rate, rate_without_embedding }
     }
 }

@@ -6,7 +6,8 @@ use model::count::Count;
 
 use crate::error::{Error, Result};
 
-/// How far the realised rate may be from the one asked for, unless told otherwise: 0.05 of all parameters.
+/// How far the realised rate may be from the one asked for, unless told otherwise: 0.05 of all
+/// parameters.
 pub const TOLERANCE: f64 = 0.05;
 
 /// A rate that a whole number of layers gives.
@@ -24,7 +25,8 @@ pub struct LegalRate {
     pub parameters_without_embedding: Params,
 }
 
-/// Every rate that depth pruning can give a model, rising: one layer dropped to one layer kept; none for a model of one.
+/// Every rate that depth pruning can give a model, rising: one layer dropped to one layer kept;
+/// none for a model of one.
 ///
 /// # Panics
 /// For a configuration made by hand whose parameters cannot be counted.
@@ -35,8 +37,8 @@ pub fn legal_rates(config: &ModelConfig) -> Vec<LegalRate> {
 /// The legal rate nearest to `asked`; of two as near, the lower.
 ///
 /// # Errors
-/// [`Error::Rate`] for 0, NaN, a negative number or 1 and above; [`Error::NoRateNear`] where the nearest is farther than
-/// `tolerance`; [`Error::Tolerance`] where that is no distance.
+/// [`Error::Rate`] for 0, NaN, a negative number or 1 and above; [`Error::NoRateNear`] where the
+/// nearest is farther than `tolerance`; [`Error::Tolerance`] where that is no distance.
 ///
 /// # Panics
 /// As [`legal_rates`].
@@ -44,7 +46,8 @@ pub fn nearest(config: &ModelConfig, asked: f64, tolerance: f64) -> Result<Legal
     check_rate(asked, tolerance)?;
     let legal = legal_rates(config);
     let above = legal.partition_point(|legal| legal.rate.get() <= asked);
-    let (below, above) = (above.checked_sub(1).map(|below| legal[below]), legal.get(above).copied());
+    let (below, above) =
+        (above.checked_sub(1).map(|below| legal[below]), legal.get(above).copied());
     let distance = |legal: &LegalRate| (legal.rate.get() - asked).abs();
     let nearest = match (below, above) {
         (Some(below), Some(above)) if distance(&above) < distance(&below) => Some(above),
@@ -68,12 +71,14 @@ pub(crate) fn check_rate(asked: f64, tolerance: f64) -> Result<()> {
     Ok(())
 }
 
-/// What is left of a model without `dropped` of its layers; every layer has as many parameters as any other.
+/// What is left of a model without `dropped` of its layers; every layer has as many parameters as
+/// any other.
 pub(crate) fn without(config: &ModelConfig, dropped: usize) -> LegalRate {
     let before = Count::of(config).expect("a configuration that was read can be counted");
     let gone = before.per_block * dropped as u64;
     let rate = |all: u64| {
-        Rate::realised(Params(all), Params(all - gone)).expect("the final norm stays, so less than all goes")
+        Rate::realised(Params(all), Params(all - gone))
+            .expect("the final norm stays, so less than all goes")
     };
     LegalRate {
         dropped,
@@ -111,11 +116,36 @@ mod tests {
         // One layer is 9280 parameters of 5 x 9280 + 32 + 50 x 32 = 48032.
         let config = config(5, 8, 64, true, false);
         let cases: [(&str, f64, f64, &str); 12] = [
-            ("rate of 0, 1, NaN or above", 0.0, TOLERANCE, "rate is 0, expected above 0 and below 1"),
-            ("rate of 0, 1, NaN or above", -0.0, TOLERANCE, "rate is -0, expected above 0 and below 1"),
-            ("rate of 0, 1, NaN or above", 1.0, TOLERANCE, "rate is 1, expected above 0 and below 1"),
-            ("rate of 0, 1, NaN or above", f64::NAN, TOLERANCE, "rate is NaN, expected above 0 and below 1"),
-            ("rate of 0, 1, NaN or above", 1.5, TOLERANCE, "rate is 1.5, expected above 0 and below 1"),
+            (
+                "rate of 0, 1, NaN or above",
+                0.0,
+                TOLERANCE,
+                "rate is 0, expected above 0 and below 1",
+            ),
+            (
+                "rate of 0, 1, NaN or above",
+                -0.0,
+                TOLERANCE,
+                "rate is -0, expected above 0 and below 1",
+            ),
+            (
+                "rate of 0, 1, NaN or above",
+                1.0,
+                TOLERANCE,
+                "rate is 1, expected above 0 and below 1",
+            ),
+            (
+                "rate of 0, 1, NaN or above",
+                f64::NAN,
+                TOLERANCE,
+                "rate is NaN, expected above 0 and below 1",
+            ),
+            (
+                "rate of 0, 1, NaN or above",
+                1.5,
+                TOLERANCE,
+                "rate is 1.5, expected above 0 and below 1",
+            ),
             (
                 "rate of 0, 1, NaN or above",
                 f64::INFINITY,
@@ -156,7 +186,11 @@ mod tests {
             ),
         ];
         for (name, rate, tolerance, expected) in cases {
-            assert_eq!(nearest(&config, rate, tolerance).unwrap_err().to_string(), expected, "{name}");
+            assert_eq!(
+                nearest(&config, rate, tolerance).unwrap_err().to_string(),
+                expected,
+                "{name}"
+            );
         }
     }
 
@@ -173,7 +207,8 @@ mod tests {
 
     #[test]
     fn published_models_have_the_rates_that_are_known_of_them() {
-        // Layers dropped and realised rates as the project's science notes give them to three digits.
+        // Layers dropped and realised rates as the project's science notes give them to three
+        // digits.
         let known = [
             ("Llama-3.2-1B", [(3, 0.148), (5, 0.246), (7, 0.345)]),
             ("Llama-3.1-8B", [(6, 0.163), (9, 0.244), (13, 0.353)]),

@@ -1,4 +1,5 @@
-//! The residual stream of all calibration tokens: in memory, or in a file without a name where that is asked for.
+//! The residual stream of all calibration tokens: in memory, or in a file without a name where that
+//! is asked for.
 
 use std::path::Path;
 
@@ -21,7 +22,8 @@ enum Place {
 }
 
 impl States {
-    /// Room for `tokens` rows of width `hidden`; in a file of the folder `spill` where one is named.
+    /// Room for `tokens` rows of width `hidden`; in a file of the folder `spill` where one is
+    /// named.
     pub(crate) fn new(tokens: usize, hidden: usize, spill: Option<&Path>) -> Result<Self> {
         let memory = || Error::Memory { tokens, hidden };
         let len = tokens.checked_mul(hidden).ok_or_else(memory)?;

@@ -1,7 +1,8 @@
-//! Streams blocks: load one, run the calibration text through it, let a visitor look, drop it. Nobody sees a whole model.
+//! Streams blocks: load one, run the calibration text through it, let a visitor look, drop it.
+//! Nobody sees a whole model.
 //!
-//! In memory are the weights of one block, the residual stream of all calibration tokens, and the activations of one
-//! batch.
+//! In memory are the weights of one block, the residual stream of all calibration tokens, and the
+//! activations of one batch.
 
 use std::path::Path;
 
@@ -83,12 +84,13 @@ impl<F: FnMut(&Seen<'_>) -> Result<()>> Visit for F {
     }
 }
 
-/// Runs the sequences through every block of a model on `backend`. `progress` hears of blocks done, and of how many.
-/// Where a folder `spill` is named, the residual stream is kept in a file there instead of in memory.
+/// Runs the sequences through every block of a model on `backend`. `progress` hears of blocks done,
+/// and of how many. Where a folder `spill` is named, the residual stream is kept in a file there
+/// instead of in memory.
 ///
 /// # Errors
-/// If weights or activations are not finite, an id is outside the vocabulary, the disk fails or memory is short; and
-/// those of `visitor`.
+/// If weights or activations are not finite, an id is outside the vocabulary, the disk fails or
+/// memory is short; and those of `visitor`.
 pub fn walk<B: Backend>(
     backend: B,
     folder: &ModelFolder,
@@ -109,7 +111,8 @@ pub fn walk<B: Backend>(
     Ok(())
 }
 
-/// The calibration text on its way through a model: which block comes next is for the caller to say.
+/// The calibration text on its way through a model: which block comes next is for the caller to
+/// say.
 pub(crate) struct Walker<B: Backend> {
     decoder: Decoder<B>,
     space: Workspace<B>,
@@ -147,7 +150,8 @@ impl<B: Backend> Walker<B> {
         let decoder = Decoder::new(backend, config, sequences.length())?;
         let space = Workspace::new(&decoder)?;
         let stream = decoder.backend().allocate(largest)?;
-        let batches = sequences.tokens().chunks(rows).map(|part| batch(part, sequences.length())).collect();
+        let batches =
+            sequences.tokens().chunks(rows).map(|part| batch(part, sequences.length())).collect();
         let (after, read) = (vec![0.0; largest], Vec::new());
         Ok(Self { decoder, space, states, batches, rows, stream, before, after, read })
     }
@@ -157,8 +161,8 @@ impl<B: Backend> Walker<B> {
         self.decoder.backend()
     }
 
-    /// Runs every batch through a block, whose weights begin at 0 of `block`. The text moves on only where `advance` says
-    /// so; otherwise it stands before the same block again.
+    /// Runs every batch through a block, whose weights begin at 0 of `block`. The text moves on
+    /// only where `advance` says so; otherwise it stands before the same block again.
     pub(crate) fn pass(
         &mut self,
         block: &B::Buffer,
@@ -247,7 +251,9 @@ impl<'a> Embedding<'a> {
         let (hidden, vocabulary) = (self.spec.columns(), self.spec.rows());
         let table = self.folder.tensor(&self.spec)?;
         let row_bytes = hidden * table.dtype.size();
-        for (position, (&token, state)) in tokens.iter().zip(states.chunks_exact_mut(hidden)).enumerate() {
+        for (position, (&token, state)) in
+            tokens.iter().zip(states.chunks_exact_mut(hidden)).enumerate()
+        {
             let row = token as usize;
             if row >= vocabulary {
                 let position = (first + position) as u64;

@@ -20,7 +20,9 @@ use model::safetensors::{Dtype, Planned, SafeTensors};
 use model::weights;
 use model::workspace::Workspace;
 use prune::walk::{Seen, walk};
-use prune::{Calibration, Error, Progress, Request, Sequences, Source, TOLERANCE, Target, record_of, replay};
+use prune::{
+    Calibration, Error, Progress, Request, Sequences, Source, TOLERANCE, Target, record_of, replay,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -97,7 +99,8 @@ fn base(place: &Path, kind: Kind) -> ModelFolder {
         plan.push(Planned { name: "lm_head.weight".into(), dtype: kind.dtype, shape });
         values.push(values[0].clone());
     }
-    let mut writer = FolderWriter::create(&folder, Existing::Refuse, &raw, plan, kind.shards).unwrap();
+    let mut writer =
+        FolderWriter::create(&folder, Existing::Refuse, &raw, plan, kind.shards).unwrap();
     for tensor in &values {
         writer.write_f32(tensor).unwrap();
     }
@@ -144,7 +147,9 @@ fn prune(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> prune::Resu
 /// Every file of a folder with its bytes.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
-    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+    entries
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .collect()
 }
 
 /// Every tensor of every weight file, with its bytes.
@@ -177,7 +182,10 @@ fn kept_layers_are_renumbered_and_every_byte_of_them_kept() {
         let out = place.path().join("out");
         let request = Request { shard_limit: kind.shards, ..by_list(&[1, 3]) };
         let pruned = prune(&folder, &request, &out).unwrap();
-        assert_eq!((pruned.kept.as_slice(), pruned.dropped.as_slice()), (&[0, 2, 4][..], &[1, 3][..]));
+        assert_eq!(
+            (pruned.kept.as_slice(), pruned.dropped.as_slice()),
+            (&[0, 2, 4][..], &[1, 3][..])
+        );
 
         let (old, new) = (tensors(folder.path()), tensors(&out));
         let mut expected = BTreeMap::new();
@@ -210,7 +218,8 @@ fn config_is_mended_and_the_rest_of_it_stays() {
         let folder = base(place.path(), kind);
         let out = place.path().join("out");
         prune(&folder, &by_list(&[0, 4]), &out).unwrap();
-        let read = |path: PathBuf| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
+        let read =
+            |path: PathBuf| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
         let mut expected = read(folder.path().join("config.json"));
         expected["num_hidden_layers"] = json!(3);
         if kind.qwen {
@@ -248,7 +257,8 @@ fn the_smaller_model_computes_what_the_kept_blocks_compute_in_order() {
             decoder.run_block(&whole, base, &batch, &mut stream, &mut space).unwrap();
         }
         let settings = Calibration { sequences: 1, length: Some(tokens.len()), seed: 0 };
-        let sequences = Sequences::draw(Source::Tokens(tokens), &settings, smaller.config()).unwrap();
+        let sequences =
+            Sequences::draw(Source::Tokens(tokens), &settings, smaller.config()).unwrap();
         let mut last = Vec::new();
         let mut visitor = |seen: &Seen<'_>| {
             last = seen.after.to_vec();
@@ -285,8 +295,12 @@ fn the_record_says_what_was_asked_and_what_came_of_it() {
         assert_eq!(fs::read(out.join("cut.json")).unwrap().last(), Some(&b'\n'));
 
         let after = ModelFolder::open(&out).unwrap();
-        let (before, after) = (Count::of(folder.config()).unwrap(), Count::of(after.config()).unwrap());
-        assert_eq!((record.n0.0, record.n0_without_embedding.0), (before.total, before.without_embedding));
+        let (before, after) =
+            (Count::of(folder.config()).unwrap(), Count::of(after.config()).unwrap());
+        assert_eq!(
+            (record.n0.0, record.n0_without_embedding.0),
+            (before.total, before.without_embedding)
+        );
         assert_eq!(
             (record.parameters.0, record.parameters_without_embedding.0),
             (after.total, after.without_embedding)
@@ -325,8 +339,16 @@ fn a_cut_made_twice_or_from_its_record_gives_the_same_bytes() {
         prune(&folder, &request, &at("once")).unwrap();
         prune(&folder, &request, &at("twice")).unwrap();
         let record = record_of(&at("once")).unwrap().unwrap();
-        replay(&folder, &record, None, &at("replayed"), Existing::Refuse, SHARD_LIMIT, &mut |_, _| ())
-            .unwrap();
+        replay(
+            &folder,
+            &record,
+            None,
+            &at("replayed"),
+            Existing::Refuse,
+            SHARD_LIMIT,
+            &mut |_, _| (),
+        )
+        .unwrap();
         assert!(contents(&at("once")) == contents(&at("twice")), "{kind:?}");
         assert!(contents(&at("once")) == contents(&at("replayed")), "{kind:?}");
     }
@@ -345,7 +367,10 @@ fn what_goes_along_goes_along_and_the_card_is_ours() {
         ..by_influence(&tokens, 0.35)
     };
     let pruned = prune(&folder, &request, &out).unwrap();
-    assert_eq!((pruned.record.base.as_str(), pruned.record.series.as_str()), ("some-lab/Tiny-5L", "tiny"));
+    assert_eq!(
+        (pruned.record.base.as_str(), pruned.record.series.as_str()),
+        ("some-lab/Tiny-5L", "tiny")
+    );
     let files = contents(&out);
     let expected = [
         "LICENSE",
@@ -390,7 +415,8 @@ fn a_pruned_model_is_a_base_like_any_other() {
     let folder = base(place.path(), KINDS[2]);
     let at = |name: &str| place.path().join(name);
     let first = prune(&folder, &by_list(&[1]), &at("first")).unwrap();
-    let again = prune(&ModelFolder::open(&at("first")).unwrap(), &by_list(&[3]), &at("second")).unwrap();
+    let again =
+        prune(&ModelFolder::open(&at("first")).unwrap(), &by_list(&[3]), &at("second")).unwrap();
     assert_eq!((again.record.base.as_str(), again.record.n0), ("first", first.record.parameters));
     prune(&folder, &by_list(&[1, 4]), &at("at once")).unwrap();
     assert!(tensors(&at("second")) == tensors(&at("at once")));
@@ -403,8 +429,10 @@ fn progress_counts_to_the_end_of_every_stage() {
     let tokens = text();
     let mut heard = Vec::new();
     let out = place.path().join("out");
-    prune::prune(&folder, &by_influence(&tokens, 0.35), &out, Existing::Refuse, &mut |now| heard.push(now))
-        .unwrap();
+    prune::prune(&folder, &by_influence(&tokens, 0.35), &out, Existing::Refuse, &mut |now| {
+        heard.push(now)
+    })
+    .unwrap();
     assert_eq!(heard.first(), Some(&Progress::Scoring { done: 0, of: LAYERS }));
     assert!(heard.contains(&Progress::Scoring { done: LAYERS, of: LAYERS }));
     assert!(heard.contains(&Progress::Hashing));
@@ -496,7 +524,8 @@ fn an_output_folder_that_exists_is_refused_before_anything_is_computed() {
     let tokens = text();
     let request = by_influence(&tokens, 0.35);
     let mut stages = 0;
-    let refused = prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| stages += 1).unwrap_err();
+    let refused =
+        prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| stages += 1).unwrap_err();
     assert_eq!(refused.to_string(), format!("`{}` already exists", out.display()));
     assert_eq!(stages, 0);
     assert_eq!(fs::read_to_string(out.join("mine")).unwrap(), "kept");
@@ -505,8 +534,8 @@ fn an_output_folder_that_exists_is_refused_before_anything_is_computed() {
 
     // Its own base, or a folder above it, is not replaced even then.
     for target in [folder.path(), place.path()] {
-        let refused =
-            prune::prune(&folder, &by_list(&[1]), target, Existing::Replace, &mut |_| ()).unwrap_err();
+        let refused = prune::prune(&folder, &by_list(&[1]), target, Existing::Replace, &mut |_| ())
+            .unwrap_err();
         assert!(matches!(refused, Error::OntoBase { .. }), "{refused}");
     }
     ModelFolder::open(folder.path()).unwrap();
@@ -525,7 +554,11 @@ fn a_record_of_another_model_is_not_replayed() {
             CutRecord { cut: ledger::Cut::Depth { layers: 6, drop: vec![1] }, ..record.clone() },
             "the cut is for a model of 6 layers, expected 5",
         ),
-        ("count", CutRecord { parameters: ledger::Params(1), ..record.clone() }, "its record says 1"),
+        (
+            "count",
+            CutRecord { parameters: ledger::Params(1), ..record.clone() },
+            "its record says 1",
+        ),
         (
             "cut",
             CutRecord { cut: ledger::Cut::Depth { layers: 5, drop: vec![2, 1] }, ..record.clone() },
@@ -534,7 +567,8 @@ fn a_record_of_another_model_is_not_replayed() {
     ];
     for (name, record, expected) in cases {
         let said =
-            replay(&folder, &record, None, &out, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap_err();
+            replay(&folder, &record, None, &out, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ())
+                .unwrap_err();
         assert!(said.to_string().contains(expected), "{name}: {said}");
         assert!(!out.exists(), "{name}");
     }

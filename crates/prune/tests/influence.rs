@@ -80,7 +80,10 @@ fn scores_do_not_depend_on_the_number_of_threads() {
         let [one, two, three] = [1, 2, 3].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                influence(&folder, &sequences).iter().map(|score| score.to_bits()).collect::<Vec<_>>()
+                influence(&folder, &sequences)
+                    .iter()
+                    .map(|score| score.to_bits())
+                    .collect::<Vec<_>>()
             })
         });
         assert_eq!(one, two, "{}", golden.model);
@@ -106,8 +109,10 @@ fn a_visitor_sees_every_token_of_every_block_once_and_each_block_begins_where_th
         };
         let mut heard = Vec::new();
         let backend = model::backend::cpu::Cpu::<f32>::new();
-        walk(backend, &folder, &sequences, None, &mut visitor, &mut |done, of| heard.push((done, of)))
-            .unwrap();
+        walk(backend, &folder, &sequences, None, &mut visitor, &mut |done, of| {
+            heard.push((done, of))
+        })
+        .unwrap();
         assert_eq!(heard, (0..=layers).map(|done| (done, layers)).collect::<Vec<_>>());
         for layer in 0..layers {
             assert_eq!(before[layer].len(), sequences.tokens().len() * hidden);

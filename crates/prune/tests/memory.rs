@@ -1,4 +1,5 @@
-//! Nobody sees a whole model: scoring and pruning hold about one block. A process of its own, since it reads its own peak.
+//! Nobody sees a whole model: scoring and pruning hold about one block. A process of its own, since
+//! it reads its own peak.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
@@ -26,7 +27,8 @@ fn write(folder: &Path) -> ModelConfig {
     let raw = RawConfig::from_json(raw.to_string().as_bytes(), Path::new("config.json")).unwrap();
     let config = ModelConfig::from_raw(&raw).unwrap();
     let plan = weights::plan(&config, Dtype::F32);
-    let mut writer = FolderWriter::create(folder, Existing::Refuse, &raw, plan, SHARD_LIMIT).unwrap();
+    let mut writer =
+        FolderWriter::create(folder, Existing::Refuse, &raw, plan, SHARD_LIMIT).unwrap();
     while let Some(tensor) = writer.expected() {
         let len = tensor.shape.iter().product();
         let value = if tensor.shape.len() == 1 { 1.0 } else { 0.001 };
@@ -40,7 +42,8 @@ fn write(folder: &Path) -> ModelConfig {
 fn memory(line: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let found = status.lines().find_map(|text| text.strip_prefix(line)).unwrap();
-    found.trim_matches([':', ' ', '\t']).trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+    found.trim_matches([':', ' ', '\t']).trim_end_matches(" kB").trim().parse::<u64>().unwrap()
+        * 1024
 }
 
 /// What a method is asked for.
@@ -60,9 +63,13 @@ fn pruning_holds_one_block_not_the_model() {
     assert!(model > 150 << 20);
     assert_eq!(config.num_hidden_layers, LAYERS);
     let tokens: Vec<u32> = (0..512).map(|at| at % 64).collect();
-    for method in
-        ["depth-block-influence", "width-activation", "width-magnitude", "2:4-wanda", "2:4-sparsegpt"]
-    {
+    for method in [
+        "depth-block-influence",
+        "width-activation",
+        "width-magnitude",
+        "2:4-wanda",
+        "2:4-sparsegpt",
+    ] {
         // Sets the peak back to what is held now.
         if fs::write("/proc/self/clear_refs", "5").is_err() {
             eprintln!(
@@ -81,8 +88,13 @@ fn pruning_holds_one_block_not_the_model() {
         prune::prune(&folder, &request, &out, Existing::Replace, &mut |_| ()).unwrap();
         let grown = memory("VmHWM").saturating_sub(before);
         eprintln!("{method}: {:.1} MiB", grown as f64 / f64::from(1 << 20));
-        // The activations of 512 tokens (10 MB), two blocks, what is summed of one's inputs (at most 1024 x 1024), the
-        // program's own pages.
-        assert!(grown < 50 << 20, "{method}: {} MiB for a model of {} MiB", grown >> 20, model >> 20);
+        // The activations of 512 tokens (10 MB), two blocks, what is summed of one's inputs (at
+        // most 1024 x 1024), the program's own pages.
+        assert!(
+            grown < 50 << 20,
+            "{method}: {} MiB for a model of {} MiB",
+            grown >> 20,
+            model >> 20
+        );
     }
 }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use ledger::{Cut, Part};
 use model::config::{ModelConfig, RawConfig};
 use prune::width::WidthScores;
-use prune::{METHODS, Method, Needs, Options, Scores, Select, Sizes, TOLERANCE, Takes, Target, method};
+use prune::{
+    METHODS, Method, Needs, Options, Scores, Select, Sizes, TOLERANCE, Takes, Target, method,
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -66,7 +68,9 @@ fn five_layers() -> ModelConfig {
 
 fn target(case: &Case) -> Target {
     match (case.rate, &case.list, &case.sizes) {
-        (Some(rate), None, None) => Target::Rate { rate, tolerance: case.tolerance.unwrap_or(TOLERANCE) },
+        (Some(rate), None, None) => {
+            Target::Rate { rate, tolerance: case.tolerance.unwrap_or(TOLERANCE) }
+        }
         (None, Some(list), None) => Target::Layers(list.clone()),
         (None, None, Some(sizes)) => {
             let size = |part: Part| sizes.get(part.name()).copied();
@@ -88,10 +92,16 @@ fn scores(select: &dyn Select, case: &Case) -> Scores {
             // Every layer has the same scores, moved by its number.
             let moved = |scores: &[f64]| {
                 (0..5)
-                    .map(|by| (0..scores.len()).map(|at| scores[(at + by) % scores.len()]).collect())
+                    .map(|by| {
+                        (0..scores.len()).map(|at| scores[(at + by) % scores.len()]).collect()
+                    })
                     .collect()
             };
-            Scores::Width(WidthScores { hidden: hidden.clone(), ffn: moved(ffn), heads: moved(heads) })
+            Scores::Width(WidthScores {
+                hidden: hidden.clone(),
+                ffn: moved(ffn),
+                heads: moved(heads),
+            })
         }
         (_, None, None) => Scores::None,
         _ => panic!("{}: scores of another kind", case.name),
@@ -100,7 +110,10 @@ fn scores(select: &dyn Select, case: &Case) -> Scores {
 
 fn check(select: &dyn Select, case: &Case) {
     let parts = |names: &Vec<String>| {
-        names.iter().map(|name| Part::ALL.into_iter().find(|part| part.name() == name).unwrap()).collect()
+        names
+            .iter()
+            .map(|name| Part::ALL.into_iter().find(|part| part.name() == name).unwrap())
+            .collect()
     };
     let options = Options {
         parts: case.parts.as_ref().map_or(Part::ALL.to_vec(), parts),

@@ -1,4 +1,5 @@
-//! Plans of public sizes from their configurations alone: what they come to follows from closed formulas.
+//! Plans of public sizes from their configurations alone: what they come to follows from closed
+//! formulas.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
@@ -54,7 +55,8 @@ fn depth_and_width_plans_of_every_row_of_the_table_of_public_models_hold_by_the_
             "head_dim": number(6), "vocab_size": number(7), "tie_word_embeddings": number(8) == 1,
             "max_position_embeddings": 4096,
         });
-        let raw = RawConfig::from_json(raw.to_string().as_bytes(), Path::new("config.json")).unwrap();
+        let raw =
+            RawConfig::from_json(raw.to_string().as_bytes(), Path::new("config.json")).unwrap();
         check(cells[0], &ModelConfig::from_raw(&raw).unwrap(), number(11));
     }
 }
@@ -80,8 +82,10 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
                 assert_eq!(choice.parameters.0, left, "{name}");
                 assert_eq!(choice.rate.get(), (whole - left) as f64 / whole as f64, "{name}");
                 let outside = if config.tie_word_embeddings { 1 } else { 2 } * config.vocab_size;
-                let (inner, inner_left) =
-                    (whole - (outside * config.hidden_size) as u64, left - (outside * shape.hidden) as u64);
+                let (inner, inner_left) = (
+                    whole - (outside * config.hidden_size) as u64,
+                    left - (outside * shape.hidden) as u64,
+                );
                 let expected = (inner - inner_left) as f64 / inner as f64;
                 assert_eq!(choice.rate_without_embedding.get(), expected, "{name}");
                 assert_eq!(
@@ -101,13 +105,19 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
             }
         }
     }
-    // Two of four in the linear layers of every block: half of what is left without norms and biases.
+    // Two of four in the linear layers of every block: half of what is left without norms and
+    // biases.
     let linear = config.num_hidden_layers
         * (2 * config.hidden_size * (config.query_width() + config.key_value_width())
             + 3 * config.hidden_size * config.intermediate_size);
     for &sparse in METHODS.iter().filter(|method| method.takes() == [Takes::Pattern]) {
         let plan = plan(config, sparse, &Target::Pattern, &Options::default(), TEXT, 2).unwrap();
-        assert_eq!(plan.choices[0].parameters.0, whole - linear as u64 / 2, "{model} {}", sparse.name());
+        assert_eq!(
+            plan.choices[0].parameters.0,
+            whole - linear as u64 / 2,
+            "{model} {}",
+            sparse.name()
+        );
         assert_eq!(plan.output, whole * 2);
     }
 }

@@ -21,7 +21,8 @@ struct Golden {
 
 impl Golden {
     fn open() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/prune/sparse.safetensors");
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/prune/sparse.safetensors");
         let file = SafeTensors::open(&path).unwrap();
         let side = |name: &str, at: usize| file.tensor(name).unwrap().shape[at];
         let (rows, columns, tokens) = (side("weight", 0), side("weight", 1), side("inputs", 0));
@@ -40,7 +41,8 @@ impl Golden {
         // The square of an f32 and its root are exact in f64.
         let square_sums = self.read("norms").iter().map(|&norm| f64::from(norm).powi(2)).collect();
         let mut stats = LinearStats::new(Statistics::Gram, self.columns).unwrap();
-        (stats.tokens, stats.square_sums, stats.gram) = (self.tokens as u64, square_sums, self.read("gram"));
+        (stats.tokens, stats.square_sums, stats.gram) =
+            (self.tokens as u64, square_sums, self.read("gram"));
         assert_eq!(stats.norms(), self.read("norms"));
         stats
     }
@@ -48,9 +50,11 @@ impl Golden {
     /// What a method leaves of the weight.
     fn ours(&self, name: &str, stats: LinearStats) -> Vec<f32> {
         let Ok(Method::Sparse(pattern, score)) = method(name) else { panic!("{name}") };
-        let linears = [Linear { name: "weight".into(), area: Area::new(0, self.rows, self.columns) }];
+        let linears =
+            [Linear { name: "weight".into(), area: Area::new(0, self.rows, self.columns) }];
         let mut weight = self.read("weight");
-        let outcome = score.sparsify(&mut weight, &linears, stats, Zeros::new(pattern, 0.5)).unwrap();
+        let outcome =
+            score.sparsify(&mut weight, &linears, stats, Zeros::new(pattern, 0.5)).unwrap();
         assert_eq!(outcome, Outcome::default(), "{name}");
         weight
     }
@@ -71,13 +75,16 @@ fn magnitude_and_wanda_leave_what_the_formulas_leave_bit_for_bit() {
 #[test]
 fn sparsegpt_leaves_what_the_formulas_leave() {
     let golden = Golden::open();
-    let size = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let size = |values: &mut dyn Iterator<Item = f64>| {
+        values.map(|value| value * value).sum::<f64>().sqrt()
+    };
     for pattern in PATTERNS {
         let name = format!("{pattern}-sparsegpt");
         let (found, expected) = (golden.ours(&name, golden.stats()), golden.read(&name));
         let zeros = |values: &[f32]| values.iter().map(|&value| value == 0.0).collect::<Vec<_>>();
         assert!(zeros(&found) == zeros(&expected), "{name}: other zeros");
-        let off = size(&mut found.iter().zip(&expected).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+        let off =
+            size(&mut found.iter().zip(&expected).map(|(a, b)| f64::from(*a) - f64::from(*b)));
         let relative = off / size(&mut expected.iter().map(|&value| f64::from(value)));
         assert!(relative < 1e-5, "{name}: {relative:e}");
     }

@@ -62,7 +62,8 @@ fn each(check: impl Fn(&Golden, &ModelFolder, &Sequences)) {
     for golden in &goldens.cases {
         let folder = ModelFolder::open(&testdata.join("parity").join(&golden.model)).unwrap();
         let settings = Calibration { sequences: 1000, length: Some(golden.length), seed: 1 };
-        let sequences = Sequences::draw(Source::Tokens(&golden.tokens), &settings, folder.config()).unwrap();
+        let sequences =
+            Sequences::draw(Source::Tokens(&golden.tokens), &settings, folder.config()).unwrap();
         assert_eq!(sequences.tokens(), golden.tokens);
         check(golden, &folder, &sequences);
     }
@@ -89,7 +90,8 @@ fn angular_distances_are_what_the_formula_gives() {
     each(|golden, folder, sequences| {
         for Angular { count, positions, scores } in &golden.angular {
             let which = Positions::ALL.into_iter().find(|which| which.name() == positions).unwrap();
-            let found = angular_distance(folder, sequences, *count, which, None, &mut |_, _| ()).unwrap();
+            let found =
+                angular_distance(folder, sequences, *count, which, None, &mut |_, _| ()).unwrap();
             close(&format!("{} {count} {positions}", golden.model), &found, scores);
         }
     });

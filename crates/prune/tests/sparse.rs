@@ -14,7 +14,9 @@ use model::folder::{ModelFolder, SHARD_LIMIT};
 use model::mask::Masks;
 use model::sparsity::Sparsity;
 use prune::sparse::{Linear, LinearStats, Sparsify, Statistics, Zeros};
-use prune::{Calibration, METHODS, Method, Options, Request, Source, Target, method, record_of, replay};
+use prune::{
+    Calibration, METHODS, Method, Options, Request, Source, Target, method, record_of, replay,
+};
 use tempfile::TempDir;
 
 const MODELS: [&str; 4] = ["llama-tied", "llama-untied-scaled", "qwen2-tied", "llama-long"];
@@ -22,8 +24,10 @@ const NAMES: [&str; 6] =
     ["2:4-magnitude", "2:4-wanda", "2:4-sparsegpt", "1:4-wanda", "4:8-sparsegpt", "2:4-sparsegpt"];
 
 fn open(name: &str) -> ModelFolder {
-    ModelFolder::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/parity").join(name))
-        .unwrap()
+    ModelFolder::open(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/parity").join(name),
+    )
+    .unwrap()
 }
 
 fn tokens(folder: &ModelFolder) -> Vec<u32> {
@@ -60,9 +64,9 @@ fn values(folder: &ModelFolder, tensor: &family::TensorSpec) -> Vec<f32> {
 fn fits(folder: &ModelFolder, name: &str) -> bool {
     let Ok(Method::Sparse(Pattern::Groups { of, .. }, _)) = method(name) else { return true };
     let tensors = family::block_tensors(folder.config(), 0);
-    tensors
-        .iter()
-        .all(|tensor| tensor.role.linear_name().is_none() || tensor.columns() % usize::from(of) == 0)
+    tensors.iter().all(|tensor| {
+        tensor.role.linear_name().is_none() || tensor.columns() % usize::from(of) == 0
+    })
 }
 
 #[test]
@@ -111,18 +115,25 @@ fn zeros_stand_where_the_pattern_has_them_and_nothing_else_changes() {
             assert_eq!(record.rate.get(), zeros as f64 / record.n0.0 as f64);
             let card = fs::read_to_string(out.join("README.md")).unwrap();
             assert!(card.contains("promises no speed"), "{card}");
-            assert!(!fs::read_to_string(out.join("config.json")).unwrap().contains("sparsity_config"));
+            assert!(
+                !fs::read_to_string(out.join("config.json")).unwrap().contains("sparsity_config")
+            );
 
             let again = place.path().join("again");
             let source = Some(Source::Tokens(&tokens));
-            replay(&folder, record, source, &again, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap();
-            assert!(contents(&out) == contents(&again), "{model} {name}: a replay gives the same bytes");
+            replay(&folder, record, source, &again, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ())
+                .unwrap();
+            assert!(
+                contents(&out) == contents(&again),
+                "{model} {name}: a replay gives the same bytes"
+            );
             if method(name).unwrap().needs_text() {
                 let other: Vec<u32> = tokens.iter().rev().copied().collect();
                 let source = Some(Source::Tokens(&other));
                 let (to, wrong) = (place.path().join("no"), &mut |_, _| ());
                 let said =
-                    replay(&folder, record, source, &to, Existing::Refuse, SHARD_LIMIT, wrong).unwrap_err();
+                    replay(&folder, record, source, &to, Existing::Refuse, SHARD_LIMIT, wrong)
+                        .unwrap_err();
                 assert!(matches!(said, prune::Error::OtherCalibration { .. }), "{said}");
                 assert!(!to.exists());
             }
@@ -153,14 +164,18 @@ fn a_model_that_is_sparse_already_is_counted_and_only_chosen_layers_are_pruned()
     let (once, twice) = (place.path().join("once"), place.path().join("twice"));
     let linear = vec![Role::Down, Role::Query];
     let options = Options { linear, ..Options::default() };
-    let pruned = prune(&folder, &Request { options, ..request("2:4-magnitude", &tokens) }, &once).unwrap();
+    let pruned =
+        prune(&folder, &Request { options, ..request("2:4-magnitude", &tokens) }, &once).unwrap();
     let Cut::Sparse { linear, .. } = &pruned.record.cut else { panic!("a sparse cut") };
     assert_eq!(linear, &["q_proj", "down_proj"]);
     assert_eq!(pruned.record.already_zero, None);
     let half = ModelFolder::open(&once).unwrap();
     assert_eq!(Sparsity::of(&once).unwrap().tensors.len(), 2 * half.config().num_hidden_layers);
     let again = prune(&half, &request("2:4-magnitude", &tokens), &twice).unwrap();
-    assert_eq!(again.record.already_zero.unwrap().0, pruned.record.n0.0 - pruned.record.parameters.0);
+    assert_eq!(
+        again.record.already_zero.unwrap().0,
+        pruned.record.n0.0 - pruned.record.parameters.0
+    );
 }
 
 #[test]
@@ -202,7 +217,8 @@ fn bad_requests_get_an_error_and_leave_nothing() {
 fn numbers(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1 << 24) as f32 - 0.5
     };
     (0..len).map(|_| next()).collect()
@@ -295,9 +311,14 @@ fn changed(
     change: impl Fn(&family::TensorSpec, &mut Vec<f32>),
 ) -> ModelFolder {
     let plan = model::weights::plan(from.config(), from.dtype());
-    let mut writer =
-        model::folder::FolderWriter::create(to, Existing::Refuse, from.raw_config(), plan, SHARD_LIMIT)
-            .unwrap();
+    let mut writer = model::folder::FolderWriter::create(
+        to,
+        Existing::Refuse,
+        from.raw_config(),
+        plan,
+        SHARD_LIMIT,
+    )
+    .unwrap();
     for tensor in family::tensors(from.config()) {
         let mut values = values(from, &tensor);
         change(&tensor, &mut values);
@@ -324,17 +345,23 @@ fn a_fallback_is_recorded_and_stands_on_the_card() {
         (place.path().join("out"), place.path().join("again"), place.path().join("wanda"));
     let pruned = prune(&folder, &request("2:4-sparsegpt", &tokens), &out).unwrap();
     let down = "model.layers.1.mlp.down_proj.weight".to_owned();
-    let expected =
-        ledger::Fallback { tensors: vec![down.clone()], damping: None, score: Some("wanda".to_owned()) };
+    let expected = ledger::Fallback {
+        tensors: vec![down.clone()],
+        damping: None,
+        score: Some("wanda".to_owned()),
+    };
     assert_eq!(pruned.record.fallbacks, [expected]);
     assert_eq!(record_of(&out).unwrap().unwrap(), pruned.record);
     let card = fs::read_to_string(out.join("README.md")).unwrap();
     let line = format!("- `{down}`: pruned by `wanda` instead: the Hessian cannot be factored\n");
     assert!(card.contains(&line), "{card}");
-    // It is the pattern all the same, and what Wanda leaves where the weights before are SparseGPT's.
+    // It is the pattern all the same, and what Wanda leaves where the weights before are
+    // SparseGPT's.
     let after = ModelFolder::open(&out).unwrap();
-    let tensor =
-        family::block_tensors(folder.config(), 1).into_iter().find(|tensor| tensor.name == down).unwrap();
+    let tensor = family::block_tensors(folder.config(), 1)
+        .into_iter()
+        .find(|tensor| tensor.name == down)
+        .unwrap();
     let (old, new) = (values(&folder, &tensor), values(&after, &tensor));
     assert_eq!(Pattern::TWO_FOUR.check(&new, tensor.columns()), Ok(()));
     assert!(
@@ -352,10 +379,14 @@ fn a_fallback_is_recorded_and_stands_on_the_card() {
     )
     .unwrap();
     assert!(contents(&out) == contents(&again));
-    assert_eq!(prune(&folder, &request("2:4-wanda", &tokens), &wanda).unwrap().record.fallbacks, []);
+    assert_eq!(
+        prune(&folder, &request("2:4-wanda", &tokens), &wanda).unwrap().record.fallbacks,
+        []
+    );
 }
 
-/// Inputs that are always zero matter to nothing: SparseGPT's weights there go, more of them than the pattern asks for.
+/// Inputs that are always zero matter to nothing: SparseGPT's weights there go, more of them than
+/// the pattern asks for.
 #[test]
 fn zeros_are_counted_as_they_stand() {
     let place = TempDir::new().unwrap();
@@ -378,7 +409,8 @@ fn zeros_are_counted_as_they_stand() {
     assert_eq!(record.n0.0 - record.parameters.0, zeros as u64);
     assert_eq!(record.n0_without_embedding.0 - record.parameters_without_embedding.0, zeros as u64);
     assert_eq!(record.rate.get(), zeros as f64 / record.n0.0 as f64);
-    let whole = prune::decide(&folder, &request("2:4-magnitude", &tokens), &mut |_| ()).unwrap().record;
+    let whole =
+        prune::decide(&folder, &request("2:4-magnitude", &tokens), &mut |_| ()).unwrap().record;
     assert!(record.rate > whole.rate, "{} and {}", record.rate, whole.rate);
     assert!(record.already_zero.is_some());
 }

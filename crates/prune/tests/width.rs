@@ -1,4 +1,5 @@
-//! Width from folder to folder: what stays is where it belongs, to the last bit, and computes the same.
+//! Width from folder to folder: what stays is where it belongs, to the last bit, and computes the
+//! same.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
@@ -40,20 +41,30 @@ fn raw(qwen: bool, tied: bool) -> RawConfig {
     RawConfig::from_json(raw.to_string().as_bytes(), Path::new("config.json")).unwrap()
 }
 
-/// Weights all different from zero, biases and norms too; `mend` may change a tensor before it is written.
-fn base(place: &Path, qwen: bool, tied: bool, mend: &dyn Fn(&family::TensorSpec, &mut [f32])) -> ModelFolder {
+/// Weights all different from zero, biases and norms too; `mend` may change a tensor before it is
+/// written.
+fn base(
+    place: &Path,
+    qwen: bool,
+    tied: bool,
+    mend: &dyn Fn(&family::TensorSpec, &mut [f32]),
+) -> ModelFolder {
     let raw = raw(qwen, tied);
     let config = ModelConfig::from_raw(&raw).unwrap();
     let folder = place.join("base");
     let plan = weights::plan(&config, Dtype::F32);
-    let mut writer = FolderWriter::create(&folder, Existing::Refuse, &raw, plan, SHARD_LIMIT).unwrap();
+    let mut writer =
+        FolderWriter::create(&folder, Existing::Refuse, &raw, plan, SHARD_LIMIT).unwrap();
     let mut state = 1_u64;
     for spec in family::tensors(&config) {
         let mut values: Vec<f32> = (0..spec.len())
             .map(|_| {
                 state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                 let uniform = (state >> 40) as f32 / (1 << 24) as f32 - 0.5;
-                let norm = matches!(spec.role, Role::AttentionNorm | Role::FeedForwardNorm | Role::FinalNorm);
+                let norm = matches!(
+                    spec.role,
+                    Role::AttentionNorm | Role::FeedForwardNorm | Role::FinalNorm
+                );
                 if norm { 1.0 + uniform } else { uniform * 0.8 }
             })
             .collect();
@@ -80,7 +91,11 @@ fn sizes(hidden: Option<usize>, ffn: Option<usize>, heads: Option<usize>) -> Tar
     Target::Sizes(Sizes { hidden, ffn, heads })
 }
 
-fn pruned(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> (ModelFolder, ledger::CutRecord) {
+fn pruned(
+    folder: &ModelFolder,
+    request: &Request<'_>,
+    out: &Path,
+) -> (ModelFolder, ledger::CutRecord) {
     let pruned = prune::prune(folder, request, out, Existing::Refuse, &mut |_| ()).unwrap();
     (ModelFolder::open(out).unwrap(), pruned.record)
 }
@@ -177,7 +192,8 @@ fn every_weight_that_stays_stands_at_its_row_and_column() {
     }
 }
 
-/// Neurons and groups whose output is never read, and channels that are never written, can go without a trace.
+/// Neurons and groups whose output is never read, and channels that are never written, can go
+/// without a trace.
 #[test]
 fn what_does_nothing_goes_and_the_logits_stay() {
     for (qwen, tied) in [(false, false), (true, true)] {
@@ -206,7 +222,10 @@ fn what_does_nothing_goes_and_the_logits_stay() {
             let (smaller, record) = pruned(&folder, &request, &place.path().join(method));
             for layer in 0..LAYERS {
                 let neurons = kept(&record.cut, Part::Ffn, layer, FFN);
-                assert!(neurons.iter().all(|&neuron| !dead_neuron(layer, neuron)), "{method} {neurons:?}");
+                assert!(
+                    neurons.iter().all(|&neuron| !dead_neuron(layer, neuron)),
+                    "{method} {neurons:?}"
+                );
                 let groups = kept(&record.cut, Part::Heads, layer, GROUPS);
                 assert_eq!(groups, [1 - dead_group(layer)], "{method}");
             }
@@ -228,18 +247,27 @@ fn the_record_replays_to_the_same_bytes_and_the_card_says_what_stayed() {
     assert_eq!(record_of(&out).unwrap().unwrap(), record);
     assert_eq!((record.asked_rate, &record.scores), (Some(0.4), &None));
     assert!((record.rate.get() - 0.4).abs() < 0.05);
-    let told: Vec<_> = record.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let told: Vec<_> =
+        record.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(told, [("over-sequences", "mean-square"), ("over-tokens", "mean-square")]);
     let again = place.path().join("again");
     replay(&folder, &record, None, &again, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap();
     for name in ["config.json", "model.safetensors", "cut.json", "README.md"] {
-        assert_eq!(fs::read(out.join(name)).unwrap(), fs::read(again.join(name)).unwrap(), "{name}");
+        assert_eq!(
+            fs::read(out.join(name)).unwrap(),
+            fs::read(again.join(name)).unwrap(),
+            "{name}"
+        );
     }
-    let config: Value = serde_json::from_slice(&fs::read(out.join("config.json")).unwrap()).unwrap();
+    let config: Value =
+        serde_json::from_slice(&fs::read(out.join("config.json")).unwrap()).unwrap();
     assert_eq!((&config["head_dim"], &config["something_new"]), (&json!(HEAD), &json!([1])));
     assert_eq!(config["num_attention_heads"], smaller.config().num_attention_heads);
     let card = fs::read_to_string(out.join("README.md")).unwrap();
-    let line = format!("- feed-forward neurons: {} of 20 in every layer", smaller.config().intermediate_size);
+    let line = format!(
+        "- feed-forward neurons: {} of 20 in every layer",
+        smaller.config().intermediate_size
+    );
     assert!(card.contains(&line) && card.contains("- over-tokens: mean-square"), "{card}");
 
     // A cut for another model.
@@ -319,11 +347,15 @@ fn activations_that_are_no_numbers_are_named() {
     let rate = Target::Rate { rate: 0.3, tolerance: 0.2 };
     let request = Request { method: "depth-block-influence", ..activation(&tokens, rate) };
     let out = place.path().join("out");
-    let said = prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| ()).unwrap_err().to_string();
+    let said = prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| ())
+        .unwrap_err()
+        .to_string();
     assert!(said.starts_with("the output of `model.layers.1` is "), "{said}");
     assert!(said.contains(" at calibration token 0, channel 0, expected finite numbers"), "{said}");
     let request = activation(&tokens, sizes(None, Some(4), None));
-    let said = prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| ()).unwrap_err().to_string();
+    let said = prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| ())
+        .unwrap_err()
+        .to_string();
     assert!(said.starts_with("the input of `model.layers.1.mlp.down_proj` is "), "{said}");
     assert!(!out.exists());
 }
@@ -356,20 +388,26 @@ fn not_enough_disk_is_said_before_anything_is_measured() {
     let file = folder.join("model.safetensors");
     fs::write(&file, &bytes).unwrap();
     // Two terabytes of nothing, which take no room.
-    let long = fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(bytes.len() as u64 + end);
+    let long =
+        fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(bytes.len() as u64 + end);
     let (Ok(()), Ok(Some(room))) = (long, disk::room(place.path())) else {
-        eprintln!("skipped: not_enough_disk_is_said_before_anything_is_measured: no sparse files here");
+        eprintln!(
+            "skipped: not_enough_disk_is_said_before_anything_is_measured: no sparse files here"
+        );
         return;
     };
     if room > end {
-        eprintln!("skipped: not_enough_disk_is_said_before_anything_is_measured: the disk is too large");
+        eprintln!(
+            "skipped: not_enough_disk_is_said_before_anything_is_measured: the disk is too large"
+        );
         return;
     }
     let folder = ModelFolder::open(&folder).unwrap();
     let request = Request::new("depth-list", Target::Layers(vec![1]));
     let out = place.path().join("out");
     let mut stages = 0;
-    let said = prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| stages += 1).unwrap_err();
+    let said =
+        prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| stages += 1).unwrap_err();
     assert!(said.to_string().contains("/out` has room for "), "{said}");
     assert!(said.to_string().contains("for the smaller model"), "{said}");
     assert!(stages == 0 && !out.exists());

@@ -6,8 +6,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    convert, eval, fit, generate, grammar, inspect, plan, predict, prune, quickstart, runs, sweep, tokenize,
-    train, validate,
+    convert, eval, fit, generate, grammar, inspect, plan, predict, prune, quickstart, runs, sweep,
+    tokenize, train, validate,
 };
 
 /// The version, with the commit it was built from where that is known.
@@ -87,7 +87,8 @@ pub enum Command {
     Convert(convert::Arguments),
     /// Train, prune and heal many models as a recipe says, and gather their curves
     Sweep(sweep::Arguments),
-    /// See the whole idea in a few minutes: small models, trained, pruned, healed, and a law for them
+    /// See the whole idea in a few minutes: small models, trained, pruned, healed, and a law for
+    /// them
     Quickstart(quickstart::Arguments),
     /// Write text from a small language whose entropy is known
     Grammar(grammar::Arguments),

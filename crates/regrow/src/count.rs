@@ -24,7 +24,8 @@ impl FromStr for Count {
     type Err = String;
 
     fn from_str(written: &str) -> Result<Self, String> {
-        let wrong = || format!("`{written}` is not a count such as 250000, 1_000_000, 1e6, 20M or 1.5B");
+        let wrong =
+            || format!("`{written}` is not a count such as 250000, 1_000_000, 1e6, 20M or 1.5B");
         let text: String = written.chars().filter(|&letter| letter != '_').collect();
         let (digits, unit) = match text.char_indices().last() {
             Some((at, 'k' | 'K')) => (&text[..at], 1_000),
@@ -122,9 +123,22 @@ mod tests {
 
     #[test]
     fn what_is_no_count_is_refused() {
-        for text in
-            ["", "-1", "1.5", "1e-3", "M", "k", "1G", "nan", "inf", "1e30", "20000000000B", "+5", "1 M", "é"]
-        {
+        for text in [
+            "",
+            "-1",
+            "1.5",
+            "1e-3",
+            "M",
+            "k",
+            "1G",
+            "nan",
+            "inf",
+            "1e30",
+            "20000000000B",
+            "+5",
+            "1 M",
+            "é",
+        ] {
             let message = text.parse::<Count>().unwrap_err();
             assert!(message.contains("is not a count such as"), "{text}: {message}");
         }
@@ -140,13 +154,18 @@ mod tests {
         assert_eq!(read("tokens = 5_000").unwrap(), 5_000);
         assert_eq!(read("tokens = 1e6").unwrap(), 1_000_000);
         assert_eq!(read("tokens = \"1.5B\"").unwrap(), 1_500_000_000);
-        for text in ["tokens = -1", "tokens = 0.5", "tokens = nan", "tokens = \"many\"", "tokens = true"] {
+        for text in
+            ["tokens = -1", "tokens = 0.5", "tokens = nan", "tokens = \"many\"", "tokens = true"]
+        {
             assert!(read(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn thousands_are_grouped() {
-        assert_eq!([0, 12, 999, 1000, 1_234_567].map(grouped), ["0", "12", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [0, 12, 999, 1000, 1_234_567].map(grouped),
+            ["0", "12", "999", "1,000", "1,234,567"]
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-/// Bytes that this process may still take: what the machine has free, or what a control group leaves, whichever is less.
+/// Bytes that this process may still take: what the machine has free, or what a control group
+/// leaves, whichever is less.
 pub(crate) fn memory() -> Option<u64> {
     let machine = std::fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(available);
     let group = control_group(Path::new("/sys/fs/cgroup"));
@@ -18,8 +19,9 @@ fn available(text: &str) -> Option<u64> {
 
 /// What the limit of the control group mounted at `root` leaves; none where it has no limit.
 fn control_group(root: &Path) -> Option<u64> {
-    let number =
-        |name: &str| -> Option<u64> { std::fs::read_to_string(root.join(name)).ok()?.trim().parse().ok() };
+    let number = |name: &str| -> Option<u64> {
+        std::fs::read_to_string(root.join(name)).ok()?.trim().parse().ok()
+    };
     // `memory.max` holds the word `max` where there is no limit.
     let limit = number("memory.max")?;
     Some(limit.saturating_sub(number("memory.current").unwrap_or(0)))

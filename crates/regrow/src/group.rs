@@ -13,7 +13,8 @@ pub(crate) enum GroupBy {
 /// The flag.
 #[derive(Debug, Args)]
 pub(crate) struct GroupFlags {
-    /// What makes a group: rows that differ in it are fitted and judged apart, others come together under `any`
+    /// What makes a group: rows that differ in it are fitted and judged apart, others come
+    /// together under `any`
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', default_values_t = [GroupBy::Series, GroupBy::Method])]
     group_by: Vec<GroupBy>,
 }
@@ -22,13 +23,14 @@ pub(crate) struct GroupFlags {
 const ANY: &str = "any";
 
 impl GroupFlags {
-    /// The row under `any` for what does not make a group; an unpruned control stays one. A run keeps to its group of
-    /// old by its name.
+    /// The row under `any` for what does not make a group; an unpruned control stays one. A run
+    /// keeps to its group of old by its name.
     pub(crate) fn grouped(&self, row: TableRow) -> TableRow {
         let mut grouped = row.clone();
         if !self.group_by.contains(&GroupBy::Series) {
             grouped.series = ANY.to_owned();
-            grouped.base = Some(row.base.clone().unwrap_or_else(|| format!("{} {}", row.series, row.n0)));
+            grouped.base =
+                Some(row.base.clone().unwrap_or_else(|| format!("{} {}", row.series, row.n0)));
             grouped.run = format!("{} {}", row.series, grouped.run);
         }
         if !self.group_by.contains(&GroupBy::Method) && row.rate > 0.0 {
@@ -50,7 +52,8 @@ mod tests {
     #[test]
     fn what_does_not_make_a_group_comes_together_and_runs_stay_apart() {
         let by_series = GroupFlags { group_by: vec![GroupBy::Series] };
-        let (depth, width) = (by_series.grouped(row(0.2, "depth")), by_series.grouped(row(0.2, "width")));
+        let (depth, width) =
+            (by_series.grouped(row(0.2, "depth")), by_series.grouped(row(0.2, "width")));
         assert_eq!(
             (depth.series.as_str(), depth.method.as_str(), width.method.as_str()),
             ("s", "any", "any")
@@ -59,7 +62,10 @@ mod tests {
         let control = by_series.grouped(row(0.0, "none"));
         assert_eq!((control.method.as_str(), control.run.as_str()), ("none", "a"));
         let by_method = GroupFlags { group_by: vec![GroupBy::Method] }.grouped(row(0.2, "depth"));
-        assert_eq!((by_method.series.as_str(), by_method.base.as_deref()), ("any", Some("s 1000000000")));
+        assert_eq!(
+            (by_method.series.as_str(), by_method.base.as_deref()),
+            ("any", Some("s 1000000000"))
+        );
         let both = GroupFlags { group_by: vec![GroupBy::Series, GroupBy::Method] };
         assert_eq!(both.grouped(row(0.2, "depth")), row(0.2, "depth"));
     }

@@ -66,7 +66,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
             prune::Error::Model(inner) => of_cause(inner),
             prune::Error::Disk(inner) => of_cause(inner),
             prune::Error::Text(inner) => of_cause(inner),
-            prune::Error::NoCalibration { .. } => Some("name text with `--corpus` or `--text`".into()),
+            prune::Error::NoCalibration { .. } => {
+                Some("name text with `--corpus` or `--text`".into())
+            }
             _ => error.hint().map(str::to_owned),
         };
     }
@@ -109,20 +111,23 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<store::Error>() {
         return match error {
             store::Error::Disk(inner) => of_cause(inner),
-            store::Error::Differs { .. } => {
-                Some("give the run's own values to go on with it, or another `--out` for a new run".into())
-            }
+            store::Error::Differs { .. } => Some(
+                "give the run's own values to go on with it, or another `--out` for a new run"
+                    .into(),
+            ),
             _ => None,
         };
     }
     match cause.downcast_ref::<disk::Error>()? {
-        disk::Error::Exists { .. } => Some("choose another `--out`, or replace it with `--force`".into()),
+        disk::Error::Exists { .. } => {
+            Some("choose another `--out`, or replace it with `--force`".into())
+        }
         disk::Error::Locked { .. } => {
             Some("wait until it ends, or end it; a lock goes with its process".into())
         }
-        disk::Error::Io { error, .. } if is_full(error.kind()) => {
-            Some("make room there and give the command again, `regrow train` with `--resume`".into())
-        }
+        disk::Error::Io { error, .. } if is_full(error.kind()) => Some(
+            "make room there and give the command again, `regrow train` with `--resume`".into(),
+        ),
         _ => None,
     }
 }

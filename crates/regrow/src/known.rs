@@ -13,7 +13,8 @@ pub(crate) struct KnownFlags {
     /// Set a constant of the form, in the units of `--units`: `gamma=-1.2`
     #[arg(long, value_name = "NAME=VALUE")]
     fix: Vec<Fixed>,
-    /// Hold a constant of the form between two ends, in the units of `--units`; either may be left out: `E=0..`
+    /// Hold a constant of the form between two ends, in the units of `--units`; either may be left
+    /// out: `E=0..`
     #[arg(long, value_name = "NAME=LOW..HIGH")]
     bound: Vec<Bound>,
 }

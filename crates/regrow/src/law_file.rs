@@ -40,13 +40,18 @@ pub(crate) fn check_free(path: &Path, force: bool) -> anyhow::Result<()> {
 }
 
 /// Writes a picture and says so, or that there is nothing to draw.
-pub(crate) fn write_picture(path: &Path, picture: Option<String>, output: &Output) -> anyhow::Result<()> {
+pub(crate) fn write_picture(
+    path: &Path,
+    picture: Option<String>,
+    output: &Output,
+) -> anyhow::Result<()> {
     match picture {
         Some(picture) => {
             disk::write(path, picture.as_bytes())?;
             output.say(&format!("the picture is in `{}`", path.display()));
         }
-        None => output.warn(&format!("`{}` is not written: the data leave no curve to draw", path.display())),
+        None => output
+            .warn(&format!("`{}` is not written: the data leave no curve to draw", path.display())),
     }
     Ok(())
 }
@@ -56,8 +61,13 @@ pub(crate) fn write(path: &Path, law: &Law) -> anyhow::Result<()> {
     write_with(path, law, None)
 }
 
-/// Writes a law, and beside it the entropy of the text where it is known: no law of that text gets below.
-pub(crate) fn write_with(path: &Path, law: &Law, entropy: Option<report::Entropy>) -> anyhow::Result<()> {
+/// Writes a law, and beside it the entropy of the text where it is known: no law of that text gets
+/// below.
+pub(crate) fn write_with(
+    path: &Path,
+    law: &Law,
+    entropy: Option<report::Entropy>,
+) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct File<'a> {
         #[serde(flatten)]
@@ -71,7 +81,8 @@ pub(crate) fn write_with(path: &Path, law: &Law, entropy: Option<report::Entropy
         #[serde(skip_serializing_if = "Option::is_none")]
         standard_error: Option<f64>,
     }
-    let entropy = entropy.map(|report::Entropy { nats, standard_error }| Entropy { nats, standard_error });
+    let entropy =
+        entropy.map(|report::Entropy { nats, standard_error }| Entropy { nats, standard_error });
     let mut text = serde_json::to_vec_pretty(&File { law, entropy })?;
     text.push(b'\n');
     Ok(disk::write(path, &text)?)

@@ -26,7 +26,9 @@ pub(crate) struct Lineage {
 pub(crate) fn of(folder: &ModelFolder) -> anyhow::Result<Lineage> {
     let own = own(folder)?;
     Ok(match own.cut {
-        Some(cut) => Lineage { base: cut.base.clone(), series: cut.series.clone(), cut: Some(cut), ..own },
+        Some(cut) => {
+            Lineage { base: cut.base.clone(), series: cut.series.clone(), cut: Some(cut), ..own }
+        }
         None => own,
     })
 }

@@ -22,7 +22,10 @@ fn digits(x: f64, count: usize) -> String {
 
 /// Both ends of an interval, or nothing.
 pub(crate) fn ends(interval: Option<[f64; 2]>, show: impl Fn(f64) -> String) -> String {
-    interval.map_or_else(|| "unknown".to_owned(), |[low, high]| format!("{} to {}", show(low), show(high)))
+    interval.map_or_else(
+        || "unknown".to_owned(),
+        |[low, high]| format!("{} to {}", show(low), show(high)),
+    )
 }
 
 /// A loss in nats per token.
@@ -55,7 +58,10 @@ mod tests {
     #[test]
     fn numbers_have_four_digits_whatever_their_size() {
         let shown = [0.0, 0.25, -1.23456, 123.456, 123_456.0, 1.5e9, 2e-5, 0.0012345].map(short);
-        assert_eq!(shown, ["0", "0.2500", "-1.235", "123.5", "123456", "1.500e9", "2.000e-5", "0.001234"]);
+        assert_eq!(
+            shown,
+            ["0", "0.2500", "-1.235", "123.5", "123456", "1.500e9", "2.000e-5", "0.001234"]
+        );
     }
 
     #[test]
@@ -68,6 +74,9 @@ mod tests {
     fn quantities_carry_their_unit_and_the_unknown_is_said() {
         assert_eq!([tokens(1.2e9), tokens(3e20), parameters(8.03e9)], ["1.20B", "3e20", "8.03B"]);
         assert_eq!([percent(0.9), percent(0.95), percent(0.999)], ["90 %", "95 %", "99.9 %"]);
-        assert_eq!([ends(None, nats), ends(Some([1.0, 2.0]), nats)], ["unknown", "1.0000 to 2.0000"]);
+        assert_eq!(
+            [ends(None, nats), ends(Some([1.0, 2.0]), nats)],
+            ["unknown", "1.0000 to 2.0000"]
+        );
     }
 }

@@ -60,7 +60,9 @@ impl Output {
             Color::Always => true,
             Color::Never => false,
             // The convention of no-color.org: set and not empty.
-            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Color::Auto => {
+                terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
         };
         let colors = (color(io::stdout().is_terminal()), color(io::stderr().is_terminal()));
         Self { quiet: globals.quiet, verbose: globals.verbose, colors }
@@ -76,8 +78,9 @@ impl Output {
     /// Data: a table on stdout.
     pub(crate) fn table(&mut self, table: &Table) -> io::Result<()> {
         let (heading, rows) = table.render();
-        let heading =
-            heading.map_or_else(String::new, |text| styled(self.colors.0, HEADING, text.trim_end()) + "\n");
+        let heading = heading.map_or_else(String::new, |text| {
+            styled(self.colors.0, HEADING, text.trim_end()) + "\n"
+        });
         self.data(&(heading + &rows))
     }
 
@@ -115,7 +118,9 @@ impl Output {
     pub fn error(&self, error: &anyhow::Error) -> Exit {
         // Whoever read our data has gone, as `head` does; that is no failure.
         let broken = |cause: &(dyn std::error::Error + 'static)| {
-            cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+            cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
         };
         if broken(error.root_cause()) {
             return Exit::Done;

@@ -1,4 +1,5 @@
-//! Which pruned model a law is asked about: sizes by number or by name, rates, losses before pruning.
+//! Which pruned model a law is asked about: sizes by number or by name, rates, losses before
+//! pruning.
 
 use std::path::Path;
 
@@ -17,7 +18,8 @@ pub(crate) struct PlaceFlags {
     /// Parameters before pruning
     #[arg(long, value_name = "N", required_unless_present = "model", conflicts_with = "model")]
     n0: Option<Count>,
-    /// Take the parameters, and the series where the law holds it, of a public model by its name, or of a model folder
+    /// Take the parameters, and the series where the law holds it, of a public model by its name,
+    /// or of a model folder
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
     /// Pruning rate
@@ -78,7 +80,8 @@ impl Size {
             (false, Some(entry)) => (entry.config(), Some(entry.series)),
             (false, None) => {
                 let names: Vec<&str> = catalog::entries().map(|entry| entry.name).collect();
-                let error = anyhow::anyhow!("`{model}` is neither a folder nor the name of a public model");
+                let error =
+                    anyhow::anyhow!("`{model}` is neither a folder nor the name of a public model");
                 return Err(hinted(error, format!("the names are {}", names.join(", "))));
             }
         };
@@ -105,7 +108,9 @@ pub(crate) fn loss_is_measured() -> anyhow::Error {
 /// Says with which flags a group is named.
 pub(crate) fn which_group(error: law::Error) -> anyhow::Error {
     match error {
-        law::Error::SeveralGroups { .. } => hinted(error, "name one with `--series` and `--method`"),
+        law::Error::SeveralGroups { .. } => {
+            hinted(error, "name one with `--series` and `--method`")
+        }
         error => error.into(),
     }
 }

@@ -1,4 +1,5 @@
-//! A recipe: how a model is trained, as written. With a start and a corpus it becomes a [`RunSpec`].
+//! A recipe: how a model is trained, as written. With a start and a corpus it becomes a
+//! [`RunSpec`].
 
 use std::path::Path;
 
@@ -16,7 +17,8 @@ const FORMAT: i64 = 1;
 /// Larger than any recipe is.
 const LIMIT: u64 = 1 << 20;
 
-/// Tokens that go through the network together where `micro_batch` is silent: enough to keep all cores at work.
+/// Tokens that go through the network together where `micro_batch` is silent: enough to keep all
+/// cores at work.
 const MICRO_BATCH_TOKENS: usize = 4096;
 
 /// Held-out tokens read at each point where `eval_tokens` is silent.
@@ -34,7 +36,8 @@ pub(crate) struct Recipe {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tokens: Option<Count>,
-    /// The model series that laws are fitted for [default: that of the pruned model, else the family]
+    /// The model series that laws are fitted for [default: that of the pruned model, else the
+    /// family]
     #[arg(long, value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) series: Option<String>,
@@ -50,7 +53,8 @@ pub(crate) struct Recipe {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     micro_batch: Option<Count>,
-    /// What products compute in: f32, or bf16 with sums in f32; weights and held-out losses stay f32 [default: f32]
+    /// What products compute in: f32, or bf16 with sums in f32; weights and held-out losses stay
+    /// f32 [default: f32]
     #[arg(long, value_name = "TYPE", value_parser = precision)]
     #[serde(skip_serializing_if = "Option::is_none")]
     precision: Option<Precision>,
@@ -102,7 +106,8 @@ pub(crate) struct Recipe {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_tokens: Option<Count>,
-    /// How held-out documents meet the context: documents, each by itself, or packed, end to end [default: documents]
+    /// How held-out documents meet the context: documents, each by itself, or packed, end to end
+    /// [default: documents]
     #[arg(long, value_name = "HOW", value_parser = convention)]
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_convention: Option<Convention>,
@@ -114,7 +119,8 @@ pub(crate) struct Recipe {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_stride: Option<Count>,
-    /// Tokens between two checkpoints, beside those of the least held-out loss [default: a tenth of `--tokens`]
+    /// Tokens between two checkpoints, beside those of the least held-out loss [default: a tenth
+    /// of `--tokens`]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     save_every: Option<Count>,
@@ -199,7 +205,8 @@ impl Recipe {
         let batch = size(self.batch, 8);
         let window = size(self.eval_context, context);
         let heldout = &setting.corpus.heldout;
-        let count = |count: Option<Count>, default: u64| Tokens(count.map_or(default, |count| count.0));
+        let count =
+            |count: Option<Count>, default: u64| Tokens(count.map_or(default, |count| count.0));
         Ok(RunSpec {
             format: RunSpec::FORMAT,
             series: self.series.clone().unwrap_or(setting.series),
@@ -210,7 +217,10 @@ impl Recipe {
             tokenizer: setting.corpus.tokenizer.clone(),
             context,
             batch,
-            micro_batch: size(self.micro_batch, batch.min((MICRO_BATCH_TOKENS / context.max(1)).max(1))),
+            micro_batch: size(
+                self.micro_batch,
+                batch.min((MICRO_BATCH_TOKENS / context.max(1)).max(1)),
+            ),
             tokens: Tokens(tokens),
             seed: self.seed.unwrap_or(0),
             precision: self.precision.unwrap_or(Precision::F32),
@@ -223,7 +233,10 @@ impl Recipe {
                 weight_decay: self.weight_decay.unwrap_or(0.1),
                 clip_norm: self.clip_norm.unwrap_or(1.0),
             },
-            schedule: Schedule { warmup: count(self.warmup, tokens / 50), decay: count(self.decay, 0) },
+            schedule: Schedule {
+                warmup: count(self.warmup, tokens / 50),
+                decay: count(self.decay, 0),
+            },
             evaluation: Evaluation {
                 points: size(self.eval_points, 24),
                 first: count(self.eval_first, tokens / 200),
@@ -276,7 +289,8 @@ mod tests {
     #[test]
     fn a_recipe_comes_back_from_its_own_text() {
         let recipe =
-            read("format = 1\ntokens = 1e6\nlearning_rate = 1e-3\neval_convention = \"packed\"\n").unwrap();
+            read("format = 1\ntokens = 1e6\nlearning_rate = 1e-3\neval_convention = \"packed\"\n")
+                .unwrap();
         assert_eq!(read(&recipe.to_toml().unwrap()).unwrap(), recipe);
     }
 

@@ -1,4 +1,5 @@
-//! Where a command reads text from: a part of a corpus, or files read on the spot with the model's own tokenizer.
+//! Where a command reads text from: a part of a corpus, or files read on the spot with the model's
+//! own tokenizer.
 
 use std::path::PathBuf;
 
@@ -50,7 +51,8 @@ pub(crate) struct SourceArguments {
     /// Read a part of this corpus
     #[arg(long, value_name = "CORPUS", conflicts_with = "text")]
     pub(crate) corpus: Option<PathBuf>,
-    /// Read these files or folders of text, JSONL and Parquet instead, with the model's own tokenizer
+    /// Read these files or folders of text, JSONL and Parquet instead, with the model's own
+    /// tokenizer
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) text: Vec<PathBuf>,
     #[command(flatten)]

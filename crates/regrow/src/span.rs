@@ -10,7 +10,9 @@ pub(crate) fn parse(written: &str) -> Result<Duration, String> {
     let wrong = || format!("`{written}` is not a time such as 90s, 30m, 1h30m, 1.5h or 2d");
     let (mut rest, mut seconds) = (written, 0.0);
     while !rest.is_empty() {
-        let unit = rest.find(|letter: char| !(letter.is_ascii_digit() || letter == '.')).ok_or_else(wrong)?;
+        let unit = rest
+            .find(|letter: char| !(letter.is_ascii_digit() || letter == '.'))
+            .ok_or_else(wrong)?;
         let number: f64 = rest[..unit].parse().map_err(|_| wrong())?;
         seconds += number
             * match rest.as_bytes()[unit] {
@@ -22,7 +24,11 @@ pub(crate) fn parse(written: &str) -> Result<Duration, String> {
             };
         rest = &rest[unit + 1..];
     }
-    if seconds > 0.0 && seconds <= MOST { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) }
+    if seconds > 0.0 && seconds <= MOST {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(wrong())
+    }
 }
 
 #[cfg(test)]
@@ -41,7 +47,9 @@ mod tests {
         ] {
             assert_eq!(parse(written), Ok(Duration::from_secs_f64(seconds)), "{written}");
         }
-        for wrong in ["", "30", "m", "-1h", "1h30", "1e3s", "0s", "1w", "1ä", "1..5h", "9999999d", "1 h"] {
+        for wrong in
+            ["", "30", "m", "-1h", "1h30", "1e3s", "0s", "1w", "1ä", "1..5h", "9999999d", "1 h"]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

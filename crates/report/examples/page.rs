@@ -1,5 +1,6 @@
-//! A page from simulated runs: `cargo run -p regrow-report --example page -- FOLDER` writes `page.html` and
-//! `page.svg` there. With `few` as a second argument the runs hold two sizes only, and the page says what that means.
+//! A page from simulated runs: `cargo run -p regrow-report --example page -- FOLDER` writes
+//! `page.html` and `page.svg` there. With `few` as a second argument the runs hold two sizes only,
+//! and the page says what that means.
 
 use std::path::PathBuf;
 
@@ -58,7 +59,11 @@ fn simulate(sizes: &[f64]) -> Vec<TableRow> {
                 };
                 rows.push(TableRow {
                     series: series.into(),
-                    method: if rate == 0.0 { "none".into() } else { "depth-block-influence".into() },
+                    method: if rate == 0.0 {
+                        "none".into()
+                    } else {
+                        "depth-block-influence".into()
+                    },
                     base: Some(format!("{series}-{:.0}k", n0 / 1e3)),
                     tokens,
                     loss: clean + offset + 0.0025 * noise(),

@@ -1,8 +1,10 @@
-//! What a plain `E + A D^-b`, fitted to the first 80 % of a training curve, says of the rest, under three schedules.
+//! What a plain `E + A D^-b`, fitted to the first 80 % of a training curve, says of the rest, under
+//! three schedules.
 //!
-//! `cargo run -p regrow-report --example schedules -- ../shared/data/multi_power_law docs/guide/schedules.svg` draws the
-//! picture of `docs/guide/schedules.md` and prints its table. The curves are those of the Multi-Power Law (Luo et al.,
-//! arXiv 2503.12811): step, learning rate and loss of models of 25M, 100M and 400M parameters.
+//! `cargo run -p regrow-report --example schedules -- ../shared/data/multi_power_law
+//! docs/guide/schedules.svg` draws the picture of `docs/guide/schedules.md` and prints its table.
+//! The curves are those of the Multi-Power Law (Luo et al., arXiv 2503.12811): step, learning rate
+//! and loss of models of 25M, 100M and 400M parameters.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -44,7 +46,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut plots = Vec::new();
     for size in SIZES {
         for (file, name, rate) in SCHEDULES {
-            let curve = Curve::of(&data.join(format!("loss_curve_repo/csv_{size}/{file}.csv")), name, SHARE)?;
+            let curve = Curve::of(
+                &data.join(format!("loss_curve_repo/csv_{size}/{file}.csv")),
+                name,
+                SHARE,
+            )?;
             curve.print(&format!("{size}M"), name);
             if size == DRAWN {
                 plots.push(curve.plot(name, rate).ok_or("a curve without an axis")?);
@@ -56,12 +62,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("|---|---|---|---|---|");
     for size in SIZES {
-        let of =
-            |file: &str| Curve::of(&data.join(format!("loss_curve_repo/csv_{size}/{file}.csv")), file, 1.0);
+        let of = |file: &str| {
+            Curve::of(&data.join(format!("loss_curve_repo/csv_{size}/{file}.csv")), file, 1.0)
+        };
         let (short, long) = (of(SHORT)?, of(LONG)?);
         let end = short.last();
-        let nearest =
-            |a: &&Point, b: &&Point| (a.tokens - end.tokens).abs().total_cmp(&(b.tokens - end.tokens).abs());
+        let nearest = |a: &&Point, b: &&Point| {
+            (a.tokens - end.tokens).abs().total_cmp(&(b.tokens - end.tokens).abs())
+        };
         let there = long.points.iter().min_by(nearest).ok_or("a curve without points")?.loss;
         let (later, foretold) = (long.last(), short.says(long.last().tokens));
         println!(
@@ -80,7 +88,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 impl Curve {
     /// Fitted to the first `share` of the points of a file.
     fn of(path: &Path, name: &str, share: f64) -> Result<Self, Box<dyn Error>> {
-        let text = std::fs::read_to_string(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("`{}`: {error}", path.display()))?;
         let point = |line: &str| -> Result<Point, Box<dyn Error>> {
             let mut cells = line.split(',').map(str::parse);
             let (Some(Ok(step)), Some(Ok(_rate)), Some(Ok(loss))) =
@@ -115,15 +124,17 @@ impl Curve {
 
     /// Mean of foretold less measured.
     fn error(&self, points: &[Point]) -> f64 {
-        points.iter().map(|point| self.says(point.tokens) - point.loss).sum::<f64>() / points.len() as f64
+        points.iter().map(|point| self.says(point.tokens) - point.loss).sum::<f64>()
+            / points.len() as f64
     }
 
     fn print(&self, size: &str, name: &str) {
         let last = self.last();
         let (seen, rest) = self.points.split_at(self.seen);
-        let spread = (seen.iter().map(|point| (self.says(point.tokens) - point.loss).powi(2)).sum::<f64>()
-            / seen.len() as f64)
-            .sqrt();
+        let spread =
+            (seen.iter().map(|point| (self.says(point.tokens) - point.loss).powi(2)).sum::<f64>()
+                / seen.len() as f64)
+                .sqrt();
         println!(
             "| {size} | {name} | {:.3} | {:.4} | {:.4} | {:+.4} | ± {spread:.4} |",
             self.fit.parameters[2],
@@ -137,13 +148,17 @@ impl Curve {
         let tone = Tone::Series(0);
         let marks = |points: &[Point]| {
             let mark = |point: &Point| {
-                ([point.tokens, point.loss], format!("{:.4} nats after {} steps", point.loss, point.tokens))
+                (
+                    [point.tokens, point.loss],
+                    format!("{:.4} nats after {} steps", point.loss, point.tokens),
+                )
             };
             // Every other point: they stand close.
             points.iter().step_by(2).map(mark).collect::<Vec<_>>()
         };
         let (seen, rest) = self.points.split_at(self.seen);
-        let line = self.points.iter().step_by(4).chain(self.points.last()).map(|point| point.tokens);
+        let line =
+            self.points.iter().step_by(4).chain(self.points.last()).map(|point| point.tokens);
         let line: Vec<[f64; 2]> = line.map(|step| [step, self.says(step)]).collect();
         let heights = self.points.iter().map(|point| point.loss).chain(line.iter().map(|at| at[1]));
         Some(Plot {
@@ -153,7 +168,12 @@ impl Curve {
                  points and misses the rest by {:+.3} nats on average.",
                 self.error(rest)
             ),
-            x: Axis::around("steps", Scale::Log, Unit::Count, self.points.iter().map(|point| point.tokens))?,
+            x: Axis::around(
+                "steps",
+                Scale::Log,
+                Unit::Count,
+                self.points.iter().map(|point| point.tokens),
+            )?,
             y: Axis::around("loss, nats per token", Scale::Linear, Unit::Plain, heights)?,
             layers: vec![
                 Layer::Beyond { from: rest.first()?.tokens, label: "not fitted".into() },

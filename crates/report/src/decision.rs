@@ -1,4 +1,5 @@
-//! What a law was asked, as pictures: a predicted loss on its curve, the tokens that are enough, and what can be had.
+//! What a law was asked, as pictures: a predicted loss on its curve, the tokens that are enough,
+//! and what can be had.
 
 use law::plan::{Allocation, Offer};
 use law::{GroupLaw, Place, Plan, Prediction};
@@ -15,7 +16,8 @@ const MOST_LINES: usize = 6;
 /// The law's own colour.
 const LAW: Tone = Tone::Series(0);
 
-/// The law's curve at a place, with both intervals and the loss that was asked for; `None` where there is no curve.
+/// The law's curve at a place, with both intervals and the loss that was asked for; `None` where
+/// there is no curve.
 pub fn prediction_picture(
     group: &GroupLaw,
     place: Place,
@@ -35,8 +37,8 @@ pub fn prediction_picture(
     sketch.draw(group, place, &prediction.sentence)
 }
 
-/// The law's curve at a place with its floor, and the tokens that are enough with their interval; `None` where there is
-/// no curve.
+/// The law's curve at a place with its floor, and the tokens that are enough with their interval;
+/// `None` where there is no curve.
 pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
     let enough = plan.enough.value;
     let mut sketch = Sketch::of(group, plan.place, enough)?;
@@ -53,14 +55,19 @@ pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
     if let (Some(tokens), Some(loss)) = (enough, plan.loss_then) {
         let hint = format!("enough: {} tokens, {loss:.4} nats per token", short_count(tokens));
         let interval = plan.enough.interval;
-        sketch.layers.push(Layer::Place { tone: Tone::Series(1), at: [tokens, loss], interval, hint });
+        sketch.layers.push(Layer::Place {
+            tone: Tone::Series(1),
+            at: [tokens, loss],
+            interval,
+            hint,
+        });
         sketch.heights.push(loss);
     }
     sketch.draw(group, plan.place, &plan.enough.sentence)
 }
 
-/// What can be had: loss against what post-training costs, a line a pruned model, and models as they are as levels;
-/// `None` where nothing costs anything.
+/// What can be had: loss against what post-training costs, a line a pruned model, and models as
+/// they are as levels; `None` where nothing costs anything.
 pub fn choice_picture(found: &Allocation) -> Option<String> {
     let paid = || found.front.iter().filter(|offer| offer.cost.flops > 0.0);
     let x = Axis::around(
@@ -74,7 +81,8 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
     let names: Vec<String> = found.best.iter().map(name).collect();
     for offer in paid() {
         let own = name(offer);
-        let known = names.iter().position(|name| *name == own).is_some_and(|rank| rank < MOST_LINES - 1);
+        let known =
+            names.iter().position(|name| *name == own).is_some_and(|rank| rank < MOST_LINES - 1);
         let key = if known || names.len() <= MOST_LINES { own } else { "others".to_owned() };
         match lines.iter_mut().find(|(name, _)| *name == key) {
             Some((_, offers)) => offers.push(offer),
@@ -93,16 +101,32 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
         let points = offers.iter().map(|offer| [offer.cost.flops, offer.loss]).collect();
         layers.push(Layer::Line { tone, points, label: Some(label.clone()) });
         let hint = |offer: &&Offer| {
-            let said =
-                format!("{}: {:.4} nats after {} tokens", name(offer), offer.loss, short_count(offer.tokens));
+            let said = format!(
+                "{}: {:.4} nats after {} tokens",
+                name(offer),
+                offer.loss,
+                short_count(offer.tokens)
+            );
             ([offer.cost.flops, offer.loss], said)
         };
-        layers.push(Layer::Points { tone, points: offers.iter().map(hint).collect(), aside: false });
+        layers.push(Layer::Points {
+            tone,
+            points: offers.iter().map(hint).collect(),
+            aside: false,
+        });
     }
-    let y = Axis::around("loss after post-training, nats per token", Scale::Linear, Unit::Plain, heights)?;
+    let y = Axis::around(
+        "loss after post-training, nats per token",
+        Scale::Linear,
+        Unit::Plain,
+        heights,
+    )?;
     let title = "What can be had: no other offer has less loss, size and cost".to_owned();
-    let description =
-        format!("{} offers of {} pruned models against their cost.", paid().count(), found.best.len());
+    let description = format!(
+        "{} offers of {} pruned models against their cost.",
+        paid().count(),
+        found.best.len()
+    );
     Some(Plot { title, description, x, y, layers }.svg())
 }
 
@@ -149,7 +173,12 @@ impl Sketch {
     }
 
     fn draw(self, group: &GroupLaw, place: Place, sentence: &str) -> Option<String> {
-        let y = Axis::around("held-out loss, nats per token", Scale::Linear, Unit::Plain, self.heights)?;
+        let y = Axis::around(
+            "held-out loss, nats per token",
+            Scale::Linear,
+            Unit::Plain,
+            self.heights,
+        )?;
         let title = format!(
             "{} {}: {} parameters before pruning, rate {}",
             group.series,

@@ -101,14 +101,20 @@ mod tests {
     fn numbers_are_short_and_tidy() {
         let shown = |x| significant(x, 4);
         assert_eq!([0.0, 1.0, -0.5, 0.347_310_5].map(shown), ["0", "1", "−0.5", "0.3473"]);
-        assert_eq!([477.826, 2143.417, 99_999.9, 1e7].map(shown), ["477.8", "2143", "100000", "1×10⁷"]);
+        assert_eq!(
+            [477.826, 2143.417, 99_999.9, 1e7].map(shown),
+            ["477.8", "2143", "100000", "1×10⁷"]
+        );
         assert_eq!([1.5e-4, -2.345_67e-9].map(shown), ["0.00015", "−2.346×10⁻⁹"]);
         assert_eq!(significant(f64::NAN, 3), "NaN");
     }
 
     #[test]
     fn counts_take_the_suffix_of_the_ledger() {
-        assert_eq!([512.0, 1.2e6, 8.03e9, 2.5e20].map(short_count), ["512", "1.20M", "8.03B", "2.5×10²⁰"]);
+        assert_eq!(
+            [512.0, 1.2e6, 8.03e9, 2.5e20].map(short_count),
+            ["512", "1.20M", "8.03B", "2.5×10²⁰"]
+        );
         assert_eq!([0.148_2, 0.35, 0.001_25].map(short_rate), ["0.148", "0.350", "0.0013"]);
     }
 

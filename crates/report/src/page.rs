@@ -1,4 +1,5 @@
-//! One page that stands alone: the answer, the curves, the law, what the data could not tell, and how it was made.
+//! One page that stands alone: the answer, the curves, the law, what the data could not tell, and
+//! how it was made.
 
 mod answer;
 mod bases;
@@ -79,7 +80,8 @@ pub fn page(input: &Input<'_>) -> String {
     document(input).into_string()
 }
 
-/// The curves of the law with the most runs, one plot a size, under the answer: an SVG file of its own.
+/// The curves of the law with the most runs, one plot a size, under the answer: an SVG file of its
+/// own.
 pub fn picture(input: &Input<'_>) -> String {
     let Some(group) = in_order(input).into_iter().next() else {
         return Plot::grid(&[], 1, input.title);

@@ -79,7 +79,8 @@ pub enum Tone {
     Guide,
 }
 
-/// One thing drawn; values that are not finite, or not positive on a logarithmic axis, are left out.
+/// One thing drawn; values that are not finite, or not positive on a logarithmic axis, are left
+/// out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layer {
     /// Everything to the right of `from` is shaded.
@@ -135,15 +136,18 @@ pub enum Layer {
 }
 
 impl Axis {
-    /// An axis over a range; `None` where no axis can be: not finite, not ascending, or not positive and logarithmic.
+    /// An axis over a range; `None` where no axis can be: not finite, not ascending, or not
+    /// positive and logarithmic.
     pub fn new(label: &str, scale: Scale, unit: Unit, range: [f64; 2]) -> Option<Self> {
         let [low, high] = range;
         let wide = (high - low).is_finite() && high - low > 1e-12 * low.abs().max(high.abs());
-        let sound = low.is_finite() && high.is_finite() && wide && (scale == Scale::Linear || low > 0.0);
+        let sound =
+            low.is_finite() && high.is_finite() && wide && (scale == Scale::Linear || low > 0.0);
         sound.then(|| Self { label: label.to_owned(), scale, unit, range })
     }
 
-    /// An axis that holds these values with some room around; values that it cannot hold are passed over.
+    /// An axis that holds these values with some room around; values that it cannot hold are passed
+    /// over.
     pub fn around(
         label: &str,
         scale: Scale,
@@ -213,7 +217,9 @@ mod tests {
     #[test]
     fn axes_that_cannot_be_are_none() {
         let axis = |scale, range| Axis::new("x", scale, Unit::Plain, range);
-        for range in [[1.0, 1.0], [2.0, 1.0], [f64::NAN, 1.0], [0.0, f64::INFINITY], [-f64::MAX, f64::MAX]] {
+        for range in
+            [[1.0, 1.0], [2.0, 1.0], [f64::NAN, 1.0], [0.0, f64::INFINITY], [-f64::MAX, f64::MAX]]
+        {
             assert_eq!(axis(Scale::Linear, range), None, "{range:?}");
         }
         assert_eq!(axis(Scale::Log, [0.0, 1.0]), None);
@@ -224,7 +230,9 @@ mod tests {
     fn an_axis_holds_its_values_and_one_value_too() {
         for values in [vec![3.0], vec![0.0], vec![1e-3, 5.0], vec![-4.0, 2.0]] {
             let axis = Axis::around("x", Scale::Linear, Unit::Plain, values.clone()).unwrap();
-            assert!(values.iter().all(|x| axis.place(*x).is_some_and(|at| (0.0..=1.0).contains(&at))));
+            assert!(
+                values.iter().all(|x| axis.place(*x).is_some_and(|at| (0.0..=1.0).contains(&at)))
+            );
         }
         let axis = Axis::around("x", Scale::Log, Unit::Plain, [1.0, 100.0]).unwrap();
         assert!((axis.place(10.0).unwrap() - 0.5).abs() < 1e-12);

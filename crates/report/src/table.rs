@@ -56,7 +56,11 @@ impl Column {
 impl Table {
     /// A table without rows; the caption is read aloud, and shown above.
     pub fn new(caption: &str, columns: impl IntoIterator<Item = Column>) -> Self {
-        Self { caption: caption.to_owned(), columns: columns.into_iter().collect(), rows: Vec::new() }
+        Self {
+            caption: caption.to_owned(),
+            columns: columns.into_iter().collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row of texts; they are escaped.

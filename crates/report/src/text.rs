@@ -5,7 +5,8 @@ use maud::{Markup, html};
 /// The longest name that is shown whole.
 const LONGEST: usize = 160;
 
-/// A text without characters that no page may hold or that turn the reading direction, cut when it is very long.
+/// A text without characters that no page may hold or that turn the reading direction, cut when it
+/// is very long.
 ///
 /// What has a meaning in HTML (`<`, `&`, quotes) stays: the template escapes it.
 pub(crate) fn shown(text: &str) -> String {
@@ -63,9 +64,9 @@ pub(crate) fn wrapped(text: &str, letters: usize) -> Vec<String> {
 
 fn is_wild(c: char) -> bool {
     let control = c.is_control() && !matches!(c, '\n' | '\t');
-    let turns =
-        matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}');
-    let no_character = matches!(c as u32 & 0xffff, 0xfffe | 0xffff) || matches!(c, '\u{fdd0}'..='\u{fdef}');
+    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}');
+    let no_character =
+        matches!(c as u32 & 0xffff, 0xfffe | 0xffff) || matches!(c, '\u{fdd0}'..='\u{fdef}');
     control || turns || no_character
 }
 
@@ -75,7 +76,10 @@ mod tests {
 
     #[test]
     fn characters_that_no_page_may_hold_are_replaced() {
-        assert_eq!(shown("a\0b\u{202e}c\u{1b}[31m\u{ffff}"), "a\u{fffd}b\u{fffd}c\u{fffd}[31m\u{fffd}");
+        assert_eq!(
+            shown("a\0b\u{202e}c\u{1b}[31m\u{ffff}"),
+            "a\u{fffd}b\u{fffd}c\u{fffd}[31m\u{fffd}"
+        );
         assert_eq!(shown("<b>&\"'é\n"), "<b>&\"'é\n");
     }
 

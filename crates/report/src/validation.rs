@@ -1,4 +1,5 @@
-//! Held-out curves with the band that a new run was expected in, one plot a run and way of holding out.
+//! Held-out curves with the band that a new run was expected in, one plot a run and way of holding
+//! out.
 
 use law::validate::{GroupValidation, HeldOut, Split};
 
@@ -26,12 +27,14 @@ pub fn validation_picture(group: &GroupValidation) -> String {
 fn plot(split: &Split, curve: &HeldOut) -> Option<Plot> {
     let tone = Tone::Series(0);
     let points = |values: &[[f64; 2]], said: &str| {
-        let hint =
-            |at: &[f64; 2]| (*at, format!("{said}: {:.4} nats after {} tokens", at[1], short_count(at[0])));
+        let hint = |at: &[f64; 2]| {
+            (*at, format!("{said}: {:.4} nats after {} tokens", at[1], short_count(at[0])))
+        };
         values.iter().map(hint).collect::<Vec<_>>()
     };
     let measured = || curve.fitted.iter().chain(&curve.held_out);
-    let x = Axis::around("post-training tokens", Scale::Log, Unit::Count, measured().map(|at| at[0]))?;
+    let x =
+        Axis::around("post-training tokens", Scale::Log, Unit::Count, measured().map(|at| at[0]))?;
     let heights = measured().map(|at| at[1]).chain(curve.curve.iter().map(|at| at[1]));
     let y = Axis::around("held-out loss, nats per token", Scale::Linear, Unit::Plain, heights)?;
     let mut layers = Vec::new();
@@ -42,14 +45,22 @@ fn plot(split: &Split, curve: &HeldOut) -> Option<Plot> {
     layers.push(Layer::Line { tone, points: curve.curve.clone(), label: Some("law".into()) });
     layers.push(Layer::Points { tone, points: points(&curve.fitted, "fitted"), aside: true });
     layers.push(Layer::Points { tone, points: points(&curve.held_out, "held out"), aside: false });
-    let place = format!("{} parameters, rate {}", short_count(curve.place.n0), short_rate(curve.place.rate));
+    let place = format!(
+        "{} parameters, rate {}",
+        short_count(curve.place.n0),
+        short_rate(curve.place.rate)
+    );
     let band = match curve.band.is_empty() {
         true => "The data left cannot tell where a new run would lie.".to_owned(),
         false => format!("The shade is where a new run was expected, level {}.", split.level),
     };
     Some(Plot {
         title: format!("{}: {place}", split.name),
-        description: format!("Run {} ({place}), {} points held out. {band}", curve.run, curve.held_out.len()),
+        description: format!(
+            "Run {} ({place}), {} points held out. {band}",
+            curve.run,
+            curve.held_out.len()
+        ),
         x,
         y,
         layers,

@@ -11,7 +11,8 @@ fn plot() -> Plot {
         title: "A run & <its> law".into(),
         description: "Held-out loss falls with tokens.".into(),
         x: Axis::around("tokens", Scale::Log, Unit::Count, points.iter().map(|p| p[0])).unwrap(),
-        y: Axis::around("nats per token", Scale::Linear, Unit::Plain, points.iter().map(|p| p[1])).unwrap(),
+        y: Axis::around("nats per token", Scale::Linear, Unit::Plain, points.iter().map(|p| p[1]))
+            .unwrap(),
         layers: vec![
             Layer::Beyond { from: 3e6, label: "beyond".into() },
             Layer::Band {

@@ -1,7 +1,7 @@
 //! Candidate tables: models that could be pruned, as CSV.
 //!
-//! `model` or `n0`, and `loss0`; `series` and `method` where the law holds several, `rate` where it is not that of the
-//! law's own runs. Columns of other names are passed over.
+//! `model` or `n0`, and `loss0`; `series` and `method` where the law holds several, `rate` where it
+//! is not that of the law's own runs. Columns of other names are passed over.
 
 use std::path::Path;
 
@@ -32,8 +32,8 @@ const LIMIT: u64 = 64 << 20;
 /// Reads a candidate table.
 ///
 /// # Errors
-/// Where the file is no CSV, `loss0` is missing, a row names neither `model` nor `n0`, or a number is none; rows are
-/// counted from 1, without the header.
+/// Where the file is no CSV, `loss0` is missing, a row names neither `model` nor `n0`, or a number
+/// is none; rows are counted from 1, without the header.
 pub fn read_candidates(path: &Path) -> Result<Vec<CandidateRow>> {
     let malformed = |why: String| Error::Malformed { path: path.to_path_buf(), why };
     let bytes = disk::read(path, LIMIT)?;
@@ -42,12 +42,15 @@ pub fn read_candidates(path: &Path) -> Result<Vec<CandidateRow>> {
     let header = reader.headers().map_err(|error| malformed(error.to_string()))?.clone();
     let at = |name: &str| header.iter().position(|found| found == name);
     if at("loss0").is_none() {
-        return Err(malformed("it has no column `loss0`, the measured loss before pruning".to_owned()));
+        return Err(malformed(
+            "it has no column `loss0`, the measured loss before pruning".to_owned(),
+        ));
     }
     let mut rows = Vec::new();
     for (number, record) in (1..).zip(reader.records()) {
         let record = record.map_err(|error| malformed(error.to_string()))?;
-        let text = |name: &str| at(name).and_then(|at| record.get(at)).filter(|text| !text.is_empty());
+        let text =
+            |name: &str| at(name).and_then(|at| record.get(at)).filter(|text| !text.is_empty());
         let of = |column: &'static str| {
             let Some(text) = text(column) else { return Ok(None) };
             let number_of = text.parse::<f64>().ok().filter(|number| number.is_finite());
@@ -61,8 +64,8 @@ pub fn read_candidates(path: &Path) -> Result<Vec<CandidateRow>> {
         };
         let named = |name: &str| text(name).map(str::to_owned);
         let (model, n0) = (named("model"), of("n0")?);
-        let loss0 =
-            of("loss0")?.ok_or_else(|| malformed(format!("row {number} has no `loss0`: it is measured")))?;
+        let loss0 = of("loss0")?
+            .ok_or_else(|| malformed(format!("row {number} has no `loss0`: it is measured")))?;
         if model.is_none() && n0.is_none() {
             return Err(malformed(format!("row {number} has neither `model` nor `n0`")));
         }
@@ -96,7 +99,10 @@ mod tests {
             loss0: 2.1,
             ..CandidateRow::default()
         };
-        assert_eq!(rows, [first, CandidateRow { n0: Some(3e9), loss0: 2.4, ..CandidateRow::default() }]);
+        assert_eq!(
+            rows,
+            [first, CandidateRow { n0: Some(3e9), loss0: 2.4, ..CandidateRow::default() }]
+        );
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub(crate) struct CurveFile {
 }
 
 impl CurveFile {
-    /// Reads the whole lines; what stands after the last newline was torn by a kill, and does not count.
+    /// Reads the whole lines; what stands after the last newline was torn by a kill, and does not
+    /// count.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let bytes = match disk::read(path, LIMIT) {
             Err(error) if error.is_not_found() => return Ok(Self::default()),
@@ -32,7 +33,8 @@ impl CurveFile {
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             let Some(text) = line.strip_suffix(b"\n") else { break };
             let bad = |why| Error::Line { path: path.to_path_buf(), line: ends.len() + 1, why };
-            let point: Point = serde_json::from_slice(text).map_err(|error| bad(within_line(&error)))?;
+            let point: Point =
+                serde_json::from_slice(text).map_err(|error| bad(within_line(&error)))?;
             if let Some(before) = points.last().filter(|before| before.step > point.step) {
                 return Err(bad(format!("step {} after step {}", point.step, before.step)));
             }

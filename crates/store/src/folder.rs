@@ -28,8 +28,9 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes a run folder, which appears whole, and takes it for writing.
     ///
-    /// `recipe` and `cut`, if there was one, are stored as they are. [`Existing::Replace`] replaces a run that
-    /// nobody is writing, or an empty folder; anything else that stands at `path` is refused.
+    /// `recipe` and `cut`, if there was one, are stored as they are. [`Existing::Replace`] replaces
+    /// a run that nobody is writing, or an empty folder; anything else that stands at `path` is
+    /// refused.
     ///
     /// # Panics
     /// If `record` is of another run than `spec`.
@@ -42,7 +43,8 @@ impl RunFolder {
         cut: Option<&[u8]>,
     ) -> Result<RunWriter> {
         assert_eq!(record.id, spec.id(), "a run is created with its own record");
-        let replaced = (existing == Existing::Replace).then(|| take_replaceable(path)).transpose()?;
+        let replaced =
+            (existing == Existing::Replace).then(|| take_replaceable(path)).transpose()?;
         let new = NewFolder::create(path, existing)?;
         disk::write(&new.path().join(SPEC), &to_toml(&path.join(SPEC), spec)?)?;
         disk::write(&new.path().join("recipe.toml"), recipe.as_bytes())?;
@@ -65,7 +67,11 @@ impl RunFolder {
         let spec: RunSpec = read_toml(&path.join(SPEC), RunSpec::FORMAT)?;
         let record: RunRecord = read_json(&path.join(RECORD), RunRecord::FORMAT)?;
         if record.id != spec.id() {
-            return Err(Error::OtherRun { path: path.join(RECORD), found: record.id, expected: spec.id() });
+            return Err(Error::OtherRun {
+                path: path.join(RECORD),
+                found: record.id,
+                expected: spec.id(),
+            });
         }
         Ok(Self { path: path.to_path_buf(), spec, record })
     }
@@ -95,7 +101,8 @@ impl RunFolder {
         &self.record
     }
 
-    /// Every point so far. A torn last line does not count; any other bad line is an error that names it.
+    /// Every point so far. A torn last line does not count; any other bad line is an error that
+    /// names it.
     pub fn points(&self) -> Result<Vec<Point>> {
         Ok(CurveFile::read(&self.path.join(METRICS))?.points)
     }
@@ -125,7 +132,8 @@ impl RunFolder {
         self.path.join("best")
     }
 
-    /// Where the checkpoint of a step stands; to be written as a [`disk::NewFolder`], so that it appears whole.
+    /// Where the checkpoint of a step stands; to be written as a [`disk::NewFolder`], so that it
+    /// appears whole.
     pub fn checkpoint_path(&self, step: u64) -> PathBuf {
         self.path.join(format!("{CHECKPOINT}{step}"))
     }
@@ -174,7 +182,8 @@ mod tests {
         let path = root.path().join("runs/a");
         let recipe = "# mine\nseed = 7\n";
         let run =
-            RunFolder::create(&path, Existing::Refuse, &spec(), recipe, &record(), Some(b"{}")).unwrap();
+            RunFolder::create(&path, Existing::Refuse, &spec(), recipe, &record(), Some(b"{}"))
+                .unwrap();
         assert_eq!((run.spec(), run.record()), (&spec(), &record()));
         assert_eq!(fs::read_to_string(path.join("recipe.toml")).unwrap(), recipe);
         assert_eq!(fs::read(path.join("cut.json")).unwrap(), b"{}");
@@ -187,7 +196,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("run");
         create(&path).append(&point(0)).unwrap();
-        let error = RunFolder::create(&path, Existing::Refuse, &spec(), "", &record(), None).unwrap_err();
+        let error =
+            RunFolder::create(&path, Existing::Refuse, &spec(), "", &record(), None).unwrap_err();
         assert!(matches!(error, Error::Disk(disk::Error::Exists { .. })), "{error}");
         assert_eq!(RunFolder::open(&path).unwrap().points().unwrap().len(), 1);
     }
@@ -195,7 +205,8 @@ mod tests {
     #[test]
     fn only_a_run_that_nobody_writes_is_replaced() {
         let root = tempfile::tempdir().unwrap();
-        let replace = |path: &Path| RunFolder::create(path, Existing::Replace, &spec(), "", &record(), None);
+        let replace =
+            |path: &Path| RunFolder::create(path, Existing::Replace, &spec(), "", &record(), None);
         let path = root.path().join("run");
         let mut run = create(&path);
         run.append(&point(0)).unwrap();
@@ -242,11 +253,16 @@ mod tests {
             fs::write(path.join(name), text).unwrap();
             error
         };
-        assert!(said(SPEC, "format = 1\n", "").ends_with("cannot be understood: missing field `format`"));
+        assert!(
+            said(SPEC, "format = 1\n", "")
+                .ends_with("cannot be understood: missing field `format`")
+        );
         assert!(said(SPEC, "seed = 7", "seed = 8").contains("record.json` is of run"));
         assert!(said(SPEC, "seed = 7", "seed = 7\nsead = 8").contains("unknown field `sead`"));
         assert!(said(SPEC, "beta1 = 0.9", "beta1 = nan").contains("expected a finite number"));
-        assert!(said(RECORD, "\"seed\": 7", "\"seed\": -7").contains("invalid value: integer `-7`"));
+        assert!(
+            said(RECORD, "\"seed\": 7", "\"seed\": -7").contains("invalid value: integer `-7`")
+        );
         assert!(said(RECORD, "}", "").contains("record.json` cannot be understood"));
         fs::remove_file(path.join(RECORD)).unwrap();
         let error = RunFolder::open(&path).unwrap_err().to_string();
@@ -260,7 +276,8 @@ mod tests {
         let mut spec = spec();
         spec.optimizer.epsilon = f64::NAN;
         let record = RunRecord { id: spec.id(), ..record() };
-        let error = RunFolder::create(&path, Existing::Refuse, &spec, "", &record, None).unwrap_err();
+        let error =
+            RunFolder::create(&path, Existing::Refuse, &spec, "", &record, None).unwrap_err();
         assert!(matches!(error, Error::Unwritable { .. }), "{error}");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
@@ -284,7 +301,8 @@ mod tests {
         let mut other = RunSpec { seed: 8, ..spec() };
         other.optimizer.learning_rate = 0.001;
         let error = RunFolder::resume(&path, &other).unwrap_err().to_string();
-        let fields = "another recipe: `optimizer.learning_rate` was 0.0003, is 0.001; `seed` was 7, is 8";
+        let fields =
+            "another recipe: `optimizer.learning_rate` was 0.0003, is 0.001; `seed` was 7, is 8";
         assert!(error.ends_with(fields), "{error}");
     }
 
@@ -292,9 +310,13 @@ mod tests {
     fn checkpoints_are_sorted_by_number_and_partial_ones_left_out() {
         let root = tempfile::tempdir().unwrap();
         let run = create(&root.path().join("run"));
-        for name in
-            ["checkpoint-10", "checkpoint-9", ".checkpoint-11.x.aside", "checkpoint-07", "checkpoint-"]
-        {
+        for name in [
+            "checkpoint-10",
+            "checkpoint-9",
+            ".checkpoint-11.x.aside",
+            "checkpoint-07",
+            "checkpoint-",
+        ] {
             fs::create_dir(run.path().join(name)).unwrap();
         }
         fs::write(run.path().join("checkpoint-12"), "a file").unwrap();

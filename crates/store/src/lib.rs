@@ -15,8 +15,9 @@
 //! done.json            written last: the run is done
 //! ```
 //!
-//! A run is done or resumable, never half-written: the folder appears whole, the curve grows by whole lines, and
-//! every other file is written aside and renamed. One process writes at a time, and holds `.lock`.
+//! A run is done or resumable, never half-written: the folder appears whole, the curve grows by
+//! whole lines, and every other file is written aside and renamed. One process writes at a time,
+//! and holds `.lock`.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,8 @@
 //! Points tables: measured losses as CSV, a row a point, for the fit and for any other tool.
 //!
-//! `series, method, run, n0, rate, loss0, tokens, loss`, and if known `phase, learning_rate, base, weight, repeated`.
-//! Without `series` or `method` a row is of the group `unnamed`, without `run` it is a run of its own. Columns of
-//! other names are passed over.
+//! `series, method, run, n0, rate, loss0, tokens, loss`, and if known `phase, learning_rate, base,
+//! weight, repeated`. Without `series` or `method` a row is of the group `unnamed`, without `run`
+//! it is a run of its own. Columns of other names are passed over.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -49,8 +49,19 @@ const LIMIT: u64 = 1 << 30;
 /// The group of rows that name none.
 const UNNAMED: &str = "unnamed";
 const NUMBERS: [&str; 5] = ["n0", "rate", "loss0", "tokens", "loss"];
-const ALWAYS: [&str; 11] =
-    ["series", "method", "run", "n0", "rate", "loss0", "tokens", "loss", "phase", "learning_rate", "base"];
+const ALWAYS: [&str; 11] = [
+    "series",
+    "method",
+    "run",
+    "n0",
+    "rate",
+    "loss0",
+    "tokens",
+    "loss",
+    "phase",
+    "learning_rate",
+    "base",
+];
 
 /// The rows of a points table, and which of its columns of numbers it has.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,13 +80,14 @@ pub fn read_points(path: &Path, form: &str) -> Result<Vec<PointRow>> {
     Ok(read_columns(path, form, &NUMBERS)?.rows)
 }
 
-/// Reads a points table that a law of the form `form` is to be fitted to, which reads the columns `needed` and `loss`.
+/// Reads a points table that a law of the form `form` is to be fitted to, which reads the columns
+/// `needed` and `loss`.
 ///
 /// Whether the numbers lie in their ranges is not looked at here.
 ///
 /// # Errors
-/// Where a needed column is missing, a column is named twice, a cell is not what its column holds, or the file is no
-/// CSV; rows are counted from 1, without the header.
+/// Where a needed column is missing, a column is named twice, a cell is not what its column holds,
+/// or the file is no CSV; rows are counted from 1, without the header.
 pub fn read_columns(path: &Path, form: &str, needed: &[&str]) -> Result<PointTable> {
     let bytes = disk::read(path, LIMIT)?;
     let malformed = |why: String| Error::Malformed { path: path.to_path_buf(), why };
@@ -90,12 +102,19 @@ pub fn read_columns(path: &Path, form: &str, needed: &[&str]) -> Result<PointTab
         let row = rows.len() + 1;
         if record.len() != names.len() {
             let (found, expected) = (record.len(), names.len());
-            return Err(malformed(format!("row {row} has {found} cells, the header has {expected}")));
+            return Err(malformed(format!(
+                "row {row} has {found} cells, the header has {expected}"
+            )));
         }
         rows.push(Cells { path, row, record: &record }.read(&columns)?);
     }
-    let has = |(name, at): (&'static str, &Option<usize>)| at.map(|_| name).filter(|name| *name != "loss");
-    Ok(PointTable { rows, columns: NUMBERS.into_iter().zip(&columns.numbers).filter_map(has).collect() })
+    let has = |(name, at): (&'static str, &Option<usize>)| {
+        at.map(|_| name).filter(|name| *name != "loss")
+    };
+    Ok(PointTable {
+        rows,
+        columns: NUMBERS.into_iter().zip(&columns.numbers).filter_map(has).collect(),
+    })
 }
 
 /// The rows as CSV. Weights and repetition get their columns only where a row has them.
@@ -113,7 +132,8 @@ pub fn points_csv(rows: &[PointRow]) -> Vec<u8> {
     let weighted = rows.iter().any(|row| row.weight.is_some());
     let repeated = rows.iter().any(|row| row.repeated);
     let mut writer = WriterBuilder::new().from_writer(Vec::new());
-    let mut put = |cells: Vec<String>| writer.write_record(cells).expect("every row has the header's cells");
+    let mut put =
+        |cells: Vec<String>| writer.write_record(cells).expect("every row has the header's cells");
     let optional = |columns: [String; 2]| {
         let [weight, repeat] = columns;
         weighted.then_some(weight).into_iter().chain(repeated.then_some(repeat))
@@ -128,8 +148,12 @@ pub fn points_csv(rows: &[PointRow]) -> Vec<u8> {
         let phase = row.phase.map_or_else(String::new, |phase| phase.to_string());
         let base = row.base.clone().unwrap_or_default();
         let rate_of_learning = number(row.learning_rate);
-        let cells = [series, method, run, n0, rate, loss0, tokens, loss, phase, rate_of_learning, base];
-        put(cells.into_iter().chain(optional([number(row.weight), row.repeated.to_string()])).collect());
+        let cells =
+            [series, method, run, n0, rate, loss0, tokens, loss, phase, rate_of_learning, base];
+        put(cells
+            .into_iter()
+            .chain(optional([number(row.weight), row.repeated.to_string()]))
+            .collect());
     }
     writer.into_inner().expect("a vector takes all that is written")
 }
@@ -161,7 +185,12 @@ impl Columns {
             NUMBERS.into_iter().filter(is_needed).filter(|name| at(name).is_none()).collect();
         if !missing.is_empty() {
             let found = names.iter().take(20).cloned().collect();
-            return Err(Error::Columns { path: path.to_path_buf(), missing, form: form.to_owned(), found });
+            return Err(Error::Columns {
+                path: path.to_path_buf(),
+                missing,
+                form: form.to_owned(),
+                found,
+            });
         }
         Ok(Self {
             numbers: NUMBERS.map(at),
@@ -189,8 +218,9 @@ impl Cells<'_> {
         let mut numbers = [0.0; 5];
         for ((number, at), name) in numbers.iter_mut().zip(&columns.numbers).zip(NUMBERS) {
             let Some(at) = *at else { continue };
-            *number =
-                self.parsed(Some(at), name, "a number")?.ok_or_else(|| self.bad(at, name, "a number"))?;
+            *number = self
+                .parsed(Some(at), name, "a number")?
+                .ok_or_else(|| self.bad(at, name, "a number"))?;
         }
         let [n0, rate, loss0, tokens, loss] = numbers;
         let series = self.text(columns.series, "series")?.unwrap_or_else(|| UNNAMED.to_owned());
@@ -218,13 +248,17 @@ impl Cells<'_> {
             phase,
             learning_rate: self.parsed(columns.learning_rate, "learning_rate", "a number")?,
             weight: self.parsed(columns.weight, "weight", "a number")?,
-            repeated: self.parsed(columns.repeated, "repeated", "`true` or `false`")?.unwrap_or(false),
+            repeated: self
+                .parsed(columns.repeated, "repeated", "`true` or `false`")?
+                .unwrap_or(false),
         })
     }
 
     /// The text of a cell; nothing where the column is missing or the cell empty.
     fn text(&self, at: Option<usize>, column: &'static str) -> Result<Option<String>> {
-        let Some((at, cell)) = at.and_then(|at| Some((at, self.record.get(at)?))) else { return Ok(None) };
+        let Some((at, cell)) = at.and_then(|at| Some((at, self.record.get(at)?))) else {
+            return Ok(None);
+        };
         let text = std::str::from_utf8(cell).map_err(|_| self.bad(at, column, "text in UTF-8"))?;
         Ok((!text.is_empty()).then(|| text.to_owned()))
     }
@@ -248,7 +282,8 @@ impl Cells<'_> {
 
 /// A text for a message: whatever the file says, it stays on one short line.
 fn clipped(text: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(&text[..text.len().min(160)]).chars().take(40).collect();
+    let text: String =
+        String::from_utf8_lossy(&text[..text.len().min(160)]).chars().take(40).collect();
     text.escape_debug().to_string()
 }
 
@@ -268,11 +303,18 @@ mod tests {
 
     #[test]
     fn what_is_missing_has_its_default_and_other_columns_are_passed_over() {
-        let rows = read("\u{feff}loss, n0,note,rate,loss0,tokens\n2.5,1e9,\"a, b\",0.25,2,1e6\n").unwrap();
+        let rows =
+            read("\u{feff}loss, n0,note,rate,loss0,tokens\n2.5,1e9,\"a, b\",0.25,2,1e6\n").unwrap();
         let row = &rows[0];
         assert_eq!((row.n0, row.rate, row.loss0, row.tokens, row.loss), (1e9, 0.25, 2.0, 1e6, 2.5));
-        assert_eq!((row.series.as_str(), row.method.as_str(), row.run.as_str()), ("unnamed", "unnamed", "1"));
-        assert_eq!((row.phase, row.learning_rate, row.weight, row.repeated), (None, None, None, false));
+        assert_eq!(
+            (row.series.as_str(), row.method.as_str(), row.run.as_str()),
+            ("unnamed", "unnamed", "1")
+        );
+        assert_eq!(
+            (row.phase, row.learning_rate, row.weight, row.repeated),
+            (None, None, None, false)
+        );
     }
 
     #[test]
@@ -287,7 +329,10 @@ mod tests {
                 "row 2: `tokens` is `many`, expected a number",
             ),
             (&format!("{head}\n1,0.2,,5,3,,\n"), "row 1: `loss0` is ``, expected a number"),
-            (&format!("{head}\n1,0.2,2,5,3,rise,\n"), "row 1: `phase` is `rise`, expected `warmup`"),
+            (
+                &format!("{head}\n1,0.2,2,5,3,rise,\n"),
+                "row 1: `phase` is `rise`, expected `warmup`",
+            ),
             (&format!("{head}\n1,0.2,2,5,3,,maybe\n"), "row 1: `repeated` is `maybe`"),
             (&format!("{head}\n1,0.2,2,5\n"), "row 1 has 4 cells, the header has 7"),
         ] {
@@ -305,11 +350,13 @@ mod tests {
         let table = read_columns(file.path(), "chinchilla", &["n0", "tokens"]).unwrap();
         assert_eq!(table.columns, ["n0", "tokens"]);
         assert_eq!((table.rows[0].n0, table.rows[0].tokens, table.rows[0].loss), (1e9, 2e9, 2.5));
-        let error = read_columns(file.path(), "pruning", &["rate", "loss0"]).unwrap_err().to_string();
+        let error =
+            read_columns(file.path(), "pruning", &["rate", "loss0"]).unwrap_err().to_string();
         let said = "has no column `rate`, `loss0`, which form `pruning` needs; it has `n0`, `tokens`, `loss`";
         assert!(error.contains(said), "{error}");
         fs::write(file.path(), "n0,tokens\n1e9,2e9\n").unwrap();
-        let error = read_columns(file.path(), "chinchilla", &["n0", "tokens"]).unwrap_err().to_string();
+        let error =
+            read_columns(file.path(), "chinchilla", &["n0", "tokens"]).unwrap_err().to_string();
         assert!(error.contains("has no column `loss`, which form `chinchilla` needs"), "{error}");
     }
 

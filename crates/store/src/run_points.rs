@@ -26,10 +26,12 @@ pub struct LeftOutRun {
 
 /// Every held-out point of the runs under `folder`, or of `folder` itself if it is a run.
 ///
-/// Runs that are not done, or that do not know the loss before pruning, as those trained from scratch, are left out.
+/// Runs that are not done, or that do not know the loss before pruning, as those trained from
+/// scratch, are left out.
 ///
 /// # Errors
-/// Where there is no run, a run cannot be read, or the runs of one series and method were measured differently.
+/// Where there is no run, a run cannot be read, or the runs of one series and method were measured
+/// differently.
 pub fn run_points(folder: &Path) -> Result<RunPoints> {
     let mut found = RunPoints::default();
     let mut compared: Vec<RunFolder> = Vec::new();
@@ -44,10 +46,12 @@ pub fn run_points(folder: &Path) -> Result<RunPoints> {
             RunState::Resumable { step } => {
                 Some(format!("it is not done; its last checkpoint is of step {step}"))
             }
-            RunState::Done(_) => match summary.record.is_some_and(|record| record.loss0.is_some()) {
-                true => None,
-                false => Some("it does not know the loss before pruning".to_owned()),
-            },
+            RunState::Done(_) => {
+                match summary.record.is_some_and(|record| record.loss0.is_some()) {
+                    true => None,
+                    false => Some("it does not know the loss before pruning".to_owned()),
+                }
+            }
         };
         if let Some(why) = why {
             found.left_out.push(LeftOutRun { path, why });
@@ -70,30 +74,32 @@ impl RunFolder {
         let record = self.record();
         let Some(loss0) = record.loss0 else { return Ok(Vec::new()) };
         let path = self.path().canonicalize().unwrap_or_else(|_| self.path().to_path_buf());
-        let run =
-            path.file_name().map_or_else(|| record.id.clone(), |name| name.to_string_lossy().into_owned());
-        let rows = self.points()?.into_iter().filter(|point| point.tokens.0 > 0).filter_map(|point| {
-            Some(PointRow {
-                series: record.series.clone(),
-                method: self.method(),
-                run: run.clone(),
-                base: Some(record.base.clone()),
-                n0: record.n0.0 as f64,
-                rate: record.rate.get(),
-                loss0: loss0.0,
-                tokens: point.tokens.0 as f64,
-                loss: point.eval_loss?,
-                phase: Some(point.phase),
-                learning_rate: point.learning_rate,
-                weight: None,
-                repeated: point.repeated,
-            })
-        });
+        let run = path
+            .file_name()
+            .map_or_else(|| record.id.clone(), |name| name.to_string_lossy().into_owned());
+        let rows =
+            self.points()?.into_iter().filter(|point| point.tokens.0 > 0).filter_map(|point| {
+                Some(PointRow {
+                    series: record.series.clone(),
+                    method: self.method(),
+                    run: run.clone(),
+                    base: Some(record.base.clone()),
+                    n0: record.n0.0 as f64,
+                    rate: record.rate.get(),
+                    loss0: loss0.0,
+                    tokens: point.tokens.0 as f64,
+                    loss: point.eval_loss?,
+                    phase: Some(point.phase),
+                    learning_rate: point.learning_rate,
+                    weight: None,
+                    repeated: point.repeated,
+                })
+            });
         Ok(rows.collect())
     }
 
-    /// Whether the held-out losses of two runs can be compared: of one text, cut into the same tokens and read the
-    /// same way.
+    /// Whether the held-out losses of two runs can be compared: of one text, cut into the same
+    /// tokens and read the same way.
     pub fn check_alike(&self, other: &RunFolder) -> Result<()> {
         let (x, y) = (self.spec(), other.spec());
         let (a, b) = (&x.evaluation, &y.evaluation);
@@ -145,10 +151,14 @@ mod tests {
         make(&path("b-killed"), &spec(), &record(), false);
         make(&path("c-scratch"), &spec(), &RunRecord { loss0: None, ..record() }, true);
         let found = run_points(root.path()).unwrap();
-        let rows: Vec<_> = found.rows.iter().map(|row| (row.run.as_str(), row.tokens, row.loss)).collect();
+        let rows: Vec<_> =
+            found.rows.iter().map(|row| (row.run.as_str(), row.tokens, row.loss)).collect();
         assert_eq!(rows, [("a", 1024.0, 4.0 / 3.0 + 0.5), ("a", 2048.0, 4.0 / 5.0 + 0.5)]);
         let row = &found.rows[0];
-        assert_eq!((row.n0, row.rate, row.loss0, row.method.as_str()), (1000.0, 0.15, 1.25, "depth-list"));
+        assert_eq!(
+            (row.n0, row.rate, row.loss0, row.method.as_str()),
+            (1000.0, 0.15, 1.25, "depth-list")
+        );
         let names: Vec<_> = found.left_out.iter().map(|run| run.path.clone()).collect();
         assert_eq!(names, [path("b-killed"), path("c-scratch")]);
         assert!(found.left_out[0].why.contains("not done"), "{found:?}");
@@ -167,9 +177,17 @@ mod tests {
             let mut changed = spec();
             change(&mut changed);
             make(&root.path().join("a"), &spec(), &record(), true);
-            make(&root.path().join("b"), &changed, &RunRecord { loss0: Some(Nats(1.0)), ..record() }, true);
+            make(
+                &root.path().join("b"),
+                &changed,
+                &RunRecord { loss0: Some(Nats(1.0)), ..record() },
+                true,
+            );
             let error = run_points(root.path()).unwrap_err().to_string();
-            assert!(error.contains(what) && error.contains("/a`") && error.contains("/b`"), "{error}");
+            assert!(
+                error.contains(what) && error.contains("/a`") && error.contains("/b`"),
+                "{error}"
+            );
         }
         let root = tempfile::tempdir().unwrap();
         assert!(matches!(run_points(root.path()), Err(Error::NoRuns { .. })));

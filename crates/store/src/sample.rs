@@ -1,8 +1,8 @@
 //! A run for the tests.
 
 use ledger::{
-    AdamW, Convention, Done, Evaluation, Nats, Params, Phase, Point, Precision, Provenance, Rate, RunRecord,
-    RunSpec, Schedule, Start, Tokens,
+    AdamW, Convention, Done, Evaluation, Nats, Params, Phase, Point, Precision, Provenance, Rate,
+    RunRecord, RunSpec, Schedule, Start, Tokens,
 };
 
 pub(crate) fn spec() -> RunSpec {
@@ -99,5 +99,6 @@ pub(crate) fn done() -> Done {
 
 /// The sample run, new at `path`.
 pub(crate) fn create(path: &std::path::Path) -> crate::RunWriter {
-    crate::RunFolder::create(path, crate::Existing::Refuse, &spec(), "seed = 7\n", &record(), None).unwrap()
+    crate::RunFolder::create(path, crate::Existing::Refuse, &spec(), "seed = 7\n", &record(), None)
+        .unwrap()
 }

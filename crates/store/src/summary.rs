@@ -43,7 +43,8 @@ pub enum RunState {
 
 /// Every run folder directly under `folder`, or `folder` itself if it is one; sorted by path.
 ///
-/// What holds a file of a run counts as one, so a broken run is listed, with the reason. Other folders do not.
+/// What holds a file of a run counts as one, so a broken run is listed, with the reason. Other
+/// folders do not.
 pub fn runs(folder: &Path) -> Result<Vec<RunSummary>> {
     if looks_like_run(folder) {
         return Ok(vec![summary(folder)]);
@@ -80,7 +81,9 @@ fn read(path: &Path) -> Result<RunSummary> {
     let folder = RunFolder::open(path)?;
     let state = match folder.done()? {
         Some(done) => RunState::Done(done),
-        None => RunState::Resumable { step: folder.checkpoints()?.last().map_or(0, |(step, _)| *step) },
+        None => {
+            RunState::Resumable { step: folder.checkpoints()?.last().map_or(0, |(step, _)| *step) }
+        }
     };
     Ok(RunSummary {
         path: path.to_path_buf(),
@@ -114,7 +117,8 @@ mod tests {
         fs::write(path("file"), "").unwrap();
 
         let runs = runs(root.path()).unwrap();
-        let names: Vec<_> = runs.iter().map(|run| run.path.file_name().unwrap().to_str().unwrap()).collect();
+        let names: Vec<_> =
+            runs.iter().map(|run| run.path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a-done", "b-going", "c-new", "d-bad-line", "e-curve-only"]);
         assert_eq!(runs[0].state, RunState::Done(done()));
         assert_eq!(runs[1].state, RunState::Resumable { step: 400 });

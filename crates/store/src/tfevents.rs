@@ -1,10 +1,13 @@
-//! TensorBoard events: the curve once more, record by record, for TensorBoard and what reads its files.
+//! TensorBoard events: the curve once more, record by record, for TensorBoard and what reads its
+//! files.
 //!
-//! A record is its length, a checksum of the length, an `Event` message and a checksum of that. The messages are few and
-//! flat, so they are put together here, field by field, as TensorFlow's `event.proto` and `summary.proto` number them.
+//! A record is its length, a checksum of the length, an `Event` message and a checksum of that. The
+//! messages are few and flat, so they are put together here, field by field, as TensorFlow's
+//! `event.proto` and `summary.proto` number them.
 //!
-//! The file holds nothing that `metrics.jsonl` does not, but for the times of writing. A run that goes on keeps the records
-//! that its curve still has, and the rest is cut off: every step stands there once.
+//! The file holds nothing that `metrics.jsonl` does not, but for the times of writing. A run that
+//! goes on keeps the records that its curve still has, and the rest is cut off: every step stands
+//! there once.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -16,7 +19,8 @@ use ledger::Point;
 
 use crate::Result;
 
-/// TensorBoard reads every file whose name holds `tfevents`; one name for a run, so that it goes on in the same file.
+/// TensorBoard reads every file whose name holds `tfevents`; one name for a run, so that it goes on
+/// in the same file.
 pub(crate) const EVENTS: &str = "events.out.tfevents.regrow";
 
 /// As for the curve, of which this is another form.
@@ -69,7 +73,10 @@ impl EventsFile {
 
     /// Cuts off what stands behind the whole records.
     fn cut(&mut self) -> Result<()> {
-        let cut = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+        let cut = self
+            .file
+            .set_len(self.length)
+            .and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
         cut.map(|_| ()).map_err(io_error("mend", &self.path))?;
         Ok(())
     }
@@ -111,7 +118,8 @@ fn version(time: f64) -> Vec<u8> {
     event
 }
 
-/// The `Event` of a point: its numbers as scalars, under the names that the Hugging Face Trainer gives them.
+/// The `Event` of a point: its numbers as scalars, under the names that the Hugging Face Trainer
+/// gives them.
 fn event(point: &Point, time: f64) -> Vec<u8> {
     let scalars = [
         ("train/loss", point.loss),
@@ -144,7 +152,8 @@ fn record(message: &[u8]) -> Vec<u8> {
     [&length[..], &masked(&length).to_le_bytes(), message, &masked(message).to_le_bytes()].concat()
 }
 
-/// The number of a field and how it is written: 0 a varint, 1 eight bytes, 2 a length and bytes, 5 four bytes.
+/// The number of a field and how it is written: 0 a varint, 1 eight bytes, 2 a length and bytes, 5
+/// four bytes.
 fn key(out: &mut Vec<u8>, field: u64, kind: u64) {
     varint(out, field << 3 | kind);
 }
@@ -173,7 +182,8 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// A checksum as TensorFlow stores it, so that a checksum of data that holds checksums means something.
+/// A checksum as TensorFlow stores it, so that a checksum of data that holds checksums means
+/// something.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }

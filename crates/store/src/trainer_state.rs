@@ -3,7 +3,8 @@
 use ledger::{Curve, Point, RunSpec};
 use serde::Serialize;
 
-/// Only fields that `TrainerState` of transformers has: it refuses others, and fills in what is missing.
+/// Only fields that `TrainerState` of transformers has: it refuses others, and fills in what is
+/// missing.
 #[derive(Serialize)]
 pub(crate) struct TrainerState {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,8 +75,12 @@ fn entries(point: &Point) -> impl Iterator<Item = Entry> {
         num_input_tokens_seen,
         step,
     });
-    let held_out =
-        point.eval_loss.map(|eval_loss| Entry::HeldOut { epoch, eval_loss, num_input_tokens_seen, step });
+    let held_out = point.eval_loss.map(|eval_loss| Entry::HeldOut {
+        epoch,
+        eval_loss,
+        num_input_tokens_seen,
+        step,
+    });
     train.into_iter().chain(held_out)
 }
 

@@ -15,7 +15,8 @@ use crate::tfevents::{EVENTS, EventsFile};
 use crate::trainer_state::trainer_state;
 use crate::{Error, Result, RunFolder};
 
-/// A run folder held for writing, from [`RunFolder::create`] or [`RunFolder::resume`]; it reads like a [`RunFolder`].
+/// A run folder held for writing, from [`RunFolder::create`] or [`RunFolder::resume`]; it reads
+/// like a [`RunFolder`].
 #[derive(Debug)]
 pub struct RunWriter {
     folder: RunFolder,
@@ -29,7 +30,8 @@ pub struct RunWriter {
 }
 
 impl RunWriter {
-    /// Takes the lock, removes what a killed process left unfinished and mends the end of the curve.
+    /// Takes the lock, removes what a killed process left unfinished and mends the end of the
+    /// curve.
     pub(crate) fn take(folder: RunFolder) -> Result<Self> {
         let lock = Lock::acquire(&folder.path().join(LOCK))?;
         if folder.is_done() {
@@ -57,7 +59,8 @@ impl RunWriter {
         self.last_step
     }
 
-    /// Adds a point to the curve, as one whole line, handed to the system. A number that is not finite is refused.
+    /// Adds a point to the curve, as one whole line, handed to the system. A number that is not
+    /// finite is refused.
     ///
     /// # Panics
     /// If the point's step lies before the last one's: see [`RunWriter::truncate_after`].
@@ -108,7 +111,8 @@ impl RunWriter {
         Ok(disk::write(&path, &to_json(&path, &state)?)?)
     }
 
-    /// Ends the run: curve and `trainer_state.json` first, `done.json` last. The model must stand already.
+    /// Ends the run: curve and `trainer_state.json` first, `done.json` last. The model must stand
+    /// already.
     pub fn finish(self, done: &Done) -> Result<RunFolder> {
         let path = self.path().join(DONE);
         let text = to_json(&path, done)?;
@@ -172,11 +176,15 @@ mod tests {
         (0..3).for_each(|step| run.append(&point(step)).unwrap());
         drop(run);
         let metrics = path.join(METRICS);
-        let lines: Vec<String> = fs::read_to_string(&metrics).unwrap().lines().map(String::from).collect();
+        let lines: Vec<String> =
+            fs::read_to_string(&metrics).unwrap().lines().map(String::from).collect();
         for (bad, why) in [
             (r#"{"step":1,"tok"#, "EOF while parsing a string at column 14"),
             ("", "EOF while parsing a value at column 0"),
-            (r#"{"step":1,"tokens":-5,"epoch":0.1,"phase":"decay"}"#, "invalid value: integer `-5`"),
+            (
+                r#"{"step":1,"tokens":-5,"epoch":0.1,"phase":"decay"}"#,
+                "invalid value: integer `-5`",
+            ),
             (r#"{"step":1,"tokens":5,"epoch":NaN,"phase":"decay"}"#, "expected value"),
             (r#"{"step":1,"tokens":5,"epoch":1e999,"phase":"decay"}"#, "number out of range"),
             (r#"{"step":3,"tokens":5,"epoch":0.1,"phase":"decay"}"#, "step 2 after step 3"),
@@ -198,7 +206,9 @@ mod tests {
         run.append(&point(0)).unwrap();
         let error = run.append(&Point { loss: Some(f64::NAN), ..point(1) }).unwrap_err();
         assert!(
-            error.to_string().ends_with("cannot grow: `loss` is NaN at step 1, expected a finite number")
+            error
+                .to_string()
+                .ends_with("cannot grow: `loss` is NaN at step 1, expected a finite number")
         );
         assert_eq!(steps(&run), [0]);
     }

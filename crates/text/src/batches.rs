@@ -61,8 +61,8 @@ pub(crate) struct Encoded {
     pub(crate) tokens: Vec<Vec<u32>>,
 }
 
-/// Encodes documents in their order. While all threads encode one batch, one of them reads the next and writes the
-/// one before; memory holds three.
+/// Encodes documents in their order. While all threads encode one batch, one of them reads the next
+/// and writes the one before; memory holds three.
 ///
 /// `write` gets each batch; `told` is called after each with the iterator inside, and may end it.
 pub(crate) fn encode<I: Iterator<Item = Result<String>> + Send>(
@@ -91,12 +91,15 @@ pub(crate) fn encode<I: Iterator<Item = Result<String>> + Send>(
     Ok(())
 }
 
-/// Long documents are cut where their tokens allow it, so that no thread waits for another at the end of a batch.
+/// Long documents are cut where their tokens allow it, so that no thread waits for another at the
+/// end of a batch.
 fn encode_batch(batch: &[String], tokenizer: &Tokenizer) -> Result<Vec<Encoded>> {
     let stretches: Vec<(usize, &str)> = batch
         .iter()
         .enumerate()
-        .flat_map(|(document, text)| tokenizer.stretches(text).map(move |stretch| (document, stretch)))
+        .flat_map(|(document, text)| {
+            tokenizer.stretches(text).map(move |stretch| (document, stretch))
+        })
         .collect();
     let (digests, tokens) = rayon::join(
         || batch.par_iter().map(|text| sha256(text.as_bytes())).collect::<Vec<_>>(),

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::tokenizer::{AddedToken, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+use tokenizers::tokenizer::{
+    AddedToken, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+};
 
 use crate::batches::Batches;
 use crate::error::{Error, Result};
@@ -24,15 +26,19 @@ const LEAST_PAIRS: u64 = 2;
 /// The trainer counts pairs in 32 bits; no pair can be seen more often than there are bytes.
 const MOST_BYTES: u64 = i32::MAX as u64;
 
-/// Trains a byte-level BPE tokenizer of exactly `vocabulary` tokens, [`END_OF_TEXT`] (id 0) and all bytes included.
+/// Trains a byte-level BPE tokenizer of exactly `vocabulary` tokens, [`END_OF_TEXT`] (id 0) and all
+/// bytes included.
 ///
-/// The same documents give the same bytes of `tokenizer.json`, whatever the number of threads. Documents past the
-/// first 2 GiB are not looked at.
+/// The same documents give the same bytes of `tokenizer.json`, whatever the number of threads.
+/// Documents past the first 2 GiB are not looked at.
 ///
 /// # Errors
-/// [`Error::SmallVocabulary`] below 257 tokens, [`Error::PoorText`] when the text cannot give as many as asked for,
-/// and the first error among the documents.
-pub fn train_bpe(documents: impl Iterator<Item = Result<String>>, vocabulary: usize) -> Result<Tokenizer> {
+/// [`Error::SmallVocabulary`] below 257 tokens, [`Error::PoorText`] when the text cannot give as
+/// many as asked for, and the first error among the documents.
+pub fn train_bpe(
+    documents: impl Iterator<Item = Result<String>>,
+    vocabulary: usize,
+) -> Result<Tokenizer> {
     if vocabulary < SMALLEST_VOCABULARY {
         return Err(Error::SmallVocabulary { asked: vocabulary, least: SMALLEST_VOCABULARY });
     }

@@ -42,7 +42,9 @@ pub enum Error {
     NoBeginToken,
 
     /// A vocabulary was asked for that cannot be trained.
-    #[error("vocabulary of {asked} tokens, expected {least} or more: 256 bytes and `<|endoftext|>`")]
+    #[error(
+        "vocabulary of {asked} tokens, expected {least} or more: 256 bytes and `<|endoftext|>`"
+    )]
     SmallVocabulary {
         /// The size that was asked for.
         asked: usize,
@@ -112,7 +114,9 @@ pub enum Error {
     },
 
     /// A packed file holds something that cannot be unpacked.
-    #[error("`{path}` is damaged: found {why} after {bytes} bytes of text, expected {packing} data")]
+    #[error(
+        "`{path}` is damaged: found {why} after {bytes} bytes of text, expected {packing} data"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -204,7 +208,9 @@ pub enum Error {
     },
 
     /// No document fell into a part of the corpus.
-    #[error("the {part} part is empty: {documents} documents with a held-out share of {share}; {advice}")]
+    #[error(
+        "the {part} part is empty: {documents} documents with a held-out share of {share}; {advice}"
+    )]
     EmptyPart {
         /// `training` or `held-out`.
         part: &'static str,

@@ -1,7 +1,7 @@
 //! What a model reads: tokenizers, documents, the held-out split, the corpus folder.
 //!
-//! Text files become documents ([`Reader`]), documents become tokens ([`Tokenizer`]), tokens become a corpus folder
-//! ([`build`]) that training and evaluation read window by window ([`Corpus`]).
+//! Text files become documents ([`Reader`]), documents become tokens ([`Tokenizer`]), tokens become
+//! a corpus folder ([`build`]) that training and evaluation read window by window ([`Corpus`]).
 
 #![forbid(unsafe_code)]
 

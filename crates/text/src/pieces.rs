@@ -1,13 +1,14 @@
-//! Cuts a text where GPT-2's pattern cuts it in any case, so that the pieces give the tokens of the whole.
+//! Cuts a text where GPT-2's pattern cuts it in any case, so that the pieces give the tokens of the
+//! whole.
 
 /// What stands for a space in vocabularies such as Llama 2's.
 pub(crate) const SPACE: char = '▁';
 
-/// Pieces of a text, of at least so many bytes where that is possible; each but the first begins with a lone space
-/// between two characters that are no white space.
+/// Pieces of a text, of at least so many bytes where that is possible; each but the first begins
+/// with a lone space between two characters that are no white space.
 ///
-/// The pattern always cuts there: it takes white space either before a word or by itself, never after one. What some
-/// vocabularies write for a space counts as one.
+/// The pattern always cuts there: it takes white space either before a word or by itself, never
+/// after one. What some vocabularies write for a space counts as one.
 pub(crate) struct Pieces<'a> {
     text: &'a str,
     least: usize,
@@ -26,7 +27,8 @@ impl<'a> Iterator for Pieces<'a> {
         let mut before = ' ';
         let mut characters = self.text.char_indices().peekable();
         while let Some((at, character)) = characters.next() {
-            if character == ' ' && at >= self.least && !(before.is_whitespace() || before == SPACE) {
+            if character == ' ' && at >= self.least && !(before.is_whitespace() || before == SPACE)
+            {
                 let after = characters.peek().map_or(' ', |(_, after)| *after);
                 if !after.is_whitespace() {
                     let (piece, rest) = self.text.split_at(at);

@@ -9,8 +9,8 @@ pub const RULE: &str =
 
 /// Whether a document is held out: its text's SHA-256, read as a fraction of one, is below `share`.
 ///
-/// The same text always falls on the same side, in whatever order documents come; a larger share holds out a
-/// superset of a smaller one.
+/// The same text always falls on the same side, in whatever order documents come; a larger share
+/// holds out a superset of a smaller one.
 ///
 /// ```
 /// assert_eq!(text::held_out("once upon a time", 0.5), text::held_out("once upon a time", 0.5));
@@ -31,7 +31,8 @@ pub fn check_share(share: f64) -> Result<f64> {
 pub(crate) fn held_out_digest(digest: &[u8; 32], share: f64) -> bool {
     let mut head = [0; 8];
     head.copy_from_slice(&digest[..8]);
-    // 2^64 is exact in f64; the conversion rounds to the nearest of 2^53 values, the same on every machine.
+    // 2^64 is exact in f64; the conversion rounds to the nearest of 2^53 values, the same on every
+    // machine.
     u64::from_be_bytes(head) as f64 / 18_446_744_073_709_551_616.0 < share
 }
 
@@ -55,7 +56,10 @@ mod tests {
     fn a_share_that_is_no_share_is_refused() {
         for share in [0.0, 1.0, -0.1, 1.5, f64::NAN, f64::INFINITY] {
             let message = check_share(share).unwrap_err().to_string();
-            assert_eq!(message, format!("held-out share of {share}, expected a number above 0 and below 1"));
+            assert_eq!(
+                message,
+                format!("held-out share of {share}, expected a number above 0 and below 1")
+            );
         }
         assert_eq!(check_share(0.05).unwrap(), 0.05);
     }

@@ -1,5 +1,5 @@
-//! A tokenizer as a Hugging Face `tokenizer.json` describes it, with the settings that would surprise a trainer
-//! switched off.
+//! A tokenizer as a Hugging Face `tokenizer.json` describes it, with the settings that would
+//! surprise a trainer switched off.
 
 use std::path::Path;
 
@@ -16,8 +16,8 @@ use crate::pieces::{Pieces, SPACE};
 
 /// The largest `tokenizer.json` that is read, in bytes; the largest known ones are below 40 MiB.
 const LARGEST_FILE: u64 = 256 << 20;
-/// A text is encoded in pieces of about this many bytes where the tokenizer allows it: the library needs some 200
-/// bytes of memory for each byte of a text.
+/// A text is encoded in pieces of about this many bytes where the tokenizer allows it: the library
+/// needs some 200 bytes of memory for each byte of a text.
 const PIECE: usize = 1 << 12;
 /// A tokenizer that takes a text for one word merges a few words at a time faster than many.
 const WORDS: usize = 1 << 6;
@@ -37,9 +37,10 @@ pub struct BeginToken {
 
 /// Turns text into token ids and back.
 ///
-/// Text is always plain text here: a special token spelt out in a document is encoded as the characters it is made
-/// of and never becomes a control token; post-processors, truncation, padding and BPE dropout that a file may ask
-/// for are switched off. The bytes of the file are kept, so that what is written again is what was read.
+/// Text is always plain text here: a special token spelt out in a document is encoded as the
+/// characters it is made of and never becomes a control token; post-processors, truncation, padding
+/// and BPE dropout that a file may ask for are switched off. The bytes of the file are kept, so
+/// that what is written again is what was read.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
@@ -51,15 +52,16 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`, or the one in a folder, and takes the begin token from the `tokenizer_config.json`
-    /// beside it if there is one.
+    /// Reads a `tokenizer.json`, or the one in a folder, and takes the begin token from the
+    /// `tokenizer_config.json` beside it if there is one.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] when either file is not what its name says; [`Error::UnknownToken`] when the named begin
-    /// token is not in the vocabulary.
+    /// [`Error::Tokenizer`] when either file is not what its name says; [`Error::UnknownToken`]
+    /// when the named begin token is not in the vocabulary.
     pub fn load(path: &Path) -> Result<Self> {
         let path = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
-        let mut tokenizer = Self::parse(disk::read(&path, LARGEST_FILE)?, &path.display().to_string())?;
+        let mut tokenizer =
+            Self::parse(disk::read(&path, LARGEST_FILE)?, &path.display().to_string())?;
         if let Some(text) = configured_begin_token(&path.with_file_name("tokenizer_config.json"))? {
             tokenizer.set_begin_token(&text)?;
         }
@@ -77,7 +79,8 @@ impl Tokenizer {
     /// Token ids of a text, without any token before or after it.
     ///
     /// # Errors
-    /// [`Error::Tokenize`] when the tokenizer has no token for a part of the text and none for the unknown.
+    /// [`Error::Tokenize`] when the tokenizer has no token for a part of the text and none for the
+    /// unknown.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 3);
         let least = match self.cut {
@@ -87,16 +90,16 @@ impl Tokenizer {
         };
         for (i, piece) in Pieces::new(text, least).enumerate() {
             let piece = if i == 0 { piece } else { self.without_space(piece) };
-            let encoding = self
-                .inner
-                .encode_fast(piece, false)
-                .map_err(|error| Error::Tokenize { action: "encode a text", why: error.to_string() })?;
+            let encoding = self.inner.encode_fast(piece, false).map_err(|error| {
+                Error::Tokenize { action: "encode a text", why: error.to_string() }
+            })?;
             ids.extend_from_slice(encoding.get_ids());
         }
         Ok(ids)
     }
 
-    /// A text in stretches that can be encoded one by one, in a few where the tokenizer allows it and else in one.
+    /// A text in stretches that can be encoded one by one, in a few where the tokenizer allows it
+    /// and else in one.
     pub(crate) fn stretches<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
         let least = if self.cut == Cut::Nowhere { text.len() } else { STRETCH };
         Pieces::new(text, least)
@@ -109,7 +112,8 @@ impl Tokenizer {
         if self.cut == Cut::AtSpaces { piece.strip_prefix(' ').unwrap_or(piece) } else { piece }
     }
 
-    /// Encodes documents on all threads of the current pool, in order; the result does not depend on their number.
+    /// Encodes documents on all threads of the current pool, in order; the result does not depend
+    /// on their number.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -157,8 +161,9 @@ impl Tokenizer {
         self.inner.id_to_token(id)
     }
 
-    /// The token before each document: `bos_token` of `tokenizer_config.json`, else one of the well-known names,
-    /// else `<|endoftext|>`, which serves as a separator where a family such as Qwen2.5 has no begin token.
+    /// The token before each document: `bos_token` of `tokenizer_config.json`, else one of the
+    /// well-known names, else `<|endoftext|>`, which serves as a separator where a family such
+    /// as Qwen2.5 has no begin token.
     pub fn begin_token(&self) -> Option<&BeginToken> {
         self.begin.as_ref()
     }
@@ -168,18 +173,21 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::UnknownToken`] when the vocabulary does not hold it.
     pub fn set_begin_token(&mut self, text: &str) -> Result<()> {
-        let id = self
-            .id_of(text)
-            .ok_or_else(|| Error::UnknownToken { text: text.to_owned(), vocabulary: self.vocabulary })?;
+        let id = self.id_of(text).ok_or_else(|| Error::UnknownToken {
+            text: text.to_owned(),
+            vocabulary: self.vocabulary,
+        })?;
         self.begin = Some(BeginToken { id, text: text.to_owned() });
         Ok(())
     }
 
     fn parse(json: Vec<u8>, from: &str) -> Result<Self> {
         let bad = |why: String| Error::Tokenizer { from: from.to_owned(), why };
-        // Documents are spread over threads here; the library's own threads would only add a second, global switch.
+        // Documents are spread over threads here; the library's own threads would only add a
+        // second, global switch.
         tokenizers::utils::parallelism::set_parallelism(false);
-        let mut inner = tokenizers::Tokenizer::from_bytes(&json).map_err(|error| bad(error.to_string()))?;
+        let mut inner =
+            tokenizers::Tokenizer::from_bytes(&json).map_err(|error| bad(error.to_string()))?;
         inner.with_truncation(None).map_err(|error| bad(error.to_string()))?;
         inner.with_padding(None);
         inner.with_post_processor(None::<PostProcessorWrapper>);
@@ -192,7 +200,8 @@ impl Tokenizer {
             inner.with_model(model);
         }
         same_added_ids(&inner, &json).map_err(bad)?;
-        let largest = inner.get_vocab(true).into_values().max().ok_or_else(|| bad("no tokens".to_owned()))?;
+        let largest =
+            inner.get_vocab(true).into_values().max().ok_or_else(|| bad("no tokens".to_owned()))?;
         if largest >= i32::MAX as u32 {
             return Err(bad(format!("token id {largest}, expected below {}", i32::MAX)));
         }
@@ -211,9 +220,11 @@ impl Tokenizer {
 
     fn well_known_begin_token(&self) -> Option<BeginToken> {
         let added = self.inner.get_added_vocabulary();
-        // A control token goes before an ordinary one of the same spelling: `<s>` may be a piece of HTML.
+        // A control token goes before an ordinary one of the same spelling: `<s>` may be a piece of
+        // HTML.
         let special = BEGIN_TOKENS.iter().find(|text| added.is_special_token(text));
-        let text = special.or_else(|| BEGIN_TOKENS.iter().find(|text| self.id_of(text).is_some()))?;
+        let text =
+            special.or_else(|| BEGIN_TOKENS.iter().find(|text| self.id_of(text).is_some()))?;
         Some(BeginToken { id: self.id_of(text)?, text: (*text).to_owned() })
     }
 }
@@ -229,8 +240,8 @@ enum Cut {
     AtSpaces,
 }
 
-/// What Llama 3 and Qwen2 split words by. No alternative matches past a character that is no white space into a
-/// space, and none looks back.
+/// What Llama 3 and Qwen2 split words by. No alternative matches past a character that is no white
+/// space into a space, and none looks back.
 const PATTERNS: [&str; 2] = [
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
@@ -242,7 +253,8 @@ impl Cut {
         let splitter = json(serde_json::to_value(inner.get_pre_tokenizer()));
         let normalizer = json(serde_json::to_value(inner.get_normalizer()));
         let added = inner.get_added_tokens_decoder();
-        // Special tokens are text here; any other added token may hold spaces, or look at what stands around it.
+        // Special tokens are text here; any other added token may hold spaces, or look at what
+        // stands around it.
         let special = added.values().all(|token| token.special);
         let narrow = |token: &AddedToken| {
             let plain = !(token.lstrip || token.rstrip || token.single_word);
@@ -253,7 +265,11 @@ impl Cut {
         if composed && splits_before_spaces(&splitter) && added.values().all(narrow) {
             return Self::BeforeSpaces;
         }
-        if splitter.is_null() && special && puts_a_space_before(&normalizer) && words_end_at_spaces(inner) {
+        if splitter.is_null()
+            && special
+            && puts_a_space_before(&normalizer)
+            && words_end_at_spaces(inner)
+        {
             return Self::AtSpaces;
         }
         Self::Nowhere
@@ -274,7 +290,9 @@ fn splits_before_spaces(splitter: &Value) -> bool {
             && PATTERNS.iter().any(|pattern| splitter["pattern"]["Regex"] == *pattern)
     };
     match splitter["pretokenizers"].as_array().map(Vec::as_slice) {
-        Some([first, second]) => splitter["type"] == "Sequence" && pattern(first) && bytes(second, false),
+        Some([first, second]) => {
+            splitter["type"] == "Sequence" && pattern(first) && bytes(second, false)
+        }
         Some(_) => false,
         None => bytes(splitter, true),
     }
@@ -289,16 +307,19 @@ fn puts_a_space_before(normalizer: &Value) -> bool {
     *normalizer == expected
 }
 
-/// Whether no token of a BPE vocabulary has a space behind something else: nothing is then merged across one.
+/// Whether no token of a BPE vocabulary has a space behind something else: nothing is then merged
+/// across one.
 fn words_end_at_spaces(inner: &tokenizers::Tokenizer) -> bool {
     let ModelWrapper::BPE(model) = inner.get_model() else { return false };
     let plain = model.continuing_subword_prefix.is_none() && model.end_of_word_suffix.is_none();
     let ends = |token: &String| !token.trim_start_matches(SPACE).contains(SPACE);
-    plain && inner.token_to_id(&SPACE.to_string()).is_some() && inner.get_vocab(true).keys().all(ends)
+    plain
+        && inner.token_to_id(&SPACE.to_string()).is_some()
+        && inner.get_vocab(true).keys().all(ends)
 }
 
-/// The library numbers added tokens anew where the file leaves a gap, and says so only in a log; a model trained
-/// with the file's ids would then read other tokens than were written.
+/// The library numbers added tokens anew where the file leaves a gap, and says so only in a log; a
+/// model trained with the file's ids would then read other tokens than were written.
 fn same_added_ids(inner: &tokenizers::Tokenizer, json: &[u8]) -> std::result::Result<(), String> {
     #[derive(Deserialize)]
     struct File {
@@ -315,7 +336,10 @@ fn same_added_ids(inner: &tokenizers::Tokenizer, json: &[u8]) -> std::result::Re
         match inner.token_to_id(&token.content) {
             Some(id) if id == token.id => {}
             Some(id) => {
-                return Err(format!("added token `{}` has id {}, expected {id}", token.content, token.id));
+                return Err(format!(
+                    "added token `{}` has id {}, expected {id}",
+                    token.content, token.id
+                ));
             }
             None => return Err(format!("added token `{}` is not taken", token.content)),
         }
@@ -329,13 +353,14 @@ fn configured_begin_token(path: &Path) -> Result<Option<String>> {
         return Ok(None);
     }
     let bad = |why: String| Error::Tokenizer { from: path.display().to_string(), why };
-    let config: serde_json::Value =
-        serde_json::from_slice(&disk::read(path, LARGEST_FILE)?).map_err(|error| bad(error.to_string()))?;
+    let config: serde_json::Value = serde_json::from_slice(&disk::read(path, LARGEST_FILE)?)
+        .map_err(|error| bad(error.to_string()))?;
     let token = match config.get("bos_token") {
         None | Some(serde_json::Value::Null) => return Ok(None),
         Some(token) => token.get("content").unwrap_or(token),
     };
-    let text = token.as_str().ok_or_else(|| bad(format!("`bos_token` is {token}, expected text")))?;
+    let text =
+        token.as_str().ok_or_else(|| bad(format!("`bos_token` is {token}, expected text")))?;
     Ok(Some(text.to_owned()))
 }
 
@@ -376,7 +401,15 @@ mod tests {
         ["▁", "a", "b", "c", "▁a", "ab", "▁ab", "▁▁", "▁▁a", "bc", "▁abc"]
             .iter()
             .for_each(|token| add((*token).to_owned()));
-        let merges = [["▁", "a"], ["a", "b"], ["▁a", "b"], ["▁", "▁"], ["▁▁", "a"], ["b", "c"], ["▁ab", "c"]];
+        let merges = [
+            ["▁", "a"],
+            ["a", "b"],
+            ["▁a", "b"],
+            ["▁", "▁"],
+            ["▁▁", "a"],
+            ["b", "c"],
+            ["▁ab", "c"],
+        ];
         json!({
             "version": "1.0",
             "added_tokens": [],
@@ -397,8 +430,10 @@ mod tests {
     ) -> std::result::Result<(), TestCaseError> {
         prop_assert_eq!(tokenizer.cut, cut);
         let pieces = tokenizer.encode(text).unwrap();
-        let stretches: Vec<u32> =
-            tokenizer.stretches(text).flat_map(|stretch| tokenizer.encode(stretch).unwrap()).collect();
+        let stretches: Vec<u32> = tokenizer
+            .stretches(text)
+            .flat_map(|stretch| tokenizer.encode(stretch).unwrap())
+            .collect();
         tokenizer.cut = Cut::Nowhere;
         let whole = tokenizer.encode(text).unwrap();
         prop_assert_eq!(&pieces, &whole);
@@ -452,12 +487,20 @@ mod tests {
             }
             Tokenizer::from_bytes(json.to_string()).unwrap().cut
         };
-        let push = |json: &mut Value, token: Value| json["added_tokens"].as_array_mut().unwrap().push(token);
+        let push = |json: &mut Value, token: Value| {
+            json["added_tokens"].as_array_mut().unwrap().push(token)
+        };
         assert_eq!(cut_with(&|json| push(json, added("<tool>", false))), Cut::BeforeSpaces);
         assert_eq!(cut_with(&|json| push(json, added("a tool", false))), Cut::Nowhere);
         assert_eq!(cut_with(&|json| push(json, added("<tool>", true))), Cut::Nowhere);
-        assert_eq!(cut_with(&|json| json["normalizer"] = json!({"type": "Lowercase"})), Cut::Nowhere);
-        assert_eq!(cut_with(&|json| json["pre_tokenizer"]["add_prefix_space"] = true.into()), Cut::Nowhere);
+        assert_eq!(
+            cut_with(&|json| json["normalizer"] = json!({"type": "Lowercase"})),
+            Cut::Nowhere
+        );
+        assert_eq!(
+            cut_with(&|json| json["pre_tokenizer"]["add_prefix_space"] = true.into()),
+            Cut::Nowhere
+        );
         let mut across = llama2();
         across["model"]["vocab"]["c▁"] = across["model"]["vocab"].as_object().unwrap().len().into();
         assert_eq!(Tokenizer::from_bytes(across.to_string()).unwrap().cut, Cut::Nowhere);

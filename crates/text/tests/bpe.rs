@@ -39,7 +39,8 @@ fn a_vocabulary_that_cannot_be_is_refused() {
     assert!(matches!(error, Error::SmallVocabulary { asked: 256, least: 257 }), "{error}");
     let message = train(&["hello hello"], 300).unwrap_err().to_string();
     // One pair less than letters: h-e, he-l, hel-l, hell-o.
-    let expected = "the text gives a vocabulary of 261 tokens, expected 300: ask for fewer or give more text";
+    let expected =
+        "the text gives a vocabulary of 261 tokens, expected 300: ask for fewer or give more text";
     assert_eq!(message, expected);
     assert_eq!(train(&["hello hello"], 261).unwrap().encode("hello").unwrap().len(), 1);
     assert_eq!(train(&[], 257).unwrap().encode("é").unwrap().len(), 2, "bytes need no text");
@@ -47,13 +48,15 @@ fn a_vocabulary_that_cannot_be_is_refused() {
 
 #[test]
 fn the_first_bad_document_stops_the_training() {
-    let documents = vec![Ok("fine".to_owned()), Err(Error::EmptySeparator), Ok("never read".to_owned())];
+    let documents =
+        vec![Ok("fine".to_owned()), Err(Error::EmptySeparator), Ok("never read".to_owned())];
     assert!(matches!(train_bpe(documents.into_iter(), 257), Err(Error::EmptySeparator)));
 }
 
 #[test]
 fn real_text_gives_the_same_bytes_every_time_and_for_any_number_of_threads() {
-    let novels = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/english_novels_100/corpus");
+    let novels = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/data/english_novels_100/corpus");
     if !novels.exists() {
         eprintln!(
             "skipped: real_text_gives_the_same_bytes_every_time_and_for_any_number_of_threads: \
@@ -61,9 +64,11 @@ fn real_text_gives_the_same_bytes_every_time_and_for_any_number_of_threads() {
         );
         return;
     }
-    let mut paths: Vec<_> = std::fs::read_dir(novels).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(novels).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    let texts: Vec<String> = paths[..3].iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let texts: Vec<String> =
+        paths[..3].iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -6,14 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use text::{
-    Corpus, CorpusInfo, Documents, END_OF_TEXT, Error, Reading, Settings, Stage, Tokenizer, TokenizerSource,
-    build, build_until, held_out,
+    Corpus, CorpusInfo, Documents, END_OF_TEXT, Error, Reading, Settings, Stage, Tokenizer,
+    TokenizerSource, build, build_until, held_out,
 };
 
 /// A few hundred small documents, two of them twice.
 fn stories() -> Vec<String> {
     let mut documents: Vec<String> = (0..300)
-        .map(|i| format!("Story {i}: the cat sat on mat number {} and saw {} birds — ça va?", i % 17, i * i))
+        .map(|i| {
+            format!(
+                "Story {i}: the cat sat on mat number {} and saw {} birds — ça va?",
+                i % 17,
+                i * i
+            )
+        })
         .collect();
     documents.push(documents[3].clone());
     documents.push(documents[4].clone());
@@ -31,7 +37,10 @@ fn write_stories(folder: &Path) -> PathBuf {
 fn settings(input: PathBuf, out: PathBuf) -> Settings {
     Settings {
         inputs: vec![input],
-        reading: Reading { documents: Documents::Separator(END_OF_TEXT.to_owned()), ..Reading::default() },
+        reading: Reading {
+            documents: Documents::Separator(END_OF_TEXT.to_owned()),
+            ..Reading::default()
+        },
         tokenizer: TokenizerSource::TrainBpe { vocabulary: 320 },
         begin_token: None,
         heldout_share: 0.1,
@@ -71,8 +80,10 @@ fn every_document_comes_back_from_its_part() {
     let tokenizer = corpus.tokenizer().unwrap();
     let (expected_heldout, expected_train): (Vec<_>, Vec<_>) =
         stories().into_iter().partition(|text| held_out(text, 0.1));
-    let parts =
-        [(corpus.train(), &info.train, expected_train), (corpus.heldout(), &info.heldout, expected_heldout)];
+    let parts = [
+        (corpus.train(), &info.train, expected_train),
+        (corpus.heldout(), &info.heldout, expected_heldout),
+    ];
     for (part, counts, expected) in parts {
         let mut end = 0;
         let mut texts = Vec::new();
@@ -119,8 +130,10 @@ fn progress_ends_with_all_bytes_of_both_readings() {
     let folder = tempfile::tempdir().unwrap();
     let input = write_stories(folder.path());
     let mut told = Vec::new();
-    build(&settings(input.clone(), folder.path().join("corpus")), &mut |progress| told.push(progress))
-        .unwrap();
+    build(&settings(input.clone(), folder.path().join("corpus")), &mut |progress| {
+        told.push(progress)
+    })
+    .unwrap();
     let size = std::fs::metadata(input).unwrap().len();
     for stage in [Stage::Tokenizer, Stage::Tokens] {
         let last = told.iter().rfind(|progress| progress.stage == stage).unwrap();
@@ -150,7 +163,11 @@ fn a_pipe_gives_the_corpus_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let (first, info) = built(folder.path());
     let pipe = folder.path().join("pipe.txt");
-    if !std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
+    if !std::process::Command::new("mkfifo")
+        .arg(&pipe)
+        .status()
+        .is_ok_and(|status| status.success())
+    {
         eprintln!("skipped: a_pipe_gives_the_corpus_of_the_file: `mkfifo` is missing");
         return;
     }
@@ -230,7 +247,10 @@ fn bad_input_leaves_nothing_behind() {
         ),
         (
             "a vocabulary that the text cannot give",
-            Settings { tokenizer: TokenizerSource::TrainBpe { vocabulary: 50_000 }, ..good.clone() },
+            Settings {
+                tokenizer: TokenizerSource::TrainBpe { vocabulary: 50_000 },
+                ..good.clone()
+            },
             "the text gives a vocabulary of ",
         ),
         (
@@ -310,7 +330,11 @@ fn a_corpus_that_lies_is_refused_by_name() {
             },
             "corpus tokenised with another tokenizer: `tokenizer.json` has ",
         ),
-        ("a missing file", |f| std::fs::remove_file(f.join("heldout.bin")).unwrap(), "`heldout.bin`"),
+        (
+            "a missing file",
+            |f| std::fs::remove_file(f.join("heldout.bin")).unwrap(),
+            "`heldout.bin`",
+        ),
     ];
     for (case, spoil, expected) in cases {
         let folder = tempfile::tempdir().unwrap();
@@ -334,7 +358,10 @@ fn a_token_id_out_of_range_is_found_when_it_is_read() {
     let mut tokens = [0; 8];
     corpus.train().read(0, &mut tokens).unwrap();
     let error = corpus.train().read(6, &mut tokens).unwrap_err();
-    assert!(matches!(error, Error::TokenOutOfRange { offset: 10, id: 999, vocabulary: 320, .. }), "{error}");
+    assert!(
+        matches!(error, Error::TokenOutOfRange { offset: 10, id: 999, vocabulary: 320, .. }),
+        "{error}"
+    );
     let expected = format!(
         "token id out of range: `{}` has id 999 at token 10, expected below the vocabulary of 320",
         path.display()
@@ -356,7 +383,8 @@ fn a_document_without_its_begin_token_is_found_by_verify() {
     std::fs::write(out.join("corpus.json"), serde_json::to_vec(&info).unwrap()).unwrap();
     let message = Corpus::open(&out).unwrap().verify().unwrap_err().to_string();
     assert!(
-        message.ends_with("heldout.bin`: first token of document 1 is 5, expected the begin token 0"),
+        message
+            .ends_with("heldout.bin`: first token of document 1 is 5, expected the begin token 0"),
         "{message}"
     );
 }
@@ -370,7 +398,8 @@ fn large_vocabularies_are_stored_in_four_bytes_a_token() {
     vocabulary.insert("<s>".to_owned(), 69_999.into());
     let model = serde_json::json!({"type": "BPE", "vocab": vocabulary, "merges": []});
     let path = folder.path().join("tokenizer.json");
-    std::fs::write(&path, serde_json::json!({"version": "1.0", "model": model}).to_string()).unwrap();
+    std::fs::write(&path, serde_json::json!({"version": "1.0", "model": model}).to_string())
+        .unwrap();
     let input = folder.path().join("a.txt");
     let texts: Vec<String> = (1..40).map(|i| "a".repeat(i)).collect();
     std::fs::write(&input, texts.join(END_OF_TEXT)).unwrap();
@@ -395,7 +424,10 @@ fn large_vocabularies_are_stored_in_four_bytes_a_token() {
     std::fs::write(&train, spoiled).unwrap();
     let corpus = Corpus::open(&settings.out).unwrap();
     let error = corpus.train().read(0, &mut tokens).unwrap_err();
-    assert!(matches!(error, Error::TokenOutOfRange { offset: 0, id: -1, vocabulary: 70_000, .. }), "{error}");
+    assert!(
+        matches!(error, Error::TokenOutOfRange { offset: 0, id: -1, vocabulary: 70_000, .. }),
+        "{error}"
+    );
     assert!(corpus.overlapping_documents().is_err());
 }
 
@@ -430,7 +462,8 @@ fn held_out_text_that_is_also_training_text_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (out, info) = built(folder.path());
     for kind in ["bin", "idx"] {
-        std::fs::copy(out.join(format!("heldout.{kind}")), out.join(format!("train.{kind}"))).unwrap();
+        std::fs::copy(out.join(format!("heldout.{kind}")), out.join(format!("train.{kind}")))
+            .unwrap();
     }
     let leaking = CorpusInfo { train: info.heldout.clone(), ..info.clone() };
     std::fs::write(out.join("corpus.json"), serde_json::to_vec(&leaking).unwrap()).unwrap();
@@ -445,7 +478,9 @@ fn real_stories_make_a_corpus() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let input = shared.join("tinystories_sample/tinystories_sample.txt");
     if !input.exists() {
-        eprintln!("skipped: real_stories_make_a_corpus: `../shared/data/tinystories_sample` is missing");
+        eprintln!(
+            "skipped: real_stories_make_a_corpus: `../shared/data/tinystories_sample` is missing"
+        );
         return;
     }
     let folder = tempfile::tempdir().unwrap();

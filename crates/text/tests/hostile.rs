@@ -17,7 +17,8 @@ static TURN: Mutex<()> = Mutex::new(());
 
 const MIB: usize = 1 << 20;
 
-/// Reads a file to its end or to the first error; how many documents came, and the most memory it took.
+/// Reads a file to its end or to the first error; how many documents came, and the most memory it
+/// took.
 fn read(path: &Path, reading: Reading) -> (text::Result<usize>, usize) {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
@@ -58,7 +59,10 @@ fn a_decompression_bomb_stays_in_bounded_memory() {
             bomb(&path, head, &zeros, 300);
             assert!(std::fs::metadata(&path).unwrap().len() < 6 * MIB as u64, "a bomb is small");
             let (found, peak) = read(&path, reading());
-            assert!(matches!(found, Err(Error::TooLong { longest: 4_194_304, .. })), "{name}: {found:?}");
+            assert!(
+                matches!(found, Err(Error::TooLong { longest: 4_194_304, .. })),
+                "{name}: {found:?}"
+            );
             assert!(peak < 16 * MIB, "{name}.{ending}: {} MiB", peak / MIB);
         }
         // As much in short lines is only a long file.
@@ -77,7 +81,8 @@ fn what_a_line_holds_beside_its_text_costs_no_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.jsonl");
     // A million lists, which as values would be a hundred times their text.
-    std::fs::write(&path, format!("{{\"text\": \"a\", \"b\": [{}[]]}}", "[],".repeat(MIB))).unwrap();
+    std::fs::write(&path, format!("{{\"text\": \"a\", \"b\": [{}[]]}}", "[],".repeat(MIB)))
+        .unwrap();
     let (found, peak) = read(&path, Reading::default());
     assert_eq!(found.unwrap(), 1);
     assert!(peak < 12 * MIB, "{} MiB for a line of 3", peak / MIB);
@@ -85,7 +90,8 @@ fn what_a_line_holds_beside_its_text_costs_no_memory() {
 
 fn parquet_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/parquet");
-    let names = ["dictionary-snappy", "plain-gzip-v2", "plain-zstd-checksum", "delta-length", "kinds"];
+    let names =
+        ["dictionary-snappy", "plain-gzip-v2", "plain-zstd-checksum", "delta-length", "kinds"];
     names.iter().map(|name| folder.join(format!("{name}.parquet"))).collect()
 }
 
@@ -105,7 +111,8 @@ fn a_parquet_file_with_any_byte_changed_is_read_or_refused_in_bounded_memory() {
                 let mut bytes = good.clone();
                 bytes[at] = value;
                 std::fs::write(&path, bytes).unwrap();
-                let (found, peak) = read(&path, Reading { longest: MIB as u64, ..Reading::default() });
+                let (found, peak) =
+                    read(&path, Reading { longest: MIB as u64, ..Reading::default() });
                 tried += 1;
                 refused += usize::from(found.is_err());
                 if peak > most {
@@ -118,7 +125,12 @@ fn a_parquet_file_with_any_byte_changed_is_read_or_refused_in_bounded_memory() {
     assert!(tried > 10_000 && refused > tried / 4, "{refused} of {tried}");
     assert!(most < 16 * MIB, "{} MiB: {where_}", most / MIB);
     let panics = PANICS.lock().unwrap();
-    assert!(panics.is_empty(), "what the library gave up on, {} times: {:?}", panics.len(), panics.first());
+    assert!(
+        panics.is_empty(),
+        "what the library gave up on, {} times: {:?}",
+        panics.len(),
+        panics.first()
+    );
 }
 
 #[test]
@@ -126,7 +138,8 @@ fn a_schema_too_deep_to_follow_is_refused() {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
-    // Version 1, then a list of a million groups, each with one child: name "a" (field 4), one child (field 5).
+    // Version 1, then a list of a million groups, each with one child: name "a" (field 4), one
+    // child (field 5).
     let group = [0x48, 1, b'a', 0x15, 2, 0];
     let mut footer = vec![0x15, 2, 0x19, 0xfc, 0xc0, 0x84, 0x3d];
     (0..1_000_000).for_each(|_| footer.extend(group));

@@ -1,4 +1,5 @@
-//! Text in `.gz` and `.zst`: the same documents as unpacked, and every way in which such a file can be broken.
+//! Text in `.gz` and `.zst`: the same documents as unpacked, and every way in which such a file can
+//! be broken.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -31,7 +32,8 @@ fn lines() -> String {
     let mut state = 1u64;
     let mut lines = String::new();
     for i in 0..4000 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         lines += &format!("{{\"text\": \"line {i} of {state:x}\"}}\n");
     }
     lines
@@ -57,18 +59,28 @@ fn packed_files_give_the_documents_of_the_unpacked() {
     let (head, tail) = plain.as_bytes().split_at(plain.len() / 3);
     for (ending, pack, _) in PACKINGS {
         let name = format!("a.jsonl.{ending}");
-        assert_eq!(read(folder.path(), &name, &pack(plain.as_bytes())).unwrap(), expected, "{name}");
+        assert_eq!(
+            read(folder.path(), &name, &pack(plain.as_bytes())).unwrap(),
+            expected,
+            "{name}"
+        );
         // As `cat a.gz b.gz` and programs that pack in parallel make them.
         let members = [pack(head), pack(b""), pack(tail)].concat();
-        assert_eq!(read(folder.path(), &name, &members).unwrap(), expected, "{name} of three parts");
+        assert_eq!(
+            read(folder.path(), &name, &members).unwrap(),
+            expected,
+            "{name} of three parts"
+        );
         let named =
-            read(folder.path(), &format!("notes.{ending}"), &pack(b"\xef\xbb\xbf some text ")).unwrap();
+            read(folder.path(), &format!("notes.{ending}"), &pack(b"\xef\xbb\xbf some text "))
+                .unwrap();
         assert_eq!(named, ["some text"], "a file without a second extension is text");
         assert_eq!(read(folder.path(), &format!("b.TXT.{ending}"), &pack(b"x")).unwrap(), ["x"]);
         assert_eq!(read(folder.path(), &format!("c.txt.{ending}"), &pack(b"")).unwrap(), [""; 0]);
     }
     let found = Sources::find(&[folder.path().to_owned()]).unwrap().names();
-    let expected = ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "b.TXT.gz", "b.TXT.zst", "c.txt.gz", "c.txt.zst"];
+    let expected =
+        ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "b.TXT.gz", "b.TXT.zst", "c.txt.gz", "c.txt.zst"];
     assert_eq!(found, expected, "in a folder, what says that it is text");
 }
 
@@ -78,13 +90,20 @@ fn a_packed_file_that_ends_early_is_refused_wherever_it_ends() {
     for (ending, pack, packing) in PACKINGS {
         let name = format!("a.jsonl.{ending}");
         let packed = pack(lines().as_bytes());
-        let cuts = (0..20).chain((20..packed.len()).step_by(997)).chain(packed.len() - 9..packed.len());
+        let cuts =
+            (0..20).chain((20..packed.len()).step_by(997)).chain(packed.len() - 9..packed.len());
         for cut in cuts {
             let error = read(folder.path(), &name, &packed[..cut]).unwrap_err();
             assert!(matches!(error, Error::EndsEarly { .. }), "{ending} cut at {cut}: {error}");
             let message = error.to_string();
-            assert!(message.contains(&format!("{name}` ends early: found its end after ")), "{message}");
-            assert!(message.ends_with(&format!("expected the end of its {packing} data")), "{message}");
+            assert!(
+                message.contains(&format!("{name}` ends early: found its end after ")),
+                "{message}"
+            );
+            assert!(
+                message.ends_with(&format!("expected the end of its {packing} data")),
+                "{message}"
+            );
         }
     }
 }
@@ -118,8 +137,14 @@ fn damage_and_what_follows_the_end_are_refused() {
             );
             if !spoilt {
                 let message = error.to_string();
-                assert!(message.contains(&format!("{name}` is damaged: found ")), "{case}: {message}");
-                assert!(message.ends_with(&format!("expected {packing} data")), "{case}: {message}");
+                assert!(
+                    message.contains(&format!("{name}` is damaged: found ")),
+                    "{case}: {message}"
+                );
+                assert!(
+                    message.ends_with(&format!("expected {packing} data")),
+                    "{case}: {message}"
+                );
             }
         }
     }
@@ -144,8 +169,12 @@ fn offsets_are_of_the_text() {
     text.extend(b"{\"text\": \"\xff\"}\n");
     let at = text.len() - 4;
     for (ending, pack, _) in PACKINGS {
-        let message =
-            read(folder.path(), &format!("a.jsonl.{ending}"), &pack(&text)).unwrap_err().to_string();
-        assert!(message.ends_with(&format!("line 4001 is not UTF-8: found 0xff at byte {at}")), "{message}");
+        let message = read(folder.path(), &format!("a.jsonl.{ending}"), &pack(&text))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.ends_with(&format!("line 4001 is not UTF-8: found 0xff at byte {at}")),
+            "{message}"
+        );
     }
 }

@@ -51,7 +51,10 @@ fn every_packing_page_version_and_encoding_gives_the_rows() {
 
 #[test]
 fn a_column_inside_a_group_is_named_by_its_path() {
-    assert_eq!(read(file("kinds.parquet"), field("meta.text")).0.unwrap(), ["m1", "m2", "m3", "m4"]);
+    assert_eq!(
+        read(file("kinds.parquet"), field("meta.text")).0.unwrap(),
+        ["m1", "m2", "m3", "m4"]
+    );
 }
 
 #[test]
@@ -70,7 +73,10 @@ fn parquet_with_nulls_is_refused_by_its_row_or_counted() {
     );
     let (documents, counts) =
         read(file("kinds.parquet"), Reading { skip_broken: true, ..Reading::default() });
-    assert_eq!((documents.unwrap(), counts.broken), (vec!["one".to_owned(), "three".to_owned()], 2));
+    assert_eq!(
+        (documents.unwrap(), counts.broken),
+        (vec!["one".to_owned(), "three".to_owned()], 2)
+    );
 }
 
 #[test]
@@ -109,7 +115,9 @@ fn what_is_not_read_is_refused_by_name() {
     );
     let delta = message(file("delta-prefix.parquet"), Reading::default());
     assert!(
-        delta.starts_with("`delta-prefix.parquet`: found values encoded as DELTA_BYTE_ARRAY, expected PLAIN"),
+        delta.starts_with(
+            "`delta-prefix.parquet`: found values encoded as DELTA_BYTE_ARRAY, expected PLAIN"
+        ),
         "{delta}"
     );
 }
@@ -137,7 +145,9 @@ fn truncated_parquet_is_refused_wherever_it_ends() {
     );
     let encrypted = [&bytes[..bytes.len() - 4], b"PARE"].concat();
     std::fs::write(&path, encrypted).unwrap();
-    assert!(message(path, Reading::default()).starts_with("`a.parquet`: found an encrypted footer"));
+    assert!(
+        message(path, Reading::default()).starts_with("`a.parquet`: found an encrypted footer")
+    );
 }
 
 #[test]
@@ -166,7 +176,8 @@ fn a_footer_that_lies_is_refused_before_anything_is_read() {
         rows[place] = 78;
         std::fs::write(&path, &rows).unwrap();
         let (found, _) = read(path.clone(), Reading::default());
-        // What every number says is checked against the pages, but for counts that nothing here reads.
+        // What every number says is checked against the pages, but for counts that nothing here
+        // reads.
         assert!(found.is_err() || found.unwrap().len() == 40);
         rows[place] = 80;
     }

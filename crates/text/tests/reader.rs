@@ -56,15 +56,15 @@ fn empty_documents_are_dropped_and_counted() {
     let (found, counts) = read("a.txt", b" \n ", reading(Documents::File));
     assert_eq!(found.unwrap(), [""; 0]);
     assert_eq!(counts, Counts { documents: 0, empty: 1, broken: 0, bytes: 3 });
-    let (found, counts) = read("a.jsonl", b"{\"text\":\" \"}\n\n{\"text\":\"x\"}", Reading::default());
+    let (found, counts) =
+        read("a.jsonl", b"{\"text\":\" \"}\n\n{\"text\":\"x\"}", Reading::default());
     assert_eq!(found.unwrap(), ["x"]);
     assert_eq!((counts.documents, counts.empty), (1, 1));
 }
 
 #[test]
 fn jsonl_gives_a_field_of_each_line() {
-    let content =
-        "{\"text\": \"one\\n\\u00e9\", \"meta\": {\"text\": 1}}\r\n\n  \n{\"id\": 7, \"text\": \"two\"}";
+    let content = "{\"text\": \"one\\n\\u00e9\", \"meta\": {\"text\": 1}}\r\n\n  \n{\"id\": 7, \"text\": \"two\"}";
     assert_eq!(documents("a.jsonl", content, Reading::default()), ["one\né", "two"]);
     let raw = Reading { field: "raw content".to_owned(), ..Reading::default() };
     assert_eq!(documents("A.JSONL", "{\"raw content\": \"x\"}\n", raw), ["x"]);
@@ -80,7 +80,11 @@ fn a_bad_jsonl_line_is_named_with_what_was_found() {
             "{\"text\": \"a".to_owned(),
             "no JSON (EOF while parsing a string at column 11)",
         ),
-        ("two values", "{\"text\": \"a\"} {}".to_owned(), "no JSON (trailing characters at column 15)"),
+        (
+            "two values",
+            "{\"text\": \"a\"} {}".to_owned(),
+            "no JSON (trailing characters at column 15)",
+        ),
         ("a list", "[\"a\"]".to_owned(), "a list"),
         ("a string", "\"a\"".to_owned(), "a string"),
         ("no fields", "{}".to_owned(), "an empty object"),
@@ -92,11 +96,16 @@ fn a_bad_jsonl_line_is_named_with_what_was_found() {
         ),
         ("a field that is null", "{\"text\": null}".to_owned(), "null in `text`"),
         ("a field that is a number", "{\"text\": 1.5}".to_owned(), "a number in `text`"),
-        ("deep nesting", "[".repeat(100_000), "no JSON (EOF while parsing a list at column 100000)"),
+        (
+            "deep nesting",
+            "[".repeat(100_000),
+            "no JSON (EOF while parsing a list at column 100000)",
+        ),
     ];
     for (case, line, found) in cases {
         let content = format!("{{\"text\": \"fine\"}}\n\n{line}\n{{\"text\": \"never read\"}}\n");
-        let expected = format!("`a.jsonl` line 3: found {found}, expected an object with text in `text`");
+        let expected =
+            format!("`a.jsonl` line 3: found {found}, expected an object with text in `text`");
         assert_eq!(message("a.jsonl", content.as_bytes(), Reading::default()), expected, "{case}");
     }
 }
@@ -125,7 +134,8 @@ fn broken_lines_are_left_out_and_counted_where_that_is_wanted() {
     let path = folder.path().join("a.jsonl");
     std::fs::write(&path, content).unwrap();
     let mut reader =
-        Reader::new(vec![path.clone()], Reading { skip_broken: true, ..Reading::default() }).unwrap();
+        Reader::new(vec![path.clone()], Reading { skip_broken: true, ..Reading::default() })
+            .unwrap();
     let found: Vec<String> = reader.by_ref().map(Result::unwrap).collect();
     assert_eq!(found, ["one", "two"]);
     let counts = reader.counts();
@@ -135,17 +145,18 @@ fn broken_lines_are_left_out_and_counted_where_that_is_wanted() {
     // Text that is not text cannot be cut into lines that are.
     std::fs::rename(&path, folder.path().join("a.txt")).unwrap();
     let path = folder.path().join("a.txt");
-    let mut reader = Reader::new(vec![path], Reading { skip_broken: true, ..Reading::default() }).unwrap();
+    let mut reader =
+        Reader::new(vec![path], Reading { skip_broken: true, ..Reading::default() }).unwrap();
     assert!(matches!(reader.next(), Some(Err(Error::NotUtf8 { .. }))));
 }
 
 #[test]
 fn of_two_fields_of_one_name_the_last_counts_and_others_may_hold_anything() {
-    let content =
-        "{\"a\": {\"text\": [[{}]]}, \"text\": 1, \"b\": [1, {\"text\": \"no\"}], \"text\": \"yes\"}";
+    let content = "{\"a\": {\"text\": [[{}]]}, \"text\": 1, \"b\": [1, {\"text\": \"no\"}], \"text\": \"yes\"}";
     assert_eq!(documents("a.jsonl", content, Reading::default()), ["yes"]);
     let content = "{\"text\": {\"text\": \"inside\"}}";
-    let expected = "`a.jsonl` line 1: found an object in `text`, expected an object with text in `text`";
+    let expected =
+        "`a.jsonl` line 1: found an object in `text`, expected an object with text in `text`";
     assert_eq!(message("a.jsonl", content.as_bytes(), Reading::default()), expected);
 }
 
@@ -155,7 +166,13 @@ fn what_is_too_long_is_refused_before_it_is_held() {
     let cases = [
         ("a file", "a.txt", "123456789", Documents::File, "document at byte 0"),
         ("a line", "a.txt", "a\n\n123456789\n", Documents::BlankLine, "line at byte 3"),
-        ("a block of lines", "a.txt", "a\n\n1234\n5678\n9", Documents::BlankLine, "document at byte 3"),
+        (
+            "a block of lines",
+            "a.txt",
+            "a\n\n1234\n5678\n9",
+            Documents::BlankLine,
+            "document at byte 3",
+        ),
         ("a document", "a.txt", "a|123456789|b", separator("|"), "document at byte 2"),
         ("a document without an end", "a.txt", "a|123456789", separator("|"), "document at byte 2"),
         ("a line of JSONL", "a.jsonl", "\n{\"text\": \"a\"}\n", Documents::File, "line at byte 1"),
@@ -165,7 +182,10 @@ fn what_is_too_long_is_refused_before_it_is_held() {
         assert_eq!(text, format!("`{name}` has a {expected} of more than 8 bytes"), "{case}");
     }
     assert_eq!(documents("a.txt", "12345678", short(Documents::File)), ["12345678"]);
-    assert_eq!(documents("a.txt", "12345678||12345678", short(separator("||"))), ["12345678", "12345678"]);
+    assert_eq!(
+        documents("a.txt", "12345678||12345678", short(separator("||"))),
+        ["12345678", "12345678"]
+    );
     assert_eq!(
         documents("a.txt", "123\n567\n\n12345678\n", short(Documents::BlankLine)),
         ["123\n567", "12345678"]
@@ -194,14 +214,23 @@ fn folders_are_read_in_the_order_of_names() {
         (vec!["z.jsonl".into(), "b.txt".into(), "e.TXT".into()], 5)
     );
     assert_eq!(sources.bytes().unwrap(), 17 + 6 + 5);
-    let found: Vec<String> = sources.read(&Reading::default()).unwrap().map(Result::unwrap).collect();
+    let found: Vec<String> =
+        sources.read(&Reading::default()).unwrap().map(Result::unwrap).collect();
     assert_eq!(found, ["first", "second", "third"]);
 
-    let named = Sources::find(&[folder.path().join("notes.md"), folder.path().join("b.txt")]).unwrap();
-    assert_eq!(named.names(), ["notes.md", "b.txt"], "a file that is named is read whatever it is called");
-    for (name, kind) in
-        [("x.zip", "zip"), ("x.tar.gz", "tar.gz"), ("x.parquet.zst", "parquet.zst"), ("X.JSON", "json")]
-    {
+    let named =
+        Sources::find(&[folder.path().join("notes.md"), folder.path().join("b.txt")]).unwrap();
+    assert_eq!(
+        named.names(),
+        ["notes.md", "b.txt"],
+        "a file that is named is read whatever it is called"
+    );
+    for (name, kind) in [
+        ("x.zip", "zip"),
+        ("x.tar.gz", "tar.gz"),
+        ("x.parquet.zst", "parquet.zst"),
+        ("X.JSON", "json"),
+    ] {
         std::fs::write(folder.path().join(name), "packed").unwrap();
         let message = Sources::find(&[folder.path().join(name)]).unwrap_err().to_string();
         let expected = format!(
@@ -235,22 +264,29 @@ fn nothing_to_read_is_an_error() {
     assert_eq!(message, expected);
     assert!(matches!(Sources::find(&[]), Err(Error::NoInput { .. })));
     assert!(
-        Sources::find(&[PathBuf::from("nowhere.txt")]).unwrap_err().to_string().contains("`nowhere.txt`")
+        Sources::find(&[PathBuf::from("nowhere.txt")])
+            .unwrap_err()
+            .to_string()
+            .contains("`nowhere.txt`")
     );
     assert!(matches!(Reader::new(vec![], reading(separator(""))), Err(Error::EmptySeparator)));
 }
 
 #[test]
 fn real_jsonl_is_read_whole() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/redpajama_sample");
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/redpajama_sample");
     if !folder.exists() {
-        eprintln!("skipped: real_jsonl_is_read_whole: `../shared/data/redpajama_sample` is missing");
+        eprintln!(
+            "skipped: real_jsonl_is_read_whole: `../shared/data/redpajama_sample` is missing"
+        );
         return;
     }
     let sources = Sources::find(&[folder]).unwrap();
     let mut reader = sources.read(&Reading::default()).unwrap();
     assert!(reader.by_ref().all(|document| document.is_ok()));
-    let jsonl: Vec<_> = sources.names().into_iter().filter(|name| name.ends_with(".jsonl")).collect();
+    let jsonl: Vec<_> =
+        sources.names().into_iter().filter(|name| name.ends_with(".jsonl")).collect();
     let others = sources.files.len() - jsonl.len();
     let counts = reader.counts();
     assert_eq!(counts.documents + counts.empty, 4_262 + others as u64);

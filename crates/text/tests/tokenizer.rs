@@ -5,8 +5,8 @@
 use serde_json::{Value, json};
 use text::{Error, Tokenizer};
 
-/// A small tokenizer with everything in it that must not reach a training text: dropout, truncation, padding, a
-/// post-processor that adds tokens.
+/// A small tokenizer with everything in it that must not reach a training text: dropout,
+/// truncation, padding, a post-processor that adds tokens.
 fn surprising() -> Value {
     json!({
         "version": "1.0",
@@ -68,7 +68,10 @@ fn the_vocabulary_reaches_past_the_largest_id() {
     let tokenizer = Tokenizer::from_bytes(bytes(&surprising())).unwrap();
     assert_eq!(tokenizer.vocabulary(), 11);
     let message = tokenizer.decode(&[2, 11]).unwrap_err().to_string();
-    assert_eq!(message, "the tokenizer could not decode: id 11, expected below the vocabulary of 11");
+    assert_eq!(
+        message,
+        "the tokenizer could not decode: id 11, expected below the vocabulary of 11"
+    );
     let mut gap = surprising();
     gap["added_tokens"].as_array_mut().unwrap().pop();
     gap["model"]["vocab"]["abab"] = json!(20);
@@ -78,7 +81,8 @@ fn the_vocabulary_reaches_past_the_largest_id() {
 
 #[test]
 fn the_hash_is_that_of_the_bytes_which_are_kept() {
-    let (compact, spaced) = (bytes(&surprising()), serde_json::to_vec_pretty(&surprising()).unwrap());
+    let (compact, spaced) =
+        (bytes(&surprising()), serde_json::to_vec_pretty(&surprising()).unwrap());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     std::fs::write(&path, &compact).unwrap();
@@ -109,7 +113,12 @@ fn a_begin_token_is_found_where_families_keep_it() {
     let cases = [
         ("llama 3", vec![added(10, "<|begin_of_text|>", true)], None, Some("<|begin_of_text|>")),
         ("a name in the config", vec![], Some(json!({"bos_token": "abab"})), Some("abab")),
-        ("an object in the config", vec![], Some(json!({"bos_token": {"content": "ab"}})), Some("ab")),
+        (
+            "an object in the config",
+            vec![],
+            Some(json!({"bos_token": {"content": "ab"}})),
+            Some("ab"),
+        ),
         (
             "no begin token, as qwen2.5",
             vec![added(10, "<|endoftext|>", true)],
@@ -169,7 +178,11 @@ fn a_file_that_is_no_tokenizer_is_refused_by_name() {
         ("a cut file", bytes(&surprising())[..200].to_vec(), "EOF while parsing"),
         ("another object", b"{}".to_vec(), "Model missing"),
         ("a merge of what is not there", bytes(&merges), "Token `zzz` out of vocabulary"),
-        ("an added token that would be moved", bytes(&moved), "added token `<tool>` has id 40, expected 10"),
+        (
+            "an added token that would be moved",
+            bytes(&moved),
+            "added token `<tool>` has id 40, expected 10",
+        ),
         (
             "an id that no file of tokens can hold",
             bytes(&far),
@@ -188,7 +201,10 @@ fn a_file_that_is_no_tokenizer_is_refused_by_name() {
     std::fs::write(&path, bytes(&surprising())).unwrap();
     std::fs::write(&config, r#"{"bos_token": 7}"#).unwrap();
     let message = Tokenizer::load(&path).unwrap_err().to_string();
-    assert!(message.contains("tokenizer_config.json") && message.contains("`bos_token` is 7"), "{message}");
+    assert!(
+        message.contains("tokenizer_config.json") && message.contains("`bos_token` is 7"),
+        "{message}"
+    );
     std::fs::write(&config, r#"{"bos_token": "<nowhere>"}"#).unwrap();
     assert!(matches!(Tokenizer::load(&path), Err(Error::UnknownToken { .. })));
     assert!(Tokenizer::load(&folder.path().join("absent.json")).is_err());

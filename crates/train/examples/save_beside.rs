@@ -1,6 +1,8 @@
-//! What checkpoints cost: steps without any, checkpoints by themselves, and steps with one written beside each.
+//! What checkpoints cost: steps without any, checkpoints by themselves, and steps with one written
+//! beside each.
 //!
-//! Prints one line of JSON, in seconds. Writing beside pays where `both` is less than `step` and `save` together.
+//! Prints one line of JSON, in seconds. Writing beside pays where `both` is less than `step` and
+//! `save` together.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +51,10 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
     let args = Args::parse();
-    rayon::ThreadPoolBuilder::new().num_threads(args.threads).use_current_thread().build_global()?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(args.threads)
+        .use_current_thread()
+        .build_global()?;
     let corpus = Corpus::open(&args.corpus)?;
     let config = serde_json::json!({
         "architectures": ["LlamaForCausalLM"],
@@ -66,9 +71,11 @@ fn main() -> Result<(), Failure> {
     let config = ModelConfig::from_json(config.to_string().as_bytes(), "bench".as_ref())?;
     let decoder = Decoder::new(Cpu::<f32>::new(), &config, args.length)?;
     let spec = spec(&args);
-    let bench = Bench { decoder: &decoder, config: &config, corpus: &corpus, spec: &spec, out: &args.out };
+    let bench =
+        Bench { decoder: &decoder, config: &config, corpus: &corpus, spec: &spec, out: &args.out };
     let (step, _) = bench.run(None, args.steps)?;
-    let mut save: Vec<f64> = (0..5).map(|_| Ok(bench.run(None, 1)?.1)).collect::<Result<_, Failure>>()?;
+    let mut save: Vec<f64> =
+        (0..5).map(|_| Ok(bench.run(None, 1)?.1)).collect::<Result<_, Failure>>()?;
     let (both, _) = bench.run(Some(1), args.steps)?;
     save.sort_by(f64::total_cmp);
     let figures = serde_json::json!({
@@ -105,7 +112,8 @@ impl Bench<'_> {
             limit: None,
             checkpoint: &place,
         };
-        let (mut last, mut seconds, mut begun, mut saved) = (Instant::now(), Vec::new(), Instant::now(), 0.0);
+        let (mut last, mut seconds, mut begun, mut saved) =
+            (Instant::now(), Vec::new(), Instant::now(), 0.0);
         let outcome = train(self.decoder, Begin::Weights(weights), &job, &stop, &mut |event| {
             match event {
                 Event::Point(point) => {

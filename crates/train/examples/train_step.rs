@@ -1,4 +1,5 @@
-//! Times training steps of a Llama of a given shape on random text: forward, backward, clipping, AdamW.
+//! Times training steps of a Llama of a given shape on random text: forward, backward, clipping,
+//! AdamW.
 //!
 //! Prints one line of JSON, which `benches/peers` reads.
 
@@ -106,7 +107,8 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 
     let mut state = 1_u64;
     let mut random = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((state >> 33) % args.vocabulary as u64) as u32
     };
     let windows: Vec<Vec<u32>> =
@@ -129,7 +131,8 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         loss = 0.0;
         for (index, batch) in batches.iter().enumerate() {
             let target = Target { buffer: &mut gradients, add: index > 0 };
-            let losses = decoder.gradients(&weights, batch, 1.0 / tokens as f64, target, &mut space)?;
+            let losses =
+                decoder.gradients(&weights, batch, 1.0 / tokens as f64, target, &mut space)?;
             loss += losses.iter().sum::<f64>() / tokens as f64;
         }
         let norm = optimizer.norm(backend, &gradients)?;

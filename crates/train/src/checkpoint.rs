@@ -1,4 +1,5 @@
-//! Checkpoints: weights, moments and the place in the run, written aside, checksummed, renamed into place.
+//! Checkpoints: weights, moments and the place in the run, written aside, checksummed, renamed into
+//! place.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,8 @@ use crate::error::{Error, Result};
 
 const FORMAT: u32 = 2;
 const STATE: &str = "state.json";
-const FILES: [&str; 3] = ["weights.safetensors", "first_moments.safetensors", "second_moments.safetensors"];
+const FILES: [&str; 3] =
+    ["weights.safetensors", "first_moments.safetensors", "second_moments.safetensors"];
 
 /// Numbers that are copied at a time.
 const PIECE: usize = 1 << 18;
@@ -26,7 +28,8 @@ pub(crate) struct State {
     format: u32,
     /// The run that it belongs to.
     pub(crate) id: String,
-    /// Steps taken. The place in the text, its order, the schedule and the length of the curve follow from it.
+    /// Steps taken. The place in the text, its order, the schedule and the length of the curve
+    /// follow from it.
     pub(crate) step: u64,
     /// Seconds of training so far.
     pub(crate) seconds: f64,
@@ -47,7 +50,8 @@ impl State {
     }
 }
 
-/// What a checkpoint is made of. Nothing of it changes while a gradient is computed, so it can be written meanwhile.
+/// What a checkpoint is made of. Nothing of it changes while a gradient is computed, so it can be
+/// written meanwhile.
 pub(crate) struct Moment<'a, B: Backend> {
     pub(crate) decoder: &'a Decoder<B>,
     pub(crate) weights: &'a B::Buffer,
@@ -64,8 +68,12 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
     let mut sha256 = [const { String::new() }; 3];
     for ((name, buffer), hash) in FILES.iter().zip([weights, first, second]).zip(&mut sha256) {
         let file = folder.path().join(name);
-        let plan =
-            decoder.layout().tensors.iter().map(|(tensor, _)| Planned::new(tensor, Dtype::F32)).collect();
+        let plan = decoder
+            .layout()
+            .tensors
+            .iter()
+            .map(|(tensor, _)| Planned::new(tensor, Dtype::F32))
+            .collect();
         let mut writer = Writer::create(&file, plan)?;
         let mut values = Vec::new();
         for (tensor, offset) in &decoder.layout().tensors {
@@ -80,7 +88,8 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
         *hash = disk::sha256(&file)?;
     }
     let step = optimizer.steps();
-    let mut state = State { format: FORMAT, id: id.into(), step, seconds, sha256, own: String::new() };
+    let mut state =
+        State { format: FORMAT, id: id.into(), step, seconds, sha256, own: String::new() };
     state.own = state.checksum();
     disk::write(&folder.path().join(STATE), &state.to_json())?;
     Ok(folder.commit()?)
@@ -89,7 +98,8 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
 /// Reads the checkpoint of run `id` after `step` into `weights` and `optimizer`.
 ///
 /// # Errors
-/// [`Error::Checkpoint`] if anything of it is missing, damaged or of another run; the buffers may then hold a part of it.
+/// [`Error::Checkpoint`] if anything of it is missing, damaged or of another run; the buffers may
+/// then hold a part of it.
 pub(crate) fn load<B: Backend>(
     path: &Path,
     decoder: &Decoder<B>,
@@ -137,7 +147,8 @@ impl Checkpoint<'_> {
     }
 
     fn state(&self, id: &str, step: u64) -> Result<State> {
-        let json = disk::read(&self.path.join(STATE), 1 << 16).map_err(|error| self.refuse(error))?;
+        let json =
+            disk::read(&self.path.join(STATE), 1 << 16).map_err(|error| self.refuse(error))?;
         let refuse = |reason: String| Err(self.refuse(format!("`{STATE}`: {reason}")));
         #[derive(Deserialize)]
         struct Format {
@@ -146,7 +157,9 @@ impl Checkpoint<'_> {
         // First: another format may have other fields.
         match serde_json::from_slice(&json) {
             Ok(Format { format: FORMAT }) => {}
-            Ok(Format { format }) => return refuse(format!("it has format {format}, expected {FORMAT}")),
+            Ok(Format { format }) => {
+                return refuse(format!("it has format {format}, expected {FORMAT}"));
+            }
             Err(error) => return refuse(error.to_string()),
         }
         let state: State = match serde_json::from_slice(&json) {
@@ -169,7 +182,8 @@ impl Checkpoint<'_> {
         let (file, expected) = (self.path.join(FILES[number]), &state.sha256[number]);
         let found = disk::sha256(&file).map_err(|error| self.refuse(error))?;
         if found != *expected {
-            return Err(self.refuse(format!("`{}` has SHA-256 {found}, expected {expected}", FILES[number])));
+            return Err(self
+                .refuse(format!("`{}` has SHA-256 {found}, expected {expected}", FILES[number])));
         }
         SafeTensors::open(&file).map_err(|error| self.refuse(error))
     }
@@ -185,10 +199,13 @@ impl Checkpoint<'_> {
             let view = file.tensor(&tensor.name).map_err(|error| self.refuse(error))?;
             if view.shape != tensor.shape {
                 let Planned { name, shape, .. } = Planned::new(tensor, Dtype::F32);
-                return Err(self.refuse(format!("`{name}` is {:?}, expected {shape:?}", view.shape)));
+                return Err(
+                    self.refuse(format!("`{name}` is {:?}, expected {shape:?}", view.shape))
+                );
             }
             values.resize(tensor.len(), 0.0);
-            let not_finite = |at| self.refuse(format!("`{}` is not finite at element {at}", tensor.name));
+            let not_finite =
+                |at| self.refuse(format!("`{}` is not finite at element {at}", tensor.name));
             view.to_f32(&mut values).map_err(not_finite)?;
             decoder.backend().upload(&values, buffer, *offset)?;
         }

@@ -1,11 +1,13 @@
-//! When a run whose time is limited must stop, so that a checkpoint is in place before the time is over.
+//! When a run whose time is limited must stop, so that a checkpoint is in place before the time is
+//! over.
 
 use std::time::{Duration, Instant};
 
 /// What is taken for the speed of a disk until a checkpoint was measured, in bytes a second.
 const DISK: f64 = 50e6;
 
-/// A checkpoint takes as long as the longest so far, and may take half as long again: other jobs write too.
+/// A checkpoint takes as long as the longest so far, and may take half as long again: other jobs
+/// write too.
 const ROOM: f64 = 1.5;
 
 /// What the process needs beside, to begin to stop and to end.
@@ -73,7 +75,10 @@ mod tests {
         limit.stepped(seconds(10));
         limit.evaluated(seconds(20));
         assert!(!limit.wants_a_save());
-        assert_eq!((limit.needs(false), limit.needs(true)), (seconds(13) + REST, seconds(33) + REST));
+        assert_eq!(
+            (limit.needs(false), limit.needs(true)),
+            (seconds(13) + REST, seconds(33) + REST)
+        );
         // The longest counts.
         limit.saved(seconds(8));
         limit.saved(seconds(1));

@@ -53,15 +53,17 @@ impl Memory {
         [model, activations, evaluation, rest].into_iter().fold(0, u64::saturating_add)
     }
 
-    /// The largest micro-batch of `spec` that takes at most `bytes`, and whether blocks must be computed again for it:
-    /// keeping everything, where that fits with one sequence, comes before a larger micro-batch.
+    /// The largest micro-batch of `spec` that takes at most `bytes`, and whether blocks must be
+    /// computed again for it: keeping everything, where that fits with one sequence, comes
+    /// before a larger micro-batch.
     pub fn fitting(config: &ModelConfig, spec: &RunSpec, bytes: u64) -> Option<(usize, bool)> {
         let fits = |micro_batch: usize, recompute: bool| {
             let spec = RunSpec { micro_batch, ..spec.clone() };
             Memory::of(config, &spec, recompute).is_ok_and(|memory| memory.total() <= bytes)
         };
         [false, true].into_iter().find_map(|recompute| {
-            let largest = (1..=spec.micro_batch.min(spec.batch)).rev().find(|&size| fits(size, recompute));
+            let largest =
+                (1..=spec.micro_batch.min(spec.batch)).rev().find(|&size| fits(size, recompute));
             largest.map(|size| (size, recompute))
         })
     }
@@ -84,7 +86,8 @@ mod tests {
         let (config, spec) = (config(), RunSpec { context: 512, micro_batch: 4, ..sample() });
         let (all, one) =
             (Memory::of(&config, &spec, false).unwrap(), Memory::of(&config, &spec, true).unwrap());
-        // A block keeps two streams of 64, q, k and v of 128, attention's 64, 4 sums, gate and up of 320.
+        // A block keeps two streams of 64, q, k and v of 128, attention's 64, 4 sums, gate and up
+        // of 320.
         let (rows, slot) = (4 * 512, 2 * 64 + 128 + 64 + 4 + 320);
         assert_eq!(all.activations - one.activations, 4 * rows * (9 * slot - 10 * 64));
         assert_eq!(all.model, one.model);
@@ -93,13 +96,19 @@ mod tests {
 
     #[test]
     fn what_fits_is_the_largest_that_does() {
-        let (config, spec) = (config(), RunSpec { context: 512, batch: 8, micro_batch: 8, ..sample() });
+        let (config, spec) =
+            (config(), RunSpec { context: 512, batch: 8, micro_batch: 8, ..sample() });
         let total = |micro_batch, recompute| {
-            Memory::of(&config, &RunSpec { micro_batch, ..spec.clone() }, recompute).unwrap().total()
+            Memory::of(&config, &RunSpec { micro_batch, ..spec.clone() }, recompute)
+                .unwrap()
+                .total()
         };
         assert_eq!(Memory::fitting(&config, &spec, u64::MAX), Some((8, false)));
         assert_eq!(Memory::fitting(&config, &spec, total(5, false)), Some((5, false)));
-        assert_eq!(Memory::fitting(&config, &spec, total(1, false) - 1), Some((largest(&total), true)));
+        assert_eq!(
+            Memory::fitting(&config, &spec, total(1, false) - 1),
+            Some((largest(&total), true))
+        );
         assert_eq!(Memory::fitting(&config, &spec, total(1, true) - 1), None);
         fn largest(total: &impl Fn(usize, bool) -> u64) -> usize {
             (1..=8).rev().find(|&size| total(size, true) < total(1, false)).unwrap()

@@ -70,7 +70,9 @@ pub fn check(spec: &RunSpec) -> Result<()> {
             return refuse(setting, found.to_string(), "a positive number");
         }
     }
-    for (setting, found) in [("optimizer.beta1", optimizer.beta1), ("optimizer.beta2", optimizer.beta2)] {
+    for (setting, found) in
+        [("optimizer.beta1", optimizer.beta1), ("optimizer.beta2", optimizer.beta2)]
+    {
         if !(0.0..1.0).contains(&found) {
             return refuse(setting, found.to_string(), "0 to less than 1");
         }
@@ -82,7 +84,11 @@ pub fn check(spec: &RunSpec) -> Result<()> {
     let (warmup, decay) = (spec.schedule.warmup.0, spec.schedule.decay.0);
     if warmup.checked_add(decay).is_none_or(|ramps| ramps > spec.tokens.0) {
         let expected = format!("together at most the run's {} tokens", spec.tokens.0);
-        return refuse("schedule", format!("{warmup} tokens of warm-up and {decay} of decay"), &expected);
+        return refuse(
+            "schedule",
+            format!("{warmup} tokens of warm-up and {decay} of decay"),
+            &expected,
+        );
     }
     Ok(())
 }
@@ -165,7 +171,9 @@ mod tests {
         for (name, change) in cases {
             let mut spec = sample();
             change(&mut spec);
-            let Err(Error::Setting { setting, .. }) = check(&spec) else { panic!("{name} was accepted") };
+            let Err(Error::Setting { setting, .. }) = check(&spec) else {
+                panic!("{name} was accepted")
+            };
             assert_eq!(setting, name);
         }
     }

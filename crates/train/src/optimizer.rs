@@ -46,7 +46,8 @@ impl<B: Backend> Optimizer<B> {
         Ok(sum.sqrt())
     }
 
-    /// One step at `learning_rate`. Gradients whose global norm, `norm`, is above the limit are scaled down to it.
+    /// One step at `learning_rate`. Gradients whose global norm, `norm`, is above the limit are
+    /// scaled down to it.
     ///
     /// # Errors
     /// Those of the machine.
@@ -83,7 +84,8 @@ impl<B: Backend> Optimizer<B> {
         (&self.first, &self.second)
     }
 
-    /// Stands after `steps` steps; first and second moments of that moment are to be put in, in the order of the layout.
+    /// Stands after `steps` steps; first and second moments of that moment are to be put in, in the
+    /// order of the layout.
     pub(crate) fn restore(&mut self, steps: u64) -> (&mut B::Buffer, &mut B::Buffer) {
         self.steps = steps;
         (&mut self.first, &mut self.second)

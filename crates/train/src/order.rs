@@ -6,7 +6,8 @@ use text::Part;
 
 use crate::error::{Error, Result};
 
-/// Gives the n-th sequence of a run. The order follows from the seed alone, so that a run can go on anywhere.
+/// Gives the n-th sequence of a run. The order follows from the seed alone, so that a run can go on
+/// anywhere.
 pub(crate) struct Order<'a> {
     part: &'a Part,
     context: usize,
@@ -18,17 +19,24 @@ pub(crate) struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    /// Cuts the part into windows of `context` tokens, each with the token after it as the last target; what is
-    /// left at the end is not read.
+    /// Cuts the part into windows of `context` tokens, each with the token after it as the last
+    /// target; what is left at the end is not read.
     pub(crate) fn new(part: &'a Part, context: usize, seed: u64) -> Result<Self> {
         let windows = part.tokens().saturating_sub(1) / context as u64;
         if windows == 0 {
-            return Err(Error::ShortCorpus { tokens: part.tokens(), context, expected: context as u64 + 1 });
+            return Err(Error::ShortCorpus {
+                tokens: part.tokens(),
+                context,
+                expected: context as u64 + 1,
+            });
         }
         let windows = u32::try_from(windows).map_err(|_| Error::Setting {
             setting: "context",
             found: context.to_string(),
-            expected: format!("a length that cuts {} tokens into fewer than 2^32 sequences", part.tokens()),
+            expected: format!(
+                "a length that cuts {} tokens into fewer than 2^32 sequences",
+                part.tokens()
+            ),
         })?;
         Ok(Order { part, context, seed, windows, epoch: None, shuffled: Vec::new() })
     }

@@ -1,12 +1,13 @@
-//! The learning rate as a function of tokens: warm-up, constant, and a decay at the end where it is asked for.
+//! The learning rate as a function of tokens: warm-up, constant, and a decay at the end where it is
+//! asked for.
 
 use ledger::{Phase, Schedule, Tokens};
 
-/// The share of the peak learning rate for the step that begins after `seen` of `total` tokens, and the phase
-/// that the step belongs to.
+/// The share of the peak learning rate for the step that begins after `seen` of `total` tokens, and
+/// the phase that the step belongs to.
 ///
-/// Warm-up rises in a line and reaches the peak with its last step; decay falls in a line towards 0. `step`
-/// is the tokens of one step.
+/// Warm-up rises in a line and reaches the peak with its last step; decay falls in a line towards
+/// 0. `step` is the tokens of one step.
 pub fn at(schedule: &Schedule, seen: Tokens, step: Tokens, total: Tokens) -> (f64, Phase) {
     let (after, total) = (seen.0 + step.0, total.0);
     if seen.0 < schedule.warmup.0 {
@@ -26,7 +27,9 @@ mod tests {
 
     fn curve(warmup: u64, decay: u64, step: u64, steps: u64) -> Vec<(f64, Phase)> {
         let schedule = Schedule { warmup: Tokens(warmup), decay: Tokens(decay) };
-        (0..steps).map(|i| at(&schedule, Tokens(i * step), Tokens(step), Tokens(steps * step))).collect()
+        (0..steps)
+            .map(|i| at(&schedule, Tokens(i * step), Tokens(step), Tokens(steps * step)))
+            .collect()
     }
 
     #[test]

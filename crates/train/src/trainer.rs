@@ -29,11 +29,11 @@ pub struct Job<'a> {
     pub corpus: &'a Corpus,
     /// What stays at zero.
     pub masks: &'a Masks,
-    /// Keep of every block only what enters it, and compute the rest again in the backward pass: less memory, the same
-    /// numbers.
+    /// Keep of every block only what enters it, and compute the rest again in the backward pass:
+    /// less memory, the same numbers.
     pub recompute: bool,
-    /// Steps between two checkpoints; one more is written whenever the held-out loss is the least so far. None saves only
-    /// when the run is stopped.
+    /// Steps between two checkpoints; one more is written whenever the held-out loss is the least
+    /// so far. None saves only when the run is stopped.
     pub save_every: Option<u64>,
     /// The least held-out loss so far, where the run goes on.
     pub best: Option<f64>,
@@ -90,11 +90,12 @@ pub type Listener<'a> = dyn FnMut(&Event) -> Result<(), BoxError> + Send + 'a;
 
 /// Trains until the tokens of the spec are seen, or `stop` is set.
 ///
-/// The result depends on the spec, the corpus and the weights it begins with, not on how often the run is
-/// stopped and taken up again nor on the number of threads.
+/// The result depends on the spec, the corpus and the weights it begins with, not on how often the
+/// run is stopped and taken up again nor on the number of threads.
 ///
 /// # Errors
-/// If the spec asks for something impossible, a file fails, the listener does, or the loss is no longer a number.
+/// If the spec asks for something impossible, a file fails, the listener does, or the loss is no
+/// longer a number.
 pub fn train<B: Backend>(
     decoder: &Decoder<B>,
     begin: Begin<B>,
@@ -105,7 +106,8 @@ pub fn train<B: Backend>(
     milestones::check(job.spec)?;
     let fresh = matches!(begin, Begin::Weights(_));
     let mut run = Run::new(decoder, begin, job)?;
-    let (steps, evaluations) = (milestones::steps(job.spec), milestones::evaluation_steps(job.spec));
+    let (steps, evaluations) =
+        (milestones::steps(job.spec), milestones::evaluation_steps(job.spec));
     let mut tell = |event| listener(&event).map_err(Error::Listener);
     tell(Event::Started { step: run.optimizer.steps(), steps })?;
     if fresh {
@@ -118,7 +120,8 @@ pub fn train<B: Backend>(
         let step = run.optimizer.steps();
         let stopped = stop.load(Ordering::Relaxed).then_some(Why::Stop);
         let evaluates = evaluations.binary_search(&(step + 1)).is_ok();
-        if let Some(why) = stopped.or_else(|| run.limit.is_reached(evaluates).then_some(Why::Limit)) {
+        if let Some(why) = stopped.or_else(|| run.limit.is_reached(evaluates).then_some(Why::Limit))
+        {
             if run.saved != Some(step) {
                 run.save(&mut tell)?;
             }
@@ -145,7 +148,8 @@ struct Run<'a, B: Backend> {
     gradients: B::Buffer,
     optimizer: Optimizer<B>,
     space: Workspace<B>,
-    /// Held-out losses are computed in full precision whatever the run trains in, so that any two can be compared.
+    /// Held-out losses are computed in full precision whatever the run trains in, so that any two
+    /// can be compared.
     evaluator: Decoder<B>,
     /// Apart from `space`, whose every block would otherwise grow to the evaluator's batches.
     evaluation_space: Workspace<B>,
@@ -170,7 +174,8 @@ impl<'a, B: Backend> Run<'a, B> {
             Begin::Checkpoint { path, step } => {
                 let mut weights = backend.allocate(layout.len)?;
                 let id = spec.id();
-                let state = checkpoint::load(&path, decoder, &mut weights, &mut optimizer, (&id, step))?;
+                let state =
+                    checkpoint::load(&path, decoder, &mut weights, &mut optimizer, (&id, step))?;
                 (weights, state.seconds, Some(step))
             }
         };
@@ -181,7 +186,11 @@ impl<'a, B: Backend> Run<'a, B> {
             weights,
             gradients: backend.allocate(layout.len)?,
             optimizer,
-            space: if job.recompute { Workspace::recomputing(decoder)? } else { Workspace::new(decoder)? },
+            space: if job.recompute {
+                Workspace::recomputing(decoder)?
+            } else {
+                Workspace::new(decoder)?
+            },
             evaluator: decoder.in_full_precision()?,
             evaluation_space: Workspace::new(decoder)?,
             seconds,
@@ -192,19 +201,27 @@ impl<'a, B: Backend> Run<'a, B> {
         })
     }
 
-    /// One optimiser step, in micro-batches whose gradients add up. A checkpoint that is due is written beside them.
+    /// One optimiser step, in micro-batches whose gradients add up. A checkpoint that is due is
+    /// written beside them.
     fn step(&mut self, tell: &mut Tell<'_>) -> Result<Point> {
         let begin = Instant::now();
         let (spec, backend) = (self.job.spec, self.decoder.backend());
         let tokens = milestones::tokens_per_step(spec);
         let seen = Tokens(self.optimizer.steps() * tokens);
-        let (share, phase) =
-            schedule::at(&spec.schedule, seen, Tokens(tokens), Tokens(milestones::steps(spec) * tokens));
+        let (share, phase) = schedule::at(
+            &spec.schedule,
+            seen,
+            Tokens(tokens),
+            Tokens(milestones::steps(spec) * tokens),
+        );
         let learning_rate = spec.optimizer.learning_rate * share;
 
         let first = self.optimizer.steps() * spec.batch as u64;
-        let (nats, waited) =
-            if self.due { self.gradients_and_save(first, tell)? } else { (self.gradients(first)?, 0.0) };
+        let (nats, waited) = if self.due {
+            self.gradients_and_save(first, tell)?
+        } else {
+            (self.gradients(first)?, 0.0)
+        };
         self.job.masks.apply(backend, &self.weights, &mut self.gradients)?;
         let loss = nats / tokens as f64;
         let norm = self.optimizer.norm(backend, &self.gradients)?;
@@ -212,7 +229,14 @@ impl<'a, B: Backend> Run<'a, B> {
         for (what, found) in [("loss", loss), ("gradient norm", norm)] {
             if !found.is_finite() {
                 let (gradient, tensor) = self.largest_gradient()?;
-                return Err(Error::NotFinite { what, found, step: number, learning_rate, gradient, tensor });
+                return Err(Error::NotFinite {
+                    what,
+                    found,
+                    step: number,
+                    learning_rate,
+                    gradient,
+                    tensor,
+                });
             }
         }
         self.optimizer.step(backend, &mut self.weights, &self.gradients, norm, learning_rate)?;
@@ -235,19 +259,22 @@ impl<'a, B: Backend> Run<'a, B> {
         Ok(point)
     }
 
-    /// The sum of losses over the batch that begins with sequence `first`; its gradients are in their buffer.
+    /// The sum of losses over the batch that begins with sequence `first`; its gradients are in
+    /// their buffer.
     fn gradients(&mut self, first: u64) -> Result<f64> {
         let Self { decoder, job, order, weights, gradients, space, .. } = self;
         gradients_of(decoder, job.spec, order, weights, gradients, space, first)
     }
 
-    /// The same, while the checkpoint of this moment is written; and the seconds that the writing took longer.
+    /// The same, while the checkpoint of this moment is written; and the seconds that the writing
+    /// took longer.
     fn gradients_and_save(&mut self, first: u64, tell: &mut Tell<'_>) -> Result<(f64, f64)> {
         let step = self.optimizer.steps();
         tell(Event::Saving { step })?;
         let path = (self.job.checkpoint)(step);
         let Self { decoder, job, order, weights, gradients, optimizer, space, seconds, .. } = self;
-        let (decoder, weights, optimizer): (_, &B::Buffer, &Optimizer<B>) = (decoder, weights, optimizer);
+        let (decoder, weights, optimizer): (_, &B::Buffer, &Optimizer<B>) =
+            (decoder, weights, optimizer);
         let id = job.spec.id();
         let moment = Moment { decoder, weights, optimizer, id: &id, seconds: *seconds };
         let (found, waited, written, took) = thread::scope(|scope| {
@@ -257,7 +284,8 @@ impl<'a, B: Backend> Run<'a, B> {
             });
             let found = gradients_of(decoder, job.spec, order, weights, gradients, space, first);
             let begin = Instant::now();
-            let (written, took) = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let (written, took) =
+                writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (found, begin.elapsed().as_secs_f64(), written, took)
         });
         self.written(written, took)?;
@@ -279,11 +307,12 @@ impl<'a, B: Backend> Run<'a, B> {
         let of = planned_tokens(part, &protocol);
         let mut heard = Ok(());
         let space = &mut self.evaluation_space;
-        let found = evaluate(&self.evaluator, &self.weights, space, part, &protocol, &mut |tokens| {
-            if heard.is_ok() {
-                heard = tell(Event::Evaluating { tokens, of });
-            }
-        })?;
+        let found =
+            evaluate(&self.evaluator, &self.weights, space, part, &protocol, &mut |tokens| {
+                if heard.is_ok() {
+                    heard = tell(Event::Evaluating { tokens, of });
+                }
+            })?;
         heard?;
         self.limit.evaluated(begin.elapsed());
         let loss = found.loss().0;
@@ -291,7 +320,14 @@ impl<'a, B: Backend> Run<'a, B> {
             let (what, step) = ("held-out loss", self.optimizer.steps());
             let (gradient, tensor) = self.largest_gradient()?;
             let learning_rate = self.job.spec.optimizer.learning_rate;
-            return Err(Error::NotFinite { what, found: loss, step, learning_rate, gradient, tensor });
+            return Err(Error::NotFinite {
+                what,
+                found: loss,
+                step,
+                learning_rate,
+                gradient,
+                tensor,
+            });
         }
         Ok(loss)
     }
@@ -312,14 +348,16 @@ impl<'a, B: Backend> Run<'a, B> {
         let step = self.optimizer.steps();
         match written {
             // The loss was still a number, the weights that the last step left are not.
-            Err(Error::Model(model::Error::NotStorable { tensor, value, .. })) => Err(Error::NotFinite {
-                what: "weight",
-                found: f64::from(value),
-                step,
-                learning_rate: self.job.spec.optimizer.learning_rate,
-                gradient: self.largest_gradient()?.0,
-                tensor,
-            }),
+            Err(Error::Model(model::Error::NotStorable { tensor, value, .. })) => {
+                Err(Error::NotFinite {
+                    what: "weight",
+                    found: f64::from(value),
+                    step,
+                    learning_rate: self.job.spec.optimizer.learning_rate,
+                    gradient: self.largest_gradient()?.0,
+                    tensor,
+                })
+            }
             Err(error) => Err(error),
             Ok(()) => {
                 self.limit.saved(took);
@@ -329,7 +367,8 @@ impl<'a, B: Backend> Run<'a, B> {
         }
     }
 
-    /// The largest absolute gradient and the tensor it belongs to; NaN counts as larger than any number.
+    /// The largest absolute gradient and the tensor it belongs to; NaN counts as larger than any
+    /// number.
     fn largest_gradient(&self) -> Result<(f64, String)> {
         let mut largest = (0.0_f64, String::new());
         let mut values = Vec::new();
@@ -349,7 +388,8 @@ impl<'a, B: Backend> Run<'a, B> {
     }
 }
 
-/// Computes the gradients of the batch that begins with sequence `first`, and the sum of its losses.
+/// Computes the gradients of the batch that begins with sequence `first`, and the sum of its
+/// losses.
 fn gradients_of<B: Backend>(
     decoder: &Decoder<B>,
     spec: &RunSpec,

@@ -24,8 +24,11 @@ const CURVE: f64 = 1e-5;
 
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/parity");
-    let mut cases: Vec<PathBuf> =
-        fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let mut cases: Vec<PathBuf> = fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
     cases.sort();
     assert_eq!(cases.len(), 5, "{cases:?}");
     cases
@@ -39,17 +42,22 @@ fn floats(tensors: &SafeTensors<'_>, name: &str) -> Vec<f64> {
             .chunks_exact(4)
             .map(|bytes| f64::from(f32::from_le_bytes(bytes.try_into().unwrap())))
             .collect(),
-        safetensors::Dtype::F64 => {
-            tensor.data().chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap())).collect()
-        }
+        safetensors::Dtype::F64 => tensor
+            .data()
+            .chunks_exact(8)
+            .map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap()))
+            .collect(),
         other => panic!("`{name}` is {other:?}"),
     }
 }
 
 fn integers(tensors: &SafeTensors<'_>, name: &str) -> (Vec<i32>, Vec<usize>) {
     let tensor = tensors.tensor(name).unwrap();
-    let values =
-        tensor.data().chunks_exact(4).map(|bytes| i32::from_le_bytes(bytes.try_into().unwrap())).collect();
+    let values = tensor
+        .data()
+        .chunks_exact(4)
+        .map(|bytes| i32::from_le_bytes(bytes.try_into().unwrap()))
+        .collect();
     (values, tensor.shape().to_vec())
 }
 
@@ -59,7 +67,8 @@ fn batch(tensors: &SafeTensors<'_>) -> Batch {
     let mut batch = Batch::new();
     for (inputs, targets) in inputs.chunks_exact(shape[1]).zip(targets.chunks_exact(shape[1])) {
         let inputs: Vec<u32> = inputs.iter().map(|&id| id as u32).collect();
-        let targets: Vec<u32> = targets.iter().map(|&id| if id < 0 { IGNORED } else { id as u32 }).collect();
+        let targets: Vec<u32> =
+            targets.iter().map(|&id| if id < 0 { IGNORED } else { id as u32 }).collect();
         batch.push(&inputs, &targets);
     }
     batch
@@ -101,7 +110,13 @@ fn check<T: Engine>(case: &Path) {
     let counted = batch.predicted() as f64;
     let mut gradients = vec![T::from_f64(f64::NAN); decoder.layout().len];
     let losses = decoder
-        .gradients(&weights, &batch, 1.0 / counted, Target { buffer: &mut gradients, add: false }, &mut space)
+        .gradients(
+            &weights,
+            &batch,
+            1.0 / counted,
+            Target { buffer: &mut gradients, add: false },
+            &mut space,
+        )
         .unwrap();
     let loss = (losses.iter().sum::<f64>() / counted - floats(&golden, "loss")[0]).abs();
     // Forward alone, after a training pass on the same workspace, gives the same losses.
@@ -172,7 +187,8 @@ fn micro_batches_add_up_to_the_loss_and_gradients_of_the_whole_batch() {
     let bytes = fs::read(case.join("golden.safetensors")).unwrap();
     let whole = batch(&SafeTensors::deserialize(&bytes).unwrap());
     let folder = ModelFolder::open(case).unwrap();
-    let decoder = Decoder::new(Cpu::<f64>::new(), folder.config(), whole.sequences()[0].len()).unwrap();
+    let decoder =
+        Decoder::new(Cpu::<f64>::new(), folder.config(), whole.sequences()[0].len()).unwrap();
     let backend = decoder.backend();
     let weights = weights::load(&folder, backend).unwrap();
     let run = |micro: usize| {

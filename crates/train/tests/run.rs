@@ -21,7 +21,8 @@ use train::{Begin, Error, Event, Job, Outcome, train};
 fn picker() -> impl FnMut(usize) -> usize {
     let mut state = 7_u64;
     move |count| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % count
     }
 }
@@ -115,7 +116,8 @@ struct Ran {
     weights: Vec<f32>,
 }
 
-/// Runs to the end on `threads`, stopping after each step of `stops` and going on from the checkpoint.
+/// Runs to the end on `threads`, stopping after each step of `stops` and going on from the
+/// checkpoint.
 fn run(corpus: &Corpus, spec: &RunSpec, threads: usize, stops: &[u64]) -> train::Result<Ran> {
     run_with(corpus, spec, threads, stops, false)
 }
@@ -189,7 +191,8 @@ fn fifty_steps_give_the_golden_curve_on_one_thread_and_on_two() {
     let corpus = corpus(folder.path());
     for precision in [Precision::F32, Precision::Bf16] {
         let spec = RunSpec { precision, ..spec(&corpus, 50) };
-        let (one, two) = (run(&corpus, &spec, 1, &[]).unwrap(), run(&corpus, &spec, 2, &[]).unwrap());
+        let (one, two) =
+            (run(&corpus, &spec, 1, &[]).unwrap(), run(&corpus, &spec, 2, &[]).unwrap());
         assert_eq!(losses(&one.points), losses(&two.points));
         assert!(one.weights == two.weights, "weights differ between one thread and two");
         assert!(
@@ -202,12 +205,14 @@ fn fifty_steps_give_the_golden_curve_on_one_thread_and_on_two() {
 
 /// Compares points with those recorded for a kernel.
 fn golden(points: &[Point], kernel: &str) {
-    let golden =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/curves").join(format!("{kernel}.jsonl"));
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../testdata/curves")
+        .join(format!("{kernel}.jsonl"));
     let lines: String = points
         .iter()
         .map(|point| {
-            serde_json::to_string(&Point { tokens_per_second: None, ..point.clone() }).unwrap() + "\n"
+            serde_json::to_string(&Point { tokens_per_second: None, ..point.clone() }).unwrap()
+                + "\n"
         })
         .collect();
     if std::env::var_os("REGROW_BLESS").is_some() {
@@ -215,7 +220,10 @@ fn golden(points: &[Point], kernel: &str) {
     }
     match fs::read_to_string(&golden) {
         Ok(expected) => {
-            assert!(lines == expected, "the curve has changed; it was\n{expected}and is now\n{lines}");
+            assert!(
+                lines == expected,
+                "the curve has changed; it was\n{expected}and is now\n{lines}"
+            );
         }
         Err(_) => eprintln!(
             "skipped: the golden curve of kernel `{kernel}`: none is recorded (set REGROW_BLESS=1 to record one)"
@@ -273,8 +281,11 @@ fn micro_batches_add_up_to_the_whole_batch() {
             let mut batch = Batch::new();
             part.iter().for_each(|window| batch.push_window(window).unwrap());
             let target = Target { buffer: &mut buffer, add: index > 0 };
-            loss +=
-                decoder.gradients(&values, &batch, scale, target, &mut space).unwrap().iter().sum::<f64>();
+            loss += decoder
+                .gradients(&values, &batch, scale, target, &mut space)
+                .unwrap()
+                .iter()
+                .sum::<f64>();
         }
         (loss * scale, buffer)
     };
@@ -282,8 +293,12 @@ fn micro_batches_add_up_to_the_whole_batch() {
     let largest = gradients.iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));
     for (size, recompute) in [(1, false), (2, true), (4, false), (6, true)] {
         let (found, parts) = sum(size, recompute);
-        assert!((found - loss).abs() < 1e-6 * loss, "micro-batches of {size}: loss {found}, expected {loss}");
-        let worst = parts.iter().zip(&gradients).fold(0.0_f64, |worst, (a, b)| worst.max((a - b).abs()));
+        assert!(
+            (found - loss).abs() < 1e-6 * loss,
+            "micro-batches of {size}: loss {found}, expected {loss}"
+        );
+        let worst =
+            parts.iter().zip(&gradients).fold(0.0_f64, |worst, (a, b)| worst.max((a - b).abs()));
         assert!(
             worst < 1e-6 * largest,
             "micro-batches of {size}: a gradient is {worst:e} of {largest:e} away"
@@ -337,7 +352,8 @@ fn a_loss_that_is_not_a_number_names_step_rate_and_gradient() {
     assert!(step >= 1 && learning_rate == 1e30 && !tensor.is_empty(), "{error}");
 }
 
-/// A run of `steps` steps that saves every so often and lets `listen` hear; its checkpoints are in `folder`.
+/// A run of `steps` steps that saves every so often and lets `listen` hear; its checkpoints are in
+/// `folder`.
 fn saving(
     corpus: &Corpus,
     spec: &RunSpec,
@@ -372,8 +388,12 @@ fn saving(
     })
 }
 
-const FILES: [&str; 4] =
-    ["weights.safetensors", "first_moments.safetensors", "second_moments.safetensors", "state.json"];
+const FILES: [&str; 4] = [
+    "weights.safetensors",
+    "first_moments.safetensors",
+    "second_moments.safetensors",
+    "state.json",
+];
 
 #[test]
 fn every_damage_to_a_checkpoint_is_noticed_and_one_of_another_run_is_refused() {
@@ -388,9 +408,10 @@ fn every_damage_to_a_checkpoint_is_noticed_and_one_of_another_run_is_refused() {
         // Nothing is written over it, and nothing beside it.
         let elsewhere = tempfile::tempdir().unwrap();
         let begin = Begin::Checkpoint { path: path.clone(), step };
-        let ran = saving(&corpus, spec, elsewhere.path(), 100, (Some(begin), None), &mut |_, stop| {
-            stop.store(true, Ordering::Relaxed);
-        });
+        let ran =
+            saving(&corpus, spec, elsewhere.path(), 100, (Some(begin), None), &mut |_, stop| {
+                stop.store(true, Ordering::Relaxed);
+            });
         match ran {
             Ok(_) => None,
             Err(Error::Checkpoint { reason, .. }) => Some(reason),
@@ -408,7 +429,8 @@ fn every_damage_to_a_checkpoint_is_noticed_and_one_of_another_run_is_refused() {
         let whole = fs::read(&file).unwrap();
         let damaged = |bytes: &[u8], what: &str| {
             fs::write(&file, bytes).unwrap();
-            let message = again(&spec, 2).unwrap_or_else(|| panic!("{what} of `{name}` is not noticed"));
+            let message =
+                again(&spec, 2).unwrap_or_else(|| panic!("{what} of `{name}` is not noticed"));
             assert!(message.contains(name), "{what}: {message}");
         };
         damaged(&whole[..whole.len() - 1], "a missing end");
@@ -464,25 +486,29 @@ fn every_best_so_far_is_saved_also_after_going_on() {
     let mut spec = spec(&corpus, 50);
     spec.optimizer.learning_rate = 0.05;
     spec.evaluation.points = 50;
-    let run = |begin: Option<Begin<Cpu<f32>>>, best: Option<f64>, until: u64| {
-        let (mut least, mut expected, mut saved, mut points) = (best, Vec::new(), Vec::new(), 0);
-        saving(&corpus, &spec, folder.path(), 1000, (begin, best), &mut |event, stop| match event {
-            Event::Point(point) => {
-                if let Some(loss) = point.eval_loss {
-                    points += 1;
-                    if least.is_none_or(|least| loss < least) {
-                        least = Some(loss);
-                        expected.push(point.step);
+    let run =
+        |begin: Option<Begin<Cpu<f32>>>, best: Option<f64>, until: u64| {
+            let (mut least, mut expected, mut saved, mut points) =
+                (best, Vec::new(), Vec::new(), 0);
+            saving(&corpus, &spec, folder.path(), 1000, (begin, best), &mut |event, stop| {
+                match event {
+                    Event::Point(point) => {
+                        if let Some(loss) = point.eval_loss {
+                            points += 1;
+                            if least.is_none_or(|least| loss < least) {
+                                least = Some(loss);
+                                expected.push(point.step);
+                            }
+                        }
+                        stop.store(point.step == until, Ordering::Relaxed);
                     }
+                    Event::Saved { step, .. } => saved.push(*step),
+                    _ => {}
                 }
-                stop.store(point.step == until, Ordering::Relaxed);
-            }
-            Event::Saved { step, .. } => saved.push(*step),
-            _ => {}
-        })
-        .unwrap();
-        (least, expected, saved, points)
-    };
+            })
+            .unwrap();
+            (least, expected, saved, points)
+        };
     let (least, expected, saved, _) = run(None, None, 20);
     // The state before the first step is the best at first, and needs no checkpoint; the stop does.
     assert_eq!((expected[0], saved.last()), (0, Some(&20)));
@@ -537,13 +563,15 @@ fn masked_weights_stay_zero_and_so_do_their_moments() {
     let tensors = model::family::tensors(&config);
     let plan = tensors.iter().map(|spec| Planned::new(spec, Dtype::F32)).collect();
     let existing = disk::Existing::Refuse;
-    let mut writer = FolderWriter::create(&made, existing, &config.to_raw(), plan, u64::MAX).unwrap();
+    let mut writer =
+        FolderWriter::create(&made, existing, &config.to_raw(), plan, u64::MAX).unwrap();
     let mut pick = picker();
     let mut sparse = std::collections::BTreeMap::new();
     let decoder = Decoder::new(Cpu::<f32>::new(), &config, 96).unwrap();
     let initial = weights::initial(&config, 5);
     for spec in &tensors {
-        let offset = decoder.layout().tensors.iter().find(|(found, _)| found.name == spec.name).unwrap().1;
+        let offset =
+            decoder.layout().tensors.iter().find(|(found, _)| found.name == spec.name).unwrap().1;
         let mut values = initial[offset..offset + spec.len()].to_vec();
         if listed(&spec.name) {
             sparse.insert(spec.name.clone(), serde_json::json!({"pattern": "2:4"}));
@@ -593,15 +621,22 @@ fn masked_weights_stay_zero_and_so_do_their_moments() {
     let (mut masked, mut moved) = (0, 0);
     for (tensor, offset) in &decoder.layout().tensors {
         let range = *offset..offset + tensor.len();
-        let [weights, means, squares] = [FILES[0], FILES[1], FILES[2]].map(|name| read(name, &tensor.name));
+        let [weights, means, squares] =
+            [FILES[0], FILES[1], FILES[2]].map(|name| read(name, &tensor.name));
         for at in 0..tensor.len() {
             let was_zero = listed(&tensor.name) && first[range.start + at].to_bits() == 0;
             if was_zero {
                 masked += 1;
                 let found = [weights[at], means[at], squares[at], last[range.start + at]];
-                assert!(found.iter().all(|value| value.to_bits() == 0), "`{}` {at}: {found:?}", tensor.name);
+                assert!(
+                    found.iter().all(|value| value.to_bits() == 0),
+                    "`{}` {at}: {found:?}",
+                    tensor.name
+                );
             } else if listed(&tensor.name) {
-                moved += usize::from(last[range.start + at] != first[range.start + at] && squares[at] > 0.0);
+                moved += usize::from(
+                    last[range.start + at] != first[range.start + at] && squares[at] > 0.0,
+                );
             }
         }
         if listed(&tensor.name) {

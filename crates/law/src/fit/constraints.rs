@@ -8,8 +8,9 @@ use crate::{Error, Result};
 
 /// Constants that are set, and constants that are bounded, by name.
 ///
-/// A bound of one's own replaces the form's, its sign rule too: `N_C` may then fall below 0, and a `delta` that is set
-/// or bounded is no longer bounded through `alpha + delta`. The numbers hold in the units of [`Constraints::new`].
+/// A bound of one's own replaces the form's, its sign rule too: `N_C` may then fall below 0, and a
+/// `delta` that is set or bounded is no longer bounded through `alpha + delta`. The numbers hold in
+/// the units of [`Constraints::new`].
 ///
 /// ```
 /// use law::fit::{Constraints, Loss, fit_within};
@@ -64,7 +65,10 @@ impl Constraints {
     pub fn bound(mut self, name: &str, low: f64, high: f64) -> Result<Self> {
         let sound = low <= high && low < f64::INFINITY && high > f64::NEG_INFINITY;
         if !sound || (low.is_infinite() && high.is_infinite()) {
-            return Err(Error::Constraint { name: name.to_owned(), found: format!("{low}..{high}") });
+            return Err(Error::Constraint {
+                name: name.to_owned(),
+                found: format!("{low}..{high}"),
+            });
         }
         match self.ends.insert(name.to_owned(), [low, high]) {
             None => Ok(self),
@@ -87,7 +91,10 @@ impl Constraints {
 
     /// The constants that are bounded, with their ends, in the order of their names.
     pub fn bounded(&self) -> impl Iterator<Item = (&str, [f64; 2])> {
-        self.ends.iter().filter(|(_, [low, high])| low < high).map(|(name, ends)| (name.as_str(), *ends))
+        self.ends
+            .iter()
+            .filter(|(_, [low, high])| low < high)
+            .map(|(name, ends)| (name.as_str(), *ends))
     }
 
     /// Whether the form has every constant that is named.
@@ -102,7 +109,11 @@ impl Constraints {
         Err(Error::UnknownConstant {
             form: form.name(),
             found: unknown.clone(),
-            nearest: names.iter().min_by_key(|name| distance(unknown, name)).copied().unwrap_or_default(),
+            nearest: names
+                .iter()
+                .min_by_key(|name| distance(unknown, name))
+                .copied()
+                .unwrap_or_default(),
             known: names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
         })
     }
@@ -127,7 +138,8 @@ impl Constraints {
         self.ends.get(name).copied()
     }
 
-    /// Whether a constrained constant changes with the units, so that its ends hold in no other gauge.
+    /// Whether a constrained constant changes with the units, so that its ends hold in no other
+    /// gauge.
     pub(super) fn need_units(&self, form: &dyn Form) -> bool {
         let ones = vec![1.0; form.parameters().len()];
         let mut scaled = ones.clone();
@@ -144,7 +156,9 @@ mod tests {
     #[test]
     fn what_cannot_be_a_constraint_is_refused() {
         let none = Constraints::default;
-        for (low, high) in [(1.0, 0.0), (f64::NAN, 1.0), (0.0, f64::NAN), (f64::INFINITY, f64::INFINITY)] {
+        for (low, high) in
+            [(1.0, 0.0), (f64::NAN, 1.0), (0.0, f64::NAN), (f64::INFINITY, f64::INFINITY)]
+        {
             assert!(none().bound("E", low, high).is_err(), "{low} {high}");
         }
         assert!(none().bound("E", f64::NEG_INFINITY, f64::INFINITY).is_err());
@@ -164,7 +178,11 @@ mod tests {
         for (name, form, needs) in
             [("alpha", p2, false), ("E", p2, true), ("D_s", shifted, true), ("gamma", p2, false)]
         {
-            assert_eq!(Constraints::default().fix(name, 0.3).unwrap().need_units(form), needs, "{name}");
+            assert_eq!(
+                Constraints::default().fix(name, 0.3).unwrap().need_units(form),
+                needs,
+                "{name}"
+            );
         }
     }
 }

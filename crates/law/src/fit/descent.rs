@@ -1,9 +1,11 @@
-//! From one start to the optimum below it: Levenberg-Marquardt on the exponents, the linear constants projected out.
+//! From one start to the optimum below it: Levenberg-Marquardt on the exponents, the linear
+//! constants projected out.
 //!
-//! This is variable projection with Kaufman's Jacobian (1975): in the factor of `[linear columns, exponent columns,
-//! residual]` the block behind the linear columns is the projected problem, so the step costs nothing more.
-//! Every derivative is analytic. The ready crate `levenberg-marquardt` has neither bounds nor a streaming Jacobian,
-//! and the signs of the constants and a million points need both; what is left of it is thirty lines.
+//! This is variable projection with Kaufman's Jacobian (1975): in the factor of `[linear columns,
+//! exponent columns, residual]` the block behind the linear columns is the projected problem, so
+//! the step costs nothing more. Every derivative is analytic. The ready crate `levenberg-marquardt`
+//! has neither bounds nor a streaming Jacobian, and the signs of the constants and a million points
+//! need both; what is left of it is thirty lines.
 
 use super::problem::{Detail, Problem, Projection};
 use super::space::Space;
@@ -16,7 +18,8 @@ pub(crate) struct Optimum {
     pub(crate) parameters: Vec<f64>,
     /// What the problem's loss sums up to.
     pub(crate) objective: f64,
-    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact optimum.
+    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact
+    /// optimum.
     pub(crate) gradient: f64,
 }
 
@@ -57,7 +60,9 @@ pub(crate) fn descend(
         let factor = space.turn(problem.jacobian(&here));
         let local = Local::new(space, &factor, &here, &at, fixed);
         gradient = local.gradient;
-        if gradient <= patience.gradient || local.offset() <= patience.offset * here.objective.sqrt() {
+        if gradient <= patience.gradient
+            || local.offset() <= patience.offset * here.objective.sqrt()
+        {
             break;
         }
         loop {
@@ -93,7 +98,13 @@ struct Local {
 }
 
 impl Local {
-    fn new(space: &Space, factor: &Factor<COLUMNS>, here: &Projection, at: &[f64], fixed: &[bool]) -> Self {
+    fn new(
+        space: &Space,
+        factor: &Factor<COLUMNS>,
+        here: &Projection,
+        at: &[f64],
+        fixed: &[bool],
+    ) -> Self {
         let linear = space.linear();
         // A constant held at an end does not move; at 0 nor, then, does its exponent matter.
         let mut kept: Vec<usize> =
@@ -103,7 +114,8 @@ impl Local {
             (linear..linear + at.len())
                 .filter(|&i| !space.is_set(i) && !fixed.get(i - linear).copied().unwrap_or(false)),
         );
-        let whole = if kept.len() + 1 == factor.columns { factor } else { &factor.select(&kept, &[]) };
+        let whole =
+            if kept.len() + 1 == factor.columns { factor } else { &factor.select(&kept, &[]) };
         let last = whole.columns - 1;
         let residual = here.objective.sqrt();
         let (mut steepest, mut moving, mut columns) = (0.0_f64, Vec::new(), Vec::new());

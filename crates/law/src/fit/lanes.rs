@@ -1,14 +1,17 @@
-//! Arithmetic on fixed lanes: wide vector units take part where the processor has them, and no bit depends on it.
+//! Arithmetic on fixed lanes: wide vector units take part where the processor has them, and no bit
+//! depends on it.
 //!
-//! Every sum is made in [`LANES`] lanes that are added in one order. Nothing is fused or reordered by the compiler.
+//! Every sum is made in [`LANES`] lanes that are added in one order. Nothing is fused or reordered
+//! by the compiler.
 
 /// Sums run in so many lanes.
 pub(super) const LANES: usize = 8;
 
-/// Runs `loops` compiled for the widest vector units of this processor; the closure should be `#[inline(always)]`.
+/// Runs `loops` compiled for the widest vector units of this processor; the closure should be
+/// `#[inline(always)]`.
 ///
-/// It has to be one that could run many times: one that runs once is called through a function that lacks the attribute, and
-/// a long body then stays compiled for every processor.
+/// It has to be one that could run many times: one that runs once is called through a function that
+/// lacks the attribute, and a long body then stays compiled for every processor.
 #[inline(always)]
 pub(super) fn widest<R>(
     #[cfg_attr(not(target_arch = "wasm32"), allow(unused_mut))] mut loops: impl FnMut() -> R,
@@ -53,13 +56,15 @@ pub(super) fn subtract(x: &mut [f64], factor: f64, v: &[f64]) {
     }
 }
 
-/// The exponential of a number between -708 and 709, which others are brought to: without branches or tables, so that
-/// lanes run side by side. `x = k ln 2 + r` with `|r| <= ln 2 / 2`, then Taylor's series to `r^13`.
+/// The exponential of a number between -708 and 709, which others are brought to: without branches
+/// or tables, so that lanes run side by side. `x = k ln 2 + r` with `|r| <= ln 2 / 2`, then
+/// Taylor's series to `r^13`.
 #[inline(always)]
 pub(super) fn exp(x: f64) -> f64 {
     /// Added, it leaves the nearest whole number in the lowest bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;
-    /// `ln 2` in two parts; the first ends in zeros, so that `k` times it is exact (Cody and Waite 1980).
+    /// `ln 2` in two parts; the first ends in zeros, so that `k` times it is exact (Cody and Waite
+    /// 1980).
     const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
     let x = x.clamp(-708.0, 709.0);
     let rounded = x * std::f64::consts::LOG2_E + ROUND;
@@ -95,7 +100,10 @@ mod tests {
         for i in -70_700..=70_800 {
             let x = f64::from(i) * 0.01 + 1e-3 * f64::from(i % 7);
             let (found, expected) = (exp(x), x.exp());
-            assert!((found - expected).abs() <= 2.0 * f64::EPSILON * expected, "{x}: {found} {expected}");
+            assert!(
+                (found - expected).abs() <= 2.0 * f64::EPSILON * expected,
+                "{x}: {found} {expected}"
+            );
         }
         assert_eq!(exp(0.0), 1.0);
         assert!(exp(-1e9) < 1e-300 && exp(1e9).is_finite());

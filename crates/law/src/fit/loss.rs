@@ -9,7 +9,8 @@ use crate::{Error, Result};
 
 /// The objective of a fit.
 ///
-/// Huber's function of a residual `r` is `r^2 / 2` up to `delta` and `delta (|r| - delta / 2)` beyond.
+/// Huber's function of a residual `r` is `r^2 / 2` up to `delta` and `delta (|r| - delta / 2)`
+/// beyond.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Loss {
@@ -22,7 +23,8 @@ pub enum Loss {
     LogHuber(f64),
 }
 
-/// Of one point: its part of the objective, and that part's derivative by the residual, over the residual.
+/// Of one point: its part of the objective, and that part's derivative by the residual, over the
+/// residual.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
     pub(super) value: f64,
@@ -93,7 +95,8 @@ impl FromStr for Loss {
     fn from_str(text: &str) -> Result<Self> {
         let unknown = || Error::UnknownLoss { found: text.chars().take(40).collect() };
         let (name, delta) = text.split_once(':').unwrap_or((text, ""));
-        let delta = || delta.parse().ok().filter(|delta| (1e-9..=1e6).contains(delta)).ok_or_else(unknown);
+        let delta =
+            || delta.parse().ok().filter(|delta| (1e-9..=1e6).contains(delta)).ok_or_else(unknown);
         match name {
             "least-squares" if name == text => Ok(Self::LeastSquares),
             "huber" => Ok(Self::Huber(delta()?)),
@@ -112,9 +115,16 @@ mod tests {
         for loss in [Loss::LeastSquares, Loss::Huber(0.01), Loss::LogHuber(1e-3)] {
             assert_eq!(loss.to_string().parse(), Ok(loss));
         }
-        for wrong in
-            ["", "huber", "huber:", "huber:-1", "huber:nan", "huber:inf", "least-squares:1", "cauchy:1"]
-        {
+        for wrong in [
+            "",
+            "huber",
+            "huber:",
+            "huber:-1",
+            "huber:nan",
+            "huber:inf",
+            "least-squares:1",
+            "cauchy:1",
+        ] {
             assert!(wrong.parse::<Loss>().is_err(), "{wrong}");
         }
     }

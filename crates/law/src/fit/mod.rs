@@ -1,7 +1,8 @@
 //! Fitting: many starts on per-run sums, a polish on all points.
 //!
 //! The objective is a sum over points, not their mean: a mean makes an optimiser stop early
-//! (Besiroglu et al. 2024, of Hoffmann et al.). Huber losses go on from the least-squares optima, over all constants.
+//! (Besiroglu et al. 2024, of Hoffmann et al.). Huber losses go on from the least-squares optima,
+//! over all constants.
 
 mod constraints;
 mod descent;
@@ -43,14 +44,15 @@ pub struct Fit {
     pub objective: f64,
     /// Points fitted.
     pub points: usize,
-    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact optimum.
+    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact
+    /// optimum.
     pub gradient: f64,
     /// Starts made.
     pub starts: usize,
     /// Starts that ended at this optimum.
     pub agreeing: usize,
-    /// Singular values of the Jacobian's unit columns over the largest, at the optimum or at a general place, whichever is larger:
-    /// a value that is zero at both is zero by structure.
+    /// Singular values of the Jacobian's unit columns over the largest, at the optimum or at a
+    /// general place, whichever is larger: a value that is zero at both is zero by structure.
     pub singular_values: Vec<f64>,
     pub(crate) space: Space,
 }
@@ -73,10 +75,13 @@ impl Fit {
 
     /// The same problem on other runs, in this fit's gauge.
     pub(crate) fn problem(&self, runs: &[&Run]) -> Problem {
-        Problem::in_gauge(self.form, runs, self.scale).with_loss(self.loss).with_space(self.space.clone())
+        Problem::in_gauge(self.form, runs, self.scale)
+            .with_loss(self.loss)
+            .with_space(self.space.clone())
     }
 
-    /// The constants for variables in the units of `units`, or in the form's own where it is bound to some.
+    /// The constants for variables in the units of `units`, or in the form's own where it is bound
+    /// to some.
     pub fn constants(&self, units: &Scale) -> Vec<f64> {
         let mut constants = self.parameters.clone();
         if self.form.own_units().is_none() {
@@ -136,8 +141,8 @@ pub fn fit_within(
     Ok(fit_problem(&problem, &starts::within(form, &problem.space, starts)))
 }
 
-/// Fits a form to runs from exponents that are given, by least squares; they hold for variables in the form's own
-/// units, or divided by their geometric means where it has none.
+/// Fits a form to runs from exponents that are given, by least squares; they hold for variables in
+/// the form's own units, or divided by their geometric means where it has none.
 pub fn fit_from(form: &'static dyn Form, runs: &[&Run], starts: &[Vec<f64>]) -> Fit {
     fit_problem(&Problem::new(form, runs), starts)
 }
@@ -151,8 +156,9 @@ fn fit_problem(problem: &Problem, starts: &[Vec<f64>]) -> Fit {
         .min_by(|a, b| a.objective.total_cmp(&b.objective))
         .expect("there is at least one start")
         .clone();
-    let near =
-        |objective: f64| objective <= best.objective * (1.0 + 1e-6) || nearly_exact(problem, objective);
+    let near = |objective: f64| {
+        objective <= best.objective * (1.0 + 1e-6) || nearly_exact(problem, objective)
+    };
     let leads_there = |optimum: &&Optimum| match problem.loss {
         Loss::LeastSquares => near(optimum.objective),
         // A start counts for the optimum that its end was polished to.
@@ -179,7 +185,8 @@ fn fit_problem(problem: &Problem, starts: &[Vec<f64>]) -> Fit {
 
 /// Fits the same form to other data near a known optimum, in that fit's gauge.
 ///
-/// Per-run sums hold every inner product of the points to rounding, so least squares needs no more than these.
+/// Per-run sums hold every inner product of the points to rounding, so least squares needs no more
+/// than these.
 pub(crate) fn refit(problem: &Problem, near: &[f64], fixed: &[bool]) -> Optimum {
     let exponents = &near[problem.form.linear()..];
     let found = descend(problem, exponents, fixed, Detail::Sums, Patience::POLISH);
@@ -193,10 +200,13 @@ pub(crate) fn refit(problem: &Problem, near: &[f64], fixed: &[bool]) -> Optimum 
 fn polish(problem: &Problem, optimum: &Optimum) -> Optimum {
     let exponents = |optimum: &Optimum| optimum.parameters[problem.form.linear()..].to_vec();
     let on_sums = descend(problem, &exponents(optimum), &[], Detail::Sums, Patience::POLISH);
-    let least_squares = descend(problem, &exponents(&on_sums), &[], Detail::Points, Patience::POLISH);
+    let least_squares =
+        descend(problem, &exponents(&on_sums), &[], Detail::Points, Patience::POLISH);
     match problem.loss {
         Loss::LeastSquares => least_squares,
-        Loss::Huber(_) | Loss::LogHuber(_) => robust::descend(problem, &least_squares.parameters, &[]),
+        Loss::Huber(_) | Loss::LogHuber(_) => {
+            robust::descend(problem, &least_squares.parameters, &[])
+        }
     }
 }
 
@@ -205,7 +215,8 @@ fn search(problem: &Problem, starts: &[Vec<f64>]) -> Vec<Optimum> {
     parallel::map(starts, |start| descend(problem, start, &[], Detail::Sums, Patience::SEARCH))
 }
 
-/// The best few ends that differ: equal ends are polished once, and none that a polish cannot make the best.
+/// The best few ends that differ: equal ends are polished once, and none that a polish cannot make
+/// the best.
 fn distinct(problem: &Problem, found: &[Optimum]) -> Vec<Optimum> {
     const POLISHED: usize = 4;
     // An end is known to many digits; a robust loss may rank ends otherwise than squares do.
@@ -233,11 +244,12 @@ fn nearly_exact(problem: &Problem, objective: f64) -> bool {
     problem.is_rounding(objective * 1e-8)
 }
 
-/// Of the unit columns of the Jacobian, over the largest: at the optimum, and where every constant is 1 and the
-/// exponents are a start's. What is zero by structure is zero at both.
+/// Of the unit columns of the Jacobian, over the largest: at the optimum, and where every constant
+/// is 1 and the exponents are a start's. What is zero by structure is zero at both.
 fn singular_values(problem: &Problem, best: &[f64]) -> Vec<f64> {
     let values = |parameters: &[f64]| {
-        let free: Vec<usize> = (0..parameters.len()).filter(|&i| !problem.space.is_set(i)).collect();
+        let free: Vec<usize> =
+            (0..parameters.len()).filter(|&i| !problem.space.is_set(i)).collect();
         let values = problem.full_jacobian(parameters).select(&free, &[]).singular_values();
         let largest = values.first().copied().unwrap_or(1.0);
         values.into_iter().map(|value| value / largest).collect::<Vec<_>>()
@@ -276,7 +288,12 @@ mod tests {
         let fit = fit_problem(&problem, &starts::starts(form, 16));
         let on_sums = refit(&problem, &fit.parameters, &[]);
         for (a, b) in on_sums.parameters.iter().zip(&fit.parameters) {
-            assert!((a - b).abs() < 1e-9 * (1.0 + b.abs()), "{:?} {:?}", on_sums.parameters, fit.parameters);
+            assert!(
+                (a - b).abs() < 1e-9 * (1.0 + b.abs()),
+                "{:?} {:?}",
+                on_sums.parameters,
+                fit.parameters
+            );
         }
         assert!((on_sums.objective / fit.objective - 1.0).abs() < 1e-12);
     }

@@ -1,7 +1,7 @@
 //! The points of one run, and the few rows that stand for them.
 //!
-//! Within a run every derivative is linear in `1`, `D^-beta` and `D^-beta ln D`: for one `beta`, four rows hold all
-//! inner products of these with each other and with the target.
+//! Within a run every derivative is linear in `1`, `D^-beta` and `D^-beta ln D`: for one `beta`,
+//! four rows hold all inner products of these with each other and with the target.
 
 use super::lanes::{dot, exp, subtract, widest};
 use super::triangle::{BLOCK, Triangle};
@@ -50,7 +50,8 @@ impl Points {
         }
     }
 
-    /// The rows that stand for the points at this `beta`, column by column; a triangle, so only the target has a fourth.
+    /// The rows that stand for the points at this `beta`, column by column; a triangle, so only the
+    /// target has a fourth.
     pub(super) fn sums(&self, beta: f64) -> [[f64; 4]; 4] {
         let mut sums = [[0.0; 4]; 4];
         widest(
@@ -71,7 +72,10 @@ impl Points {
                     |_, columns| {
                         let part = triangular(columns);
                         all.push_rows(4, |block, at| {
-                            block.iter_mut().zip(part).for_each(|(x, p)| x[at..at + 4].copy_from_slice(&p));
+                            block
+                                .iter_mut()
+                                .zip(part)
+                                .for_each(|(x, p)| x[at..at + 4].copy_from_slice(&p));
                         });
                     },
                 );
@@ -83,7 +87,8 @@ impl Points {
     }
 }
 
-/// The triangular factor of four columns (modified Gram-Schmidt), column by column; they become orthogonal.
+/// The triangular factor of four columns (modified Gram-Schmidt), column by column; they become
+/// orthogonal.
 #[inline(always)]
 fn triangular(columns: &mut Columns) -> [[f64; 4]; 4] {
     let mut factor = [[0.0; 4]; 4]; // [column, row]

@@ -41,7 +41,8 @@ pub(crate) enum Detail {
     Points,
 }
 
-/// For one `beta` and every run: four rows of weight x `[1, D^-beta, D^-beta ln D, target]`, column by column.
+/// For one `beta` and every run: four rows of weight x `[1, D^-beta, D^-beta ln D, target]`, column
+/// by column.
 type Sums = Vec<[[f64; 4]; 4]>;
 
 /// The best linear constants for given exponents.
@@ -56,8 +57,13 @@ impl Problem {
         Self::within(form, runs, &Constraints::default())
     }
 
-    /// A problem whose constants are constrained; where the constraints hold in certain units only, in these.
-    pub(crate) fn within(form: &'static dyn Form, runs: &[&Run], constraints: &Constraints) -> Self {
+    /// A problem whose constants are constrained; where the constraints hold in certain units only,
+    /// in these.
+    pub(crate) fn within(
+        form: &'static dyn Form,
+        runs: &[&Run],
+        constraints: &Constraints,
+    ) -> Self {
         let scale = match form.own_units() {
             Some(units) => units,
             None if constraints.need_units(form) => constraints.units(),
@@ -85,9 +91,16 @@ impl Problem {
         Self::of(form, scale, Loss::LeastSquares, space, runs.iter().map(of_run).collect())
     }
 
-    fn of(form: &'static dyn Form, scale: Scale, loss: Loss, space: Space, runs: Vec<RunRows>) -> Self {
+    fn of(
+        form: &'static dyn Form,
+        scale: Scale,
+        loss: Loss,
+        space: Space,
+        runs: Vec<RunRows>,
+    ) -> Self {
         let points = runs.iter().map(|run| run.points.len()).sum();
-        let rounding = runs.iter().map(|run| run.rounding).sum::<f64>() * (4.0 * f64::EPSILON).powi(2);
+        let rounding =
+            runs.iter().map(|run| run.rounding).sum::<f64>() * (4.0 * f64::EPSILON).powi(2);
         Self { form, scale, loss, space, runs, points, rounding }
     }
 
@@ -105,15 +118,16 @@ impl Problem {
         Self { space, ..self }
     }
 
-    /// Calls `f` with the derivative by every constant of minus the residual, the point's part of the loss, its
-    /// residual and its weight.
+    /// Calls `f` with the derivative by every constant of minus the residual, the point's part of
+    /// the loss, its residual and its weight.
     pub(super) fn each_part(&self, parameters: &[f64], mut f: impl FnMut(&[f64], Part, f64, f64)) {
         let count = parameters.len();
         let mut gradient = [0.0; COLUMNS];
         for run in &self.runs {
             for (row, target, root_weight) in run.each() {
                 let predicted = self.form.value(parameters, &row);
-                let (residual, slope) = self.loss.residual(target + self.form.offset(&row), predicted);
+                let (residual, slope) =
+                    self.loss.residual(target + self.form.offset(&row), predicted);
                 self.form.gradient(parameters, &row, &mut gradient[..count]);
                 gradient[..count].iter_mut().for_each(|x| *x *= slope);
                 f(&gradient[..count], self.loss.part(residual), residual, root_weight.powi(2));
@@ -158,8 +172,8 @@ impl Problem {
         self.jacobian(&Projection { parameters: parameters.to_vec(), objective: 0.0, sums: None })
     }
 
-    /// Few active sets: each way of holding bounded constants at an end is tried, and the best that keeps the bounds
-    /// stays.
+    /// Few active sets: each way of holding bounded constants at an end is tried, and the best that
+    /// keeps the bounds stays.
     fn best_within(&self, factor: &Factor<COLUMNS>, constants: &mut [f64]) -> f64 {
         let mut ends = [[0.0; 2]; COLUMNS];
         (0..constants.len()).for_each(|i| ends[i] = self.space.ends(i));
@@ -171,13 +185,15 @@ impl Problem {
                 return factor.unexplained();
             }
         }
-        let ways: Vec<Vec<Option<f64>>> = ends[..constants.len()].iter().map(|ends| ways(*ends)).collect();
+        let ways: Vec<Vec<Option<f64>>> =
+            ends[..constants.len()].iter().map(|ends| ways(*ends)).collect();
         let mut best = f64::INFINITY;
         let mut way = vec![0; ways.len()];
         loop {
             let held = |i: usize| ways[i][way[i]];
             let kept: Vec<usize> = (0..constants.len()).filter(|&i| held(i).is_none()).collect();
-            let away = (0..constants.len()).filter_map(|i| Some((i, held(i)?))).filter(|(_, x)| *x != 0.0);
+            let away =
+                (0..constants.len()).filter_map(|i| Some((i, held(i)?))).filter(|(_, x)| *x != 0.0);
             let selected = factor.clone().less(away).select(&kept, &[]);
             let solution = selected.solve();
             let sound = kept.iter().zip(&solution).all(|(&i, &x)| inside(i, x));
@@ -197,10 +213,16 @@ impl Problem {
         best
     }
 
-    /// The factor of the weighted derivatives by the first `columns` constants, and of the weighted target.
+    /// The factor of the weighted derivatives by the first `columns` constants, and of the weighted
+    /// target.
     ///
     /// A form without linear constants has its value taken off the target here.
-    fn factor(&self, sums: Option<&[[[f64; 4]; 4]]>, parameters: &[f64], columns: usize) -> Factor<COLUMNS> {
+    fn factor(
+        &self,
+        sums: Option<&[[[f64; 4]; 4]]>,
+        parameters: &[f64],
+        columns: usize,
+    ) -> Factor<COLUMNS> {
         let count = parameters.len();
         let mut triangle = Triangle::<COLUMNS>::new(columns + 1);
         let Some(place) = self.form.token_exponent() else {
@@ -220,7 +242,9 @@ impl Problem {
                 triangle.push_rows(rows, |block, at| {
                     for (column, a) in block.iter_mut().zip(&along[..columns]) {
                         let columns = root.iter().zip(power).zip(sloped);
-                        for (x, ((root, power), sloped)) in column[at..at + rows].iter_mut().zip(columns) {
+                        for (x, ((root, power), sloped)) in
+                            column[at..at + rows].iter_mut().zip(columns)
+                        {
                             *x = a[0] * root + a[1] * power + a[2] * sloped;
                         }
                     }
@@ -246,7 +270,8 @@ impl Problem {
         triangle.finish()
     }
 
-    /// Calls `f` with the weighted gradient by every constant and the weighted target, point by point.
+    /// Calls `f` with the weighted gradient by every constant and the weighted target, point by
+    /// point.
     fn each_point(&self, parameters: &[f64], mut f: impl FnMut(&[f64], f64)) {
         let count = parameters.len();
         let mut gradient = [0.0; COLUMNS];
@@ -255,8 +280,11 @@ impl Problem {
             for (row, target, root_weight) in run.each() {
                 self.form.gradient(parameters, &row, &mut gradient[..count]);
                 gradient[..count].iter_mut().for_each(|x| *x *= root_weight);
-                let value =
-                    if separable { 0.0 } else { self.form.value(parameters, &row) - self.form.offset(&row) };
+                let value = if separable {
+                    0.0
+                } else {
+                    self.form.value(parameters, &row) - self.form.offset(&row)
+                };
                 f(&gradient[..count], root_weight * (target - value));
             }
         }
@@ -275,7 +303,9 @@ impl RunRows {
         let Points { tokens, ln_tokens, target, root_weight } = &*self.points;
         let places = tokens.iter().zip(ln_tokens);
         let rows = places.map(|(&tokens, &ln_tokens)| Row { tokens, ln_tokens, ..self.row });
-        rows.zip(target).zip(root_weight).map(|((row, &target), &root_weight)| (row, target, root_weight))
+        rows.zip(target)
+            .zip(root_weight)
+            .map(|((row, &target), &root_weight)| (row, target, root_weight))
     }
 }
 

@@ -1,8 +1,9 @@
-//! Huber losses: from a least-squares optimum to the robust one near it, over all constants at once.
+//! Huber losses: from a least-squares optimum to the robust one near it, over all constants at
+//! once.
 //!
-//! Each round tries two steps and keeps the better: one of iteratively reweighted least squares, which always goes
-//! down but slowly where most points lie beyond Huber's delta, and one of Newton, which ends exactly. The Hessian is
-//! the difference of analytic gradients.
+//! Each round tries two steps and keeps the better: one of iteratively reweighted least squares,
+//! which always goes down but slowly where most points lie beyond Huber's delta, and one of Newton,
+//! which ends exactly. The Hessian is the difference of analytic gradients.
 
 use super::descent::Optimum;
 use super::problem::Problem;
@@ -31,8 +32,8 @@ pub(super) fn descend(problem: &Problem, start: &[f64], fixed: &[bool]) -> Optim
         if gradient <= GRADIENT || moving.is_empty() {
             break;
         }
-        let reweighted =
-            search.lower(&at, here, &mut damping, |damping| search.reweighted(&factor, &moving, damping));
+        let reweighted = search
+            .lower(&at, here, &mut damping, |damping| search.reweighted(&factor, &moving, damping));
         let newton = search.newton_matrix(&at, &factor, &moving);
         let newton = search.lower(&at, here, &mut ridge, |ridge| newton.step(ridge));
         let better = [reweighted, newton].into_iter().flatten().min_by(|a, b| a.1.total_cmp(&b.1));
@@ -90,7 +91,10 @@ impl Search<'_> {
         self.problem.each_part(&self.leave(at), |gradient, part, residual, weight| {
             let root = (weight * part.weight).sqrt();
             let mut row = [0.0; COLUMNS];
-            row[..count].iter_mut().zip(gradient).for_each(|(x, derivative)| *x = root * derivative);
+            row[..count]
+                .iter_mut()
+                .zip(gradient)
+                .for_each(|(x, derivative)| *x = root * derivative);
             row[count] = root * residual;
             triangle.push(&row[..=count]);
         });
@@ -199,7 +203,8 @@ impl Newton {
         for i in 0..size {
             let mut row = [0.0; COLUMNS];
             for (j, entry) in row[..size].iter_mut().enumerate() {
-                *entry = 0.5 * (self.columns[j][i] + self.columns[i][j]) + if i == j { ridge } else { 0.0 };
+                *entry = 0.5 * (self.columns[j][i] + self.columns[i][j])
+                    + if i == j { ridge } else { 0.0 };
             }
             row[size] = self.downhill[i];
             triangle.push(&row[..=size]);

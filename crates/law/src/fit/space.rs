@@ -1,5 +1,5 @@
-//! Where the constants of a form may lie, as they are searched: bounds are a box, because a bounded sum is a coordinate
-//! of its own.
+//! Where the constants of a form may lie, as they are searched: bounds are a box, because a bounded
+//! sum is a coordinate of its own.
 
 use super::constraints::Constraints;
 use super::triangle::{COLUMNS, Factor};
@@ -41,9 +41,12 @@ impl Space {
             match constraints.ends(parameter.name) {
                 None => sums.push((a - linear, b - linear)),
                 // The sum keeps its bounds through the other exponent alone.
-                Some([value, end]) if value == end && constraints.ends(parameters[b].name).is_none() => {
+                Some([value, end])
+                    if value == end && constraints.ends(parameters[b].name).is_none() =>
+                {
                     let ends = &mut sides[b].ends;
-                    *ends = [ends[0].max(parameter.min - value), ends[1].min(parameter.max - value)];
+                    *ends =
+                        [ends[0].max(parameter.min - value), ends[1].min(parameter.max - value)];
                 }
                 Some(_) => {}
             }
@@ -121,8 +124,9 @@ impl Space {
             let (min, max) = self.bounds(i, x);
             (self.linear + i, x, [min, max])
         });
-        let at_bound =
-            |&(i, x, [min, max]): &(usize, f64, [f64; 2])| !self.is_set(i) && (x <= min || x >= max);
+        let at_bound = |&(i, x, [min, max]): &(usize, f64, [f64; 2])| {
+            !self.is_set(i) && (x <= min || x >= max)
+        };
         constants.chain(exponents).filter(at_bound).map(|(i, ..)| self.name(i)).collect()
     }
 
@@ -157,7 +161,9 @@ impl Side {
     /// The form's own, or what was given in its place.
     fn of(parameter: &Parameter, given: Option<[f64; 2]>) -> Self {
         let Parameter { min, max, gap, start, log_start, .. } = *parameter;
-        let Some([low, high]) = given else { return Self { ends: [min, max], gap, start, log_start } };
+        let Some([low, high]) = given else {
+            return Self { ends: [min, max], gap, start, log_start };
+        };
         // A gap stays only where there is room on both of its sides.
         let gap = if low < -gap && gap < high { gap } else { 0.0 };
         let open = |end: f64, own: f64| if end.is_finite() { end } else { own };

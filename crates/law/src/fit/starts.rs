@@ -6,7 +6,8 @@ use crate::form::Form;
 
 /// `count` starts that fill the box of a form's exponents evenly.
 ///
-/// The additive recurrence of the generalised golden ratio (Roberts 2018): any number of first points is even.
+/// The additive recurrence of the generalised golden ratio (Roberts 2018): any number of first
+/// points is even.
 ///
 /// ```
 /// let form = law::form::by_name("p2")?;

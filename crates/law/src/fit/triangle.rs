@@ -1,7 +1,7 @@
 //! Least squares by orthogonal triangles: rows come in, a small triangular factor stays.
 //!
-//! For rows `[J | r]` the factor `R` has `R'R = [J | r]'[J | r]`, without the loss of digits of forming that product.
-//! Memory does not grow with the rows, and the order of sums is fixed.
+//! For rows `[J | r]` the factor `R` has `R'R = [J | r]'[J | r]`, without the loss of digits of
+//! forming that product. Memory does not grow with the rows, and the order of sums is fixed.
 
 use super::lanes::{LANES, dot, subtract, widest};
 
@@ -35,7 +35,8 @@ impl<const N: usize> Triangle<N> {
         }
     }
 
-    /// Up to [`BLOCK`] rows at once: `fill` writes so many entries of every column, beginning where it is told.
+    /// Up to [`BLOCK`] rows at once: `fill` writes so many entries of every column, beginning where
+    /// it is told.
     #[inline(always)]
     pub(crate) fn push_rows(&mut self, rows: usize, fill: impl FnOnce(&mut [[f64; BLOCK]], usize)) {
         if self.filled + rows > BLOCK {
@@ -72,7 +73,8 @@ impl<const N: usize> Triangle<N> {
     }
 }
 
-/// Householder reflections that make the first `used` rows of `columns` zero and keep the inner products in `factor`.
+/// Householder reflections that make the first `used` rows of `columns` zero and keep the inner
+/// products in `factor`.
 #[inline(always)]
 fn reflect<const N: usize>(columns: &mut [[f64; BLOCK]], used: usize, factor: &mut [[f64; N]; N]) {
     for j in 0..columns.len() {
@@ -126,13 +128,15 @@ impl<const N: usize> Factor<N> {
         self
     }
 
-    /// The factor of some of the columns only, in their order, the last column added; each may be damped.
+    /// The factor of some of the columns only, in their order, the last column added; each may be
+    /// damped.
     pub(crate) fn select(&self, kept: &[usize], damping: &[f64]) -> Self {
         let selected = self.behind(0, kept);
         if damping.is_empty() { selected } else { selected.damped(damping.iter().copied()) }
     }
 
-    /// The same, of the rows from `from` on: what the columns before, if they are all of the first `from`, leave over.
+    /// The same, of the rows from `from` on: what the columns before, if they are all of the first
+    /// `from`, leave over.
     pub(crate) fn behind(&self, from: usize, kept: &[usize]) -> Self {
         let mut triangle = Triangle::new(kept.len() + 1);
         let mut row = [0.0; N];
@@ -158,7 +162,8 @@ impl<const N: usize> Factor<N> {
         triangle.finish()
     }
 
-    /// The combination of the columns nearest to the last one; columns without a direction of their own get 0.
+    /// The combination of the columns nearest to the last one; columns without a direction of their
+    /// own get 0.
     pub(crate) fn solve(&self) -> [f64; N] {
         let unknowns = self.columns - 1;
         let mut solution = [0.0; N];
@@ -172,7 +177,8 @@ impl<const N: usize> Factor<N> {
         solution
     }
 
-    /// Singular values of the columns (the last left out), each column first brought to unit length; descending.
+    /// Singular values of the columns (the last left out), each column first brought to unit
+    /// length; descending.
     ///
     /// One-sided Jacobi rotations: small values keep their digits.
     pub(crate) fn singular_values(&self) -> Vec<f64> {
@@ -196,7 +202,8 @@ impl<const N: usize> Factor<N> {
                 break;
             }
         }
-        let mut values: Vec<f64> = columns.iter().map(|column| product(column, column).sqrt()).collect();
+        let mut values: Vec<f64> =
+            columns.iter().map(|column| product(column, column).sqrt()).collect();
         values.sort_by(|a, b| b.total_cmp(a));
         values
     }
@@ -226,7 +233,10 @@ mod tests {
     use super::*;
 
     fn rows() -> Vec<[f64; 3]> {
-        (0..100).map(|i| f64::from(i) / 10.0).map(|x| [1.0, x, 2.0 - 3.0 * x + (7.0 * x).sin()]).collect()
+        (0..100)
+            .map(|i| f64::from(i) / 10.0)
+            .map(|x| [1.0, x, 2.0 - 3.0 * x + (7.0 * x).sin()])
+            .collect()
     }
 
     fn inner(factor: &Factor<4>, a: usize, b: usize) -> f64 {
@@ -241,7 +251,10 @@ mod tests {
         for a in 0..3 {
             for b in 0..3 {
                 let direct: f64 = rows().iter().map(|row| row[a] * row[b]).sum();
-                assert!((inner(&factor, a, b) - direct).abs() < 1e-10 * direct.abs().max(1.0), "{a} {b}");
+                assert!(
+                    (inner(&factor, a, b) - direct).abs() < 1e-10 * direct.abs().max(1.0),
+                    "{a} {b}"
+                );
             }
         }
     }

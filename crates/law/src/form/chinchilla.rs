@@ -1,6 +1,8 @@
-//! The law of training from nothing (Hoffmann et al. 2022), with the size that is left after pruning.
+//! The law of training from nothing (Hoffmann et al. 2022), with the size that is left after
+//! pruning.
 //!
-//! It knows nothing of the model before: where it fits as well as the P2 Law, pruning gave no head start.
+//! It knows nothing of the model before: where it fits as well as the P2 Law, pruning gave no head
+//! start.
 
 use super::family::{BETA, constant, exponent};
 use super::{Column, Form, Parameter};

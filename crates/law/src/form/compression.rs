@@ -1,5 +1,5 @@
-//! The compression law (Sengupta et al., arXiv 2504.04342 v1): loss as a product of powers of the unpruned loss, the rate
-//! and the tokens.
+//! The compression law (Sengupta et al., arXiv 2504.04342 v1): loss as a product of powers of the
+//! unpruned loss, the rate and the tokens.
 //!
 //! `D + 1` with `D` in millions is bound to its unit, so the form is always fitted in millions.
 
@@ -49,7 +49,8 @@ impl Form for Compression {
     }
 
     fn basis(&self, exponents: &[f64], row: &Row, out: &mut [f64]) {
-        let power: f64 = logarithms(row).iter().zip(exponents).map(|(ln, exponent)| ln * exponent).sum();
+        let power: f64 =
+            logarithms(row).iter().zip(exponents).map(|(ln, exponent)| ln * exponent).sum();
         out[0] = power.exp();
     }
 

@@ -61,7 +61,8 @@ pub(super) const DELTA: Parameter =
     Parameter { sum_with: Some("alpha"), ..exponent("delta", (0.001, 8.0), (0.05, 1.2), true) };
 const DELTA_ALONE: Parameter = exponent("delta", (-4.0, 4.0), (-0.4, 0.8), false);
 
-/// `p2[-one-size|-two-sizes][-one-rate][-one-count|-two-counts]`, and the form without `delta`; then the rivals.
+/// `p2[-one-size|-two-sizes][-one-rate][-one-count|-two-counts]`, and the form without `delta`;
+/// then the rivals.
 pub(super) static ALL: [&dyn Form; 22] = [
     &P2 {
         name: "p2",

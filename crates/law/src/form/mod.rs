@@ -1,7 +1,8 @@
 //! Forms: formulas with unknown constants. A file and a line in [`FORMS`] each.
 //!
-//! A form says how its constants enter. Those that enter linearly come first in [`Form::parameters`]: for given
-//! exponents they are found exactly, so only the exponents are searched.
+//! A form says how its constants enter. Those that enter linearly come first in
+//! [`Form::parameters`]: for given exponents they are found exactly, so only the exponents are
+//! searched.
 
 mod chinchilla;
 mod compression;
@@ -64,13 +65,16 @@ pub trait Form: Sync {
         let (constants, exponents) = parameters.split_at(self.linear());
         let mut basis = [0.0; MOST_PARAMETERS];
         self.basis(exponents, row, &mut basis[..constants.len()]);
-        self.offset(row) + constants.iter().zip(&basis).map(|(constant, x)| constant * x).sum::<f64>()
+        self.offset(row)
+            + constants.iter().zip(&basis).map(|(constant, x)| constant * x).sum::<f64>()
     }
 
-    /// Turns constants that hold for variables divided by `scale` into those for the variables themselves.
+    /// Turns constants that hold for variables divided by `scale` into those for the variables
+    /// themselves.
     fn rescale(&self, parameters: &mut [f64], scale: &Scale);
 
-    /// The units that the formula itself is bound to: it is fitted, kept and evaluated in these alone.
+    /// The units that the formula itself is bound to: it is fitted, kept and evaluated in these
+    /// alone.
     fn own_units(&self) -> Option<Scale> {
         None
     }
@@ -81,7 +85,8 @@ pub trait Form: Sync {
         None
     }
 
-    /// By constant: the coefficients of the derivative on `1`, `D^-beta` and `D^-beta ln D`, the same for a whole run.
+    /// By constant: the coefficients of the derivative on `1`, `D^-beta` and `D^-beta ln D`, the
+    /// same for a whole run.
     fn along_run(&self, parameters: &[f64], row: &Row, out: &mut [[f64; 3]]) {
         let _ = (parameters, row, out);
         unreachable!("only a form with a token exponent is asked for it");
@@ -184,7 +189,10 @@ pub fn by_name(name: &str) -> Result<&'static dyn Form> {
     let found = FORMS.iter().find(|form| form.name() == name);
     found.copied().ok_or_else(|| {
         let nearest = FORMS.iter().min_by_key(|form| distance(name, form.name()));
-        Error::UnknownForm { found: name.to_owned(), nearest: nearest.map_or("p2", |form| form.name()) }
+        Error::UnknownForm {
+            found: name.to_owned(),
+            nearest: nearest.map_or("p2", |form| form.name()),
+        }
     })
 }
 

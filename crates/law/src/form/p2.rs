@@ -1,9 +1,10 @@
-//! The P2 Law (Chen et al. 2025) and its reduced forms, for data that cannot tell all seven constants.
+//! The P2 Law (Chen et al. 2025) and its reduced forms, for data that cannot tell all seven
+//! constants.
 //!
-//! `L = L0 + rho^-gamma N0^-delta (floor + token term)`, where the floor is `N_C N0^-alpha + E` and the token term
-//! `D_C D^-beta`. Two sizes cannot tell the floor's three constants: there it is `floor - floor_slope ln N0`, the
-//! straight line through two values. Two token counts cannot tell `beta`: there the token term is
-//! `-token_slope ln D`.
+//! `L = L0 + rho^-gamma N0^-delta (floor + token term)`, where the floor is `N_C N0^-alpha + E` and
+//! the token term `D_C D^-beta`. Two sizes cannot tell the floor's three constants: there it is
+//! `floor - floor_slope ln N0`, the straight line through two values. Two token counts cannot tell
+//! `beta`: there the token term is `-token_slope ln D`.
 
 use super::{Column, Form, Parameter};
 use crate::row::{Row, Scale};
@@ -145,7 +146,8 @@ impl Form for P2 {
 
     fn columns(&self) -> &'static [Column] {
         use Column::{Loss0, N0, Rate, Tokens};
-        match (self.size || self.floor != Floor::Flat, self.rate, self.tokens != TokenTerm::Absent) {
+        match (self.size || self.floor != Floor::Flat, self.rate, self.tokens != TokenTerm::Absent)
+        {
             (true, true, true) => &[N0, Rate, Loss0, Tokens],
             (true, true, false) => &[N0, Rate, Loss0],
             (true, false, true) => &[N0, Loss0, Tokens],
@@ -195,7 +197,8 @@ impl Form for P2 {
 
     fn rescale(&self, parameters: &mut [f64], scale: &Scale) {
         let (places, p) = (self.places(), self.values(parameters));
-        // (N / s)^-delta (rho / u)^-gamma = N^-delta rho^-gamma s^delta u^gamma: the last two belong to the constants.
+        // (N / s)^-delta (rho / u)^-gamma = N^-delta rho^-gamma s^delta u^gamma: the last two
+        // belong to the constants.
         let common = scale.n0.powf(p.delta) * scale.rate.powf(p.gamma);
         for place in [places.n_c, places.d_c, Some(places.e)].into_iter().flatten() {
             parameters[place] *= common;
@@ -208,7 +211,9 @@ impl Form for P2 {
         }
         match (self.tokens, places.d_c) {
             (TokenTerm::Power, Some(place)) => parameters[place] *= scale.tokens.powf(p.beta),
-            (TokenTerm::Line, Some(place)) => parameters[places.e] += parameters[place] * scale.tokens.ln(),
+            (TokenTerm::Line, Some(place)) => {
+                parameters[places.e] += parameters[place] * scale.tokens.ln()
+            }
             _ => {}
         }
     }

@@ -1,4 +1,5 @@
-//! The pruning law (Sengupta et al., arXiv 2504.04342 v2): loss by the rate alone, for one score, without tokens.
+//! The pruning law (Sengupta et al., arXiv 2504.04342 v2): loss by the rate alone, for one score,
+//! without tokens.
 
 use super::family::{constant, exponent};
 use super::{Column, Form, Parameter};
@@ -8,7 +9,8 @@ use crate::row::{Row, Scale};
 #[derive(Debug)]
 pub(super) struct Pruning;
 
-const PARAMETERS: [Parameter; 2] = [constant("P0", 0.0), exponent("a", (-50.0, 50.0), (-3.0, 0.5), false)];
+const PARAMETERS: [Parameter; 2] =
+    [constant("P0", 0.0), exponent("a", (-50.0, 50.0), (-3.0, 0.5), false)];
 
 impl Form for Pruning {
     fn name(&self) -> &'static str {

@@ -1,6 +1,8 @@
-//! The P2 Law with tokens counted from another beginning: the rival that shows whether `D^-beta` is the right curve.
+//! The P2 Law with tokens counted from another beginning: the rival that shows whether `D^-beta` is
+//! the right curve.
 //!
-//! A shift in `D` leaves every fit inside the data nearly as it was and moves the tokens that are enough by half.
+//! A shift in `D` leaves every fit inside the data nearly as it was and moves the tokens that are
+//! enough by half.
 
 use super::family::{ALPHA, BETA, D_C, DELTA, E, GAMMA, N_C, exponent};
 use super::{Column, Form, Parameter};
@@ -83,7 +85,8 @@ impl Form for Shifted {
     }
 
     fn rescale(&self, parameters: &mut [f64], scale: &Scale) {
-        let &mut [ref mut n_c, ref mut d_c, ref mut e, alpha, beta, gamma, delta, ref mut shift] = parameters
+        let &mut [ref mut n_c, ref mut d_c, ref mut e, alpha, beta, gamma, delta, ref mut shift] =
+            parameters
         else {
             unreachable!("eight constants")
         };

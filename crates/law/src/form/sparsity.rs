@@ -1,8 +1,8 @@
-//! The sparsity law (Frantar et al., arXiv 2309.08520): size, sparsity and tokens of a model that becomes sparse while
-//! it is trained.
+//! The sparsity law (Frantar et al., arXiv 2309.08520): size, sparsity and tokens of a model that
+//! becomes sparse while it is trained.
 //!
-//! Published as `(a_S (1 - S)^b_S + c_S) N^-b_N + (a_D / D)^b_D + c`, `N` the parameters that are not zero. Here
-//! `A_D = a_D^b_D`, which enters linearly.
+//! Published as `(a_S (1 - S)^b_S + c_S) N^-b_N + (a_D / D)^b_D + c`, `N` the parameters that are
+//! not zero. Here `A_D = a_D^b_D`, which enters linearly.
 
 use super::family::{constant, exponent};
 use super::{Column, Form, Parameter};
@@ -57,7 +57,8 @@ impl Form for Sparsity {
 
     fn gradient(&self, parameters: &[f64], row: &Row, out: &mut [f64]) {
         self.basis(&parameters[4..], row, out);
-        let (dense, whole) = (parameters[0] * out[0], parameters[0] * out[0] + parameters[1] * out[1]);
+        let (dense, whole) =
+            (parameters[0] * out[0], parameters[0] * out[0] + parameters[1] * out[1]);
         out[4] = row.ln_share * dense;
         out[5] = -row.ln_kept() * whole;
         out[6] = -row.ln_tokens * parameters[2] * out[2];

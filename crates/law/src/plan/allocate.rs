@@ -1,7 +1,8 @@
 //! Which model to prune, how, how far, and for how many tokens to train it again, under limits.
 //!
-//! Candidates are ranked by the loss after post-training: before it, the wrong one is often ahead. What can be had is a
-//! front of loss against size and cost: every offer on it is beaten by no other in all three.
+//! Candidates are ranked by the loss after post-training: before it, the wrong one is often ahead.
+//! What can be had is a front of loss against size and cost: every offer on it is beaten by no
+//! other in all three.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +29,8 @@ pub struct Candidate {
     pub method: String,
     /// Its size, its rate and its loss before pruning; a rate of 0 is the model as it is.
     pub place: Place,
-    /// Parameters of an untied input embedding, which costs nothing; 0 where it is tied or unknown.
+    /// Parameters of an untied input embedding, which costs nothing; 0 where it is tied or
+    /// unknown.
     pub embedding: f64,
 }
 
@@ -65,8 +67,9 @@ pub struct Offer {
     pub tokens: f64,
     /// What they cost.
     pub cost: Cost,
-    /// The loss after them, nats per token: what the mean curve says, which is no number to rely on where the code is
-    /// `interval-too-wide`; for a model as it is, the loss that was given.
+    /// The loss after them, nats per token: what the mean curve says, which is no number to rely
+    /// on where the code is `interval-too-wide`; for a model as it is, the loss that was
+    /// given.
     pub loss: f64,
     /// The interval of the law's mean curve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,9 +107,11 @@ pub struct Allocation {
     pub limits: Limits,
     /// The best offer of each pruned candidate, lowest loss first.
     pub best: Vec<Offer>,
-    /// How many of these, the first among them, have intervals that overlap the first one's: they cannot be told apart.
+    /// How many of these, the first among them, have intervals that overlap the first one's: they
+    /// cannot be told apart.
     pub tied: usize,
-    /// Offers that no other beats in loss, size and cost together, cheapest first; models as they are among them.
+    /// Offers that no other beats in loss, size and cost together, cheapest first; models as they
+    /// are among them.
     pub front: Vec<Offer>,
     /// Candidates without an offer, and why.
     pub refused: Vec<Refusal>,
@@ -120,12 +125,14 @@ const ROUNDING: f64 = 1.0 - 1e-12;
 impl Law {
     /// The best offers and the front of loss against size and cost.
     ///
-    /// Each candidate is offered at the most tokens that the limits and the law allow, and at halves, quarters and so
-    /// on down to the fewest measured. Without a limit on tokens or cost the most is what the doubling rule calls
-    /// enough. Every model is offered as it is, too.
+    /// Each candidate is offered at the most tokens that the limits and the law allow, and at
+    /// halves, quarters and so on down to the fewest measured. Without a limit on tokens or
+    /// cost the most is what the doubling rule calls enough. Every model is offered as it is,
+    /// too.
     ///
     /// # Errors
-    /// Where there are no candidates, one is of no group of this law, or a number lies outside its range.
+    /// Where there are no candidates, one is of no group of this law, or a number lies outside its
+    /// range.
     ///
     /// ```
     /// use law::plan::{Candidate, Limits};
@@ -142,7 +149,12 @@ impl Law {
     /// assert!((found.best[0].loss - 2.32).abs() < 1e-6);
     /// # Ok::<(), law::Error>(())
     /// ```
-    pub fn allocate(&self, candidates: &[Candidate], limits: &Limits, wish: &Wish) -> Result<Allocation> {
+    pub fn allocate(
+        &self,
+        candidates: &[Candidate],
+        limits: &Limits,
+        wish: &Wish,
+    ) -> Result<Allocation> {
         if candidates.is_empty() {
             return Err(Error::NoCandidates);
         }
@@ -164,8 +176,9 @@ impl Law {
         }
         best.sort_by(|a, b| a.loss.total_cmp(&b.loss));
         for offer in &mut best {
-            let beats =
-                |sibling: &Offer| sibling.parameters <= offer.parameters && sibling.loss <= offer.loss;
+            let beats = |sibling: &Offer| {
+                sibling.parameters <= offer.parameters && sibling.loss <= offer.loss
+            };
             if unpruned.iter().any(beats) {
                 offer.code.push("sibling-is-better".to_owned());
             }
@@ -198,11 +211,17 @@ impl Law {
 
 impl Limits {
     fn check(&self) -> Result<()> {
-        let limits = [("max-params", self.parameters), ("max-tokens", self.tokens), ("budget", self.flops)];
-        match limits.into_iter().find(|(_, limit)| limit.is_some_and(|x| !(x > 0.0 && x.is_finite()))) {
-            Some((name, found)) => {
-                Err(Error::Setting { name, found: found.unwrap_or_default(), expected: "a positive number" })
-            }
+        let limits =
+            [("max-params", self.parameters), ("max-tokens", self.tokens), ("budget", self.flops)];
+        match limits
+            .into_iter()
+            .find(|(_, limit)| limit.is_some_and(|x| !(x > 0.0 && x.is_finite())))
+        {
+            Some((name, found)) => Err(Error::Setting {
+                name,
+                found: found.unwrap_or_default(),
+                expected: "a positive number",
+            }),
             None => Ok(()),
         }
     }
@@ -236,7 +255,8 @@ impl Asked<'_> {
         let place = self.candidate.place;
         let parameters = held_parameters(&place, &group.method);
         if limits.parameters.is_some_and(|most| parameters > most) {
-            let sentence = format!("it keeps {} parameters, more than allowed", short_count(parameters));
+            let sentence =
+                format!("it keeps {} parameters, more than allowed", short_count(parameters));
             return Ok(self.refuse(vec!["too-large".to_owned()], sentence));
         }
         let Some(&[fewest, most]) = group.ranges.get("tokens") else {
@@ -253,7 +273,8 @@ impl Asked<'_> {
         let wanted = wanted.min(most * reach * ROUNDING).floor();
         if wanted < (fewest / reach).max(1.0) {
             let (wanted, fewest) = (short_count(wanted), short_count(fewest));
-            let sentence = format!("the limits leave it {wanted} tokens, the data begin at {fewest}");
+            let sentence =
+                format!("the limits leave it {wanted} tokens, the data begin at {fewest}");
             return Ok(self.refuse(vec!["too-few-tokens".to_owned()], sentence));
         }
         let mut offers = Vec::new();
@@ -266,7 +287,9 @@ impl Asked<'_> {
             }
         }
         match last {
-            Some(prediction) if offers.is_empty() => Ok(self.refuse(prediction.code, prediction.sentence)),
+            Some(prediction) if offers.is_empty() => {
+                Ok(self.refuse(prediction.code, prediction.sentence))
+            }
             _ => Ok(Found::Offers(offers)),
         }
     }
@@ -294,8 +317,8 @@ impl Asked<'_> {
     }
 }
 
-/// The tokens to offer: the most, its halves down to the fewest measured, and both ends of the data, where a form may
-/// know nothing but them.
+/// The tokens to offer: the most, its halves down to the fewest measured, and both ends of the
+/// data, where a form may know nothing but them.
 fn levels(wanted: f64, [fewest, most]: [f64; 2]) -> Vec<f64> {
     let halves = std::iter::successors(Some(wanted), |tokens| Some((tokens / 2.0).floor()));
     let mut levels: Vec<f64> = halves.take_while(|tokens| *tokens >= fewest.max(1.0)).collect();
@@ -305,10 +328,12 @@ fn levels(wanted: f64, [fewest, most]: [f64; 2]) -> Vec<f64> {
     levels
 }
 
-/// The loss to rank by. An interval that is wide for the excess still ranks; only its middle is no number to rely on.
+/// The loss to rank by. An interval that is wide for the excess still ranks; only its middle is no
+/// number to rely on.
 fn told(prediction: &Prediction) -> Option<f64> {
     let far = prediction.outside.iter().any(|outside| outside.factor > FARTHEST);
-    let adrift = !prediction.outside.is_empty() && prediction.code.iter().any(|code| code == "lack-of-fit");
+    let adrift =
+        !prediction.outside.is_empty() && prediction.code.iter().any(|code| code == "lack-of-fit");
     let middle = prediction.mean.map(|[low, high]| 0.5 * (low + high));
     prediction.loss.or(middle.filter(|_| !far && !adrift))
 }

@@ -33,9 +33,11 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Whether another says the same but for the last digits: number, intervals and what speaks against it.
+    /// Whether another says the same but for the last digits: number, intervals and what speaks
+    /// against it.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        // To six digits: what is computed at another loss rounds otherwise, and a search stops elsewhere.
+        // To six digits: what is computed at another loss rounds otherwise, and a search stops
+        // elsewhere.
         let near = |a: f64, b: f64| a == b || (a - b).abs() < 1e-6 * a.abs().max(b.abs());
         let ends = |a: Option<[f64; 2]>, b: Option<[f64; 2]>| match (a, b) {
             (Some(a), Some(b)) => near(a[0], b[0]) && near(a[1], b[1]),
@@ -47,8 +49,11 @@ impl Answer {
             (None, None) => true,
             _ => false,
         };
-        let intervals =
-            [(self.interval, other.interval), (self.new_run, other.new_run), (self.hull, other.hull)];
+        let intervals = [
+            (self.interval, other.interval),
+            (self.new_run, other.new_run),
+            (self.hull, other.hull),
+        ];
         value && intervals.into_iter().all(|(a, b)| ends(a, b)) && self.code == other.code
     }
 }
@@ -109,8 +114,12 @@ impl Answer {
             }
             (None, None, None) => "the data cannot tell".to_owned(),
         };
-        self.sentence =
-            [format!("{what}: {answer}")].iter().chain(doubts).cloned().collect::<Vec<_>>().join("; ");
+        self.sentence = [format!("{what}: {answer}")]
+            .iter()
+            .chain(doubts)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("; ");
     }
 }
 
@@ -123,7 +132,8 @@ mod tests {
 
     #[test]
     fn answers_are_the_same_but_for_their_last_digits() {
-        let answer = Answer { value: Some(1e6), interval: Some([5e5, f64::INFINITY]), ..Answer::default() };
+        let answer =
+            Answer { value: Some(1e6), interval: Some([5e5, f64::INFINITY]), ..Answer::default() };
         let near = Answer { value: Some(1e6 + 0.5), ..answer.clone() };
         assert!(answer.is_same_as(&near) && answer.is_same_as(&answer));
         for other in [

@@ -1,8 +1,9 @@
 //! What tokens cost: arithmetic, hours of a machine, money.
 //!
-//! One token of post-training takes about six floating-point operations for every parameter that is multiplied,
-//! forward and backward (Kaplan et al. 2020, attention scores left out). An input embedding that is not tied to the
-//! output is looked up, not multiplied. Zeroed weights are still multiplied.
+//! One token of post-training takes about six floating-point operations for every parameter that is
+//! multiplied, forward and backward (Kaplan et al. 2020, attention scores left out). An input
+//! embedding that is not tied to the output is looked up, not multiplied. Zeroed weights are still
+//! multiplied.
 
 use std::fmt;
 use std::str::FromStr;
@@ -33,7 +34,8 @@ pub struct Machine {
 /// What a token of one model costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bill {
-    /// Parameters of an untied input embedding, which costs nothing; 0 where it is tied or unknown.
+    /// Parameters of an untied input embedding, which costs nothing; 0 where it is tied or
+    /// unknown.
     pub embedding: f64,
     /// Where it runs; without one there are neither hours nor money.
     pub machine: Option<Machine>,
@@ -184,7 +186,9 @@ impl Budget {
             Self::Usd(usd) => {
                 let price = machine.and_then(|machine| machine.hour_price);
                 of_hours(
-                    usd / price.ok_or_else(|| need("the peak of the device and the price of a GPU-hour"))?,
+                    usd / price.ok_or_else(|| {
+                        need("the peak of the device and the price of a GPU-hour")
+                    })?,
                 )?
             }
         };
@@ -215,7 +219,9 @@ impl FromStr for Budget {
             ("gpuh", hours),
             ("usd", usd),
         ];
-        let found = units.iter().find_map(|(unit, make)| Some((lower.strip_suffix(unit)?.trim_end(), make)));
+        let found = units
+            .iter()
+            .find_map(|(unit, make)| Some((lower.strip_suffix(unit)?.trim_end(), make)));
         let (number, make) = found.ok_or_else(wrong)?;
         match number.replace('_', "").parse::<f64>() {
             Ok(number) if number > 0.0 && number.is_finite() => Ok(make(number)),
@@ -249,9 +255,18 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(budget), "{text}");
         }
-        for text in
-            ["", "usd", "1e21", "0usd", "-5usd", "nanflop", "infusd", "1e999usd", "5eur", "gpu-hours 3"]
-        {
+        for text in [
+            "",
+            "usd",
+            "1e21",
+            "0usd",
+            "-5usd",
+            "nanflop",
+            "infusd",
+            "1e999usd",
+            "5eur",
+            "gpu-hours 3",
+        ] {
             let message = text.parse::<Budget>().unwrap_err();
             assert!(message.contains("is no budget such as"), "{text}: {message}");
         }

@@ -1,8 +1,8 @@
 //! The loss of one place against tokens, and where it crosses what was asked.
 //!
-//! Forms whose token term is `A D^-beta` are solved in closed form: doubling from `D` buys `A D^-beta (1 - 2^-beta)`,
-//! one more token buys `beta A D^-(beta + 1)`, and a loss is met where `A D^-beta` is what it lies above the floor.
-//! Other forms are searched.
+//! Forms whose token term is `A D^-beta` are solved in closed form: doubling from `D` buys `A
+//! D^-beta (1 - 2^-beta)`, one more token buys `beta A D^-(beta + 1)`, and a loss is met where `A
+//! D^-beta` is what it lies above the floor. Other forms are searched.
 
 use crate::form::{Column, Form};
 use crate::row::Row;
@@ -21,11 +21,13 @@ enum Shape<'a> {
     Searched { form: &'a dyn Form, parameters: &'a [f64], row: Row },
 }
 
-/// Where a search looks, as powers of two of the law's unit: from far below one token to far above all text.
+/// Where a search looks, as powers of two of the law's unit: from far below one token to far above
+/// all text.
 const POWERS: std::ops::RangeInclusive<i32> = -60..=100;
 
 impl<'a> TokenCurve<'a> {
-    /// The curve at a place in the law's units; `None` where tokens do not enter, or no floor follows from the form.
+    /// The curve at a place in the law's units; `None` where tokens do not enter, or no floor
+    /// follows from the form.
     pub(super) fn of(form: &'a dyn Form, parameters: &'a [f64], row: &Row) -> Option<Self> {
         if !form.columns().contains(&Column::Tokens) {
             return None;
@@ -33,9 +35,10 @@ impl<'a> TokenCurve<'a> {
         let floor = form.value(parameters, &row.at(f64::INFINITY));
         floor.is_finite().then_some(())?;
         let shape = match form.token_exponent() {
-            Some(place) => {
-                Shape::Power { amplitude: form.value(parameters, row) - floor, beta: parameters[place] }
-            }
+            Some(place) => Shape::Power {
+                amplitude: form.value(parameters, row) - floor,
+                beta: parameters[place],
+            },
             None => Shape::Searched { form, parameters, row: *row },
         };
         let curve = Self { floor, shape: shape.at_one(row) };
@@ -53,7 +56,9 @@ impl<'a> TokenCurve<'a> {
     /// What going from some tokens to twice as many buys.
     pub(super) fn gain_of_doubling(&self, tokens: f64) -> f64 {
         match &self.shape {
-            Shape::Power { amplitude, beta } => amplitude * tokens.powf(-beta) * (1.0 - (-beta).exp2()),
+            Shape::Power { amplitude, beta } => {
+                amplitude * tokens.powf(-beta) * (1.0 - (-beta).exp2())
+            }
             Shape::Searched { .. } => self.loss(tokens) - self.loss(2.0 * tokens),
         }
     }
@@ -79,7 +84,9 @@ impl<'a> TokenCurve<'a> {
     /// The tokens after which one more unit of tokens buys less than this.
     pub(super) fn where_one_buys(&self, gain: f64) -> Option<f64> {
         match &self.shape {
-            Shape::Power { amplitude, beta } => positive((beta * amplitude / gain).powf(1.0 / (beta + 1.0))),
+            Shape::Power { amplitude, beta } => {
+                positive((beta * amplitude / gain).powf(1.0 / (beta + 1.0)))
+            }
             Shape::Searched { .. } => last_where(|tokens| self.gain_of_one(tokens) >= gain),
         }
     }
@@ -120,8 +127,8 @@ fn positive(tokens: f64) -> Option<f64> {
     (tokens > 0.0 && tokens.is_finite()).then_some(tokens)
 }
 
-/// The largest number of tokens where something holds that holds for few and not for many; `None` where it holds
-/// nowhere or everywhere.
+/// The largest number of tokens where something holds that holds for few and not for many; `None`
+/// where it holds nowhere or everywhere.
 fn last_where(holds: impl Fn(f64) -> bool) -> Option<f64> {
     let (first, last) = (*POWERS.start(), *POWERS.end());
     let power = (first..=last).rev().find(|power| holds(f64::from(*power).exp2()))?;
@@ -140,7 +147,12 @@ mod tests {
     use super::*;
 
     /// The same curve, with its closed form hidden.
-    fn searched<'a>(form: &'a dyn Form, parameters: &'a [f64], row: Row, floor: f64) -> TokenCurve<'a> {
+    fn searched<'a>(
+        form: &'a dyn Form,
+        parameters: &'a [f64],
+        row: Row,
+        floor: f64,
+    ) -> TokenCurve<'a> {
         TokenCurve { floor, shape: Shape::Searched { form, parameters, row } }
     }
 
@@ -185,7 +197,8 @@ mod tests {
         let parameters = [0.0, 0.5, 0.4];
         let curve = TokenCurve::of(form, &parameters, &Row::new(1.0, 0.25, 2.0, 1.0)).unwrap();
         assert_eq!((curve.floor, curve.gain_of_doubling(1.0)), (2.5, 0.0));
-        let none = [curve.where_doubling_buys(0.01), curve.where_one_buys(0.01), curve.where_loss_is(2.6)];
+        let none =
+            [curve.where_doubling_buys(0.01), curve.where_one_buys(0.01), curve.where_loss_is(2.6)];
         assert_eq!(none, [None; 3]);
     }
 }

@@ -147,7 +147,9 @@ impl Wish {
             }
         }
         match self.target_loss.filter(|x| !x.is_finite()) {
-            Some(found) => Err(Error::Setting { name: "target-loss", found, expected: "a finite number" }),
+            Some(found) => {
+                Err(Error::Setting { name: "target-loss", found, expected: "a finite number" })
+            }
             None => Ok(()),
         }
     }
@@ -169,7 +171,11 @@ impl Recovery {
     pub fn target(&self, loss0: f64) -> Result<f64> {
         let Self { share, reference } = *self;
         if !(share > 0.0 && share <= 1.0) {
-            return Err(Error::Setting { name: "recover", found: share, expected: "above 0 and at most 1" });
+            return Err(Error::Setting {
+                name: "recover",
+                found: share,
+                expected: "above 0 and at most 1",
+            });
         }
         if !(reference.is_finite() && reference > loss0) {
             return Err(Error::NothingLost { reference, loss0 });
@@ -179,7 +185,8 @@ impl Recovery {
 }
 
 impl Law {
-    /// How many tokens are enough at a place; series and method may be left open where the law holds one group.
+    /// How many tokens are enough at a place; series and method may be left open where the law
+    /// holds one group.
     ///
     /// # Errors
     /// Where no single group is meant, or a number of the place or the wish lies outside its range.
@@ -222,11 +229,13 @@ impl GroupLaw {
             bill: wish.bill,
             flops_per_token: wish.bill.flops_per_token(&place, &self.method)?,
         };
-        let enough =
-            asker.tokens("enough tokens", true, |curve| curve.where_doubling_buys(wish.doubling_gain));
-        let then = enough.value.map(|tokens| self.predict(place, tokens)).transpose().unwrap_or_default();
+        let enough = asker
+            .tokens("enough tokens", true, |curve| curve.where_doubling_buys(wish.doubling_gain));
+        let then =
+            enough.value.map(|tokens| self.predict(place, tokens)).transpose().unwrap_or_default();
         let around = enough.value.or(enough.interval.map(|[low, high]| (low * high).sqrt()));
-        let recovered_loss = wish.recover.map(|recovery| recovery.target(place.loss0)).transpose()?;
+        let recovered_loss =
+            wish.recover.map(|recovery| recovery.target(place.loss0)).transpose()?;
         Ok(Plan {
             place,
             parameters: held_parameters(&place, &self.method),
@@ -276,7 +285,8 @@ impl Asker<'_> {
         (-3..=3).map(at).filter_map(|from| self.doubling(from)).collect()
     }
 
-    /// What doubling from some tokens buys; known without a floor, so also where the size leaves that open.
+    /// What doubling from some tokens buys; known without a floor, so also where the size leaves
+    /// that open.
     fn doubling(&self, from: f64) -> Option<Doubling> {
         let unit = self.law.scale().tokens;
         let gain = |parameters: &[f64]| {
@@ -289,10 +299,13 @@ impl Asker<'_> {
     }
 
     fn floor(&self) -> Answer {
-        let floor =
-            |form: &dyn Form, parameters: &[f64]| self.curve(form, parameters).map(|curve| curve.floor);
+        let floor = |form: &dyn Form, parameters: &[f64]| {
+            self.curve(form, parameters).map(|curve| curve.floor)
+        };
         let Asked { mut answer, doubts, .. } = self.ask(floor, false, |x| x, |x| x);
-        answer.say("nats per token that no number of tokens gets below", &doubts, |x| format!("{x:.4}"));
+        answer.say("nats per token that no number of tokens gets below", &doubts, |x| {
+            format!("{x:.4}")
+        });
         answer
     }
 
@@ -322,11 +335,13 @@ impl Asker<'_> {
         answer
     }
 
-    /// When a run of one's own meets a loss: where the mean curve lies above or below it by what such a run strays.
+    /// When a run of one's own meets a loss: where the mean curve lies above or below it by what
+    /// such a run strays.
     fn add_new_run(&self, answer: &mut Answer, curve: &TokenCurve<'_>, target: f64, tokens: f64) {
         let unit = self.law.scale().tokens;
         let row = self.law.row(&self.place.row(tokens));
-        let spread = self.law.spread(self.form, |parameters| Some(self.form.value(parameters, &row)));
+        let spread =
+            self.law.spread(self.form, |parameters| Some(self.form.value(parameters, &row)));
         let Some((_, Some(half))) = spread else { return };
         let Some(strays) = self.law.new_run_half(half) else {
             answer.mark(ONE_RUN);
@@ -339,13 +354,15 @@ impl Asker<'_> {
             Some(high) => {
                 answer.new_run = Some([low, high * unit]);
                 let (low, high) = (short_count(low), short_count(high * unit));
-                answer.sentence += &format!("; a run of your own gets there between {low} and {high}");
+                answer.sentence +=
+                    &format!("; a run of your own gets there between {low} and {high}");
             }
             None => {
                 answer.mark("new-run-may-miss");
                 let low = short_count(low);
-                answer.sentence +=
-                    &format!("; a run of your own gets there after {low} at the earliest, and may never");
+                answer.sentence += &format!(
+                    "; a run of your own gets there after {low} at the earliest, and may never"
+                );
             }
         }
     }
@@ -362,8 +379,10 @@ impl Asker<'_> {
             tokens,
             cost: self.bill.cost(tokens * self.flops_per_token),
             prediction: self.law.predict(self.place, tokens)?,
-            next_doubling: doubling
-                .map_or_else(Amount::default, |d| Amount { value: Some(d.gain), interval: d.interval }),
+            next_doubling: doubling.map_or_else(Amount::default, |d| Amount {
+                value: Some(d.gain),
+                interval: d.interval,
+            }),
         })
     }
 
@@ -376,12 +395,17 @@ impl Asker<'_> {
     ) -> Answer {
         let unit = self.law.scale().tokens;
         let quantity = |form: &dyn Form, parameters: &[f64]| {
-            self.curve(form, parameters).and_then(|curve| tokens(&curve)).map(|tokens| tokens * unit)
+            self.curve(form, parameters)
+                .and_then(|curve| tokens(&curve))
+                .map(|tokens| tokens * unit)
         };
-        let Asked { mut answer, mut doubts, half } = self.ask(quantity, open_is_known, f64::ln, f64::exp);
+        let Asked { mut answer, mut doubts, half } =
+            self.ask(quantity, open_is_known, f64::ln, f64::exp);
         if half.is_some_and(|half| half > WIDEST_FACTOR.ln()) {
             answer.mark("interval-too-wide");
-            doubts.push(format!("the interval reaches further than a factor of {WIDEST_FACTOR} either way"));
+            doubts.push(format!(
+                "the interval reaches further than a factor of {WIDEST_FACTOR} either way"
+            ));
         }
         let range = self.law.ranges.get("tokens").copied();
         let outside = |tokens: f64| Some((range?, Outside::of("tokens", tokens, range?)?));
@@ -399,7 +423,8 @@ impl Asker<'_> {
             answer.value = None;
             doubts.push(sentence);
         }
-        let flops = Amount { value: answer.value, interval: answer.interval }.times(self.flops_per_token);
+        let flops =
+            Amount { value: answer.value, interval: answer.interval }.times(self.flops_per_token);
         if flops.value.is_some() || flops.interval.is_some() {
             answer.cost = Some(self.bill.spend(flops));
         }
@@ -430,7 +455,8 @@ impl Asker<'_> {
                 return asked;
             }
         }
-        let spread = self.law.spread(self.form, |parameters| quantity(self.form, parameters).map(to));
+        let spread =
+            self.law.spread(self.form, |parameters| quantity(self.form, parameters).map(to));
         let Some((value, found)) = spread else {
             answer.mark("tokens-untold");
             doubts.push("nothing in the data says what more tokens buy".to_owned());
@@ -444,7 +470,8 @@ impl Asker<'_> {
             answer.mark("no-interval");
             doubts.push("not every refit has such a number, so there is no interval".to_owned());
         }
-        answer.value = (reach.is_known() && !reach.is_far()).then_some(from(value)).filter(|x| x.is_finite());
+        answer.value =
+            (reach.is_known() && !reach.is_far()).then_some(from(value)).filter(|x| x.is_finite());
         asked
     }
 }

@@ -6,9 +6,9 @@ use super::allocate::{Allocation, Offer};
 const FIRST_STEP: f64 = 0.001;
 
 impl Allocation {
-    /// A part of the front of at most `most` offers, and the step in nats that it was thinned by: every offer left out
-    /// has one on it that is no dearer, no larger, and worse by at most that step. The step is 0 where nothing is left
-    /// out.
+    /// A part of the front of at most `most` offers, and the step in nats that it was thinned by:
+    /// every offer left out has one on it that is no dearer, no larger, and worse by at most
+    /// that step. The step is 0 where nothing is left out.
     ///
     /// ```
     /// use law::plan::{Candidate, Limits};
@@ -41,7 +41,9 @@ impl Allocation {
 fn thin(front: &[Offer], step: f64) -> Vec<&Offer> {
     let mut kept: Vec<&Offer> = Vec::new();
     for offer in front {
-        let nearly = |other: &&Offer| other.parameters <= offer.parameters && other.loss <= offer.loss + step;
+        let nearly = |other: &&Offer| {
+            other.parameters <= offer.parameters && other.loss <= offer.loss + step
+        };
         if step == 0.0 || !kept.iter().any(nearly) {
             kept.push(offer);
         }
@@ -49,11 +51,13 @@ fn thin(front: &[Offer], step: f64) -> Vec<&Offer> {
     kept
 }
 
-/// Offers that no other beats: none is at least as good in loss, size and cost and better in one. Cheapest first.
+/// Offers that no other beats: none is at least as good in loss, size and cost and better in one.
+/// Cheapest first.
 pub(super) fn front(mut offers: Vec<Offer>) -> Vec<Offer> {
     let key = |offer: &Offer| [offer.loss, offer.cost.flops, offer.parameters];
     offers.sort_by(|a, b| key(a).partial_cmp(&key(b)).expect("offers hold no NaN"));
-    // Of what came before, with less loss: cost ascending, size descending, the lower edge of what is beaten.
+    // Of what came before, with less loss: cost ascending, size descending, the lower edge of what
+    // is beaten.
     let mut edge: Vec<[f64; 2]> = Vec::new();
     let mut front = Vec::new();
     for offer in offers {

@@ -1,4 +1,5 @@
-//! From a law to a decision: how many tokens are enough, what they cost, and which model to prune how far.
+//! From a law to a decision: how many tokens are enough, what they cost, and which model to prune
+//! how far.
 
 mod allocate;
 mod answer;

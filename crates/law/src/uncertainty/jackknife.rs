@@ -12,7 +12,8 @@ pub(super) fn by_run(fit: &Fit, runs: &[&Run], method: &str) -> Option<Vec<Refit
     leave_out(fit, runs, method, &names, |run| &run.name, LeftOut::Run)
 }
 
-/// Without each base in turn; `None` with too few bases, or if what is left cannot tell all constants.
+/// Without each base in turn; `None` with too few bases, or if what is left cannot tell all
+/// constants.
 pub(super) fn by_base(fit: &Fit, runs: &[&Run], method: &str) -> Option<Vec<Refit>> {
     let mut bases: Vec<&str> = runs.iter().map(|run| run.base.as_str()).collect();
     bases.sort_unstable();
@@ -32,10 +33,12 @@ fn leave_out(
     let needed = Levels::of(runs, method).form();
     let whole = fit.problem(runs);
     let refits = parallel::map(names, |name| {
-        let places: Vec<usize> = (0..runs.len()).filter(|&place| key(runs[place]) != *name).collect();
+        let places: Vec<usize> =
+            (0..runs.len()).filter(|&place| key(runs[place]) != *name).collect();
         let rest: Vec<&Run> = places.iter().map(|&place| runs[place]).collect();
         let points: usize = rest.iter().map(|run| run.points.len()).sum();
-        if Levels::of(&rest, method).form().name() != needed.name() || points < fit.parameters.len() {
+        if Levels::of(&rest, method).form().name() != needed.name() || points < fit.parameters.len()
+        {
             return None;
         }
         let parameters = refit(&whole.chosen(&places), &fit.parameters, &[]).parameters;

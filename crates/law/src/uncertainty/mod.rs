@@ -1,8 +1,9 @@
 //! How sure: intervals from whole runs, because the points of one run err together.
 //!
-//! Points treated as independent would claim 90 % and cover 33 %. By default every run is left out once; with four
-//! or more bases every base too, and the wider interval is reported, because only that covers an error of a base's
-//! own loss. With fewer than six runs, or where a run cannot be spared, data are simulated instead.
+//! Points treated as independent would claim 90 % and cover 33 %. By default every run is left out
+//! once; with four or more bases every base too, and the wider interval is reported, because only
+//! that covers an error of a base's own loss. With fewer than six runs, or where a run cannot be
+//! spared, data are simulated instead.
 
 mod jackknife;
 mod noise;
@@ -84,10 +85,11 @@ pub fn refits(
     }
 }
 
-/// Half the width of the interval of a quantity; `None` when a refit does not know it or there are no refits.
+/// Half the width of the interval of a quantity; `None` when a refit does not know it or there are
+/// no refits.
 ///
-/// Leave-one-out: `t` with `G - 1` degrees times the root of `(G - 1) / G sum (p_i - p)^2`. Simulated or drawn: `t` with
-/// `degrees` times the root of the mean of `(p_i - p)^2`.
+/// Leave-one-out: `t` with `G - 1` degrees times the root of `(G - 1) / G sum (p_i - p)^2`.
+/// Simulated or drawn: `t` with `degrees` times the root of the mean of `(p_i - p)^2`.
 pub(crate) fn half_width<'a>(
     value: f64,
     refits: impl Iterator<Item = (&'a LeftOut, Option<f64>)>,
@@ -105,12 +107,14 @@ pub(crate) fn half_width<'a>(
     }
     let left_out = |sum: &Sum| {
         let count = sum.count as f64;
-        let half =
-            |degrees| student::two_sided(level, degrees) * ((count - 1.0) / count * sum.squares).sqrt();
+        let half = |degrees| {
+            student::two_sided(level, degrees) * ((count - 1.0) / count * sum.squares).sqrt()
+        };
         (sum.count > 1).then(|| half(sum.count - 1))
     };
     let of_simulations = (simulated.count > 0).then(|| {
-        student::two_sided(level, degrees.max(1)) * (simulated.squares / simulated.count as f64).sqrt()
+        student::two_sided(level, degrees.max(1))
+            * (simulated.squares / simulated.count as f64).sqrt()
     });
     [left_out(&runs), left_out(&bases), of_simulations]
         .into_iter()

@@ -30,7 +30,10 @@ impl Noise {
         let residuals: Vec<Vec<f64>> = runs
             .iter()
             .map(|run| {
-                run.points.iter().map(|point| point.loss - fit.value(&run.row(point.tokens))).collect()
+                run.points
+                    .iter()
+                    .map(|point| point.loss - fit.value(&run.row(point.tokens)))
+                    .collect()
             })
             .collect();
         let points = fit.points as f64;
@@ -38,35 +41,46 @@ impl Noise {
         let groups = runs.len() as f64;
         let length = points / groups;
         let means: Vec<f64> = residuals.iter().map(|run| mean(run)).collect();
-        let within: Vec<Vec<f64>> =
-            residuals.iter().zip(&means).map(|(run, mean)| run.iter().map(|r| r - mean).collect()).collect();
+        let within: Vec<Vec<f64>> = residuals
+            .iter()
+            .zip(&means)
+            .map(|(run, mean)| run.iter().map(|r| r - mean).collect())
+            .collect();
         let square: f64 = within.iter().flatten().map(|e| e * e).sum();
         if points <= constants {
             return Self::default();
         }
         if runs.iter().all(|run| run.points.len() == 1) {
-            // A run's only point does not tell its own error from the run's: together they are the run's.
+            // A run's only point does not tell its own error from the run's: together they are the
+            // run's.
             let (run, base) = offsets(fit, runs, &means, 0.0);
             return Self { run: run.map(f64::sqrt), base: base.map(f64::sqrt), ..Self::default() };
         }
         if square == 0.0 {
             return Self::default();
         }
-        let lagged: f64 = within.iter().flat_map(|run| run.windows(2)).map(|pair| pair[0] * pair[1]).sum();
-        // Taking q smooth functions off n points biases the correlation by about -(q + (q + 2) rho) / n
-        // (Kendall 1954, Marriott and Pope 1954): here each run's mean, and its share of the constants.
+        let lagged: f64 =
+            within.iter().flat_map(|run| run.windows(2)).map(|pair| pair[0] * pair[1]).sum();
+        // Taking q smooth functions off n points biases the correlation by about -(q + (q + 2) rho)
+        // / n (Kendall 1954, Marriott and Pope 1954): here each run's mean, and its share
+        // of the constants.
         let taken = 1.0 + ((constants - 1.0) / groups).min(2.0);
         let raw = lagged / square;
         let kept = 1.0 - (taken + 2.0) / length;
-        let autocorrelation =
-            if kept > 0.25 { ((raw + taken / length) / kept).clamp(0.0, 0.9) } else { raw.max(0.0) };
-        // A few points in a row tell their correlation to within its standard error (Bartlett 1946), which many runs average
-        // out. One run does not: its interval is made with the careful end.
+        let autocorrelation = if kept > 0.25 {
+            ((raw + taken / length) / kept).clamp(0.0, 0.9)
+        } else {
+            raw.max(0.0)
+        };
+        // A few points in a row tell their correlation to within its standard error (Bartlett
+        // 1946), which many runs average out. One run does not: its interval is made with
+        // the careful end.
         let error = ((1.0 - autocorrelation * autocorrelation) / length).sqrt();
         let autocorrelation =
             if runs.len() == 1 { (autocorrelation + error).min(0.9) } else { autocorrelation };
         // Points of a run worth one independent point, as far as their mean goes.
-        let inflation = ((1.0 + autocorrelation) / (1.0 - autocorrelation)).min(length / 2.0).max(1.0);
+        let inflation =
+            ((1.0 + autocorrelation) / (1.0 - autocorrelation)).min(length / 2.0).max(1.0);
         let spent = inflation * (groups + 2.0_f64.min(constants - 1.0));
         let point = square / (points - spent).max(points / 4.0);
         let of_mean = point * inflation / length;
@@ -80,10 +94,11 @@ impl Noise {
     }
 }
 
-/// Variances of runs and, where there are enough, of bases; `of_mean` is what points alone do to a run's mean.
+/// Variances of runs and, where there are enough, of bases; `of_mean` is what points alone do to a
+/// run's mean.
 ///
-/// The law takes up offsets: of its constants the token term's two are charged to no one, the floor's to the bases
-/// and the others to the runs.
+/// The law takes up offsets: of its constants the token term's two are charged to no one, the
+/// floor's to the bases and the others to the runs.
 fn offsets(fit: &Fit, runs: &[&Run], means: &[f64], of_mean: f64) -> (Option<f64>, Option<f64>) {
     if runs.len() < 2 {
         return (None, None);
@@ -95,7 +110,8 @@ fn offsets(fit: &Fit, runs: &[&Run], means: &[f64], of_mean: f64) -> (Option<f64
     let (groups, count) = (runs.len() as f64, bases.len() as f64);
     let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
     let of_tokens = ["D_C", "token_slope", "beta"];
-    let of_tokens = of_tokens.iter().filter(|name| fit.form.position(name).is_some()).count() as f64;
+    let of_tokens =
+        of_tokens.iter().filter(|name| fit.form.position(name).is_some()).count() as f64;
     if bases.len() < super::FEWEST_BASES || bases.len() == runs.len() {
         let charged = (fit.free() as f64 - of_tokens).clamp(1.0, groups);
         let run = squares(&mut means.iter().copied()) / (groups - charged).max(1.0);
@@ -109,7 +125,8 @@ fn offsets(fit: &Fit, runs: &[&Run], means: &[f64], of_mean: f64) -> (Option<f64
         of_base.iter().map(move |x| x - middle)
     }));
     let run = within / (groups - count - charged).max(1.0);
-    let between = squares(&mut bases.values().map(|of_base| mean(of_base))) / (count - of_floor).max(1.0);
+    let between =
+        squares(&mut bases.values().map(|of_base| mean(of_base))) / (count - of_floor).max(1.0);
     (Some((run - of_mean).max(0.0)), Some((between - run * count / groups).max(0.0)))
 }
 

@@ -1,4 +1,5 @@
-//! Pairs cluster bootstrap: whole runs drawn with replacement, as many as there are, and fitted again.
+//! Pairs cluster bootstrap: whole runs drawn with replacement, as many as there are, and fitted
+//! again.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -13,7 +14,13 @@ use crate::table::Run;
 const TRIES: usize = 100;
 
 /// `count` refits of drawn runs; `None` where too few draws can tell all constants.
-pub(super) fn refits(fit: &Fit, runs: &[&Run], method: &str, count: usize, seed: u64) -> Option<Vec<Refit>> {
+pub(super) fn refits(
+    fit: &Fit,
+    runs: &[&Run],
+    method: &str,
+    count: usize,
+    seed: u64,
+) -> Option<Vec<Refit>> {
     let needed = Levels::of(runs, method).form().name();
     let whole = fit.problem(runs);
     let numbers: Vec<usize> = (0..count).collect();

@@ -8,8 +8,15 @@ use crate::fit::{Fit, refit};
 use crate::parallel;
 use crate::table::Run;
 
-/// `count` refits of simulated data; each draws from its own stream, so their order does not matter.
-pub(super) fn refits(fit: &Fit, runs: &[&Run], noise: &Noise, count: usize, seed: u64) -> Vec<Refit> {
+/// `count` refits of simulated data; each draws from its own stream, so their order does not
+/// matter.
+pub(super) fn refits(
+    fit: &Fit,
+    runs: &[&Run],
+    noise: &Noise,
+    count: usize,
+    seed: u64,
+) -> Vec<Refit> {
     if noise.point.is_none() && noise.run.is_none() {
         return Vec::new();
     }

@@ -18,8 +18,13 @@ pub(super) enum Baseline {
 }
 
 impl Baseline {
-    pub(super) const ALL: [Self; 5] =
-        [Self::LastValue, Self::RunPower, Self::SizeUnchanged, Self::RateProportional, Self::RateLinear];
+    pub(super) const ALL: [Self; 5] = [
+        Self::LastValue,
+        Self::RunPower,
+        Self::SizeUnchanged,
+        Self::RateProportional,
+        Self::RateLinear,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -35,8 +40,12 @@ impl Baseline {
         match self {
             Self::LastValue => "the run's last value seen",
             Self::RunPower => "E + A D^-b, run by run",
-            Self::SizeUnchanged => "the excess of the nearest other size (the largest, for a larger one)",
-            Self::RateProportional => "an excess proportional to the rate, at the same size and tokens",
+            Self::SizeUnchanged => {
+                "the excess of the nearest other size (the largest, for a larger one)"
+            }
+            Self::RateProportional => {
+                "an excess proportional to the rate, at the same size and tokens"
+            }
             Self::RateLinear => "an excess linear in the rate, at the same size and tokens",
         }
     }
@@ -68,13 +77,19 @@ impl Baseline {
     }
 
     fn of_run(self, seen: &[Run], run: &Run) -> Result<Vec<f64>, Cannot> {
-        let few = |sentence: &str| Cannot::new("levels-too-few", &format!("run `{}`: {sentence}", run.name));
-        let own =
-            || seen.iter().find(|other| other.name == run.name).ok_or_else(|| few("none of it was seen"));
+        let few = |sentence: &str| {
+            Cannot::new("levels-too-few", &format!("run `{}`: {sentence}", run.name))
+        };
+        let own = || {
+            seen.iter()
+                .find(|other| other.name == run.name)
+                .ok_or_else(|| few("none of it was seen"))
+        };
         let tokens = run.points.iter().map(|point| point.tokens);
         let there = |other: &&Run| same(other.n0, run.n0, SIZE_TOLERANCE);
         let here: Vec<&Run> = seen.iter().filter(there).collect();
-        let excess = |of: &dyn Fn(f64) -> f64| Ok(tokens.clone().map(|d| run.loss0 + of(d)).collect());
+        let excess =
+            |of: &dyn Fn(f64) -> f64| Ok(tokens.clone().map(|d| run.loss0 + of(d)).collect());
         match self {
             Self::LastValue => {
                 let last = own()?.points.last().map_or(run.loss0, |point| point.loss);
@@ -87,8 +102,10 @@ impl Baseline {
                 let nearest = others
                     .min_by(|a, b| apart(a).total_cmp(&apart(b)))
                     .ok_or_else(|| few("no other size was seen"))?;
-                let mut of_size: Vec<&Run> =
-                    seen.iter().filter(|other| same(other.n0, nearest.n0, SIZE_TOLERANCE)).collect();
+                let mut of_size: Vec<&Run> = seen
+                    .iter()
+                    .filter(|other| same(other.n0, nearest.n0, SIZE_TOLERANCE))
+                    .collect();
                 of_size.sort_by(|a, b| a.rate.total_cmp(&b.rate));
                 excess(&|d| {
                     let by_rate: Vec<(f64, f64)> =
@@ -99,9 +116,12 @@ impl Baseline {
             Self::RateProportional if here.is_empty() => Err(few("its size was not seen")),
             Self::RateProportional => excess(&|d| {
                 let sum = |f: &dyn Fn(&Run) -> f64| here.iter().map(|other| f(other)).sum::<f64>();
-                run.rate * sum(&|other| other.rate * excess_at(other, d)) / sum(&|other| other.rate.powi(2))
+                run.rate * sum(&|other| other.rate * excess_at(other, d))
+                    / sum(&|other| other.rate.powi(2))
             }),
-            Self::RateLinear if here.iter().all(|other| same(other.rate, here[0].rate, RATE_TOLERANCE)) => {
+            Self::RateLinear
+                if here.iter().all(|other| same(other.rate, here[0].rate, RATE_TOLERANCE)) =>
+            {
                 Err(few("a line in the rate needs two other rates at its size"))
             }
             Self::RateLinear => excess(&|d| {
@@ -120,7 +140,8 @@ impl Baseline {
 /// `E + A D^-b` through what was seen of a run, at the points of `run`.
 pub(super) fn power(seen: &Run, run: &Run) -> Result<Vec<f64>, Cannot> {
     if seen.points.len() < 4 {
-        let why = format!("run `{}` has {} points, `E + A D^-b` needs 4", run.name, seen.points.len());
+        let why =
+            format!("run `{}` has {} points, `E + A D^-b` needs 4", run.name, seen.points.len());
         return Err(Cannot::new("too-few-points", &why));
     }
     let form = form::by_name("p2-one-size-one-rate").expect("it is registered");
@@ -128,7 +149,8 @@ pub(super) fn power(seen: &Run, run: &Run) -> Result<Vec<f64>, Cannot> {
     Ok(run.rows().map(|row| fit.value(&row)).collect())
 }
 
-/// A run's measured excess after some tokens: linear in `ln D` between its points, level beyond them.
+/// A run's measured excess after some tokens: linear in `ln D` between its points, level beyond
+/// them.
 fn excess_at(run: &Run, tokens: f64) -> f64 {
     let points: Vec<(f64, f64)> =
         run.points.iter().map(|point| (point.tokens.ln(), point.loss - run.loss0)).collect();

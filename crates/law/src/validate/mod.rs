@@ -1,4 +1,5 @@
-//! Held out: fitted to a part of the data, judged on the rest, beside what one would say without a law.
+//! Held out: fitted to a part of the data, judged on the rest, beside what one would say without a
+//! law.
 
 mod baseline;
 mod split;
@@ -90,7 +91,8 @@ pub struct Cannot {
 /// One way of holding out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Split {
-    /// `last-checkpoints`, `largest-size`, `highest-rate`, `leave-one-run-out` or `leave-one-base-out`.
+    /// `last-checkpoints`, `largest-size`, `highest-rate`, `leave-one-run-out` or
+    /// `leave-one-base-out`.
     pub name: String,
     /// Fits made: one, or one a run or base.
     pub folds: usize,
@@ -172,11 +174,16 @@ const STEPS: usize = 24;
 /// Where no form at all fits a group.
 pub fn validate(table: &Table, settings: &Settings) -> Result<Validation> {
     let asked = form::by_name(&settings.form)?;
-    let groups = table.groups.iter().map(|group| of_group(group, asked, settings)).collect::<Result<_>>()?;
+    let groups =
+        table.groups.iter().map(|group| of_group(group, asked, settings)).collect::<Result<_>>()?;
     Ok(Validation { format: Validation::FORMAT, groups })
 }
 
-fn of_group(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Result<GroupValidation> {
+fn of_group(
+    group: &Group,
+    asked: &'static dyn Form,
+    settings: &Settings,
+) -> Result<GroupValidation> {
     let runs: Vec<&Run> = group.runs.iter().collect();
     let law = fit_group(group, asked, settings)?;
     let drawn = law.form()?;
@@ -191,7 +198,12 @@ fn of_group(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Res
         })
         .collect();
     entries.extend(Baseline::ALL.map(|baseline| {
-        Entry::new(baseline.name(), Kind::Baseline, baseline.formula(), baseline.parameters(runs.len()))
+        Entry::new(
+            baseline.name(),
+            Kind::Baseline,
+            baseline.formula(),
+            baseline.parameters(runs.len()),
+        )
     }));
     in_sample(&mut entries, &runs, &noise, settings.starts);
     let mut splits = Vec::new();
@@ -199,17 +211,21 @@ fn of_group(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Res
         splits.push(match way.folds(&runs) {
             Ok(folds) => {
                 let best = judge_split(&mut entries, way, &folds, &noise, settings.starts);
-                let curves: Vec<HeldOut> = parallel::map(&folds, |fold| curves(group, fold, drawn, settings))
-                    .into_iter()
-                    .flatten()
-                    .collect();
+                let curves: Vec<HeldOut> =
+                    parallel::map(&folds, |fold| curves(group, fold, drawn, settings))
+                        .into_iter()
+                        .flatten()
+                        .collect();
                 Split::new(way, &folds, best, settings.level, curves)
             }
             Err(cannot) => {
-                entries
-                    .iter_mut()
-                    .for_each(|entry| drop(entry.cannot.insert(way.name().to_owned(), cannot.clone())));
-                Split { cannot: Some(cannot), ..Split::new(way, &[], None, settings.level, Vec::new()) }
+                entries.iter_mut().for_each(|entry| {
+                    drop(entry.cannot.insert(way.name().to_owned(), cannot.clone()))
+                });
+                Split {
+                    cannot: Some(cannot),
+                    ..Split::new(way, &[], None, settings.level, Vec::new())
+                }
             }
         });
     }
@@ -227,7 +243,11 @@ fn of_group(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Res
 /// Names of the largest form that the data fix, less one factor each.
 fn without_one_factor(levels: Levels) -> Vec<&'static str> {
     let full = levels.form().name();
-    let less = [Levels { sizes: 1, ..levels }, Levels { rates: 1, ..levels }, Levels { counts: 1, ..levels }];
+    let less = [
+        Levels { sizes: 1, ..levels },
+        Levels { rates: 1, ..levels },
+        Levels { counts: 1, ..levels },
+    ];
     let mut names: Vec<&'static str> = less.map(|levels| levels.form().name()).to_vec();
     names.extend((full == "p2").then_some("p2-no-delta"));
     names.retain(|name| *name != full);
@@ -274,12 +294,26 @@ impl Split {
             }
         }
         let name = way.name().to_owned();
-        Self { name, folds: folds.len(), points, best_baseline, level, banded, inside, curves, cannot: None }
+        Self {
+            name,
+            folds: folds.len(),
+            points,
+            best_baseline,
+            level,
+            banded,
+            inside,
+            curves,
+            cannot: None,
+        }
     }
 }
 
 /// Fits a form, where these runs can fix its constants.
-fn fitted(form: &'static dyn Form, runs: &[&Run], starts: usize) -> std::result::Result<Fit, Cannot> {
+fn fitted(
+    form: &'static dyn Form,
+    runs: &[&Run],
+    starts: usize,
+) -> std::result::Result<Fit, Cannot> {
     let (points, constants) =
         (runs.iter().map(|run| run.points.len()).sum::<usize>(), form.parameters().len());
     if points <= constants {
@@ -333,20 +367,29 @@ fn judge_split(
     let found = parallel::map(entries, |entry| {
         let one = |fold: &Fold| -> std::result::Result<Vec<Vec<Judged>>, Cannot> {
             let predicted =
-                match (entry.form(), Baseline::ALL.iter().find(|known| known.name() == entry.name)) {
+                match (entry.form(), Baseline::ALL.iter().find(|known| known.name() == entry.name))
+                {
                     (Some(form), _) => by_form(form, fold, starts)?,
                     (None, Some(baseline)) => baseline.predict(way, fold)?,
                     (None, None) => unreachable!("an entry is a form or a baseline"),
                 };
-            Ok(fold.unseen.iter().zip(predicted).map(|(run, predicted)| beside(run, &predicted)).collect())
+            Ok(fold
+                .unseen
+                .iter()
+                .zip(predicted)
+                .map(|(run, predicted)| beside(run, &predicted))
+                .collect())
         };
-        let folds: std::result::Result<Vec<Vec<Vec<Judged>>>, Cannot> = folds.iter().map(one).collect();
+        let folds: std::result::Result<Vec<Vec<Vec<Judged>>>, Cannot> =
+            folds.iter().map(one).collect();
         folds.map(|folds| folds.concat())
     });
     let name = way.name();
     for (entry, found) in entries.iter_mut().zip(found) {
         match found {
-            Ok(judged) => drop(entry.held_out.insert(name.to_owned(), Metrics::of(&judged, noise.point))),
+            Ok(judged) => {
+                drop(entry.held_out.insert(name.to_owned(), Metrics::of(&judged, noise.point)))
+            }
             Err(cannot) => drop(entry.cannot.insert(name.to_owned(), cannot)),
         }
     }
@@ -383,7 +426,9 @@ fn by_form(
 }
 
 /// The baseline with the smallest mean absolute error, and that error.
-fn best<'a>(found: impl Iterator<Item = (&'a Entry, Option<&'a Metrics>)>) -> Option<(String, f64)> {
+fn best<'a>(
+    found: impl Iterator<Item = (&'a Entry, Option<&'a Metrics>)>,
+) -> Option<(String, f64)> {
     found
         .filter(|(entry, _)| entry.kind == Kind::Baseline)
         .filter_map(|(entry, metrics)| Some((entry.name.clone(), metrics?.mae?)))
@@ -395,10 +440,16 @@ fn skill(metrics: &Metrics, best: Option<&(String, f64)>) -> Option<f64> {
 }
 
 /// What the law fitted to the seen says of every held-out run: its curve and a new run's band.
-fn curves(group: &Group, fold: &Fold, form: &'static dyn Form, settings: &Settings) -> Vec<HeldOut> {
+fn curves(
+    group: &Group,
+    fold: &Fold,
+    form: &'static dyn Form,
+    settings: &Settings,
+) -> Vec<HeldOut> {
     let part = Group { runs: fold.seen.clone(), warnings: Vec::new(), ..group.clone() };
     // Where the form cannot be fitted to less, the largest that can is taken, as for any data.
-    let asked = if form.name().starts_with("p2") && settings.form == "p2" { "p2" } else { form.name() };
+    let asked =
+        if form.name().starts_with("p2") && settings.form == "p2" { "p2" } else { form.name() };
     let law = form::by_name(asked).and_then(|form| fit_group(&part, form, settings)).ok();
     let pairs = |run: Option<&Run>| {
         let points = run.into_iter().flat_map(|run| &run.points);
@@ -410,7 +461,9 @@ fn curves(group: &Group, fold: &Fold, form: &'static dyn Form, settings: &Settin
         let held_out = pairs(Some(run));
         let (mut curve, mut band) = (Vec::new(), Vec::new());
         for tokens in places(fitted.first().or(held_out.first()), &held_out) {
-            let Some(found) = law.as_ref().and_then(|law| law.predict(place, tokens).ok()) else { continue };
+            let Some(found) = law.as_ref().and_then(|law| law.predict(place, tokens).ok()) else {
+                continue;
+            };
             let middle = found.mean.map(|[low, high]| 0.5 * (low + high));
             curve.extend(found.loss.or(middle).map(|loss| [tokens, loss]));
             band.extend(found.new_run.map(|[low, high]| [tokens, low, high]));
@@ -423,15 +476,16 @@ fn curves(group: &Group, fold: &Fold, form: &'static dyn Form, settings: &Settin
 /// Token counts from the first point to the last, every held-out one among them.
 fn places(first: Option<&[f64; 2]>, held_out: &[[f64; 2]]) -> Vec<f64> {
     let (Some([low, _]), Some([high, _])) = (first, held_out.last()) else { return Vec::new() };
-    let mut places: Vec<f64> = (0..STEPS).map(|i| low * (high / low).powf(i as f64 / STEPS as f64)).collect();
+    let mut places: Vec<f64> =
+        (0..STEPS).map(|i| low * (high / low).powf(i as f64 / STEPS as f64)).collect();
     places.extend(held_out.iter().map(|[tokens, _]| *tokens));
     places.sort_by(f64::total_cmp);
     places.dedup();
     places
 }
 
-/// Judges a form on the last 20 % of each run's checkpoints after fitting it to the others; skill is against the
-/// last value seen. `None` when too little is left to fit or nothing to judge.
+/// Judges a form on the last 20 % of each run's checkpoints after fitting it to the others; skill
+/// is against the last value seen. `None` when too little is left to fit or nothing to judge.
 pub fn last_checkpoints(form: &'static dyn Form, runs: &[&Run], starts: usize) -> Option<Metrics> {
     let Fold { seen, unseen } = Way::LastCheckpoints.folds(runs).ok()?.pop()?;
     let points: usize = seen.iter().map(|run| run.points.len()).sum();
@@ -442,8 +496,11 @@ pub fn last_checkpoints(form: &'static dyn Form, runs: &[&Run], starts: usize) -
     let fit = fit_form(form, &seen.iter().collect::<Vec<_>>(), starts);
     let judged: Vec<Vec<Judged>> = unseen.iter().map(|run| judge(&fit, run, &run.points)).collect();
     let last = |run: &Run| run.points.last().map_or(run.loss0, |point| point.loss);
-    let baseline: Vec<f64> =
-        seen.iter().zip(&unseen).flat_map(|(seen, unseen)| vec![last(seen); unseen.points.len()]).collect();
+    let baseline: Vec<f64> = seen
+        .iter()
+        .zip(&unseen)
+        .flat_map(|(seen, unseen)| vec![last(seen); unseen.points.len()])
+        .collect();
     let skill = crate::metric::skill(&judged.concat(), &baseline);
     Some(Metrics { skill, ..Metrics::of(&judged, None) })
 }

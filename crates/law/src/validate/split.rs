@@ -71,12 +71,13 @@ impl Way {
 fn apart(runs: &[&Run], is_out: impl Fn(&Run) -> bool) -> Option<Fold> {
     let (unseen, seen): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(|run| is_out(run));
     let owned = |runs: Vec<&Run>| runs.into_iter().cloned().collect::<Vec<Run>>();
-    (!seen.is_empty() && !unseen.is_empty()).then(|| Fold { seen: owned(seen), unseen: owned(unseen) })
+    (!seen.is_empty() && !unseen.is_empty())
+        .then(|| Fold { seen: owned(seen), unseen: owned(unseen) })
 }
 
-/// The last 20 % of checkpoints, counted as if they stood evenly in the logarithm of tokens: what lies in the last
-/// fifth of a run's range of `ln D`. Where they do stand evenly it is the last 20 %; where they are crowded at the end,
-/// a step of a few per cent beyond the seen would be no test.
+/// The last 20 % of checkpoints, counted as if they stood evenly in the logarithm of tokens: what
+/// lies in the last fifth of a run's range of `ln D`. Where they do stand evenly it is the last 20
+/// %; where they are crowded at the end, a step of a few per cent beyond the seen would be no test.
 fn last_checkpoints(runs: &[&Run]) -> Result<Fold, Cannot> {
     let (mut seen, mut unseen) = (Vec::new(), Vec::new());
     for run in runs {
@@ -109,7 +110,9 @@ mod tests {
     #[test]
     fn of_checkpoints_even_in_the_logarithm_a_fifth_is_held_out() {
         for (count, out) in [(5, 1), (10, 2), (15, 3), (25, 5)] {
-            let even = points((0..count).map(|i| 1e6 * 20.0_f64.powf(f64::from(i) / f64::from(count - 1))));
+            let even = points(
+                (0..count).map(|i| 1e6 * 20.0_f64.powf(f64::from(i) / f64::from(count - 1))),
+            );
             assert_eq!(split(&even).1.len(), out, "{count}");
         }
     }

@@ -1,5 +1,5 @@
-//! Statistical Reference Datasets of the National Institute of Standards and Technology, nonlinear regression: data,
-//! starts and certified values, from <https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml>. `scripts/check_nist.py`
+//! Statistical Reference Datasets of the National Institute of Standards and Technology, nonlinear
+//! regression: data, starts and certified values, from <https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml>. `scripts/check_nist.py`
 //! holds them against the published files: every number is the same.
 
 /// A problem as it is published; `data` holds the predictor and the response.
@@ -28,8 +28,14 @@ const MISRA1A: &[(f64, f64)] = &[
     (689.1, 75.47),
     (760.0, 81.78),
 ];
-const DAN_WOOD: &[(f64, f64)] =
-    &[(1.309, 2.138), (1.471, 3.421), (1.490, 3.597), (1.565, 4.340), (1.611, 4.882), (1.680, 5.660)];
+const DAN_WOOD: &[(f64, f64)] = &[
+    (1.309, 2.138),
+    (1.471, 3.421),
+    (1.490, 3.597),
+    (1.565, 4.340),
+    (1.611, 4.882),
+    (1.680, 5.660),
+];
 const LANCZOS3: &[(f64, f64)] = &[
     (0.00, 2.5134),
     (0.05, 2.0443),

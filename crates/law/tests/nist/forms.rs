@@ -1,4 +1,5 @@
-//! The models of the certified problems as forms: the predictor stands where the law has its tokens.
+//! The models of the certified problems as forms: the predictor stands where the law has its
+//! tokens.
 
 use law::form::{Column, Form, Parameter, Role};
 use law::{Row, Scale};
@@ -17,7 +18,16 @@ pub(crate) struct Nist {
 
 const fn parameter(name: &'static str, role: Role) -> Parameter {
     let (min, max) = (f64::NEG_INFINITY, f64::INFINITY);
-    Parameter { name, role, min, max, gap: 0.0, sum_with: None, start: (0.1, 1.0), log_start: false }
+    Parameter {
+        name,
+        role,
+        min,
+        max,
+        gap: 0.0,
+        sum_with: None,
+        start: (0.1, 1.0),
+        log_start: false,
+    }
 }
 
 const C: Parameter = parameter("c", Role::Constant);
@@ -57,7 +67,8 @@ fn dan_wood(e: &[f64], x: f64) -> (Vec<f64>, Vec<Vec<f64>>) {
 
 fn lanczos(e: &[f64], x: f64) -> (Vec<f64>, Vec<Vec<f64>>) {
     let columns: Vec<f64> = e.iter().map(|e| (-e * x).exp()).collect();
-    let slopes = (0..3).map(|i| (0..3).map(|j| if i == j { -x * columns[i] } else { 0.0 }).collect());
+    let slopes =
+        (0..3).map(|i| (0..3).map(|j| if i == j { -x * columns[i] } else { 0.0 }).collect());
     (columns.clone(), slopes.collect())
 }
 
@@ -121,7 +132,13 @@ static ALL: [Nist; 14] = {
         plain("Misra1c", &[C, X], misra1c),
         plain("Misra1d", &[C, X], misra1d),
         plain("DanWood", &[C, X], dan_wood),
-        Nist { name: "Lanczos3", parameters: &[C, C, C, X, X, X], model: lanczos, of: pairs, back: unpaired },
+        Nist {
+            name: "Lanczos3",
+            parameters: &[C, C, C, X, X, X],
+            model: lanczos,
+            of: pairs,
+            back: unpaired,
+        },
         plain("MGH17", &[C, C, C, X, X], mgh17),
         plain("Thurber", &[C, C, C, C, X, X, X], thurber),
         plain("MGH09", &[C, X, X, X], mgh09),
@@ -182,7 +199,8 @@ impl Form for Nist {
         let (columns, slopes) = (self.model)(exponents, row.tokens);
         out[..columns.len()].copy_from_slice(&columns);
         for (j, out) in out[columns.len()..parameters.len()].iter_mut().enumerate() {
-            *out = constants.iter().zip(&slopes).map(|(constant, slopes)| constant * slopes[j]).sum();
+            *out =
+                constants.iter().zip(&slopes).map(|(constant, slopes)| constant * slopes[j]).sum();
         }
     }
 

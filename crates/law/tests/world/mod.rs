@@ -80,7 +80,8 @@ impl World {
         Self { run: 0.002, point: 0.002, autocorrelation: 0.6, ..self }
     }
 
-    /// A second truth: E below 0, tokens that work slowly, larger errors with heavy tails and less memory.
+    /// A second truth: E below 0, tokens that work slowly, larger errors with heavy tails and less
+    /// memory.
     pub(crate) fn second(sizes: &[f64], rates: &[f64]) -> Self {
         Self {
             truth: [0.3, 0.4, -0.05, 0.25, 0.3, -0.8, 0.1],
@@ -106,7 +107,8 @@ impl World {
             + (self.bend)(n0, rate, tokens)
     }
 
-    /// Tokens from which doubling buys 0.01 nats in truth, by bisection in the logarithm, whatever the form.
+    /// Tokens from which doubling buys 0.01 nats in truth, by bisection in the logarithm, whatever
+    /// the form.
     pub(crate) fn enough(&self, n0: f64, rate: f64) -> f64 {
         let gain = |tokens: f64| self.loss(n0, rate, tokens) - self.loss(n0, rate, 2.0 * tokens);
         let (mut low, mut high) = (1e-9_f64, 1e9_f64);
@@ -156,7 +158,8 @@ impl World {
                     let noise = of_base + of_run + self.point * error;
                     error = self.autocorrelation * error
                         + (1.0 - self.autocorrelation.powi(2)).sqrt() * self.error(&mut random);
-                    let run = TableRow::run(&format!("{n0}-{rate}"), n0 * 1e9, rate, Self::loss0(n0));
+                    let run =
+                        TableRow::run(&format!("{n0}-{rate}"), n0 * 1e9, rate, Self::loss0(n0));
                     let loss = self.loss(n0, rate, tokens) + noise;
                     rows.push(TableRow { tokens: tokens * 1e9, loss, ..run });
                 }

@@ -1,8 +1,8 @@
 //! What the network asks of a machine: a short list of operations on flat buffers.
 //!
-//! The decoder is written once, against [`Backend`]. Buffers are opaque, copies to and from the host are
-//! explicit, and every operation names the view of the buffer it works on, so that a device with memory of
-//! its own can stand behind the same list.
+//! The decoder is written once, against [`Backend`]. Buffers are opaque, copies to and from the
+//! host are explicit, and every operation names the view of the buffer it works on, so that a
+//! device with memory of its own can stand behind the same list.
 
 pub mod cpu;
 pub mod profiled;
@@ -69,8 +69,8 @@ pub struct Rotation<'a, Buffer> {
     pub inverse: bool,
 }
 
-/// A machine that can run the network. All matrices are row-major; `+=` in an operation's description means
-/// that it adds to what the target holds.
+/// A machine that can run the network. All matrices are row-major; `+=` in an operation's
+/// description means that it adds to what the target holds.
 pub trait Backend: Sync {
     /// The number type it computes in.
     type Scalar: Scalar;
@@ -129,7 +129,8 @@ pub trait Backend: Sync {
         table_grad: ViewMut<'_, Self::Buffer>,
     ) -> Result<()>;
 
-    /// `out = x / rms(x) * weight` by rows; `inverse_rms` `[rows, 1]` is kept for the backward pass.
+    /// `out = x / rms(x) * weight` by rows; `inverse_rms` `[rows, 1]` is kept for the backward
+    /// pass.
     fn rms_norm(
         &self,
         x: View<'_, Self::Buffer>,
@@ -158,7 +159,8 @@ pub trait Backend: Sync {
         bias_grad: ViewMut<'_, Self::Buffer>,
     ) -> Result<()>;
 
-    /// Rotates the channel pairs (i, i + dim / 2) of every head of `x` `[rows, heads * dim]` in place.
+    /// Rotates the channel pairs (i, i + dim / 2) of every head of `x` `[rows, heads * dim]` in
+    /// place.
     fn rotate(
         &self,
         x: ViewMut<'_, Self::Buffer>,
@@ -167,7 +169,8 @@ pub trait Backend: Sync {
     ) -> Result<()>;
 
     /// Causal attention within each of `sequences`, softmax(q k^T / sqrt(dim)) v, of `qkv`
-    /// `[rows, heads.width()]`; `log_sums` `[rows, heads.query]` keeps the log-sum-exp of the scores.
+    /// `[rows, heads.width()]`; `log_sums` `[rows, heads.query]` keeps the log-sum-exp of the
+    /// scores.
     fn attention(
         &self,
         qkv: View<'_, Self::Buffer>,
@@ -176,7 +179,8 @@ pub trait Backend: Sync {
         out: ViewMut<'_, Self::Buffer>,
         log_sums: ViewMut<'_, Self::Buffer>,
     ) -> Result<()>;
-    /// `qkv_grad =` the gradient of [`Backend::attention`]; rows outside `sequences` are left alone.
+    /// `qkv_grad =` the gradient of [`Backend::attention`]; rows outside `sequences` are left
+    /// alone.
     #[allow(clippy::too_many_arguments)]
     fn attention_backward(
         &self,
@@ -190,16 +194,19 @@ pub trait Backend: Sync {
     ) -> Result<()>;
 
     /// `out = silu(gate) * up` of `gate_up` `[rows, 2 * columns]`, gate first.
-    fn swiglu(&self, gate_up: View<'_, Self::Buffer>, out: ViewMut<'_, Self::Buffer>) -> Result<()>;
-    /// In place: `gate_up` becomes its gradient, and `out_grad` becomes what [`Backend::swiglu`] gave.
+    fn swiglu(&self, gate_up: View<'_, Self::Buffer>, out: ViewMut<'_, Self::Buffer>)
+    -> Result<()>;
+    /// In place: `gate_up` becomes its gradient, and `out_grad` becomes what [`Backend::swiglu`]
+    /// gave.
     fn swiglu_backward(
         &self,
         gate_up: ViewMut<'_, Self::Buffer>,
         out_grad: ViewMut<'_, Self::Buffer>,
     ) -> Result<()>;
 
-    /// Next-token loss of each row in nats; a row whose target is [`IGNORED`] gives 0. With `gradient_scale`
-    /// the logits become, in place, the gradient of that multiple of the summed loss.
+    /// Next-token loss of each row in nats; a row whose target is [`IGNORED`] gives 0. With
+    /// `gradient_scale` the logits become, in place, the gradient of that multiple of the
+    /// summed loss.
     fn cross_entropy(
         &self,
         logits: ViewMut<'_, Self::Buffer>,

@@ -111,7 +111,12 @@ impl<B: Backend> Profiled<B> {
         let Some(account) = &self.account else { return work(&self.machine) };
         let begin = Instant::now();
         let result = work(&self.machine);
-        account.add(kind, begin.elapsed().as_secs_f64(), flop, (numbers * size_of::<B::Scalar>()) as f64);
+        account.add(
+            kind,
+            begin.elapsed().as_secs_f64(),
+            flop,
+            (numbers * size_of::<B::Scalar>()) as f64,
+        );
         result
     }
 }
@@ -127,7 +132,8 @@ fn len_mut<Buffer>(view: &ViewMut<'_, Buffer>) -> usize {
 
 /// Multiplications and additions of `products` products of the seen half of the scores.
 fn attention_flop(heads: Heads, sequences: &[Range<usize>], products: f64) -> f64 {
-    let seen: f64 = sequences.iter().map(|rows| rows.len() as f64 * (rows.len() as f64 + 1.0) / 2.0).sum();
+    let seen: f64 =
+        sequences.iter().map(|rows| rows.len() as f64 * (rows.len() as f64 + 1.0) / 2.0).sum();
     products * 2.0 * seen * (heads.query * heads.dim) as f64
 }
 
@@ -164,9 +170,16 @@ impl<B: Backend> Backend for Profiled<B> {
         self.time(Kind::Copies, 0.0, range.len(), |machine| machine.clear(buffer, range))
     }
 
-    fn clear_where_zero(&self, buffer: &mut B::Buffer, by: &B::Buffer, range: Range<usize>) -> Result<()> {
+    fn clear_where_zero(
+        &self,
+        buffer: &mut B::Buffer,
+        by: &B::Buffer,
+        range: Range<usize>,
+    ) -> Result<()> {
         let numbers = 3 * range.len();
-        self.time(Kind::Optimizer, 0.0, numbers, |machine| machine.clear_where_zero(buffer, by, range))
+        self.time(Kind::Optimizer, 0.0, numbers, |machine| {
+            machine.clear_where_zero(buffer, by, range)
+        })
     }
 
     fn copy(&self, from: View<'_, B::Buffer>, to: ViewMut<'_, B::Buffer>) -> Result<()> {
@@ -185,7 +198,12 @@ impl<B: Backend> Backend for Profiled<B> {
         self.time(Kind::Products, flop, numbers, |machine| machine.product(a, b, c, accumulate))
     }
 
-    fn embed(&self, table: View<'_, B::Buffer>, tokens: &[u32], out: ViewMut<'_, B::Buffer>) -> Result<()> {
+    fn embed(
+        &self,
+        table: View<'_, B::Buffer>,
+        tokens: &[u32],
+        out: ViewMut<'_, B::Buffer>,
+    ) -> Result<()> {
         let numbers = 2 * len_mut(&out);
         self.time(Kind::Copies, 0.0, numbers, |machine| machine.embed(table, tokens, out))
     }
@@ -197,7 +215,9 @@ impl<B: Backend> Backend for Profiled<B> {
         table_grad: ViewMut<'_, B::Buffer>,
     ) -> Result<()> {
         let numbers = 3 * len(&out_grad);
-        self.time(Kind::Copies, 0.0, numbers, |machine| machine.embed_backward(out_grad, tokens, table_grad))
+        self.time(Kind::Copies, 0.0, numbers, |machine| {
+            machine.embed_backward(out_grad, tokens, table_grad)
+        })
     }
 
     fn rms_norm(
@@ -209,7 +229,9 @@ impl<B: Backend> Backend for Profiled<B> {
         inverse_rms: ViewMut<'_, B::Buffer>,
     ) -> Result<()> {
         let numbers = 2 * len(&x);
-        self.time(Kind::Norms, 0.0, numbers, |machine| machine.rms_norm(x, weight, epsilon, out, inverse_rms))
+        self.time(Kind::Norms, 0.0, numbers, |machine| {
+            machine.rms_norm(x, weight, epsilon, out, inverse_rms)
+        })
     }
 
     fn rms_norm_backward(
@@ -237,10 +259,17 @@ impl<B: Backend> Backend for Profiled<B> {
         bias_grad: ViewMut<'_, B::Buffer>,
     ) -> Result<()> {
         let numbers = len(&x_grad);
-        self.time(Kind::Rotary, 0.0, numbers, |machine| machine.add_bias_backward(x_grad, bias_grad))
+        self.time(Kind::Rotary, 0.0, numbers, |machine| {
+            machine.add_bias_backward(x_grad, bias_grad)
+        })
     }
 
-    fn rotate(&self, x: ViewMut<'_, B::Buffer>, dim: usize, rotation: Rotation<'_, B::Buffer>) -> Result<()> {
+    fn rotate(
+        &self,
+        x: ViewMut<'_, B::Buffer>,
+        dim: usize,
+        rotation: Rotation<'_, B::Buffer>,
+    ) -> Result<()> {
         let numbers = 2 * len_mut(&x);
         self.time(Kind::Rotary, 0.0, numbers, |machine| machine.rotate(x, dim, rotation))
     }
@@ -269,7 +298,8 @@ impl<B: Backend> Backend for Profiled<B> {
         sequences: &[Range<usize>],
         qkv_grad: ViewMut<'_, B::Buffer>,
     ) -> Result<()> {
-        let (flop, numbers) = (attention_flop(heads, sequences, 5.0), 2 * len(&qkv) + 2 * len(&out));
+        let (flop, numbers) =
+            (attention_flop(heads, sequences, 5.0), 2 * len(&qkv) + 2 * len(&out));
         self.time(Kind::Attention, flop, numbers, |machine| {
             machine.attention_backward(qkv, out, log_sums, out_grad, heads, sequences, qkv_grad)
         })
@@ -303,7 +333,9 @@ impl<B: Backend> Backend for Profiled<B> {
     }
 
     fn sum_of_squares(&self, buffer: &B::Buffer, range: Range<usize>) -> Result<f64> {
-        self.time(Kind::Optimizer, 0.0, range.len(), |machine| machine.sum_of_squares(buffer, range))
+        self.time(Kind::Optimizer, 0.0, range.len(), |machine| {
+            machine.sum_of_squares(buffer, range)
+        })
     }
 
     fn adamw(
@@ -355,7 +387,12 @@ impl Rates {
         machine.upload(&values, &mut buffers[0], 0)?;
         let [a, c] = &mut buffers;
         let product = best(&mut || {
-            machine.product(View::new(a, square), View::new(a, square).t(), ViewMut::new(c, square), false)
+            machine.product(
+                View::new(a, square),
+                View::new(a, square).t(),
+                ViewMut::new(c, square),
+                false,
+            )
         })?;
         let line = Area::new(0, COPIED / 4096, 4096);
         let mut buffers = [machine.allocate(COPIED)?, machine.allocate(COPIED)?];
@@ -365,8 +402,8 @@ impl Rates {
         Ok(Rates { flop: 2.0 * (SIDE as f64).powi(3) / product, bytes: bytes / copy })
     }
 
-    /// The least seconds that the work could take: products at this rate, or all of its bytes once through memory,
-    /// whichever is more.
+    /// The least seconds that the work could take: products at this rate, or all of its bytes once
+    /// through memory, whichever is more.
     pub fn floor(&self, spent: &Spent) -> f64 {
         (spent.flop / self.flop).max(spent.bytes / self.bytes)
     }

@@ -122,8 +122,9 @@ const EXP_RANGE: (f32, f32) = (-86.6, 88.0);
 /// e^x within two units in the last place, without a branch or a call, so that it vectorises.
 ///
 /// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by a polynomial (minimax coefficients of the Cephes
-/// library's `expf`); 2^n through the exponent bits. NaN stays NaN. Below -86.6 the result stays at 2.5e-38, above 88
-/// at 1.7e38: neither tells from 0 or infinity in a softmax or a sigmoid, and no number on the way is denormal.
+/// library's `expf`); 2^n through the exponent bits. NaN stays NaN. Below -86.6 the result stays at
+/// 2.5e-38, above 88 at 1.7e38: neither tells from 0 or infinity in a softmax or a sigmoid, and no
+/// number on the way is denormal.
 #[inline(always)]
 fn exp_f32(x: f32) -> f32 {
     // Adding and taking away 1.5 * 2^23 rounds to the nearest whole number.

@@ -27,7 +27,12 @@ impl Area {
 
     /// Columns `from..from + columns` of this area.
     pub fn columns_from(self, from: usize, columns: usize) -> Self {
-        assert!(from + columns <= self.columns, "columns {from}..{} of {}", from + columns, self.columns);
+        assert!(
+            from + columns <= self.columns,
+            "columns {from}..{} of {}",
+            from + columns,
+            self.columns
+        );
         Area { offset: self.offset + from, columns, ..self }
     }
 

@@ -1,8 +1,9 @@
 //! Llama 3, 3.1, 3.2 and 3.3.
 //!
-//! Shapes from the published `config.json` files. Totals: those of 3-8B, 3.1-70B, 3.2-1B and 3.2-3B are the
-//! ones in `our_val_loss_data.json` of the Gemstones study (McLeish et al. 2025); 3.1-8B, 3-70B and 3.3-70B
-//! have the same shapes; 3.1-405B is the 405 billion of its model card, to the last digit by its shape.
+//! Shapes from the published `config.json` files. Totals: those of 3-8B, 3.1-70B, 3.2-1B and 3.2-3B
+//! are the ones in `our_val_loss_data.json` of the Gemstones study (McLeish et al. 2025); 3.1-8B,
+//! 3-70B and 3.3-70B have the same shapes; 3.1-405B is the 405 billion of its model card, to the
+//! last digit by its shape.
 
 use super::{Entry, Shape};
 use crate::config::Llama3Scaling;
@@ -24,7 +25,8 @@ const EIGHT: Shape = Shape {
     context: 8192,
     begin: 128_000,
 };
-const SEVENTY: Shape = Shape { hidden_size: 8192, intermediate_size: 28672, layers: 80, heads: 64, ..EIGHT };
+const SEVENTY: Shape =
+    Shape { hidden_size: 8192, intermediate_size: 28672, layers: 80, heads: 64, ..EIGHT };
 
 /// Since 3.1 the positions of 8192 tokens are stretched.
 const fn stretched(shape: Shape, factor: f64) -> Shape {
@@ -37,7 +39,12 @@ const fn stretched(shape: Shape, factor: f64) -> Shape {
     Shape { scaling: Some(scaling), context: 131_072, ..shape }
 }
 
-const fn entry(name: &'static str, repository: &'static str, parameters: u64, shape: Shape) -> Entry {
+const fn entry(
+    name: &'static str,
+    repository: &'static str,
+    parameters: u64,
+    shape: Shape,
+) -> Entry {
     Entry { name, repository, series: "llama-3", parameters, shape }
 }
 
@@ -51,7 +58,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         "meta-llama/Llama-3.1-405B",
         405_853_388_800,
         stretched(
-            Shape { hidden_size: 16384, intermediate_size: 53248, layers: 126, heads: 128, ..EIGHT },
+            Shape {
+                hidden_size: 16384,
+                intermediate_size: 53248,
+                layers: 126,
+                heads: 128,
+                ..EIGHT
+            },
             8.0,
         ),
     ),
@@ -76,7 +89,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         "meta-llama/Llama-3.2-3B",
         3_212_749_824,
         stretched(
-            Shape { hidden_size: 3072, intermediate_size: 8192, layers: 28, heads: 24, tied: true, ..EIGHT },
+            Shape {
+                hidden_size: 3072,
+                intermediate_size: 8192,
+                layers: 28,
+                heads: 24,
+                tied: true,
+                ..EIGHT
+            },
             32.0,
         ),
     ),

@@ -1,8 +1,8 @@
 //! Qwen2.5, base models.
 //!
 //! Shapes from the published `config.json` files. Totals: those of 0.5B to 32B are the ones in
-//! `our_val_loss_data.json` of the Gemstones study (McLeish et al. 2025); 72B is the 72.7 billion of its
-//! model card, to the last digit by its shape.
+//! `our_val_loss_data.json` of the Gemstones study (McLeish et al. 2025); 72B is the 72.7 billion
+//! of its model card, to the last digit by its shape.
 
 use super::{Entry, Shape};
 use crate::family::QWEN2;
@@ -28,7 +28,12 @@ const SMALL: Shape = Shape { key_value_heads: 2, vocab_size: 151_936, tied: true
 /// From 14B on the norms add more.
 const LARGE: Shape = Shape { hidden_size: 5120, heads: 40, key_value_heads: 8, eps: 1e-5, ..SEVEN };
 
-const fn entry(name: &'static str, repository: &'static str, parameters: u64, shape: Shape) -> Entry {
+const fn entry(
+    name: &'static str,
+    repository: &'static str,
+    parameters: u64,
+    shape: Shape,
+) -> Entry {
     Entry { name, repository, series: "qwen-2.5", parameters, shape }
 }
 

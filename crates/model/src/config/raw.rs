@@ -56,12 +56,13 @@ impl RawConfig {
 
     /// The same configuration for a model that keeps only the blocks `kept`, in rising order.
     ///
-    /// `num_hidden_layers` becomes their number, lists with an entry a block (`layer_types`) keep the
-    /// entries of those blocks, `max_window_layers` is clamped, and everything else stays.
+    /// `num_hidden_layers` becomes their number, lists with an entry a block (`layer_types`) keep
+    /// the entries of those blocks, `max_window_layers` is clamped, and everything else stays.
     ///
     /// # Errors
     ///
-    /// Where `num_hidden_layers` cannot be read, or `kept` is empty, does not rise or leaves the model.
+    /// Where `num_hidden_layers` cannot be read, or `kept` is empty, does not rise or leaves the
+    /// model.
     pub fn with_layers(&self, kept: &[usize]) -> Result<Self> {
         let layers = super::read::Reader::new(self).size("num_hidden_layers", super::MAX_LAYERS)?;
         let rises = kept.windows(2).all(|pair| pair[0] < pair[1]);
@@ -88,7 +89,8 @@ impl RawConfig {
         Ok(changed)
     }
 
-    /// The same configuration for a model of another width: heads keep their channels, which `head_dim` then has to say.
+    /// The same configuration for a model of another width: heads keep their channels, which
+    /// `head_dim` then has to say.
     pub fn with_width(&self, config: &ModelConfig) -> Self {
         let mut changed = self.clone();
         changed.set("hidden_size", config.hidden_size);
@@ -111,7 +113,8 @@ impl RawConfig {
 
     /// The text of the file, indented by two as Hugging Face does, ending in a line break.
     pub fn to_json(&self) -> Vec<u8> {
-        let mut text = serde_json::to_vec_pretty(&self.map).expect("a map of JSON values is always JSON");
+        let mut text =
+            serde_json::to_vec_pretty(&self.map).expect("a map of JSON values is always JSON");
         text.push(b'\n');
         text
     }

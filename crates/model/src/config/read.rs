@@ -127,5 +127,9 @@ pub(super) fn shown(value: &Value) -> String {
         Value::Array(entries) if entries.len() > 8 => format!("a list of {}", entries.len()),
         other => other.to_string(),
     };
-    if text.chars().count() <= 80 { text } else { text.chars().take(80).chain("...".chars()).collect() }
+    if text.chars().count() <= 80 {
+        text
+    } else {
+        text.chars().take(80).chain("...".chars()).collect()
+    }
 }

@@ -38,9 +38,16 @@ pub(super) fn read(reader: &Reader<'_>, family: &Family) -> Result<Rope> {
     if let (Some(old), Some(new)) = (old_scaling, new_scaling)
         && old != new
     {
-        return Err(reader.wrong_value("rope_parameters", "different", "the same as `rope_scaling`"));
+        return Err(reader.wrong_value(
+            "rope_parameters",
+            "different",
+            "the same as `rope_scaling`",
+        ));
     }
-    Ok(Rope { theta: theta.unwrap_or(family.rope_theta), scaling: new_scaling.or(old_scaling).flatten() })
+    Ok(Rope {
+        theta: theta.unwrap_or(family.rope_theta),
+        scaling: new_scaling.or(old_scaling).flatten(),
+    })
 }
 
 /// `rope_scaling` as transformers 4 writes it.
@@ -73,14 +80,19 @@ fn llama3(reader: &Reader<'_>) -> Result<Llama3Scaling> {
         factor: reader.required_positive("factor")?,
         low_freq_factor: reader.required_positive("low_freq_factor")?,
         high_freq_factor: reader.required_positive("high_freq_factor")?,
-        original_max_position_embeddings: reader.size("original_max_position_embeddings", MAX_SIZE)?,
+        original_max_position_embeddings: reader
+            .size("original_max_position_embeddings", MAX_SIZE)?,
     };
     if scaling.factor < 1.0 {
         return Err(reader.wrong_value("factor", &scaling.factor.to_string(), "1 or more"));
     }
     if scaling.high_freq_factor <= scaling.low_freq_factor {
         let expected = format!("more than `low_freq_factor`, {}", scaling.low_freq_factor);
-        return Err(reader.wrong_value("high_freq_factor", &scaling.high_freq_factor.to_string(), &expected));
+        return Err(reader.wrong_value(
+            "high_freq_factor",
+            &scaling.high_freq_factor.to_string(),
+            &expected,
+        ));
     }
     Ok(scaling)
 }

@@ -24,8 +24,8 @@ pub struct Family {
     pub rms_norm_eps: f64,
     /// `tie_word_embeddings` where `config.json` is silent.
     pub tie_word_embeddings: bool,
-    /// Whether stock transformers refuses a hidden size that is no multiple of the query heads (seen in 5.23.0: Llama
-    /// does even where `head_dim` is given, Qwen2 does not).
+    /// Whether stock transformers refuses a hidden size that is no multiple of the query heads
+    /// (seen in 5.23.0: Llama does even where `head_dim` is given, Qwen2 does not).
     pub hidden_of_whole_heads: bool,
 }
 
@@ -69,10 +69,18 @@ pub enum Role {
 
 impl Role {
     /// The linear layers of a block, in memory order.
-    pub const LINEAR: [Self; 7] =
-        [Self::Query, Self::Key, Self::Value, Self::AttentionOutput, Self::Gate, Self::Up, Self::Down];
+    pub const LINEAR: [Self; 7] = [
+        Self::Query,
+        Self::Key,
+        Self::Value,
+        Self::AttentionOutput,
+        Self::Gate,
+        Self::Up,
+        Self::Down,
+    ];
 
-    /// The name of a linear layer of a block as Hugging Face has it, as in `q_proj`; none for anything else.
+    /// The name of a linear layer of a block as Hugging Face has it, as in `q_proj`; none for
+    /// anything else.
     pub fn linear_name(self) -> Option<&'static str> {
         Some(match self {
             Self::Query => "q_proj",

@@ -38,7 +38,10 @@ impl Files {
         if folder.join(SINGLE).exists() {
             let mut files = Self::single(folder)?;
             if folder.join(INDEX).exists() {
-                files.odd.harmless.push(format!("`{INDEX}` is ignored: `{SINGLE}` stands beside it"));
+                files
+                    .odd
+                    .harmless
+                    .push(format!("`{INDEX}` is ignored: `{SINGLE}` stands beside it"));
             }
             return Ok(files);
         }
@@ -75,10 +78,12 @@ impl Files {
     fn sharded(folder: &Path) -> Result<Self> {
         let index_path = folder.join(INDEX);
         let index: Index =
-            serde_json::from_slice(&disk::read(&index_path, JSON_LIMIT)?).map_err(|error| Error::Json {
-                path: index_path.clone(),
-                what: "an index of shards",
-                reason: error.to_string(),
+            serde_json::from_slice(&disk::read(&index_path, JSON_LIMIT)?).map_err(|error| {
+                Error::Json {
+                    path: index_path.clone(),
+                    what: "an index of shards",
+                    reason: error.to_string(),
+                }
             })?;
         let mut shards = BTreeMap::new();
         let mut files: Vec<SafeTensors> = Vec::new();
@@ -113,7 +118,11 @@ impl Files {
 }
 
 /// What the index does not say, or says wrongly, of the shards that it names.
-fn disagreements(files: &[SafeTensors], places: &BTreeMap<String, usize>, metadata: &Metadata) -> Odd {
+fn disagreements(
+    files: &[SafeTensors],
+    places: &BTreeMap<String, usize>,
+    metadata: &Metadata,
+) -> Odd {
     let mut odd = Odd::default();
     let mut total = 0;
     for (at, file) in files.iter().enumerate() {
@@ -127,14 +136,16 @@ fn disagreements(files: &[SafeTensors], places: &BTreeMap<String, usize>, metada
                     shown(name),
                     files[place].path().display()
                 )),
-                None => odd
-                    .unclear
-                    .push(format!("`{}` lies in `{path}`, where the index does not have it", shown(name))),
+                None => odd.unclear.push(format!(
+                    "`{}` lies in `{path}`, where the index does not have it",
+                    shown(name)
+                )),
             }
         }
     }
     if let Some(found) = metadata.total_size.filter(|&found| found != total) {
-        odd.harmless.push(format!("`{INDEX}` says that tensors take {found} bytes, they take {total}"));
+        odd.harmless
+            .push(format!("`{INDEX}` says that tensors take {found} bytes, they take {total}"));
     }
     odd
 }
@@ -146,7 +157,9 @@ fn left_behind(folder: &Path, named: &BTreeMap<String, usize>) -> Vec<String> {
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| {
-            name.starts_with("model-") && name.ends_with(".safetensors") && !named.contains_key(name)
+            name.starts_with("model-")
+                && name.ends_with(".safetensors")
+                && !named.contains_key(name)
         })
         .collect();
     names.sort_unstable();
@@ -167,23 +180,32 @@ struct Metadata {
     total_size: Option<u64>,
 }
 
-/// A whole number, also one that was written as a float; none for anything else, which nobody has to read.
+/// A whole number, also one that was written as a float; none for anything else, which nobody has
+/// to read.
 fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(value.as_u64().or_else(|| value.as_f64().filter(|size| size.fract() == 0.0).map(|size| size as u64)))
+    Ok(value
+        .as_u64()
+        .or_else(|| value.as_f64().filter(|size| size.fract() == 0.0).map(|size| size as u64)))
 }
 
 fn shard_path(folder: &Path, shard: &str) -> Result<PathBuf> {
     let mut components = Path::new(shard).components();
-    let plain = matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
-    // A plain name may be a link that leads out of the folder: that is how the hub's cache keeps its files,
-    // and links are the user's own, where paths come from whoever wrote the index.
-    if plain && !shard.contains('\0') { Ok(folder.join(shard)) } else { Ok(disk::inside(folder, shard)?) }
+    let plain =
+        matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
+    // A plain name may be a link that leads out of the folder: that is how the hub's cache keeps
+    // its files, and links are the user's own, where paths come from whoever wrote the index.
+    if plain && !shard.contains('\0') {
+        Ok(folder.join(shard))
+    } else {
+        Ok(disk::inside(folder, shard)?)
+    }
 }
 
 fn no_weights(folder: &Path) -> Error {
     let path = folder.to_path_buf();
-    // A checkpoint of the Trainer also holds `optimizer.pt` and `training_args.bin`, which are no weights.
+    // A checkpoint of the Trainer also holds `optimizer.pt` and `training_args.bin`, which are no
+    // weights.
     let pickled = |name: &str| {
         ["pytorch_model", "model", "consolidated"].iter().any(|begin| name.starts_with(begin))
             && [".bin", ".pt", ".pth", ".bin.index.json"].iter().any(|end| name.ends_with(end))

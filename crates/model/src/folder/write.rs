@@ -1,4 +1,5 @@
-//! A model folder going out: built aside, in shards where it is large, in place only when it is whole.
+//! A model folder going out: built aside, in shards where it is large, in place only when it is
+//! whole.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -46,7 +47,8 @@ pub struct FolderWriter {
 impl FolderWriter {
     /// Starts a folder with this configuration and these tensors, which then follow in this order.
     ///
-    /// A file holds at most `shard_limit` bytes of tensors ([`SHARD_LIMIT`]), or one tensor that is larger.
+    /// A file holds at most `shard_limit` bytes of tensors ([`SHARD_LIMIT`]), or one tensor that is
+    /// larger.
     ///
     /// # Errors
     ///
@@ -61,7 +63,8 @@ impl FolderWriter {
         let folder = disk::NewFolder::create(target, existing)?;
         disk::write(&folder.path().join("config.json"), &raw_config.to_json())?;
         let total: u64 = plan.iter().map(Planned::bytes).sum();
-        let parameters: u64 = plan.iter().map(|tensor| tensor.bytes() / tensor.dtype.size() as u64).sum();
+        let parameters: u64 =
+            plan.iter().map(|tensor| tensor.bytes() / tensor.dtype.size() as u64).sum();
         let shards = split(plan, shard_limit);
         let count = shards.len();
         let name = |number: usize| match count {
@@ -73,11 +76,14 @@ impl FolderWriter {
         if count > 1 {
             let places: BTreeMap<&str, &str> = waiting
                 .iter()
-                .flat_map(|(file, shard)| shard.iter().map(|tensor| (tensor.name.as_str(), file.as_str())))
+                .flat_map(|(file, shard)| {
+                    shard.iter().map(|tensor| (tensor.name.as_str(), file.as_str()))
+                })
                 .collect();
             let metadata = json!({ "total_size": total, "total_parameters": parameters });
             let index = json!({ "metadata": metadata, "weight_map": places });
-            let text = serde_json::to_vec_pretty(&index).expect("a map of JSON values is always JSON");
+            let text =
+                serde_json::to_vec_pretty(&index).expect("a map of JSON values is always JSON");
             disk::write(&folder.path().join("model.safetensors.index.json"), &text)?;
         }
         waiting.reverse();
@@ -111,7 +117,12 @@ impl FolderWriter {
     }
 
     /// Writes bytes of a tensor of another file as a piece of the next tensor of the plan.
-    pub(super) fn write_from(&mut self, from: &SafeTensors, tensor: &str, bytes: Range<usize>) -> Result<()> {
+    pub(super) fn write_from(
+        &mut self,
+        from: &SafeTensors,
+        tensor: &str,
+        bytes: Range<usize>,
+    ) -> Result<()> {
         let current = self.current.as_mut().expect("every tensor of the plan is already written");
         current.write_from(from, tensor, bytes)?;
         self.advance()
@@ -127,12 +138,15 @@ impl FolderWriter {
     ///
     /// As [`FolderWriter::write`].
     pub fn write_f32(&mut self, values: &[f32]) -> Result<()> {
-        self.current.as_mut().expect("every tensor of the plan is already written").write_f32(values)?;
+        self.current
+            .as_mut()
+            .expect("every tensor of the plan is already written")
+            .write_f32(values)?;
         self.advance()
     }
 
-    /// Copies what goes with the weights from another model folder, where it is there: tokenizer, generation
-    /// settings, chat template, licence, notice and use policy.
+    /// Copies what goes with the weights from another model folder, where it is there: tokenizer,
+    /// generation settings, chat template, licence, notice and use policy.
     ///
     /// # Errors
     ///
@@ -204,8 +218,8 @@ fn split(plan: Vec<Planned>, limit: u64) -> Vec<Vec<Planned>> {
     shards
 }
 
-/// Whether a file goes with the weights wherever they go: tokenizer, generation settings, chat template, licence, notice,
-/// use policy.
+/// Whether a file goes with the weights wherever they go: tokenizer, generation settings, chat
+/// template, licence, notice, use policy.
 pub fn goes_along(name: &str) -> bool {
     let lower = name.to_lowercase();
     COMPANIONS.contains(&name) || TERMS.iter().any(|term| lower.starts_with(term))

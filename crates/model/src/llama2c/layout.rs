@@ -10,7 +10,8 @@ use crate::config::{ModelConfig, RawConfig};
 use crate::error::{Error, Result};
 use crate::family::{self, Role, TensorSpec};
 
-/// `ak42` as the exporter writes it on a little-endian machine, and as other programs write the four letters.
+/// `ak42` as the exporter writes it on a little-endian machine, and as other programs write the
+/// four letters.
 const MAGIC: [[u8; 4]; 2] = [*b"24ka", *b"ak42"];
 
 /// The header of version 1, padded.
@@ -129,7 +130,8 @@ impl Header {
         }
         let version = i32::from_le_bytes([file[4], file[5], file[6], file[7]]);
         if version != 1 {
-            let reason = format!("version {version} is not read, only 1 and the one without a number");
+            let reason =
+                format!("version {version} is not read, only 1 and the one without a number");
             return Err(refuse(path, &reason));
         }
         let numbers = numbers(path, file, 8)?;
@@ -137,15 +139,35 @@ impl Header {
             0 => false,
             1 => true,
             other => {
-                return Err(refuse(path, &format!("its flag for a shared head is {other}, expected 0 or 1")));
+                return Err(refuse(
+                    path,
+                    &format!("its flag for a shared head is {other}, expected 0 or 1"),
+                ));
             }
         };
         Ok(Self::new(numbers, numbers[5], tied, HEADER_OF_VERSION_1, VERSION_1))
     }
 
-    fn new(numbers: [i32; 7], vocabulary: i32, tied: bool, length: usize, order: &'static [Part]) -> Self {
+    fn new(
+        numbers: [i32; 7],
+        vocabulary: i32,
+        tied: bool,
+        length: usize,
+        order: &'static [Part],
+    ) -> Self {
         let [width, feed_forward, blocks, heads, key_value_heads, _, context] = numbers;
-        Self { width, feed_forward, blocks, heads, key_value_heads, vocabulary, context, tied, length, order }
+        Self {
+            width,
+            feed_forward,
+            blocks,
+            heads,
+            key_value_heads,
+            vocabulary,
+            context,
+            tied,
+            length,
+            order,
+        }
     }
 
     /// The configuration, checked as any other is.

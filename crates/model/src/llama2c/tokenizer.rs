@@ -1,7 +1,7 @@
 //! The tokenizer: pieces with scores become a `tokenizer.json` with merges.
 //!
-//! llama2.c joins, again and again, the neighbours whose joined piece has the best score. As a list of
-//! merges that is: every way to cut a piece into two pieces, ordered by the score of the whole.
+//! llama2.c joins, again and again, the neighbours whose joined piece has the best score. As a list
+//! of merges that is: every way to cut a piece into two pieces, ordered by the score of the whole.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,7 +66,8 @@ fn read(file: &[u8], vocabulary: usize) -> Result<Vec<Piece>, String> {
     }
     let mut pieces = Vec::new();
     for id in 0..vocabulary {
-        let short = || format!("it ends in piece {id}, expected {vocabulary} pieces as the model has");
+        let short =
+            || format!("it ends in piece {id}, expected {vocabulary} pieces as the model has");
         let score = f32::from_le_bytes(take(&mut rest).ok_or_else(short)?);
         let length = i32::from_le_bytes(take(&mut rest).ok_or_else(short)?);
         if !(1..=longest).contains(&length) {
@@ -84,7 +85,9 @@ fn read(file: &[u8], vocabulary: usize) -> Result<Vec<Piece>, String> {
     }
     match rest.len() {
         0 => Ok(pieces),
-        left => Err(format!("{left} bytes follow its {vocabulary} pieces, as many as the model has")),
+        left => {
+            Err(format!("{left} bytes follow its {vocabulary} pieces, as many as the model has"))
+        }
     }
 }
 
@@ -99,7 +102,11 @@ fn check(pieces: &[Piece]) -> Result<BTreeMap<&str, usize>, String> {
     let bytes = (0..=255_u8).map(byte_piece);
     let expected: Vec<String> = SPECIAL.iter().map(ToString::to_string).chain(bytes).collect();
     if pieces.len() < expected.len() {
-        return Err(format!("it has {} pieces, expected at least {}", pieces.len(), expected.len()));
+        return Err(format!(
+            "it has {} pieces, expected at least {}",
+            pieces.len(),
+            expected.len()
+        ));
     }
     for (id, (piece, expected)) in pieces.iter().zip(&expected).enumerate() {
         if piece.text != *expected {
@@ -119,7 +126,8 @@ fn byte_piece(byte: u8) -> String {
     format!("<0x{byte:02X}>")
 }
 
-/// Every cut of every piece into two pieces, best first: by score, then by id, then by the place of the cut.
+/// Every cut of every piece into two pieces, best first: by score, then by id, then by the place of
+/// the cut.
 fn merges<'a>(pieces: &'a [Piece], ids: &BTreeMap<&str, usize>) -> Vec<(&'a str, &'a str)> {
     let joins = |part: &str| ids.get(part).is_some_and(|&id| id >= SPECIAL.len());
     let mut order: Vec<usize> = (SPECIAL.len()..pieces.len()).collect();

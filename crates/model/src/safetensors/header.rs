@@ -25,15 +25,18 @@ pub(super) struct Entry {
 /// Reads and checks the header of a whole file.
 pub(super) fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, Entry>> {
     let (start, json) = header_bytes(path, file)?;
-    let not_json = |reason| Error::Json { path: path.to_path_buf(), what: "a safetensors header", reason };
-    let tensors: Tensors = serde_json::from_slice(json).map_err(|error| not_json(error.to_string()))?;
+    let not_json =
+        |reason| Error::Json { path: path.to_path_buf(), what: "a safetensors header", reason };
+    let tensors: Tensors =
+        serde_json::from_slice(json).map_err(|error| not_json(error.to_string()))?;
     let data = (file.len() - start) as u64;
     for (name, stated) in &tensors.0 {
         check_size(path, name, stated, data)?;
     }
     let end = check_layout(path, &tensors.0, data)?;
     if end != data {
-        // Every tensor has the size of its shape and follows the one before: it is the file that is wrong.
+        // Every tensor has the size of its shape and follows the one before: it is the file that is
+        // wrong.
         let (found, expected) = (file.len() as u64, end.saturating_add(start as u64));
         return Err(Error::FileLength { path: path.to_path_buf(), found, expected });
     }
@@ -84,12 +87,15 @@ fn check_size(path: &Path, name: &str, stated: &Stated, data: u64) -> Result<()>
         return Ok(());
     };
     let needed = stated.shape.iter().try_fold(size, |product, &side| product.checked_mul(side));
-    let outside = if end > data { format!(", and the data has {data} bytes") } else { String::new() };
+    let outside =
+        if end > data { format!(", and the data has {data} bytes") } else { String::new() };
     match needed {
         Some(needed) if needed == end - start && usize::try_from(needed).is_ok() => Ok(()),
         Some(needed) => {
-            let reason =
-                format!("expected {needed} bytes for {:?} of {}{outside}", stated.shape, stated.dtype);
+            let reason = format!(
+                "expected {needed} bytes for {:?} of {}{outside}",
+                stated.shape, stated.dtype
+            );
             refuse(path, name, stated.data_offsets, reason)
         }
         None => {
@@ -101,7 +107,8 @@ fn check_size(path: &Path, name: &str, stated: &Stated, data: u64) -> Result<()>
 
 /// Tensors must cover the data without holes and overlaps; returns where the last one ends.
 fn check_layout(path: &Path, tensors: &[(String, Stated)], data: u64) -> Result<u64> {
-    let mut order: Vec<_> = tensors.iter().map(|(name, stated)| (stated.data_offsets, name)).collect();
+    let mut order: Vec<_> =
+        tensors.iter().map(|(name, stated)| (stated.data_offsets, name)).collect();
     order.sort_unstable();
     let mut before = ([0, 0], "");
     for (offsets, name) in order {
@@ -164,7 +171,10 @@ impl<'de> Deserialize<'de> for Tensors {
                 formatter.write_str("an object of tensors")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Tensors, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> std::result::Result<Tensors, A::Error> {
                 let mut tensors = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {

@@ -43,7 +43,8 @@ pub(super) fn to_f32(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
     }
 }
 
-/// The first element that is NaN or infinite: in each format the one with every bit of its exponent set.
+/// The first element that is NaN or infinite: in each format the one with every bit of its exponent
+/// set.
 pub(super) fn not_finite(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
     let exponent = match dtype {
         Dtype::F32 => {
@@ -58,7 +59,10 @@ pub(super) fn not_finite(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
 }
 
 /// The first odd element; a chunk is looked at whole, as the processor does it best.
-fn first<const SIZE: usize>(elements: &[[u8; SIZE]], odd: impl Fn(&[u8; SIZE]) -> bool) -> Option<usize> {
+fn first<const SIZE: usize>(
+    elements: &[[u8; SIZE]],
+    odd: impl Fn(&[u8; SIZE]) -> bool,
+) -> Option<usize> {
     for (place, chunk) in elements.chunks(CHUNK).enumerate() {
         if chunk.iter().fold(false, |any, element| any | odd(element)) {
             return chunk.iter().position(odd).map(|at| place * CHUNK + at);
@@ -98,7 +102,9 @@ pub(super) fn from_f32(dtype: Dtype, values: &[f32], out: &mut [u8]) -> Result<(
         }
         Dtype::F16 => {
             let mut chunk = [f16::ZERO; CHUNK];
-            for (place, (values, out)) in values.chunks(CHUNK).zip(out.chunks_mut(2 * CHUNK)).enumerate() {
+            for (place, (values, out)) in
+                values.chunks(CHUNK).zip(out.chunks_mut(2 * CHUNK)).enumerate()
+            {
                 let chunk = &mut chunk[..values.len()];
                 chunk.convert_from_f32_slice(values);
                 for (index, (half, value)) in chunk.iter().zip(values).enumerate() {
@@ -113,7 +119,8 @@ pub(super) fn from_f32(dtype: Dtype, values: &[f32], out: &mut [u8]) -> Result<(
     Ok(())
 }
 
-/// The bits of the nearest bf16, ties to even; what is no number stays none. Written so that many are taken at once.
+/// The bits of the nearest bf16, ties to even; what is no number stays none. Written so that many
+/// are taken at once.
 #[inline(always)]
 fn upper_half(bits: u32) -> u16 {
     let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
@@ -168,7 +175,12 @@ mod tests {
             from_f32(dtype, &values, &mut back).unwrap();
             for (index, two) in back.as_chunks::<2>().0.iter().enumerate() {
                 if !values[index].is_nan() {
-                    assert_eq!(u16::from_le_bytes(*two), bits[index], "{dtype:?} {:04x}", bits[index]);
+                    assert_eq!(
+                        u16::from_le_bytes(*two),
+                        bits[index],
+                        "{dtype:?} {:04x}",
+                        bits[index]
+                    );
                 }
             }
         }
@@ -176,7 +188,8 @@ mod tests {
 
     #[test]
     fn sixteen_bits_round_to_the_nearest_and_ties_to_even() {
-        // Between 1 and the next bf16 (1 + 2^-7) and f16 (1 + 2^-10): a tie falls to the even 1, a little more rises.
+        // Between 1 and the next bf16 (1 + 2^-7) and f16 (1 + 2^-10): a tie falls to the even 1, a
+        // little more rises.
         for (dtype, step) in [(Dtype::BF16, 2.0_f32.powi(-7)), (Dtype::F16, 2.0_f32.powi(-10))] {
             let asked = [1.0 + step / 2.0, 1.0 + step / 2.0 + step / 64.0, 1.0 + 1.5 * step];
             let mut bytes = [0; 6];
@@ -202,7 +215,11 @@ mod tests {
         for high in 0..=u16::MAX {
             for low in [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {
                 let bits = u32::from(high) << 16 | low;
-                assert_eq!(upper_half(bits), bf16::from_f32(f32::from_bits(bits)).to_bits(), "{bits:08x}");
+                assert_eq!(
+                    upper_half(bits),
+                    bf16::from_f32(f32::from_bits(bits)).to_bits(),
+                    "{bits:08x}"
+                );
             }
         }
     }

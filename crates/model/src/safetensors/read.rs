@@ -48,14 +48,16 @@ impl TensorView<'_> {
         numbers::not_finite(self.dtype, self.bytes)
     }
 
-    /// Converts every element to f32, exactly; the first that is not finite is the error, by its index.
+    /// Converts every element to f32, exactly; the first that is not finite is the error, by its
+    /// index.
     ///
     /// # Panics
     ///
     /// Where `out` has another length than the tensor.
     pub fn to_f32(&self, out: &mut [f32]) -> Result<(), usize> {
         assert_eq!(out.len(), self.len(), "the room for a tensor has its length");
-        let pieces = out.par_chunks_mut(PIECE).zip(self.bytes.par_chunks(PIECE * self.dtype.size()));
+        let pieces =
+            out.par_chunks_mut(PIECE).zip(self.bytes.par_chunks(PIECE * self.dtype.size()));
         let first = pieces.enumerate().filter_map(|(place, (out, bytes))| {
             numbers::to_f32(self.dtype, bytes, out);
             numbers::first_not_finite(out).map(|at| place * PIECE + at)
@@ -69,8 +71,9 @@ impl SafeTensors {
     ///
     /// # Errors
     ///
-    /// Where the file is missing, its header is no header, its length is not what the header adds up to, or
-    /// tensors overlap, leave holes, leave the file or have another size than their shape.
+    /// Where the file is missing, its header is no header, its length is not what the header adds
+    /// up to, or tensors overlap, leave holes, leave the file or have another size than their
+    /// shape.
     pub fn open(path: &Path) -> Result<Self> {
         let map = disk::Map::open(path)?;
         let entries = parse(path, &map)?;
@@ -114,7 +117,12 @@ impl SafeTensors {
     }
 
     /// Writes some bytes of a tensor, counted from its first, to a file that is on its way.
-    pub(crate) fn write_part(&self, name: &str, bytes: Range<usize>, to: &mut disk::Aside) -> Result<()> {
+    pub(crate) fn write_part(
+        &self,
+        name: &str,
+        bytes: Range<usize>,
+        to: &mut disk::Aside,
+    ) -> Result<()> {
         let Some(entry) = self.entries.get(name) else {
             return Err(Error::MissingTensor { path: self.path.clone(), tensor: shown(name) });
         };

@@ -36,7 +36,8 @@ impl Planned {
 
 /// A safetensors file being written aside.
 ///
-/// Pieces that do not fit the plan are a bug of the caller and panic; nothing of such a file appears.
+/// Pieces that do not fit the plan are a bug of the caller and panic; nothing of such a file
+/// appears.
 #[derive(Debug)]
 pub struct Writer {
     path: PathBuf,
@@ -57,8 +58,14 @@ impl Writer {
     pub fn create(path: &Path, plan: Vec<Planned>) -> Result<Self> {
         let mut file = disk::Aside::create(path)?;
         file.write_all(&header(&plan)).map_err(disk::io_error("write", path))?;
-        let mut writer =
-            Self { path: path.to_path_buf(), file, plan, next: 0, filled: 0, converted: Vec::new() };
+        let mut writer = Self {
+            path: path.to_path_buf(),
+            file,
+            plan,
+            next: 0,
+            filled: 0,
+            converted: Vec::new(),
+        };
         writer.pass_full();
         Ok(writer)
     }
@@ -94,7 +101,12 @@ impl Writer {
     /// # Panics
     ///
     /// As [`Writer::write`].
-    pub(crate) fn write_from(&mut self, from: &SafeTensors, tensor: &str, bytes: Range<usize>) -> Result<()> {
+    pub(crate) fn write_from(
+        &mut self,
+        from: &SafeTensors,
+        tensor: &str,
+        bytes: Range<usize>,
+    ) -> Result<()> {
         self.check(bytes.len());
         let length = bytes.len() as u64;
         from.write_part(tensor, bytes, &mut self.file)?;
@@ -106,10 +118,15 @@ impl Writer {
     fn check(&self, length: usize) {
         let tensor = self.expected().expect("every tensor of the plan is already written");
         let left = tensor.bytes() - self.filled;
-        assert!(length as u64 <= left, "a piece of {length} bytes for `{}`, which lacks {left}", tensor.name);
+        assert!(
+            length as u64 <= left,
+            "a piece of {length} bytes for `{}`, which lacks {left}",
+            tensor.name
+        );
     }
 
-    /// Writes a piece of the next tensor, rounded to its planned type (to the nearest, ties to even).
+    /// Writes a piece of the next tensor, rounded to its planned type (to the nearest, ties to
+    /// even).
     ///
     /// # Errors
     ///
@@ -131,9 +148,11 @@ impl Writer {
                 let stored = finite.and_then(|()| numbers::from_f32(dtype, values, bytes));
                 stored.err().map(|at| place * TASK + at)
             };
-            // A thread that is not of the pool works for itself: those of the pool are busy, or may be waiting for it.
+            // A thread that is not of the pool works for itself: those of the pool are busy, or may
+            // be waiting for it.
             let bad = if rayon::current_thread_index().is_some() {
-                let tasks = piece.par_chunks(TASK).zip(converted.par_chunks_mut(TASK * dtype.size()));
+                let tasks =
+                    piece.par_chunks(TASK).zip(converted.par_chunks_mut(TASK * dtype.size()));
                 tasks.enumerate().filter_map(task).min()
             } else {
                 let tasks = piece.chunks(TASK).zip(converted.chunks_mut(TASK * dtype.size()));
@@ -188,15 +207,14 @@ fn header(plan: &[Planned]) -> Vec<u8> {
     let mut start = 0;
     for tensor in plan {
         let end = start + tensor.bytes();
-        let entry =
-            json!({ "dtype": tensor.dtype.name(), "shape": tensor.shape, "data_offsets": [start, end] });
+        let entry = json!({ "dtype": tensor.dtype.name(), "shape": tensor.shape, "data_offsets": [start, end] });
         let before: Option<Value> = header.insert(tensor.name.clone(), entry);
         assert!(before.is_none(), "`{}` stands twice in the plan", tensor.name);
         start = end;
     }
     let mut json = serde_json::to_vec(&header).expect("a map of JSON values is always JSON");
-    // The data begins where a cache line does: mapped elements are aligned, and so is what is written to the file, which
-    // some processors copy at half the speed where it is not.
+    // The data begins where a cache line does: mapped elements are aligned, and so is what is
+    // written to the file, which some processors copy at half the speed where it is not.
     json.resize((8 + json.len()).next_multiple_of(64) - 8, b' ');
     let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
     bytes.append(&mut json);

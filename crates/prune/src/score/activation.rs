@@ -18,12 +18,13 @@ use crate::width::WidthScores;
 /// Columns that one task sums up.
 const COLUMNS: usize = 256;
 
-/// How active each channel, neuron and group of heads is: the numbers below, summed up over the tokens of a sequence and
-/// then over sequences as `options` says.
+/// How active each channel, neuron and group of heads is: the numbers below, summed up over the
+/// tokens of a sequence and then over sequences as `options` says.
 ///
-/// A channel of the residual stream: its value after a norm; the mean over all norms, the final one among them. A neuron:
-/// `silu(gate) up`, what the down projection reads of it. A group of heads: the Euclidean norm of what its query heads
-/// give to the attention output. Only what `options.parts` names is measured.
+/// A channel of the residual stream: its value after a norm; the mean over all norms, the final one
+/// among them. A neuron: `silu(gate) up`, what the down projection reads of it. A group of heads:
+/// the Euclidean norm of what its query heads give to the attention output. Only what
+/// `options.parts` names is measured.
 ///
 /// # Errors
 /// Those of [`walk`].
@@ -36,8 +37,9 @@ pub fn activation(
 ) -> Result<WidthScores> {
     let config = folder.config();
     let (layers, hidden) = (config.num_hidden_layers, config.hidden_size);
-    let named =
-        |part, of| if options.parts.contains(&part) { vec![Sums::new(of); layers] } else { Vec::new() };
+    let named = |part, of| {
+        if options.parts.contains(&part) { vec![Sums::new(of); layers] } else { Vec::new() }
+    };
     let mut visitor = Active {
         config,
         options,
@@ -55,7 +57,8 @@ pub fn activation(
     let over = options.over_sequences;
     let of = |sums: &[Sums]| sums.iter().map(|sums| sums.scores(over)).collect::<Vec<_>>();
     let norms = of(&visitor.norms);
-    let mean = |channel: usize| norms.iter().map(|norm| norm[channel]).sum::<f64>() / norms.len() as f64;
+    let mean =
+        |channel: usize| norms.iter().map(|norm| norm[channel]).sum::<f64>() / norms.len() as f64;
     let channels = norms.first().map_or(0, Vec::len);
     Ok(WidthScores {
         hidden: (0..channels).map(mean).collect(),
@@ -88,7 +91,8 @@ impl Sums {
         Self { columns: vec![0.0; columns], sequences: 0 }
     }
 
-    /// Adds sequences of `length` rows. Every column is summed row after row, whatever the number of threads.
+    /// Adds sequences of `length` rows. Every column is summed row after row, whatever the number
+    /// of threads.
     fn add(&mut self, rows: &[f32], length: usize, options: &Options) {
         let width = self.columns.len();
         self.sequences += rows.len() / (length * width);
@@ -144,7 +148,8 @@ impl Visit for Active<'_> {
         if seen.layer + 1 == self.config.num_hidden_layers && !self.norms.is_empty() {
             let (weights, epsilon) = (&self.final_norm, self.config.rms_norm_eps);
             let rows = seen.after.par_chunks_exact(seen.hidden);
-            let normed: Vec<f32> = rows.flat_map_iter(|row| normed(row, weights, epsilon)).collect();
+            let normed: Vec<f32> =
+                rows.flat_map_iter(|row| normed(row, weights, epsilon)).collect();
             let last = self.norms.last_mut().expect("there is a final norm");
             last.add(&normed, self.length, self.options);
         }
@@ -166,7 +171,10 @@ fn normed<'a>(row: &'a [f32], weights: &'a [f32], epsilon: f64) -> impl Iterator
 
 fn final_norm(folder: &ModelFolder) -> Result<Vec<f32>> {
     let specs = trailing_tensors(folder.config());
-    let spec = specs.iter().find(|spec| spec.role == Role::FinalNorm).expect("every model has a final norm");
+    let spec = specs
+        .iter()
+        .find(|spec| spec.role == Role::FinalNorm)
+        .expect("every model has a final norm");
     let mut weights = vec![0.0; spec.len()];
     folder.read_f32(spec, &mut weights)?;
     Ok(weights)

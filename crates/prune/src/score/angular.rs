@@ -1,4 +1,5 @@
-//! Angular distance: how far a run of layers turns the residual stream (Gromov et al. 2024, equation 7).
+//! Angular distance: how far a run of layers turns the residual stream (Gromov et al. 2024,
+//! equation 7).
 
 use std::f64::consts::PI;
 use std::path::Path;
@@ -14,12 +15,13 @@ use crate::options::Positions;
 use crate::states::States;
 use crate::walk::{Seen, Visit, walk};
 
-/// `mean of arccos(cos(x_l, x_(l+count))) / pi` for every run of `count` layers, 0 (the run does nothing) to 1, one for
-/// each layer `l` at which a run can begin.
+/// `mean of arccos(cos(x_l, x_(l+count))) / pi` for every run of `count` layers, 0 (the run does
+/// nothing) to 1, one for each layer `l` at which a run can begin.
 ///
-/// `x_l` is the residual stream that enters layer `l`, and for `l` the number of layers what leaves the last, before the
-/// final norm. The paper takes the last token of every sequence, [`Positions::Last`]; [`Positions::All`] takes every
-/// token and remembers the stream of `count` layers, so it holds the calibration activations so many times.
+/// `x_l` is the residual stream that enters layer `l`, and for `l` the number of layers what leaves
+/// the last, before the final norm. The paper takes the last token of every sequence,
+/// [`Positions::Last`]; [`Positions::All`] takes every token and remembers the stream of `count`
+/// layers, so it holds the calibration activations so many times.
 ///
 /// # Errors
 /// Those of [`walk`].

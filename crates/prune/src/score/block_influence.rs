@@ -1,4 +1,5 @@
-//! Block influence: how much a block turns the residual stream (Men et al. 2024, ShortGPT, equation 1).
+//! Block influence: how much a block turns the residual stream (Men et al. 2024, ShortGPT, equation
+//! 1).
 
 use std::path::Path;
 
@@ -12,8 +13,8 @@ use crate::walk::{Seen, Visit, walk};
 
 /// `1 - mean over tokens of cos(x_in, x_out)` for every block, 0 (the block does nothing) to 2.
 ///
-/// `x_in` and `x_out` are the residual stream before and after the block at one token; the mean is over every token
-/// of every sequence, summed in f64 in their order.
+/// `x_in` and `x_out` are the residual stream before and after the block at one token; the mean is
+/// over every token of every sequence, summed in f64 in their order.
 ///
 /// # Errors
 /// Those of [`walk`].
@@ -36,10 +37,12 @@ struct Mean {
 
 impl Visit for Mean {
     fn block(&mut self, seen: &Seen<'_>) -> Result<()> {
-        let rows = seen.before.par_chunks_exact(seen.hidden).zip(seen.after.par_chunks_exact(seen.hidden));
+        let rows =
+            seen.before.par_chunks_exact(seen.hidden).zip(seen.after.par_chunks_exact(seen.hidden));
         let cosines: Vec<f64> = rows.map(|(before, after)| cosine(before, after)).collect();
         // One after the other: the sum must not follow the number of threads.
-        self.sums[seen.layer] = cosines.iter().fold(self.sums[seen.layer], |sum, cosine| sum + cosine);
+        self.sums[seen.layer] =
+            cosines.iter().fold(self.sums[seen.layer], |sum, cosine| sum + cosine);
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! SparseGPT: weights go that the others can make up for, and the others do (Frantar and Alistarh 2023).
+//! SparseGPT: weights go that the others can make up for, and the others do (Frantar and Alistarh
+//! 2023).
 
 use model::backend::cpu::Cpu;
 use model::backend::{Area, Backend, View, ViewMut};
@@ -12,14 +13,16 @@ use crate::sparse::{Linear, LinearStats, Outcome, Sparsify, Statistics, Zeros, z
 
 /// `2:4-sparsegpt` and its like.
 ///
-/// With H the mean of `x x^T` over calibration tokens, damped, and `H^-1 = U^T U`, columns go from left to right; a weight
-/// of column c scores `(w / U_cc)^2`, and where it becomes zero the weights right of it change by `-(w / U_cc) U_c`. Scores of
-/// a group are taken as its first column is reached, those of unstructured zeros as a block of columns is, over all rows.
-/// Within a block rows are worked one by one; what a block owes to the columns right of it is one product.
+/// With H the mean of `x x^T` over calibration tokens, damped, and `H^-1 = U^T U`, columns go from
+/// left to right; a weight of column c scores `(w / U_cc)^2`, and where it becomes zero the weights
+/// right of it change by `-(w / U_cc) U_c`. Scores of a group are taken as its first column is
+/// reached, those of unstructured zeros as a block of columns is, over all rows. Within a block
+/// rows are worked one by one; what a block owes to the columns right of it is one product.
 #[derive(Clone, Copy, Debug)]
 pub struct SparseGpt;
 
-/// Added to the diagonal of H, as a share of its mean: what the method has, then what is tried where that does not do.
+/// Added to the diagonal of H, as a share of its mean: what the method has, then what is tried
+/// where that does not do.
 const DAMPING: [f64; 4] = [0.01, 0.1, 1.0, 10.0];
 
 /// Numbers that one task scales.
@@ -97,8 +100,8 @@ fn factor(gram: &mut Vec<f32>, side: usize, tokens: u64, dead: &[bool]) -> Resul
     Ok(None)
 }
 
-/// Copies the upper triangle of a square matrix to the lower one, or the lower one to the upper, in tiles: rows and columns of
-/// a tile stay near.
+/// Copies the upper triangle of a square matrix to the lower one, or the lower one to the upper, in
+/// tiles: rows and columns of a tile stay near.
 fn mirror(matrix: &mut [f32], side: usize, upwards: bool) {
     const TILE: usize = 32;
     for above in (0..side).step_by(TILE) {
@@ -129,7 +132,12 @@ fn clear_dead(weights: &mut [f32], linear: &Linear, dead: &[bool]) {
 }
 
 /// Prunes one weight with U, `[columns, columns]`.
-pub(crate) fn prune(weights: &mut Vec<f32>, linear: &Linear, factor: &Vec<f32>, zeros: Zeros) -> Result<()> {
+pub(crate) fn prune(
+    weights: &mut Vec<f32>,
+    linear: &Linear,
+    factor: &Vec<f32>,
+    zeros: Zeros,
+) -> Result<()> {
     let Area { offset, rows, columns, .. } = linear.area;
     let backend = Cpu::<f32>::new();
     let (group, gone) = zeros.group(columns);
@@ -156,8 +164,12 @@ pub(crate) fn prune(weights: &mut Vec<f32>, linear: &Linear, factor: &Vec<f32>, 
             });
         let end = start + width;
         if end < columns {
-            let right =
-                Area { offset: start * columns + end, rows: width, columns: columns - end, stride: columns };
+            let right = Area {
+                offset: start * columns + end,
+                rows: width,
+                columns: columns - end,
+                stride: columns,
+            };
             let rest = Area { offset: offset + end, rows, columns: columns - end, stride: columns };
             let owed = View::new(&owed, Area::new(0, rows, width));
             backend.product(owed, View::new(factor, right), ViewMut::new(weights, rest), true)?;
@@ -203,9 +215,15 @@ impl Block {
         mask
     }
 
-    /// Works one row of the block: chooses a group's zeros as it is reached, or follows `mask`; makes them and lets the weights
-    /// right of them make up for it.
-    fn sweep(&self, row: &mut [f32], owed: &mut [f32], groups: Option<(usize, usize)>, mask: &[bool]) {
+    /// Works one row of the block: chooses a group's zeros as it is reached, or follows `mask`;
+    /// makes them and lets the weights right of them make up for it.
+    fn sweep(
+        &self,
+        row: &mut [f32],
+        owed: &mut [f32],
+        groups: Option<(usize, usize)>,
+        mask: &[bool],
+    ) {
         let mut scores = [0.0; ledger::Pattern::WIDEST as usize];
         let mut stays = [0.0; ledger::Pattern::WIDEST as usize];
         for column in 0..self.width {

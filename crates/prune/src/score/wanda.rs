@@ -4,8 +4,8 @@ use crate::error::Result;
 use crate::score::magnitude::by_score;
 use crate::sparse::{Linear, LinearStats, Outcome, Sparsify, Statistics, Zeros};
 
-/// `2:4-wanda` and its like: the score of a weight is `|w| |x|`, with the Euclidean norm of its input column over all
-/// calibration tokens; weights are compared within their output row.
+/// `2:4-wanda` and its like: the score of a weight is `|w| |x|`, with the Euclidean norm of its
+/// input column over all calibration tokens; weights are compared within their output row.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanda;
 

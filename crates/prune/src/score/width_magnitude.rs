@@ -12,12 +12,13 @@ use crate::width::WidthScores;
 /// Rows or columns that one task sums up.
 const TASK: usize = 64;
 
-/// `mean |w|` over every weight that a channel, neuron or group of heads is made of; norms and biases aside.
+/// `mean |w|` over every weight that a channel, neuron or group of heads is made of; norms and
+/// biases aside.
 ///
-/// A channel of the residual stream has its column in the embedding, the head and in every matrix that reads the stream,
-/// and its row in every matrix that writes to it. A neuron has its rows of gate and up and its column of down. A group of
-/// heads has its rows of query, key and value and its columns of the attention output. Only what `options.parts` names is
-/// measured.
+/// A channel of the residual stream has its column in the embedding, the head and in every matrix
+/// that reads the stream, and its row in every matrix that writes to it. A neuron has its rows of
+/// gate and up and its column of down. A group of heads has its rows of query, key and value and
+/// its columns of the attention output. Only what `options.parts` names is measured.
 ///
 /// # Errors
 /// Where weights cannot be read or are not finite.
@@ -33,7 +34,8 @@ pub fn width_magnitude(
     let mut scores = WidthScores::default();
     if wants(Part::Hidden) {
         let outside = [leading_tensors(config), trailing_tensors(config)].concat();
-        for spec in outside.iter().filter(|spec| matches!(spec.role, Role::Embedding | Role::Head)) {
+        for spec in outside.iter().filter(|spec| matches!(spec.role, Role::Embedding | Role::Head))
+        {
             hidden.add(&Matrix::read(folder, spec)?.columns(), spec.rows());
         }
     }
@@ -61,7 +63,8 @@ pub fn width_magnitude(
             match part {
                 Part::Heads => {
                     let size = inner.len() / groups;
-                    let sums: Vec<f64> = inner.chunks_exact(size).map(|group| group.iter().sum()).collect();
+                    let sums: Vec<f64> =
+                        inner.chunks_exact(size).map(|group| group.iter().sum()).collect();
                     heads.add(&sums, of_inner * size);
                 }
                 _ => ffn.add(&inner, of_inner),

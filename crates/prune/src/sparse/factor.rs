@@ -1,9 +1,10 @@
 //! The upper triangular U with `H^-1 = U^T U`, of a symmetric positive definite H.
 //!
-//! SparseGPT's references take it by a Cholesky factor, the inverse from it, and the factor of that: 4/3 n^3 operations
-//! each of two. Here H = R R^T with R upper triangular, worked from the last column to the first, so that U = R^-1: one
-//! factor and one triangular inverse, 2/3 n^3 multiplications and additions together. Blocks are multiplied by the
-//! machine's product, which never splits the summed dimension; blocks on the diagonal are taken in f64.
+//! SparseGPT's references take it by a Cholesky factor, the inverse from it, and the factor of
+//! that: 4/3 n^3 operations each of two. Here H = R R^T with R upper triangular, worked from the
+//! last column to the first, so that U = R^-1: one factor and one triangular inverse, 2/3 n^3
+//! multiplications and additions together. Blocks are multiplied by the machine's product, which
+//! never splits the summed dimension; blocks on the diagonal are taken in f64.
 
 use model::backend::cpu::Cpu;
 use model::backend::{Area, Backend, View, ViewMut};
@@ -16,11 +17,13 @@ const BLOCK: usize = 128;
 /// A pivot whose root f32 still holds, with its reciprocal.
 const SMALLEST: f64 = 1e-75;
 
-/// Rows that one product inverts at a time: what lies below the diagonal of such a stretch is multiplied in vain.
+/// Rows that one product inverts at a time: what lies below the diagonal of such a stretch is
+/// multiplied in vain.
 const STRETCH: usize = 1024;
 
-/// Turns the upper triangle of `matrix`, `[side, side]`, into U and clears what lies below. Where a pivot is not positive
-/// the matrix cannot be factored: its upper triangle then holds nothing of use, and what lies below is as it was.
+/// Turns the upper triangle of `matrix`, `[side, side]`, into U and clears what lies below. Where a
+/// pivot is not positive the matrix cannot be factored: its upper triangle then holds nothing of
+/// use, and what lies below is as it was.
 pub(crate) fn invert_factor(matrix: &mut Vec<f32>, side: usize) -> Result<bool> {
     let mut space = Cpu::<f32>::new().allocate(side * BLOCK)?;
     Ok(factor(matrix, side, &mut space)? && invert(matrix, side, &mut space)?)
@@ -64,10 +67,12 @@ fn factor(matrix: &mut Vec<f32>, side: usize, space: &mut Vec<f32>) -> Result<bo
                 *to = inverse[at % width * width + at / width] as f32;
             }
             let left = View::new(&*matrix, area(0, start, start, width));
-            let (right, above) = (View::new(&right, Area::new(0, width, width)), Area::new(0, start, width));
+            let (right, above) =
+                (View::new(&right, Area::new(0, width, width)), Area::new(0, start, width));
             backend.product(left, right, ViewMut::new(space, above), false)?;
             for row in 0..start {
-                matrix[row * side + start..][..width].copy_from_slice(&space[row * width..][..width]);
+                matrix[row * side + start..][..width]
+                    .copy_from_slice(&space[row * width..][..width]);
             }
         }
     }
@@ -87,12 +92,14 @@ fn invert(matrix: &mut Vec<f32>, side: usize, space: &mut Vec<f32>) -> Result<bo
             // U[..start, block] = -U[..start, ..start] R[..start, block] U[block, block]
             let small: Vec<f32> = inverse.iter().map(|value| -value as f32).collect();
             let left = Area { offset: start, rows: start, columns: width, stride: side };
-            let (left, right) = (View::new(&*matrix, left), View::new(&small, Area::new(0, width, width)));
+            let (left, right) =
+                (View::new(&*matrix, left), View::new(&small, Area::new(0, width, width)));
             backend.product(left, right, ViewMut::new(space, Area::new(0, start, width)), false)?;
             let scaled = space[..start * width].to_vec();
             for from in (0..start).step_by(STRETCH) {
                 let rows = STRETCH.min(start - from);
-                let left = Area { offset: from * side + from, rows, columns: start - from, stride: side };
+                let left =
+                    Area { offset: from * side + from, rows, columns: start - from, stride: side };
                 let below = Area::new(from * width, start - from, width);
                 let target = Area::new(from * width, rows, width);
                 backend.product(
@@ -103,7 +110,8 @@ fn invert(matrix: &mut Vec<f32>, side: usize, space: &mut Vec<f32>) -> Result<bo
                 )?;
             }
             for row in 0..start {
-                matrix[row * side + start..][..width].copy_from_slice(&space[row * width..][..width]);
+                matrix[row * side + start..][..width]
+                    .copy_from_slice(&space[row * width..][..width]);
             }
         }
         write_block(matrix, side, start, width, &inverse);
@@ -177,7 +185,9 @@ mod tests {
     fn positive(side: usize) -> Vec<f32> {
         let mut state = 7_u64;
         let mut number = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 40) as f32 / (1 << 24) as f32 - 0.5
         };
         let a: Vec<f32> = (0..side * side).map(|_| number()).collect();
@@ -204,12 +214,15 @@ mod tests {
                     .map(|j| (i..side).map(|k| f64::from(upper[i * side + k]) * at(k, j)).sum())
                     .collect();
                 for j in 0..side {
-                    let found: f64 = (j..side).map(|k| row[k] * f64::from(upper[j * side + k])).sum();
+                    let found: f64 =
+                        (j..side).map(|k| row[k] * f64::from(upper[j * side + k])).sum();
                     let expected = if i == j { 1.0 } else { 0.0 };
                     assert!((found - expected).abs() < 2e-4, "{side}: {i}, {j}: {found}");
                 }
             }
-            assert!((1..side).all(|row| upper[row * side..][..row].iter().all(|&value| value == 0.0)));
+            assert!(
+                (1..side).all(|row| upper[row * side..][..row].iter().all(|&value| value == 0.0))
+            );
         }
     }
 

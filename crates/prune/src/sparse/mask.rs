@@ -15,7 +15,8 @@ pub struct Zeros {
 }
 
 impl Zeros {
-    /// As a pattern says; `share` of the weights of a layer, from 0 to below 1, where the pattern is unstructured.
+    /// As a pattern says; `share` of the weights of a layer, from 0 to below 1, where the pattern
+    /// is unstructured.
     pub fn new(pattern: Pattern, share: f64) -> Self {
         assert!((0.0..1.0).contains(&share), "a share is at least 0 and below 1");
         Self { pattern, share }
@@ -26,8 +27,8 @@ impl Zeros {
         self.pattern
     }
 
-    /// Columns of a group in a row of `columns`, and how many of them become zero. Unstructured zeros have the row as their
-    /// group, and leave at least one weight of it.
+    /// Columns of a group in a row of `columns`, and how many of them become zero. Unstructured
+    /// zeros have the row as their group, and leave at least one weight of it.
     pub fn group(self, columns: usize) -> (usize, usize) {
         match self.pattern {
             Pattern::Groups { keep, of } => (usize::from(of), usize::from(of - keep)),
@@ -35,14 +36,16 @@ impl Zeros {
         }
     }
 
-    /// Unstructured zeros among the first `column` of `columns`, where every stretch of a row is to have its share.
+    /// Unstructured zeros among the first `column` of `columns`, where every stretch of a row is to
+    /// have its share.
     pub(crate) fn until(self, column: usize, columns: usize) -> usize {
         let wanted = (self.share * column as f64).round() as usize;
         wanted.min(columns.saturating_sub(1))
     }
 }
 
-/// Makes the `zeros` weights of lowest score zero in each group of `len` in a row; of equal scores the lower column stays.
+/// Makes the `zeros` weights of lowest score zero in each group of `len` in a row; of equal scores
+/// the lower column stays.
 ///
 /// Widths that are no multiple of `len` are a bug of the caller and panic.
 pub fn zero_lowest(row: &mut [f32], scores: &[f32], len: usize, zeros: usize) {
@@ -119,7 +122,8 @@ pub(crate) fn lowest<'a>(scores: &[f32], count: usize, order: &'a mut Vec<usize>
     if count == 0 || scores.is_empty() {
         return &[];
     }
-    let before = |&a: &usize, &b: &usize| -> Ordering { scores[a].total_cmp(&scores[b]).then(b.cmp(&a)) };
+    let before =
+        |&a: &usize, &b: &usize| -> Ordering { scores[a].total_cmp(&scores[b]).then(b.cmp(&a)) };
     if count < order.len() {
         order.select_nth_unstable_by(count - 1, before);
     }

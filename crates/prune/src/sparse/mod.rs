@@ -24,10 +24,12 @@ pub trait Sparsify: Sync {
     fn summary(&self) -> &'static str;
     /// Where it was published, where it was.
     fn paper(&self) -> Option<&'static str>;
-    /// What has to be known of the inputs of a layer. A score that needs nothing is shown some rows of a weight at a time.
+    /// What has to be known of the inputs of a layer. A score that needs nothing is shown some rows
+    /// of a weight at a time.
     fn needs(&self) -> Statistics;
-    /// Makes weights of linear layers that read the same inputs zero, in place, and may change the others. Of every group of
-    /// input columns as many become zero as `zeros` says; of equal scores the lower input stays.
+    /// Makes weights of linear layers that read the same inputs zero, in place, and may change the
+    /// others. Of every group of input columns as many become zero as `zeros` says; of equal
+    /// scores the lower input stays.
     ///
     /// # Errors
     /// Where memory is short.

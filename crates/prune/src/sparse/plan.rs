@@ -33,16 +33,24 @@ impl SparsePlan {
     }
 }
 
-/// Plans the zeros of a sparse method: the realised rate follows from the shapes, whatever the weights are.
+/// Plans the zeros of a sparse method: the realised rate follows from the shapes, whatever the
+/// weights are.
 ///
 /// # Errors
-/// Where the method got another target than it takes, no linear layer or one that is none is named, a width is no multiple
-/// of the pattern's group, or so many zeros do not fit in these layers.
+/// Where the method got another target than it takes, no linear layer or one that is none is named,
+/// a width is no multiple of the pattern's group, or so many zeros do not fit in these layers.
 ///
 /// # Panics
 /// For a configuration made by hand whose parameters cannot be counted.
-pub fn plan(config: &ModelConfig, method: &Method, target: &Target, linear: &[Role]) -> Result<SparsePlan> {
-    let &Method::Sparse(pattern, _) = method else { panic!("`{}` is no sparse method", method.name()) };
+pub fn plan(
+    config: &ModelConfig,
+    method: &Method,
+    target: &Target,
+    linear: &[Role],
+) -> Result<SparsePlan> {
+    let &Method::Sparse(pattern, _) = method else {
+        panic!("`{}` is no sparse method", method.name())
+    };
     if !method.takes().contains(&target.kind()) {
         let (found, expected) = (target.kind().words(), method.takes()[0].words().to_owned());
         return Err(Error::Target { method: method.name(), found, expected });
@@ -51,10 +59,13 @@ pub fn plan(config: &ModelConfig, method: &Method, target: &Target, linear: &[Ro
     if linear.is_empty() {
         return Err(Error::NoLinear);
     }
-    let tensors: Vec<TensorSpec> =
-        block_tensors(config, 0).into_iter().filter(|tensor| linear.contains(&tensor.role)).collect();
+    let tensors: Vec<TensorSpec> = block_tensors(config, 0)
+        .into_iter()
+        .filter(|tensor| linear.contains(&tensor.role))
+        .collect();
     if let Pattern::Groups { of, .. } = pattern
-        && let Some(odd) = tensors.iter().find(|tensor| !tensor.columns().is_multiple_of(usize::from(of)))
+        && let Some(odd) =
+            tensors.iter().find(|tensor| !tensor.columns().is_multiple_of(usize::from(of)))
     {
         return Err(Error::Groups { tensor: odd.name.clone(), found: odd.columns(), of, pattern });
     }
@@ -103,7 +114,10 @@ mod tests {
 
     fn realised(name: &str) -> f64 {
         let config = catalog::find(name).unwrap().config();
-        plan(&config, &method("2:4-magnitude").unwrap(), &Target::Pattern, &Role::LINEAR).unwrap().rate.get()
+        plan(&config, &method("2:4-magnitude").unwrap(), &Target::Pattern, &Role::LINEAR)
+            .unwrap()
+            .rate
+            .get()
     }
 
     #[test]
@@ -117,7 +131,11 @@ mod tests {
             ("qwen2.5-3b", 0.450),
             ("qwen2.5-7b", 0.428),
         ] {
-            assert!((realised(name) - rate).abs() < 5e-4, "{name}: {}, expected {rate}", realised(name));
+            assert!(
+                (realised(name) - rate).abs() < 5e-4,
+                "{name}: {}, expected {rate}",
+                realised(name)
+            );
         }
     }
 

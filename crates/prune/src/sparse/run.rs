@@ -1,7 +1,9 @@
-//! Block by block: look at what a block reads, prune it, write it, and send the text on through what it has become.
+//! Block by block: look at what a block reads, prune it, write it, and send the text on through
+//! what it has become.
 //!
-//! In memory are one block, the statistics of its inputs, the residual stream of the calibration text and the activations
-//! of one batch of it; where a score reads no text, some rows of one weight.
+//! In memory are one block, the statistics of its inputs, the residual stream of the calibration
+//! text and the activations of one batch of it; where a score reads no text, some rows of one
+//! weight.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,7 +40,8 @@ pub(crate) struct Ran {
     pub(crate) fallbacks: Vec<Fallback>,
 }
 
-/// Prunes every block in order, each on the inputs that the blocks before it give as they are then, and writes the model.
+/// Prunes every block in order, each on the inputs that the blocks before it give as they are then,
+/// and writes the model.
 pub(crate) fn run(
     folder: &ModelFolder,
     plan: &SparsePlan,
@@ -64,13 +67,16 @@ pub(crate) fn run(
                     continue;
                 }
                 let outcome = alone(folder, &tensor, plan, score, writer, &mut ran)?;
-                let inlet = Inlet::ALL.into_iter().find(|inlet| inlet.roles().contains(&tensor.role));
-                let (whole, names): &mut (Outcome, Vec<String>) = outcomes.entry(inlet).or_default();
+                let inlet =
+                    Inlet::ALL.into_iter().find(|inlet| inlet.roles().contains(&tensor.role));
+                let (whole, names): &mut (Outcome, Vec<String>) =
+                    outcomes.entry(inlet).or_default();
                 *whole = worse(std::mem::take(whole), outcome);
                 names.push(tensor.name);
             }
-            ran.fallbacks
-                .extend(outcomes.into_values().filter_map(|(outcome, names)| fallback(outcome, names)));
+            ran.fallbacks.extend(
+                outcomes.into_values().filter_map(|(outcome, names)| fallback(outcome, names)),
+            );
             continue;
         };
         let mut block = weights::load_block(folder, layer, &backend)?;
@@ -87,7 +93,8 @@ pub(crate) fn run(
                 ran.already_zero.0 += zeros(&block[linear.area.offset..linear.area.end()]);
             }
             let outcome = score.sparsify(&mut block, &linears, stats, plan.zeros)?;
-            ran.fallbacks.extend(fallback(outcome, linears.into_iter().map(|linear| linear.name).collect()));
+            ran.fallbacks
+                .extend(fallback(outcome, linears.into_iter().map(|linear| linear.name).collect()));
         }
         for (tensor, area) in placed {
             if plan.has(&tensor) {
@@ -108,7 +115,8 @@ pub(crate) fn run(
     Ok(ran)
 }
 
-/// Prunes a weight by a score that needs to know nothing: it looks at rows one by one, and so no more of them are held.
+/// Prunes a weight by a score that needs to know nothing: it looks at rows one by one, and so no
+/// more of them are held.
 fn alone(
     folder: &ModelFolder,
     tensor: &TensorSpec,

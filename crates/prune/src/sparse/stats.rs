@@ -24,8 +24,8 @@ pub struct LinearStats {
     pub tokens: u64,
     /// Sum of squares of each input column; empty where nothing is kept.
     pub square_sums: Vec<f64>,
-    /// The sum of `x x^T` over tokens, `[in, in]`, right and above the diagonal in blocks of [`LinearStats::BLOCK`]; empty
-    /// where it is not kept.
+    /// The sum of `x x^T` over tokens, `[in, in]`, right and above the diagonal in blocks of
+    /// [`LinearStats::BLOCK`]; empty where it is not kept.
     pub gram: Vec<f32>,
 }
 
@@ -70,17 +70,24 @@ impl LinearStats {
             let backend = Cpu::<f32>::new();
             for start in (0..columns).step_by(Self::BLOCK) {
                 let side = Self::BLOCK.min(columns - start);
-                let area = |from, width| Area { offset: from, rows: tokens, columns: width, stride: columns };
+                let area = |from, width| Area {
+                    offset: from,
+                    rows: tokens,
+                    columns: width,
+                    stride: columns,
+                };
                 let rows = View::new(values, area(0, start + side)).t();
                 let block = View::new(values, area(start, side));
-                let target = Area { offset: start, rows: start + side, columns: side, stride: columns };
+                let target =
+                    Area { offset: start, rows: start + side, columns: side, stride: columns };
                 backend.product(rows, block, ViewMut::new(&mut self.gram, target), true)?;
             }
         }
         Ok(())
     }
 
-    /// The root of each sum of squares, or the largest number that there is: infinity times a weight of 0 would order nothing.
+    /// The root of each sum of squares, or the largest number that there is: infinity times a
+    /// weight of 0 would order nothing.
     pub fn norms(&self) -> Vec<f32> {
         self.square_sums.iter().map(|sum| (sum.sqrt() as f32).min(f32::MAX)).collect()
     }

@@ -30,8 +30,8 @@ pub(crate) struct Writing<'a> {
     pub(crate) again: Option<&'a CutRecord>,
 }
 
-/// Prunes and writes; returns the record with what only running it tells, as `finish` has it then. The folder appears only
-/// when it is whole.
+/// Prunes and writes; returns the record with what only running it tells, as `finish` has it then.
+/// The folder appears only when it is whole.
 pub(crate) fn write(
     folder: &ModelFolder,
     record: CutRecord,
@@ -51,7 +51,8 @@ pub(crate) fn write(
         let pruned = block_tensors(config, layer).into_iter().filter(|tensor| plan.has(tensor));
         sparse.tensors.extend(pruned.map(|tensor| (tensor.name, plan.zeros.pattern())));
     }
-    let mut writer = FolderWriter::create(out, existing, folder.raw_config(), planned, shard_limit)?;
+    let mut writer =
+        FolderWriter::create(out, existing, folder.raw_config(), planned, shard_limit)?;
     let ran = run(folder, plan, score, sequences, spill, &mut writer, progress)?;
     let record = with_what_ran(record, ran);
     if let Some(expected) = again.filter(|&expected| *expected != record) {
@@ -67,12 +68,13 @@ pub(crate) fn write(
     Ok(record)
 }
 
-/// The record with the zeros that stand there, which may be more than the pattern asks for: where weights were zero before, or
-/// read nothing but zeros.
+/// The record with the zeros that stand there, which may be more than the pattern asks for: where
+/// weights were zero before, or read nothing but zeros.
 fn with_what_ran(record: CutRecord, ran: Ran) -> CutRecord {
     let left = |before: Params| Params(before.0 - ran.zeros.0);
-    let rate =
-        |before: Params| Rate::realised(before, left(before)).expect("norms stay, so less than all goes");
+    let rate = |before: Params| {
+        Rate::realised(before, left(before)).expect("norms stay, so less than all goes")
+    };
     let (all, inner) = (record.n0, record.n0_without_embedding);
     CutRecord {
         parameters: left(all),
@@ -138,7 +140,8 @@ mod tests {
         let record = crate::decide(&folder, &request, &mut |_| ()).unwrap().record;
         let linear = [model::family::Role::Query, model::family::Role::Key];
         let sparse = method("2:4-magnitude").unwrap();
-        let plan = crate::sparse::plan(folder.config(), &sparse, &Target::Pattern, &linear).unwrap();
+        let plan =
+            crate::sparse::plan(folder.config(), &sparse, &Target::Pattern, &linear).unwrap();
         let writing = Writing {
             plan: &plan,
             score: &Damped,

@@ -41,7 +41,9 @@ impl Select for Activation {
     }
 
     fn paper(&self) -> Option<&'static str> {
-        Some("Muralidharan et al. 2024, Compact Language Models via Pruning and Knowledge Distillation")
+        Some(
+            "Muralidharan et al. 2024, Compact Language Models via Pruning and Knowledge Distillation",
+        )
     }
 
     fn takes(&self) -> &'static [Takes] {
@@ -138,13 +140,17 @@ fn narrow(
         if scores.len() != layers {
             return Err(Error::ScoreCount { found: scores.len(), expected: layers });
         }
-        let keep =
-            scores.iter().enumerate().map(|(layer, scores)| highest(part, Some(layer), scores, of, count));
+        let keep = scores
+            .iter()
+            .enumerate()
+            .map(|(layer, scores)| highest(part, Some(layer), scores, of, count));
         Ok(Some(KeptByLayer { of, keep: keep.collect::<Result<_>>()? }))
     };
     let hidden = match (whole.hidden, shape.hidden) {
         (of, count) if of == count => None,
-        (of, count) => Some(Kept { of, keep: highest(Part::Hidden, None, &scores.hidden, of, count)? }),
+        (of, count) => {
+            Some(Kept { of, keep: highest(Part::Hidden, None, &scores.hidden, of, count)? })
+        }
     };
     let cut = Cut::Width(Width {
         layers,
@@ -157,7 +163,13 @@ fn narrow(
 }
 
 /// The `count` of highest score; of equal scores the lower index stays.
-fn highest(part: Part, layer: Option<usize>, scores: &[f64], of: usize, count: usize) -> Result<Indices> {
+fn highest(
+    part: Part,
+    layer: Option<usize>,
+    scores: &[f64],
+    of: usize,
+    count: usize,
+) -> Result<Indices> {
     if scores.len() != of {
         return Err(Error::PartScores { part, layer, found: scores.len(), expected: of });
     }

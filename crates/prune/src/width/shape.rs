@@ -10,10 +10,12 @@ use model::count::Count;
 use crate::error::{Error, Result};
 use crate::options::Options;
 
-/// Shapes whose rates differ by less count as equally near to the rate asked for; of those, the most even is taken.
+/// Shapes whose rates differ by less count as equally near to the rate asked for; of those, the
+/// most even is taken.
 const STEP: f64 = 0.005;
 
-/// The multiple that is chosen where none is asked for leaves at least this many widths, and is at most [`LARGEST`].
+/// The multiple that is chosen where none is asked for leaves at least this many widths, and is at
+/// most [`LARGEST`].
 const WIDTHS: usize = 16;
 const LARGEST: usize = 64;
 
@@ -119,8 +121,9 @@ impl Choice {
     }
 
     fn between(smaller: &ModelConfig, shape: Shape, before: &Count, after: &Count) -> Result<Self> {
-        let rate =
-            |before, after| Rate::realised(Params(before), Params(after)).map_err(|_| Error::NothingDropped);
+        let rate = |before, after| {
+            Rate::realised(Params(before), Params(after)).map_err(|_| Error::NothingDropped)
+        };
         Ok(Self {
             layers: smaller.num_hidden_layers,
             shape,
@@ -134,13 +137,14 @@ impl Choice {
 
 /// The legal shapes nearest to a rate, best first, at most `most` of them.
 ///
-/// A shape is legal whose channels and neurons are multiples of what [`Options`] says (or whole), whose heads are whole
-/// groups, and which stock transformers loads (its Llama wants the hidden size to be a multiple of the heads). Of all
-/// that come within 0.005 of the nearest, the one goes first whose parts keep the most equal shares of what they were.
+/// A shape is legal whose channels and neurons are multiples of what [`Options`] says (or whole),
+/// whose heads are whole groups, and which stock transformers loads (its Llama wants the hidden
+/// size to be a multiple of the heads). Of all that come within 0.005 of the nearest, the one goes
+/// first whose parts keep the most equal shares of what they were.
 ///
 /// # Errors
-/// [`Error::Rate`] and [`Error::Tolerance`] for numbers that are none, [`Error::NoShapeNear`] where the nearest is
-/// farther than `tolerance`, and those of [`Options::check`].
+/// [`Error::Rate`] and [`Error::Tolerance`] for numbers that are none, [`Error::NoShapeNear`] where
+/// the nearest is farther than `tolerance`, and those of [`Options::check`].
 ///
 /// # Panics
 /// For a configuration made by hand whose parameters cannot be counted.
@@ -161,7 +165,8 @@ pub fn choices(
         return Err(Error::NoShapeNear { found: asked, tolerance, nearest });
     };
     let limit = distance(&nearest) + STEP;
-    let mut near: Vec<Choice> = all.into_iter().filter(|choice| distance(choice) <= limit).collect();
+    let mut near: Vec<Choice> =
+        all.into_iter().filter(|choice| distance(choice) <= limit).collect();
     let whole = Shape::of(config);
     let order = |a: &Choice, b: &Choice| -> Ordering {
         let key = |choice: &Choice| unevenness(&choice.shape, &whole, options);
@@ -175,8 +180,8 @@ pub fn choices(
 /// What sizes that are named leave of a model.
 ///
 /// # Errors
-/// Where a size is 0 or larger than the model's, nothing goes, heads are no whole groups, or stock transformers would
-/// refuse the shape.
+/// Where a size is 0 or larger than the model's, nothing goes, heads are no whole groups, or stock
+/// transformers would refuse the shape.
 pub fn named(config: &ModelConfig, sizes: &Sizes) -> Result<Choice> {
     let whole = Shape::of(config);
     let group = whole.heads / whole.groups;
@@ -204,7 +209,8 @@ pub fn named(config: &ModelConfig, sizes: &Sizes) -> Result<Choice> {
     Choice::of(config, &shape.apply(config))
 }
 
-/// Of every hidden size and every number of groups, the number of neurons that come nearest to the rate.
+/// Of every hidden size and every number of groups, the number of neurons that come nearest to the
+/// rate.
 fn candidates(config: &ModelConfig, asked: f64, options: &Options) -> Vec<Choice> {
     let whole = Shape::of(config);
     let before = count(config);
@@ -265,22 +271,26 @@ fn hidden_sizes(config: &ModelConfig, heads: usize, options: &Options) -> Vec<us
 fn choice(config: &ModelConfig, before: &Count, shape: Shape) -> Choice {
     let narrower = shape.apply(config);
     let after = count(&narrower);
-    Choice::between(&narrower, shape, before, &after).expect("a narrower model is smaller and not empty")
+    Choice::between(&narrower, shape, before, &after)
+        .expect("a narrower model is smaller and not empty")
 }
 
 fn count(config: &ModelConfig) -> Count {
     Count::of(config).expect("a configuration that was read can be counted, and a narrower one")
 }
 
-/// How far apart the shares are that the parts keep: the logarithm of the largest over the smallest.
+/// How far apart the shares are that the parts keep: the logarithm of the largest over the
+/// smallest.
 fn unevenness(shape: &Shape, whole: &Shape, options: &Options) -> f64 {
-    let shares = options.parts.iter().map(|&part| shape.size(part) as f64 / whole.size(part) as f64);
+    let shares =
+        options.parts.iter().map(|&part| shape.size(part) as f64 / whole.size(part) as f64);
     let (least, most) =
         shares.fold((1.0_f64, 0.0_f64), |(least, most), share| (least.min(share), most.max(share)));
     (most / least).ln()
 }
 
-/// The largest power of two of which the width is a multiple, that is at most 64 and leaves sixteen widths or more.
+/// The largest power of two of which the width is a multiple, that is at most 64 and leaves sixteen
+/// widths or more.
 fn usual_multiple(width: usize) -> usize {
     let mut multiple = LARGEST;
     while multiple > 1 && (width / multiple < WIDTHS || !width.is_multiple_of(multiple)) {

@@ -50,7 +50,12 @@ struct Llama2c {
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let Format::Llama2c(arguments) = &arguments.format;
     let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
-    let config = model::llama2c::convert(&arguments.weights, &arguments.tokenizer, &arguments.out, existing)?;
+    let config = model::llama2c::convert(
+        &arguments.weights,
+        &arguments.tokenizer,
+        &arguments.out,
+        existing,
+    )?;
     let count = Params(Count::of(&config)?.total);
     output.say(&format!(
         "`{}`: {} of the {} family, {} blocks",

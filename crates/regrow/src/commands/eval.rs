@@ -122,9 +122,10 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let protocol = Protocol { convention: arguments.convention.into(), context, stride, limit };
     let mut model = Loaded::new(folder, context)?;
     let mut progress = output.progress("evaluating", planned_tokens(part, &protocol), "tokens");
-    let found = evaluate(&model.decoder, &model.weights, &mut model.space, part, &protocol, &mut |done| {
-        progress.at(done, "");
-    })?;
+    let found =
+        evaluate(&model.decoder, &model.weights, &mut model.space, part, &protocol, &mut |done| {
+            progress.at(done, "");
+        })?;
     drop(progress);
     if arguments.json {
         let report = Report {
@@ -189,7 +190,9 @@ fn each(found: &Evaluated) -> Vec<Each> {
 fn in_words(protocol: &Protocol) -> String {
     let Protocol { convention, context, stride, .. } = protocol;
     let documents = match convention {
-        Convention::Documents => "documents: each alone after its begin token, which is not predicted",
+        Convention::Documents => {
+            "documents: each alone after its begin token, which is not predicted"
+        }
         Convention::Packed => "packed: documents end to end, begin tokens predicted too",
     };
     let windows = if stride == context {

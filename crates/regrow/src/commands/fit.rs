@@ -42,7 +42,8 @@ pub struct Arguments {
     /// The formula; `p2` gives way to a reduced form where the data are too few
     #[arg(long, default_value = "p2")]
     form: String,
-    /// What the fit makes small: `least-squares`, `huber:DELTA` in nats, or `log-huber:DELTA` of logarithms
+    /// What the fit makes small: `least-squares`, `huber:DELTA` in nats, or `log-huber:DELTA` of
+    /// logarithms
     #[arg(long, value_name = "LOSS", default_value_t = Loss::LeastSquares)]
     loss: Loss,
     #[command(flatten)]
@@ -55,7 +56,8 @@ pub struct Arguments {
     /// Starts of the search
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     starts: u32,
-    /// How intervals are made: by leaving out runs, by simulation, or by drawing runs with replacement
+    /// How intervals are made: by leaving out runs, by simulation, or by drawing runs with
+    /// replacement
     #[arg(long, value_enum, default_value_t = IntervalsFlag::Jackknife)]
     intervals: IntervalsFlag,
     /// The probability that intervals are made for
@@ -151,16 +153,24 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         output.say(&format!("unpruned controls, not fitted: {}", names.join(", ")));
     }
     if let Some(out) = &arguments.out {
-        output.say(&format!("the law is in `{}`; `regrow predict` and `regrow plan` read it", out.display()));
+        output.say(&format!(
+            "the law is in `{}`; `regrow predict` and `regrow plan` read it",
+            out.display()
+        ));
     }
     // A table without the columns that a place is made of asks for no number of tokens.
     let asked = columns.len() == Column::ALL.len();
-    let told = |group: &GroupLaw| !asked || group.decisions.iter().any(|plan| plan.enough.value.is_some());
+    let told =
+        |group: &GroupLaw| !asked || group.decisions.iter().any(|plan| plan.enough.value.is_some());
     Ok(if law.groups.iter().all(told) { Exit::Done } else { Exit::CannotTell })
 }
 
 /// The points of a table, or of the runs in a folder, and the columns that it has.
-fn read(path: &Path, form: &dyn Form, output: &Output) -> anyhow::Result<(Vec<TableRow>, Vec<Column>)> {
+fn read(
+    path: &Path,
+    form: &dyn Form,
+    output: &Output,
+) -> anyhow::Result<(Vec<TableRow>, Vec<Column>)> {
     if path.is_dir() {
         return Ok((of_runs(path, output)?, Column::ALL.to_vec()));
     }
@@ -189,7 +199,11 @@ fn of_runs(path: &Path, output: &Output) -> anyhow::Result<Vec<TableRow>> {
 
 fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
     let (runs, points) = (group.runs, group.points);
-    output.data(&format!("{}: form `{}` on {runs} runs, {points} points\n", group.label(), group.form))?;
+    output.data(&format!(
+        "{}: form `{}` on {runs} runs, {points} points\n",
+        group.label(),
+        group.form
+    ))?;
     let unit = match group.units {
         Units::Billions => "sizes and tokens in billions",
         Units::Counts => "sizes and tokens one by one",
@@ -291,7 +305,8 @@ pub(super) fn of_losses(group: &GroupLaw) -> &'static str {
     if means { "(losses are means over the bases of a size)\n" } else { "" }
 }
 
-/// A line for each answer: bases that differ in their loss alone share one, with the means of their losses.
+/// A line for each answer: bases that differ in their loss alone share one, with the means of their
+/// losses.
 pub(super) fn decisions(group: &GroupLaw) -> Table {
     let interval = format!("{} interval", percent(group.level));
     let mut table = Table::new(&[
@@ -307,7 +322,9 @@ pub(super) fn decisions(group: &GroupLaw) -> Table {
     for plans in by_answer(group) {
         let mean = |of: fn(&Plan) -> Option<f64>| {
             let losses: Option<Vec<f64>> = plans.iter().map(of).collect();
-            losses.map_or_else(unknown, |losses| nats(losses.iter().sum::<f64>() / losses.len() as f64))
+            losses.map_or_else(unknown, |losses| {
+                nats(losses.iter().sum::<f64>() / losses.len() as f64)
+            })
         };
         let plan = &plans[0];
         table.row([

@@ -1,4 +1,5 @@
-//! `regrow generate`: greedy continuation, a debugging aid that recomputes the whole text for every token.
+//! `regrow generate`: greedy continuation, a debugging aid that recomputes the whole text for every
+//! token.
 
 use std::path::{Path, PathBuf};
 
@@ -41,7 +42,8 @@ pub struct Arguments {
     /// Instead of a text: these tokens, for `--logits`
     #[arg(long, value_name = "ID,ID,..", value_delimiter = ',', requires = "logits")]
     token_ids: Vec<u32>,
-    /// Write the logits of every one of `--token-ids` to this file: `{"tokens": [..], "logits": [[..], ..]}`
+    /// Write the logits of every one of `--token-ids` to this file: `{"tokens": [..], "logits":
+    /// [[..], ..]}`
     #[arg(long, value_name = "FILE.json", requires = "token_ids", conflicts_with = "prompt")]
     logits: Option<PathBuf>,
 }
@@ -63,7 +65,10 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
 
     let longest = folder.config().max_position_embeddings;
     if tokens.len() > longest {
-        bail!("the prompt has {} tokens, expected at most the model's context of {longest}", tokens.len());
+        bail!(
+            "the prompt has {} tokens, expected at most the model's context of {longest}",
+            tokens.len()
+        );
     }
     let wanted = usize::try_from(arguments.tokens.0)?.saturating_add(tokens.len());
     let most = wanted.min(longest);
@@ -93,8 +98,10 @@ fn logits(model: &mut Loaded, tokens: &[u32], first: usize) -> model::Result<Vec
 
 /// The first of the largest.
 fn likeliest(logits: &[f32]) -> u32 {
-    let best =
-        logits.iter().enumerate().fold(0, |best, (id, logit)| if *logit > logits[best] { id } else { best });
+    let best = logits
+        .iter()
+        .enumerate()
+        .fold(0, |best, (id, logit)| if *logit > logits[best] { id } else { best });
     best as u32
 }
 

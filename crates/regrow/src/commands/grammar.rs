@@ -1,4 +1,5 @@
-//! `regrow grammar`: text from a small language whose entropy is known, to see how near a model comes to it.
+//! `regrow grammar`: text from a small language whose entropy is known, to see how near a model
+//! comes to it.
 
 use std::fmt::Write;
 use std::path::PathBuf;

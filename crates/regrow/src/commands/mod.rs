@@ -27,7 +27,8 @@ use crate::output::{Exit, Output};
 /// Whatever the subcommand finds; [`Output::error`] shows it.
 pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
     let threads = cli.globals.threads.map_or(0, |threads| threads.get()); // 0: one a core
-    // This thread is one of them: it would otherwise hand every loop over and sleep until that is done, on another core.
+    // This thread is one of them: it would otherwise hand every loop over and sleep until that is
+    // done, on another core.
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .use_current_thread()

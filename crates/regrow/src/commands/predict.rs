@@ -78,7 +78,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let place = arguments.place.place()?;
     let prediction = group.predict(place, arguments.tokens.0 as f64)?;
     if let Some(out) = &arguments.out {
-        let picture = report::prediction_picture(group, place, arguments.tokens.0 as f64, &prediction);
+        let picture =
+            report::prediction_picture(group, place, arguments.tokens.0 as f64, &prediction);
         crate::law_file::write_picture(out, picture, output)?;
     }
     if arguments.json {

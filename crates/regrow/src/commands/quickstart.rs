@@ -23,7 +23,8 @@ predict` and `regrow plan` read. `OUT/recipe.toml` is an ordinary recipe for `re
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Text to train on, a file or a folder; may be given several times [default: a small language of known entropy]
+    /// Text to train on, a file or a folder; may be given several times [default: a small language
+    /// of known entropy]
     #[arg(long, value_name = "FILE")]
     text: Vec<PathBuf>,
     /// The folder to make; one that the same command has begun is gone on with

@@ -1,4 +1,5 @@
-//! `regrow sweep`: bases trained, pruned and healed as a recipe says; their curves in one table, a law, a page.
+//! `regrow sweep`: bases trained, pruned and healed as a recipe says; their curves in one table, a
+//! law, a page.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -68,8 +69,10 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         output.data(&sweep::listing(&recipe, &arguments.out)?)?;
         return Ok(Exit::Done);
     }
-    let name =
-        arguments.recipe.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let name = arguments
+        .recipe
+        .file_stem()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let title = format!("regrow · {name}");
     execute(&recipe, &written, &arguments.out, &title, arguments.jobs, arguments.json, output)
 }
@@ -109,7 +112,12 @@ pub(super) fn execute(
 /// What is enough, by series and method, and where the rest stands.
 fn show(finished: &Finished, output: &mut Output) -> anyhow::Result<()> {
     for group in &finished.law.groups {
-        output.data(&format!("{}: form `{}` on {} runs\n", group.label(), group.form, group.runs))?;
+        output.data(&format!(
+            "{}: form `{}` on {} runs\n",
+            group.label(),
+            group.form,
+            group.runs
+        ))?;
         output.table(&decisions(group))?;
         output.data(of_losses(group))?;
         output.data("\n")?;

@@ -31,8 +31,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Files of text (.txt), JSONL (.jsonl) and Parquet (.parquet), or folders of them; the first two also packed
-    /// (.gz, .zst)
+    /// Files of text (.txt), JSONL (.jsonl) and Parquet (.parquet), or folders of them; the first
+    /// two also packed (.gz, .zst)
     #[arg(required = true, value_name = "TEXT")]
     inputs: Vec<PathBuf>,
     /// The corpus folder to make
@@ -102,14 +102,18 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         }
         if let Some((_, bar, since)) = &mut shown {
             let speed = progress.bytes as f64 / since.elapsed().as_secs_f64().max(1e-3) / 1e6;
-            bar.at(progress.bytes, &format!("{} documents, {speed:.1} MB/s", grouped(progress.documents)));
+            bar.at(
+                progress.bytes,
+                &format!("{} documents, {speed:.1} MB/s", grouped(progress.documents)),
+            );
         }
     };
     let info = text::build_until(&settings, &mut show, &stop)?;
     drop(shown);
     if let Some(first) = &info.first_broken {
         let lines = if info.broken == 1 { "line or row" } else { "lines or rows" };
-        output.warn(&format!("{} broken {lines} left out, the first: {first}", grouped(info.broken)));
+        output
+            .warn(&format!("{} broken {lines} left out, the first: {first}", grouped(info.broken)));
     }
     if arguments.json {
         output.json(&info)?;
@@ -134,8 +138,11 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         ]);
     }
     output.table(&table)?;
-    let empty =
-        if info.empty == 0 { String::new() } else { format!(", {} empty documents dropped", info.empty) };
+    let empty = if info.empty == 0 {
+        String::new()
+    } else {
+        format!(", {} empty documents dropped", info.empty)
+    };
     output.say(&format!(
         "`{}`: vocabulary {}, `{}` before each document{empty}; {:.1} s",
         arguments.out.display(),

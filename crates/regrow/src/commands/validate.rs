@@ -32,7 +32,8 @@ no way of holding out, the exit status is 3.";
 pub struct Arguments {
     /// A points table (CSV), a folder of run folders, or one run folder
     points: PathBuf,
-    /// The formula that curves and bands are drawn by; `p2` gives way to a reduced form where the data are too few
+    /// The formula that curves and bands are drawn by; `p2` gives way to a reduced form where the
+    /// data are too few
     #[arg(long, default_value = "p2")]
     form: String,
     #[command(flatten)]
@@ -72,7 +73,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let name = || format!("`{}` cannot be validated", arguments.points.display());
     let table = law::Table::new(rows).with_context(name)?;
     let pictures: Vec<PathBuf> = match &arguments.out {
-        Some(out) => (0..table.groups.len()).map(|i| picture_path(out, i, table.groups.len())).collect(),
+        Some(out) => {
+            (0..table.groups.len()).map(|i| picture_path(out, i, table.groups.len())).collect()
+        }
         None => Vec::new(),
     };
     pictures.iter().try_for_each(|path| law_file::check_free(path, arguments.force))?;
@@ -98,7 +101,8 @@ fn picture_path(out: &std::path::Path, i: usize, groups: usize) -> PathBuf {
         return out.to_path_buf();
     }
     let stem = out.file_stem().unwrap_or_default().to_string_lossy();
-    let ending = out.extension().map_or_else(String::new, |ending| format!(".{}", ending.to_string_lossy()));
+    let ending =
+        out.extension().map_or_else(String::new, |ending| format!(".{}", ending.to_string_lossy()));
     out.with_file_name(format!("{stem}-{}{ending}", i + 1))
 }
 
@@ -108,7 +112,11 @@ fn label(group: &GroupValidation) -> String {
 
 fn show(group: &GroupValidation, output: &mut Output) -> anyhow::Result<()> {
     let (runs, points) = (group.runs, group.points);
-    output.data(&format!("{}: {runs} runs, {points} points; bands by `{}`\n\n", label(group), group.form))?;
+    output.data(&format!(
+        "{}: {runs} runs, {points} points; bands by `{}`\n\n",
+        label(group),
+        group.form
+    ))?;
     output.table(&table(group))?;
     let mut lines = String::from("\n");
     for split in &group.splits {
@@ -165,11 +173,17 @@ fn sentence(split: &Split) -> String {
     if let Some(cannot) = &split.cannot {
         return format!("{}: cannot, {}", split.name, cannot.sentence);
     }
-    let best =
-        split.best_baseline.as_deref().map_or_else(String::new, |name| format!("; best baseline `{name}`"));
+    let best = split
+        .best_baseline
+        .as_deref()
+        .map_or_else(String::new, |name| format!("; best baseline `{name}`"));
     let band = match split.banded {
         0 => "no band could be given".to_owned(),
-        banded => format!("{} of {banded} in the {} band of a new run", split.inside, percent(split.level)),
+        banded => format!(
+            "{} of {banded} in the {} band of a new run",
+            split.inside,
+            percent(split.level)
+        ),
     };
     format!("{}: {} points in {} fits, {band}{best}", split.name, split.points, split.folds)
 }
@@ -177,7 +191,9 @@ fn sentence(split: &Split) -> String {
 /// Forms that cannot be fitted even to all points, by reason.
 fn left_out(group: &GroupValidation) -> Vec<(&Cannot, Vec<&str>)> {
     let mut found: Vec<(&Cannot, Vec<&str>)> = Vec::new();
-    for entry in group.entries.iter().filter(|entry| entry.in_sample.is_none() && entry.held_out.is_empty()) {
+    for entry in
+        group.entries.iter().filter(|entry| entry.in_sample.is_none() && entry.held_out.is_empty())
+    {
         let Some(why) = entry.cannot.get("in-sample") else { continue };
         match found.iter_mut().find(|(known, _)| *known == why) {
             Some((_, names)) => names.push(&entry.name),

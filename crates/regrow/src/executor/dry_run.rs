@@ -11,7 +11,8 @@ pub struct DryRun {
 }
 
 impl DryRun {
-    /// One line a job, in the order they were submitted: its id, what it waits for, its command line.
+    /// One line a job, in the order they were submitted: its id, what it waits for, its command
+    /// line.
     pub fn listing(&self) -> String {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).concat()
     }
@@ -21,8 +22,11 @@ impl Executor for DryRun {
     fn submit(&self, jobs: &[Job]) -> anyhow::Result<Vec<JobId>> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         for job in jobs {
-            let after =
-                if job.after.is_empty() { String::new() } else { format!(" after {}", job.after.join(", ")) };
+            let after = if job.after.is_empty() {
+                String::new()
+            } else {
+                format!(" after {}", job.after.join(", "))
+            };
             let done = if job.result.is_file() { ", done" } else { "" };
             lines.push(format!("# {}{after}{done}\nregrow {}\n", job.id, typed(&job.argv)));
         }

@@ -43,8 +43,8 @@ enum At {
 }
 
 impl Local {
-    /// Runs `program` with each job's arguments, on `threads` threads together; what a job says goes to
-    /// `ID.log` in `logs`.
+    /// Runs `program` with each job's arguments, on `threads` threads together; what a job says
+    /// goes to `ID.log` in `logs`.
     ///
     /// # Errors
     /// Where the folder of logs cannot be made.
@@ -76,7 +76,9 @@ impl Local {
             .stdout(log)
             .stderr(errors)
             .spawn()
-            .with_context(|| format!("`{}` cannot be started for `{}`", self.program.display(), job.id))
+            .with_context(|| {
+                format!("`{}` cannot be started for `{}`", self.program.display(), job.id)
+            })
     }
 
     /// Sees who has ended.
@@ -85,19 +87,22 @@ impl Local {
             let state = match at {
                 At::Child(child) => {
                     let waited = child.try_wait();
-                    let Some(status) = waited.with_context(|| format!("`{}` was lost", job.id))? else {
+                    let Some(status) = waited.with_context(|| format!("`{}` was lost", job.id))?
+                    else {
                         continue;
                     };
                     if status.success() && job.result.is_file() {
                         At::Ended(JobState::Done)
                     } else if let Some(id) = Processes::here().with_arguments(&job.argv) {
-                        // One that was left behind before it bore its arguments, and so was not seen: it holds the
-                        // lock that this one was refused.
+                        // One that was left behind before it bore its arguments, and so was not
+                        // seen: it holds the lock that this one was
+                        // refused.
                         At::Orphan(id)
                     } else {
                         let said = last_error(&self.log(&job.id));
-                        let why =
-                            said.unwrap_or_else(|| format!("{status}, without `{}`", job.result.display()));
+                        let why = said.unwrap_or_else(|| {
+                            format!("{status}, without `{}`", job.result.display())
+                        });
                         At::Ended(JobState::Failed { why })
                     }
                 }
@@ -111,7 +116,8 @@ impl Local {
 
     /// Ends what need not or cannot be run, and starts what can, in the order of submission.
     fn start(&self, entries: &mut [Entry]) -> anyhow::Result<()> {
-        let mut used: usize = entries.iter().filter(|entry| entry.is_running()).map(Entry::threads).sum();
+        let mut used: usize =
+            entries.iter().filter(|entry| entry.is_running()).map(Entry::threads).sum();
         for at in 0..entries.len() {
             let Entry { job, at: At::Waiting } = &entries[at] else { continue };
             if job.result.is_file() {
@@ -119,7 +125,8 @@ impl Local {
                 continue;
             }
             let needed = |id: &String| entries.iter().find(|entry| entry.job.id == *id);
-            if let Some(because) = job.after.iter().find(|id| needed(id).is_none_or(Entry::is_lost)) {
+            if let Some(because) = job.after.iter().find(|id| needed(id).is_none_or(Entry::is_lost))
+            {
                 let because = because.clone();
                 entries[at].at = At::Ended(JobState::Skipped { because });
                 continue;
@@ -193,7 +200,8 @@ impl Executor for Local {
             match &mut entry.at {
                 At::Child(child) => {
                     if !terminate(child.id()) {
-                        // It can go on from its last checkpoint all the same. An error means that it has ended.
+                        // It can go on from its last checkpoint all the same. An error means that
+                        // it has ended.
                         let _ = child.kill();
                     }
                 }

@@ -1,4 +1,5 @@
-//! Jobs that outlived a killed executor: they are found by their command line and waited for, not run twice.
+//! Jobs that outlived a killed executor: they are found by their command line and waited for, not
+//! run twice.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -10,7 +11,8 @@ pub(super) struct Processes {
 }
 
 impl Processes {
-    /// Those that work in the folder where this process works: only there do relative paths mean the same.
+    /// Those that work in the folder where this process works: only there do relative paths mean
+    /// the same.
     pub(super) fn here() -> Self {
         let mut found = Vec::new();
         let own = std::process::id();
@@ -33,9 +35,11 @@ impl Processes {
     }
 }
 
-/// Whether the process with these arguments is still at work. Ids are used again, so the id alone would not tell.
+/// Whether the process with these arguments is still at work. Ids are used again, so the id alone
+/// would not tell.
 pub(super) fn is_alive(id: u32, argv: &[OsString]) -> bool {
-    arguments(&Path::new("/proc").join(id.to_string())).is_some_and(|found| found.get(1..) == Some(argv))
+    arguments(&Path::new("/proc").join(id.to_string()))
+        .is_some_and(|found| found.get(1..) == Some(argv))
 }
 
 #[cfg(unix)]

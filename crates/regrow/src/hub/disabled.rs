@@ -7,6 +7,7 @@ use crate::hint::hinted;
 use crate::output::Output;
 
 pub(super) fn fetch(id: &Id, _output: &Output) -> anyhow::Result<PathBuf> {
-    let error = anyhow::anyhow!("`{id}` is no folder, and this build of regrow cannot fetch models");
+    let error =
+        anyhow::anyhow!("`{id}` is no folder, and this build of regrow cannot fetch models");
     Err(hinted(error, "name a model folder, or build with the feature `hub`"))
 }

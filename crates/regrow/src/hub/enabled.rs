@@ -1,7 +1,8 @@
-//! Fetches a model into the cache that Hugging Face's own programs share, and checks every file against its hash.
+//! Fetches a model into the cache that Hugging Face's own programs share, and checks every file
+//! against its hash.
 //!
-//! `HF_HOME` says where the cache is, `HF_TOKEN` (or the token file beside the cache) who asks, `HF_ENDPOINT` which hub,
-//! and `HF_HUB_OFFLINE` that nothing is fetched.
+//! `HF_HOME` says where the cache is, `HF_TOKEN` (or the token file beside the cache) who asks,
+//! `HF_ENDPOINT` which hub, and `HF_HUB_OFFLINE` that nothing is fetched.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -37,8 +38,10 @@ pub(super) fn fetch(id: &Id, output: &Output) -> anyhow::Result<PathBuf> {
     if offline() {
         return cached(id, &cache);
     }
-    let token =
-        env::var("HF_TOKEN").ok().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+    let token = env::var("HF_TOKEN")
+        .ok()
+        .map(|token| token.trim().to_owned())
+        .filter(|token| !token.is_empty());
     let mut builder = ApiBuilder::from_env().with_progress(false).with_retries(RETRIES);
     builder = builder.with_user_agent("regrow", env!("CARGO_PKG_VERSION"));
     if token.is_some() {
@@ -46,11 +49,13 @@ pub(super) fn fetch(id: &Id, output: &Output) -> anyhow::Result<PathBuf> {
     }
     let api = builder.build().map_err(|error| refused(id, CONFIG, &error))?;
     let asked = repo(id, &id.revision);
-    let info = api.repo(asked.clone()).info().map_err(|error| refused(id, "its list of files", &error))?;
+    let info =
+        api.repo(asked.clone()).info().map_err(|error| refused(id, "its list of files", &error))?;
     if !is_hash(&info.sha) {
         bail!("the hub names commit `{}` for `{id}`, expected a hash", info.sha.escape_debug());
     }
-    let offered: BTreeSet<&str> = info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
+    let offered: BTreeSet<&str> =
+        info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
     let download = Download { id, api: &api, cache: &cache, commit: &info.sha, output };
     if !offered.contains(CONFIG) {
         bail!("`{id}` has no `{CONFIG}` on the hub");
@@ -72,7 +77,9 @@ pub(super) fn fetch(id: &Id, output: &Output) -> anyhow::Result<PathBuf> {
         let error = anyhow!("`{id}` has neither `{SINGLE}` nor `{INDEX}` on the hub");
         return Err(hinted(error, "only safetensors are read: pickle files can run code"));
     }
-    for name in offered.iter().filter(|name| model::folder::goes_along(name) || **name == "README.md") {
+    for name in
+        offered.iter().filter(|name| model::folder::goes_along(name) || **name == "README.md")
+    {
         download.file(name)?;
     }
     cache.repo(asked).create_ref(&info.sha)?;
@@ -83,7 +90,8 @@ pub(super) fn fetch(id: &Id, output: &Output) -> anyhow::Result<PathBuf> {
 fn cached(id: &Id, cache: &Cache) -> anyhow::Result<PathBuf> {
     let named = |revision: &str| cache.repo(repo(id, revision)).get(CONFIG);
     let commit = || {
-        Some(cache.repo(repo(id, MAIN)).pointer_path(&id.revision).join(CONFIG)).filter(|path| path.exists())
+        Some(cache.repo(repo(id, MAIN)).pointer_path(&id.revision).join(CONFIG))
+            .filter(|path| path.exists())
     };
     match named(&id.revision).or_else(commit).as_deref().and_then(Path::parent) {
         Some(folder) => Ok(folder.to_path_buf()),
@@ -116,7 +124,9 @@ fn shards(index: &Path) -> anyhow::Result<BTreeSet<String>> {
 }
 
 fn plain(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0', ':', '?', '#', '%'])
+    !name.is_empty()
+        && !name.starts_with('.')
+        && !name.contains(['/', '\\', '\0', ':', '?', '#', '%'])
 }
 
 /// One commit of one model.
@@ -140,7 +150,8 @@ impl Download<'_> {
             return Ok(path);
         }
         let api = self.api.repo(at.clone());
-        let metadata = self.api.metadata(&api.url(name)).map_err(|error| refused(self.id, name, &error))?;
+        let metadata =
+            self.api.metadata(&api.url(name)).map_err(|error| refused(self.id, name, &error))?;
         // The tag becomes a file's name in the cache.
         if !is_hash(metadata.etag()) || metadata.commit_hash() != self.commit {
             bail!(
@@ -152,19 +163,31 @@ impl Download<'_> {
         let blob = self.cache.repo(at).blob_path(metadata.etag());
         if let Some(room) = disk::room(&blob)?.filter(|&room| room < metadata.size() as u64) {
             let (needed, path) = (metadata.size(), self.cache.path().display());
-            bail!("`{name}` of `{}` takes {needed} bytes, and `{path}` has room for {room}", self.id);
+            bail!(
+                "`{name}` of `{}` takes {needed} bytes, and `{path}` has room for {room}",
+                self.id
+            );
         }
-        self.output.detail(&format!("fetching `{name}` of `{}`, {} bytes", self.id, metadata.size()));
+        self.output.detail(&format!(
+            "fetching `{name}` of `{}`, {} bytes",
+            self.id,
+            metadata.size()
+        ));
         let bar = Bar { bar: self.output.progress(name, metadata.size() as u64, "bytes"), done: 0 };
-        let path = api.download_with_progress(name, bar).map_err(|error| refused(self.id, name, &error))?;
+        let path = api
+            .download_with_progress(name, bar)
+            .map_err(|error| refused(self.id, name, &error))?;
         let found = hash_like(metadata.etag(), &path)?;
         if found != metadata.etag().to_lowercase() {
             // Neither the file nor the name that points to it may be taken for the real one later.
             for wrong in [&path, &blob] {
                 let _ = std::fs::remove_file(wrong);
             }
-            let error =
-                anyhow!("`{name}` of `{}` has the hash {found}, expected {}", self.id, metadata.etag());
+            let error = anyhow!(
+                "`{name}` of `{}` has the hash {found}, expected {}",
+                self.id,
+                metadata.etag()
+            );
             return Err(hinted(
                 error,
                 "the download was damaged on its way and is thrown away; fetch it again",
@@ -211,7 +234,8 @@ fn refused(id: &Id, what: &str, error: &ApiError) -> anyhow::Error {
 fn status(error: &ApiError) -> Option<u16> {
     match error {
         ApiError::TooManyRetries(inner) => status(inner),
-        // The crate does not export the type of its client's errors; its text is `http status: 404`.
+        // The crate does not export the type of its client's errors; its text is `http status:
+        // 404`.
         ApiError::RequestError(inner) => inner.to_string().rsplit(' ').next()?.parse().ok(),
         _ => None,
     }

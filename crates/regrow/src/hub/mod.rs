@@ -38,8 +38,8 @@ impl fmt::Display for Id {
     }
 }
 
-/// The folder of a model that is named by its path or its id; a path that exists is a path. What is neither is left as it
-/// is, for whoever opens it to refuse.
+/// The folder of a model that is named by its path or its id; a path that exists is a path. What is
+/// neither is left as it is, for whoever opens it to refuse.
 ///
 /// # Errors
 /// Where the hub does not give the model.
@@ -52,8 +52,9 @@ pub(crate) fn folder(name: &Path, output: &Output) -> anyhow::Result<PathBuf> {
 
 /// The id of the model whose snapshot in the hub's cache this folder is.
 pub(crate) fn id_of(folder: &Path) -> Option<String> {
-    let snapshots =
-        folder.parent().filter(|above| above.file_name().is_some_and(|name| name == "snapshots"))?;
+    let snapshots = folder
+        .parent()
+        .filter(|above| above.file_name().is_some_and(|name| name == "snapshots"))?;
     let name = snapshots.parent()?.file_name()?.to_str()?.strip_prefix("models--")?;
     let (owner, model) = name.split_once("--")?;
     Some(format!("{owner}/{model}"))
@@ -87,8 +88,8 @@ mod tests {
         assert_eq!(shown("Qwen/Qwen2.5-0.5B"), main("Qwen/Qwen2.5-0.5B"));
         assert_eq!(shown("a/b@refs/pr/1"), Some(("a/b".to_owned(), "refs/pr/1".to_owned())));
         for path in [
-            "model", "./a/b", "../a", "/a/b", "a/b/c", "a/", "/b", "a/b@", "a/../b", "a/.b", "a b/c",
-            "a/b@../x", "a/b--c", "a/b@/x", "a\\b/c",
+            "model", "./a/b", "../a", "/a/b", "a/b/c", "a/", "/b", "a/b@", "a/../b", "a/.b",
+            "a b/c", "a/b@../x", "a/b--c", "a/b@/x", "a\\b/c",
         ] {
             assert_eq!(parse(path), None, "{path}");
         }

@@ -1,4 +1,5 @@
-//! Whether a file of the hub is the one that its tag says: SHA-256 for large files, Git's SHA-1 for small ones.
+//! Whether a file of the hub is the one that its tag says: SHA-256 for large files, Git's SHA-1 for
+//! small ones.
 
 use std::io::Read;
 use std::path::Path;

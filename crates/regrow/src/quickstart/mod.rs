@@ -1,4 +1,5 @@
-//! The whole idea in a few minutes: the sweep of `recipes/quickstart.toml`, on our own text or on yours.
+//! The whole idea in a few minutes: the sweep of `recipes/quickstart.toml`, on our own text or on
+//! yours.
 
 pub mod grammar;
 
@@ -15,14 +16,16 @@ const HELD_OUT: f64 = 0.02;
 /// Held-out tokens that each point of a curve reads of such text.
 const READ: i64 = 24_576;
 
-/// Text that a person brings hangs together over more tokens than ours: its sequences are so many times longer, and fewer.
+/// Text that a person brings hangs together over more tokens than ours: its sequences are so many
+/// times longer, and fewer.
 const LONGER: i64 = 4;
 
-/// Tokens at the first held-out point of a curve on such text: it has no first fall that is much steeper than the rest, and the
-/// longer the curve, the more there is to foresee in its last fifth.
+/// Tokens at the first held-out point of a curve on such text: it has no first fall that is much
+/// steeper than the rest, and the longer the curve, the more there is to foresee in its last fifth.
 const FIRST: i64 = 98_304;
 
-/// The recipe for `texts`, or for our own text where there is none, as it is written into the folder of the sweep.
+/// The recipe for `texts`, or for our own text where there is none, as it is written into the
+/// folder of the sweep.
 ///
 /// # Errors
 /// Where a path is not there or is not UTF-8, and so has no place in a recipe.
@@ -142,6 +145,8 @@ mod tests {
             own.calibration.samples * own.calibration.length,
             ours.calibration.samples * ours.calibration.length
         );
-        assert!(recipe(&["no such file".into()], 1).unwrap_err().to_string().contains("no such file"));
+        assert!(
+            recipe(&["no such file".into()], 1).unwrap_err().to_string().contains("no such file")
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The entropy of the held-out text of a sweep, where the text is our own: what no model of it gets below.
+//! The entropy of the held-out text of a sweep, where the text is our own: what no model of it gets
+//! below.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -21,8 +22,8 @@ struct Line {
     nats: f64,
 }
 
-/// What the held-out documents cost the best possible reader, over the first `limit` tokens of them, as curves read
-/// them.
+/// What the held-out documents cost the best possible reader, over the first `limit` tokens of
+/// them, as curves read them.
 ///
 /// # Errors
 /// Where the text cannot be read, or the corpus was not made of it.
@@ -32,8 +33,10 @@ pub(super) fn entropy(layout: &Layout, limit: u64) -> anyhow::Result<Entropy> {
     let told = told(&path, corpus.info().split.share)
         .with_context(|| format!("the entropy of `{}` is not known", path.display()))?;
     let digests = told.iter().flat_map(|line| Sha256::digest(&line.text));
-    let hash: String =
-        Sha256::digest(digests.collect::<Vec<u8>>()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = Sha256::digest(digests.collect::<Vec<u8>>())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     ensure!(
         hash == corpus.info().heldout.text,
         "the held-out documents of `{}` are not those of `{}`",

@@ -1,4 +1,5 @@
-//! The end of a sweep: its points in one table, the law fitted to them, and the page that shows both.
+//! The end of a sweep: its points in one table, the law fitted to them, and the page that shows
+//! both.
 
 use std::path::{Path, PathBuf};
 
@@ -32,10 +33,12 @@ pub(crate) struct Finished {
     pub(crate) left_out: Vec<(String, String)>,
 }
 
-/// Gathers the runs `runs` and bases `bases`, fits the law, and writes `points.csv`, `law.json`, `report.html` and `curves.svg`.
+/// Gathers the runs `runs` and bases `bases`, fits the law, and writes `points.csv`, `law.json`,
+/// `report.html` and `curves.svg`.
 ///
 /// # Errors
-/// Where a run or base is not done or cannot be read, two runs were not measured alike, or the points cannot be fitted.
+/// Where a run or base is not done or cannot be read, two runs were not measured alike, or the
+/// points cannot be fitted.
 pub(super) fn finish(
     sweep: &Sweep,
     layout: &Layout,
@@ -86,8 +89,8 @@ fn open(names: &[String], path: impl Fn(&str) -> PathBuf) -> anyhow::Result<Vec<
     names.iter().map(|name| Ok(RunFolder::open(&path(name))?)).collect()
 }
 
-/// Every held-out point after the first step. Losses can be compared only where they are of one text, cut into the
-/// same tokens and read the same way.
+/// Every held-out point after the first step. Losses can be compared only where they are of one
+/// text, cut into the same tokens and read the same way.
 fn rows(folders: &[RunFolder]) -> anyhow::Result<Vec<PointRow>> {
     let mut rows = Vec::new();
     for folder in folders {
@@ -104,7 +107,8 @@ fn read_tokens(folders: &[RunFolder]) -> u64 {
     folders.first().map_or(0, |folder| folder.spec().evaluation.tokens.0)
 }
 
-/// A loss below the entropy by more than its error would be a mistake in the measurement: it is said aloud.
+/// A loss below the entropy by more than its error would be a mistake in the measurement: it is
+/// said aloud.
 fn above(entropy: Entropy, rows: &[TableRow], output: &Output) {
     let least = rows.iter().map(|row| row.loss).fold(f64::INFINITY, f64::min);
     if least < entropy.nats - entropy.standard_error.unwrap_or(0.0) {
@@ -145,7 +149,8 @@ fn made(sweep: &Sweep, layout: &Layout, points: &Path, law: &Path) -> anyhow::Re
                 .inputs
                 .iter()
                 .map(|path| {
-                    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+                    path.file_name()
+                        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
                 })
                 .collect();
             names.join(", ")

@@ -1,8 +1,8 @@
-//! A sweep: bases are trained, pruned and healed as a recipe says, and their curves become one table, one law and
-//! one page.
+//! A sweep: bases are trained, pruned and healed as a recipe says, and their curves become one
+//! table, one law and one page.
 //!
-//! Every step is an ordinary command of this program in a folder of its own, and is done once its result is there. So
-//! a sweep that was killed goes on when it is started again.
+//! Every step is an ordinary command of this program in a folder of its own, and is done once its
+//! result is there. So a sweep that was killed goes on when it is started again.
 
 mod entropy;
 mod finish;
@@ -57,7 +57,8 @@ pub(crate) fn listing(sweep: &Sweep, out: &Path) -> anyhow::Result<String> {
     Ok(executor.listing())
 }
 
-/// Runs a sweep in the folder `out`, on `threads` threads, from wherever it stands there; its page is headed `title`.
+/// Runs a sweep in the folder `out`, on `threads` threads, from wherever it stands there; its page
+/// is headed `title`.
 ///
 /// # Errors
 /// Where the recipe makes no sense, `out` holds something else, or too many jobs fail.
@@ -83,12 +84,16 @@ pub(crate) fn run(
     let stop = listen_to_signals()?;
     // The text first, and alone: whether it lasts is known before anything is trained on it.
     let text = plan.only(&Kind::Corpus);
-    let Some(states) = work(&text, &executor()?, &stop, output)? else { return Ok(Outcome::Interrupted) };
+    let Some(states) = work(&text, &executor()?, &stop, output)? else {
+        return Ok(Outcome::Interrupted);
+    };
     if let Some((job, why)) = left_out(&text, &states).first() {
         bail!("`{job}` failed: {why}");
     }
     long_enough(sweep, &layout, &plan)?;
-    let Some(states) = work(&plan, &executor()?, &stop, output)? else { return Ok(Outcome::Interrupted) };
+    let Some(states) = work(&plan, &executor()?, &stop, output)? else {
+        return Ok(Outcome::Interrupted);
+    };
     let left_out = left_out(&plan, &states);
     enough(&plan, &states, &left_out)?;
     let runs = done(&plan, &states, |kind| matches!(kind, Kind::Run { .. }));
@@ -127,7 +132,8 @@ fn take(sweep: &Sweep, written: &str, layout: &Layout) -> anyhow::Result<Lock> {
     Ok(lock)
 }
 
-/// Writes a file that jobs read, unless it is there as it should be: jobs of before may be reading it.
+/// Writes a file that jobs read, unless it is there as it should be: jobs of before may be reading
+/// it.
 fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if disk::read(path, bytes.len() as u64 + 1).is_ok_and(|found| found == bytes) {
         return Ok(());
@@ -166,15 +172,17 @@ fn work(
     }
 }
 
-/// Makes sure before anything is trained that the text lasts: what a model reads twice teaches it less, and a curve
-/// that says nothing of it is no curve of tokens.
+/// Makes sure before anything is trained that the text lasts: what a model reads twice teaches it
+/// less, and a curve that says nothing of it is no curve of tokens.
 fn long_enough(sweep: &Sweep, layout: &Layout, plan: &Plan) -> anyhow::Result<()> {
     let info = text::Corpus::open(&layout.corpus())?.info().clone();
-    let longest = plan.jobs.iter().filter_map(|planned| Some((planned.kind.work()?.0, &planned.job.id)));
+    let longest =
+        plan.jobs.iter().filter_map(|planned| Some((planned.kind.work()?.0, &planned.job.id)));
     let Some((needed, job)) = longest.max() else { return Ok(()) };
     let found = info.train.tokens;
     if found < needed {
-        let bytes = (info.train.bytes + info.heldout.bytes) as f64 * needed as f64 / found.max(1) as f64;
+        let bytes =
+            (info.train.bytes + info.heldout.bytes) as f64 * needed as f64 / found.max(1) as f64;
         let error = anyhow::anyhow!(
             "the text is too short for the sizes: {} training tokens, expected at least {} for `{job}`",
             grouped(found),
@@ -229,7 +237,8 @@ fn done(plan: &Plan, states: &[JobState], of: impl Fn(&Kind) -> bool) -> Vec<Str
     let each = plan.jobs.iter().zip(states);
     let done = each.filter(|(planned, state)| of(&planned.kind) && **state == JobState::Done);
     let name = |folder: &Path| folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    let mut names: Vec<String> = done.filter_map(|(planned, _)| name(&planned.job.folder)).collect();
+    let mut names: Vec<String> =
+        done.filter_map(|(planned, _)| name(&planned.job.folder)).collect();
     names.sort_unstable();
     names
 }

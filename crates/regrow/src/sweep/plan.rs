@@ -66,7 +66,8 @@ impl Kind {
     }
 }
 
-/// What a token costs whatever the size, in parameters: measured on models of 40,000 to 200,000 parameters.
+/// What a token costs whatever the size, in parameters: measured on models of 40,000 to 200,000
+/// parameters.
 const PARAMETERS_OF_OVERHEAD: f64 = 100_000.0;
 
 impl Layout {
@@ -130,7 +131,15 @@ pub(crate) fn plan(sweep: &Sweep, layout: &Layout) -> anyhow::Result<Plan> {
                     Controls::OneASize => seed == seeds[0],
                     Controls::None => false,
                 };
-                bases.push(Base { id, series, size, config: config.clone(), parameters, seed, control });
+                bases.push(Base {
+                    id,
+                    series,
+                    size,
+                    config: config.clone(),
+                    parameters,
+                    seed,
+                    control,
+                });
             }
         }
     }
@@ -142,10 +151,13 @@ pub(crate) fn plan(sweep: &Sweep, layout: &Layout) -> anyhow::Result<Plan> {
     ];
     if let Some(settle) = &sweep.settle {
         let keys = settle.keys.clone().over(heal.keys.clone());
-        files
-            .push((layout.path("recipes/settle.toml"), training_toml(&Training { keys, ..settle.clone() })?));
+        files.push((
+            layout.path("recipes/settle.toml"),
+            training_toml(&Training { keys, ..settle.clone() })?,
+        ));
     }
-    let (mut trained, mut settled, mut cuts, mut runs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut trained, mut settled, mut cuts, mut runs) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for base in &bases {
         let config = layout.path(&format!("configs/{}.json", base.id));
         files.push((config.clone(), base.config.to_raw().to_json()));
@@ -242,7 +254,13 @@ fn settle_job(layout: &Layout, base: &Base<'_>, settle: &Training) -> Planned {
     let folder = layout.base(&base.id);
     line.flag("--out", &folder).word("--resume");
     let kind = Kind::Base { tokens, parameters: base.parameters, settled: true };
-    line.job(&format!("base-{}", base.id), folder, "done.json", &[&format!("scratch-{}", base.id)], kind)
+    line.job(
+        &format!("base-{}", base.id),
+        folder,
+        "done.json",
+        &[&format!("scratch-{}", base.id)],
+        kind,
+    )
 }
 
 /// A cut that will be made: its short name, what `prune` is asked for, and what is left.
@@ -284,15 +302,23 @@ fn cuts_of(base: &Base<'_>, method: &Method) -> anyhow::Result<Vec<Wanted>> {
         let mut drop = list.clone();
         drop.sort_unstable();
         let cut = ledger::Cut::Depth { layers, drop: drop.clone() };
-        cut.validate().with_context(|| format!("`drop` holds {list:?}, which is no cut of `{}`", base.id))?;
+        cut.validate()
+            .with_context(|| format!("`drop` holds {list:?}, which is no cut of `{}`", base.id))?;
         let legal = &prune::legal_rates(&base.config)[drop.len() - 1];
         let name = format!("{}of{layers}", drop.len());
-        wanted.push((drop.len(), Wanted { name, asked: Asked::Drop(drop), parameters: legal.parameters.0 }));
+        wanted.push((
+            drop.len(),
+            Wanted { name, asked: Asked::Drop(drop), parameters: legal.parameters.0 },
+        ));
     }
     wanted.sort_by_key(|(dropped, _)| *dropped);
     if let Some(pair) = wanted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         let (first, second) = (&pair[0].1.name, &pair[1].1.name);
-        bail!("`{first}` and `{second}` both drop {} of {layers} blocks of `{}`", pair[0].0, base.id);
+        bail!(
+            "`{first}` and `{second}` both drop {} of {layers} blocks of `{}`",
+            pair[0].0,
+            base.id
+        );
     }
     Ok(wanted.into_iter().map(|(_, wanted)| wanted).collect())
 }
@@ -304,7 +330,8 @@ fn widths_of(base: &Base<'_>, method: &Method) -> anyhow::Result<Vec<Wanted>> {
     }
     let mut wanted: Vec<Wanted> = Vec::new();
     for &rate in &method.rates {
-        let best = prune::choices(&base.config, rate, prune::TOLERANCE, &prune::Options::default(), 1)?;
+        let best =
+            prune::choices(&base.config, rate, prune::TOLERANCE, &prune::Options::default(), 1)?;
         let parameters = best[0].parameters.0;
         if let Some(other) = wanted.iter().find(|other| other.parameters == parameters) {
             bail!("`{}` and `{rate}` make the same shape of `{}`", other.name, base.id);
@@ -314,7 +341,13 @@ fn widths_of(base: &Base<'_>, method: &Method) -> anyhow::Result<Vec<Wanted>> {
     Ok(wanted)
 }
 
-fn cut_job(sweep: &Sweep, layout: &Layout, base: &Base<'_>, method: &Method, cut: &Wanted) -> Planned {
+fn cut_job(
+    sweep: &Sweep,
+    layout: &Layout,
+    base: &Base<'_>,
+    method: &Method,
+    cut: &Wanted,
+) -> Planned {
     let id = format!("{}-{}-{}", base.id, method.name, cut.name);
     let folder = layout.path("models").join(&id);
     let mut line = Line::new("prune");
@@ -366,11 +399,17 @@ fn run_job(
     }
     let folder = layout.run(&id);
     line.flag("--out", &folder).word("--resume");
-    line.job(&format!("run-{id}"), folder, "done.json", &[&after], Kind::Run { tokens, parameters, group })
+    line.job(
+        &format!("run-{id}"),
+        folder,
+        "done.json",
+        &[&after],
+        Kind::Run { tokens, parameters, group },
+    )
 }
 
-/// Every run reads the text in an order of its own: an order that all shared would be one more thing that all have
-/// in common, and intervals from whole runs would not see it.
+/// Every run reads the text in an order of its own: an order that all shared would be one more
+/// thing that all have in common, and intervals from whole runs would not see it.
 fn seed_of(id: &str, seed: u64) -> u32 {
     let digest = Sha256::digest(format!("{seed} {id}"));
     u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
@@ -393,11 +432,21 @@ impl Line {
         self.word(name).word(value.as_ref())
     }
 
-    fn job(mut self, id: &str, folder: PathBuf, result: &str, after: &[&str], kind: Kind) -> Planned {
+    fn job(
+        mut self,
+        id: &str,
+        folder: PathBuf,
+        result: &str,
+        after: &[&str],
+        kind: Kind,
+    ) -> Planned {
         let resources = Resources { threads: 1 };
         self.flag("--threads", resources.threads.to_string());
         let result = folder.join(result);
         let after = after.iter().map(ToString::to_string).collect();
-        Planned { job: Job { id: id.to_owned(), folder, result, argv: self.0, after, resources }, kind }
+        Planned {
+            job: Job { id: id.to_owned(), folder, result, argv: self.0, after, resources },
+            kind,
+        }
     }
 }

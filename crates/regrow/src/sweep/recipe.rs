@@ -170,18 +170,23 @@ impl TryFrom<toml::Table> for Training {
             None => None,
             Some(toml::Value::Integer(number)) => Some(number as f64),
             Some(toml::Value::Float(number)) => Some(number),
-            Some(other) => return Err(format!("`tokens_per_parameter` is {other}, expected a number")),
+            Some(other) => {
+                return Err(format!("`tokens_per_parameter` is {other}, expected a number"));
+            }
         };
         for key in ["format", "seed", "series"] {
             if table.contains_key(key) {
-                return Err(format!("`{key}` is the same for the whole sweep, it has no place here"));
+                return Err(format!(
+                    "`{key}` is the same for the whole sweep, it has no place here"
+                ));
             }
         }
-        let keys: Recipe = table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+        let keys: Recipe =
+            table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
         match (tokens_per_parameter, keys.tokens) {
-            (Some(number), _) if !(number > 0.0 && number <= 1e6) => {
-                Err(format!("`tokens_per_parameter` is {number}, expected above 0 and at most 1000000"))
-            }
+            (Some(number), _) if !(number > 0.0 && number <= 1e6) => Err(format!(
+                "`tokens_per_parameter` is {number}, expected above 0 and at most 1000000"
+            )),
             (Some(_), Some(_)) => {
                 Err("both `tokens` and `tokens_per_parameter` are given, expected one".into())
             }
@@ -205,10 +210,12 @@ impl Sweep {
     /// Reads a file; its text comes along.
     ///
     /// # Errors
-    /// Where it is no TOML, its `format` is not 1, a key is unknown or missing, or the sweep makes no sense.
+    /// Where it is no TOML, its `format` is not 1, a key is unknown or missing, or the sweep makes
+    /// no sense.
     pub(crate) fn read(path: &Path) -> anyhow::Result<(Self, String)> {
         let text = disk::read_to_string(path, LIMIT)?;
-        let sweep = Self::parse(&text).with_context(|| format!("`{}` is not a sweep", path.display()))?;
+        let sweep =
+            Self::parse(&text).with_context(|| format!("`{}` is not a sweep", path.display()))?;
         Ok((sweep, text))
     }
 
@@ -228,9 +235,11 @@ impl Sweep {
 
     fn check(&self) -> anyhow::Result<()> {
         self.corpus.check()?;
-        for (list, length) in
-            [("seeds", self.seeds.len()), ("series", self.series.len()), ("methods", self.methods.len())]
-        {
+        for (list, length) in [
+            ("seeds", self.seeds.len()),
+            ("series", self.series.len()),
+            ("methods", self.methods.len()),
+        ] {
             if length == 0 {
                 bail!("`{list}` is empty, expected one or more");
             }
@@ -250,11 +259,19 @@ impl Sweep {
             for size in &series.sizes {
                 let seeds = self.seeds(size);
                 if seeds.is_empty() {
-                    bail!("`seeds` of {} {} is empty, expected one or more", series.name, size.name());
+                    bail!(
+                        "`seeds` of {} {} is empty, expected one or more",
+                        series.name,
+                        size.name()
+                    );
                 }
                 unique("seeds", seeds.iter())?;
                 if size.learning_rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
-                    bail!("`learning_rate` of {} {} is not a positive number", series.name, size.name());
+                    bail!(
+                        "`learning_rate` of {} {} is not a positive number",
+                        series.name,
+                        size.name()
+                    );
                 }
             }
         }
@@ -272,7 +289,10 @@ impl Sweep {
             "llama" => "LlamaForCausalLM",
             "qwen2" => "Qwen2ForCausalLM",
             other => {
-                bail!("`model_type` of series `{}` is `{other}`, expected `llama` or `qwen2`", series.name)
+                bail!(
+                    "`model_type` of series `{}` is `{other}`, expected `llama` or `qwen2`",
+                    series.name
+                )
             }
         };
         let raw = json!({
@@ -308,9 +328,13 @@ impl Corpus {
             );
         }
         if self.grammar.is_some() && (self.documents.is_some() || self.separator.is_some()) {
-            bail!("`documents` and `separator` are for `inputs`; the grammar knows where its documents end");
+            bail!(
+                "`documents` and `separator` are for `inputs`; the grammar knows where its documents end"
+            );
         }
-        if let Some(rule) = self.documents.as_deref().filter(|rule| !["file", "blank-line"].contains(rule)) {
+        if let Some(rule) =
+            self.documents.as_deref().filter(|rule| !["file", "blank-line"].contains(rule))
+        {
             bail!("`documents` is `{rule}`, expected `file` or `blank-line`");
         }
         if self.documents.is_some() && self.separator.is_some() {
@@ -327,7 +351,8 @@ impl Method {
         let lists = !method.takes().contains(&prune::Takes::Rate);
         let given = [!self.rates.is_empty(), !self.blocks.is_empty(), !self.drop.is_empty()];
         match (lists, given) {
-            (true, [false, false, true]) | (false, [true, false, false] | [false, true, false]) => {}
+            (true, [false, false, true]) | (false, [true, false, false] | [false, true, false]) => {
+            }
             (true, _) => bail!(
                 "method `{}` needs `drop` alone: lists of blocks, counted from 0, as in `drop = [[2], [2, 3]]`",
                 self.name
@@ -358,7 +383,10 @@ fn check_name(what: &str, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn unique<T: Ord + std::fmt::Display>(what: &str, items: impl Iterator<Item = T>) -> anyhow::Result<()> {
+fn unique<T: Ord + std::fmt::Display>(
+    what: &str,
+    items: impl Iterator<Item = T>,
+) -> anyhow::Result<()> {
     let mut seen = BTreeSet::new();
     for item in items {
         if seen.contains(&item) {

@@ -1,4 +1,5 @@
-//! How far a sweep has come: the whole as a bar, the parts that are at work beside it, and what goes wrong at once.
+//! How far a sweep has come: the whole as a bar, the parts that are at work beside it, and what
+//! goes wrong at once.
 
 use std::fs::File;
 use std::io::{IsTerminal, Read, Seek, SeekFrom};
@@ -29,8 +30,12 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn new(plan: &'a Plan, output: &'a Output) -> Self {
-        let tokens =
-            plan.jobs.iter().filter_map(|planned| planned.kind.work()).map(|(tokens, _)| tokens).sum();
+        let tokens = plan
+            .jobs
+            .iter()
+            .filter_map(|planned| planned.kind.work())
+            .map(|(tokens, _)| tokens)
+            .sum();
         let progress = output.progress("sweep", tokens, "tokens");
         let seen = vec![JobState::Waiting; plan.jobs.len()];
         Self { plan, output, progress, begun: Instant::now(), before: None, seen }

@@ -51,7 +51,10 @@ const CASES: &[(&str, Check)] = &[
     ("empty held-out part", empty_heldout),
     ("output folder that exists (unless `--resume` or `--force`)", existing),
     ("resume with another recipe (which fields differ)", other_recipe),
-    ("NaN loss (step, learning rate and largest gradient named; last good checkpoint kept)", nan_loss),
+    (
+        "NaN loss (step, learning rate and largest gradient named; last good checkpoint kept)",
+        nan_loss,
+    ),
 ];
 
 #[test]
@@ -80,7 +83,8 @@ impl Bench {
         let tensors = family::tensors(folder.config());
         let plan = tensors.iter().map(|spec| Planned::new(spec, folder.dtype())).collect();
         let mut writer =
-            FolderWriter::create(&sharded, Existing::Refuse, folder.raw_config(), plan, 60_000).unwrap();
+            FolderWriter::create(&sharded, Existing::Refuse, folder.raw_config(), plan, 60_000)
+                .unwrap();
         for spec in &tensors {
             writer.write(folder.tensor(spec).unwrap().bytes).unwrap();
         }
@@ -104,7 +108,8 @@ impl Case<'_> {
         to
     }
 
-    /// Runs the command, which must end with status 1, say all of `said` as one error, and write nothing.
+    /// Runs the command, which must end with status 1, say all of `said` as one error, and write
+    /// nothing.
     fn refused(&self, arguments: &[&str], said: &[&str]) {
         let ran = regrow(arguments);
         assert_eq!(ran.code, 1, "{arguments:?}: {}", ran.stderr);
@@ -121,7 +126,10 @@ impl Case<'_> {
     fn model_refused(&self, model: &Path, said: &[&str]) {
         let (out, corpus, model) = (self.out(), &self.bench.corpus, arg(model));
         self.refused(&["prune", model, "--drop", "1", "--out", arg(&out)], said);
-        self.refused(&["train", model, "--corpus", arg(corpus), "--tokens", "500", "--out", arg(&out)], said);
+        self.refused(
+            &["train", model, "--corpus", arg(corpus), "--tokens", "500", "--out", arg(&out)],
+            said,
+        );
         self.refused(&["eval", model, "--corpus", arg(corpus)], said);
         self.refused(&["inspect", model], said);
     }
@@ -162,7 +170,10 @@ fn missing_shard(case: &Case<'_>) {
     let model = case.copy(&case.bench.sharded, "model");
     let shard = names(&model).into_iter().find(|name| name.starts_with("model-00002")).unwrap();
     fs::remove_file(model.join(&shard)).unwrap();
-    case.model_refused(&model, &["model.safetensors.index.json", &shard, "is missing", "\n\nhint: "]);
+    case.model_refused(
+        &model,
+        &["model.safetensors.index.json", &shard, "is missing", "\n\nhint: "],
+    );
 }
 
 fn truncated_shard(case: &Case<'_>) {
@@ -223,7 +234,9 @@ fn shape(case: &Case<'_>) {
 }
 
 fn index_outside(case: &Case<'_>) {
-    for (number, path) in ["../other/model.safetensors", "/etc/passwd", "a/../../b"].into_iter().enumerate() {
+    for (number, path) in
+        ["../other/model.safetensors", "/etc/passwd", "a/../../b"].into_iter().enumerate()
+    {
         let model = case.copy(&case.bench.sharded, &number.to_string());
         change_json(&model.join("model.safetensors.index.json"), |index| {
             index["weight_map"]["model.norm.weight"] = path.into();
@@ -257,23 +270,35 @@ fn rates(case: &Case<'_>) {
     for (rate, shown) in
         [("0", "0"), ("1", "1"), ("NaN", "NaN"), ("1.5", "1.5"), ("inf", "inf"), ("-0.2", "-0.2")]
     {
-        case.prune_refused(&["--rate", rate], &[&format!("rate is {shown}, expected above 0 and below 1")]);
+        case.prune_refused(
+            &["--rate", rate],
+            &[&format!("rate is {shown}, expected above 0 and below 1")],
+        );
     }
 }
 
 fn far_rate(case: &Case<'_>) {
-    let legal = regrow(&["inspect", arg(&case.bench.whole), "--json"]).json()["legal_rates"].clone();
+    let legal =
+        regrow(&["inspect", arg(&case.bench.whole), "--json"]).json()["legal_rates"].clone();
     let rate = |dropped: usize| legal[dropped - 1]["rate"].as_f64().unwrap();
     let between = format!("{:.3}", (rate(1) + rate(2)) / 2.0);
-    let said = [format!("{:.4} (1 layer) below", rate(1)), format!("{:.4} (2 layers) above", rate(2))];
+    let said =
+        [format!("{:.4} (1 layer) below", rate(1)), format!("{:.4} (2 layers) above", rate(2))];
     let hint = "\n\nhint: ask for one of the legal rates";
-    case.prune_refused(&["--rate", &between], &["no whole number of layers", &said[0], &said[1], hint]);
+    case.prune_refused(
+        &["--rate", &between],
+        &["no whole number of layers", &said[0], &said[1], hint],
+    );
 }
 
 fn short_corpus(case: &Case<'_>) {
-    let tokens = read_json(&case.bench.corpus.join("corpus.json"))["train"]["tokens"].as_u64().unwrap();
-    let (out, corpus, model) = (case.out(), arg(&case.bench.corpus), case.copy(&case.bench.whole, "model"));
-    change_json(&model.join("config.json"), |config| config["max_position_embeddings"] = tokens.into());
+    let tokens =
+        read_json(&case.bench.corpus.join("corpus.json"))["train"]["tokens"].as_u64().unwrap();
+    let (out, corpus, model) =
+        (case.out(), arg(&case.bench.corpus), case.copy(&case.bench.whole, "model"));
+    change_json(&model.join("config.json"), |config| {
+        config["max_position_embeddings"] = tokens.into()
+    });
     let context = tokens.to_string();
     let train = |context| {
         [
@@ -300,14 +325,16 @@ fn short_corpus(case: &Case<'_>) {
 fn overlap(case: &Case<'_>) {
     let corpus = case.copy(&case.bench.corpus, "corpus");
     for ending in ["bin", "idx"] {
-        fs::copy(corpus.join(format!("train.{ending}")), corpus.join(format!("heldout.{ending}"))).unwrap();
+        fs::copy(corpus.join(format!("train.{ending}")), corpus.join(format!("heldout.{ending}")))
+            .unwrap();
     }
     change_json(&corpus.join("corpus.json"), |info| info["heldout"] = info["train"].clone());
     let documents = read_json(&corpus.join("corpus.json"))["train"]["documents"].clone();
     let arguments = case.train(&corpus, &case.out(), &["--tokens", "200"]);
     let ran = regrow(&strs(&arguments));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let warned = format!("warning: held-out text that is also training text: {documents} of {documents}");
+    let warned =
+        format!("warning: held-out text that is also training text: {documents} of {documents}");
     assert!(ran.stderr.contains(&warned), "{}", ran.stderr);
     // A corpus of our own making is not warned about.
     let arguments = case.train(&case.bench.corpus, &case.outs.join("clean"), &["--tokens", "200"]);
@@ -320,8 +347,16 @@ fn other_tokenizer(case: &Case<'_>) {
     case.refused(&["eval", arg(&case.bench.whole), "--corpus", arg(&corpus)], &said);
     case.refused(&strs(&case.train(&corpus, &case.out(), &["--tokens", "500"])), &said);
     let out = case.out();
-    let prune =
-        ["prune", arg(&case.bench.whole), "--rate", "0.2", "--corpus", arg(&corpus), "--out", arg(&out)];
+    let prune = [
+        "prune",
+        arg(&case.bench.whole),
+        "--rate",
+        "0.2",
+        "--corpus",
+        arg(&corpus),
+        "--out",
+        arg(&out),
+    ];
     case.refused(&prune, &said);
 }
 
@@ -332,32 +367,44 @@ fn other_vocabulary(case: &Case<'_>) {
     let corpus = case.bench.workshop.path("large-corpus");
     case.bench.workshop.tokenize(300, "large-corpus");
     let out = case.out();
-    let train = ["train", arg(&model), "--corpus", arg(&corpus), "--tokens", "500", "--out", arg(&out)];
-    case.refused(&train, &["`vocab_size` is 280 in `", "expected at least the corpus's vocabulary of 300"]);
+    let train =
+        ["train", arg(&model), "--corpus", arg(&corpus), "--tokens", "500", "--out", arg(&out)];
+    case.refused(
+        &train,
+        &["`vocab_size` is 280 in `", "expected at least the corpus's vocabulary of 300"],
+    );
 }
 
 fn long_context(case: &Case<'_>) {
     let (out, corpus, whole) = (case.out(), arg(&case.bench.corpus), arg(&case.bench.whole));
     for flag in ["--context", "--eval-context"] {
-        let train = ["train", whole, "--corpus", corpus, "--tokens", "500", flag, "97", "--out", arg(&out)];
+        let train =
+            ["train", whole, "--corpus", corpus, "--tokens", "500", flag, "97", "--out", arg(&out)];
         let said = format!("`{flag}` is 97 tokens, the model has positions for 96");
         let hint = format!("\n\nhint: give `{flag} 96` or less");
         case.refused(&train, &[&said, "`max_position_embeddings` in `", "config.json", &hint]);
     }
     // All of them are taken.
-    let train = ["train", whole, "--corpus", corpus, "--tokens", "500", "--context", "96", "--dry-run"];
+    let train =
+        ["train", whole, "--corpus", corpus, "--tokens", "500", "--context", "96", "--dry-run"];
     assert_eq!(regrow(&train).code, 0);
 }
 
 fn empty_heldout(case: &Case<'_>) {
-    // As another program may write it: no document at all, or one that holds nothing but its begin token.
+    // As another program may write it: no document at all, or one that holds nothing but its begin
+    // token.
     let sixteen_bit = [&b"MMIDIDX\0\0"[..], &1_u64.to_le_bytes(), &[8]].concat();
     let none = [&sixteen_bit[..], &0_u64.to_le_bytes(), &1_u64.to_le_bytes(), &[0; 8]].concat();
-    let sizes = [&1_u64.to_le_bytes()[..], &2_u64.to_le_bytes(), &1_u32.to_le_bytes(), &[0; 8]].concat();
+    let sizes =
+        [&1_u64.to_le_bytes()[..], &2_u64.to_le_bytes(), &1_u32.to_le_bytes(), &[0; 8]].concat();
     let bare = [&sixteen_bit[..], &sizes, &0_u64.to_le_bytes(), &1_u64.to_le_bytes()].concat();
     let refusals: [(usize, Vec<u8>, &[&str]); 2] = [
         (0, none, &["heldout.idx`: number of sequences is 0, expected at least one"]),
-        (1, bare, &["the held-out part", "1 documents of 1 tokens", "\n\nhint: ", "`--heldout-share`"]),
+        (
+            1,
+            bare,
+            &["the held-out part", "1 documents of 1 tokens", "\n\nhint: ", "`--heldout-share`"],
+        ),
     ];
     for (documents, index, said) in refusals {
         let corpus = case.copy(&case.bench.corpus, &documents.to_string());
@@ -403,7 +450,10 @@ fn token_range(case: &Case<'_>) {
         "--out",
         arg(&out),
     ];
-    case.refused(&train, &["`vocab_size` is 279", "expected at least the corpus's vocabulary of 280"]);
+    case.refused(
+        &train,
+        &["`vocab_size` is 279", "expected at least the corpus's vocabulary of 280"],
+    );
 }
 
 fn existing(case: &Case<'_>) {
@@ -411,8 +461,16 @@ fn existing(case: &Case<'_>) {
     fs::create_dir(&out).unwrap();
     let text = case.bench.workshop.path("text.txt");
     let (whole, corpus) = (arg(&case.bench.whole), &case.bench.corpus);
-    let tokenize =
-        ["tokenize", arg(&text), "--documents", "blank-line", "--vocabulary", "270", "--out", arg(&out)];
+    let tokenize = [
+        "tokenize",
+        arg(&text),
+        "--documents",
+        "blank-line",
+        "--vocabulary",
+        "270",
+        "--out",
+        arg(&out),
+    ];
     let prune = ["prune", whole, "--drop", "1", "--out", arg(&out)];
     let train = case.train(corpus, &out, &["--tokens", "200"]);
     for arguments in [&tokenize[..], &prune, &strs(&train)] {
@@ -434,13 +492,19 @@ fn existing(case: &Case<'_>) {
     assert_eq!(regrow(&strs(&train)).code, 0);
     for flag in ["--resume", "--force"] {
         let ran = regrow(&[&strs(&train)[..], &[flag]].concat());
-        assert_eq!((ran.code, names(&case.outs)), (0, vec!["out".to_owned()]), "{flag}: {}", ran.stderr);
+        assert_eq!(
+            (ran.code, names(&case.outs)),
+            (0, vec!["out".to_owned()]),
+            "{flag}: {}",
+            ran.stderr
+        );
     }
 }
 
 fn other_recipe(case: &Case<'_>) {
     let run = case.input.join("run");
-    let first = case.train(&case.bench.corpus, &run, &["--tokens", "200", "--learning-rate", "1e-3"]);
+    let first =
+        case.train(&case.bench.corpus, &run, &["--tokens", "200", "--learning-rate", "1e-3"]);
     assert_eq!(regrow(&strs(&first)).code, 0);
     let second = case.train(
         &case.bench.corpus,
@@ -454,7 +518,10 @@ fn other_recipe(case: &Case<'_>) {
         "\n\nhint: ",
     ];
     let files = |folder: &Path| -> Vec<(String, Option<Vec<u8>>)> {
-        names(folder).into_iter().map(|name| (name.clone(), fs::read(folder.join(name)).ok())).collect()
+        names(folder)
+            .into_iter()
+            .map(|name| (name.clone(), fs::read(folder.join(name)).ok()))
+            .collect()
     };
     // Of a done run, and of one that could go on.
     for done in [true, false] {
@@ -485,9 +552,12 @@ fn nan_loss(case: &Case<'_>) {
     ];
     let ran = regrow(&strs(&case.train(&case.bench.corpus, &out, &extra)));
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    for part in
-        ["error: the loss is NaN at step ", "learning rate 1e10", "the largest gradient is ", "\n\nhint: "]
-    {
+    for part in [
+        "error: the loss is NaN at step ",
+        "learning rate 1e10",
+        "the largest gradient is ",
+        "\n\nhint: ",
+    ] {
         assert!(ran.stderr.contains(part), "no `{part}` in: {}", ran.stderr);
     }
     let checkpoint = names(&out).into_iter().find(|name| name.starts_with("checkpoint-")).unwrap();

@@ -11,7 +11,8 @@ use crate::workshop::{arg, regrow};
 
 const FOUR: [f64; 4] = [0.5, 1.2, 3.1, 7.6];
 
-/// The same points, off by a fixed pattern that stands for noise: runs and points differ by some thousandths.
+/// The same points, off by a fixed pattern that stands for noise: runs and points differ by some
+/// thousandths.
 fn noisy() -> String {
     let mut text = HEAD.to_owned();
     let mut state = 7_u32;
@@ -24,8 +25,13 @@ fn noisy() -> String {
             let of_run = 0.006 * noise();
             for tokens in [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0] {
                 let loss = loss(size, rate, tokens) + of_run + 0.004 * noise();
-                writeln!(text, "s,depth,{size}-{rate},{},{rate},2.2,{},{loss}", size * 1e9, tokens * 1e9)
-                    .unwrap();
+                writeln!(
+                    text,
+                    "s,depth,{size}-{rate},{},{rate},2.2,{},{loss}",
+                    size * 1e9,
+                    tokens * 1e9
+                )
+                .unwrap();
             }
         }
     }
@@ -39,17 +45,24 @@ fn constant<'a>(law: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn constants_are_set_and_bounded_by_flags() {
     let bench = Bench::new(&noisy());
-    let ran = bench.fit(&["--fix", "gamma=-1.2", "--bound", "beta=0.1..1", "--bound", "E=0..", "--json"]);
+    let ran =
+        bench.fit(&["--fix", "gamma=-1.2", "--bound", "beta=0.1..1", "--bound", "E=0..", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let law = ran.json();
     assert_eq!(constant(&law, "gamma")["value"], -1.2);
     assert!(constant(&law, "gamma").get("interval").is_none());
     assert!(constant(&law, "beta")["value"].as_f64().unwrap() <= 1.0);
     let group = &law["groups"][0];
-    assert_eq!(group["bounds"], serde_json::json!({"beta": {"low": 0.1, "high": 1.0}, "E": {"low": 0.0}}));
+    assert_eq!(
+        group["bounds"],
+        serde_json::json!({"beta": {"low": 0.1, "high": 1.0}, "E": {"low": 0.0}})
+    );
     assert_eq!(group["identifiability"]["fixed"]["gamma"], -1.2);
     let shown = bench.fit(&["--fix", "gamma=-1.2", "--force"]).stdout;
-    assert!(shown.contains("set beforehand") && shown.contains("starts end at this law"), "{shown}");
+    assert!(
+        shown.contains("set beforehand") && shown.contains("starts end at this law"),
+        "{shown}"
+    );
     for (flags, code, said) in [
         (&["--fix", "gamma"][..], 2, "is no NAME=VALUE such as gamma=-1.2"),
         (&["--fix", "gamma=nan"], 2, "is no NAME=VALUE"),
@@ -59,7 +72,12 @@ fn constants_are_set_and_bounded_by_flags() {
         (&["--fix", "beta=1", "--bound", "beta=0..2"], 1, "`beta` is constrained twice"),
     ] {
         let ran = bench.fit(&[flags, &["--force"]].concat());
-        assert!(ran.code == code && ran.stderr.contains(said), "{flags:?}: {} {}", ran.code, ran.stderr);
+        assert!(
+            ran.code == code && ran.stderr.contains(said),
+            "{flags:?}: {} {}",
+            ran.code,
+            ran.stderr
+        );
     }
 }
 
@@ -148,15 +166,20 @@ fn groups_are_made_of_what_is_asked_for() {
         };
         groups.iter().map(label).collect::<Vec<_>>()
     };
-    let label = |series: &str, method: &str, runs: u64| (series.to_owned(), method.to_owned(), runs);
+    let label =
+        |series: &str, method: &str, runs: u64| (series.to_owned(), method.to_owned(), runs);
     assert_eq!(labels(&[]), [label("s", "depth", 12), label("s", "width", 12)]);
     assert_eq!(labels(&["--group-by", "series,method"]), labels(&[]));
     assert_eq!(labels(&["--group-by", "series"]), [label("s", "any", 24)]);
-    assert_eq!(labels(&["--group-by", "method"]), [label("any", "depth", 12), label("any", "width", 12)]);
+    assert_eq!(
+        labels(&["--group-by", "method"]),
+        [label("any", "depth", 12), label("any", "width", 12)]
+    );
     assert_eq!(bench.fit(&["--group-by", "size"]).code, 2);
 }
 
-/// The points of Hoffmann et al. as Besiroglu et al. read them, through the command: no rate and no loss before pruning.
+/// The points of Hoffmann et al. as Besiroglu et al. read them, through the command: no rate and no
+/// loss before pruning.
 #[test]
 fn a_form_needs_only_the_columns_that_it_names() {
     let mut text = "n0,tokens,loss\n".to_owned();
@@ -174,11 +197,13 @@ fn a_form_needs_only_the_columns_that_it_names() {
     let ranges: Vec<&String> = law["groups"][0]["ranges"].as_object().unwrap().keys().collect();
     assert_eq!(ranges, ["loss", "n0", "tokens"]);
     assert!(
-        law["groups"][0].get("decisions").is_none() && ran.stderr.contains("no column `rate`, `loss0`"),
+        law["groups"][0].get("decisions").is_none()
+            && ran.stderr.contains("no column `rate`, `loss0`"),
         "{ran:?}"
     );
     let ran = bench.fit(&["--force"]);
-    let said = "has no column `rate`, `loss0`, which form `p2` needs; it has `n0`, `tokens`, `loss`";
+    let said =
+        "has no column `rate`, `loss0`, which form `p2` needs; it has `n0`, `tokens`, `loss`";
     assert!(ran.code == 1 && ran.stderr.contains(said), "{}", ran.stderr);
     let ran = regrow(&["validate", arg(&bench.points()), "--form", "chinchilla"]);
     assert!(ran.code == 1 && ran.stderr.contains("has no column"), "{}", ran.stderr);
@@ -197,8 +222,8 @@ fn the_replication_of_chinchilla_runs_from_its_table() {
     let text = fs::read_to_string(&path).unwrap();
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let places =
-        ["Model Size", "Training FLOP", "loss"].map(|name| header.iter().position(|h| *h == name).unwrap());
+    let places = ["Model Size", "Training FLOP", "loss"]
+        .map(|name| header.iter().position(|h| *h == name).unwrap());
     let mut rows: Vec<[f64; 3]> = lines
         .map(|line| {
             let cells: Vec<&str> = line.split(',').collect();
@@ -221,9 +246,13 @@ fn the_replication_of_chinchilla_runs_from_its_table() {
         "{}",
         law["groups"][0]["objective"]
     );
-    for (name, exact) in
-        [("A", 477.826), ("B", 2143.417), ("E", 1.817_218), ("alpha", 0.347_310_5), ("beta", 0.367_172_4)]
-    {
+    for (name, exact) in [
+        ("A", 477.826),
+        ("B", 2143.417),
+        ("E", 1.817_218),
+        ("alpha", 0.347_310_5),
+        ("beta", 0.367_172_4),
+    ] {
         let found = constant(&law, name)["value"].as_f64().unwrap();
         assert!((found / exact - 1.0).abs() < 3e-4, "{name}: {found}, expected {exact}");
     }
@@ -249,7 +278,16 @@ fn plans_and_predictions_draw_a_picture() {
     let ran = regrow(&[&["plan", arg(&bench.law())], &several[..]].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(fs::read_to_string(&out).unwrap().contains("What can be had"));
-    let rows = ran.stdout.split("the front:").nth(1).unwrap().split("\n\n").next().unwrap().lines().count();
+    let rows = ran
+        .stdout
+        .split("the front:")
+        .nth(1)
+        .unwrap()
+        .split("\n\n")
+        .next()
+        .unwrap()
+        .lines()
+        .count();
     assert!(rows <= 14 && ran.stdout.contains("are in `--json`"), "{rows}: {}", ran.stdout);
 }
 
@@ -257,8 +295,9 @@ fn plans_and_predictions_draw_a_picture() {
 fn every_form_and_baseline_is_judged_in_one_table() {
     let bench = Bench::new(&noisy());
     let out = bench.law().with_file_name("held_out.svg");
-    let validate =
-        |more: &[&str]| regrow(&[&["validate", arg(&bench.points()), "--starts", "8"], more].concat());
+    let validate = |more: &[&str]| {
+        regrow(&[&["validate", arg(&bench.points()), "--starts", "8"], more].concat())
+    };
     let ran = validate(&["--out", arg(&out)]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for word in [
@@ -290,7 +329,8 @@ fn every_form_and_baseline_is_judged_in_one_table() {
     let of = |name: &str| entries.iter().find(|entry| entry["name"] == name).unwrap();
     assert_eq!(of("p2")["parameters"], 7);
     let held = &of("p2")["held_out"]["last-checkpoints"];
-    for metric in ["excess_r2", "relative_error", "mae", "huber", "asd", "asd_noise_floor", "skill"] {
+    for metric in ["excess_r2", "relative_error", "mae", "huber", "asd", "asd_noise_floor", "skill"]
+    {
         assert!(held[metric].is_number(), "{metric} in {held}");
     }
     // The law that made the points beats what one would say without it.

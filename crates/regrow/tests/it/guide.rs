@@ -1,4 +1,5 @@
-//! The guides say what the program says: every command shown in them is run, and every line shown must come out.
+//! The guides say what the program says: every command shown in them is run, and every line shown
+//! must come out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,9 @@ fn shown(guide: &str) -> Vec<(String, Vec<String>)> {
                         found.push((command.to_owned(), Vec::new()));
                     }
                 }
-                None if open && line != "..." => found.last_mut().unwrap().1.push(line.trim_end().to_owned()),
+                None if open && line != "..." => {
+                    found.last_mut().unwrap().1.push(line.trim_end().to_owned())
+                }
                 None => {}
             },
             // Paragraphs of one output are parted by empty lines.
@@ -40,7 +43,8 @@ fn holds(guide: &str, folder: &Path) {
         assert!(!expected.is_empty(), "`{line}` shows no output");
         let arguments: Vec<&str> = line.split_whitespace().skip(1).collect();
         let output = command(&arguments).current_dir(folder).output().unwrap();
-        let said = [output.stderr, output.stdout].map(|text| String::from_utf8(text).unwrap()).concat();
+        let said =
+            [output.stderr, output.stdout].map(|text| String::from_utf8(text).unwrap()).concat();
         for line_shown in expected {
             assert!(
                 said.lines().any(|said| said.trim_end() == line_shown),
@@ -53,7 +57,8 @@ fn holds(guide: &str, folder: &Path) {
 #[test]
 fn the_guide_to_deciding_shows_what_the_program_says() {
     let folder = tempfile::tempdir().unwrap();
-    fs::copy(root().join("results/2026-11-24-loop/points.csv"), folder.path().join("points.csv")).unwrap();
+    fs::copy(root().join("results/2026-11-24-loop/points.csv"), folder.path().join("points.csv"))
+        .unwrap();
     holds("deciding.md", folder.path());
 }
 
@@ -72,8 +77,10 @@ fn the_guide_to_schedules_shows_what_the_program_says() {
         let mut table = "series,method,run,n0,rate,loss0,tokens,loss,learning_rate\n".to_owned();
         for line in fs::read_to_string(data.join(format!("{file}.csv"))).unwrap().lines().skip(1) {
             let cells: Vec<&str> = line.split(',').collect();
-            table +=
-                &format!("100M,as-trained,{name},100000000,0.5,0,{},{},{}\n", cells[0], cells[2], cells[1]);
+            table += &format!(
+                "100M,as-trained,{name},100000000,0.5,0,{},{},{}\n",
+                cells[0], cells[2], cells[1]
+            );
         }
         fs::write(folder.path().join(format!("{name}.csv")), table).unwrap();
     }

@@ -7,7 +7,8 @@ use regrow::Cli;
 
 use crate::workshop::{done, regrow};
 
-/// Every flag of every subcommand, those of all aside. They are an interface: scripts break when one goes.
+/// Every flag of every subcommand, those of all aside. They are an interface: scripts break when
+/// one goes.
 const FLAGS: &[(&str, &[&str])] = &[
     (
         "tokenize",
@@ -150,7 +151,10 @@ const FLAGS: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("predict", &["force", "json", "loss0", "method", "model", "n0", "out", "rate", "series", "tokens"]),
+    (
+        "predict",
+        &["force", "json", "loss0", "method", "model", "n0", "out", "rate", "series", "tokens"],
+    ),
     (
         "plan",
         &[
@@ -191,7 +195,8 @@ fn the_flags_are_those_that_are_written_here() {
     command.build();
     let flags = |command: &clap::Command| -> BTreeSet<String> {
         let names = command.get_arguments().filter_map(|flag| flag.get_long());
-        let own = names.filter(|name| !EVERYWHERE.contains(name) && !["help", "version"].contains(name));
+        let own =
+            names.filter(|name| !EVERYWHERE.contains(name) && !["help", "version"].contains(name));
         own.map(ToOwned::to_owned).collect()
     };
     let mut found = Vec::new();
@@ -218,8 +223,10 @@ fn every_subcommand_has_an_example_of_itself_in_its_help() {
     for (name, _) in FLAGS {
         let arguments: Vec<&str> = name.split(' ').chain(["--help"]).collect();
         let help = done(&arguments).stdout;
-        let examples =
-            help.split_once("Examples:\n").unwrap_or_else(|| panic!("{name} has no examples: {help}")).1;
+        let examples = help
+            .split_once("Examples:\n")
+            .unwrap_or_else(|| panic!("{name} has no examples: {help}"))
+            .1;
         assert!(examples.contains(&format!("    regrow {name} ")), "{name}: {examples}");
         assert!(!help.contains('\u{1b}'), "{name}: colours in a pipe");
     }

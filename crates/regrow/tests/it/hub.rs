@@ -47,11 +47,17 @@ impl Hub {
         let mut files = BTreeMap::new();
         for name in ["config.json", WEIGHTS] {
             let path = folder.join(name);
-            files.insert(name.to_owned(), (fs::read(&path).unwrap(), regrow::disk::sha256(&path).unwrap()));
+            files.insert(
+                name.to_owned(),
+                (fs::read(&path).unwrap(), regrow::disk::sha256(&path).unwrap()),
+            );
         }
         let licence = b"the terms\n".to_vec();
         // printf 'the terms\n' | git hash-object --stdin
-        files.insert("LICENSE".to_owned(), (licence, "e7372f147fa5496609aa649764f64428cb068776".to_owned()));
+        files.insert(
+            "LICENSE".to_owned(),
+            (licence, "e7372f147fa5496609aa649764f64428cb068776".to_owned()),
+        );
         let heard = Arc::new(Mutex::new(Vec::new()));
         let server = Server { address: address.clone(), files, trick, heard: Arc::clone(&heard) };
         // It ends with the process.
@@ -118,7 +124,8 @@ impl Server {
     fn answer(&self, mut stream: TcpStream) {
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
         let Some(Ok(first)) = lines.next() else { return };
-        let headers: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        let headers: Vec<String> =
+            lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
         let header = |name: &str| {
             headers.iter().find_map(|line| {
                 let (key, value) = line.split_once(": ")?;
@@ -128,7 +135,8 @@ impl Server {
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
         let range = header("range").unwrap_or_default();
         self.heard.lock().unwrap().push(format!("{path} {range}"));
-        let allowed = self.trick != Trick::Token || header("authorization").as_deref() == Some("Bearer good");
+        let allowed =
+            self.trick != Trick::Token || header("authorization").as_deref() == Some("Bearer good");
         let (status, more, body) =
             if allowed { self.page(&path, &range) } else { (401, String::new(), Vec::new()) };
         let reason = "Whatever";
@@ -138,7 +146,8 @@ impl Server {
         );
         let whole_weights = path.ends_with(WEIGHTS) && body.len() > 1000;
         let first_time =
-            self.heard.lock().unwrap().iter().filter(|line| line.ends_with("bytes=0-")).count() <= 3;
+            self.heard.lock().unwrap().iter().filter(|line| line.ends_with("bytes=0-")).count()
+                <= 3;
         let cut = whole_weights
             && (self.trick == Trick::AlwaysCut
                 || self.trick == Trick::Cut && range == "bytes=0-" && first_time);
@@ -149,7 +158,9 @@ impl Server {
     /// Status, headers and body.
     fn page(&self, path: &str, range: &str) -> (u16, String, Vec<u8>) {
         let nothing = || (404, String::new(), b"no such thing".to_vec());
-        if path == "/api/models/org/tiny/revision/main" || path == "/api/models/org/tiny/revision/v1" {
+        if path == "/api/models/org/tiny/revision/main"
+            || path == "/api/models/org/tiny/revision/v1"
+        {
             let mut names: Vec<&str> = self.files.keys().map(String::as_str).collect();
             names.extend(["pytorch_model.bin", "original/LICENSE"]);
             if self.trick == Trick::Missing {
@@ -175,15 +186,18 @@ impl Server {
             let location = format!("location: {}/elsewhere/{name}\r\n", self.address);
             return (302, format!("{of_hub}x-linked-etag: \"{tag}\"\r\n{location}"), Vec::new());
         }
-        let (start, end) =
-            range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).unwrap_or(("0", ""));
+        let (start, end) = range
+            .strip_prefix("bytes=")
+            .and_then(|range| range.split_once('-'))
+            .unwrap_or(("0", ""));
         let start: usize = start.parse().unwrap();
         let end = end.parse::<usize>().map_or(bytes.len(), |end| (end + 1).min(bytes.len()));
         let mut body = bytes[start.min(end)..end].to_vec();
         if self.trick == Trick::OtherBytes && name == WEIGHTS && body.len() > 1000 {
             *body.last_mut().unwrap() ^= 1;
         }
-        let content = format!("content-range: bytes {start}-{}/{}\r\n", end.max(1) - 1, bytes.len());
+        let content =
+            format!("content-range: bytes {start}-{}/{}\r\n", end.max(1) - 1, bytes.len());
         (206, format!("{of_hub}etag: \"{tag}\"\r\n{content}"), body)
     }
 }
@@ -232,7 +246,11 @@ fn a_connection_cut_in_the_middle_is_taken_up_again() {
 
 #[test]
 fn a_connection_that_is_always_cut_fails_and_leaves_no_weights() {
-    let hub = Hub::refused(Trick::AlwaysCut, "org/tiny", &["cannot fetch model.safetensors of `org/tiny`"]);
+    let hub = Hub::refused(
+        Trick::AlwaysCut,
+        "org/tiny",
+        &["cannot fetch model.safetensors of `org/tiny`"],
+    );
     assert!(!hub.cached(WEIGHTS).exists());
 }
 
@@ -246,9 +264,11 @@ fn a_wrong_hash_is_refused_and_the_file_thrown_away() {
     let hub = Hub::refused(Trick::OtherBytes, "org/tiny", &said);
     assert!(!hub.cached(WEIGHTS).exists());
     let blobs = hub.home.path().join("hub/models--org--tiny/blobs");
-    let names: Vec<_> = fs::read_dir(blobs).unwrap().map(|entry| entry.unwrap().file_name().len()).collect();
+    let names: Vec<_> =
+        fs::read_dir(blobs).unwrap().map(|entry| entry.unwrap().file_name().len()).collect();
     assert!(
-        names.iter().all(|&length| length != 64) || names.iter().filter(|&&length| length == 64).count() == 1
+        names.iter().all(|&length| length != 64)
+            || names.iter().filter(|&&length| length == 64).count() == 1
     );
     // Not taken for the real one by whoever comes without a network.
     let (ran, _) = hub.prune("org/tiny", &[("HF_HUB_OFFLINE", "1")]);
@@ -288,6 +308,9 @@ fn a_refused_token_is_explained_and_a_good_one_taken() {
 
 #[test]
 fn a_tag_that_is_a_path_writes_nothing_outside_the_cache() {
-    let hub = Hub::refused(Trick::HostileTag, "org/tiny", &["as `../../../../escaped`, expected a hash"]);
-    assert!(!hub.home.path().join("escaped").exists() && !hub.home.path().join("escaped.part").exists());
+    let hub =
+        Hub::refused(Trick::HostileTag, "org/tiny", &["as `../../../../escaped`, expected a hash"]);
+    assert!(
+        !hub.home.path().join("escaped").exists() && !hub.home.path().join("escaped.part").exists()
+    );
 }

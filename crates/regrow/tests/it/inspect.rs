@@ -83,7 +83,10 @@ fn good_folders_pass_and_every_sparse_tensor_is_counted() {
     let listed = done(&["inspect", arg(&zeros), "--json"]).json()["sparsity"].clone();
     assert_eq!(listed["model.layers.0.mlp.down_proj.weight"], json!({"pattern": "2:4"}));
     let text = done(&["inspect", arg(&zeros), "--verify"]);
-    assert!(text.stdout.contains("sparse tensor") && text.stderr.contains("nothing disagrees"), "{text:?}");
+    assert!(
+        text.stdout.contains("sparse tensor") && text.stderr.contains("nothing disagrees"),
+        "{text:?}"
+    );
 }
 
 #[test]
@@ -111,7 +114,10 @@ fn every_inconsistency_is_found_and_fails_the_gate() {
         (
             "unlisted",
             json_of("sparsity.json", |list| {
-                list["tensors"].as_object_mut().unwrap().remove("model.layers.0.mlp.down_proj.weight");
+                list["tensors"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("model.layers.0.mlp.down_proj.weight");
             }),
             "is 2:4 sparse",
         ),
@@ -129,8 +135,16 @@ fn every_inconsistency_is_found_and_fails_the_gate() {
             }),
             "`model.layers.9.mlp.down_proj.weight` is listed in `sparsity.json`, the model has no such tensor",
         ),
-        ("another cut", json_of("cut.json", |cut| cut["n0"] = json!(12)), "it tells of another model"),
-        ("other zeros", Box::new(move |model| poke(model, "model.layers.0.mlp.up_proj.weight", 0, 0.0)), ""),
+        (
+            "another cut",
+            json_of("cut.json", |cut| cut["n0"] = json!(12)),
+            "it tells of another model",
+        ),
+        (
+            "other zeros",
+            Box::new(move |model| poke(model, "model.layers.0.mlp.up_proj.weight", 0, 0.0)),
+            "",
+        ),
         (
             "another base",
             json_of("cut.json", |cut| cut["base_hash"] = json!("00".repeat(32))),
@@ -144,7 +158,8 @@ fn every_inconsistency_is_found_and_fails_the_gate() {
         (
             "generation",
             Box::new(|model| {
-                fs::write(model.join("generation_config.json"), r#"{"eos_token_id":[1,99999]}"#).unwrap();
+                fs::write(model.join("generation_config.json"), r#"{"eos_token_id":[1,99999]}"#)
+                    .unwrap();
             }),
             "`generation_config.json` has 99999 as `eos_token_id`",
         ),
@@ -164,20 +179,29 @@ fn every_inconsistency_is_found_and_fails_the_gate() {
         copy_folder(&zeros, &model);
         change(&model);
         if name == "other zeros" {
-            // A weight that was zero already changes nothing; one that was not is one more than the record tells of.
-            let before = regrow(&["inspect", arg(&zeros), "--verify", "--json"]).json()["sparsity"].clone();
-            let after = regrow(&["inspect", arg(&model), "--verify", "--json"]).json()["sparsity"].clone();
+            // A weight that was zero already changes nothing; one that was not is one more than the
+            // record tells of.
+            let before =
+                regrow(&["inspect", arg(&zeros), "--verify", "--json"]).json()["sparsity"].clone();
+            let after =
+                regrow(&["inspect", arg(&model), "--verify", "--json"]).json()["sparsity"].clone();
             if before == after {
                 poke(&model, "model.layers.0.mlp.up_proj.weight", 2, 0.0);
                 poke(&model, "model.layers.0.mlp.up_proj.weight", 3, 0.0);
                 poke(&model, "model.layers.0.mlp.up_proj.weight", 1, 0.0);
             }
             let found = problems(&model, &[], 3);
-            assert!(found.iter().any(|problem| problem.contains("stand in its tensors")), "{found:#?}");
+            assert!(
+                found.iter().any(|problem| problem.contains("stand in its tensors")),
+                "{found:#?}"
+            );
             continue;
         }
         let found = problems(&model, &["--base", arg(&base)], 3);
-        assert!(found.iter().any(|problem| problem.contains(said)), "{name}: no `{said}` in {found:#?}");
+        assert!(
+            found.iter().any(|problem| problem.contains(said)),
+            "{name}: no `{said}` in {found:#?}"
+        );
     }
     // What another base is, by its weights.
     let found = problems(&zeros, &["--base", arg(&parity("llama-long"))], 3);

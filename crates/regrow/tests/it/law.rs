@@ -32,7 +32,10 @@ impl Bench {
     }
 
     pub(crate) fn fit(&self, more: &[&str]) -> Ran {
-        regrow(&[&["fit", arg(&self.points()), "--out", arg(&self.law()), "--starts", "16"], more].concat())
+        regrow(
+            &[&["fit", arg(&self.points()), "--out", arg(&self.law()), "--starts", "16"], more]
+                .concat(),
+        )
     }
 
     pub(crate) fn ask(&self, command: &str, n0: &str, more: &[&str]) -> Ran {
@@ -121,7 +124,8 @@ fn two_sizes_give_no_number_for_a_third() {
 #[test]
 fn one_point_a_run_says_that_nothing_is_known_of_tokens() {
     let text = points(&[0.5, 1.2, 3.1]);
-    let last = text.lines().filter(|line| line.starts_with("series") || line.contains(",1000000000,"));
+    let last =
+        text.lines().filter(|line| line.starts_with("series") || line.contains(",1000000000,"));
     let bench = Bench::new(&last.map(|line| format!("{line}\n")).collect::<String>());
     let ran = bench.fit(&["--json"]);
     assert_eq!(ran.code, 3, "{} {}", ran.stdout, ran.stderr);
@@ -130,7 +134,9 @@ fn one_point_a_run_says_that_nothing_is_known_of_tokens() {
 
 #[test]
 fn bad_points_get_a_clear_error_and_no_law_is_written() {
-    let row = |rate: &str, tokens: &str, loss: &str| format!("{HEAD}s,m,a,1e9,{rate},2.2,{tokens},{loss}\n");
+    let row = |rate: &str, tokens: &str, loss: &str| {
+        format!("{HEAD}s,m,a,1e9,{rate},2.2,{tokens},{loss}\n")
+    };
     for (name, text, said) in [
         (
             "missing columns (which, for which form)",
@@ -146,7 +152,11 @@ fn bad_points_get_a_clear_error_and_no_law_is_written() {
         ("infinite", row("0.25", "1e6", "1e999"), "row 1: `loss` is inf, expected a finite number"),
         ("negative tokens", row("0.25", "-5", "2.5"), "row 1: `tokens` is -5"),
         ("zero tokens", row("0.25", "0", "2.5"), "row 1: `tokens` is 0"),
-        ("rate of 1", row("1", "1e6", "2.5"), "row 1: `rate` is 1, expected at least 0 and below 1"),
+        (
+            "rate of 1",
+            row("1", "1e6", "2.5"),
+            "row 1: `rate` is 1, expected at least 0 and below 1",
+        ),
         ("negative rate", row("-0.1", "1e6", "2.5"), "row 1: `rate` is -0.1"),
         ("only controls", row("0", "1e6", "2.1"), "only unpruned controls"),
         (
@@ -184,7 +194,9 @@ fn what_is_no_law_is_refused() {
         (r#"{"format":1,"groups":[]}"#, "holds no group"),
     ] {
         fs::write(bench.law(), text).unwrap();
-        for ran in [bench.ask("plan", "1e9", &[]), bench.ask("predict", "1e9", &["--tokens", "1e9"])] {
+        for ran in
+            [bench.ask("plan", "1e9", &[]), bench.ask("predict", "1e9", &["--tokens", "1e9"])]
+        {
             assert!(ran.code == 1 && ran.stderr.contains(said), "{text}: {}", ran.stderr);
         }
     }
@@ -195,7 +207,11 @@ fn what_is_no_law_is_refused() {
     }
     let law = bench.law();
     let ran = regrow(&["plan", arg(&law), "--n0", "1e9", "--rate", "0", "--loss0", "2"]);
-    assert!(ran.code == 1 && ran.stderr.contains("`rate` is 0, expected above 0"), "{}", ran.stderr);
+    assert!(
+        ran.code == 1 && ran.stderr.contains("`rate` is 0, expected above 0"),
+        "{}",
+        ran.stderr
+    );
     done(&["plan", "--help"]);
 }
 
@@ -233,7 +249,10 @@ fn what_tokens_cost_follows_from_the_model_and_the_machine() {
     assert_eq!(number(&answer["allocation"]["best"][0]["tokens"]), number(&bought["tokens"]));
     for (flags, said) in [
         (&["--budget", "5usd"][..], "needs the peak of the device and the price of a GPU-hour"),
-        (&["--budget", "5usd", "--device-peak", "1e15"], "needs the peak of the device and the price"),
+        (
+            &["--budget", "5usd", "--device-peak", "1e15"],
+            "needs the peak of the device and the price",
+        ),
         (
             &["--device-peak", "1e15", "--utilisation", "40"],
             "`utilisation` is 40, expected above 0 and at most 1",
@@ -244,7 +263,8 @@ fn what_tokens_cost_follows_from_the_model_and_the_machine() {
         let ran = regrow(&[&place[..], flags].concat());
         assert!(ran.code == 1 && ran.stderr.contains(said), "{flags:?}: {}", ran.stderr);
     }
-    for flags in [&["--budget", "5eur"][..], &["--gpu-hour-price", "2"], &["--device-peak", "fast"]] {
+    for flags in [&["--budget", "5eur"][..], &["--gpu-hour-price", "2"], &["--device-peak", "fast"]]
+    {
         assert_eq!(regrow(&[&place[..], flags].concat()).code, 2, "{flags:?}");
     }
 }
@@ -257,7 +277,9 @@ fn a_loss_before_pruning_is_never_guessed_and_a_model_is_known_by_name() {
     for command in [&["predict", arg(&law), "--tokens", "1e9"][..], &["plan", arg(&law)]] {
         let ran = regrow(&[command, &["--model", "qwen2.5-7b", "--rate", "0.25"]].concat());
         assert!(ran.code == 2 && ran.stderr.contains("regrow eval MODEL"), "{}", ran.stderr);
-        let ran = regrow(&[command, &["--model", "qwen2.5-8b", "--rate", "0.25", "--loss0", "2"]].concat());
+        let ran = regrow(
+            &[command, &["--model", "qwen2.5-8b", "--rate", "0.25", "--loss0", "2"]].concat(),
+        );
         assert!(ran.code == 1 && ran.stderr.contains("qwen2.5-7b, "), "{}", ran.stderr);
     }
     let by = |flags: &[&str]| {
@@ -272,8 +294,9 @@ fn a_share_is_won_back_from_what_was_measured() {
     let bench = Bench::new(&points(&[0.5, 1.2, 3.1, 7.6]));
     assert_eq!(bench.fit(&[]).code, 0);
     let points = bench.points();
-    let recover =
-        |more: &[&str]| bench.ask("plan", "3.1e9", &[&["--recover", "60%", "--json"], more].concat());
+    let recover = |more: &[&str]| {
+        bench.ask("plan", "3.1e9", &[&["--recover", "60%", "--json"], more].concat())
+    };
     let ran = recover(&[]);
     assert!(ran.code == 2 && ran.stderr.contains("`--from-loss`"), "{}", ran.stderr);
     // From the table: the loss of the run at 3.1B and rate 0.25 after 100M tokens.
@@ -307,7 +330,8 @@ fn candidates_of_a_table_are_ranked_by_what_they_become() {
         "n0,loss0,method,rate\n3.1e9,2.2,depth,0.15\n3.1e9,2.2,width,0.35\n7.6e9,2.2,,0.25\n2e9,2.4,none,0\n",
     )
     .unwrap();
-    let plan = |more: &[&str]| regrow(&[&["plan", arg(&law), "--candidates", arg(&table)], more].concat());
+    let plan =
+        |more: &[&str]| regrow(&[&["plan", arg(&law), "--candidates", arg(&table)], more].concat());
     let ran = plan(&["--max-tokens", "1e9", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let answer = ran.json();
@@ -316,9 +340,15 @@ fn candidates_of_a_table_are_ranked_by_what_they_become() {
     let losses: Vec<f64> = best.iter().map(|offer| offer["loss"].as_f64().unwrap()).collect();
     assert!(losses.windows(2).all(|pair| pair[0] <= pair[1]), "{losses:?}");
     let front = answer["allocation"]["front"].as_array().unwrap();
-    assert!(front.iter().any(|offer| offer["method"] == "none" && offer["tokens"] == 0.0), "{front:?}");
+    assert!(
+        front.iter().any(|offer| offer["method"] == "none" && offer["tokens"] == 0.0),
+        "{front:?}"
+    );
     let shown = plan(&["--max-params", "3e9"]).stdout;
-    assert!(shown.contains("lowest loss within the limits") && shown.contains("not offered: "), "{shown}");
+    assert!(
+        shown.contains("lowest loss within the limits") && shown.contains("not offered: "),
+        "{shown}"
+    );
     // Every method and every measured rate, where neither is named.
     let ran = regrow(&["plan", arg(&law), "--n0", "3.1e9", "--loss0", "2.2", "--json"]);
     assert_eq!(ran.json()["decisions"].as_array().unwrap().len(), 6, "{}", ran.stderr);

@@ -1,4 +1,5 @@
-//! A run is never lost: killed anywhere, damaged, out of room or out of time, it ends as the run left alone.
+//! A run is never lost: killed anywhere, damaged, out of room or out of time, it ends as the run
+//! left alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use crate::workshop::{
     Ran, Workshop, arg, change_json, command, copy_folder, done, names, read_json, regrow,
 };
 
-/// Checkpoints every ten steps, many held-out points, and so many epochs that held-out loss rises in the end.
+/// Checkpoints every ten steps, many held-out points, and so many epochs that held-out loss rises
+/// in the end.
 const RECIPE: &str = "format = 1\ntokens = 24000\ncontext = 48\nbatch = 4\nlearning_rate = 0.01\nwarmup = 960\n\
                       eval_points = 40\neval_tokens = 300\nsave_every = 1920\n";
 
@@ -26,8 +28,15 @@ impl Bench {
         let workshop = Workshop::new();
         fs::write(workshop.path("recipe.toml"), RECIPE).unwrap();
         let (text, corpus) = (workshop.path("text.txt"), workshop.path("few"));
-        let words =
-            ["tokenize", arg(&text), "--documents", "blank-line", "--vocabulary", "280", "--heldout-share"];
+        let words = [
+            "tokenize",
+            arg(&text),
+            "--documents",
+            "blank-line",
+            "--vocabulary",
+            "280",
+            "--heldout-share",
+        ];
         done(&[&words[..], &["0.985", "--out", arg(&corpus)]].concat());
         let bench = Self { workshop };
         let ran = bench.train("whole", &[]);
@@ -86,7 +95,8 @@ impl Bench {
         let state = |run: &Path| read_json(&run.join("trainer_state.json"));
         assert_eq!(state(&whole), state(&found));
         // Every step once, and nothing torn: a record's length does not depend on times and speeds.
-        let length = |run: &Path| fs::metadata(run.join("events.out.tfevents.regrow")).unwrap().len();
+        let length =
+            |run: &Path| fs::metadata(run.join("events.out.tfevents.regrow")).unwrap().len();
         assert_eq!(length(&whole), length(&found));
     }
 }
@@ -132,7 +142,8 @@ fn a_run_killed_ten_times_also_inside_checkpoints_ends_as_the_run_left_alone() {
     let run = bench.path("killed");
     let mut state = 11_u64;
     let mut random = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as f64 / (1_u64 << 31) as f64
     };
     let (mut inside, mut lost) = (0, 0);
@@ -140,7 +151,8 @@ fn a_run_killed_ten_times_also_inside_checkpoints_ends_as_the_run_left_alone() {
         let metrics = run.join("metrics.jsonl");
         let before = lines(&metrics);
         let mut child = bench.begin("killed", &["--resume"]);
-        // Further on than it was, so that the ten take less than a run; then anywhere, or while a checkpoint is written.
+        // Further on than it was, so that the ten take less than a run; then anywhere, or while a
+        // checkpoint is written.
         wait("progress", || lines(&metrics) > before + 3 || child.try_wait().unwrap().is_some());
         let ended = "it ended before it could be killed";
         if kill % 2 == 0 {
@@ -148,7 +160,9 @@ fn a_run_killed_ten_times_also_inside_checkpoints_ends_as_the_run_left_alone() {
         } else {
             // Stopped first, to be sure that the writing was not over when it is killed.
             loop {
-                wait("a checkpoint", || !unfinished(&run).is_empty() || child.try_wait().unwrap().is_some());
+                wait("a checkpoint", || {
+                    !unfinished(&run).is_empty() || child.try_wait().unwrap().is_some()
+                });
                 sleep(Duration::from_micros((2_000.0 * random()) as u64));
                 assert!(child.try_wait().unwrap().is_none(), "{ended}");
                 signal(&child, "STOP");
@@ -192,8 +206,12 @@ fn a_damaged_checkpoint_is_passed_over_aloud_whatever_was_damaged_how() {
         }),
         ("missing", |file| fs::remove_file(file).unwrap()),
     ];
-    let files =
-        ["weights.safetensors", "first_moments.safetensors", "second_moments.safetensors", "state.json"];
+    let files = [
+        "weights.safetensors",
+        "first_moments.safetensors",
+        "second_moments.safetensors",
+        "state.json",
+    ];
     for file in files {
         for (how, damage) in damages {
             let name = format!("{how}-{file}");
@@ -204,11 +222,16 @@ fn a_damaged_checkpoint_is_passed_over_aloud_whatever_was_damaged_how() {
             let said = format!("checkpoint-{last}` is passed over: ");
             let told = ran.stderr.lines().find(|line| line.contains(&said)).unwrap_or_default();
             assert!(told.starts_with("warning: ") && told.contains(file), "{name}: {}", ran.stderr);
-            assert!(ran.stderr.contains(&format!("going on after step {before} ")), "{name}: {}", ran.stderr);
+            assert!(
+                ran.stderr.contains(&format!("going on after step {before} ")),
+                "{name}: {}",
+                ran.stderr
+            );
             bench.ended_alike(&name);
         }
     }
-    // All of them: it begins anew. A checkpoint of a later step than the curve has cannot be gone on from either.
+    // All of them: it begins anew. A checkpoint of a later step than the curve has cannot be gone
+    // on from either.
     copy_folder(&bench.path("stopped"), &bench.path("none"));
     for step in &steps {
         fs::remove_file(bench.path("none").join(format!("checkpoint-{step}/state.json"))).unwrap();
@@ -216,10 +239,16 @@ fn a_damaged_checkpoint_is_passed_over_aloud_whatever_was_damaged_how() {
     copy_folder(&bench.path("stopped"), &bench.path("cut"));
     let metrics = bench.path("cut").join("metrics.jsonl");
     let text = fs::read_to_string(&metrics).unwrap();
-    fs::write(&metrics, text.lines().take(3).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    fs::write(&metrics, text.lines().take(3).map(|line| format!("{line}\n")).collect::<String>())
+        .unwrap();
     for (name, said) in [("none", "state.json"), ("cut", "the curve ends at step 2, expected ")] {
         let ran = bench.train(name, &["--resume"]);
-        assert_eq!((ran.code, ran.stderr.matches(said).count()), (0, steps.len()), "{name}: {}", ran.stderr);
+        assert_eq!(
+            (ran.code, ran.stderr.matches(said).count()),
+            (0, steps.len()),
+            "{name}: {}",
+            ran.stderr
+        );
         assert!(!ran.stderr.contains("going on after"), "{}", ran.stderr);
         bench.ended_alike(name);
     }
@@ -229,10 +258,12 @@ fn a_damaged_checkpoint_is_passed_over_aloud_whatever_was_damaged_how() {
 fn a_damaged_best_checkpoint_costs_the_best_model_and_nothing_else() {
     let bench = Bench::new();
     bench.stopped("run");
-    let best = read_json(&bench.path("run/trainer_state.json"))["best_global_step"].as_u64().unwrap();
+    let best =
+        read_json(&bench.path("run/trainer_state.json"))["best_global_step"].as_u64().unwrap();
     let steps = checkpoints(&bench.path("run"));
     assert!(steps.len() == 3 && steps[0] == best, "{best} of {steps:?}");
-    fs::write(bench.path("run").join(format!("checkpoint-{best}/weights.safetensors")), "x").unwrap();
+    fs::write(bench.path("run").join(format!("checkpoint-{best}/weights.safetensors")), "x")
+        .unwrap();
     let ran = bench.train("run", &["--resume"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(
@@ -249,7 +280,8 @@ fn a_damaged_best_checkpoint_costs_the_best_model_and_nothing_else() {
 fn the_best_weights_on_the_way_are_kept_as_a_model() {
     let bench = Bench::new();
     let whole = bench.path("whole");
-    let (done, state) = (read_json(&whole.join("done.json")), read_json(&whole.join("trainer_state.json")));
+    let (done, state) =
+        (read_json(&whole.join("done.json")), read_json(&whole.join("trainer_state.json")));
     assert!(done["best_eval_loss"].as_f64() < done["eval_loss"].as_f64(), "{done}");
     let eval = |model: &str| {
         let model = whole.join(model);
@@ -268,10 +300,16 @@ fn the_best_weights_on_the_way_are_kept_as_a_model() {
         .json()["loss"]
             .clone()
     };
-    assert_eq!((eval("model"), eval("best")), (done["eval_loss"].clone(), done["best_eval_loss"].clone()));
+    assert_eq!(
+        (eval("model"), eval("best")),
+        (done["eval_loss"].clone(), done["best_eval_loss"].clone())
+    );
     let step = state["best_global_step"].as_u64().unwrap();
     let found = bench.train("whole", &["--resume"]).json();
-    assert_eq!((&found["best_step"], &found["best"]), (&step.into(), &arg(&whole.join("best")).into()));
+    assert_eq!(
+        (&found["best_step"], &found["best"]),
+        (&step.into(), &arg(&whole.join("best")).into())
+    );
     // What comes after it knows which of the two it was.
     let (best, pruned) = (whole.join("best"), bench.path("pruned"));
     let cut = ["prune", arg(&best), "--drop", "1", "--out", arg(&pruned), "--json"];
@@ -290,7 +328,11 @@ fn each_of_three_signals_saves_and_ends_with_75() {
         wait("progress", || lines(&metrics) > before + 3);
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(75), "{name}");
-        assert_eq!(checkpoints(&bench.path("run")).last(), Some(&(lines(&metrics) as u64 - 1)), "{name}");
+        assert_eq!(
+            checkpoints(&bench.path("run")).last(),
+            Some(&(lines(&metrics) as u64 - 1)),
+            "{name}"
+        );
         let state = read_json(&bench.path("run").join("trainer_state.json"));
         assert_eq!(state["global_step"], lines(&metrics) - 1);
     }
@@ -325,16 +367,22 @@ fn two_processes_do_not_train_in_one_folder_and_a_dead_one_holds_no_lock() {
 fn a_time_limit_saves_before_it_and_the_run_goes_on() {
     let bench = Bench::new();
     // Too long for the limit.
-    let recipe = RECIPE.replace("24000", "\"100M\"").replace("1920", "\"50M\"").replace("40\n", "4\n");
+    let recipe =
+        RECIPE.replace("24000", "\"100M\"").replace("1920", "\"50M\"").replace("40\n", "4\n");
     fs::write(bench.path("recipe.toml"), recipe).unwrap();
     for extra in [&[][..], &["--resume"]] {
         let begin = Instant::now();
         let ran = bench.train("run", &[extra, &["--time-limit", "2s"]].concat());
         let took = begin.elapsed();
         assert_eq!(ran.code, 75, "{}", ran.stderr);
-        // Tests share the machine: the limit has room for what was measured, not for what others then do.
+        // Tests share the machine: the limit has room for what was measured, not for what others
+        // then do.
         assert!(took < Duration::from_secs(6), "{took:?}");
-        assert!(ran.stderr.contains(", before the time limit: go on with `--resume`"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(", before the time limit: go on with `--resume`"),
+            "{}",
+            ran.stderr
+        );
         let step = ran.json()["steps"].as_u64().unwrap();
         assert_eq!(checkpoints(&bench.path("run")).last(), Some(&step));
         assert!(step > 3 && lines(&bench.path("run").join("metrics.jsonl")) as u64 == step + 1);
@@ -365,7 +413,8 @@ fn a_file_that_may_not_grow_stops_a_run_with_its_last_checkpoint_whole() {
     let bench = Bench::new();
     bench.stopped("run");
     let before = checkpoints(&bench.path("run"));
-    // Files of at most 64 KiB: not enough for the weights. The signal that comes first is left aside.
+    // Files of at most 64 KiB: not enough for the weights. The signal that comes first is left
+    // aside.
     let ran = shell(&bench, "run", "trap '' XFSZ; ulimit -f 128;");
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     for said in ["error: cannot write `", "the last checkpoint is whole", "\n\nhint: make room"] {
@@ -386,7 +435,8 @@ fn a_full_disk_stops_a_run_with_its_last_checkpoint_whole() {
     let (disk, stopped) = (bench.path("disk"), bench.path("stopped"));
     let steps = checkpoints(&stopped);
     let (disk_said, steps_said) = (arg(&disk), steps.last().unwrap());
-    // A disk of its own, as large as the run and one file of a checkpoint more, in a namespace where anybody may make one.
+    // A disk of its own, as large as the run and one file of a checkpoint more, in a namespace
+    // where anybody may make one.
     let inside = format!(
         "mount -t tmpfs -o size=$(($(du -sk '{stopped}' | cut -f1) + 300))k none '{disk_said}' && echo mounted && \
          cp -r '{stopped}' '{disk_said}/run' && rm -f '{disk_said}'/run/.lock && \"$@\" >&2; echo code $?; \
@@ -415,11 +465,15 @@ fn a_full_disk_stops_a_run_with_its_last_checkpoint_whole() {
         );
         return;
     };
-    let [said, listed] = [output.stderr, output.stdout].map(|text| String::from_utf8(text).unwrap());
+    let [said, listed] =
+        [output.stderr, output.stdout].map(|text| String::from_utf8(text).unwrap());
     assert!(listed.contains("code 1\n"), "{listed} {said}");
-    for part in
-        ["No space left on device", "the last checkpoint is whole", "hint: make room", "warning: the disk of"]
-    {
+    for part in [
+        "No space left on device",
+        "the last checkpoint is whole",
+        "hint: make room",
+        "warning: the disk of",
+    ] {
         assert!(said.contains(part), "no `{part}` in: {said}");
     }
     assert!(checkpoints(&bench.path("after")).contains(steps_said), "{listed}");
@@ -468,8 +522,16 @@ fn a_two_four_model_is_two_four_after_training() {
     let (pruned, recipe) = (bench.path("pruned"), bench.path("recipe.toml"));
     done(&["prune", arg(&model), "--method", "2:4-magnitude", "--out", arg(&pruned)]);
     let run = bench.path("healed");
-    let train =
-        ["train", arg(&pruned), "--corpus", arg(&corpus), "--recipe", arg(&recipe), "--out", arg(&run)];
+    let train = [
+        "train",
+        arg(&pruned),
+        "--corpus",
+        arg(&corpus),
+        "--recipe",
+        arg(&recipe),
+        "--out",
+        arg(&run),
+    ];
     let ran = done(&[&train[..], &["--learning-rate", "5e-3", "--json"]].concat()).json();
     assert!(ran["best_eval_loss"].as_f64() < ran["loss_pruned"].as_f64(), "{ran}");
     let verified = regrow(&["inspect", arg(&run.join("model")), "--verify", "--json"]);
@@ -482,8 +544,16 @@ fn a_two_four_model_is_two_four_after_training() {
     change_json(&pruned.join("sparsity.json"), |list| list["tensors"] = serde_json::json!({}));
     fs::remove_file(pruned.join("cut.json")).unwrap();
     let bare = bench.path("bare");
-    let train =
-        ["train", arg(&pruned), "--corpus", arg(&corpus), "--recipe", arg(&recipe), "--out", arg(&bare)];
+    let train = [
+        "train",
+        arg(&pruned),
+        "--corpus",
+        arg(&corpus),
+        "--recipe",
+        arg(&recipe),
+        "--out",
+        arg(&bare),
+    ];
     done(&[&train[..], &["--learning-rate", "5e-3"]].concat());
     let list = bench.path("healed/model/sparsity.json");
     fs::copy(list, bare.join("model/sparsity.json")).unwrap();

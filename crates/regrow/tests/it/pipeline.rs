@@ -21,7 +21,8 @@ fn a_model_goes_round() {
     let base = path("base/model");
     let base = arg(&base);
     let eval = |model: &str| {
-        done(&["eval", model, "--corpus", corpus, "--context", "48", "--tokens", "1000", "--json"]).json()
+        done(&["eval", model, "--corpus", corpus, "--context", "48", "--tokens", "1000", "--json"])
+            .json()
     };
     let before = eval(base);
     // The run's last point is this evaluation of this model.
@@ -58,7 +59,10 @@ fn a_model_goes_round() {
     let planned = prune(&["--dry-run"]);
     assert!(!out.exists());
     let cut = prune(&["--out", arg(&out)]);
-    assert_eq!((&planned["choices"][0]["rate"], &planned["method"]), (&cut["rate"], &cut["method"]));
+    assert_eq!(
+        (&planned["choices"][0]["rate"], &planned["method"]),
+        (&cut["rate"], &cut["method"])
+    );
     assert_eq!(planned["choices"][0]["parameters"], cut["parameters"]);
     let written = fs::metadata(out.join("model.safetensors")).unwrap().len();
     let header = written - planned["output_bytes"].as_u64().unwrap();
@@ -118,7 +122,10 @@ fn a_model_goes_round() {
         "trainer_state.json",
     ];
     assert_eq!(names(&run), expected);
-    assert_eq!(fs::read(path("healed/cut.json")).unwrap(), fs::read(path("healed/model/cut.json")).unwrap());
+    assert_eq!(
+        fs::read(path("healed/cut.json")).unwrap(),
+        fs::read(path("healed/model/cut.json")).unwrap()
+    );
 
     // A done run taken up again says so and changes nothing.
     let again = done(&[&heal[..], &["--resume", "--json"]].concat());
@@ -149,15 +156,21 @@ fn a_model_goes_round() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|run| (run["run"].as_str().unwrap().rsplit('/').next().unwrap(), run["state"].as_str().unwrap()))
+        .map(|run| {
+            (
+                run["run"].as_str().unwrap().rsplit('/').next().unwrap(),
+                run["state"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(listed, [("base", "done"), ("control", "done"), ("healed", "done")]);
     let table = done(&["runs", arg(&path(""))]).stdout;
     assert!(table.starts_with("run ") && table.lines().count() == 4, "{table}");
 
     // It speaks, the same every time, and it speaks its own language.
-    let speak =
-        || done(&["generate", arg(&path("healed/model")), "--prompt", "Ada", "--tokens", "20"]).stdout;
+    let speak = || {
+        done(&["generate", arg(&path("healed/model")), "--prompt", "Ada", "--tokens", "20"]).stdout
+    };
     assert!(speak().starts_with("Ada ") && speak() == speak(), "{}", speak());
 }
 
@@ -191,14 +204,16 @@ fn a_run_that_is_stopped_ends_with_the_weights_of_the_run_left_alone() {
         ];
         [&all[..], extra].concat().iter().map(ToString::to_string).collect()
     };
-    let run = |arguments: &[String]| regrow(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let run =
+        |arguments: &[String]| regrow(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     let expected = run(&train(&whole, &[])).json();
 
     // A polite signal, then five rude ones, then none.
     let signals = std::iter::once(("TERM", Some(75))).chain([("KILL", None); 5]);
     for (signal, code) in signals {
-        let lines =
-            || fs::read_to_string(stopped.join("metrics.jsonl")).map_or(0, |text| text.lines().count());
+        let lines = || {
+            fs::read_to_string(stopped.join("metrics.jsonl")).map_or(0, |text| text.lines().count())
+        };
         let (before, begin) = (lines(), Instant::now());
         let arguments = train(&stopped, &["--resume"]);
         let mut child = command(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
@@ -211,16 +226,20 @@ fn a_run_that_is_stopped_ends_with_the_weights_of_the_run_left_alone() {
             assert!(child.try_wait().unwrap().is_none(), "it ended before it could be stopped");
             sleep(Duration::from_millis(1));
         }
-        let killed =
-            std::process::Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status();
+        let killed = std::process::Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(child.id().to_string())
+            .status();
         assert!(killed.unwrap().success());
         assert_eq!(child.wait().unwrap().code(), code, "{signal}");
         let listed = done(&["runs", arg(&stopped), "--json"]).json();
         assert_eq!(listed["runs"][0]["state"], "resumable");
     }
     // The newest checkpoint is damaged: the one before it serves.
-    let mut steps: Vec<u64> =
-        names(&stopped).iter().filter_map(|name| name.strip_prefix("checkpoint-")?.parse().ok()).collect();
+    let mut steps: Vec<u64> = names(&stopped)
+        .iter()
+        .filter_map(|name| name.strip_prefix("checkpoint-")?.parse().ok())
+        .collect();
     steps.sort_unstable();
     // The last two, the best so far, and what was about to be removed.
     let [.., before, last] = steps[..] else { panic!("{steps:?}") };
@@ -273,7 +292,8 @@ fn a_plan_says_what_would_be_run_and_writes_nothing() {
     // Eight sequences of fifty tokens: twenty-five steps.
     assert_eq!((&report["steps"], &report["spec"]["batch"]), (&25.into(), &8.into()));
     assert_eq!(report["evaluation_steps"].as_array().unwrap().last().unwrap(), 25);
-    let parameters = done(&["inspect", arg(&init), "--json"]).json()["parameters"]["total"].as_u64().unwrap();
+    let parameters =
+        done(&["inspect", arg(&init), "--json"]).json()["parameters"]["total"].as_u64().unwrap();
     assert_eq!(report["memory"]["weights_and_optimizer"], parameters * 16);
     let text = done(&plan).stdout;
     assert!(text.starts_with("format = 1\n") && text.contains("learning_rate = 0.0003"), "{text}");
@@ -283,7 +303,8 @@ fn a_plan_says_what_would_be_run_and_writes_nothing() {
 #[test]
 fn a_second_signal_ends_a_run_at_once() {
     let workshop = Workshop::new();
-    let (init, corpus, out) = (workshop.path("tiny.json"), workshop.path("corpus"), workshop.path("run"));
+    let (init, corpus, out) =
+        (workshop.path("tiny.json"), workshop.path("corpus"), workshop.path("run"));
     // One step of many sequences, which takes far longer than this test waits.
     let mut child = command(&[
         "train",
@@ -313,7 +334,8 @@ fn a_second_signal_ends_a_run_at_once() {
         sleep(Duration::from_millis(5));
     }
     let interrupt = || {
-        let killed = std::process::Command::new("kill").arg("-INT").arg(child.id().to_string()).status();
+        let killed =
+            std::process::Command::new("kill").arg("-INT").arg(child.id().to_string()).status();
         assert!(killed.unwrap().success());
         sleep(Duration::from_millis(100));
     };
@@ -329,7 +351,8 @@ fn the_largest_logit_of_some_tokens_is_what_follows_them() {
     workshop.scratch("base", "10k");
     let (model, file) = (workshop.path("base/model"), workshop.path("logits.json"));
     let tokenizer = regrow::text::Tokenizer::load(&model).unwrap();
-    let ids = [vec![tokenizer.begin_token().unwrap().id], tokenizer.encode("Ada found").unwrap()].concat();
+    let ids = [vec![tokenizer.begin_token().unwrap().id], tokenizer.encode("Ada found").unwrap()]
+        .concat();
     let listed = ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     done(&["generate", arg(&model), "--token-ids", &listed, "--logits", arg(&file)]);
     let report = read_json(&file);

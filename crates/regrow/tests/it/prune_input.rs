@@ -91,8 +91,9 @@ fn a_rate_that_no_legal_shape_comes_near() {
 #[test]
 fn heads_that_cannot_be_divided() {
     let model = &bench().model;
-    let shape =
-        |shape: &str, said: &str| refused(model, &["--method", "width-magnitude", "--shape", shape], &[said]);
+    let shape = |shape: &str, said: &str| {
+        refused(model, &["--method", "width-magnitude", "--shape", shape], &[said])
+    };
     shape("heads=3", "3 heads are to stay of 4, expected a multiple of 2");
     shape("hidden=31,heads=2", "2 heads do not divide the hidden size 31");
     refused(
@@ -105,7 +106,11 @@ fn heads_that_cannot_be_divided() {
 #[test]
 fn all_layers_or_all_neurons_removed() {
     let model = &bench().model;
-    refused(model, &["--drop", "0,1,2,3"], &["all 4 layers are dropped, expected at least one to stay"]);
+    refused(
+        model,
+        &["--drop", "0,1,2,3"],
+        &["all 4 layers are dropped, expected at least one to stay"],
+    );
     for (shape, said) in [
         ("ffn=0", "0 feed-forward neurons are to stay of 80, expected 1 to 80"),
         ("heads=0", "0 groups of heads are to stay of 4"),
@@ -125,8 +130,11 @@ fn calibration_shorter_than_asked() {
             continue;
         }
         let extra = [*method, &["--samples", "100000", "--length", "96"]].concat();
-        let said =
-            ["calibration text has ", "expected at least 9600000 for 100000 sequences of 96", "\n\nhint: "];
+        let said = [
+            "calibration text has ",
+            "expected at least 9600000 for 100000 sequences of 96",
+            "\n\nhint: ",
+        ];
         refused(model, &extra, &said);
         let extra = [*method, &["--samples", "2", "--length", "97"]].concat();
         refused(
@@ -147,7 +155,10 @@ fn nan_in_weights_names_the_tensor() {
         refused(
             &model,
             method,
-            &["`model.layers.2.mlp.up_proj.weight` holds NaN at element 70 in `", "expected a finite number"],
+            &[
+                "`model.layers.2.mlp.up_proj.weight` holds NaN at element 70 in `",
+                "expected a finite number",
+            ],
         );
     }
     poke(&model, "model.layers.2.mlp.up_proj.weight", 70, 0.5);
@@ -176,7 +187,11 @@ fn activations_that_are_no_numbers_name_where() {
         } else {
             "the output of `model.layers.1` is "
         };
-        refused(&model, method, &[place, "at calibration token 0, channel 0, expected finite numbers"]);
+        refused(
+            &model,
+            method,
+            &[place, "at calibration token 0, channel 0, expected finite numbers"],
+        );
     }
 }
 
@@ -234,8 +249,9 @@ fn shards_whose_index_disagrees() {
     let gone = changed("gone", &|index| {
         index["weight_map"].as_object_mut().unwrap().remove(last);
     });
-    let lost =
-        changed("lost", &|index| index["weight_map"][last] = json!("model-00099-of-00002.safetensors"));
+    let lost = changed("lost", &|index| {
+        index["weight_map"][last] = json!("model-00099-of-00002.safetensors")
+    });
     // A tensor that the index has in one shard lies in another as well.
     let twice = changed("twice", &|_| ());
     let shard = twice.join("model-00099-of-00099.safetensors");
@@ -246,7 +262,10 @@ fn shards_whose_index_disagrees() {
     for (model, said) in [
         (other, ["places `model.norm.weight` in `", "which does not hold it"]),
         (gone, ["`model.norm.weight` is missing in `", ""]),
-        (lost, ["names the shard `model-00099-of-00002.safetensors`, which is missing", "\n\nhint: "]),
+        (
+            lost,
+            ["names the shard `model-00099-of-00002.safetensors`, which is missing", "\n\nhint: "],
+        ),
         (twice, ["`model.norm.weight` lies in `", "where the index has it (and "]),
     ] {
         for method in METHODS {
@@ -282,7 +301,8 @@ fn a_full_disk_leaves_nothing_that_looks_like_a_model() {
     for method in METHODS {
         let place = TempDir::new().unwrap();
         let out = place.path().join("out");
-        // Blocks of 512 or 1024 bytes: less than any of the weights, more than what comes before them.
+        // Blocks of 512 or 1024 bytes: less than any of the weights, more than what comes before
+        // them.
         let script = "trap '' XFSZ; ulimit -f 20; exec \"$@\"";
         let text = ["--corpus", arg(&corpus), "--samples", "4", "--length", "48", "--threads", "1"];
         let output = Command::new("sh")
@@ -327,7 +347,10 @@ fn not_enough_disk_is_said_beforehand() {
     for spec in regrow::model::family::tensors(&config) {
         let start = end;
         end += 2 * spec.len() as u64;
-        header.insert(spec.name, json!({"dtype": "BF16", "shape": spec.shape, "data_offsets": [start, end]}));
+        header.insert(
+            spec.name,
+            json!({"dtype": "BF16", "shape": spec.shape, "data_offsets": [start, end]}),
+        );
     }
     let header = Value::Object(header).to_string();
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
@@ -335,7 +358,8 @@ fn not_enough_disk_is_said_beforehand() {
     let file = model.join("model.safetensors");
     fs::write(&file, &bytes).unwrap();
     // Two terabytes of nothing, which take no room.
-    let long = fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(bytes.len() as u64 + end);
+    let long =
+        fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(bytes.len() as u64 + end);
     let room = regrow::disk::room(place.path()).unwrap();
     if long.is_err() || room.is_none_or(|room| room > end) {
         eprintln!(
@@ -343,8 +367,12 @@ fn not_enough_disk_is_said_beforehand() {
         );
         return;
     }
-    let said =
-        ["has room for ", " bytes, expected ", "for the smaller model", "\n\nhint: free some of the disk"];
+    let said = [
+        "has room for ",
+        " bytes, expected ",
+        "for the smaller model",
+        "\n\nhint: free some of the disk",
+    ];
     refused(&model, &["--drop", "1"], &said);
     refused(&model, &["--method", "2:4-magnitude"], &said);
 }
@@ -356,16 +384,25 @@ fn a_model_already_sparse_is_warned_of_and_counted() {
     let first = prune(&bench().model, &once, &["--method", "2:4-magnitude", "--json"]);
     assert_eq!(first.code, 0, "{}", first.stderr);
     assert!(!first.stderr.contains("sparse before"), "{}", first.stderr);
-    let (n0, left) = (first.json()["n0"].as_u64().unwrap(), first.json()["parameters"].as_u64().unwrap());
+    let (n0, left) =
+        (first.json()["n0"].as_u64().unwrap(), first.json()["parameters"].as_u64().unwrap());
     for json in [&[][..], &["--json"]] {
-        let again = prune(&once, &twice, &[&["--method", "2:4-wanda", "--force"][..], json].concat());
+        let again =
+            prune(&once, &twice, &[&["--method", "2:4-wanda", "--force"][..], json].concat());
         assert_eq!(again.code, 0, "{}", again.stderr);
-        assert!(again.stderr.contains("warning: the model was sparse before: "), "{}", again.stderr);
+        assert!(
+            again.stderr.contains("warning: the model was sparse before: "),
+            "{}",
+            again.stderr
+        );
     }
     let record = read_json(&twice.join("cut.json"));
     assert_eq!(record["already_zero"].as_u64().unwrap(), n0 - left);
     let card = fs::read_to_string(twice.join("README.md")).unwrap();
-    assert!(card.contains(&format!("zeros that the base had in them already: {}", n0 - left)), "{card}");
+    assert!(
+        card.contains(&format!("zeros that the base had in them already: {}", n0 - left)),
+        "{card}"
+    );
 }
 
 #[test]
@@ -373,7 +410,9 @@ fn an_unknown_architecture_names_those_that_are_known() {
     let place = TempDir::new().unwrap();
     let model = place.path().join("model");
     copy_folder(&bench().model, &model);
-    change_json(&model.join("config.json"), |config| config["architectures"] = json!(["MambaForCausalLM"]));
+    change_json(&model.join("config.json"), |config| {
+        config["architectures"] = json!(["MambaForCausalLM"])
+    });
     for method in METHODS {
         refused(
             &model,
@@ -393,8 +432,10 @@ fn a_cut_for_another_model() {
         }
     });
     for (number, method) in METHODS.iter().enumerate() {
-        let (out, again) =
-            (place.path().join(format!("out-{number}")), place.path().join(format!("again-{number}")));
+        let (out, again) = (
+            place.path().join(format!("out-{number}")),
+            place.path().join(format!("again-{number}")),
+        );
         let made = prune(&bench().model, &out, method);
         assert_eq!(made.code, 0, "{}", made.stderr);
         let cut = out.join("cut.json");
@@ -419,7 +460,8 @@ fn a_cut_for_another_model() {
     refused(&bench().model, &["--cut", arg(&config)], &["cannot be read as the record of a cut: "]);
 }
 
-/// Neurons that fire at 1e20 have squares beyond f32: no damping makes such a Hessian one that can be factored.
+/// Neurons that fire at 1e20 have squares beyond f32: no damping makes such a Hessian one that can
+/// be factored.
 #[test]
 fn a_hessian_that_cannot_be_factored_is_said_aloud() {
     let place = TempDir::new().unwrap();
@@ -433,7 +475,8 @@ fn a_hessian_that_cannot_be_factored_is_said_aloud() {
         values.iter_mut().for_each(|value| *value *= factor);
     });
     let down = "model.layers.2.mlp.down_proj.weight";
-    let said = format!("warning: `{down}`: the Hessian cannot be factored, pruned by `wanda` instead");
+    let said =
+        format!("warning: `{down}`: the Hessian cannot be factored, pruned by `wanda` instead");
     for extra in [&["--json"][..], &["--force", "-q"]] {
         let ran = prune(&model, &out, &[&["--method", "2:4-sparsegpt"], extra].concat());
         assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -441,5 +484,7 @@ fn a_hessian_that_cannot_be_factored_is_said_aloud() {
     }
     let record = read_json(&out.join("cut.json"));
     assert_eq!(record["fallbacks"], json!([{"tensors": [down], "score": "wanda"}]));
-    assert!(fs::read_to_string(out.join("README.md")).unwrap().contains("pruned by `wanda` instead"));
+    assert!(
+        fs::read_to_string(out.join("README.md")).unwrap().contains("pruned by `wanda` instead")
+    );
 }

@@ -1,5 +1,5 @@
-//! A million random bytes as points tables, most of them a sound table spoilt here and there: read and fitted, or
-//! refused with the place of the fault; never a panic, never a number that is none.
+//! A million random bytes as points tables, most of them a sound table spoilt here and there: read
+//! and fitted, or refused with the place of the fault; never a panic, never a number that is none.
 //!
 //! The same bytes every time; `REGROW_FUZZ=30` makes it thirty million.
 
@@ -13,7 +13,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use regrow::{store, table_row};
 
 const BYTES: usize = 1_000_000;
-const HEAD: &str = "series,method,run,n0,rate,loss0,tokens,loss,phase,learning_rate,base,weight,repeated";
+const HEAD: &str =
+    "series,method,run,n0,rate,loss0,tokens,loss,phase,learning_rate,base,weight,repeated";
 const CELLS: &[&str] = &[
     "",
     "NaN",
@@ -129,7 +130,8 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 
 #[test]
 fn a_million_random_bytes_are_read_or_refused_with_their_place() {
-    let times: usize = std::env::var("REGROW_FUZZ").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let times: usize =
+        std::env::var("REGROW_FUZZ").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("points.csv");
     let settings = Settings { starts: 2, simulations: 2, ..Settings::default() };
@@ -137,7 +139,8 @@ fn a_million_random_bytes_are_read_or_refused_with_their_place() {
     while seen < times * BYTES {
         let (mut bytes_seen, mut law_count) = (0, 0);
         let round = std::cell::RefCell::new((&mut bytes_seen, &mut law_count));
-        // A runner is spent after its cases: each round has one of its own, seeded by what was seen before.
+        // A runner is spent after its cases: each round has one of its own, seeded by what was seen
+        // before.
         let config = Config { failure_persistence: None, ..Config::with_cases(100) };
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&(seen as u64).to_le_bytes());
@@ -152,7 +155,8 @@ fn a_million_random_bytes_are_read_or_refused_with_their_place() {
                     Ok(rows) => rows,
                     Err(error) => {
                         let said = error.to_string();
-                        // A cell has a row and a column, a row that does not fit the header a row; else the whole file is meant.
+                        // A cell has a row and a column, a row that does not fit the header a row;
+                        // else the whole file is meant.
                         let placed = match &error {
                             store::Error::Cell { row, column, .. } => {
                                 said.contains(&format!("row {row}: `{column}`"))
@@ -173,7 +177,10 @@ fn a_million_random_bytes_are_read_or_refused_with_their_place() {
                         let number = said.strip_prefix("row ").and_then(|rest| {
                             rest[..rest.find(|c: char| !c.is_ascii_digit())?].parse::<usize>().ok()
                         });
-                        prop_assert!(number.is_some_and(|row| (1..=count).contains(&row)), "{said}");
+                        prop_assert!(
+                            number.is_some_and(|row| (1..=count).contains(&row)),
+                            "{said}"
+                        );
                         return Ok(());
                     }
                 };

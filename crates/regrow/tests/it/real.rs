@@ -1,4 +1,5 @@
-//! The published model `stories260K`, where its files are at hand: what its makers and we know of it must come out.
+//! The published model `stories260K`, where its files are at hand: what its makers and we know of
+//! it must come out.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,8 @@ fn data(test: &str) -> Option<PathBuf> {
 }
 
 fn convert(data: &Path, weights: &str, out: &Path) {
-    let (weights, tokenizer) = (data.join("stories260K").join(weights), data.join("stories260K/tok512.bin"));
+    let (weights, tokenizer) =
+        (data.join("stories260K").join(weights), data.join("stories260K/tok512.bin"));
     done(&["convert", "llama2c", arg(&weights), "--tokenizer", arg(&tokenizer), "--out", arg(out)]);
 }
 
@@ -26,7 +28,8 @@ fn stories260k_has_its_published_losses_and_text() {
     let model = folder.path().join("model");
     convert(&data, "stories260K.bin", &model);
 
-    // Nats per token on the first three stories, each alone after a begin token, as its SOURCE.txt gives them.
+    // Nats per token on the first three stories, each alone after a begin token, as its SOURCE.txt
+    // gives them.
     let text = data.join("tinystories_sample/tinystories_sample.txt");
     let report = done(&[
         "eval",
@@ -46,12 +49,15 @@ fn stories260k_has_its_published_losses_and_text() {
         assert!((found - expected).abs() < 0.001, "{found} instead of {expected}");
     };
     close(&report["loss"], 1.3810);
-    for (document, (tokens, loss)) in [(319, 1.2304), (351, 1.5658), (413, 1.3403)].into_iter().enumerate() {
+    for (document, (tokens, loss)) in
+        [(319, 1.2304), (351, 1.5658), (413, 1.3403)].into_iter().enumerate()
+    {
         assert_eq!(report["each"][document]["tokens"], tokens);
         close(&report["each"][document]["loss"], loss);
     }
 
-    // The published sample begins after the begin token alone, so that its prompt is its own beginning.
+    // The published sample begins after the begin token alone, so that its prompt is its own
+    // beginning.
     let notes = std::fs::read_to_string(data.join("stories260K/stories260K.md")).unwrap();
     let sample = notes.split("-t 0.0\n").nth(1).unwrap().split("\n```").next().unwrap();
     for prompt in ["", "Once upon a time"] {

@@ -1,5 +1,5 @@
-//! What a run takes: memory known beforehand, less of it by computing again, a profile of its time, the precision of its
-//! products.
+//! What a run takes: memory known beforehand, less of it by computing again, a profile of its time,
+//! the precision of its products.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,21 @@ use crate::workshop::{Ran, Workshop, arg, done, read_json, regrow};
 
 /// A corpus and a tiny configuration, and the arguments of a short run on them.
 fn train(workshop: &Workshop, out: &str, extra: &[&str]) -> Ran {
-    let (init, corpus, out) = (workshop.path("tiny.json"), workshop.path("corpus"), workshop.path(out));
+    let (init, corpus, out) =
+        (workshop.path("tiny.json"), workshop.path("corpus"), workshop.path(out));
     let from = ["train", "--init", arg(&init), "--corpus", arg(&corpus), "--out", arg(&out)];
-    let how =
-        ["--tokens", "4000", "--context", "32", "--batch", "4", "--eval-tokens", "200", "--eval-points", "3"];
+    let how = [
+        "--tokens",
+        "4000",
+        "--context",
+        "32",
+        "--batch",
+        "4",
+        "--eval-tokens",
+        "200",
+        "--eval-points",
+        "3",
+    ];
     regrow(&[&from[..], &how, extra].concat())
 }
 
@@ -37,9 +48,12 @@ fn a_run_that_does_not_fit_is_refused_with_what_would() {
     let few = (number("total") - 1).to_string();
     let ran = train(&workshop, "small", &["--memory", &few]);
     assert_eq!(ran.code, 1);
-    for said in
-        ["the run takes about", "`--memory` allows", "micro-batch of 4 sequences", "`--micro-batch 3` fits"]
-    {
+    for said in [
+        "the run takes about",
+        "`--memory` allows",
+        "micro-batch of 4 sequences",
+        "`--micro-batch 3` fits",
+    ] {
         assert!(ran.stderr.contains(said), "no `{said}` in {}", ran.stderr);
     }
     assert!(!workshop.path("small").exists());
@@ -75,11 +89,15 @@ fn a_profile_shows_every_kind_of_work_against_its_floor() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     // Standard output stays one object.
     assert_eq!(ran.json()["state"], "done");
-    for said in ["products", "attention", "norms", "SwiGLU", "loss", "optimiser", "a step", "at least, ms"] {
+    for said in
+        ["products", "attention", "norms", "SwiGLU", "loss", "optimiser", "a step", "at least, ms"]
+    {
         assert!(ran.stderr.contains(said), "no `{said}` in {}", ran.stderr);
     }
     assert!(
-        fs::read_to_string(workshop.path("run").join("log.txt")).unwrap().contains("where the time went")
+        fs::read_to_string(workshop.path("run").join("log.txt"))
+            .unwrap()
+            .contains("where the time went")
     );
 }
 
@@ -96,7 +114,9 @@ fn a_run_in_bf16_is_another_run_and_its_model_is_evaluated_alike() {
     assert!(kernel.contains("bf16"), "{kernel}");
     let (full, half) = (losses(&workshop.path("full")), losses(&workshop.path("half")));
     assert_eq!(full[0], half[0]);
-    assert!(full.last() != half.last() && (full.last().unwrap() - half.last().unwrap()).abs() < 0.05);
+    assert!(
+        full.last() != half.last() && (full.last().unwrap() - half.last().unwrap()).abs() < 0.05
+    );
 
     let (model, corpus) = (workshop.path("half/model"), workshop.path("corpus"));
     let evaluated = done(&[

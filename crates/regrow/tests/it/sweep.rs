@@ -78,7 +78,8 @@ fn sweep<'a>(recipe: &'a Path, out: &'a Path) -> Vec<&'a str> {
     vec!["sweep", arg(recipe), "--out", arg(out), "--jobs", "2", "--quiet"]
 }
 
-/// Runs a sweep to its end. Four points of two sizes, hardly trained, cannot tell how many tokens are enough.
+/// Runs a sweep to its end. Four points of two sizes, hardly trained, cannot tell how many tokens
+/// are enough.
 fn swept(arguments: &[&str]) -> Ran {
     let ran = regrow(arguments);
     assert_eq!(ran.code, 3, "{arguments:?}: {}", ran.stderr);
@@ -115,7 +116,10 @@ regrow train --init OUT/configs/small-8x3.json --corpus OUT/corpus --recipe OUT/
     let mut before: Vec<&str> = Vec::new();
     for line in listing.lines().filter_map(|line| line.strip_prefix("# ")) {
         let (id, after) = line.split_once(" after ").unwrap_or((line, ""));
-        assert!(after.split(", ").all(|needed| needed.is_empty() || before.contains(&needed)), "{line}");
+        assert!(
+            after.split(", ").all(|needed| needed.is_empty() || before.contains(&needed)),
+            "{line}"
+        );
         assert!(!before.contains(&id), "{id} twice");
         before.push(id);
     }
@@ -157,11 +161,14 @@ fn a_sweep_may_name_the_blocks_that_go() {
 fn a_size_may_have_several_bases_and_one_control() {
     let jobs = |keys: &str, size: &str| {
         let recipe = TINY.replace("context = 32", &format!("context = 32\n{keys}"));
-        let bench = Bench::new(&recipe.replace("hidden_size = 16", &format!("hidden_size = 16\n{size}")));
+        let bench =
+            Bench::new(&recipe.replace("hidden_size = 16", &format!("hidden_size = 16\n{size}")));
         let recipe = bench.recipe();
         let listing = done(&["sweep", arg(&recipe), "--out", "OUT", "--dry-run"]).stdout;
         let ids = listing.lines().filter_map(|line| line.strip_prefix("# "));
-        let id = |line: &str| line.split_once(" after ").map_or(line.to_owned(), |(id, _)| id.to_owned());
+        let id = |line: &str| {
+            line.split_once(" after ").map_or(line.to_owned(), |(id, _)| id.to_owned())
+        };
         ids.map(id).collect::<Vec<String>>()
     };
     let count = |jobs: &[String], word: &str| jobs.iter().filter(|job| job.contains(word)).count();
@@ -195,7 +202,10 @@ fn a_sweep_heals_every_cut_and_gathers_the_points() {
     let heading = "series,method,run,n0,rate,loss0,tokens,loss,phase,learning_rate,base";
     assert_eq!(lines.next().unwrap(), heading);
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
-    assert!(rows.iter().all(|row| row.len() == 11 && row[0] == "small" && row[9] == "0.004"), "{table}");
+    assert!(
+        rows.iter().all(|row| row.len() == 11 && row[0] == "small" && row[9] == "0.004"),
+        "{table}"
+    );
     for run in runs {
         let own: Vec<_> = rows.iter().filter(|row| row[2] == run).collect();
         assert_eq!(own.len(), 4, "{run}");
@@ -277,10 +287,12 @@ fn every_number_on_the_page_stands_in_a_file_of_the_sweep() {
         assert!(known.contains(&number), "{number} stands in no file");
     }
     // The text is our own, so its entropy is known; no loss lies below it.
-    let law: serde_json::Value = serde_json::from_slice(&fs::read(out.join("law.json")).unwrap()).unwrap();
+    let law: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.join("law.json")).unwrap()).unwrap();
     let entropy = law["entropy"]["nats"].as_f64().unwrap();
     assert!((0.5..2.5).contains(&entropy), "{entropy}");
-    let losses = table.lines().skip(1).map(|line| line.split(',').nth(7).unwrap().parse::<f64>().unwrap());
+    let losses =
+        table.lines().skip(1).map(|line| line.split(',').nth(7).unwrap().parse::<f64>().unwrap());
     assert!(losses.fold(f64::INFINITY, f64::min) > entropy);
     assert!(page.contains("The entropy of this text is"));
 }
@@ -289,7 +301,11 @@ fn every_number_on_the_page_stands_in_a_file_of_the_sweep() {
 fn a_text_too_short_for_the_sizes_is_refused_before_anything_is_trained() {
     for (from, to, said) in [
         ("tokens = 6_000", "tokens = 900_000", "the text is too short for the sizes"),
-        ("heldout_share = 0.03", "heldout_share = 0.012", "documents are held out, expected at least 8"),
+        (
+            "heldout_share = 0.03",
+            "heldout_share = 0.012",
+            "documents are held out, expected at least 8",
+        ),
     ] {
         let bench = Bench::new(&TINY.replace(from, to));
         let (recipe, out) = (bench.recipe(), bench.path("out"));
@@ -306,7 +322,9 @@ fn a_job_that_fails_is_named_and_what_needs_it_is_skipped() {
     let (recipe, out) = (bench.recipe(), bench.path("out"));
     swept(&sweep(&recipe, &out));
     // One base is lost and cannot be made again, as a file stands in the way.
-    for name in ["bases/small-8x3", "runs/small-8x3-none", "runs/small-8x3-depth-block-influence-1of3"] {
+    for name in
+        ["bases/small-8x3", "runs/small-8x3-none", "runs/small-8x3-depth-block-influence-1of3"]
+    {
         fs::remove_dir_all(out.join(name)).unwrap();
     }
     fs::write(out.join("bases/small-8x3"), "in the way").unwrap();
@@ -318,7 +336,9 @@ fn a_job_that_fails_is_named_and_what_needs_it_is_skipped() {
     let table = fs::read_to_string(out.join("points.csv")).unwrap();
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("Runs left out") && page.contains("base-small-8x3"));
-    assert!(table.contains("small-8x3-depth-block-influence-2of3") && !table.contains("small-8x3-none"));
+    assert!(
+        table.contains("small-8x3-depth-block-influence-2of3") && !table.contains("small-8x3-none")
+    );
     // Without a third run there is nothing left to fit.
     fs::remove_dir_all(out.join("runs/small-8x3-depth-block-influence-2of3")).unwrap();
     fs::remove_dir_all(out.join("models")).unwrap();
@@ -351,7 +371,11 @@ fn a_sweep_that_makes_no_sense_says_what_is_wrong() {
         ("format = 1", "format = 2", "`format` is 2, expected 1"),
         ("format = 1", "", "`format = 1` is missing"),
         ("context = 32", "contexts = 32", "unknown field `contexts`"),
-        ("context = 32", "context = 32\ncontrols = \"some\"", "expected true, false or \"one-a-size\""),
+        (
+            "context = 32",
+            "context = 32\ncontrols = \"some\"",
+            "expected true, false or \"one-a-size\"",
+        ),
         ("context = 32", "context = 32\nseeds = [2, 2]", "`seeds` holds `2` twice"),
         ("hidden_size = 16", "hidden_size = 16\nseeds = []", "`seeds` of small 16x3 is empty"),
         ("context = 32", "context = 1", "`context` is 1, expected 2 to 16777216"),
@@ -360,7 +384,11 @@ fn a_sweep_that_makes_no_sense_says_what_is_wrong() {
         ("grammar = {", "inputs = [\"a\"]\ngrammar = {", "`corpus` names twice its text"),
         ("heldout_share = 0.03", "heldout_share = 1.0", "held-out share of 1"),
         ("name = \"small\"", "name = \"../small\"", "series name `../small`"),
-        ("model_type = \"llama\"", "model_type = \"mamba\"", "`mamba`, expected `llama` or `qwen2`"),
+        (
+            "model_type = \"llama\"",
+            "model_type = \"mamba\"",
+            "`mamba`, expected `llama` or `qwen2`",
+        ),
         ("hidden_size = 16", "hidden_size = 8", "`sizes` holds `8x3` twice"),
         ("hidden_size = 16", "hidden_size = 15", "hidden_size"),
         ("tokens = 6_000", "steps = 6_000", "unknown field `steps`"),

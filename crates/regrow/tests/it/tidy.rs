@@ -1,5 +1,5 @@
-//! The house stays tidy: every rule is a function over a tree of files, is held against the real tree, and is
-//! shown to catch a violation that is planted here.
+//! The house stays tidy: every rule is a function over a tree of files, is held against the real
+//! tree, and is shown to catch a violation that is planted here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,7 +22,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("regrow", &["ledger", "disk", "law", "report", "store", "text", "model", "prune", "train"]),
 ];
 
-/// Crates that return values or bytes, and what would betray a file, a process, a network or a clock.
+/// Crates that return values or bytes, and what would betray a file, a process, a network or a
+/// clock.
 const PURE: &[&str] = &["ledger", "law", "report"];
 const IMPURE: &[&str] = &[
     "std::fs",
@@ -44,7 +45,8 @@ const WIDE: [&str; 2] = ["crates/model/src/wide.rs", "crates/law/src/fit/lanes.r
 const UNSAFE: &[&str] = &["crates/disk/src/map.rs", "crates/model/src/backend/cpu/kernel/"];
 /// Where it may be allowed, by crate: these deny it at their root, all others forbid it.
 const UNSAFE_CRATES: &[&str] = &["disk", "model"];
-const UNSAFE_ALLOWED_IN: &[&str] = &["crates/disk/src/lib.rs", "crates/model/src/backend/cpu/kernel/mod.rs"];
+const UNSAFE_ALLOWED_IN: &[&str] =
+    &["crates/disk/src/lib.rs", "crates/model/src/backend/cpu/kernel/mod.rs"];
 
 const LONGEST: usize = 600;
 const NAMELESS: &[&str] = &["utils", "util", "common", "helpers", "helper", "manager", "core"];
@@ -70,7 +72,10 @@ fn project() -> Tree {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let mut tree = Tree::new();
     walk(&root, &root, &mut tree);
-    assert!(tree.contains_key("Cargo.toml") && tree.contains_key(HERE), "the tree is not the project's");
+    assert!(
+        tree.contains_key("Cargo.toml") && tree.contains_key(HERE),
+        "the tree is not the project's"
+    );
     tree
 }
 
@@ -131,7 +136,9 @@ fn quoted(text: &str) -> BTreeSet<&str> {
 }
 
 fn crates(tree: &Tree) -> BTreeSet<&str> {
-    tree.keys().filter_map(|path| path.strip_prefix("crates/")?.strip_suffix("/Cargo.toml")).collect()
+    tree.keys()
+        .filter_map(|path| path.strip_prefix("crates/")?.strip_suffix("/Cargo.toml"))
+        .collect()
 }
 
 /// A crate uses, in its code and in its tests, only crates that stand below it.
@@ -143,13 +150,16 @@ fn direction(tree: &Tree) -> Vec<String> {
             violations.push(format!("`{name}` has no place in the direction"));
             continue;
         };
-        let manifest: toml::Table = toml::from_str(&tree[&format!("crates/{name}/Cargo.toml")]).unwrap();
+        let manifest: toml::Table =
+            toml::from_str(&tree[&format!("crates/{name}/Cargo.toml")]).unwrap();
         for used in dependencies(&manifest) {
             let used = used.strip_prefix("regrow-").unwrap_or(&used);
             if rooms.contains(used) && !below.contains(&used) {
                 violations.push(format!("`{name}` uses `{used}`, which does not stand below it"));
             }
-            if name == "ledger" && !["serde", "sha2", "proptest", "serde_json", "toml"].contains(&used) {
+            if name == "ledger"
+                && !["serde", "sha2", "proptest", "serde_json", "toml"].contains(&used)
+            {
                 violations.push(format!("`ledger` uses `{used}`; it takes serde and sha2 alone"));
             }
         }
@@ -157,7 +167,8 @@ fn direction(tree: &Tree) -> Vec<String> {
     violations
 }
 
-/// Every dependency of a manifest, under whatever heading, by its package's name where that is given.
+/// Every dependency of a manifest, under whatever heading, by its package's name where that is
+/// given.
 fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (key, value) in manifest {
@@ -183,7 +194,8 @@ fn purity(tree: &Tree) -> Vec<String> {
         }
         for (number, line) in lines_before_tests(text) {
             if let Some(word) = IMPURE.iter().find(|word| code(line).contains(*word)) {
-                violations.push(format!("{path}:{number}: `{word}` in a crate that only returns values"));
+                violations
+                    .push(format!("{path}:{number}: `{word}` in a crate that only returns values"));
             }
         }
     }
@@ -211,7 +223,8 @@ fn safety(tree: &Tree) -> Vec<String> {
                 violations.push(format!("{path}:{number}: `unsafe` outside its rooms"));
             }
             if code.contains("allow(unsafe_code)") && !UNSAFE_ALLOWED_IN.contains(&path) {
-                violations.push(format!("{path}:{number}: unsafe code is allowed outside its rooms"));
+                violations
+                    .push(format!("{path}:{number}: unsafe code is allowed outside its rooms"));
             }
         }
     }
@@ -232,7 +245,8 @@ fn wide_loops(tree: &Tree) -> Vec<String> {
     for (path, text) in rust(tree).filter(|(path, _)| !WIDE.contains(path)) {
         for (line, number) in text.lines().zip(1..) {
             if code(line).contains(".dispatch(") {
-                violations.push(format!("{path}:{number}: `dispatch` outside {}", WIDE.join(" and ")));
+                violations
+                    .push(format!("{path}:{number}: `dispatch` outside {}", WIDE.join(" and ")));
             }
         }
     }
@@ -241,7 +255,8 @@ fn wide_loops(tree: &Tree) -> Vec<String> {
 
 /// Every one of `methods` is named in the README or in the guide.
 fn methods_in_the_documents(tree: &Tree, methods: &[&str]) -> Vec<String> {
-    let documents = tree.iter().filter(|(path, _)| *path == "README.md" || path.starts_with("docs/guide/"));
+    let documents =
+        tree.iter().filter(|(path, _)| *path == "README.md" || path.starts_with("docs/guide/"));
     let named: BTreeSet<&str> = documents.flat_map(|(_, text)| quoted(text)).collect();
     methods
         .iter()
@@ -258,7 +273,8 @@ fn map_of_the_house(tree: &Tree) -> Vec<String> {
         .filter(|name| !named.contains(format!("crates/{name}").as_str()))
         .map(|name| format!("ARCHITECTURE.md does not name `crates/{name}`"))
         .collect();
-    let roots = ["crates/", "docs/", "scripts/", "testdata/", "benches/", "results/", "recipes/", ".ci/"];
+    let roots =
+        ["crates/", "docs/", "scripts/", "testdata/", "benches/", "results/", "recipes/", ".ci/"];
     let tests: String =
         tree.iter().filter(|(path, _)| path.ends_with(".rs")).map(|(_, text)| &**text).collect();
     for name in named {
@@ -281,7 +297,8 @@ fn map_of_the_house(tree: &Tree) -> Vec<String> {
 
 /// No module is named after nothing in particular.
 fn names(tree: &Tree) -> Vec<String> {
-    let parts = |path: &str| path.split('/').map(|part| part.trim_end_matches(".rs").to_owned()).collect();
+    let parts =
+        |path: &str| path.split('/').map(|part| part.trim_end_matches(".rs").to_owned()).collect();
     rust(tree)
         .filter_map(|(path, _)| {
             let parts: Vec<String> = parts(path);
@@ -339,10 +356,14 @@ fn the_pure_crates_open_no_file_and_ask_no_clock() {
     let tree = planted(&[
         ("crates/law/src/table.rs", "//! Reads no std::fs.\nuse std::fs;\n"),
         ("crates/ledger/src/record.rs", "fn now() {}\nlet start = Instant::now();\n"),
-        ("crates/ledger/src/spec.rs", "pub struct A;\n#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n"),
+        (
+            "crates/ledger/src/spec.rs",
+            "pub struct A;\n#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n",
+        ),
         ("crates/store/src/folder.rs", "use std::fs;\n"),
     ]);
-    let expected = ["crates/law/src/table.rs:2: `std::fs`", "crates/ledger/src/record.rs:2: `Instant::`"];
+    let expected =
+        ["crates/law/src/table.rs:2: `std::fs`", "crates/ledger/src/record.rs:2: `Instant::`"];
     catches(&purity(&tree), &expected);
 }
 
@@ -407,7 +428,8 @@ fn every_method_is_named_in_the_documents() {
         ("docs/guide/width.md", "`width-activation`\n"),
         ("docs/log.md", "`depth-angular`\n"),
     ]);
-    let found = methods_in_the_documents(&tree, &["depth-angular", "depth-list", "width-activation"]);
+    let found =
+        methods_in_the_documents(&tree, &["depth-angular", "depth-list", "width-activation"]);
     catches(&found, &["`depth-angular`"]);
 }
 
@@ -422,8 +444,12 @@ fn the_map_of_the_house_names_every_crate_and_nothing_that_is_not_there() {
         ("crates/law/Cargo.toml", ""),
         ("crates/law/src/form.rs", "fn it_holds_whatever_one_does() {}"),
     ]);
-    let expected =
-        ["does not name `crates/disk`", "names `crates/gone`", "names `docs/log.md`", "nobody_ever"];
+    let expected = [
+        "does not name `crates/disk`",
+        "names `crates/gone`",
+        "names `docs/log.md`",
+        "nobody_ever",
+    ];
     catches(&map_of_the_house(&tree), &expected);
 }
 
@@ -447,5 +473,8 @@ fn nothing_is_left_for_later() {
         ("scripts/a.py", "# TODO: later\n"),
         ("docs/log.md", "TODO as a word\n"),
     ]);
-    catches(&finished(&tree), &["lib.rs:2: `todo!(`", "other.rs:1: `unimplemented!(`", "a.py:1: `TODO`"]);
+    catches(
+        &finished(&tree),
+        &["lib.rs:2: `todo!(`", "other.rs:1: `unimplemented!(`", "a.py:1: `TODO`"],
+    );
 }

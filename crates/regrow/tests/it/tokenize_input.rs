@@ -1,5 +1,5 @@
-//! Text that cannot be tokenised gets a clear error before anything is written; what can gives the same corpus
-//! however it is packed and on however many threads.
+//! Text that cannot be tokenised gets a clear error before anything is written; what can gives the
+//! same corpus however it is packed and on however many threads.
 
 use std::fs;
 use std::io::Write as _;
@@ -70,7 +70,8 @@ impl Case {
 
     /// A file packed by the system's own program; `None`, aloud, where there is none.
     fn packed(&self, name: &str, content: &[u8], program: &str) -> Option<PathBuf> {
-        let spawned = Command::new(program).arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let spawned =
+            Command::new(program).arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let Ok(mut child) = spawned else {
             eprintln!("skipped: tokenize_input: `{program}` is missing");
             return None;
@@ -94,21 +95,29 @@ fn lines(count: usize) -> String {
 
 fn empty_heldout(case: &Case) {
     let input = case.write("one.txt", b"one document alone");
-    let said = ["the held-out part is empty: 1 documents with a held-out share of 0.05; raise the share"];
+    let said =
+        ["the held-out part is empty: 1 documents with a held-out share of 0.05; raise the share"];
     case.refused(&input, &[], &said);
     // A corpus made by other means: an index of no documents.
     let corpus = case.workshop.path("emptied");
     copy_folder(&case.workshop.path("corpus"), &corpus);
     fs::write(corpus.join("heldout.bin"), b"").unwrap();
     let index = fs::read(corpus.join("heldout.idx")).unwrap();
-    let empty = [&index[..18], &0u64.to_le_bytes(), &1u64.to_le_bytes(), &0u64.to_le_bytes()].concat();
+    let empty =
+        [&index[..18], &0u64.to_le_bytes(), &1u64.to_le_bytes(), &0u64.to_le_bytes()].concat();
     fs::write(corpus.join("heldout.idx"), empty).unwrap();
-    refused_by_train(case, &corpus, &["heldout.idx`: number of sequences is 0, expected at least one"]);
+    refused_by_train(
+        case,
+        &corpus,
+        &["heldout.idx`: number of sequences is 0, expected at least one"],
+    );
 }
 
 fn index_lies(case: &Case) {
-    let tokens = |corpus: &Path| read_json(&corpus.join("corpus.json"))["train"]["tokens"].as_u64().unwrap();
-    // A size in the index, the `.bin`, and what `corpus.json` says: each is held against the others.
+    let tokens =
+        |corpus: &Path| read_json(&corpus.join("corpus.json"))["train"]["tokens"].as_u64().unwrap();
+    // A size in the index, the `.bin`, and what `corpus.json` says: each is held against the
+    // others.
     let corpus = case.workshop.path("size");
     copy_folder(&case.workshop.path("corpus"), &corpus);
     let mut index = fs::read(corpus.join("train.idx")).unwrap();
@@ -120,7 +129,11 @@ fn index_lies(case: &Case) {
     copy_folder(&case.workshop.path("corpus"), &corpus);
     let bin = fs::read(corpus.join("train.bin")).unwrap();
     fs::write(corpus.join("train.bin"), &bin[..bin.len() - 2]).unwrap();
-    refused_by_train(case, &corpus, &["train.idx`: end of sequence ", "expected inside the `.bin` of "]);
+    refused_by_train(
+        case,
+        &corpus,
+        &["train.idx`: end of sequence ", "expected inside the `.bin` of "],
+    );
 
     let corpus = case.workshop.path("counts");
     copy_folder(&case.workshop.path("corpus"), &corpus);
@@ -200,7 +213,11 @@ fn parquet(case: &Case) {
         &[],
         &["row 2: found null, expected text in `text`", "`regrow tokenize --skip-broken`"],
     );
-    case.refused(&path, &["--field", "id"], &["column `id`: found INT64, expected text", "\n\nhint: name"]);
+    case.refused(
+        &path,
+        &["--field", "id"],
+        &["column `id`: found INT64, expected text", "\n\nhint: name"],
+    );
     case.refused(&path, &["--field", "words"], &["column `words`: found a list, expected text"]);
     let bytes = fs::read(&path).unwrap();
     let cut = case.write("cut.parquet", &bytes[..bytes.len() - 100]);
@@ -213,8 +230,8 @@ fn parquet(case: &Case) {
 fn broken_line(case: &Case) {
     let good = lines(200);
     let (head, tail) = good.split_at(good.find("{\"text\": \"line 150 ").unwrap());
-    let path =
-        case.write("a.jsonl", format!("{head}{{\"text\": \"cut sho\n{{\"id\": 1}}\n{tail}").as_bytes());
+    let path = case
+        .write("a.jsonl", format!("{head}{{\"text\": \"cut sho\n{{\"id\": 1}}\n{tail}").as_bytes());
     let said = "a.jsonl` line 151: found no JSON (EOF while parsing a string at column 17)";
     case.refused(
         &path,
@@ -228,7 +245,11 @@ fn broken_line(case: &Case) {
     let documents = |part: &str| info[part]["documents"].as_u64().unwrap();
     assert_eq!(documents("train") + documents("heldout"), 200);
     let warned = "warning: 2 broken lines or rows left out, the first: ";
-    assert!(ran.stderr.contains(warned) && ran.stderr.contains("line 151: found no JSON"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(warned) && ran.stderr.contains("line 151: found no JSON"),
+        "{}",
+        ran.stderr
+    );
     // It is the last of two files, and refused before the first is tokenised.
     fs::remove_dir_all(case.outs.join("out")).unwrap();
     let other = case.write("b.jsonl", b"{\"content\": \"a\"}\n");
@@ -245,13 +266,20 @@ fn not_utf8(case: &Case) {
     text[at] = 0xe9;
     let path = case.write("latin1.txt", &text);
     let said = format!("latin1.txt` is not UTF-8: found 0xe9 at byte {at}");
-    case.refused(&path, &["--documents", "blank-line"], &[&said, "\n\nhint: write the text as UTF-8 first"]);
-    let path = case.write("latin1.jsonl", &[lines(9).as_bytes(), b"{\"text\": \"caf\xe9\"}\n"].concat());
+    case.refused(
+        &path,
+        &["--documents", "blank-line"],
+        &[&said, "\n\nhint: write the text as UTF-8 first"],
+    );
+    let path =
+        case.write("latin1.jsonl", &[lines(9).as_bytes(), b"{\"text\": \"caf\xe9\"}\n"].concat());
     case.refused(&path, &[], &["latin1.jsonl` line 10 is not UTF-8: found 0xe9 at byte "]);
 }
 
 fn long_line(case: &Case) {
-    let Some(path) = case.packed("bomb.jsonl.gz", &vec![b'0'; (256 << 20) + 1], "gzip") else { return };
+    let Some(path) = case.packed("bomb.jsonl.gz", &vec![b'0'; (256 << 20) + 1], "gzip") else {
+        return;
+    };
     case.refused(&path, &[], &["has a line at byte 0 of more than 268435456 bytes"]);
 }
 
@@ -299,7 +327,9 @@ fn the_bytes_do_not_depend_on_threads_or_packing() {
     let one = build(&plain, "1", "one");
     assert!(build(&plain, "4", "four") == one, "four threads");
     for (ending, program) in [("gz", "gzip"), ("zst", "zstd")] {
-        if let Some(packed) = case.packed(&format!("text.jsonl.{ending}"), jsonl.as_bytes(), program) {
+        if let Some(packed) =
+            case.packed(&format!("text.jsonl.{ending}"), jsonl.as_bytes(), program)
+        {
             assert!(build(&packed, "4", ending) == one, "packed by {program}");
         }
     }
@@ -351,7 +381,16 @@ fn a_signal_leaves_nothing_behind() {
     let input = case.write("long.jsonl", lines(1 << 20).as_bytes());
     let (out, tokenizer) = (case.outs.join("out"), case.workshop.path("corpus"));
     let child = Command::new(env!("CARGO_BIN_EXE_regrow"))
-        .args(["tokenize", arg(&input), "--tokenizer", arg(&tokenizer), "--out", arg(&out), "--threads", "1"])
+        .args([
+            "tokenize",
+            arg(&input),
+            "--tokenizer",
+            arg(&tokenizer),
+            "--out",
+            arg(&out),
+            "--threads",
+            "1",
+        ])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -361,7 +400,9 @@ fn a_signal_leaves_nothing_behind() {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     std::thread::sleep(std::time::Duration::from_millis(20));
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
+    );
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -133,15 +133,18 @@ pub(crate) fn config(vocabulary: usize) -> Value {
 fn text() -> String {
     let mut state = 7_u64;
     let mut pick = |words: &[&'static str]| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         words[(state >> 33) as usize % words.len()]
     };
     let mut text = String::new();
     for _ in 0..400 {
         let person = pick(&["Ada", "Grace", "Emmy", "Sofia"]);
         for _ in 0..3 + pick(&["", "a", "ab", "abc"]).len() {
-            let (verb, thing) =
-                (pick(&["found", "lost", "drew", "sold"]), pick(&["a map", "two keys", "the lamp"]));
+            let (verb, thing) = (
+                pick(&["found", "lost", "drew", "sold"]),
+                pick(&["a map", "two keys", "the lamp"]),
+            );
             text += &format!("{person} {verb} {thing}. ");
         }
         text += "\n\n";
@@ -185,11 +188,17 @@ pub(crate) fn change_json(path: &Path, change: impl FnOnce(&mut Value)) {
 }
 
 /// A copy of a model whose numbers are changed tensor by tensor, in files of at most `shard` bytes.
-pub(crate) fn remade(from: &Path, to: &Path, shard: u64, change: impl Fn(&TensorSpec, &mut Vec<f32>)) {
+pub(crate) fn remade(
+    from: &Path,
+    to: &Path,
+    shard: u64,
+    change: impl Fn(&TensorSpec, &mut Vec<f32>),
+) {
     let folder = ModelFolder::open(from).unwrap();
     let tensors = family::tensors(folder.config());
     let plan = tensors.iter().map(|spec| Planned::new(spec, folder.dtype())).collect();
-    let mut writer = FolderWriter::create(to, Existing::Refuse, folder.raw_config(), plan, shard).unwrap();
+    let mut writer =
+        FolderWriter::create(to, Existing::Refuse, folder.raw_config(), plan, shard).unwrap();
     for spec in &tensors {
         let mut values = vec![0.0; spec.len()];
         folder.read_f32(spec, &mut values).unwrap();
@@ -221,7 +230,8 @@ pub(crate) fn poke(model: &Path, tensor: &str, element: usize, value: f32) {
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
     assert_eq!(header[tensor]["dtype"], "F32");
-    let at = 8 + length + header[tensor]["data_offsets"][0].as_u64().unwrap() as usize + 4 * element;
+    let at =
+        8 + length + header[tensor]["data_offsets"][0].as_u64().unwrap() as usize + 4 * element;
     bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
     fs::write(&path, bytes).unwrap();
 }

@@ -6,7 +6,9 @@ use maud::{Markup, html};
 
 use super::felt::most_felt;
 use super::place::{answers, by_rate, by_size, first_asked};
-use crate::number::{count, interval, nats, percent, plain, rate, short_count, short_rate, significant};
+use crate::number::{
+    count, interval, nats, percent, plain, rate, short_count, short_rate, significant,
+};
 use crate::plot::{Axis, Scale, Tone, Unit, WhiskerRow, Whiskers};
 use crate::table::{Align, Column, Table};
 use crate::text::{said, shown};
@@ -36,8 +38,11 @@ pub(super) fn short(group: &GroupLaw) -> String {
     let Some(plan) = first_asked(group) else {
         return "The data cannot tell how many tokens are enough".to_owned();
     };
-    let place =
-        format!("{} parameters pruned at rate {}", short_count(plan.place.n0), short_rate(plan.place.rate));
+    let place = format!(
+        "{} parameters pruned at rate {}",
+        short_count(plan.place.n0),
+        short_rate(plan.place.rate)
+    );
     let level = significant(100.0 * group.level, 3);
     match (plan.enough.value, plan.enough.interval) {
         (Some(tokens), Some([low, high])) => format!(
@@ -50,7 +55,11 @@ pub(super) fn short(group: &GroupLaw) -> String {
             format!("{} tokens are enough for {place}, without an interval", short_count(tokens))
         }
         (None, Some([low, high])) => {
-            format!("Between {} and {} tokens are enough for {place}", short_count(low), short_count(high))
+            format!(
+                "Between {} and {} tokens are enough for {place}",
+                short_count(low),
+                short_count(high)
+            )
         }
         (None, None) => format!("The data cannot tell how many tokens are enough for {place}"),
     }
@@ -58,7 +67,8 @@ pub(super) fn short(group: &GroupLaw) -> String {
 
 /// The answer as a sentence.
 fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
-    let subject = html! { (count(plan.place.n0)) " parameters pruned at rate " (rate(plan.place.rate)) };
+    let subject =
+        html! { (count(plan.place.n0)) " parameters pruned at rate " (rate(plan.place.rate)) };
     let rule = html! { "the next doubling buys less than " (plain(plan.doubling_gain)) " nats" };
     let level = percent(group.level);
     match (plan.enough.value, plan.enough.interval, plan.enough.hull) {
@@ -78,7 +88,9 @@ fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
             "Anything from " strong { (interval(ends, count)) " tokens" } " could be enough for " (subject)
             ": the data leave several laws open."
         },
-        (None, None, None) => html! { "The data cannot tell how many tokens are enough for " (subject) "." },
+        (None, None, None) => {
+            html! { "The data cannot tell how many tokens are enough for " (subject) "." }
+        }
     }
 }
 
@@ -168,7 +180,9 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
 
 /// Every pruned model of the data: a picture, and a table under it.
 pub(super) fn section(group: &GroupLaw, number: usize, with_sentence: bool) -> Markup {
-    let Some(first) = group.decisions.first() else { return html! { p { "The data cannot tell." } } };
+    let Some(first) = group.decisions.first() else {
+        return html! { p { "The data cannot tell." } };
+    };
     let simulated = group
         .warnings
         .iter()
@@ -202,7 +216,8 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
             .flat_map(|(tone, alike)| answers(alike).into_iter().map(move |plan| (tone, plan)));
         for (i, (tone, plan)) in rows_of.enumerate() {
             let enough = &plan.enough;
-            let between = |[low, high]: [f64; 2]| format!("{} to {}", short_count(low), short_count(high));
+            let between =
+                |[low, high]: [f64; 2]| format!("{} to {}", short_count(low), short_count(high));
             let ends = enough.interval.or(enough.hull);
             let (said, more) = match (enough.value, ends) {
                 (Some(tokens), Some(ends)) => (short_count(tokens), format!("({})", between(ends))),
@@ -224,16 +239,24 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
     // An interval may reach to the ends of the world; the picture shows how it leaves the data.
     let near = |x: &f64| (measured[0] / FARTHEST..=measured[1] * FARTHEST).contains(x);
     let told = rows.iter().flat_map(|row| row.interval.into_iter().flatten().chain(row.value));
-    let x =
-        Axis::around("tokens that are enough", Scale::Log, Unit::Count, told.filter(near).chain(measured))?;
+    let x = Axis::around(
+        "tokens that are enough",
+        Scale::Log,
+        Unit::Count,
+        told.filter(near).chain(measured),
+    )?;
     let said = |row: &WhiskerRow| {
-        let size = row.heading.as_ref().map_or_else(String::new, |size| format!("{size} parameters, "));
+        let size =
+            row.heading.as_ref().map_or_else(String::new, |size| format!("{size} parameters, "));
         format!("{size}{}: {} {}", row.name, row.said, row.more)
     };
     let description: Vec<String> = rows.iter().map(said).collect();
     Some(Whiskers {
         title: "Tokens that are enough, with their intervals".to_owned(),
-        description: format!("Tokens by size before pruning and by rate. {}.", description.join("; ")),
+        description: format!(
+            "Tokens by size before pruning and by rate. {}.",
+            description.join("; ")
+        ),
         x,
         shaded: Some((measured, "measured".to_owned())),
         rows,
@@ -259,7 +282,8 @@ fn table(group: &GroupLaw) -> Markup {
     let unknown = || html! { span.note { "cannot tell" } };
     for plan in by_size(group).concat() {
         let (enough, floor) = (&plan.enough, &plan.floor);
-        let mut codes: Vec<&str> = enough.code.iter().chain(&floor.code).map(String::as_str).collect();
+        let mut codes: Vec<&str> =
+            enough.code.iter().chain(&floor.code).map(String::as_str).collect();
         codes.sort_unstable();
         codes.dedup();
         table.push(vec![

@@ -1,4 +1,5 @@
-//! The models before pruning: whether they had come to rest, and what the same tokens do without pruning.
+//! The models before pruning: whether they had come to rest, and what the same tokens do without
+//! pruning.
 
 use law::GroupLaw;
 use maud::{Markup, html};
@@ -13,7 +14,8 @@ pub(super) fn section(input: &Input<'_>, groups: &[&GroupLaw]) -> Markup {
     if input.bases.is_empty() {
         return html! {};
     }
-    let gain = groups.iter().find_map(|group| group.decisions.first()).map(|plan| plan.doubling_gain);
+    let gain =
+        groups.iter().find_map(|group| group.decisions.first()).map(|plan| plan.doubling_gain);
     let learning = |base: &&RunFacts| {
         let control = control(input, base).and_then(|run| run.done.as_ref()?.last_doubling);
         control.zip(gain).is_some_and(|(control, gain)| control.0 >= gain)
@@ -66,7 +68,8 @@ fn table(input: &Input<'_>) -> Markup {
     for base in input.bases {
         let done = base.done.as_ref();
         let control = control(input, base).and_then(|run| run.done.as_ref());
-        let loss = |loss: Option<ledger::Nats>| html! { @if let Some(loss) = loss { (nats(loss.0)) } };
+        let loss =
+            |loss: Option<ledger::Nats>| html! { @if let Some(loss) = loss { (nats(loss.0)) } };
         let tokens = |done: Option<&ledger::Done>| html! { @if let Some(done) = done { (count(done.tokens.0 as f64)) } };
         table.push(vec![
             html! { bdi { (shown(&base.record.id)) } },

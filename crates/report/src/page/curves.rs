@@ -72,7 +72,8 @@ fn token_axis(group: &GroupLaw) -> Option<Axis> {
 
 fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> Option<Panel<'a>> {
     let n0 = size.first()?.place.n0;
-    let mut layers = vec![Layer::Beyond { from: group.ranges["tokens"][1], label: "beyond the data".into() }];
+    let mut layers =
+        vec![Layer::Beyond { from: group.ranges["tokens"][1], label: "beyond the data".into() }];
     let (mut rows, mut heights, mut bases) = (Vec::new(), Vec::new(), Vec::new());
 
     let mut loss0s: Vec<f64> = size.iter().map(|plan| plan.place.loss0).collect();
@@ -95,7 +96,11 @@ fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> O
             heights.extend(measured.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
             heights.extend(curve.line.last().map(|point| point[1]));
             layers.insert(1, Layer::Band { tone, ends: curve.band });
-            layers.push(Layer::Line { tone, points: curve.line, label: (j == 0).then(|| label.clone()) });
+            layers.push(Layer::Line {
+                tone,
+                points: curve.line,
+                label: (j == 0).then(|| label.clone()),
+            });
             marks.extend(points(tone, &label, &measured));
             bases.extend(measured.iter().filter_map(|row| row.base.as_deref()));
             rows.extend(measured.iter().map(|row| (Some(row.rate), *row)));
@@ -124,7 +129,13 @@ fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> O
     let title = format!("{} parameters", short_count(n0));
     let y = Axis::around("held-out loss, nats per token", Scale::Linear, Unit::Plain, heights)?;
     Some(Panel {
-        plot: Plot { title: title.clone(), description: description(&title, size), x: x.clone(), y, layers },
+        plot: Plot {
+            title: title.clone(),
+            description: description(&title, size),
+            x: x.clone(),
+            y,
+            layers,
+        },
         heading: html! {
             (count(n0)) " parameters"
             @if !bases.is_empty() { small { " · " bdi { (shown(&bases.join(", "))) } } }
@@ -190,20 +201,30 @@ fn description(title: &str, size: &[&Plan]) -> String {
         let then = plan.loss_then.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
         match plan.enough.value {
             Some(tokens) => {
-                format!("rate {}: {} tokens are enough{then}", short_rate(rate), short_count(tokens))
+                format!(
+                    "rate {}: {} tokens are enough{then}",
+                    short_rate(rate),
+                    short_count(tokens)
+                )
             }
             None => format!("rate {}: no single number", short_rate(rate)),
         }
     };
     let all: Vec<String> =
         by_rate(size).iter().flat_map(|alike| answers(alike)).map(|plan| one(&plan)).collect();
-    format!("Held-out loss against post-training tokens for {title} before pruning. {}.", all.join("; "))
+    format!(
+        "Held-out loss against post-training tokens for {title} before pruning. {}.",
+        all.join("; ")
+    )
 }
 
 /// What the tokens did to the unpruned model: that part of a fall is not healing.
 fn control(panel: &Panel<'_>) -> Markup {
-    let controls =
-        panel.rows.iter().filter(|(rate, row)| rate.is_none() && !is_aside(row)).map(|(_, row)| *row);
+    let controls = panel
+        .rows
+        .iter()
+        .filter(|(rate, row)| rate.is_none() && !is_aside(row))
+        .map(|(_, row)| *row);
     let Some(last) = controls.max_by(|a, b| a.tokens.total_cmp(&b.tokens)) else { return html! {} };
     html! {
         "Unpruned, the model itself went from " (nats(last.loss0)) " to " (nats(last.loss)) " in " (count(last.tokens)) " tokens."
@@ -238,7 +259,9 @@ fn numbers(panel: &Panel<'_>) -> Markup {
                 @for (i, (_, row)) in rows.enumerate() { @if i > 0 { ", " } (nats(row.loss)) @if is_aside(row) { "*" } }
             }
         };
-        table.push([count(f64::from_bits(*tokens))].into_iter().chain(rates.iter().map(cell)).collect());
+        table.push(
+            [count(f64::from_bits(*tokens))].into_iter().chain(rates.iter().map(cell)).collect(),
+        );
     }
     let aside = panel.rows.iter().any(|(_, row)| is_aside(row));
     html! {

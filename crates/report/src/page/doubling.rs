@@ -12,7 +12,9 @@ use crate::table::{Align, Column, Table};
 pub(super) fn section(group: &GroupLaw, number: usize) -> Markup {
     let sizes = by_size(group);
     let known = sizes.iter().rev().find(|size| size.iter().any(|plan| !plan.doublings.is_empty()));
-    let Some(size) = known else { return html! { p { "The data cannot tell what more tokens buy." } } };
+    let Some(size) = known else {
+        return html! { p { "The data cannot tell what more tokens buy." } };
+    };
     let plot = plot(size);
     html! {
         p {
@@ -36,12 +38,15 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
     let gain = size.first()?.doubling_gain;
     let ends = size.iter().filter_map(|plan| plan.enough.interval).flatten();
     let [left, right] = ends_of(all.iter().map(|point| point[0]))?;
-    let tokens =
-        all.iter().map(|point| point[0]).chain(ends.filter(|x| (left / 4.0..right * 4.0).contains(x)));
+    let tokens = all
+        .iter()
+        .map(|point| point[0])
+        .chain(ends.filter(|x| (left / 4.0..right * 4.0).contains(x)));
     let x = Axis::around("post-training tokens so far", Scale::Log, Unit::Count, tokens)?;
     let gains = all.iter().map(|point| point[1]).chain([gain]);
     let y = Axis::around("nats that doubling them buys", Scale::Log, Unit::Plain, gains)?;
-    let mut layers = vec![Layer::Level { y: gain, label: format!("{} nats", significant(gain, 3)) }];
+    let mut layers =
+        vec![Layer::Level { y: gain, label: format!("{} nats", significant(gain, 3)) }];
     let mut places = Vec::new();
     let by_rate = by_rate(size);
     let lines = by_rate
@@ -71,12 +76,15 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
     }
     layers.extend(places);
     let title = format!("What doubling buys, {} parameters", short_count(size[0].place.n0));
-    let description = format!("{title}: nats gained against tokens, falling straight on logarithmic axes.");
+    let description =
+        format!("{title}: nats gained against tokens, falling straight on logarithmic axes.");
     Some(Plot { title, description, x, y, layers })
 }
 
 fn ends_of(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
-    values.fold(None, |ends, x| Some(ends.map_or([x, x], |[low, high]: [f64; 2]| [low.min(x), high.max(x)])))
+    values.fold(None, |ends, x| {
+        Some(ends.map_or([x, x], |[low, high]: [f64; 2]| [low.min(x), high.max(x)]))
+    })
 }
 
 fn table(sizes: &[Vec<&Plan>]) -> Markup {

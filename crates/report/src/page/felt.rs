@@ -4,11 +4,12 @@ use law::uncertainty::LeftOut;
 use law::{GroupLaw, Plan, Wish};
 use ledger::Estimate;
 
-/// The base, or where bases are too few to leave one out the run, without which the tokens that are enough move most, and
-/// how many were left out in turn.
+/// The base, or where bases are too few to leave one out the run, without which the tokens that are
+/// enough move most, and how many were left out in turn.
 pub(super) fn most_felt<'a>(group: &'a GroupLaw, plan: &Plan) -> Option<(&'a LeftOut, usize)> {
     let value = plan.enough.value?.ln();
-    let bases = group.replicates.iter().any(|replicate| matches!(replicate.left_out, LeftOut::Base(_)));
+    let bases =
+        group.replicates.iter().any(|replicate| matches!(replicate.left_out, LeftOut::Base(_)));
     let counts = |left_out: &LeftOut| match left_out {
         LeftOut::Base(_) => true,
         LeftOut::Run(_) => !bases,
@@ -18,8 +19,11 @@ pub(super) fn most_felt<'a>(group: &'a GroupLaw, plan: &Plan) -> Option<(&'a Lef
     let mut other = GroupLaw { replicates: Vec::new(), decisions: Vec::new(), ..group.clone() };
     let mut moved: Vec<(f64, &LeftOut)> = Vec::new();
     for replicate in group.replicates.iter().filter(|replicate| counts(&replicate.left_out)) {
-        other.constants =
-            replicate.constants.iter().map(|(name, value)| (name.clone(), Estimate::bare(*value))).collect();
+        other.constants = replicate
+            .constants
+            .iter()
+            .map(|(name, value)| (name.clone(), Estimate::bare(*value)))
+            .collect();
         let without = other.plan(plan.place, &wish).ok()?.enough.value?.ln();
         moved.push(((without - value).abs(), &replicate.left_out));
     }
@@ -34,17 +38,24 @@ mod tests {
 
     use super::*;
 
-    /// Four sizes at three rates; what pruning the base `odd` costs is one and a half times what the others say.
+    /// Four sizes at three rates; what pruning the base `odd` costs is one and a half times what
+    /// the others say.
     fn law(odd: usize) -> GroupLaw {
         let mut rows = Vec::new();
         for (i, n0) in [1e8_f64, 2e8, 4e8, 8e8].into_iter().enumerate() {
             for rate in [0.15_f64, 0.25, 0.35] {
-                let size = (n0 / 1e9).powf(-0.4) * rate.powf(1.5) * if i == odd { 1.5 } else { 1.0 };
+                let size =
+                    (n0 / 1e9).powf(-0.4) * rate.powf(1.5) * if i == odd { 1.5 } else { 1.0 };
                 let run = TableRow::run(&format!("{i}-{rate}"), n0, rate, 2.0);
                 for step in 0..8 {
                     let tokens = 1e7 * 1.6_f64.powi(step);
                     let loss = 2.0 + size * (0.1 + 0.12 * (tokens / 1e9).powf(-0.5));
-                    rows.push(TableRow { tokens, loss, base: Some(format!("base-{i}")), ..run.clone() });
+                    rows.push(TableRow {
+                        tokens,
+                        loss,
+                        base: Some(format!("base-{i}")),
+                        ..run.clone()
+                    });
                 }
             }
         }
@@ -57,8 +68,11 @@ mod tests {
             let group = law(odd);
             let place = LeftOut::Base(format!("base-{odd}"));
             // Asked where the odd base stands: there the others would say something else.
-            let plan =
-                group.decisions.iter().find(|plan| plan.place.n0 == [1e8, 2e8, 4e8, 8e8][odd]).unwrap();
+            let plan = group
+                .decisions
+                .iter()
+                .find(|plan| plan.place.n0 == [1e8, 2e8, 4e8, 8e8][odd])
+                .unwrap();
             assert_eq!(most_felt(&group, plan), Some((&place, 4)), "{plan:?}");
         }
     }

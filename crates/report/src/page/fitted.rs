@@ -83,7 +83,9 @@ fn meaning(name: &str) -> &'static str {
         "E" => "the floor's part that follows neither size nor tokens; may be negative",
         "alpha" => "how the floor falls with the size",
         "beta" => "how the loss falls with tokens",
-        "gamma" => "how the loss grows with the rate; negative when it does, since a rate is a fraction",
+        "gamma" => {
+            "how the loss grows with the rate; negative when it does, since a rate is a fraction"
+        }
         "delta" => "how all of it falls with the size",
         "floor" => "the floor at one size unit",
         "floor_slope" => "how the floor follows the size, between the two measured",
@@ -136,7 +138,9 @@ fn symbol(word: &str, letter: impl Fn(&str) -> Option<&'static str>) -> Markup {
         "L0" => html! { "L" sub { "0" } },
         "N_C" => html! { "N" sub { "C" } },
         "D_C" => html! { "D" sub { "C" } },
-        word => html! { (letter(word).map_or_else(|| shown(&word.replace('_', " ")), str::to_owned)) },
+        word => {
+            html! { (letter(word).map_or_else(|| shown(&word.replace('_', " ")), str::to_owned)) }
+        }
     }
 }
 
@@ -144,7 +148,9 @@ type Pick = fn(&Metrics) -> Option<f64>;
 
 fn measures(group: &GroupLaw) -> Markup {
     let rows: [(&str, &str, Pick); 8] = [
-        ("R² of the excess", "share of the variance of L − L₀ that the law explains", |m| m.excess_r2),
+        ("R² of the excess", "share of the variance of L − L₀ that the law explains", |m| {
+            m.excess_r2
+        }),
         ("R²", "the same of L, which L₀ dominates", |m| m.r2),
         (
             "skill",
@@ -155,9 +161,12 @@ fn measures(group: &GroupLaw) -> Markup {
         ("relative error", "mean error as a share of the mean excess", |m| m.relative_error),
         ("Huber loss", "sum of squares that turns straight for large errors", |m| m.huber),
         ("slope difference", "mean over neighbouring points, nats per million tokens", |m| m.asd),
-        ("its noise floor", "the slope difference that noise alone would make", |m| m.asd_noise_floor),
+        ("its noise floor", "the slope difference that noise alone would make", |m| {
+            m.asd_noise_floor
+        }),
     ];
-    let mut columns = vec![Column::new("measure", Align::Left), Column::new("fitted points", Align::Right)];
+    let mut columns =
+        vec![Column::new("measure", Align::Left), Column::new("fitted points", Align::Right)];
     if group.held_out.is_some() {
         columns.push(Column::new("held-out points", Align::Right));
     }
@@ -186,7 +195,11 @@ fn measures(group: &GroupLaw) -> Markup {
 fn noise(group: &GroupLaw) -> Markup {
     let noise = &group.noise;
     let rows = [
-        ("between runs", noise.run, "nats per token; how far one more run of yours may lie off the law"),
+        (
+            "between runs",
+            noise.run,
+            "nats per token; how far one more run of yours may lie off the law",
+        ),
         (
             "between bases",
             noise.base,

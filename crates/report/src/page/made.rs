@@ -84,7 +84,8 @@ fn runs(runs: &[RunFacts]) -> Markup {
     ];
     let mut table = Table::new("Runs, from their own records", columns);
     for RunFacts { record, done } in runs {
-        let loss = |loss: Option<ledger::Nats>| html! { @if let Some(loss) = loss { (nats(loss.0)) } };
+        let loss =
+            |loss: Option<ledger::Nats>| html! { @if let Some(loss) = loss { (nats(loss.0)) } };
         table.push(vec![
             html! { code { (shown(&record.id)) } },
             html! { bdi { (shown(&record.base)) } },

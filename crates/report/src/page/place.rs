@@ -1,4 +1,5 @@
-//! The pruned models that a law speaks of, and what it says of them: the one place that asks the law.
+//! The pruned models that a law speaks of, and what it says of them: the one place that asks the
+//! law.
 
 use law::plan::Doubling;
 use law::{GroupLaw, Place, Plan, Prediction, TableRow};
@@ -20,7 +21,9 @@ pub(super) struct Curve {
 /// The sizes of a group's decisions, smallest first, each with its decisions by rate.
 pub(super) fn by_size(group: &GroupLaw) -> Vec<Vec<&Plan>> {
     let mut plans: Vec<&Plan> = group.decisions.iter().collect();
-    plans.sort_by(|a, b| a.place.n0.total_cmp(&b.place.n0).then(a.place.rate.total_cmp(&b.place.rate)));
+    plans.sort_by(|a, b| {
+        a.place.n0.total_cmp(&b.place.n0).then(a.place.rate.total_cmp(&b.place.rate))
+    });
     let mut sizes: Vec<Vec<&Plan>> = Vec::new();
     for plan in plans {
         match sizes.last_mut() {
@@ -34,12 +37,14 @@ pub(super) fn by_size(group: &GroupLaw) -> Vec<Vec<&Plan>> {
     sizes
 }
 
-/// The decisions of one size, by rate: several at one rate where several bases of that size were pruned alike.
+/// The decisions of one size, by rate: several at one rate where several bases of that size were
+/// pruned alike.
 pub(super) fn by_rate<'a>(size: &[&'a Plan]) -> Vec<Vec<&'a Plan>> {
     size.chunk_by(|a, b| a.place.rate == b.place.rate).map(<[&Plan]>::to_vec).collect()
 }
 
-/// Those of them that answer differently: bases that differ in their loss alone need as many tokens as each other.
+/// Those of them that answer differently: bases that differ in their loss alone need as many tokens
+/// as each other.
 pub(super) fn answers<'a>(alike: &[&'a Plan]) -> Vec<&'a Plan> {
     let mut answers: Vec<&Plan> = Vec::new();
     for &plan in alike {
@@ -55,16 +60,19 @@ pub(super) fn is_size(a: f64, b: f64) -> bool {
     (a - b).abs() <= SAME_SIZE * a.max(b)
 }
 
-/// The decision that the first sentence speaks of: the middle rate of the middle size, where a law is known best, or, if it has
-/// no number there, the next above in rate and size that has one.
+/// The decision that the first sentence speaks of: the middle rate of the middle size, where a law
+/// is known best, or, if it has no number there, the next above in rate and size that has one.
 pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
-    let sizes: Vec<Vec<&Plan>> =
-        by_size(group).iter().map(|size| by_rate(size).iter().map(|alike| alike[0]).collect()).collect();
+    let sizes: Vec<Vec<&Plan>> = by_size(group)
+        .iter()
+        .map(|size| by_rate(size).iter().map(|alike| alike[0]).collect())
+        .collect();
     let middle = |len: usize| len.saturating_sub(1) / 2;
     // Around the middle: it first, then what stands above, then what stands below.
     let from_middle = |len: usize| (middle(len)..len).chain((0..middle(len)).rev());
     let sure = |plan: &&Plan| plan.enough.value.is_some() && plan.enough.interval.is_some();
-    let places = from_middle(sizes.len()).flat_map(|i| from_middle(sizes[i].len()).map(move |j| (i, j)));
+    let places =
+        from_middle(sizes.len()).flat_map(|i| from_middle(sizes[i].len()).map(move |j| (i, j)));
     let mut plans = places.map(|(i, j)| sizes[i][j]);
     let first = plans.clone().next();
     plans.find(sure).or(first)
@@ -83,8 +91,8 @@ pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> Cu
     for i in 0..=STEPS {
         let tokens = low * step.powi(i as i32);
         let Ok(Prediction { loss, mean, .. }) = group.predict(place, tokens) else { continue };
-        // Where the interval is wide the law gives no number to rely on; the curve it drew through its own data is
-        // the middle of the band all the same.
+        // Where the interval is wide the law gives no number to rely on; the curve it drew through
+        // its own data is the middle of the band all the same.
         if let Some(loss) = loss.or(mean.map(|[low, high]| 0.5 * (low + high))) {
             curve.line.push([tokens, loss]);
         }

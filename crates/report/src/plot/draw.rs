@@ -184,7 +184,13 @@ fn drawn(frame: &Frame<'_>, layer: &Layer) -> Markup {
 }
 
 /// A hollow diamond with whiskers along x.
-fn place(frame: &Frame<'_>, tone: Tone, at: [f64; 2], interval: Option<[f64; 2]>, hint: &str) -> Markup {
+fn place(
+    frame: &Frame<'_>,
+    tone: Tone,
+    at: [f64; 2],
+    interval: Option<[f64; 2]>,
+    hint: &str,
+) -> Markup {
     let Some([x, y]) = frame.at(at) else { return html! {} };
     let colour = tone.colour();
     let ends = interval.and_then(|[low, high]| Some([frame.x(low)?, frame.x(high)?]));
@@ -208,12 +214,18 @@ fn place(frame: &Frame<'_>, tone: Tone, at: [f64; 2], interval: Option<[f64; 2]>
 fn labels(plot: &Plot) -> Vec<(Tone, f64, &str)> {
     let range = plot.x.range();
     let end = |points: &[[f64; 2]]| {
-        points.iter().rev().find(|[x, _]| (range[0]..=range[1] * (1.0 + 1e-9)).contains(x)).map(|[_, y]| *y)
+        points
+            .iter()
+            .rev()
+            .find(|[x, _]| (range[0]..=range[1] * (1.0 + 1e-9)).contains(x))
+            .map(|[_, y]| *y)
     };
     plot.layers
         .iter()
         .filter_map(|layer| match layer {
-            Layer::Line { tone, points, label: Some(label) } => Some((*tone, end(points)?, label.as_str())),
+            Layer::Line { tone, points, label: Some(label) } => {
+                Some((*tone, end(points)?, label.as_str()))
+            }
             // A level outside the plot has no end to stand at.
             Layer::Level { y, label } => {
                 let inside = plot.y.place(*y).is_some_and(|share| (0.0..=1.0).contains(&share));

@@ -41,7 +41,8 @@ pub(super) struct Label<'a> {
     pub(super) text: &'a str,
 }
 
-/// Heights near the wanted ones, in their order, at least `apart` from each other and between `top` and `bottom`.
+/// Heights near the wanted ones, in their order, at least `apart` from each other and between `top`
+/// and `bottom`.
 pub(super) fn spread(wanted: &[f64], apart: f64, top: f64, bottom: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
@@ -52,7 +53,8 @@ pub(super) fn spread(wanted: &[f64], apart: f64, top: f64, bottom: f64) -> Vec<f
         heights[i] = wanted[i].clamp(top, bottom).max(least);
         least = heights[i] + apart;
     }
-    // Labels pushed down together move up again as far as the wanted heights ask, and off the bottom.
+    // Labels pushed down together move up again as far as the wanted heights ask, and off the
+    // bottom.
     let mut most = bottom;
     for &i in order.iter().rev() {
         heights[i] = heights[i].min(most);

@@ -1,5 +1,5 @@
-//! Colours, dashes and markers. The colours are those of Okabe and Ito (2008), told apart by all common kinds of
-//! colour blindness; dash and marker tell them apart without any colour.
+//! Colours, dashes and markers. The colours are those of Okabe and Ito (2008), told apart by all
+//! common kinds of colour blindness; dash and marker tell them apart without any colour.
 
 use super::Tone;
 
@@ -19,7 +19,8 @@ const COLOURS: [(&str, &str, &str); 12] = [
     ("s5", "#56b4e9", "#f0e442"),
 ];
 
-/// Dashes by series; the lengths have no factor in common with the colours, so that many series stay apart.
+/// Dashes by series; the lengths have no factor in common with the colours, so that many series
+/// stay apart.
 const DASHES: [&str; 5] = ["none", "8 4", "2 3", "9 3 2 3", "4 3"];
 
 /// What every page with plots and every plot alone holds.
@@ -82,7 +83,8 @@ mod tests {
 
     #[test]
     fn thirty_series_all_look_different() {
-        let mut looks: Vec<_> = (0..30).map(|i| (Tone::Series(i).colour(), Tone::Series(i).dash())).collect();
+        let mut looks: Vec<_> =
+            (0..30).map(|i| (Tone::Series(i).colour(), Tone::Series(i).dash())).collect();
         looks.sort();
         looks.dedup();
         assert_eq!(looks.len(), 30);

@@ -53,7 +53,8 @@ fn steps(low: f64, high: f64, most: usize) -> Vec<f64> {
         false => count * mantissa * power,
     };
     for mantissa in [1.0, 2.0, 5.0, 10.0, 20.0] {
-        let (first, last) = ((low / (mantissa * power)).ceil(), (high / (mantissa * power)).floor());
+        let (first, last) =
+            ((low / (mantissa * power)).ceil(), (high / (mantissa * power)).floor());
         let count = last - first + 1.0;
         if (1.0..=most as f64).contains(&count) {
             let values = (0..count as usize).map(|i| times(first + i as f64, mantissa));
@@ -78,7 +79,8 @@ fn powers(low: f64, high: f64, most: usize) -> Option<Vec<f64>> {
             .filter(|x| (low..=high).contains(x))
             .collect()
     };
-    let dense = BETWEEN.iter().map(|mantissas| within(1, mantissas)).find(|values| values.len() <= most);
+    let dense =
+        BETWEEN.iter().map(|mantissas| within(1, mantissas)).find(|values| values.len() <= most);
     let values = dense.unwrap_or_else(|| {
         let stride = (last.abs_diff(first) as usize + 1).div_ceil(most);
         within(stride, &[1.0])
@@ -104,12 +106,18 @@ mod tests {
             labels(Scale::Linear, Unit::Plain, [-0.12, 0.11], 5),
             ["−0.1", "−0.05", "0", "0.05", "0.1"]
         );
-        assert_eq!(labels(Scale::Log, Unit::Count, [9e3, 1.1e6], 6), ["10K", "30K", "100K", "300K", "1M"]);
+        assert_eq!(
+            labels(Scale::Log, Unit::Count, [9e3, 1.1e6], 6),
+            ["10K", "30K", "100K", "300K", "1M"]
+        );
         assert_eq!(
             labels(Scale::Log, Unit::Count, [2.5e5, 4.5e5], 5),
             ["250K", "300K", "350K", "400K", "450K"]
         );
-        assert_eq!(labels(Scale::Log, Unit::Plain, [0.002, 0.7], 6), ["0.003", "0.01", "0.03", "0.1", "0.3"]);
+        assert_eq!(
+            labels(Scale::Log, Unit::Plain, [0.002, 0.7], 6),
+            ["0.003", "0.01", "0.03", "0.1", "0.3"]
+        );
         assert_eq!(labels(Scale::Log, Unit::Count, [1.0, 1e18], 4), ["1", "100K", "10B", "1000T"]);
     }
 

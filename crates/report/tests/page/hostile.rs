@@ -6,7 +6,8 @@ use roxmltree::Document;
 use crate::structure::as_xml;
 use crate::world::{World, whole};
 
-const NAME: &str = "</style><script>alert(1)</script><img src=x onerror=y>\"'&amp;]]>--><!--\0\u{202e}";
+const NAME: &str =
+    "</style><script>alert(1)</script><img src=x onerror=y>\"'&amp;]]>--><!--\0\u{202e}";
 
 fn hostile(name: &str) -> World {
     let mut world = whole().clone();

@@ -83,8 +83,8 @@ fn a_short_number_is_the_exact_one_rounded() {
             .zip(["e3", "e6", "e9", "e12"])
             .fold(shown, |s, (k, e)| s.replace(k, e));
         let superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻".chars().zip("0123456789-".chars());
-        let shown =
-            superscripts.fold(shown.replace("×10", "e"), |s, (from, to)| s.replace(from, &to.to_string()));
+        let shown = superscripts
+            .fold(shown.replace("×10", "e"), |s, (from, to)| s.replace(from, &to.to_string()));
         let read: f64 = shown.parse().unwrap_or_else(|_| panic!("`{shown}` is no number"));
         assert!((read - exact).abs() <= 5.1e-3 * exact.abs() + 5.1e-5, "{shown} for {exact}");
     }

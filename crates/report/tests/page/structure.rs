@@ -8,7 +8,8 @@ use crate::world::{short, twins, whole};
 
 /// The page without what HTML allows and XML does not; everything else on it is well-formed XML.
 pub(crate) fn as_xml(page: &str) -> String {
-    let body = page.strip_prefix("<!DOCTYPE html>").expect("the page begins with its document type");
+    let body =
+        page.strip_prefix("<!DOCTYPE html>").expect("the page begins with its document type");
     let mut xml = String::new();
     for part in body.split_inclusive('>') {
         let is_void = part.trim_start().starts_with("<meta ");
@@ -43,11 +44,15 @@ fn nothing_is_fetched_and_nothing_runs() {
     for element in elements(&document) {
         let name = element.tag_name().name();
         assert!(
-            !["script", "link", "img", "iframe", "object", "embed", "image", "use", "base"].contains(&name)
+            !["script", "link", "img", "iframe", "object", "embed", "image", "use", "base"]
+                .contains(&name)
         );
         for attribute in element.attributes() {
             let name = attribute.name();
-            assert!(!["href", "src", "srcset", "action", "style"].contains(&name) && !name.starts_with("on"));
+            assert!(
+                !["href", "src", "srcset", "action", "style"].contains(&name)
+                    && !name.starts_with("on")
+            );
         }
     }
     for word in ["http:", "https:", "url(", "@import", "//"] {
@@ -60,8 +65,9 @@ fn every_size_has_a_panel_with_its_numbers() {
     let page = whole().page();
     let xml = as_xml(&page);
     let document = Document::parse(&xml).unwrap();
-    let figures: Vec<Node<'_, '_>> =
-        elements(&document).filter(|e| e.has_tag_name("figure") && !e.has_attribute("class")).collect();
+    let figures: Vec<Node<'_, '_>> = elements(&document)
+        .filter(|e| e.has_tag_name("figure") && !e.has_attribute("class"))
+        .collect();
     assert_eq!(figures.len(), 5);
     for figure in figures {
         let has = |name: &str| figure.descendants().filter(|e| e.tag_name().name() == name).count();
@@ -107,7 +113,8 @@ fn the_picture_is_a_file_of_its_own() {
 fn the_answer_stands_on_top() {
     let page = whole().page();
     // The second of four sizes, at the second of three rates.
-    let plan = &whole().law.groups.iter().find(|group| group.series == "llama").unwrap().decisions[4];
+    let plan =
+        &whole().law.groups.iter().find(|group| group.series == "llama").unwrap().decisions[4];
     let title = &page[page.find("<h1>").unwrap()..page.find("</h1>").unwrap()];
     let tokens = plan.enough.value.expect("the world has an answer");
     assert!(title.contains(&format!("<data value=\"{tokens}\">")), "{title}");
@@ -139,12 +146,17 @@ fn a_law_of_nothing_is_a_page_too() {
 fn the_page_says_that_loss_is_not_ability_and_what_pruned_starts_are_worth() {
     let page = whole().page();
     assert!(page.contains("Loss is not ability"));
-    assert!(page.contains("the less a pruned start is ahead of training the same small shape from scratch"));
+    assert!(page.contains(
+        "the less a pruned start is ahead of training the same small shape from scratch"
+    ));
 }
 
 #[test]
 fn runs_left_out_are_named_with_their_reason() {
     let page = whole().page();
-    assert!(page.contains("<code>c</code>: It was killed and has no <code>done.json</code>."), "{page}");
+    assert!(
+        page.contains("<code>c</code>: It was killed and has no <code>done.json</code>."),
+        "{page}"
+    );
     assert!(page.contains("not ended"));
 }

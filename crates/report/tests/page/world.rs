@@ -72,7 +72,10 @@ pub(crate) fn world(rows: Vec<TableRow>) -> World {
         rows,
         runs: vec![run("a", true), run("b", false), control()],
         bases: vec![run("base-0", true)],
-        left_out: vec![LeftOut { run: "c".into(), why: "it was killed and has no `done.json`".into() }],
+        left_out: vec![LeftOut {
+            run: "c".into(),
+            why: "it was killed and has no `done.json`".into(),
+        }],
         facts: vec![fact("command", "regrow quickstart"), fact("seed", "seven")],
     }
 }

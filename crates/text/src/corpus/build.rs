@@ -69,16 +69,18 @@ pub struct Progress {
 
 /// Builds a corpus folder; the same input gives the same bytes, whatever the number of threads.
 ///
-/// Each document is its begin token and the tokens of its text. The folder appears when it is complete; memory holds
-/// a few MiB of text, or the longest documents, and four bytes a document.
+/// Each document is its begin token and the tokens of its text. The folder appears when it is
+/// complete; memory holds a few MiB of text, or the longest documents, and four bytes a document.
 ///
 /// # Errors
-/// [`Error::EmptyPart`] when no document falls into a part, and whatever reading, tokenising and writing find.
+/// [`Error::EmptyPart`] when no document falls into a part, and whatever reading, tokenising and
+/// writing find.
 pub fn build(settings: &Settings, progress: &mut dyn FnMut(Progress)) -> Result<CorpusInfo> {
     build_until(settings, progress, &AtomicBool::new(false))
 }
 
-/// Builds a corpus folder as [`build`] does, unless `stop` is set before it is complete; nothing is left then.
+/// Builds a corpus folder as [`build`] does, unless `stop` is set before it is complete; nothing is
+/// left then.
 ///
 /// # Errors
 /// As [`build`], and [`Error::Stopped`].
@@ -112,7 +114,8 @@ pub fn build_until(
     let mut batches = Batches::new(sources.read(&settings.reading)?);
     let write = |batch: Vec<Encoded>| {
         for document in &batch {
-            let part = if held_out_digest(&document.digest, share) { &mut heldout } else { &mut train };
+            let part =
+                if held_out_digest(&document.digest, share) { &mut heldout } else { &mut train };
             if document.tokens.iter().all(Vec::is_empty) {
                 wordless += 1;
             } else {
@@ -196,11 +199,21 @@ fn unless(stop: &AtomicBool) -> Result<()> {
 fn require_documents(train: &Writer, heldout: &Writer, share: f64) -> Result<()> {
     if heldout.documents() == 0 {
         let advice = "raise the share, give more text, or cut it into more documents";
-        return Err(Error::EmptyPart { part: "held-out", documents: train.documents(), share, advice });
+        return Err(Error::EmptyPart {
+            part: "held-out",
+            documents: train.documents(),
+            share,
+            advice,
+        });
     }
     if train.documents() == 0 {
         let advice = "lower the share, give more text, or cut it into more documents";
-        return Err(Error::EmptyPart { part: "training", documents: heldout.documents(), share, advice });
+        return Err(Error::EmptyPart {
+            part: "training",
+            documents: heldout.documents(),
+            share,
+            advice,
+        });
     }
     Ok(())
 }

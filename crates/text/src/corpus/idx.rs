@@ -1,8 +1,9 @@
 //! The `.idx` file beside a `.bin`: Megatron's index of sequences and documents, little endian.
 //!
-//! `MMIDIDX\0\0`, version u64 = 1, type of a token u8 (8: uint16, 4: int32), sequences u64, entries of the last
-//! table u64 (documents + 1), sizes int32[sequences] in tokens, pointers int64[sequences] in bytes, document indices
-//! int64[documents + 1]. Here a document is one sequence, so the last table counts 0, 1, 2, ...
+//! `MMIDIDX\0\0`, version u64 = 1, type of a token u8 (8: uint16, 4: int32), sequences u64, entries
+//! of the last table u64 (documents + 1), sizes int32[sequences] in tokens, pointers
+//! int64[sequences] in bytes, document indices int64[documents + 1]. Here a document is one
+//! sequence, so the last table counts 0, 1, 2, ...
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -61,7 +62,8 @@ pub(super) struct Idx {
 }
 
 impl Idx {
-    /// Checks a whole index: documents follow each other without gaps and end where the `.bin` of `bin` bytes ends.
+    /// Checks a whole index: documents follow each other without gaps and end where the `.bin` of
+    /// `bin` bytes ends.
     pub(super) fn parse(bytes: &[u8], bin: u64, path: &Path) -> Result<Self> {
         let wrong = |what: String, found: String, expected: String| {
             Err(Error::BadCorpus { path: path.to_owned(), what, found, expected })
@@ -82,7 +84,11 @@ impl Idx {
             return wrong("version".into(), version.to_string(), VERSION.to_string());
         }
         let Some(width) = Width::from_code(bytes[17]) else {
-            return wrong("token type".into(), bytes[17].to_string(), "8 (uint16) or 4 (int32)".into());
+            return wrong(
+                "token type".into(),
+                bytes[17].to_string(),
+                "8 (uint16) or 4 (int32)".into(),
+            );
         };
         let (sequences, entries) = (u64_at(bytes, 18), u64_at(bytes, 26));
         // Twelve bytes a sequence and eight a document index, the header, nothing else.
@@ -91,9 +97,10 @@ impl Idx {
             .and_then(|sum| sum.checked_add(entries.checked_mul(8)?))
             .and_then(|sum| sum.checked_add(HEADER));
         if expected != Some(length) {
+            let expected = expected
+                .map_or("more than 64 bits can count".into(), |bytes| format!("{bytes} bytes"));
             let expected =
-                expected.map_or("more than 64 bits can count".into(), |bytes| format!("{bytes} bytes"));
-            let expected = format!("{expected} for {sequences} sequences and {entries} document indices");
+                format!("{expected} for {sequences} sequences and {entries} document indices");
             return wrong("length".into(), format!("{length} bytes"), expected);
         }
         if sequences.checked_add(1) != Some(entries) {
@@ -119,7 +126,11 @@ impl Idx {
             }
             let pointer = i64::from_le_bytes(array(bytes, pointers_at + 8 * i));
             if u64::try_from(pointer) != Ok(end) {
-                return wrong(format!("pointer of sequence {i}"), pointer.to_string(), end.to_string());
+                return wrong(
+                    format!("pointer of sequence {i}"),
+                    pointer.to_string(),
+                    end.to_string(),
+                );
             }
             let next = end.checked_add(size as u64 * width.bytes()).filter(|next| *next <= bin);
             let Some(next) = next else {
@@ -142,7 +153,11 @@ impl Idx {
         for i in 0..=documents {
             let index = u64_at(bytes, indices_at + 8 * i);
             if index != i as u64 {
-                return wrong(format!("document index {i}"), (index as i64).to_string(), i.to_string());
+                return wrong(
+                    format!("document index {i}"),
+                    (index as i64).to_string(),
+                    i.to_string(),
+                );
             }
         }
         Ok(Self { width, documents, tokens: end / width.bytes(), pointers_at })
@@ -162,7 +177,8 @@ impl Idx {
     }
 }
 
-/// Writes an index of documents that are one sequence each; sizes are in tokens and at most `i32::MAX`.
+/// Writes an index of documents that are one sequence each; sizes are in tokens and at most
+/// `i32::MAX`.
 pub(super) fn write(out: &mut impl Write, width: Width, sizes: &[i32]) -> io::Result<()> {
     let count = sizes.len() as u64;
     out.write_all(MAGIC)?;
@@ -222,7 +238,11 @@ mod tests {
         assert_eq!(bytes, BY_HAND);
         let mut bytes = Vec::new();
         write(&mut bytes, Width::Four, &[3, 2]).unwrap();
-        assert_eq!((bytes[17], bytes[34 + 8 + 8]), (4, 12), "int32 tokens, the second document at byte 12");
+        assert_eq!(
+            (bytes[17], bytes[34 + 8 + 8]),
+            (4, 12),
+            "int32 tokens, the second document at byte 12"
+        );
     }
 
     #[test]
@@ -249,13 +269,29 @@ mod tests {
         let mut longer = BY_HAND.to_vec();
         longer.push(0);
         let no_documents: Vec<u8> =
-            [&BY_HAND[..18], &0u64.to_le_bytes(), &1u64.to_le_bytes(), &0u64.to_le_bytes()].concat();
+            [&BY_HAND[..18], &0u64.to_le_bytes(), &1u64.to_le_bytes(), &0u64.to_le_bytes()]
+                .concat();
         let cases = [
             ("an empty file", vec![], 10, "length is 0 bytes, expected at least 34"),
-            ("a header cut short", BY_HAND[..33].to_vec(), 10, "length is 33 bytes, expected at least 34"),
-            ("another magic", set(0, b"X"), 10, "magic is `XMIDIDX\\x00\\x00`, expected `MMIDIDX\\x00\\x00`"),
+            (
+                "a header cut short",
+                BY_HAND[..33].to_vec(),
+                10,
+                "length is 33 bytes, expected at least 34",
+            ),
+            (
+                "another magic",
+                set(0, b"X"),
+                10,
+                "magic is `XMIDIDX\\x00\\x00`, expected `MMIDIDX\\x00\\x00`",
+            ),
             ("another version", set(9, &[2]), 10, "version is 2, expected 1"),
-            ("floating-point tokens", set(17, &[6]), 10, "token type is 6, expected 8 (uint16) or 4 (int32)"),
+            (
+                "floating-point tokens",
+                set(17, &[6]),
+                10,
+                "token type is 6, expected 8 (uint16) or 4 (int32)",
+            ),
             (
                 "a sequence count that lies",
                 set(18, &[3]),
@@ -282,27 +318,62 @@ mod tests {
                 "number of document indices is 6, expected one more than the 0 sequences",
             ),
             ("no document", no_documents, 0, "number of sequences is 0, expected at least one"),
-            ("a file cut short", BY_HAND[..80].to_vec(), 10, "length is 80 bytes, expected 82 bytes for 2"),
+            (
+                "a file cut short",
+                BY_HAND[..80].to_vec(),
+                10,
+                "length is 80 bytes, expected 82 bytes for 2",
+            ),
             ("bytes after the end", longer, 10, "length is 83 bytes, expected 82 bytes for 2"),
-            ("a size of zero", set(38, &[0]), 10, "size of sequence 1 is 0 tokens, expected at least one"),
+            (
+                "a size of zero",
+                set(38, &[0]),
+                10,
+                "size of sequence 1 is 0 tokens, expected at least one",
+            ),
             (
                 "a negative size",
                 set(34, &[0xff; 4]),
                 10,
                 "size of sequence 0 is -1 tokens, expected at least one",
             ),
-            ("a size past the end", set(38, &[3]), 10, "end of sequence 1 is past byte 10, expected inside"),
-            ("a pointer that overlaps", set(50, &[4]), 10, "pointer of sequence 1 is 4, expected 6"),
+            (
+                "a size past the end",
+                set(38, &[3]),
+                10,
+                "end of sequence 1 is past byte 10, expected inside",
+            ),
+            (
+                "a pointer that overlaps",
+                set(50, &[4]),
+                10,
+                "pointer of sequence 1 is 4, expected 6",
+            ),
             (
                 "a pointer outside the file",
                 set(50, &[0xff; 4]),
                 10,
                 "pointer of sequence 1 is 4294967295, expected 6",
             ),
-            ("a negative pointer", set(42, &[0xff; 8]), 10, "pointer of sequence 0 is -1, expected 0"),
+            (
+                "a negative pointer",
+                set(42, &[0xff; 8]),
+                10,
+                "pointer of sequence 0 is -1, expected 0",
+            ),
             ("documents out of order", set(66, &[2]), 10, "document index 1 is 2, expected 1"),
-            ("a negative document index", set(58, &[0xff; 8]), 10, "document index 0 is -1, expected 0"),
-            ("a bin cut short", BY_HAND.to_vec(), 9, "end of sequence 1 is past byte 9, expected inside"),
+            (
+                "a negative document index",
+                set(58, &[0xff; 8]),
+                10,
+                "document index 0 is -1, expected 0",
+            ),
+            (
+                "a bin cut short",
+                BY_HAND.to_vec(),
+                9,
+                "end of sequence 1 is past byte 9, expected inside",
+            ),
             (
                 "a bin that is longer",
                 BY_HAND.to_vec(),

@@ -69,7 +69,8 @@ pub struct PartInfo {
     pub tokens: u64,
     /// Length of the text in bytes of UTF-8, for losses a byte.
     pub bytes: u64,
-    /// SHA-256 over the SHA-256 of each document's text in order: the text, whatever the tokenizer.
+    /// SHA-256 over the SHA-256 of each document's text in order: the text, whatever the
+    /// tokenizer.
     pub text: String,
     /// SHA-256 of the `.bin` file.
     pub hash: String,
@@ -90,13 +91,21 @@ pub(super) fn read(path: &Path) -> Result<CorpusInfo> {
         Ok(found) if found.format == FORMAT => {}
         Ok(found) => return wrong("format", found.format.to_string(), FORMAT.to_string()),
         Err(error) => {
-            return wrong("content", format!("unreadable ({error})"), "an object with `format`".into());
+            return wrong(
+                "content",
+                format!("unreadable ({error})"),
+                "an object with `format`".into(),
+            );
         }
     }
     let info: CorpusInfo = match serde_json::from_slice(&bytes) {
         Ok(info) => info,
         Err(error) => {
-            return wrong("content", format!("unreadable ({error})"), "a description of a corpus".into());
+            return wrong(
+                "content",
+                format!("unreadable ({error})"),
+                "a description of a corpus".into(),
+            );
         }
     };
     if info.vocabulary == 0 || info.vocabulary > i32::MAX as usize {
@@ -111,7 +120,8 @@ pub(super) fn read(path: &Path) -> Result<CorpusInfo> {
 
 /// The bytes of a `corpus.json`.
 pub(super) fn to_bytes(info: &CorpusInfo) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(info).expect("numbers and texts always have a JSON form");
+    let mut bytes =
+        serde_json::to_vec_pretty(info).expect("numbers and texts always have a JSON form");
     bytes.push(b'\n');
     bytes
 }

@@ -1,4 +1,5 @@
-//! The corpus folder: `train.bin/.idx`, `heldout.bin/.idx` in Megatron's layout, `tokenizer.json`, `corpus.json`.
+//! The corpus folder: `train.bin/.idx`, `heldout.bin/.idx` in Megatron's layout, `tokenizer.json`,
+//! `corpus.json`.
 
 mod build;
 mod idx;
@@ -39,7 +40,11 @@ impl Corpus {
         let tokenizer = folder.join("tokenizer.json");
         let found = disk::sha256(&tokenizer)?;
         if found != info.tokenizer {
-            return Err(Error::OtherTokenizer { path: tokenizer, found: info.tokenizer, expected: found });
+            return Err(Error::OtherTokenizer {
+                path: tokenizer,
+                found: info.tokenizer,
+                expected: found,
+            });
         }
         let train = Part::open(folder, "train", &info.train, info.vocabulary)?;
         let heldout = Part::open(folder, "heldout", &info.heldout, info.vocabulary)?;
@@ -87,7 +92,8 @@ impl Corpus {
         Ok(tokenizer)
     }
 
-    /// Makes sure that a model's tokenizer is the one that made this corpus; `hash` is [`Tokenizer::hash`].
+    /// Makes sure that a model's tokenizer is the one that made this corpus; `hash` is
+    /// [`Tokenizer::hash`].
     ///
     /// # Errors
     /// [`Error::OtherTokenizer`].
@@ -110,8 +116,8 @@ impl Corpus {
 
     /// How many held-out documents are also training documents, token for token.
     ///
-    /// Zero for a corpus built here; one made by other means may leak, and its held-out loss then says less. Reads
-    /// both parts once and keeps 40 bytes or so a held-out document in memory.
+    /// Zero for a corpus built here; one made by other means may leak, and its held-out loss then
+    /// says less. Reads both parts once and keeps 40 bytes or so a held-out document in memory.
     ///
     /// # Errors
     /// [`Error::TokenOutOfRange`].

@@ -24,13 +24,22 @@ pub struct Part {
 }
 
 impl Part {
-    /// Opens `<name>.bin` and `<name>.idx` and checks them against each other and against `corpus.json`.
-    pub(super) fn open(folder: &Path, name: &str, info: &PartInfo, vocabulary: usize) -> Result<Self> {
-        let (path, index_path) = (folder.join(format!("{name}.bin")), folder.join(format!("{name}.idx")));
+    /// Opens `<name>.bin` and `<name>.idx` and checks them against each other and against
+    /// `corpus.json`.
+    pub(super) fn open(
+        folder: &Path,
+        name: &str,
+        info: &PartInfo,
+        vocabulary: usize,
+    ) -> Result<Self> {
+        let (path, index_path) =
+            (folder.join(format!("{name}.bin")), folder.join(format!("{name}.idx")));
         let (bin, index) = (disk::Map::open(&path)?, disk::Map::open(&index_path)?);
         let idx = Idx::parse(&index, bin.len() as u64, &index_path)?;
-        let counted =
-            [("documents", idx.documents as u64, info.documents), ("tokens", idx.tokens, info.tokens)];
+        let counted = [
+            ("documents", idx.documents as u64, info.documents),
+            ("tokens", idx.tokens, info.tokens),
+        ];
         for (what, found, expected) in counted {
             if found != expected {
                 return Err(Error::BadCorpus {
@@ -65,7 +74,8 @@ impl Part {
     /// Copies the tokens from `start` on; documents follow each other without a gap.
     ///
     /// # Errors
-    /// [`Error::PastEnd`] when the part ends before; [`Error::TokenOutOfRange`] for an id outside the vocabulary.
+    /// [`Error::PastEnd`] when the part ends before; [`Error::TokenOutOfRange`] for an id outside
+    /// the vocabulary.
     pub fn read(&self, start: u64, out: &mut [u32]) -> Result<()> {
         let end = start.checked_add(out.len() as u64).filter(|end| *end <= self.tokens());
         if end.is_none() {
@@ -100,7 +110,8 @@ impl Part {
         }
     }
 
-    /// SHA-256 of the `.bin` as `corpus.json` gives it; [`super::Corpus::verify`] computes it again.
+    /// SHA-256 of the `.bin` as `corpus.json` gives it; [`super::Corpus::verify`] computes it
+    /// again.
     pub fn hash(&self) -> &str {
         &self.hash
     }

@@ -10,11 +10,12 @@ use crate::batches::{Batches, Encoded, encode};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 
-/// Tokenises documents into `text.bin` and `text.idx` of an existing folder, and opens them as a [`Part`] whose
-/// documents are laid out as in a corpus: begin token, then the tokens of the text.
+/// Tokenises documents into `text.bin` and `text.idx` of an existing folder, and opens them as a
+/// [`Part`] whose documents are laid out as in a corpus: begin token, then the tokens of the text.
 ///
 /// # Errors
-/// [`Error::NoBeginToken`], [`Error::NoText`] where there are no documents, the first error among the documents, and whatever tokenising and writing find.
+/// [`Error::NoBeginToken`], [`Error::NoText`] where there are no documents, the first error among
+/// the documents, and whatever tokenising and writing find.
 pub fn tokenize_part(
     documents: impl Iterator<Item = Result<String>> + Send,
     tokenizer: &Tokenizer,

@@ -54,8 +54,8 @@ impl Writer {
         for token in std::iter::once(&begin).chain(document.tokens.iter().flatten()) {
             match self.width {
                 Width::Two => {
-                    let token =
-                        u16::try_from(*token).expect("this width is chosen for vocabularies below 65500");
+                    let token = u16::try_from(*token)
+                        .expect("this width is chosen for vocabularies below 65500");
                     self.row.extend(token.to_le_bytes());
                 }
                 Width::Four => self.row.extend(token.to_le_bytes()),

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 /// Some editors put it at the beginning of a file; it is no text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A file cut at a delimiter, or whole when the delimiter is empty. Offsets are of the text, unpacked.
+/// A file cut at a delimiter, or whole when the delimiter is empty. Offsets are of the text,
+/// unpacked.
 pub(super) struct Delimited {
     input: Input,
     delimiter: Vec<u8>,
@@ -64,7 +65,12 @@ impl Delimited {
         String::from_utf8(piece).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let path = self.path().to_owned();
-            Error::NotUtf8 { path, line: None, offset: self.last + at as u64, found: error.as_bytes()[at] }
+            Error::NotUtf8 {
+                path,
+                line: None,
+                offset: self.last + at as u64,
+                found: error.as_bytes()[at],
+            }
         })
     }
 
@@ -92,6 +98,11 @@ impl Delimited {
     }
 
     fn too_long(&self, longest: u64) -> Error {
-        Error::TooLong { path: self.path().to_owned(), what: self.what, offset: self.offset, longest }
+        Error::TooLong {
+            path: self.path().to_owned(),
+            what: self.what,
+            offset: self.offset,
+            longest,
+        }
     }
 }

@@ -29,15 +29,17 @@ impl Input {
         let read = Arc::new(AtomicU64::new(0));
         let mut file = BufReader::with_capacity(BUFFER, Counted { file, read: Arc::clone(&read) });
         let packing = Packing::of(path);
-        if packing != Packing::None && file.fill_buf().map_err(disk::io_error("read", path))?.is_empty() {
+        if packing != Packing::None
+            && file.fill_buf().map_err(disk::io_error("read", path))?.is_empty()
+        {
             return Err(ends_early(path, packing, 0));
         }
         let stream = match packing {
             Packing::None => Stream::Plain(file),
             Packing::Gzip => Stream::Gzip(Box::new(MultiGzDecoder::new(file))),
             Packing::Zstd => {
-                let decoder =
-                    zstd::Decoder::with_buffer(file).map_err(|error| failed(path, packing, 0, error))?;
+                let decoder = zstd::Decoder::with_buffer(file)
+                    .map_err(|error| failed(path, packing, 0, error))?;
                 Stream::Zstd(decoder)
             }
         };

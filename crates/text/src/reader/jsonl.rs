@@ -22,8 +22,8 @@ impl Jsonl {
         Ok(Self { lines: Delimited::open(path, b"\n", "line")?, line: 0 })
     }
 
-    /// The text of the next line; `None` at the end of the file. After [`Error::BadLine`] and [`Error::NotUtf8`]
-    /// the line behind can be read.
+    /// The text of the next line; `None` at the end of the file. After [`Error::BadLine`] and
+    /// [`Error::NotUtf8`] the line behind can be read.
     pub(super) fn next(&mut self, field: &str, longest: u64) -> Result<Option<String>> {
         while let Some(line) = self.lines.next(longest)? {
             self.line += 1;
@@ -53,8 +53,9 @@ impl Jsonl {
 /// The field's text, or what was found instead.
 fn text(line: &str, field: &str) -> std::result::Result<String, String> {
     let mut json = serde_json::Deserializer::from_str(line);
-    let found =
-        Probe { field: Some(field) }.deserialize(&mut json).and_then(|found| json.end().map(|()| found));
+    let found = Probe { field: Some(field) }
+        .deserialize(&mut json)
+        .and_then(|found| json.end().map(|()| found));
     let found = found.map_err(|error| {
         let why = error.to_string();
         // The library counts lines within this one line.
@@ -166,7 +167,10 @@ struct Key<'a> {
 impl<'de> DeserializeSeed<'de> for Key<'_> {
     type Value = Option<String>;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<Option<String>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        json: D,
+    ) -> std::result::Result<Option<String>, D::Error> {
         json.deserialize_str(self)
     }
 }

@@ -36,7 +36,8 @@ pub struct Reading {
     pub field: String,
     /// The longest document, JSONL line or page of Parquet, in bytes; a longer one is refused.
     pub longest: u64,
-    /// Whether lines of JSONL and rows of Parquet without text are left out and counted instead of refused.
+    /// Whether lines of JSONL and rows of Parquet without text are left out and counted instead of
+    /// refused.
     pub skip_broken: bool,
 }
 
@@ -65,7 +66,8 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-/// The documents of some files in their order, white space stripped at both ends, empty ones dropped.
+/// The documents of some files in their order, white space stripped at both ends, empty ones
+/// dropped.
 ///
 /// Holds no more than one document and some buffers. After an error there are no more documents.
 pub struct Reader {
@@ -86,7 +88,13 @@ impl Reader {
         if matches!(&reading.documents, Documents::Separator(text) if text.is_empty()) {
             return Err(Error::EmptySeparator);
         }
-        Ok(Self { files: files.into_iter(), reading, open: None, counts: Counts::default(), broken: None })
+        Ok(Self {
+            files: files.into_iter(),
+            reading,
+            open: None,
+            counts: Counts::default(),
+            broken: None,
+        })
     }
 
     /// What has been read so far.
@@ -177,7 +185,9 @@ impl Open {
         Ok(match sources::Kind::of(path) {
             sources::Kind::Txt => Self::Txt(txt::Txt::open(path, &reading.documents)?),
             sources::Kind::Jsonl => Self::Jsonl(jsonl::Jsonl::open(path)?),
-            sources::Kind::Parquet => Self::Parquet(Box::new(parquet::Parquet::open(path, &reading.field)?)),
+            sources::Kind::Parquet => {
+                Self::Parquet(Box::new(parquet::Parquet::open(path, &reading.field)?))
+            }
         })
     }
 
@@ -188,7 +198,9 @@ impl Open {
             // Opening unpacks the first bytes, or checks the footer.
             Self::Txt(_) | Self::Parquet(_) => {}
             Self::Jsonl(_) => match open.next(reading) {
-                Err(error) if !(reading.skip_broken && open.goes_on_after(&error)) => return Err(error),
+                Err(error) if !(reading.skip_broken && open.goes_on_after(&error)) => {
+                    return Err(error);
+                }
                 _ => {}
             },
         }

@@ -1,4 +1,5 @@
-//! Which files are read: those that are named, and the `.txt`, `.jsonl` and `.parquet` files of folders.
+//! Which files are read: those that are named, and the `.txt`, `.jsonl` and `.parquet` files of
+//! folders.
 
 use std::path::{Path, PathBuf};
 
@@ -68,7 +69,8 @@ fn refused(path: &Path) -> Option<String> {
     if Kind::known(path).is_some() {
         return None;
     }
-    let inner = if Packing::of(path) == Packing::None { path.to_owned() } else { path.with_extension("") };
+    let inner =
+        if Packing::of(path) == Packing::None { path.to_owned() } else { path.with_extension("") };
     let found = REFUSED.iter().find(|known| has_extension(&inner, known))?;
     let packing = if inner == *path { "" } else { path.extension()?.to_str()? };
     Some(if packing.is_empty() { (*found).to_owned() } else { format!("{found}.{packing}") })
@@ -84,12 +86,14 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Files as named; folders with their sub-folders, sorted by name, only `.txt`, `.jsonl` and `.parquet`.
+    /// Files as named; folders with their sub-folders, sorted by name, only `.txt`, `.jsonl` and
+    /// `.parquet`.
     ///
     /// Hidden files and links to folders are passed over.
     ///
     /// # Errors
-    /// [`Error::InputKind`] for a named file of a kind that is not read, [`Error::NoInput`] when nothing is left.
+    /// [`Error::InputKind`] for a named file of a kind that is not read, [`Error::NoInput`] when
+    /// nothing is left.
     pub fn find(inputs: &[PathBuf]) -> Result<Self> {
         let mut sources = Self { files: Vec::new(), ignored: 0 };
         for input in inputs {
@@ -103,7 +107,8 @@ impl Sources {
             }
         }
         if sources.files.is_empty() {
-            let inputs: Vec<_> = inputs.iter().map(|path| format!("`{}`", path.display())).collect();
+            let inputs: Vec<_> =
+                inputs.iter().map(|path| format!("`{}`", path.display())).collect();
             let inputs = if inputs.is_empty() { "no input".to_owned() } else { inputs.join(", ") };
             return Err(Error::NoInput { inputs, ignored: sources.ignored });
         }
@@ -123,7 +128,8 @@ impl Sources {
 
     /// Names of the files without their folders.
     pub fn names(&self) -> Vec<String> {
-        let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name =
+            |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.files.iter().map(name).collect()
     }
 
@@ -135,9 +141,9 @@ impl Sources {
         Reader::new(self.files.clone(), reading.clone())
     }
 
-    /// Opens every file, and looks at as much of it as tells a wrong one: what packs it, the footer and the column of
-    /// Parquet, the first line of JSONL. An error in the last of many files then comes before the first is read. A pipe
-    /// is left alone: what is read of it is gone.
+    /// Opens every file, and looks at as much of it as tells a wrong one: what packs it, the footer
+    /// and the column of Parquet, the first line of JSONL. An error in the last of many files
+    /// then comes before the first is read. A pipe is left alone: what is read of it is gone.
     ///
     /// # Errors
     /// What reading the file would find.
@@ -155,7 +161,8 @@ impl Sources {
         }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         for (path, kind) in entries {
-            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            let hidden =
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if kind.is_dir() && !hidden {
                 self.walk(&path)?;
             } else if !hidden && Kind::known(&path).is_some() && path.is_file() {

@@ -1,4 +1,5 @@
-//! Plain text: a document is a file, a block between blank lines, or what stands between separators.
+//! Plain text: a document is a file, a block between blank lines, or what stands between
+//! separators.
 
 use std::path::Path;
 

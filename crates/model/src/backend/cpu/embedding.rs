@@ -17,8 +17,14 @@ pub(super) fn forward<T: Scalar>(table: &[T], tokens: &[u32], columns: usize, ou
 }
 
 /// `table_grad[tokens[t]] += out_grad[t]`, in order of t for every token.
-pub(super) fn backward<T: Scalar>(out_grad: &[T], tokens: &[u32], columns: usize, table_grad: &mut [T]) {
-    // Each task owns a run of token ids, so no two write one row and each row's order is that of the text.
+pub(super) fn backward<T: Scalar>(
+    out_grad: &[T],
+    tokens: &[u32],
+    columns: usize,
+    table_grad: &mut [T],
+) {
+    // Each task owns a run of token ids, so no two write one row and each row's order is that of
+    // the text.
     let ids = (table_grad.len() / columns).div_ceil(16).max(1);
     table_grad.par_chunks_mut(ids * columns).enumerate().for_each(|(task, rows)| {
         let first = task * ids;

@@ -1,7 +1,7 @@
 //! Loops over numbers that do not depend on each other, in vectors whatever the length.
 //!
-//! Left to itself the compiler takes 64 numbers of a long line at a time and the rest one by one; a line of 20 or 48 is
-//! all rest then. Here it is taken in blocks of 16, 8, 4 and 1.
+//! Left to itself the compiler takes 64 numbers of a long line at a time and the rest one by one; a
+//! line of 20 or 48 is all rest then. Here it is taken in blocks of 16, 8, 4 and 1.
 
 use crate::backend::Scalar;
 
@@ -33,7 +33,8 @@ pub(super) fn in_lanes<T: Scalar, const OUT: usize, const WITH: usize>(
     }
 }
 
-/// `LANES` numbers from `at` on. They are copied out and back, so that the compiler knows that no two overlap.
+/// `LANES` numbers from `at` on. They are copied out and back, so that the compiler knows that no
+/// two overlap.
 #[inline(always)]
 fn block<T: Scalar, const OUT: usize, const WITH: usize, const LANES: usize>(
     out: &mut [&mut [T]; OUT],
@@ -50,7 +51,10 @@ fn block<T: Scalar, const OUT: usize, const WITH: usize, const LANES: usize>(
         input.copy_from_slice(&line[at..at + LANES]);
     }
     for lane in 0..LANES {
-        let found = each(results.each_ref().map(|line| line[lane]), inputs.each_ref().map(|line| line[lane]));
+        let found = each(
+            results.each_ref().map(|line| line[lane]),
+            inputs.each_ref().map(|line| line[lane]),
+        );
         for (result, found) in results.iter_mut().zip(found) {
             result[lane] = found;
         }
@@ -91,7 +95,9 @@ mod tests {
         for len in 0..70 {
             let a: Vec<f32> = (0..len).map(|i| i as f32).collect();
             let (mut sum, mut count) = (vec![1.0; len], vec![0.0; len]);
-            in_lanes([&mut sum, &mut count], [&a, &a], |[sum, count], [x, y]| [sum + x * y, count + 1.0]);
+            in_lanes([&mut sum, &mut count], [&a, &a], |[sum, count], [x, y]| {
+                [sum + x * y, count + 1.0]
+            });
             for i in 0..len {
                 assert_eq!((sum[i], count[i]), (1.0 + (i * i) as f32, 1.0), "{i} of {len}");
             }

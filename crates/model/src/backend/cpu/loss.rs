@@ -7,7 +7,8 @@ use super::sums::folded;
 use crate::backend::{IGNORED, Scalar};
 use crate::wide::widest;
 
-/// Loss of each row in nats; with `gradient_scale` the row becomes that times softmax minus one-hot.
+/// Loss of each row in nats; with `gradient_scale` the row becomes that times softmax minus
+/// one-hot.
 pub(super) fn cross_entropy<T: Scalar>(
     arch: Arch,
     logits: &mut [T],
@@ -17,39 +18,41 @@ pub(super) fn cross_entropy<T: Scalar>(
     losses: &mut [f64],
 ) {
     assert!(logits.len() == targets.len() * vocabulary && losses.len() == targets.len());
-    logits.par_chunks_exact_mut(vocabulary).zip(targets).zip(losses).for_each(|((row, &target), loss)| {
-        if target == IGNORED {
-            *loss = 0.0;
-            if gradient_scale.is_some() {
-                row.fill(T::ZERO);
+    logits.par_chunks_exact_mut(vocabulary).zip(targets).zip(losses).for_each(
+        |((row, &target), loss)| {
+            if target == IGNORED {
+                *loss = 0.0;
+                if gradient_scale.is_some() {
+                    row.fill(T::ZERO);
+                }
+                return;
             }
-            return;
-        }
-        let hit = row[target as usize];
-        let (largest, sum) = widest(
-            arch,
-            #[inline(always)]
-            || {
-                let largest = largest(row);
-                (largest, sum_of_exp(row, largest, gradient_scale.is_some()))
-            },
-        );
-        *loss = sum.to_f64().ln() + (largest.to_f64() - hit.to_f64());
-        if let Some(scale) = gradient_scale {
-            let scale = T::from_f64(scale);
-            let factor = scale / sum;
-            widest(
+            let hit = row[target as usize];
+            let (largest, sum) = widest(
                 arch,
                 #[inline(always)]
                 || {
-                    for value in row.iter_mut() {
-                        *value = *value * factor;
-                    }
+                    let largest = largest(row);
+                    (largest, sum_of_exp(row, largest, gradient_scale.is_some()))
                 },
             );
-            row[target as usize] = row[target as usize] - scale;
-        }
-    });
+            *loss = sum.to_f64().ln() + (largest.to_f64() - hit.to_f64());
+            if let Some(scale) = gradient_scale {
+                let scale = T::from_f64(scale);
+                let factor = scale / sum;
+                widest(
+                    arch,
+                    #[inline(always)]
+                    || {
+                        for value in row.iter_mut() {
+                            *value = *value * factor;
+                        }
+                    },
+                );
+                row[target as usize] = row[target as usize] - scale;
+            }
+        },
+    );
 }
 
 /// The largest number. A NaN may be passed over here; it shows in the sum of exponentials.

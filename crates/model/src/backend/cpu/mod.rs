@@ -1,9 +1,10 @@
 //! The CPU: one file an operation, forward and backward side by side.
 //!
-//! Work is cut into chunks whose size depends on shapes alone, partial sums are added in chunk order, and
-//! products are never split along the summed dimension: results do not depend on the number of threads.
-//! Elementwise loops never contract a multiplication and an addition into one rounding, so that they give the
-//! same bits at every vector width; only `gemm`'s products depend on the processor's features.
+//! Work is cut into chunks whose size depends on shapes alone, partial sums are added in chunk
+//! order, and products are never split along the summed dimension: results do not depend on the
+//! number of threads. Elementwise loops never contract a multiplication and an addition into one
+//! rounding, so that they give the same bits at every vector width; only `gemm`'s products depend
+//! on the processor's features.
 
 mod adamw;
 mod attention;
@@ -45,8 +46,8 @@ impl<T: Engine> Cpu<T> {
         Cpu::with(Precision::F32)
     }
 
-    /// With [`Precision::Bf16`], products round what they read to bf16 and sum in `f32`; everything else, and `f64`, stays
-    /// as it is.
+    /// With [`Precision::Bf16`], products round what they read to bf16 and sum in `f32`; everything
+    /// else, and `f64`, stays as it is.
     pub fn with(precision: Precision) -> Self {
         Cpu { arch: Arch::new(), kernel: T::Choice::best(precision) }
     }
@@ -127,7 +128,12 @@ impl<T: Engine> Backend for Cpu<T> {
         Ok(())
     }
 
-    fn clear_where_zero(&self, buffer: &mut Vec<T>, by: &Vec<T>, range: Range<usize>) -> Result<()> {
+    fn clear_where_zero(
+        &self,
+        buffer: &mut Vec<T>,
+        by: &Vec<T>,
+        range: Range<usize>,
+    ) -> Result<()> {
         mask::clear_where_zero(&mut buffer[range.clone()], &by[range]);
         Ok(())
     }
@@ -148,7 +154,12 @@ impl<T: Engine> Backend for Cpu<T> {
         Ok(())
     }
 
-    fn embed(&self, table: View<'_, Vec<T>>, tokens: &[u32], out: ViewMut<'_, Vec<T>>) -> Result<()> {
+    fn embed(
+        &self,
+        table: View<'_, Vec<T>>,
+        tokens: &[u32],
+        out: ViewMut<'_, Vec<T>>,
+    ) -> Result<()> {
         embedding::forward(read(table), tokens, table.area.columns, write(out));
         Ok(())
     }
@@ -172,7 +183,14 @@ impl<T: Engine> Backend for Cpu<T> {
         out: ViewMut<'_, Vec<T>>,
         inverse_rms: ViewMut<'_, Vec<T>>,
     ) -> Result<()> {
-        norm::forward(self.arch, read(x), read(weight), T::from_f64(epsilon), write(out), write(inverse_rms));
+        norm::forward(
+            self.arch,
+            read(x),
+            read(weight),
+            T::from_f64(epsilon),
+            write(out),
+            write(inverse_rms),
+        );
         Ok(())
     }
 
@@ -202,12 +220,21 @@ impl<T: Engine> Backend for Cpu<T> {
         Ok(())
     }
 
-    fn add_bias_backward(&self, x_grad: View<'_, Vec<T>>, bias_grad: ViewMut<'_, Vec<T>>) -> Result<()> {
+    fn add_bias_backward(
+        &self,
+        x_grad: View<'_, Vec<T>>,
+        bias_grad: ViewMut<'_, Vec<T>>,
+    ) -> Result<()> {
         bias::backward(self.arch, read(x_grad), write(bias_grad));
         Ok(())
     }
 
-    fn rotate(&self, x: ViewMut<'_, Vec<T>>, dim: usize, rotation: Rotation<'_, Vec<T>>) -> Result<()> {
+    fn rotate(
+        &self,
+        x: ViewMut<'_, Vec<T>>,
+        dim: usize,
+        rotation: Rotation<'_, Vec<T>>,
+    ) -> Result<()> {
         rotary::rotate(self.arch, x, dim, rotation);
         Ok(())
     }
@@ -251,7 +278,11 @@ impl<T: Engine> Backend for Cpu<T> {
         Ok(())
     }
 
-    fn swiglu_backward(&self, gate_up: ViewMut<'_, Vec<T>>, out_grad: ViewMut<'_, Vec<T>>) -> Result<()> {
+    fn swiglu_backward(
+        &self,
+        gate_up: ViewMut<'_, Vec<T>>,
+        out_grad: ViewMut<'_, Vec<T>>,
+    ) -> Result<()> {
         let columns = out_grad.area.columns;
         swiglu::backward(self.arch, write(gate_up), columns, write(out_grad));
         Ok(())

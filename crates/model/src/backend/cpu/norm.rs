@@ -76,12 +76,16 @@ pub(super) fn backward<T: Scalar>(
                     for (((x_grad, out_grad), x), &inverse) in lines {
                         let along = triple(out_grad, weight, x) * mean * inverse * inverse;
                         let lines = ([x_grad, &mut weight_grad[..]], [out_grad, x, weight]);
-                        in_lanes(lines.0, lines.1, |[x_grad, weight_grad], [out_grad, x, weight]| {
-                            [
-                                x_grad + inverse * (out_grad * weight - x * along),
-                                weight_grad + out_grad * x * inverse,
-                            ]
-                        });
+                        in_lanes(
+                            lines.0,
+                            lines.1,
+                            |[x_grad, weight_grad], [out_grad, x, weight]| {
+                                [
+                                    x_grad + inverse * (out_grad * weight - x * along),
+                                    weight_grad + out_grad * x * inverse,
+                                ]
+                            },
+                        );
                     }
                 },
             );

@@ -41,7 +41,8 @@ mod tests {
                 let area = |rows, columns| Area { offset: 3, rows, columns, stride: columns + 2 };
                 let stored_a = if ta { area(k, m) } else { area(m, k) };
                 let stored_b = if tb { area(n, k) } else { area(k, n) };
-                let (a, b): (Vec<f64>, Vec<f64>) = (numbers(stored_a.end(), 1), numbers(stored_b.end(), 2));
+                let (a, b): (Vec<f64>, Vec<f64>) =
+                    (numbers(stored_a.end(), 1), numbers(stored_b.end(), 2));
                 let at = |data: &[f64], area: Area, t: bool, i: usize, j: usize| {
                     let (row, column) = if t { (j, i) } else { (i, j) };
                     data[area.offset + row * area.stride + column]
@@ -58,8 +59,9 @@ mod tests {
                 product(Cpu::new(), va, vb, ViewMut::new(&mut c, area(m, n)), true);
                 for i in 0..m {
                     for j in 0..n {
-                        let sum: f64 =
-                            (0..k).map(|x| at(&a, stored_a, ta, i, x) * at(&b, stored_b, tb, x, j)).sum();
+                        let sum: f64 = (0..k)
+                            .map(|x| at(&a, stored_a, ta, i, x) * at(&b, stored_b, tb, x, j))
+                            .sum();
                         let expected = at(&before, area(m, n), false, i, j) + sum;
                         assert!((at(&c, area(m, n), false, i, j) - expected).abs() < 1e-10);
                     }

@@ -1,4 +1,5 @@
-//! Rotary positions (Su et al. 2021), halves: channel i turns with channel i + dim / 2, as in Hugging Face.
+//! Rotary positions (Su et al. 2021), halves: channel i turns with channel i + dim / 2, as in
+//! Hugging Face.
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -28,13 +29,18 @@ pub(super) fn rotate<T: Scalar>(
                 || {
                     for (line, &position) in data.chunks_mut(area.stride).zip(positions) {
                         let angles = position as usize * half..(position as usize + 1) * half;
-                        let (cosines, sines) = (&rotation.cosines[angles.clone()], &rotation.sines[angles]);
+                        let (cosines, sines) =
+                            (&rotation.cosines[angles.clone()], &rotation.sines[angles]);
                         for head in line[..area.columns].chunks_exact_mut(dim) {
                             let (first, second) = head.split_at_mut(half);
-                            in_lanes([first, second], [cosines, sines], |[first, second], [cosine, sine]| {
-                                let sine = if rotation.inverse { -sine } else { sine };
-                                [first * cosine - second * sine, second * cosine + first * sine]
-                            });
+                            in_lanes(
+                                [first, second],
+                                [cosines, sines],
+                                |[first, second], [cosine, sine]| {
+                                    let sine = if rotation.inverse { -sine } else { sine };
+                                    [first * cosine - second * sine, second * cosine + first * sine]
+                                },
+                            );
                         }
                     }
                 },
@@ -59,7 +65,8 @@ mod tests {
         let sines: Vec<f64> = angles.iter().map(|angle| angle.sin()).collect();
         let area = Area { offset: 2, rows, columns: heads * dim, stride };
         let turn = |mut x: Vec<f64>, inverse| {
-            let rotation = Rotation { cosines: &cosines, sines: &sines, positions: &positions, inverse };
+            let rotation =
+                Rotation { cosines: &cosines, sines: &sines, positions: &positions, inverse };
             rotate(Arch::new(), ViewMut::new(&mut x, area), dim, rotation);
             x
         };

@@ -12,7 +12,8 @@ use crate::wide::widest;
 pub(super) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
     let mut lanes = [T::ZERO; 16];
     let (a16, b16) = (a.chunks_exact(16), b.chunks_exact(16));
-    let rest = a16.remainder().iter().zip(b16.remainder()).fold(T::ZERO, |sum, (&a, &b)| sum + a * b);
+    let rest =
+        a16.remainder().iter().zip(b16.remainder()).fold(T::ZERO, |sum, (&a, &b)| sum + a * b);
     for (a, b) in a16.zip(b16) {
         for i in 0..16 {
             lanes[i] += a[i] * b[i];
@@ -65,7 +66,8 @@ pub(super) fn of_squares<T: Scalar>(arch: Arch, values: &[T]) -> f64 {
                 || {
                     let mut lanes = [0.0_f64; 16];
                     let lines = chunk.chunks_exact(16);
-                    let rest: f64 = lines.remainder().iter().map(|&x| x.to_f64() * x.to_f64()).sum();
+                    let rest: f64 =
+                        lines.remainder().iter().map(|&x| x.to_f64() * x.to_f64()).sum();
                     for line in lines {
                         for i in 0..16 {
                             let value = line[i].to_f64();

@@ -17,9 +17,13 @@ pub(super) fn forward<T: Scalar>(arch: Arch, gate_up: &[T], columns: usize, out:
                 arch,
                 #[inline(always)]
                 || {
-                    for (out, line) in out.chunks_exact_mut(columns).zip(gate_up.chunks_exact(2 * columns)) {
+                    for (out, line) in
+                        out.chunks_exact_mut(columns).zip(gate_up.chunks_exact(2 * columns))
+                    {
                         let (gate, up) = line.split_at(columns);
-                        in_lanes([out], [gate, up], |_, [gate, up]| [gate / (T::ONE + (-gate).exp()) * up]);
+                        in_lanes([out], [gate, up], |_, [gate, up]| {
+                            [gate / (T::ONE + (-gate).exp()) * up]
+                        });
                     }
                 },
             );
@@ -27,8 +31,8 @@ pub(super) fn forward<T: Scalar>(arch: Arch, gate_up: &[T], columns: usize, out:
     );
 }
 
-/// In place: `gate_up` becomes its gradient, and `grad`, the gradient of the output, becomes the output,
-/// which the backward pass of the next projection needs and which was not kept.
+/// In place: `gate_up` becomes its gradient, and `grad`, the gradient of the output, becomes the
+/// output, which the backward pass of the next projection needs and which was not kept.
 pub(super) fn backward<T: Scalar>(arch: Arch, gate_up: &mut [T], columns: usize, grad: &mut [T]) {
     let rows = rows_of_chunk(columns);
     grad.par_chunks_mut(rows * columns).zip(gate_up.par_chunks_mut(rows * 2 * columns)).for_each(
@@ -37,7 +41,8 @@ pub(super) fn backward<T: Scalar>(arch: Arch, gate_up: &mut [T], columns: usize,
                 arch,
                 #[inline(always)]
                 || {
-                    let lines = grad.chunks_exact_mut(columns).zip(gate_up.chunks_exact_mut(2 * columns));
+                    let lines =
+                        grad.chunks_exact_mut(columns).zip(gate_up.chunks_exact_mut(2 * columns));
                     for (grad, line) in lines {
                         let (gate, up) = line.split_at_mut(columns);
                         in_lanes([grad, gate, up], [], |[grad, gate, up], []| {

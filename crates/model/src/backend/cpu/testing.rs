@@ -22,7 +22,12 @@ pub(super) fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Sen
 }
 
 /// Central differences of `value` at `at` against `gradient`: within 1e-6 of the largest entry.
-pub(super) fn check_gradient(name: &str, at: &[f64], gradient: &[f64], value: impl Fn(&[f64]) -> f64) {
+pub(super) fn check_gradient(
+    name: &str,
+    at: &[f64],
+    gradient: &[f64],
+    value: impl Fn(&[f64]) -> f64,
+) {
     // Fourth-order differences: their error is about h^4 + 1e-16 / h, far below the tolerance.
     let step = 1e-3;
     let largest = gradient.iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));

@@ -22,7 +22,9 @@ pub(super) fn of_files(folder: &ModelFolder) -> Vec<String> {
     if let Some(path) = folder.tokenizer_json() {
         match Tokenizer::load(&path).map(|tokenizer| tokenizer.vocabulary()) {
             Ok(found) if found > rows => {
-                problems.push(format!("`tokenizer.json` has {found} tokens, the embedding has {rows} rows"));
+                problems.push(format!(
+                    "`tokenizer.json` has {found} tokens, the embedding has {rows} rows"
+                ));
             }
             Ok(_) => {}
             Err(error) => problems.push(error.to_string()),
@@ -52,7 +54,12 @@ fn tokens_outside(folder: &ModelFolder, rows: usize) -> Vec<String> {
     for field in ["bos_token_id", "eos_token_id", "pad_token_id"] {
         let named = settings.get(field);
         let listed = named.and_then(Value::as_array).into_iter().flatten();
-        for id in named.into_iter().chain(listed).filter_map(Value::as_u64).filter(|&id| id >= rows as u64) {
+        for id in named
+            .into_iter()
+            .chain(listed)
+            .filter_map(Value::as_u64)
+            .filter(|&id| id >= rows as u64)
+        {
             problems.push(format!(
                 "`generation_config.json` has {id} as `{field}`, the embedding has {rows} rows"
             ));
@@ -118,11 +125,17 @@ pub(super) fn of_weights(
     };
     if let Cut::Sparse { linear, .. } = &record.cut {
         let pruned = |name: &str| linear.iter().any(|other| other == name);
-        let cut = verified.tensors.iter().filter(|tensor| tensor.spec.role.linear_name().is_some_and(pruned));
-        let (found, told) =
-            (cut.map(|tensor| tensor.zeros).sum::<u64>(), record.n0.0.saturating_sub(record.parameters.0));
+        let cut = verified
+            .tensors
+            .iter()
+            .filter(|tensor| tensor.spec.role.linear_name().is_some_and(pruned));
+        let (found, told) = (
+            cut.map(|tensor| tensor.zeros).sum::<u64>(),
+            record.n0.0.saturating_sub(record.parameters.0),
+        );
         if found != told {
-            problems.push(format!("`cut.json` tells of {told} zeros, {found} stand in its tensors"));
+            problems
+                .push(format!("`cut.json` tells of {told} zeros, {found} stand in its tensors"));
         }
     }
     if record.base_hash == verified.hash {

@@ -73,7 +73,8 @@ struct Report {
     /// Memory for training in f32, activations aside.
     training_bytes: u64,
     legal_rates: Vec<Legal>,
-    /// Tensors with zeros: those that `sparsity.json` lists, and with `--verify` those that were found.
+    /// Tensors with zeros: those that `sparsity.json` lists, and with `--verify` those that were
+    /// found.
     sparsity: BTreeMap<String, Zeros>,
     /// SHA-256 of the weights, where they were read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -175,9 +176,16 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let mut report = report(found)?;
     if let Some(verified) = verified {
         report.problems.extend(verified.problems.iter().cloned());
-        report.problems.extend(consistency::of_weights(&path, &verified, arguments.base.as_deref())?);
+        report.problems.extend(consistency::of_weights(
+            &path,
+            &verified,
+            arguments.base.as_deref(),
+        )?);
         let sparse = verified.tensors.iter().filter_map(|tensor| {
-            Some((tensor.spec.name.clone(), Zeros { pattern: tensor.pattern?, zeros: Some(tensor.zeros) }))
+            Some((
+                tensor.spec.name.clone(),
+                Zeros { pattern: tensor.pattern?, zeros: Some(tensor.zeros) },
+            ))
         });
         report.sparsity = sparse.collect();
         report.hash = Some(verified.hash);
@@ -227,8 +235,10 @@ fn public(path: &Path) -> anyhow::Result<Found> {
         }
         None => {
             let names: Vec<&str> = catalog::entries().map(|entry| entry.name).collect();
-            let error =
-                anyhow::anyhow!("`{}` is neither a folder nor the name of a public model", path.display());
+            let error = anyhow::anyhow!(
+                "`{}` is neither a folder nor the name of a public model",
+                path.display()
+            );
             Err(hinted(error, format!("the names are {}", names.join(", "))))
         }
     }
@@ -250,7 +260,10 @@ fn report(found: Found) -> anyhow::Result<Report> {
     let sparsity = sparsity.unwrap_or_default().tensors;
     let all = tensors(&config);
     let part = |roles: &[Role]| {
-        all.iter().filter(|tensor| roles.contains(&tensor.role)).map(|tensor| tensor.len() as u64).sum()
+        all.iter()
+            .filter(|tensor| roles.contains(&tensor.role))
+            .map(|tensor| tensor.len() as u64)
+            .sum()
     };
     let legal = |legal: prune::LegalRate| Legal {
         dropped: legal.dropped,

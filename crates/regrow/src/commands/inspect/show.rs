@@ -89,7 +89,8 @@ pub(super) fn show(report: &Report, output: &mut Output) -> anyhow::Result<()> {
 
 /// The tensors of a block and those outside, with their shapes.
 fn tensors(report: &Report) -> Table {
-    let mut table = Table::new(&[("tensor", Align::Left), ("shape", Align::Right), ("in", Align::Left)]);
+    let mut table =
+        Table::new(&[("tensor", Align::Left), ("shape", Align::Right), ("in", Align::Left)]);
     let (blocks, shapes) = (format!("each of {} blocks", report.layers), &report.shapes);
     let places = [(&shapes.block, blocks.as_str()), (&shapes.outside, "the model")];
     for (name, shape, place) in

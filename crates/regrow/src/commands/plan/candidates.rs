@@ -17,10 +17,12 @@ pub(super) struct CandidateFlags {
     /// Parameters before pruning; several make several candidates
     #[arg(long, value_name = "N", value_delimiter = ',', required_unless_present_any = ["model", "candidates"], conflicts_with = "model")]
     n0: Vec<Count>,
-    /// Take the parameters, and the series where the law holds it, of a public model by its name, or of a model folder
+    /// Take the parameters, and the series where the law holds it, of a public model by its name,
+    /// or of a model folder
     #[arg(long, value_name = "MODEL", value_delimiter = ',')]
     model: Vec<String>,
-    /// Held-out loss before pruning, nats per token: one for each `--n0` or `--model`, in their order
+    /// Held-out loss before pruning, nats per token: one for each `--n0` or `--model`, in their
+    /// order
     #[arg(long, value_name = "NATS", value_delimiter = ',', allow_negative_numbers = true)]
     loss0: Vec<f64>,
     /// Pruning rates [default: those that the law's runs have at the nearest size]
@@ -32,7 +34,8 @@ pub(super) struct CandidateFlags {
     /// The pruning method [default: every one that the law holds for the series]
     #[arg(long)]
     method: Option<String>,
-    /// Take candidates from a CSV table instead: `model` or `n0`, `loss0`, and if wanted `series`, `method`, `rate`
+    /// Take candidates from a CSV table instead: `model` or `n0`, `loss0`, and if wanted `series`,
+    /// `method`, `rate`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["n0", "model", "loss0"])]
     candidates: Option<PathBuf>,
 }
@@ -80,7 +83,9 @@ impl CandidateFlags {
         }
         let sizes: Vec<Size> = match self.model.is_empty() {
             true => self.n0.iter().map(|n0| Size::of_count(n0.0)).collect(),
-            false => self.model.iter().map(|model| Size::of_model(model)).collect::<Result<_, _>>()?,
+            false => {
+                self.model.iter().map(|model| Size::of_model(model)).collect::<Result<_, _>>()?
+            }
         };
         if self.loss0.is_empty() {
             return Err(loss_is_measured());
@@ -110,7 +115,8 @@ impl Wanted {
         };
         let of = series(law, self.series.as_deref(), &self.size);
         if self.rates == [0.0] && self.method.as_deref() == Some("none") {
-            let series = of.unwrap_or_else(|| law.groups.first().map_or("unnamed", |group| &group.series));
+            let series =
+                of.unwrap_or_else(|| law.groups.first().map_or("unnamed", |group| &group.series));
             return Ok(vec![candidate(series, "none", 0.0)]);
         }
         let groups = law.groups_of(of, self.method.as_deref())?;
@@ -123,9 +129,14 @@ impl Wanted {
         }
         let mut found = Vec::new();
         for group in groups {
-            let rates =
-                if self.rates.is_empty() { rates_near(group, self.size.n0) } else { self.rates.clone() };
-            found.extend(rates.into_iter().map(|rate| candidate(&group.series, &group.method, rate)));
+            let rates = if self.rates.is_empty() {
+                rates_near(group, self.size.n0)
+            } else {
+                self.rates.clone()
+            };
+            found.extend(
+                rates.into_iter().map(|rate| candidate(&group.series, &group.method, rate)),
+            );
         }
         Ok(found)
     }
@@ -136,8 +147,11 @@ fn rates_near(group: &GroupLaw, n0: f64) -> Vec<f64> {
     let far = |place: &Place| (place.n0 / n0).ln().abs();
     let places: Vec<Place> = group.decisions.iter().map(|plan| plan.place).collect();
     let nearest = places.iter().map(far).fold(f64::INFINITY, f64::min);
-    let mut rates: Vec<f64> =
-        places.iter().filter(|place| far(place) <= nearest + 0.01).map(|place| place.rate).collect();
+    let mut rates: Vec<f64> = places
+        .iter()
+        .filter(|place| far(place) <= nearest + 0.01)
+        .map(|place| place.rate)
+        .collect();
     rates.sort_by(f64::total_cmp);
     rates.dedup();
     rates

@@ -9,11 +9,17 @@ use super::wish::Begin;
 use crate::count::grouped;
 use crate::hint::hinted;
 
-/// Rates and sizes nearer than this share are of one pruned model; token counts are one measurement.
+/// Rates and sizes nearer than this share are of one pruned model; token counts are one
+/// measurement.
 const SAME: f64 = 0.02;
 
 /// The mean of the losses that the runs of a table or folder had at the start of a recovery.
-pub(super) fn reference(path: &Path, from: Begin, law: &GroupLaw, place: &Place) -> anyhow::Result<f64> {
+pub(super) fn reference(
+    path: &Path,
+    from: Begin,
+    law: &GroupLaw,
+    place: &Place,
+) -> anyhow::Result<f64> {
     let is_here = |n0: f64, rate: f64| near(n0, place.n0) && near(rate, place.rate);
     let found: Vec<f64> = match from {
         Begin::Pruned if path.is_dir() => {

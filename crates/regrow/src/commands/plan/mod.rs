@@ -104,7 +104,8 @@ struct Decision<'a> {
 /// # Errors
 /// Where the law cannot be read, or the question fits none of its groups or lies outside all sense.
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    if arguments.recover.is_some() && arguments.from_loss.is_none() && arguments.measured.is_none() {
+    if arguments.recover.is_some() && arguments.from_loss.is_none() && arguments.measured.is_none()
+    {
         return Err(usage(
             "`--recover` needs the measured loss that it begins at, since the law says nothing of the freshly pruned \
              model: give it with `--from-loss`, or the runs that it stands in with `--measured`",
@@ -163,7 +164,12 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
 }
 
 impl Arguments {
-    fn wish_of(&self, candidate: &Candidate, group: &GroupLaw, flops: Option<f64>) -> anyhow::Result<Wish> {
+    fn wish_of(
+        &self,
+        candidate: &Candidate,
+        group: &GroupLaw,
+        flops: Option<f64>,
+    ) -> anyhow::Result<Wish> {
         let recover = match (self.recover, self.from_loss, &self.measured) {
             (Some(Share(share)), Some(reference), _) => Some(Recovery { share, reference }),
             (Some(Share(share)), None, Some(path)) => {
@@ -210,7 +216,8 @@ fn show(
         output.table(&show::offers(front.into_iter(), level))?;
     }
     if plans.len() > 1 {
-        output.data("\neach candidate by itself, enough being where a doubling buys too little\n")?;
+        output
+            .data("\neach candidate by itself, enough being where a doubling buys too little\n")?;
         output.table(&show::candidates(plans))?;
     }
     for refusal in &found.refused {

@@ -61,7 +61,12 @@ pub(super) fn answers(plan: &Plan, level: f64) -> Table {
             ends(bought.prediction.mean, nats),
             notes(&bought.prediction.code),
         );
-        row("  by a run of your own", String::new(), ends(bought.prediction.new_run, nats), String::new());
+        row(
+            "  by a run of your own",
+            String::new(),
+            ends(bought.prediction.new_run, nats),
+            String::new(),
+        );
         let gain = bought.next_doubling;
         row(
             "  the next doubling buys, nats",
@@ -98,8 +103,11 @@ pub(super) fn costs(plan: &Plan, level: f64) -> Option<Table> {
 
 pub(super) fn doublings(plan: &Plan, level: f64) -> Table {
     let interval = format!("{} interval", percent(level));
-    let columns =
-        [("tokens", Align::Right), ("doubling them buys, nats", Align::Right), (&*interval, Align::Left)];
+    let columns = [
+        ("tokens", Align::Right),
+        ("doubling them buys, nats", Align::Right),
+        (&*interval, Align::Left),
+    ];
     let mut table = Table::new(&columns);
     for doubling in &plan.doublings {
         table.row([tokens(doubling.from), short(doubling.gain), ends(doubling.interval, short)]);
@@ -229,7 +237,10 @@ fn asked(plan: &Plan) -> Vec<(String, &Answer)> {
         (plan.recover, plan.recovered_loss, &plan.for_recovery)
     {
         let (share, from) = (percent(recovery.share), nats(recovery.reference));
-        asked.push((format!("tokens to recover {share} from {from}, {} nats", nats(target)), answer));
+        asked.push((
+            format!("tokens to recover {share} from {from}, {} nats", nats(target)),
+            answer,
+        ));
     }
     asked
 }

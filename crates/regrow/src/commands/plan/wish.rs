@@ -43,7 +43,8 @@ pub(super) struct CostFlags {
     /// What one GPU could do at most, floating-point operations a second; `989T` is 989e12
     #[arg(long, value_name = "FLOPS")]
     device_peak: Option<Peak>,
-    /// The share of the peak that training reaches; Llama 3 was trained at 0.38 to 0.43 (Dubey et al. 2024)
+    /// The share of the peak that training reaches; Llama 3 was trained at 0.38 to 0.43 (Dubey et
+    /// al. 2024)
     #[arg(
         long,
         value_name = "SHARE",
@@ -90,7 +91,8 @@ impl FromStr for Peak {
             Some((at, 'P')) => (&text[..at], 1e15),
             _ => (text, 1.0),
         };
-        let wrong = || format!("`{text}` is no number of operations a second such as 989e12 or 989T");
+        let wrong =
+            || format!("`{text}` is no number of operations a second such as 989e12 or 989T");
         number.parse::<f64>().map(|number| Self(number * unit)).map_err(|_| wrong())
     }
 }
@@ -103,7 +105,8 @@ impl FromStr for Share {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
+        let (number, unit) =
+            text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
         let share = number.parse::<f64>().ok().map(|number| number / unit);
         let share = share.filter(|share| *share > 0.0 && *share <= 1.0);
         share.map(Self).ok_or_else(|| format!("`{text}` is no share such as 95% or 0.95"))
@@ -125,7 +128,10 @@ impl FromStr for Begin {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "pruned" => Ok(Self::Pruned),
-            text => text.parse().map(Self::Tokens).map_err(|error| format!("{error}, nor is it `pruned`")),
+            text => text
+                .parse()
+                .map(Self::Tokens)
+                .map_err(|error| format!("{error}, nor is it `pruned`")),
         }
     }
 }

@@ -56,7 +56,8 @@ Examples:
 pub struct Arguments {
     /// The model folder
     model: PathBuf,
-    /// The share of all parameters to remove; it becomes whole blocks, a legal width, or unstructured zeros
+    /// The share of all parameters to remove; it becomes whole blocks, a legal width, or
+    /// unstructured zeros
     #[arg(long, value_name = "RATE", allow_negative_numbers = true, conflicts_with_all = ["drop", "shape"])]
     rate: Option<f64>,
     /// The blocks to remove, counted from 0
@@ -67,7 +68,8 @@ pub struct Arguments {
     shape: Vec<(ledger::Part, usize)>,
     #[arg(long, value_name = "METHOD", value_parser = known_method, help = method_help())]
     method: Option<String>,
-    /// Make this cut again: a `cut.json`, or the folder of a pruned model. The model must be the one that it was decided on
+    /// Make this cut again: a `cut.json`, or the folder of a pruned model. The model must be the
+    /// one that it was decided on
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "drop", "shape", "method", "dry_run"])]
     cut: Option<PathBuf>,
     /// How far the realised rate may be from the one asked for
@@ -92,14 +94,15 @@ pub struct Arguments {
     /// The model series that laws are fitted for [default: that of the model]
     #[arg(long, value_name = "NAME")]
     series: Option<String>,
-    /// Held-out loss of the model before pruning in nats per token, for the record and the card [default: of a run's model
-    /// its last]
+    /// Held-out loss of the model before pruning in nats per token, for the record and the card
+    /// [default: of a run's model its last]
     #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
     loss0: Option<f64>,
     /// Most bytes of weights in one file
     #[arg(long, value_name = "BYTES", default_value_t = Count(SHARD_LIMIT))]
     shard_size: Count,
-    /// Print what would be left and the memory, time and disk that it takes; measure and write nothing
+    /// Print what would be left and the memory, time and disk that it takes; measure and write
+    /// nothing
     #[arg(long)]
     dry_run: bool,
     /// Replace `--out` if it exists
@@ -136,8 +139,11 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let lineage = lineage::own(&folder)?;
     let (method, target) = decision(arguments)?;
     let needs_text = prune::method(method)?.needs_text();
-    let source =
-        if needs_text { Source::open(&arguments.source, PartName::Train, &folder, output)? } else { None };
+    let source = if needs_text {
+        Source::open(&arguments.source, PartName::Train, &folder, output)?
+    } else {
+        None
+    };
     let sequences = arguments.samples.unwrap_or(prune::calibration::SEQUENCES);
     let calibration = Calibration { sequences, length: arguments.length, seed: arguments.seed };
     if let Some(source) = &source {
@@ -151,7 +157,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         }
     }
     let request = Request {
-        calibration: source.as_ref().map(|source| (prune::Source::Part(source.part()), calibration)),
+        calibration: source
+            .as_ref()
+            .map(|source| (prune::Source::Part(source.part()), calibration)),
         base: Some(lineage.base),
         series: Some(arguments.series.clone().unwrap_or(lineage.series)),
         loss0: loss0(arguments)?.or(lineage.loss),
@@ -201,10 +209,16 @@ fn decision(arguments: &Arguments) -> anyhow::Result<(&str, Target)> {
         None if !arguments.shape.is_empty() => Target::Sizes(options::sizes(&arguments.shape)),
         None if !arguments.drop.is_empty() => Target::Layers(arguments.drop.clone()),
         None => {
-            match named.map(prune::method).transpose()?.and_then(|method| method.takes().first().copied()) {
+            match named
+                .map(prune::method)
+                .transpose()?
+                .and_then(|method| method.takes().first().copied())
+            {
                 Some(Takes::Pattern) => Target::Pattern,
                 Some(Takes::Layers) => bail!("`--drop` is missing: the blocks to remove"),
-                _ => bail!("`--rate` is missing: the share of all parameters to remove or make zero"),
+                _ => {
+                    bail!("`--rate` is missing: the share of all parameters to remove or make zero")
+                }
             }
         }
     };

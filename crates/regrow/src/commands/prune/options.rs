@@ -14,7 +14,8 @@ pub(super) struct OptionArguments {
     /// Width: the parts that may become narrower [default: all three]
     #[arg(long, value_name = "PART,..", value_delimiter = ',', value_parser = part())]
     width: Vec<Part>,
-    /// Width: the hidden size stays a multiple of this [default: the largest power of two up to 64 that leaves 16 sizes]
+    /// Width: the hidden size stays a multiple of this [default: the largest power of two up to 64
+    /// that leaves 16 sizes]
     #[arg(long, value_name = "N")]
     hidden_multiple: Option<usize>,
     /// Width: the number of neurons stays a multiple of this [default: likewise]
@@ -47,7 +48,11 @@ impl OptionArguments {
             over_tokens: self.over_tokens,
             over_sequences: self.over_sequences,
             positions: self.positions,
-            linear: if self.layers.is_empty() { Role::LINEAR.to_vec() } else { self.layers.clone() },
+            linear: if self.layers.is_empty() {
+                Role::LINEAR.to_vec()
+            } else {
+                self.layers.clone()
+            },
         }
     }
 }
@@ -67,7 +72,9 @@ pub(super) fn sizes(named: &[(Part, usize)]) -> Sizes {
 }
 
 fn part() -> impl TypedValueParser<Value = Part> {
-    let of = |name: String| Part::ALL.into_iter().find(|part| part.name() == name).expect("a possible value");
+    let of = |name: String| {
+        Part::ALL.into_iter().find(|part| part.name() == name).expect("a possible value")
+    };
     PossibleValuesParser::new(Part::ALL.map(Part::name)).map(of)
 }
 
@@ -76,12 +83,14 @@ fn linear() -> impl TypedValueParser<Value = Role> {
         let role = Role::LINEAR.into_iter().find(|role| role.linear_name() == Some(&name));
         role.expect("a possible value")
     };
-    PossibleValuesParser::new(Role::LINEAR.map(|role| role.linear_name().unwrap_or_default())).map(of)
+    PossibleValuesParser::new(Role::LINEAR.map(|role| role.linear_name().unwrap_or_default()))
+        .map(of)
 }
 
 fn aggregation() -> impl TypedValueParser<Value = Aggregation> {
-    let of =
-        |name: String| Aggregation::ALL.into_iter().find(|how| how.name() == name).expect("a possible value");
+    let of = |name: String| {
+        Aggregation::ALL.into_iter().find(|how| how.name() == name).expect("a possible value")
+    };
     PossibleValuesParser::new(Aggregation::ALL.map(Aggregation::name)).map(of)
 }
 

@@ -204,11 +204,14 @@ pub(super) fn show_choices(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let method = prune::method(request.method)?;
-    if matches!(request.target, prune::Target::Rate { .. }) && matches!(method, prune::Method::Select(_)) {
+    if matches!(request.target, prune::Target::Rate { .. })
+        && matches!(method, prune::Method::Select(_))
+    {
         // What is read and where it is kept changes no choice.
         let text = Text { sequences: 1, length: 1, spilled: false };
         let config = folder.config();
-        let plan = plan(config, method, &request.target, &request.options, text, folder.dtype().size())?;
+        let plan =
+            plan(config, method, &request.target, &request.options, text, folder.dtype().size())?;
         output.table(&choices(&plan))?;
         output.data("\n")?;
     }

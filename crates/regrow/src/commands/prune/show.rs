@@ -21,7 +21,8 @@ pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
             ("", Align::Left),
         ]);
         for (layer, score) in scores.iter().enumerate() {
-            let goes = if runs { dropped.first() == Some(&layer) } else { dropped.contains(&layer) };
+            let goes =
+                if runs { dropped.first() == Some(&layer) } else { dropped.contains(&layer) };
             table.row([
                 layer.to_string(),
                 format!("{score:.6}"),
@@ -31,7 +32,8 @@ pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
         output.table(&table)?;
         output.data("\n")?;
     }
-    let change = |before: u64, after: u64| format!("{} of {} left", grouped(after), grouped(before));
+    let change =
+        |before: u64, after: u64| format!("{} of {} left", grouped(after), grouped(before));
     let asked = record.asked_rate.map_or_else(String::new, |rate| format!(", asked {rate:.4}"));
     let mut table = Table::facts();
     table

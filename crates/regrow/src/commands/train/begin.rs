@@ -1,4 +1,5 @@
-//! The beginning of a run folder: what is known before the first step, the loss before pruning among it.
+//! The beginning of a run folder: what is known before the first step, the loss before pruning
+//! among it.
 
 use std::path::Path;
 
@@ -119,11 +120,13 @@ fn measure<B: Backend>(
     let mut space = Workspace::new(decoder)?;
     let label = "the loss before pruning";
     let mut progress = output.progress(label, planned_tokens(part, &protocol), "tokens");
-    let found = evaluate(decoder, weights, &mut space, part, &protocol, &mut |done| progress.at(done, ""))?;
+    let found =
+        evaluate(decoder, weights, &mut space, part, &protocol, &mut |done| progress.at(done, ""))?;
     Ok(found.loss())
 }
 
-/// The phase of the learning rate in which the model before pruning was left, where it comes from a run.
+/// The phase of the learning rate in which the model before pruning was left, where it comes from a
+/// run.
 fn phase(arguments: &Arguments, run: &Run) -> anyhow::Result<Option<Phase>> {
     let Lineage { cut, phase, .. } = &run.beginning.lineage;
     // The lineage of a pruned model tells of the model itself; what stood before it, its record.

@@ -29,13 +29,15 @@ pub(super) fn held_out(beginning: &Beginning) -> anyhow::Result<()> {
     ))
 }
 
-/// Refuses training text that does not fill one sequence, and sequences that the model has no positions for.
+/// Refuses training text that does not fill one sequence, and sequences that the model has no
+/// positions for.
 pub(super) fn training(spec: &RunSpec, beginning: &Beginning) -> anyhow::Result<()> {
     length(spec, beginning)?;
     positions(spec, beginning)
 }
 
-/// Warns where the disk has no room for what a run will write, `checkpoints` of it aside that stand already.
+/// Warns where the disk has no room for what a run will write, `checkpoints` of it aside that stand
+/// already.
 pub(super) fn room(
     beginning: &Beginning,
     out: &Path,
@@ -46,7 +48,8 @@ pub(super) fn room(
     // Weights and two moments in f32; the last two, the best, and the next before one of them goes.
     let missing = 4_u64.saturating_sub(checkpoints as u64);
     let checkpoints = parameters.saturating_mul(12).saturating_mul(missing);
-    let needed = checkpoints.saturating_add(parameters.saturating_mul(2 * beginning.dtype.size() as u64));
+    let needed =
+        checkpoints.saturating_add(parameters.saturating_mul(2 * beginning.dtype.size() as u64));
     if let Some(found) = disk::room(out)?.filter(|&found| found < needed) {
         output.warn(&format!(
             "the disk of `{}` has room for {} MB, checkpoints and models of this run take up to {} MB",
@@ -62,13 +65,18 @@ pub(super) fn room(
 fn length(spec: &RunSpec, beginning: &Beginning) -> train::Result<()> {
     let (tokens, context) = (beginning.corpus.train().tokens(), spec.context);
     let expected = context as u64 + 1;
-    if tokens < expected { Err(train::Error::ShortCorpus { tokens, context, expected }) } else { Ok(()) }
+    if tokens < expected {
+        Err(train::Error::ShortCorpus { tokens, context, expected })
+    } else {
+        Ok(())
+    }
 }
 
 /// The model has a position for every token of a sequence.
 fn positions(spec: &RunSpec, beginning: &Beginning) -> anyhow::Result<()> {
     let longest = beginning.config.max_position_embeddings;
-    for (flag, found) in [("--context", spec.context), ("--eval-context", spec.evaluation.context)] {
+    for (flag, found) in [("--context", spec.context), ("--eval-context", spec.evaluation.context)]
+    {
         if found > longest {
             let file = beginning.raw.path().display();
             return Err(hinted(
@@ -86,7 +94,11 @@ fn positions(spec: &RunSpec, beginning: &Beginning) -> anyhow::Result<()> {
 }
 
 /// A step fits into memory.
-pub(super) fn memory(spec: &RunSpec, beginning: &Beginning, arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn memory(
+    spec: &RunSpec,
+    beginning: &Beginning,
+    arguments: &Arguments,
+) -> anyhow::Result<()> {
     let (limit, whose) = match (arguments.memory, free::memory()) {
         (Some(asked), _) => (asked.0, "`--memory` allows"),
         (None, Some(free)) => (free, "free are"),

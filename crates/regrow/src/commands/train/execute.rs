@@ -54,7 +54,8 @@ pub(super) fn run(arguments: &Arguments, run: &Run, output: &mut Output) -> anyh
     }
     check::room(&run.beginning, out, writer.checkpoints()?.len(), output)?;
     let mut timed = Timed::default();
-    let (begun, outcome) = train_from_newest(arguments, run, &mut writer, &stop, (&mut timed, output))?;
+    let (begun, outcome) =
+        train_from_newest(arguments, run, &mut writer, &stop, (&mut timed, output))?;
     if let Some(account) = &run.account {
         // On a machine that keeps no account of being measured.
         let machine = Cpu::<f32>::with(run.spec.precision);
@@ -68,8 +69,12 @@ pub(super) fn run(arguments: &Arguments, run: &Run, output: &mut Output) -> anyh
             writer.log(&format!("stopped after step {step}{why_said}"))?;
             writer.write_trainer_state(train::milestones::steps(&run.spec))?;
             if why == Why::Limit && step == begun {
-                let error = anyhow::anyhow!("the time limit leaves no room for a step and a checkpoint");
-                return Err(hinted(error, "give a longer `--time-limit`; what was there before is kept"));
+                let error =
+                    anyhow::anyhow!("the time limit leaves no room for a step and a checkpoint");
+                return Err(hinted(
+                    error,
+                    "give a longer `--time-limit`; what was there before is kept",
+                ));
             }
             output.say(&format!("stopped after step {step}{why_said}: go on with `--resume`"));
             if arguments.json {
@@ -100,7 +105,8 @@ fn listen_to_signals() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Trains from the newest checkpoint that can be read, or from the beginning; tells after which step.
+/// Trains from the newest checkpoint that can be read, or from the beginning; tells after which
+/// step.
 fn train_from_newest(
     arguments: &Arguments,
     run: &Run,
@@ -165,7 +171,12 @@ fn train_from_newest(
     unreachable!("the beginning is tried last, and it is no checkpoint")
 }
 
-fn pass_over(writer: &mut RunWriter, path: &Path, why: &str, output: &Output) -> anyhow::Result<()> {
+fn pass_over(
+    writer: &mut RunWriter,
+    path: &Path,
+    why: &str,
+    output: &Output,
+) -> anyhow::Result<()> {
     let text = format!("`{}` is passed over: {why}", path.display());
     output.warn(&text);
     Ok(writer.log(&text)?)

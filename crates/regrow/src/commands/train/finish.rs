@@ -75,8 +75,15 @@ pub(super) fn finish(
     show(&folder, &done, json, output)
 }
 
-/// Makes a model of the checkpoint with the least held-out loss, where it is neither the end nor the beginning.
-fn write_best(run: &Run, writer: &RunWriter, best: u64, steps: u64, output: &Output) -> anyhow::Result<()> {
+/// Makes a model of the checkpoint with the least held-out loss, where it is neither the end nor
+/// the beginning.
+fn write_best(
+    run: &Run,
+    writer: &RunWriter,
+    best: u64,
+    steps: u64,
+    output: &Output,
+) -> anyhow::Result<()> {
     if best == 0 || best == steps {
         return Ok(());
     }
@@ -94,7 +101,8 @@ fn write_best(run: &Run, writer: &RunWriter, best: u64, steps: u64, output: &Out
 fn write_model(run: &Run, path: &Path, weights: &Vec<f32>) -> anyhow::Result<()> {
     let Run { beginning, decoder, .. } = run;
     let plan = model::weights::plan(&beginning.config, beginning.dtype);
-    let mut writer = FolderWriter::create(path, Existing::Replace, &beginning.raw, plan, SHARD_LIMIT)?;
+    let mut writer =
+        FolderWriter::create(path, Existing::Replace, &beginning.raw, plan, SHARD_LIMIT)?;
     model::weights::save(decoder.layout(), decoder.backend(), weights, &mut writer)?;
     match &beginning.folder {
         Some(folder) => writer.copy_companions(folder.path())?,
@@ -121,7 +129,12 @@ fn remove_checkpoints(folder: &RunFolder) -> anyhow::Result<()> {
 }
 
 /// Tells of a run that needs nothing more.
-pub(super) fn already_done(run: &Run, out: &Path, json: bool, output: &mut Output) -> anyhow::Result<Exit> {
+pub(super) fn already_done(
+    run: &Run,
+    out: &Path,
+    json: bool,
+    output: &mut Output,
+) -> anyhow::Result<Exit> {
     let folder = RunFolder::open(out)?;
     let differences = folder.spec().differences(&run.spec);
     if !differences.is_empty() {
@@ -179,7 +192,8 @@ fn show(folder: &RunFolder, done: &Done, json: bool, output: &mut Output) -> any
     let nats = |loss: Nats| format!("{:.4} nats per token", loss.0);
     let mut table = Table::facts();
     if let Some(loss) = folder.record().loss0 {
-        let left = folder.record().loss0_phase.map(|phase| format!(", left in its phase `{phase}`"));
+        let left =
+            folder.record().loss0_phase.map(|phase| format!(", left in its phase `{phase}`"));
         table.fact("held-out loss before pruning", nats(loss) + left.as_deref().unwrap_or(""));
     }
     if let Some(first) = curve.points().first().filter(|point| point.step == 0) {
@@ -187,9 +201,15 @@ fn show(folder: &RunFolder, done: &Done, json: bool, output: &mut Output) -> any
     }
     table
         .fact("after training", nats(done.eval_loss))
-        .fact("best on the way", format!("{}, after step {}", nats(done.best_eval_loss), grouped(best)))
+        .fact(
+            "best on the way",
+            format!("{}, after step {}", nats(done.best_eval_loss), grouped(best)),
+        )
         .fact("tokens", format!("{} in {} steps", grouped(done.tokens.0), grouped(done.steps)))
-        .fact("speed", format!("{} tokens per second", grouped(done.tokens_per_second.round() as u64)))
+        .fact(
+            "speed",
+            format!("{} tokens per second", grouped(done.tokens_per_second.round() as u64)),
+        )
         .fact("model", folder.model_path().display().to_string());
     if let Some(path) = best_model(folder) {
         table.fact("model at its best", path.display().to_string());

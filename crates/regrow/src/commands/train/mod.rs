@@ -80,10 +80,12 @@ pub struct Arguments {
     /// Stop and save before this much time is over, for example 30m or 2h, and end with status 75
     #[arg(long, value_name = "TIME", value_parser = crate::span::parse)]
     time_limit: Option<Duration>,
-    /// Keep less of every block and compute it again in the backward pass: less memory, more time, the same numbers
+    /// Keep less of every block and compute it again in the backward pass: less memory, more time,
+    /// the same numbers
     #[arg(long)]
     recompute: bool,
-    /// Most memory to take, in bytes, for example 8B; a run that would take more is refused [default: what is free]
+    /// Most memory to take, in bytes, for example 8B; a run that would take more is refused
+    /// [default: what is free]
     #[arg(long, value_name = "BYTES")]
     memory: Option<Count>,
     /// Show at the end where the time of a step went
@@ -102,8 +104,10 @@ pub struct Arguments {
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let limit = arguments.time_limit.map(|time| Instant::now() + time);
-    if let Some(out) =
-        arguments.out.as_ref().filter(|_| !arguments.dry_run && !arguments.resume && !arguments.force)
+    if let Some(out) = arguments
+        .out
+        .as_ref()
+        .filter(|_| !arguments.dry_run && !arguments.resume && !arguments.force)
         && out.symlink_metadata().is_ok()
     {
         // Before anything long is computed.
@@ -113,7 +117,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             "go on with it with `--resume`, replace it with `--force`, or choose another `--out`",
         ));
     }
-    let (file, written) = arguments.recipe.as_deref().map(Recipe::read).transpose()?.unwrap_or_default();
+    let (file, written) =
+        arguments.recipe.as_deref().map(Recipe::read).transpose()?.unwrap_or_default();
     let as_written = arguments.recipe.is_some() && arguments.keys == Recipe::default();
     let recipe = arguments.keys.clone().over(file);
     let beginning = match (&arguments.model, &arguments.init) {
@@ -171,7 +176,10 @@ fn warn(spec: &RunSpec, beginning: &Beginning, output: &Output) -> anyhow::Resul
     }
     let train = Tokens(beginning.corpus.train().tokens());
     if spec.tokens > train {
-        output.warn(&format!("{} are asked for, the corpus has {train}: text will be repeated", spec.tokens));
+        output.warn(&format!(
+            "{} are asked for, the corpus has {train}: text will be repeated",
+            spec.tokens
+        ));
     }
     Ok(())
 }

@@ -49,7 +49,14 @@ pub(super) fn show(
     let steps = train::milestones::steps(spec);
     let evaluation_steps = train::milestones::evaluation_steps(spec);
     if json {
-        return output.json(&Report { format: 1, id: spec.id(), spec, steps, evaluation_steps, memory });
+        return output.json(&Report {
+            format: 1,
+            id: spec.id(),
+            spec,
+            steps,
+            evaluation_steps,
+            memory,
+        });
     }
     output.data(&toml::to_string(spec)?)?;
     output.data("\n")?;
@@ -60,7 +67,11 @@ pub(super) fn show(
         .fact("run", spec.id())
         .fact(
             "steps",
-            format!("{} of {} tokens", grouped(steps), grouped(train::milestones::tokens_per_step(spec))),
+            format!(
+                "{} of {} tokens",
+                grouped(steps),
+                grouped(train::milestones::tokens_per_step(spec))
+            ),
         )
         .fact("held-out loss", format!("before the first step and after {}", listed.join(" ")))
         .fact(
@@ -75,7 +86,10 @@ pub(super) fn show(
         .fact("", format!("{} for activations of a micro-batch", megabytes(memory.activations)))
         .fact(
             "",
-            format!("{} for evaluation, files and operands", megabytes(memory.evaluation + memory.rest)),
+            format!(
+                "{} for evaluation, files and operands",
+                megabytes(memory.evaluation + memory.rest)
+            ),
         );
     output.table(&table)?;
     Ok(())

@@ -20,7 +20,8 @@ impl Timed {
         let Event::Point(point) = event else { return };
         if let Some(speed) = point.tokens_per_second.filter(|&speed| speed > 0.0) {
             let tokens = point.tokens.0.saturating_sub(self.tokens);
-            // The first of a run that goes on counts what was seen before: it says nothing of its own step.
+            // The first of a run that goes on counts what was seen before: it says nothing of its
+            // own step.
             if self.tokens > 0 || point.step == 1 {
                 self.steps += 1;
                 self.seconds += tokens as f64 / speed;
@@ -31,7 +32,11 @@ impl Timed {
 }
 
 /// What was spent a step, in lines for people; the speed of `machine` is measured for it.
-pub(super) fn table<B: Backend>(machine: &B, account: &Account, timed: &Timed) -> model::Result<String> {
+pub(super) fn table<B: Backend>(
+    machine: &B,
+    account: &Account,
+    timed: &Timed,
+) -> model::Result<String> {
     let rates = Rates::measure(machine)?;
     let (steps, seconds) = (timed.steps.max(1) as f64, timed.seconds);
     let a_step = |seconds: f64| format!("{:.2}", 1e3 * seconds / steps);

@@ -10,7 +10,8 @@ use crate::count::grouped;
 use crate::output::Output;
 use crate::progress::Progress;
 
-/// Checkpoints that stay beside the one with the least held-out loss: the last, and one before it in case that is damaged.
+/// Checkpoints that stay beside the one with the least held-out loss: the last, and one before it
+/// in case that is damaged.
 const KEPT: usize = 2;
 
 /// Writes down what the trainer tells, and shows it.
@@ -27,14 +28,26 @@ pub(super) struct Scribe<'a> {
 }
 
 impl<'a> Scribe<'a> {
-    pub(super) fn new(writer: &'a mut RunWriter, spec: &RunSpec, output: &'a Output) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        writer: &'a mut RunWriter,
+        spec: &RunSpec,
+        output: &'a Output,
+    ) -> anyhow::Result<Self> {
         let points = writer.points()?;
         let tokens_per_step = train::milestones::tokens_per_step(spec);
         let tokens = train::milestones::steps(spec) * tokens_per_step;
         let progress = output.progress("training", tokens, "tokens");
         let held_out = points.iter().rev().find_map(|point| point.eval_loss);
         let best = Curve::from_points(&points).best().map(|point| (point.step, point.loss.0));
-        Ok(Self { writer, progress, begun: !points.is_empty(), held_out, tokens_per_step, best, output })
+        Ok(Self {
+            writer,
+            progress,
+            begun: !points.is_empty(),
+            held_out,
+            tokens_per_step,
+            best,
+            output,
+        })
     }
 
     pub(super) fn hear(&mut self, event: &Event) -> anyhow::Result<()> {
@@ -91,7 +104,8 @@ impl<'a> Scribe<'a> {
         Ok(())
     }
 
-    /// Removes the checkpoints that are not kept after `step`. Those of later steps were passed over.
+    /// Removes the checkpoints that are not kept after `step`. Those of later steps were passed
+    /// over.
     fn tidy(&self, step: u64) -> anyhow::Result<()> {
         let (so_far, mut gone): (Vec<_>, Vec<_>) =
             self.writer.checkpoints()?.into_iter().partition(|(of, _)| *of <= step);

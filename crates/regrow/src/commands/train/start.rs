@@ -69,7 +69,8 @@ impl Beginning {
             raw.set("bos_token_id", corpus.info().begin.id);
         }
         raw.set_dtype(Dtype::F32.torch_name());
-        // Of what was understood, so that neither white space nor unread fields make another run of it.
+        // Of what was understood, so that neither white space nor unread fields make another run of
+        // it.
         let digest = Sha256::digest(config.to_raw().to_json());
         let config_hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let base = name_of_config(path);
@@ -92,7 +93,11 @@ impl Beginning {
     pub(super) fn weights(&self, decoder: &Decoder<Machine>, seed: u64) -> model::Result<Vec<f32>> {
         let Some(folder) = &self.folder else {
             let mut weights = decoder.backend().allocate(decoder.layout().len)?;
-            decoder.backend().upload(&model::weights::initial(&self.config, seed), &mut weights, 0)?;
+            decoder.backend().upload(
+                &model::weights::initial(&self.config, seed),
+                &mut weights,
+                0,
+            )?;
             return Ok(weights);
         };
         model::weights::load(folder, decoder.backend())
@@ -116,7 +121,8 @@ impl Beginning {
         self.lineage.cut.as_ref().map_or("none", |cut: &CutRecord| &cut.method)
     }
 
-    /// `tokenizer_config.json` for a model that has none, so that its begin token is that of the corpus.
+    /// `tokenizer_config.json` for a model that has none, so that its begin token is that of the
+    /// corpus.
     pub(super) fn tokenizer_config(&self) -> Vec<u8> {
         let begin = &self.corpus.info().begin.text;
         let config = json!({

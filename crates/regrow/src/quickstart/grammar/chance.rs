@@ -10,12 +10,14 @@ pub(super) fn random(seed: u64, stream: u64) -> ChaCha8Rng {
     random
 }
 
-/// A whole number below `count`; the bias of the widening multiplication is below 2^-30 for the counts used here.
+/// A whole number below `count`; the bias of the widening multiplication is below 2^-30 for the
+/// counts used here.
 pub(super) fn below(random: &mut ChaCha8Rng, count: u64) -> u64 {
     ((u128::from(random.next_u64()) * u128::from(count)) >> 64) as u64
 }
 
-/// Rows of weights, each a power of the rank in an order of its own: what is likely after one word is rare after another.
+/// Rows of weights, each a power of the rank in an order of its own: what is likely after one word
+/// is rare after another.
 #[derive(Debug)]
 pub(super) struct Weights {
     columns: usize,
@@ -23,7 +25,8 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// `rows` of `columns` weights that fall as `rank^-exponent`, from at most 10,000 down to no less than 1.
+    /// `rows` of `columns` weights that fall as `rank^-exponent`, from at most 10,000 down to no
+    /// less than 1.
     pub(super) fn new(random: &mut ChaCha8Rng, rows: usize, columns: usize, exponent: f64) -> Self {
         let mut weights = Vec::with_capacity(rows * columns);
         for _ in 0..rows {
@@ -38,7 +41,8 @@ impl Weights {
         Self { columns, weights }
     }
 
-    /// Every row times `common`, column by column: what follows a word by habit, of words that are common or rare.
+    /// Every row times `common`, column by column: what follows a word by habit, of words that are
+    /// common or rare.
     pub(super) fn times(mut self, common: &[u64]) -> Self {
         for row in self.weights.chunks_exact_mut(self.columns) {
             row.iter_mut().zip(common).for_each(|(weight, common)| *weight *= common);
@@ -108,7 +112,10 @@ mod tests {
         }
         // Standard deviations 29, 37 and 39.
         assert!(
-            count.iter().zip([1000, 2000, 3000]).all(|(&found, wanted)| found.abs_diff(wanted) < 160),
+            count
+                .iter()
+                .zip([1000, 2000, 3000])
+                .all(|(&found, wanted)| found.abs_diff(wanted) < 160),
             "{count:?}"
         );
     }

@@ -1,11 +1,12 @@
 //! A small language whose entropy is known: every text comes with the exact chance of it.
 //!
-//! A text tells what people do to things, one sentence each, until it says `The end.`. What a word says about the next is
-//! habit: some 380 words, common and rare ones, have dozens of next words each, likely and unlikely ones. So there are
-//! many small things to know instead of a few large ones, and models learn them, lose them and learn them anew bit by bit:
-//! a large model knows more of them than a small one. What agrees over a distance is whose place it is, `her` or `his`, up
-//! to six words after the person. Each text can be made in one way only, so minus the logarithm of its chance is what the
-//! best possible reader would pay for it, in nats.
+//! A text tells what people do to things, one sentence each, until it says `The end.`. What a word
+//! says about the next is habit: some 380 words, common and rare ones, have dozens of next words
+//! each, likely and unlikely ones. So there are many small things to know instead of a few large
+//! ones, and models learn them, lose them and learn them anew bit by bit: a large model knows more
+//! of them than a small one. What agrees over a distance is whose place it is, `her` or `his`, up
+//! to six words after the person. Each text can be made in one way only, so minus the logarithm of
+//! its chance is what the best possible reader would pay for it, in nats.
 
 mod chance;
 mod words;
@@ -64,7 +65,8 @@ impl Grammar {
         let mut random = random(u64::from(LANGUAGE), 0);
         let mut common = |words: &[&str]| Weights::new(&mut random, 1, words.len(), COMMON);
         let [nature, person, act] = [&NATURES[..], &PEOPLE, &ACTS].map(&mut common);
-        let [quality, thing, way, place] = [&QUALITIES[..], &THINGS, &WAYS, &PLACES].map(&mut common);
+        let [quality, thing, way, place] =
+            [&QUALITIES[..], &THINGS, &WAYS, &PLACES].map(&mut common);
         let mut habit = |after: &[&str], common: &Weights| {
             let common = common.row(0);
             Weights::new(&mut random, after.len(), common.len(), HABIT).times(common)

@@ -1,9 +1,10 @@
-//! The encoding DELTA_LENGTH_BYTE_ARRAY turned into PLAIN: the library's decoder of it panics on lengths that lie.
+//! The encoding DELTA_LENGTH_BYTE_ARRAY turned into PLAIN: the library's decoder of it panics on
+//! lengths that lie.
 
 use parquet::errors::{ParquetError, Result};
 
-/// Values whose lengths come first, packed as deltas, and their bytes behind, as values with each its length before
-/// it. At most `most` values come out, in at most `largest` bytes.
+/// Values whose lengths come first, packed as deltas, and their bytes behind, as values with each
+/// its length before it. At most `most` values come out, in at most `largest` bytes.
 pub(super) fn plain(mut input: &[u8], most: usize, largest: usize) -> Result<Vec<u8>> {
     let lengths = lengths(&mut input, most.min(largest / 4))?;
     let mut plain = Vec::new();
@@ -60,7 +61,8 @@ fn lengths(input: &mut &[u8], most: usize) -> Result<Vec<i64>> {
             }
             let bits = take(input, part / 8 * width)?;
             for i in 0..part.min(count - values.len()) {
-                value = value.wrapping_add(least).wrapping_add(number(bits, i * width, width) as i64);
+                value =
+                    value.wrapping_add(least).wrapping_add(number(bits, i * width, width) as i64);
                 values.push(value);
             }
         }
@@ -111,7 +113,8 @@ fn bad<T>(what: String) -> Result<T> {
 mod tests {
     use super::*;
 
-    /// The example of the format's description: 7, 5, 3, 1, 2, 3, 4, 5 in one block of 128 in four parts.
+    /// The example of the format's description: 7, 5, 3, 1, 2, 3, 4, 5 in one block of 128 in four
+    /// parts.
     fn example() -> Vec<u8> {
         let mut bytes = vec![0x80, 1, 4, 8, 14, 3, 2, 0, 0, 0];
         // Deltas less the least, -2: 0 0 0 3 3 3 3, two bits each, and padding to 32 of them.

@@ -1,7 +1,8 @@
 //! Parquet: a row is a document, one of the columns holds its text.
 //!
-//! The library reads footers and decodes values; this file checks what a footer promises before it is believed, and
-//! `pages` unpacks pages within bounds, since a page of a hostile file may promise anything.
+//! The library reads footers and decodes values; this file checks what a footer promises before it
+//! is believed, and `pages` unpacks pages within bounds, since a page of a hostile file may promise
+//! anything.
 
 mod delta;
 mod pages;
@@ -27,7 +28,8 @@ use crate::error::{Error, Result};
 const MAGIC: &[u8; 4] = b"PAR1";
 const ENCRYPTED: &[u8; 4] = b"PARE";
 const TAIL: u64 = 8;
-/// The largest footer that is read, in bytes; those of files with a hundred thousand column chunks are smaller.
+/// The largest footer that is read, in bytes; those of files with a hundred thousand column chunks
+/// are smaller.
 const LARGEST_FOOTER: u64 = 64 << 20;
 /// Columns inside columns; the library follows them by recursion.
 const DEEPEST: usize = 64;
@@ -61,26 +63,30 @@ impl Parquet {
         let length = file.metadata().map_err(disk::io_error("read", path))?.len();
         let bad = |found: String, expected: &str| bad(path, found, expected);
         let footer = footer(&mut file, length, path)?;
-        check_depth(&footer).map_err(|error| bad(format!("a footer with {error}"), "a Parquet footer"))?;
-        let metadata = guarded(|| ParquetMetaDataReader::decode_metadata(&footer))
-            .map_err(|why| bad(format!("a footer that cannot be read ({why})"), "a Parquet footer"))?;
+        check_depth(&footer)
+            .map_err(|error| bad(format!("a footer with {error}"), "a Parquet footer"))?;
+        let metadata =
+            guarded(|| ParquetMetaDataReader::decode_metadata(&footer)).map_err(|why| {
+                bad(format!("a footer that cannot be read ({why})"), "a Parquet footer")
+            })?;
 
         let column = find(&metadata, path, field)?;
         let data_end = length - TAIL - footer.len() as u64;
         let mut total = 0u64;
         for (group, row_group) in metadata.row_groups().iter().enumerate() {
-            let chunk = row_group
-                .columns()
-                .get(column)
-                .ok_or_else(|| bad(format!("row group {group} without column `{field}`"), "all columns"))?;
+            let chunk = row_group.columns().get(column).ok_or_else(|| {
+                bad(format!("row group {group} without column `{field}`"), "all columns")
+            })?;
             let rows = u64::try_from(row_group.num_rows());
             let rows = rows.map_err(|_| {
                 bad(format!("row group {group} of {} rows", row_group.num_rows()), "0 or more")
             })?;
-            total =
-                total.checked_add(rows).ok_or_else(|| bad("more rows than 64 bits count".into(), "fewer"))?;
+            total = total
+                .checked_add(rows)
+                .ok_or_else(|| bad("more rows than 64 bits count".into(), "fewer"))?;
             if chunk.num_values() != row_group.num_rows() {
-                let found = format!("row group {group} with {} values for its rows", chunk.num_values());
+                let found =
+                    format!("row group {group} with {} values for its rows", chunk.num_values());
                 return Err(bad(found, &rows.to_string()));
             }
             if !can_unpack(chunk.compression_codec()) {
@@ -88,13 +94,18 @@ impl Parquet {
                 return Err(bad(found, CODECS));
             }
             if chunk.file_path().is_some() {
-                return Err(bad(format!("row group {group} in another file"), "its data in this one"));
+                return Err(bad(
+                    format!("row group {group} in another file"),
+                    "its data in this one",
+                ));
             }
             match range(chunk) {
-                Some((start, size)) if start.checked_add(size).is_some_and(|end| end <= data_end) => {}
+                Some((start, size))
+                    if start.checked_add(size).is_some_and(|end| end <= data_end) => {}
                 found => {
-                    let found =
-                        found.map_or("below zero".to_owned(), |(start, size)| format!("{start} + {size}"));
+                    let found = found.map_or("below zero".to_owned(), |(start, size)| {
+                        format!("{start} + {size}")
+                    });
                     let found = format!("row group {group} with column `{field}` at bytes {found}");
                     return Err(bad(found, &format!("data between bytes 4 and {data_end}")));
                 }
@@ -116,7 +127,8 @@ impl Parquet {
         })
     }
 
-    /// The text of the next row; `None` at the end of the file. After [`Error::BadRow`] the row behind can be read.
+    /// The text of the next row; `None` at the end of the file. After [`Error::BadRow`] the row
+    /// behind can be read.
     pub(super) fn next(&mut self, longest: u64) -> Result<Option<String>> {
         while self.decoded.is_empty() {
             if self.left == 0 && !self.next_group(longest)? {
@@ -179,24 +191,31 @@ impl Parquet {
         let group = self.groups - 1;
         let Some(rows) = &mut self.rows else { return Ok(()) };
         let wanted = usize::try_from(self.left).unwrap_or(ROWS).min(ROWS);
-        let nullable = self.metadata.row_group(group).column(self.column).column_descr().max_def_level();
+        let nullable =
+            self.metadata.row_group(group).column(self.column).column_descr().max_def_level();
         let (mut levels, mut values) = (Vec::new(), Vec::new());
         let read = guarded(|| rows.read_records(wanted, Some(&mut levels), None, &mut values));
         let path = &self.path;
         let (read, _, _) =
             read.map_err(|why| bad(path, format!("{why} in row group {group}"), "pages of text"))?;
         if read == 0 {
-            let found = format!("the end of row group {group} with {} of its rows missing", self.left);
+            let found =
+                format!("the end of row group {group} with {} of its rows missing", self.left);
             return Err(bad(path, found, "as many rows as the footer says"));
         }
         self.left -= read as u64;
         if self.left == 0 {
-            let more = guarded(|| rows.read_records(1, Some(&mut Vec::new()), None, &mut Vec::new()));
+            let more =
+                guarded(|| rows.read_records(1, Some(&mut Vec::new()), None, &mut Vec::new()));
             let (more, _, _) =
                 more.map_err(|why| bad(path, format!("{why} in row group {group}"), "its end"))?;
             if more > 0 {
                 let found = format!("more rows in row group {group} than the footer says");
-                return Err(bad(path, found, &self.metadata.row_group(group).num_rows().to_string()));
+                return Err(bad(
+                    path,
+                    found,
+                    &self.metadata.row_group(group).num_rows().to_string(),
+                ));
             }
             self.rows = None;
         }
@@ -296,11 +315,14 @@ fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Number of the leaf that holds the text: a column by its name, or one inside groups by its dotted path.
+/// Number of the leaf that holds the text: a column by its name, or one inside groups by its dotted
+/// path.
 fn find(metadata: &ParquetMetaData, path: &Path, field: &str) -> Result<usize> {
     let schema = metadata.file_metadata().schema_descr();
-    let wrong = |found: String| Error::ColumnType { path: path.to_owned(), field: field.to_owned(), found };
-    let Some(at) = schema.columns().iter().position(|column| column.path().string() == field) else {
+    let wrong =
+        |found: String| Error::ColumnType { path: path.to_owned(), field: field.to_owned(), found };
+    let Some(at) = schema.columns().iter().position(|column| column.path().string() == field)
+    else {
         let fields = match schema.root_schema() {
             Type::GroupType { fields, .. } => fields.as_slice(),
             Type::PrimitiveType { .. } => &[],
@@ -334,7 +356,10 @@ fn is_text(column: &Type) -> bool {
         Some(LogicalType::String | LogicalType::Enum) => true,
         Some(_) => false,
         None => {
-            matches!(info.converted_type(), ConvertedType::NONE | ConvertedType::UTF8 | ConvertedType::ENUM)
+            matches!(
+                info.converted_type(),
+                ConvertedType::NONE | ConvertedType::UTF8 | ConvertedType::ENUM
+            )
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The pages of one column chunk, unpacked within bounds and checked before the library decodes them.
+//! The pages of one column chunk, unpacked within bounds and checked before the library decodes
+//! them.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
@@ -53,12 +54,18 @@ impl Pages {
             let header = Header::read(&mut self.chunk)?;
             for (what, size) in [("packed", header.packed), ("unpacked", header.unpacked)] {
                 if size > self.largest {
-                    return bad(format!("a page of {size} bytes {what}, expected at most {}", self.largest));
+                    return bad(format!(
+                        "a page of {size} bytes {what}, expected at most {}",
+                        self.largest
+                    ));
                 }
             }
             if header.packed as u64 > self.left() {
                 let left = self.left();
-                return bad(format!("a page of {} bytes where its column has {left} left", header.packed));
+                return bad(format!(
+                    "a page of {} bytes where its column has {left} left",
+                    header.packed
+                ));
             }
             // Inside the file, so no more than it holds.
             let mut bytes = vec![0; header.packed];
@@ -67,7 +74,10 @@ impl Pages {
                 let mut crc = Crc::new();
                 crc.update(&bytes);
                 if crc.sum() != expected {
-                    return bad(format!("a page with checksum {:08x}, expected {expected:08x}", crc.sum()));
+                    return bad(format!(
+                        "a page with checksum {:08x}, expected {expected:08x}",
+                        crc.sum()
+                    ));
                 }
             }
             match header.kind {
@@ -104,8 +114,9 @@ impl Pages {
             if header.levels != Some(RLE) {
                 return bad("definition levels in another encoding than RLE".to_owned());
             }
-            let length =
-                buf.first_chunk::<4>().map_or(usize::MAX, |length| u32::from_le_bytes(*length) as usize);
+            let length = buf
+                .first_chunk::<4>()
+                .map_or(usize::MAX, |length| u32::from_le_bytes(*length) as usize);
             levels = length.saturating_add(4);
         }
         let (encoding, buf) = self.values(header, buf, levels)?;
@@ -129,7 +140,10 @@ impl Pages {
             bytes.extend_from_slice(&values);
         }
         if header.nulls > header.values {
-            return bad(format!("a page of {} values, {} of them null", header.values, header.nulls));
+            return bad(format!(
+                "a page of {} values, {} of them null",
+                header.values, header.nulls
+            ));
         }
         let (encoding, bytes) = self.values(header, bytes, levels)?;
         Ok(Page::DataPageV2 {
@@ -145,8 +159,14 @@ impl Pages {
         })
     }
 
-    /// A page whose values stand behind `levels` bytes, in an encoding that the library decodes safely.
-    fn values(&self, header: &Header, mut page: Vec<u8>, levels: usize) -> Result<(Encoding, Vec<u8>)> {
+    /// A page whose values stand behind `levels` bytes, in an encoding that the library decodes
+    /// safely.
+    fn values(
+        &self,
+        header: &Header,
+        mut page: Vec<u8>,
+        levels: usize,
+    ) -> Result<(Encoding, Vec<u8>)> {
         let Some(values) = page.get(levels..) else {
             return bad(format!("a page of {} bytes with {levels} bytes of levels", page.len()));
         };
@@ -207,8 +227,8 @@ enum PageKind {
 /// Number of the encoding RLE.
 const RLE: i64 = 3;
 
-/// A length that no page has. Behind the last value it is an error to the library, which would otherwise panic where
-/// levels promise more values than there are.
+/// A length that no page has. Behind the last value it is an error to the library, which would
+/// otherwise panic where levels promise more values than there are.
 const END: [u8; 4] = [0xff; 4];
 
 /// What the header of a page says, as far as it is needed here.
@@ -284,7 +304,9 @@ impl Header {
                 (PageKind::DataV2, 2, Kind::Integer) => self.nulls = thrift.size()?,
                 (PageKind::DataV2, 5, Kind::Integer) => self.definition_bytes = thrift.size()?,
                 (PageKind::DataV2, 6, Kind::Integer) => self.repetition_bytes = thrift.size()?,
-                (PageKind::DataV2, 7, Kind::True | Kind::False) => self.is_packed = found == Kind::True,
+                (PageKind::DataV2, 7, Kind::True | Kind::False) => {
+                    self.is_packed = found == Kind::True
+                }
                 (_, _, found) => thrift.skip(found)?,
             }
             last = number;
@@ -305,7 +327,9 @@ fn unpack(codec: CompressionCodec, packed: Vec<u8>, length: usize) -> Result<Vec
             snap::raw::Decoder::new().decompress_vec(&packed).map_err(damaged)?
         }
         CompressionCodec::GZIP => up_to(MultiGzDecoder::new(&packed[..]), length)?,
-        CompressionCodec::ZSTD => up_to(zstd::Decoder::with_buffer(&packed[..]).map_err(damaged)?, length)?,
+        CompressionCodec::ZSTD => {
+            up_to(zstd::Decoder::with_buffer(&packed[..]).map_err(damaged)?, length)?
+        }
         other => return bad(format!("pages packed as {other:?}, expected {CODECS}")),
     };
     if unpacked.len() == length { Ok(unpacked) } else { wrong_length(unpacked.len(), length) }
@@ -328,7 +352,11 @@ fn count(mut values: &[u8]) -> Result<usize> {
         };
         (values, count) = (rest, count + 1);
     }
-    if values.is_empty() { Ok(count) } else { bad(format!("{} bytes that are no value", values.len())) }
+    if values.is_empty() {
+        Ok(count)
+    } else {
+        bad(format!("{} bytes that are no value", values.len()))
+    }
 }
 
 fn wrong_length<T>(found: usize, expected: usize) -> Result<T> {

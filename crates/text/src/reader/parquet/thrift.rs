@@ -1,4 +1,5 @@
-//! Thrift's compact protocol, as far as the headers of Parquet need it: fields that are wanted, and a way past the rest.
+//! Thrift's compact protocol, as far as the headers of Parquet need it: fields that are wanted, and
+//! a way past the rest.
 
 use std::io::{self, Read};
 
@@ -27,7 +28,8 @@ impl<'a, R: Read> Thrift<'a, R> {
         Self { input }
     }
 
-    /// The next field of a structure, given the number of the one before (0 at its start); `None` at its end.
+    /// The next field of a structure, given the number of the one before (0 at its start); `None`
+    /// at its end.
     pub(super) fn field(&mut self, last: i16) -> io::Result<Option<(i16, Kind)>> {
         let byte = self.byte()?;
         if byte == 0 {
@@ -169,7 +171,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_value_is_passed_over() {
-        // 1: true, 2: byte, 3: double, 4: "ab", 5: [false, true], 6: {7: -1}, 7: map of one, 20: 3, end.
+        // 1: true, 2: byte, 3: double, 4: "ab", 5: [false, true], 6: {7: -1}, 7: map of one, 20: 3,
+        // end.
         #[rustfmt::skip]
         let bytes = [
             0x11, 0x13, 9, 0x17, 0, 0, 0, 0, 0, 0, 0, 0, 0x18, 2, b'a', b'b', 0x19, 0x21, 2, 1,
@@ -190,7 +193,13 @@ mod tests {
     #[test]
     fn depth_and_length_are_bounded() {
         assert!(Thrift::new(&mut &[0x1c; 100][..]).skip(Kind::Struct).is_err());
-        assert!(Thrift::new(&mut &[0xff, 0xff, 0xff, 0xff, 0x0f, 1][..]).skip(Kind::Other(8)).is_err());
-        assert!(Thrift::new(&mut &[0xf5, 0xff, 0xff, 0xff, 0xff, 0x0f, 1][..]).skip(Kind::List).is_err());
+        assert!(
+            Thrift::new(&mut &[0xff, 0xff, 0xff, 0xff, 0x0f, 1][..]).skip(Kind::Other(8)).is_err()
+        );
+        assert!(
+            Thrift::new(&mut &[0xf5, 0xff, 0xff, 0xff, 0xff, 0x0f, 1][..])
+                .skip(Kind::List)
+                .is_err()
+        );
     }
 }

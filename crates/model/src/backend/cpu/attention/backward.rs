@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use pulp::Arch;
 
-use super::{KEYS, LANES, Part, ROWS, Saved, hide, padded, products_seen, row_panels, square, visible};
+use super::{
+    KEYS, LANES, Part, ROWS, Saved, hide, padded, products_seen, row_panels, square, visible,
+};
 use crate::backend::cpu::Cpu;
 use crate::backend::cpu::kernel::{
     Band, Choice, Engine, Kernel, Matrix, MatrixMut, Panels, Side, Target, Work, multiply, parallel,
@@ -76,13 +78,18 @@ impl<T: Scalar> Work<T> for Backward<'_, T> {
                             space.gradients(arch, &block, &seen, dim, &rows_of);
                             space.spread(kernel, arch, &block, &seen, dim);
                         }
-                        for (row, grad) in space.query_grad.chunks_exact(dim).take(block.len()).enumerate() {
+                        for (row, grad) in
+                            space.query_grad.chunks_exact(dim).take(block.len()).enumerate()
+                        {
                             let strip = qkv_grad.row(block.start + row, 0);
-                            mapped(grad, &mut strip[member * dim..(member + 1) * dim], |value| value);
+                            mapped(grad, &mut strip[member * dim..(member + 1) * dim], |value| {
+                                value
+                            });
                         }
                     }
                 }
-                let grads = space.key_grad.chunks_exact(dim).zip(space.value_grad.chunks_exact(dim));
+                let grads =
+                    space.key_grad.chunks_exact(dim).zip(space.value_grad.chunks_exact(dim));
                 for (row, (key, value)) in grads.enumerate() {
                     mapped(key, qkv_grad.row(row, 1), |value| value);
                     mapped(value, qkv_grad.row(row, 2), |value| value);
@@ -92,7 +99,8 @@ impl<T: Scalar> Work<T> for Backward<'_, T> {
     }
 }
 
-/// What the backward pass of one key and value head needs. In the names of panels, what is summed over comes last.
+/// What the backward pass of one key and value head needs. In the names of panels, what is summed
+/// over comes last.
 struct BackwardSpace<K: Kernel> {
     keys_by_channel: Panels<K>,
     values_by_channel: Panels<K>,
@@ -138,7 +146,8 @@ impl<K: Kernel> Default for BackwardSpace<K> {
 }
 
 impl<K: Kernel> BackwardSpace<K> {
-    /// Lays out keys and values, has room for a block's rows, and sets the sums over blocks to zero.
+    /// Lays out keys and values, has room for a block's rows, and sets the sums over blocks to
+    /// zero.
     fn fit(&mut self, arch: Arch, part: &Part<'_, K::Number>) {
         let (len, dim) = (part.len(), part.heads.dim);
         self.keys_by_channel.fill(arch, part.keys().t());
@@ -168,11 +177,20 @@ impl<K: Kernel> BackwardSpace<K> {
         let (left, right) = (&self.queries_by_channel, &self.keys_by_channel);
         products_seen(kernel, block, seen, left, right, steps, &mut self.probabilities, scale);
         let (left, right) = (&self.grads_by_channel, &self.values_by_channel);
-        products_seen(kernel, block, seen, left, right, steps, &mut self.scores_grad, K::Number::ONE);
+        products_seen(
+            kernel,
+            block,
+            seen,
+            left,
+            right,
+            steps,
+            &mut self.scores_grad,
+            K::Number::ONE,
+        );
     }
 
-    /// Scores become probabilities, and the gradient by these that by scores. `rows` gives the log-sum-exp of a row and
-    /// the product of its output with the output's gradient.
+    /// Scores become probabilities, and the gradient by these that by scores. `rows` gives the
+    /// log-sum-exp of a row and the product of its output with the output's gradient.
     fn gradients(
         &mut self,
         arch: Arch,
@@ -210,7 +228,14 @@ impl<K: Kernel> BackwardSpace<K> {
     }
 
     /// The gradients by queries, keys and values.
-    fn spread(&mut self, kernel: K, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
+    fn spread(
+        &mut self,
+        kernel: K,
+        arch: Arch,
+        block: &Range<usize>,
+        seen: &Range<usize>,
+        dim: usize,
+    ) {
         let square = square(block, seen);
         let steps = block.len().div_ceil(K::STEP);
         let sides = [
@@ -231,9 +256,18 @@ impl<K: Kernel> BackwardSpace<K> {
         let rows_by_key = self.rows_by_key.left(arch, Matrix::new(&self.scores_grad, square));
         for rows in row_panels::<K>(block.len()) {
             let steps = visible(block.start + rows.end - 1, seen).div_ceil(K::STEP);
-            let target = MatrixMut::new(&mut self.query_grad, Area::new(rows.start * dim, rows.len(), dim));
+            let target =
+                MatrixMut::new(&mut self.query_grad, Area::new(rows.start * dim, rows.len(), dim));
             let right = self.channels_by_key.part(0..dim, seen.start / K::STEP);
-            multiply(kernel, rows_by_key.part(rows, 0), right, steps, target, K::Number::ONE, seen.start > 0);
+            multiply(
+                kernel,
+                rows_by_key.part(rows, 0),
+                right,
+                steps,
+                target,
+                K::Number::ONE,
+                seen.start > 0,
+            );
         }
     }
 }

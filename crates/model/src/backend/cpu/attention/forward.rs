@@ -46,33 +46,42 @@ impl<T: Scalar> Work<T> for Forward<'_, T> {
     fn with<K: Kernel<Number = T>>(self, kernel: K) {
         let Forward { arch, qkv, heads, sequences, out, log_sums } = self;
         let Heads { query, key_value, dim } = heads;
-        // The heads that share keys are one task, which lays those out once, where that leaves enough tasks.
+        // The heads that share keys are one task, which lays those out once, where that leaves
+        // enough tasks.
         let members = if sequences.len() * key_value < FEW { 1 } else { heads.group() };
         let width = [Band { start: 0, width: members * dim }];
         let single = [Band { start: 0, width: members }];
-        let targets = [Target::new(out, query * dim, &width), Target::new(log_sums, query, &single)];
-        parallel(sequences, query / members, targets, |sequence, strip, [mut out, mut log_sums]| {
-            let part = Part::new(qkv, heads, &sequences[sequence], strip * members / heads.group());
-            with_space(|space: &mut ForwardSpace<K>| {
-                space.fit(arch, &part);
-                for member in 0..members {
-                    for block in part.blocks() {
-                        space.begin(arch, part.columns(&block, strip * members + member));
-                        for seen in part.seen(&block) {
-                            space.scores(kernel, &block, &seen, dim);
-                            space.probabilities(arch, &block, &seen, dim);
-                            space.mix(kernel, arch, &block, &seen, dim);
-                        }
-                        for row in 0..block.len() {
-                            let (mixed, inverse, log_sum) = space.finished(row, dim);
-                            let out = &mut out.row(block.start + row, 0)[member * dim..(member + 1) * dim];
-                            mapped(mixed, out, |value| value * inverse);
-                            log_sums.row(block.start + row, 0)[member] = log_sum;
+        let targets =
+            [Target::new(out, query * dim, &width), Target::new(log_sums, query, &single)];
+        parallel(
+            sequences,
+            query / members,
+            targets,
+            |sequence, strip, [mut out, mut log_sums]| {
+                let part =
+                    Part::new(qkv, heads, &sequences[sequence], strip * members / heads.group());
+                with_space(|space: &mut ForwardSpace<K>| {
+                    space.fit(arch, &part);
+                    for member in 0..members {
+                        for block in part.blocks() {
+                            space.begin(arch, part.columns(&block, strip * members + member));
+                            for seen in part.seen(&block) {
+                                space.scores(kernel, &block, &seen, dim);
+                                space.probabilities(arch, &block, &seen, dim);
+                                space.mix(kernel, arch, &block, &seen, dim);
+                            }
+                            for row in 0..block.len() {
+                                let (mixed, inverse, log_sum) = space.finished(row, dim);
+                                let out = &mut out.row(block.start + row, 0)
+                                    [member * dim..(member + 1) * dim];
+                                mapped(mixed, out, |value| value * inverse);
+                                log_sums.row(block.start + row, 0)[member] = log_sum;
+                            }
                         }
                     }
-                }
-            });
-        });
+                });
+            },
+        );
     }
 }
 
@@ -135,7 +144,8 @@ impl<K: Kernel> ForwardSpace<K> {
         );
     }
 
-    /// Scores become exp(score - the largest so far); what was mixed before is scaled to the new largest.
+    /// Scores become exp(score - the largest so far); what was mixed before is scaled to the new
+    /// largest.
     fn probabilities(&mut self, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
         let least = K::Number::from_f64(-1e30);
         let first = seen.start == 0;
@@ -144,7 +154,8 @@ impl<K: Kernel> ForwardSpace<K> {
         let ForwardSpace { scores, largest: now, .. } = self;
         let scores = &mut scores[..block.len() * stride];
         let visible = |row: usize| visible(block.start + row, seen);
-        // Three passes over short rows, none of which waits for the row before; a sum between them would.
+        // Three passes over short rows, none of which waits for the row before; a sum between them
+        // would.
         widest(
             arch,
             #[inline(always)]
@@ -179,20 +190,41 @@ impl<K: Kernel> ForwardSpace<K> {
         }
     }
 
-    fn mix(&mut self, kernel: K, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
+    fn mix(
+        &mut self,
+        kernel: K,
+        arch: Arch,
+        block: &Range<usize>,
+        seen: &Range<usize>,
+        dim: usize,
+    ) {
         let square = square(block, seen);
         let weights = self.weights.left(arch, Matrix::new(&self.scores, square));
         for rows in row_panels::<K>(block.len()) {
             let steps = visible(block.start + rows.end - 1, seen).div_ceil(K::STEP);
-            let target = MatrixMut::new(&mut self.mixed, Area::new(rows.start * dim, rows.len(), dim));
+            let target =
+                MatrixMut::new(&mut self.mixed, Area::new(rows.start * dim, rows.len(), dim));
             let values = self.values.part(0..dim, seen.start / K::STEP);
-            multiply(kernel, weights.part(rows, 0), values, steps, target, K::Number::ONE, seen.start > 0);
+            multiply(
+                kernel,
+                weights.part(rows, 0),
+                values,
+                steps,
+                target,
+                K::Number::ONE,
+                seen.start > 0,
+            );
         }
     }
 
-    /// A row of the output, what it is still to be multiplied by, and the log-sum-exp of its scores.
+    /// A row of the output, what it is still to be multiplied by, and the log-sum-exp of its
+    /// scores.
     fn finished(&self, row: usize, dim: usize) -> (&[K::Number], K::Number, K::Number) {
         let sum = self.sums[row];
-        (&self.mixed[row * dim..(row + 1) * dim], K::Number::ONE / sum, self.largest[row] + sum.ln())
+        (
+            &self.mixed[row * dim..(row + 1) * dim],
+            K::Number::ONE / sum,
+            self.largest[row] + sum.ln(),
+        )
     }
 }

@@ -1,8 +1,9 @@
-//! Causal grouped-query attention in blocks of rows and keys, without a stored length x length matrix.
+//! Causal grouped-query attention in blocks of rows and keys, without a stored length x length
+//! matrix.
 //!
-//! Forward goes through the keys block by block with a running maximum and sum, and keeps only the log-sum-exp of each
-//! row of scores; backward computes the probabilities again from it (the scheme of FlashAttention, Dao et al. 2022).
-//! Tiles that nobody may see are left out.
+//! Forward goes through the keys block by block with a running maximum and sum, and keeps only the
+//! log-sum-exp of each row of scores; backward computes the probabilities again from it (the scheme
+//! of FlashAttention, Dao et al. 2022). Tiles that nobody may see are left out.
 
 mod backward;
 mod forward;
@@ -183,12 +184,15 @@ mod tests {
                     let scores: Vec<f64> = past
                         .clone()
                         .map(|other| {
-                            (dot(at(row, head), at(other, query + shared)) / (dim as f64).sqrt()).exp()
+                            (dot(at(row, head), at(other, query + shared)) / (dim as f64).sqrt())
+                                .exp()
                         })
                         .collect();
                     let sum: f64 = scores.iter().sum();
                     for (other, score) in past.zip(scores) {
-                        for (channel, value) in at(other, query + key_value + shared).iter().enumerate() {
+                        for (channel, value) in
+                            at(other, query + key_value + shared).iter().enumerate()
+                        {
                             out[row * query * dim + head * dim + channel] += score / sum * value;
                         }
                     }
@@ -213,13 +217,16 @@ mod tests {
         // Two sequences, one past a block; numbers scaled up so that the softmax is far from flat.
         let rows = ROWS + 9;
         let sequences = [0..5, 5..rows];
-        let qkv: Vec<f64> = numbers(rows * HEADS.width(), 1).iter().map(|x: &f64| 1.5 * x).collect();
+        let qkv: Vec<f64> =
+            numbers(rows * HEADS.width(), 1).iter().map(|x: &f64| 1.5 * x).collect();
         let probe: Vec<f64> = numbers(rows * HEADS.query * HEADS.dim, 2);
         let (out, log_sums) = run(&qkv, &sequences, rows);
         let mut gradient = vec![f64::NAN; qkv.len()];
         let saved = Saved { qkv: &qkv, out: &out, log_sums: &log_sums };
         backward(Cpu::new(), saved, &probe, HEADS, &sequences, &mut gradient);
-        check_gradient("q, k and v", &qkv, &gradient, |qkv| dot(&run(qkv, &sequences, rows).0, &probe));
+        check_gradient("q, k and v", &qkv, &gradient, |qkv| {
+            dot(&run(qkv, &sequences, rows).0, &probe)
+        });
     }
 
     /// The gradient by the chain rule, one row and one head at a time.
@@ -232,8 +239,10 @@ mod tests {
         let mut gradient = vec![0.0; qkv.len()];
         for row in 0..rows {
             for head in 0..query {
-                let (key, value) =
-                    (query + head / (query / key_value), query + key_value + head / (query / key_value));
+                let (key, value) = (
+                    query + head / (query / key_value),
+                    query + key_value + head / (query / key_value),
+                );
                 let out_grad = &probe[row * query * dim + head * dim..][..dim];
                 let weights: Vec<f64> = (0..=row)
                     .map(|other| (dot(&qkv[at(row, head)], &qkv[at(other, key)]) * scale).exp())
@@ -261,7 +270,8 @@ mod tests {
     #[test]
     fn blocks_of_keys_give_the_gradient_of_the_definition() {
         let rows = KEYS + ROWS + 7;
-        let qkv: Vec<f64> = numbers(rows * HEADS.width(), 1).iter().map(|x: &f64| 1.5 * x).collect();
+        let qkv: Vec<f64> =
+            numbers(rows * HEADS.width(), 1).iter().map(|x: &f64| 1.5 * x).collect();
         let probe: Vec<f64> = numbers(rows * HEADS.query * HEADS.dim, 2);
         let all = std::slice::from_ref(&(0..rows)).to_vec();
         let (out, log_sums) = run(&qkv, &all, rows);
@@ -269,7 +279,8 @@ mod tests {
         let saved = Saved { qkv: &qkv, out: &out, log_sums: &log_sums };
         backward(Cpu::new(), saved, &probe, HEADS, &all, &mut gradient);
         let expected = gradient_by_definition(&qkv, &probe, rows);
-        let worst = gradient.iter().zip(&expected).fold(0.0_f64, |worst, (a, b)| worst.max((a - b).abs()));
+        let worst =
+            gradient.iter().zip(&expected).fold(0.0_f64, |worst, (a, b)| worst.max((a - b).abs()));
         assert!(worst < 1e-12, "{worst:e}");
     }
 

@@ -59,8 +59,8 @@ unsafe fn rows<const R: usize>(
 ) {
     let mut sums = [[_mm256_setzero_ps(); 2]; R];
     let mut values = [0.0_f32; COLUMNS];
-    // SAFETY: the caller vouches for `steps` rows of both panels, the right one on a multiple of 64, and for `columns`
-    // numbers of every row of the result.
+    // SAFETY: the caller vouches for `steps` rows of both panels, the right one on a multiple of
+    // 64, and for `columns` numbers of every row of the result.
     unsafe {
         for _ in 0..tile.steps {
             let columns = [_mm256_load_ps(right), _mm256_load_ps(right.add(8))];

@@ -1,4 +1,5 @@
-//! Tiles of 12 x 32 on AVX-512: in single precision, and of bf16 pairs with sums in single precision.
+//! Tiles of 12 x 32 on AVX-512: in single precision, and of bf16 pairs with sums in single
+//! precision.
 
 use std::arch::x86_64::*;
 
@@ -143,7 +144,8 @@ tiles!(Avx512Bf16, u32, 2, "avx512f,avx512bf16", paired, pair, {
     #[inline(always)]
     fn along(numbers: &[f32], units: &mut [u32]) {
         assert_eq!(numbers.len().div_ceil(2), units.len());
-        // SAFETY: the kernel is only there where the processor has these instructions; `units` has been checked.
+        // SAFETY: the kernel is only there where the processor has these instructions; `units` has
+        // been checked.
         unsafe { pairs_along(numbers, units) }
     }
 
@@ -170,7 +172,8 @@ unsafe fn pairs_along(numbers: &[f32], units: &mut [u32]) {
     for block in &mut blocks {
         // SAFETY: a block is 32 numbers, and `units` has room for the 16 units of each.
         unsafe {
-            let (low, high) = (_mm512_loadu_ps(block.as_ptr()), _mm512_loadu_ps(block.as_ptr().add(16)));
+            let (low, high) =
+                (_mm512_loadu_ps(block.as_ptr()), _mm512_loadu_ps(block.as_ptr().add(16)));
             let units = units.as_mut_ptr().add(done);
             _mm512_storeu_si512(
                 units.cast(),
@@ -229,14 +232,22 @@ unsafe fn transpose(from: *const u32, rows: usize, steps: usize, to: *mut u32) {
         for step in (0..steps).step_by(16) {
             let (high, wide) = ((rows - row).min(16), (steps - step).min(16));
             let mut lines = [_mm512_setzero_si512(); 16];
-            // SAFETY: masked lanes are neither read nor written; the others lie inside the matrices.
+            // SAFETY: masked lanes are neither read nor written; the others lie inside the
+            // matrices.
             unsafe {
                 for (i, line) in lines.iter_mut().enumerate().take(high) {
-                    *line = _mm512_maskz_loadu_epi32(mask(wide), from.add((row + i) * steps + step).cast());
+                    *line = _mm512_maskz_loadu_epi32(
+                        mask(wide),
+                        from.add((row + i) * steps + step).cast(),
+                    );
                 }
                 let columns = turned(lines);
                 for (i, &column) in columns.iter().enumerate().take(wide) {
-                    _mm512_mask_storeu_epi32(to.add((step + i) * rows + row).cast(), mask(high), column);
+                    _mm512_mask_storeu_epi32(
+                        to.add((step + i) * rows + row).cast(),
+                        mask(high),
+                        column,
+                    );
                 }
             }
         }
@@ -287,7 +298,8 @@ fn single(sum: __m512, left: __m512, right: __m512) -> __m512 {
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn paired(sum: __m512, left: __m512, right: __m512) -> __m512 {
     // SAFETY: both types are 512 bits without a forbidden pattern.
-    let [left, right] = [left, right].map(|half| unsafe { std::mem::transmute::<__m512, __m512bh>(half) });
+    let [left, right] =
+        [left, right].map(|half| unsafe { std::mem::transmute::<__m512, __m512bh>(half) });
     _mm512_dpbf16_ps(sum, left, right)
 }
 
@@ -297,13 +309,19 @@ fn paired(sum: __m512, left: __m512, right: __m512) -> __m512 {
 /// As for [`Kernel::tile`].
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn store<const R: usize, const V: usize>(sums: &[[__m512; V]; R], tile: Tile<f32>, result: *mut f32) {
+unsafe fn store<const R: usize, const V: usize>(
+    sums: &[[__m512; V]; R],
+    tile: Tile<f32>,
+    result: *mut f32,
+) {
     let columns = tile.columns.min(COLUMNS);
-    let masks = [columns.min(16), columns.saturating_sub(16)].map(|count| ((1_u32 << count) - 1) as u16);
+    let masks =
+        [columns.min(16), columns.saturating_sub(16)].map(|count| ((1_u32 << count) - 1) as u16);
     let scale = _mm512_set1_ps(tile.scale);
     for (row, sums) in sums.iter().enumerate() {
         for (half, (&sum, mask)) in sums.iter().zip(masks).enumerate() {
-            // SAFETY: the caller vouches for `columns` numbers of every row; masked lanes are not touched.
+            // SAFETY: the caller vouches for `columns` numbers of every row; masked lanes are not
+            // touched.
             unsafe {
                 let out = result.add(row * tile.stride).wrapping_add(half * 16);
                 let value = if tile.add {

@@ -1,7 +1,8 @@
 //! Products over panels: both operands are laid out once, then tiles are computed chunk by chunk.
 //!
-//! A chunk of the result belongs to one task, and the summed index is cut at multiples of a constant and walked from first
-//! to last within the task: every element is summed in an order that depends on shapes alone.
+//! A chunk of the result belongs to one task, and the summed index is cut at multiples of a
+//! constant and walked from first to last within the task: every element is summed in an order that
+//! depends on shapes alone.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -14,7 +15,8 @@ use super::product::{Matrix, MatrixMut};
 use super::tile::{Kernel, Tile};
 use crate::backend::Scalar;
 
-/// Units of the summed index that tiles are computed over at once: a right panel of them stays in the nearest cache.
+/// Units of the summed index that tiles are computed over at once: a right panel of them stays in
+/// the nearest cache.
 const DEPTH: usize = 256;
 /// Tiles' rows of a task: the left units of them stay in the second cache.
 const LEFT_PANELS: usize = 4;
@@ -57,22 +59,25 @@ pub(super) fn product<K: Kernel>(
     let (mut left_room, mut right_room) = ROOMS.take();
     for first_column in (0..c.columns()).step_by(columns_at_once) {
         let columns = first_column..c.columns().min(first_column + columns_at_once);
-        let right = lay_out::<K>(arch, b.t(), Side::Right, &columns, steps, &mut right_room, parallel);
+        let right =
+            lay_out::<K>(arch, b.t(), Side::Right, &columns, steps, &mut right_room, parallel);
         for first_row in (0..c.rows()).step_by(rows_at_once) {
             let rows = first_row..c.rows().min(first_row + rows_at_once);
             let left = lay_out::<K>(arch, a, Side::Left, &rows, steps, &mut left_room, parallel);
             let window = c.window(rows, columns.clone());
             let task = |index: usize| {
                 let across = window.columns.div_ceil(RIGHT_PANELS * K::COLUMNS);
-                let (row, column) =
-                    (index / across * LEFT_PANELS * K::ROWS, index % across * RIGHT_PANELS * K::COLUMNS);
+                let (row, column) = (
+                    index / across * LEFT_PANELS * K::ROWS,
+                    index % across * RIGHT_PANELS * K::COLUMNS,
+                );
                 let part = Part {
                     rows: row..window.rows.min(row + LEFT_PANELS * K::ROWS),
                     columns: column..window.columns.min(column + RIGHT_PANELS * K::COLUMNS),
                     steps,
                 };
-                // SAFETY: tasks differ in their rows or in their columns, which lie inside the window; the window
-                // keeps its matrix borrowed.
+                // SAFETY: tasks differ in their rows or in their columns, which lie inside the
+                // window; the window keeps its matrix borrowed.
                 unsafe { tiles(kernel, left, right, part, &window, scale, add) };
             };
             let tasks = window.rows.div_ceil(LEFT_PANELS * K::ROWS)
@@ -87,7 +92,8 @@ pub(super) fn product<K: Kernel>(
     ROOMS.set((left_room, right_room));
 }
 
-/// `c = scale left right`, or `c += scale left right` if `add`, of parts of panels, over `steps` units of the summed index.
+/// `c = scale left right`, or `c += scale left right` if `add`, of parts of panels, over `steps`
+/// units of the summed index.
 pub(in crate::backend::cpu) fn multiply<K: Kernel>(
     kernel: K,
     left: Operand<'_, K>,
@@ -158,7 +164,8 @@ pub(super) struct Window<T> {
     pub(super) stride: usize,
 }
 
-// SAFETY: the pointer is only used by `tiles`, whose callers vouch that no two tasks write one element.
+// SAFETY: the pointer is only used by `tiles`, whose callers vouch that no two tasks write one
+// element.
 unsafe impl<T: Send> Sync for Window<T> {}
 
 /// The tiles of `part`.
@@ -185,8 +192,9 @@ unsafe fn tiles<K: Kernel>(
                 let rows = part.rows.end.min(row + K::ROWS) - row;
                 let left = left.rows(row, rows, from, steps);
                 let tile = Tile { rows, columns, steps, stride: window.stride, scale, add };
-                // SAFETY: `rows` has checked that the operands hold what the tile reads; right panels are padded to whole
-                // ones and begin on multiples of 64 bytes, since a row of theirs is a multiple of that; the tile lies
+                // SAFETY: `rows` has checked that the operands hold what the tile reads; right
+                // panels are padded to whole ones and begin on multiples of 64
+                // bytes, since a row of theirs is a multiple of that; the tile lies
                 // inside the part, which the caller vouches for.
                 unsafe {
                     let result = window.data.add(row * window.stride + column);
@@ -201,11 +209,19 @@ impl<T: Scalar> MatrixMut<'_, T> {
     /// `rows` and `columns` of the matrix.
     fn window(&mut self, rows: Range<usize>, columns: Range<usize>) -> Window<T> {
         let (data, stride) = self.parts();
-        let end =
-            if rows.is_empty() || columns.is_empty() { 0 } else { (rows.end - 1) * stride + columns.end };
+        let end = if rows.is_empty() || columns.is_empty() {
+            0
+        } else {
+            (rows.end - 1) * stride + columns.end
+        };
         assert!(end <= data.len());
         let first = if end == 0 { 0 } else { rows.start * stride + columns.start };
-        Window { data: data[first..].as_mut_ptr(), rows: rows.len(), columns: columns.len(), stride }
+        Window {
+            data: data[first..].as_mut_ptr(),
+            rows: rows.len(),
+            columns: columns.len(),
+            stride,
+        }
     }
 }
 
@@ -217,9 +233,16 @@ mod tests {
     use crate::backend::Area;
     use crate::backend::cpu::testing::numbers;
 
-    /// Rows, columns and summed length: one of each, rests of tiles and of units, several tasks, several depths.
-    const SHAPES: [(usize, usize, usize); 6] =
-        [(1, 1, 1), (1, 40, 3), (13, 17, 66), (97, 300, 31), (50, 33, 2 * DEPTH + 5), (193, 65, 130)];
+    /// Rows, columns and summed length: one of each, rests of tiles and of units, several tasks,
+    /// several depths.
+    const SHAPES: [(usize, usize, usize); 6] = [
+        (1, 1, 1),
+        (1, 40, 3),
+        (13, 17, 66),
+        (97, 300, 31),
+        (50, 33, 2 * DEPTH + 5),
+        (193, 65, 130),
+    ];
 
     /// A matrix and where it lies, stored as it stands or turned over.
     fn stored(rows: usize, columns: usize, turned: bool, seed: u64) -> (Vec<f32>, Area) {
@@ -256,11 +279,13 @@ mod tests {
                     for j in 0..n {
                         let (mut sum, mut size) = (0.0_f64, 1.0_f64);
                         for x in 0..k {
-                            let (left, right) = (at(&a, area_a, ta, i, x), at(&b, area_b, tb, x, j));
+                            let (left, right) =
+                                (at(&a, area_a, ta, i, x), at(&b, area_b, tb, x, j));
                             let term = f64::from(read(left)) * f64::from(read(right));
                             (sum, size) = (sum + term, size + term.abs());
                         }
-                        let held = if add { f64::from(at(&before, area_c, false, i, j)) } else { 0.0 };
+                        let held =
+                            if add { f64::from(at(&before, area_c, false, i, j)) } else { 0.0 };
                         let found = f64::from(at(&c, area_c, false, i, j));
                         assert!(
                             (found - (held + 0.5 * sum)).abs() < 1e-6 * size,
@@ -301,7 +326,10 @@ mod tests {
                 None => missing.push("AVX-512 BF16"),
             }
             if !missing.is_empty() {
-                println!("skipped: products on {}: this processor has none of them", missing.join(", "));
+                println!(
+                    "skipped: products on {}: this processor has none of them",
+                    missing.join(", ")
+                );
             }
         }
     }
@@ -322,13 +350,23 @@ mod tests {
                 // The last but one panel of each, without the first four of the summed index.
                 let (rows, columns) = (2 * K::ROWS..3 * K::ROWS, K::COLUMNS..2 * K::COLUMNS);
                 let (from, steps) = (4 / K::STEP, (k - 4) / K::STEP);
-                let mut found = [vec![0.0_f32; K::ROWS * K::COLUMNS], vec![0.0; K::ROWS * K::COLUMNS]];
-                for (left, out) in [laid_out.part(rows.clone(), from), whole.part(rows.clone(), from)]
-                    .into_iter()
-                    .zip(&mut found)
+                let mut found =
+                    [vec![0.0_f32; K::ROWS * K::COLUMNS], vec![0.0; K::ROWS * K::COLUMNS]];
+                for (left, out) in
+                    [laid_out.part(rows.clone(), from), whole.part(rows.clone(), from)]
+                        .into_iter()
+                        .zip(&mut found)
                 {
                     let out = MatrixMut::new(out, Area::new(0, K::ROWS, K::COLUMNS));
-                    multiply(kernel, left, right.part(columns.clone(), from), steps, out, 1.0, false);
+                    multiply(
+                        kernel,
+                        left,
+                        right.part(columns.clone(), from),
+                        steps,
+                        out,
+                        1.0,
+                        false,
+                    );
                 }
                 let read = |matrix: &Matrix<'_, f32>, i: usize, j: usize| {
                     matrix.data()[i * matrix.row_stride() + j * matrix.column_stride()]
@@ -338,7 +376,10 @@ mod tests {
                     for (column, j) in columns.clone().enumerate() {
                         let sum: f32 = (4..k).map(|x| read(&va, i, x) * read(&vb, x, j)).sum();
                         for found in &found {
-                            assert!((found[at * K::COLUMNS + column] - sum).abs() < 0.2, "[{i}, {j}]");
+                            assert!(
+                                (found[at * K::COLUMNS + column] - sum).abs() < 0.2,
+                                "[{i}, {j}]"
+                            );
                         }
                     }
                 }

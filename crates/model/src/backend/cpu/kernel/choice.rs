@@ -32,7 +32,8 @@ pub trait Choice<T: Scalar>: Copy + Send + Sync + std::fmt::Debug {
     fn run<W: Work<T>>(self, work: W) -> W::Output;
     /// What records call it: the number type of products, and the instructions.
     fn name(self) -> &'static str;
-    /// Whether whole products are `gemm`'s, which computes what the kernel would, and as fast or faster.
+    /// Whether whole products are `gemm`'s, which computes what the kernel would, and as fast or
+    /// faster.
     fn leaves_to_gemm(self) -> bool;
 }
 

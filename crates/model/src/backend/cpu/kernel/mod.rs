@@ -1,5 +1,5 @@
-//! The only unsafe arithmetic: tiles of products, panels that they read, strips of a matrix written by several tasks, and
-//! the pages that buffers lie on.
+//! The only unsafe arithmetic: tiles of products, panels that they read, strips of a matrix written
+//! by several tasks, and the pages that buffers lie on.
 
 #![allow(unsafe_code)]
 

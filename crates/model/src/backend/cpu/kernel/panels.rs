@@ -1,7 +1,8 @@
 //! Operands laid out for tiles.
 //!
-//! A right matrix becomes panels of [`Kernel::COLUMNS`] columns, the summed index outermost. A left matrix keeps its rows where
-//! the summed index runs along them, and is otherwise cut into bands of [`BAND`] tiles' rows, again the summed index outermost.
+//! A right matrix becomes panels of [`Kernel::COLUMNS`] columns, the summed index outermost. A left
+//! matrix keeps its rows where the summed index runs along them, and is otherwise cut into bands of
+//! [`BAND`] tiles' rows, again the summed index outermost.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -40,8 +41,9 @@ impl Room {
             self.lines.clear();
             self.lines.resize(lines, Line { _bytes: [0; 64] });
         }
-        // SAFETY: the lines are initialised bytes, at least as many as `len` units take, aligned to 64; units are plain
-        // numbers (`f32`, `f64`, `u32`), for which every pattern of bits is one.
+        // SAFETY: the lines are initialised bytes, at least as many as `len` units take, aligned to
+        // 64; units are plain numbers (`f32`, `f64`, `u32`), for which every pattern of
+        // bits is one.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
     }
 
@@ -119,7 +121,8 @@ impl<K: Kernel> Panels<K> {
         pack::<K>(arch, matrix, self.layout, 0, units);
     }
 
-    /// As [`Panels::fill`], for a left matrix whose numbers the kernel reads as they stand: nothing is laid out.
+    /// As [`Panels::fill`], for a left matrix whose numbers the kernel reads as they stand: nothing
+    /// is laid out.
     pub(in crate::backend::cpu) fn left<'a>(
         &'a mut self,
         arch: Arch,
@@ -133,13 +136,23 @@ impl<K: Kernel> Panels<K> {
                 (Layout::Rows, matrix.row_stride())
             };
             let (len, steps) = (matrix.rows(), matrix.columns());
-            return Operand { units, side: Side::Left, layout, first: 0, len, steps, stride, from: 0 };
+            return Operand {
+                units,
+                side: Side::Left,
+                layout,
+                first: 0,
+                len,
+                steps,
+                stride,
+                from: 0,
+            };
         }
         self.fill(arch, matrix);
         self.part(0..self.count, 0)
     }
 
-    /// The rows, or columns, in `which`, from a whole panel on; the summed index from the unit `from` on.
+    /// The rows, or columns, in `which`, from a whole panel on; the summed index from the unit
+    /// `from` on.
     pub(in crate::backend::cpu) fn part(&self, which: Range<usize>, from: usize) -> Operand<'_, K> {
         assert!(
             which.end <= self.count && from <= self.steps,
@@ -149,7 +162,16 @@ impl<K: Kernel> Panels<K> {
         );
         let units = self.room.filled(self.count.next_multiple_of(self.layout.width()) * self.steps);
         let Panels { side, layout, steps, .. } = *self;
-        Operand { units, side, layout, first: which.start, len: which.len(), steps, stride: steps, from }
+        Operand {
+            units,
+            side,
+            layout,
+            first: which.start,
+            len: which.len(),
+            steps,
+            stride: steps,
+            from,
+        }
     }
 }
 
@@ -181,11 +203,21 @@ impl<K: Kernel> Copy for Operand<'_, K> {}
 impl<K: Kernel> Operand<'_, K> {
     /// The rows, or columns, in `which` of it; the summed index from the unit `from` on.
     pub(in crate::backend::cpu) fn part(self, which: Range<usize>, from: usize) -> Self {
-        assert!(which.end <= self.len && self.from + from <= self.steps, "{which:?} of {}", self.len);
-        Operand { first: self.first + which.start, len: which.len(), from: self.from + from, ..self }
+        assert!(
+            which.end <= self.len && self.from + from <= self.steps,
+            "{which:?} of {}",
+            self.len
+        );
+        Operand {
+            first: self.first + which.start,
+            len: which.len(),
+            from: self.from + from,
+            ..self
+        }
     }
 
-    /// `steps` units, `from` after the first, of the `len` rows, or columns, from `at` on, none of them beyond a panel.
+    /// `steps` units, `from` after the first, of the `len` rows, or columns, from `at` on, none of
+    /// them beyond a panel.
     #[inline(always)]
     pub(super) fn rows(&self, at: usize, len: usize, from: usize, steps: usize) -> Rows<K::Unit> {
         assert!(at + len <= self.len && self.from + from + steps <= self.steps && len * steps > 0);
@@ -204,7 +236,8 @@ impl<K: Kernel> Operand<'_, K> {
     }
 }
 
-/// Lays out rows `first..` of `matrix` until `units` is full. Rows and summed elements beyond the matrix are zeros.
+/// Lays out rows `first..` of `matrix` until `units` is full. Rows and summed elements beyond the
+/// matrix are zeros.
 pub(super) fn pack<K: Kernel>(
     arch: Arch,
     matrix: Matrix<'_, K::Number>,

@@ -1,4 +1,5 @@
-//! `c = a b`, on tiles of our own or on the `gemm` crate, with every stride checked against its slice first.
+//! `c = a b`, on tiles of our own or on the `gemm` crate, with every stride checked against its
+//! slice first.
 
 use pulp::Arch;
 
@@ -20,7 +21,11 @@ pub(in crate::backend::cpu) struct Matrix<'a, T> {
 impl<'a, T> Matrix<'a, T> {
     /// `area` of `data`.
     pub(in crate::backend::cpu) fn new(data: &'a [T], area: Area) -> Self {
-        assert!(area.end() <= data.len() && area.stride >= area.columns, "{area:?} of {}", data.len());
+        assert!(
+            area.end() <= data.len() && area.stride >= area.columns,
+            "{area:?} of {}",
+            data.len()
+        );
         Matrix {
             data: &data[area.offset..],
             rows: area.rows,
@@ -90,7 +95,11 @@ pub(in crate::backend::cpu) struct MatrixMut<'a, T> {
 impl<'a, T> MatrixMut<'a, T> {
     /// `area` of `data`.
     pub(in crate::backend::cpu) fn new(data: &'a mut [T], area: Area) -> Self {
-        assert!(area.end() <= data.len() && area.stride >= area.columns, "{area:?} of {}", data.len());
+        assert!(
+            area.end() <= data.len() && area.stride >= area.columns,
+            "{area:?} of {}",
+            data.len()
+        );
         MatrixMut {
             data: &mut data[area.offset..],
             rows: area.rows,
@@ -165,7 +174,16 @@ impl<T: Scalar> Work<T> for Blocked<'_, T> {
 
     fn with<K: Kernel<Number = T>>(self, kernel: K) {
         let parallel = rayon::current_num_threads() > 1;
-        blocked::product(kernel, self.arch, self.a, self.b, self.c, T::ONE, self.accumulate, parallel);
+        blocked::product(
+            kernel,
+            self.arch,
+            self.a,
+            self.b,
+            self.c,
+            T::ONE,
+            self.accumulate,
+            parallel,
+        );
     }
 }
 
@@ -174,9 +192,10 @@ fn by_gemm<T: Scalar>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: MatrixMut<'_, T>, a
     // One thread is asked for by name: `gemm` would otherwise still send the work through the pool.
     let parallel = rayon::current_num_threads() > 1;
     let parallelism = if parallel { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
-    // SAFETY: `Matrix::new` and `MatrixMut::new` have checked that the last element that these shapes and
-    // strides reach lies inside each slice (transposing permutes the same elements), the shapes agree by the
-    // assertion above, and `c` is borrowed mutably, so it overlaps neither `a` nor `b`.
+    // SAFETY: `Matrix::new` and `MatrixMut::new` have checked that the last element that these
+    // shapes and strides reach lies inside each slice (transposing permutes the same elements),
+    // the shapes agree by the assertion above, and `c` is borrowed mutably, so it overlaps
+    // neither `a` nor `b`.
     unsafe {
         gemm::gemm(
             c.rows,

@@ -23,8 +23,16 @@ pub(in crate::backend::cpu) struct Target<'a, T> {
 
 impl<'a, T> Target<'a, T> {
     /// `data` in rows of `columns` elements, cut by `bands`.
-    pub(in crate::backend::cpu) fn new(data: &'a mut [T], columns: usize, bands: &'a [Band]) -> Self {
-        assert!(columns > 0 && data.len().is_multiple_of(columns), "{} in rows of {columns}", data.len());
+    pub(in crate::backend::cpu) fn new(
+        data: &'a mut [T],
+        columns: usize,
+        bands: &'a [Band],
+    ) -> Self {
+        assert!(
+            columns > 0 && data.len().is_multiple_of(columns),
+            "{} in rows of {columns}",
+            data.len()
+        );
         Target { data, columns, bands }
     }
 }
@@ -45,9 +53,9 @@ impl<T> Cell<'_, T> {
         assert!(row < self.rows.len(), "row {row} of {}", self.rows.len());
         let Band { start, width } = self.bands[band];
         let first = (self.rows.start + row) * self.columns + start + self.strip * width;
-        // SAFETY: `parallel` has checked that this cell's rows and columns lie inside the matrix and belong to
-        // no other cell; the matrix stays borrowed for as long as the cell lives, and `&mut self` keeps two
-        // rows from being held at once.
+        // SAFETY: `parallel` has checked that this cell's rows and columns lie inside the matrix
+        // and belong to no other cell; the matrix stays borrowed for as long as the cell
+        // lives, and `&mut self` keeps two rows from being held at once.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(first), width) }
     }
 }
@@ -79,7 +87,8 @@ pub(in crate::backend::cpu) fn parallel<T: Send, const N: usize>(
     for target in &targets {
         check(rows, strips, target.data.len() / target.columns, target.columns, target.bands);
     }
-    let targets = targets.map(|target| (Pointer(target.data.as_mut_ptr()), target.columns, target.bands));
+    let targets =
+        targets.map(|target| (Pointer(target.data.as_mut_ptr()), target.columns, target.bands));
     (0..rows.len() * strips).into_par_iter().for_each(|index| {
         let (i, strip) = (index / strips, index % strips);
         let cells = targets.each_ref().map(|(data, columns, bands)| Cell {
@@ -97,7 +106,10 @@ pub(in crate::backend::cpu) fn parallel<T: Send, const N: usize>(
 fn check(rows: &[Range<usize>], strips: usize, height: usize, columns: usize, bands: &[Band]) {
     let mut last = 0;
     for range in rows {
-        assert!(range.start >= last && range.end >= range.start, "rows {rows:?} overlap or are out of order");
+        assert!(
+            range.start >= last && range.end >= range.start,
+            "rows {rows:?} overlap or are out of order"
+        );
         last = range.end;
     }
     assert!(last <= height, "rows up to {last} of {height}");

@@ -3,7 +3,8 @@
 use crate::backend::Scalar;
 use crate::backend::cpu::lanes::mapped;
 
-/// What one call computes: `rows` x `columns` of the result, over `steps` units of the summed index.
+/// What one call computes: `rows` x `columns` of the result, over `steps` units of the summed
+/// index.
 #[derive(Debug, Clone, Copy)]
 pub struct Tile<T> {
     /// At most [`Kernel::ROWS`].
@@ -31,8 +32,8 @@ pub struct Rows<U> {
     pub(super) step: usize,
 }
 
-/// A way to compute tiles. Every element of the result is summed in the order of the summed index, wherever it lies in
-/// a tile: results follow from shapes alone.
+/// A way to compute tiles. Every element of the result is summed in the order of the summed index,
+/// wherever it lies in a tile: results follow from shapes alone.
 pub trait Kernel: Copy + Send + Sync + 'static {
     /// What matrices hold.
     type Number: Scalar;
@@ -68,7 +69,8 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         }
     }
 
-    /// The units of neighbours across it, of one step; `second` is empty where there is no second number.
+    /// The units of neighbours across it, of one step; `second` is empty where there is no second
+    /// number.
     #[inline(always)]
     fn across(first: &[Self::Number], second: &[Self::Number], units: &mut [Self::Unit]) {
         if second.is_empty() {
@@ -94,8 +96,9 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// One tile of `left right`.
     ///
     /// # Safety
-    /// `left` must be valid for reads of `rows` rows of `steps` units, `right` of `steps * COLUMNS` units from a multiple of 64 bytes on, `result`
-    /// must be valid for reads and writes of `rows` rows of `columns` numbers, `stride` apart, and the processor must have
+    /// `left` must be valid for reads of `rows` rows of `steps` units, `right` of `steps * COLUMNS`
+    /// units from a multiple of 64 bytes on, `result` must be valid for reads and writes of
+    /// `rows` rows of `columns` numbers, `stride` apart, and the processor must have
     /// what the kernel was chosen for.
     unsafe fn tile(
         self,
@@ -149,7 +152,9 @@ impl<T: Scalar> Kernel for Plain<T> {
         }
         for (row, sums) in sums.iter().enumerate().take(tile.rows) {
             // SAFETY: the caller vouches for `rows` rows of `columns` numbers.
-            let out = unsafe { std::slice::from_raw_parts_mut(result.add(row * tile.stride), tile.columns) };
+            let out = unsafe {
+                std::slice::from_raw_parts_mut(result.add(row * tile.stride), tile.columns)
+            };
             for (out, &sum) in out.iter_mut().zip(sums) {
                 *out = if tile.add { *out + tile.scale * sum } else { tile.scale * sum };
             }
@@ -157,7 +162,8 @@ impl<T: Scalar> Kernel for Plain<T> {
     }
 }
 
-/// A kernel of single precision whose panels are rounded to bf16: what a processor without bf16 products does.
+/// A kernel of single precision whose panels are rounded to bf16: what a processor without bf16
+/// products does.
 #[derive(Debug, Clone, Copy)]
 pub struct Rounded<K>(pub(super) K);
 
@@ -201,14 +207,19 @@ mod tests {
 
     #[test]
     fn rounding_to_bf16_is_that_of_the_half_crate() {
-        let patterns =
-            (0..=u32::MAX).step_by(9973).chain([0x7FFF_FFFF, 0x7F80_0001, 0xFFFF_FFFF, 0x7F7F_FFFF]);
+        let patterns = (0..=u32::MAX).step_by(9973).chain([
+            0x7FFF_FFFF,
+            0x7F80_0001,
+            0xFFFF_FFFF,
+            0x7F7F_FFFF,
+        ]);
         for bits in patterns {
             let value = f32::from_bits(bits);
             let expected = half::bf16::from_f32(value);
             let found = f32::from_bits(rounded(value));
             assert!(
-                found.to_bits() == expected.to_f32().to_bits() || (found.is_nan() && expected.is_nan()),
+                found.to_bits() == expected.to_f32().to_bits()
+                    || (found.is_nan() && expected.is_nan()),
                 "{value:e} became {found:e} instead of {expected}"
             );
         }
