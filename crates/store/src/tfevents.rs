@@ -2,8 +2,8 @@
 //! files.
 //!
 //! A record is its length, a checksum of the length, an `Event` message and a checksum of that. The
-//! messages are few and flat, so they are put together here, field by field, as TensorFlow's
-//! `event.proto` and `summary.proto` number them.
+//! messages hold the few fields of TensorFlow's `event.proto` and `summary.proto` that are written
+//! here, under their numbers.
 //!
 //! The file holds nothing that `metrics.jsonl` does not, but for the times of writing. A run that
 //! goes on keeps the records that its curve still has, and the rest is cut off: every step stands
@@ -16,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use disk::io_error;
 use ledger::Point;
+use prost::Message;
 
 use crate::Result;
 
@@ -111,17 +112,44 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-fn version(time: f64) -> Vec<u8> {
-    let mut event = Vec::new();
-    double(&mut event, 1, time);
-    bytes(&mut event, 3, VERSION.as_bytes());
-    event
+/// `Event` of TensorFlow. Optional fields are written also where they are zero: the time stands at
+/// a fixed place of every record.
+#[derive(Message)]
+struct Event {
+    #[prost(double, optional, tag = "1")]
+    wall_time: Option<f64>,
+    #[prost(int64, optional, tag = "2")]
+    step: Option<i64>,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
+}
+
+#[derive(Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    scalars: Vec<Scalar>,
+}
+
+/// `Summary.Value` of TensorFlow, as far as it is a number.
+#[derive(Message)]
+struct Scalar {
+    #[prost(string, tag = "1")]
+    tag: String,
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
+}
+
+fn version(time: f64) -> Event {
+    let file_version = Some(VERSION.to_owned());
+    Event { wall_time: Some(time), step: None, file_version, summary: None }
 }
 
 /// The `Event` of a point: its numbers as scalars, under the names that the Hugging Face Trainer
 /// gives them.
-fn event(point: &Point, time: f64) -> Vec<u8> {
-    let scalars = [
+fn event(point: &Point, time: f64) -> Event {
+    let numbers = [
         ("train/loss", point.loss),
         ("eval/loss", point.eval_loss),
         ("train/learning_rate", point.learning_rate),
@@ -130,83 +158,31 @@ fn event(point: &Point, time: f64) -> Vec<u8> {
         ("train/tokens", Some(point.tokens.0 as f64)),
         ("train/tokens_per_second", point.tokens_per_second),
     ];
-    let mut summary = Vec::new();
-    for (tag, scalar) in scalars {
-        let Some(scalar) = scalar else { continue };
-        let mut value = Vec::new();
-        bytes(&mut value, 1, tag.as_bytes());
-        float(&mut value, 2, scalar as f32);
-        bytes(&mut summary, 1, &value);
+    let scalar = |(tag, number): (&str, Option<f64>)| {
+        number.map(|number| Scalar { tag: tag.to_owned(), simple_value: Some(number as f32) })
+    };
+    let scalars = numbers.into_iter().filter_map(scalar).collect();
+    Event {
+        wall_time: Some(time),
+        step: Some(point.step.cast_signed()),
+        file_version: None,
+        summary: Some(Summary { scalars }),
     }
-    let mut event = Vec::new();
-    double(&mut event, 1, time);
-    key(&mut event, 2, 0);
-    varint(&mut event, point.step);
-    bytes(&mut event, 5, &summary);
-    event
 }
 
 /// Frames a message.
-fn record(message: &[u8]) -> Vec<u8> {
+fn record(event: &Event) -> Vec<u8> {
+    let message = event.encode_to_vec();
     let length = (message.len() as u64).to_le_bytes();
-    [&length[..], &masked(&length).to_le_bytes(), message, &masked(message).to_le_bytes()].concat()
-}
-
-/// The number of a field and how it is written: 0 a varint, 1 eight bytes, 2 a length and bytes, 5
-/// four bytes.
-fn key(out: &mut Vec<u8>, field: u64, kind: u64) {
-    varint(out, field << 3 | kind);
-}
-
-fn double(out: &mut Vec<u8>, field: u64, value: f64) {
-    key(out, field, 1);
-    out.extend(value.to_le_bytes());
-}
-
-fn float(out: &mut Vec<u8>, field: u64, value: f32) {
-    key(out, field, 5);
-    out.extend(value.to_le_bytes());
-}
-
-fn bytes(out: &mut Vec<u8>, field: u64, value: &[u8]) {
-    key(out, field, 2);
-    varint(out, value.len() as u64);
-    out.extend(value);
-}
-
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+    let (before, behind) = (masked(&length).to_le_bytes(), masked(&message).to_le_bytes());
+    [&length[..], &before, &message, &behind].concat()
 }
 
 /// A checksum as TensorFlow stores it, so that a checksum of data that holds checksums means
 /// something.
 fn masked(bytes: &[u8]) -> u32 {
-    crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
+    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
-
-/// CRC-32 of Castagnoli's polynomial, bits reflected (RFC 3720, appendix B.4).
-fn crc32c(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |sum, &byte| TABLE[(sum as u8 ^ byte) as usize] ^ sum >> 8)
-}
-
-const TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let (mut sum, mut bit) = (byte as u32, 0);
-        while bit < 8 {
-            sum = if sum & 1 == 1 { sum >> 1 ^ 0x82f6_3b78 } else { sum >> 1 };
-            bit += 1;
-        }
-        table[byte] = sum;
-        byte += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {
@@ -217,42 +193,8 @@ mod tests {
     use super::*;
     use crate::sample::point;
 
-    /// Takes a message apart: field by field, its number and its bytes, a varint as eight of them.
-    fn fields(mut message: &[u8]) -> Vec<(u64, Vec<u8>)> {
-        fn varint(from: &mut &[u8]) -> u64 {
-            let mut value = 0;
-            for place in 0.. {
-                let (&byte, rest) = from.split_first().unwrap();
-                *from = rest;
-                value |= u64::from(byte & 0x7f) << (7 * place);
-                if byte < 0x80 {
-                    break;
-                }
-            }
-            value
-        }
-        let mut found = Vec::new();
-        while !message.is_empty() {
-            let key = varint(&mut message);
-            let length = match key & 7 {
-                0 => {
-                    found.push((key >> 3, varint(&mut message).to_le_bytes().to_vec()));
-                    continue;
-                }
-                1 => 8,
-                2 => varint(&mut message) as usize,
-                5 => 4,
-                kind => panic!("kind {kind}"),
-            };
-            let (value, rest) = message.split_at(length);
-            found.push((key >> 3, value.to_vec()));
-            message = rest;
-        }
-        found
-    }
-
     /// The messages of a file, every checksum checked.
-    fn messages(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    fn messages(mut bytes: &[u8]) -> Vec<Event> {
         let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
         let mut found = Vec::new();
         while !bytes.is_empty() {
@@ -260,26 +202,52 @@ mod tests {
             assert_eq!(word(&bytes[8..12]), masked(&bytes[..8]));
             let message = &bytes[12..12 + length];
             assert_eq!(word(&bytes[12 + length..16 + length]), masked(message));
-            found.push(message.to_vec());
+            found.push(Event::decode(message).unwrap());
             bytes = &bytes[16 + length..];
         }
         found
     }
 
     fn steps(path: &Path) -> Vec<u64> {
-        let step = |message: &Vec<u8>| {
-            let field = fields(message).into_iter().find(|(number, _)| *number == 2).unwrap();
-            u64::from_le_bytes(field.1.try_into().unwrap())
-        };
-        messages(&fs::read(path).unwrap())[1..].iter().map(step).collect()
+        let messages = messages(&fs::read(path).unwrap());
+        messages[1..].iter().map(|event| event.step.unwrap().cast_unsigned()).collect()
     }
 
     #[test]
-    fn checksums_are_those_of_the_standard() {
-        // RFC 3720, appendix B.4, and the check value of the catalogues.
-        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
-        assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
-        assert_eq!(crc32c(&[0xff; 32]), 0x62a8_ab43);
+    fn checksums_are_masked_as_tensorflow_masks_them() {
+        // RFC 3720, appendix B.4: the checksum of 32 zeros is 0x8a9136aa.
+        assert_eq!(masked(&[0; 32]), 0x8a91_36aa_u32.rotate_right(15).wrapping_add(0xa282_ead8));
+    }
+
+    #[test]
+    fn the_bytes_of_records_are_the_golden_ones() {
+        let zeros = Point {
+            loss: Some(0.0),
+            eval_loss: None,
+            learning_rate: Some(0.0),
+            grad_norm: Some(f64::NAN),
+            tokens_per_second: Some(1.5e4),
+            ..point(0)
+        };
+        let time = 1.75e9 + 0.125;
+        // Written by the code that put messages together byte by byte.
+        let golden = [
+            "1800000000000000a37f4b220900000860b813da411a0d627261696e2e4576656e743a32ad40f9c3",
+            "91000000000000009ed57d430900000860b813da4110ac022a82010a110a0a747261696e2f6c6f737315\
+             42ba593c0a100a096576616c2f6c6f737315e966033f0a1a0a13747261696e2f6c6561726e696e675f72\
+             6174651552499d390a160a0f747261696e2f677261645f6e6f726d150000403f0a120a0b747261696e2f\
+             65706f636815000016420a130a0c747261696e2f746f6b656e7315000016486ba5c6c6",
+            "9e00000000000000da84ca4509000000000000000010002a90010a110a0a747261696e2f6c6f73731500\
+             0000000a1a0a13747261696e2f6c6561726e696e675f7261746515000000000a160a0f747261696e2f67\
+             7261645f6e6f726d150000c07f0a120a0b747261696e2f65706f636815000000000a130a0c747261696e\
+             2f746f6b656e7315000000000a1e0a17747261696e2f746f6b656e735f7065725f7365636f6e64150060\
+             6a468bbc8350",
+        ];
+        let events = [version(time), event(&point(300), time), event(&zeros, 0.0)];
+        for (event, golden) in events.iter().zip(golden) {
+            let hex: String = record(event).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex, golden);
+        }
     }
 
     #[test]
@@ -288,22 +256,15 @@ mod tests {
         let path = folder.path().join(EVENTS);
         let mut events = EventsFile::open(&path, &[]).unwrap();
         events.append(&point(300)).unwrap();
-        let messages = messages(&fs::read(&path).unwrap());
-        assert_eq!(fields(&messages[0])[1], (3, VERSION.into()));
-        let event = fields(&messages[1]);
-        let numbers: Vec<u64> = event.iter().map(|(number, _)| *number).collect();
-        assert_eq!(numbers, [1, 2, 5]);
-        assert!(f64::from_le_bytes(event[0].1.clone().try_into().unwrap()) > 1.7e9);
-        assert_eq!(event[1].1, 300_u64.to_le_bytes());
-        let scalars: Vec<(String, f32)> = fields(&event[2].1)
-            .into_iter()
-            .map(|(number, value)| {
-                assert_eq!(number, 1);
-                let value = fields(&value);
-                assert_eq!((value[0].0, value[1].0), (1, 2));
-                let scalar = f32::from_le_bytes(value[1].1.clone().try_into().unwrap());
-                (String::from_utf8(value[0].1.clone()).unwrap(), scalar)
-            })
+        let [first, second] = &messages(&fs::read(&path).unwrap())[..] else { panic!() };
+        assert_eq!(first.file_version.as_deref(), Some(VERSION));
+        assert!(second.wall_time.unwrap() > 1.7e9);
+        assert_eq!((second.step, &second.file_version), (Some(300), &None));
+        let scalars: Vec<(&str, f32)> = second
+            .summary
+            .iter()
+            .flat_map(|summary| &summary.scalars)
+            .map(|scalar| (&*scalar.tag, scalar.simple_value.unwrap()))
             .collect();
         let point = point(300);
         let expected = [
@@ -314,7 +275,7 @@ mod tests {
             ("train/epoch", point.epoch),
             ("train/tokens", point.tokens.0 as f64),
         ];
-        assert_eq!(scalars, expected.map(|(tag, scalar)| (tag.to_owned(), scalar as f32)));
+        assert_eq!(scalars, expected.map(|(tag, scalar)| (tag, scalar as f32)));
     }
 
     #[test]
@@ -347,7 +308,7 @@ mod tests {
             prop_assert_eq!(steps(&path), (0..points.len() as u64).collect::<Vec<_>>());
             let found = fs::read(&path).unwrap();
             let ends = messages(&whole).into_iter().scan(0, |end, message| {
-                *end += message.len() + 16;
+                *end += message.encoded_len() + 16;
                 Some(*end)
             });
             let intact = ends.take_while(|&end| end <= cut.min(found.len())).last().unwrap_or(0);

@@ -196,17 +196,9 @@ pub fn by_name(name: &str) -> Result<&'static dyn Form> {
     })
 }
 
-/// Letters to change, add or drop to come from one word to the other (Levenshtein).
+/// Letters to change, add or drop to come from one word to the other (Levenshtein). Only the start
+/// of a long name is looked at: it may come from a file, and the time grows with its length.
 pub(crate) fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().take(64).enumerate() {
-        let mut before = std::mem::replace(&mut row[0], i + 1);
-        for (j, &b) in to.iter().enumerate() {
-            let changed = before + usize::from(a != b);
-            before = row[j + 1];
-            row[j + 1] = changed.min(before + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
+    let start: String = from.chars().take(64).collect();
+    strsim::levenshtein(&start, to)
 }
