@@ -23,67 +23,9 @@ pub enum Error {
         reason: String,
     },
 
-    /// A field without which a configuration cannot be understood is missing.
-    #[error("`{path}` lacks `{field}`")]
-    ConfigMissing {
-        /// The configuration.
-        path: PathBuf,
-        /// The field.
-        field: String,
-    },
-
-    /// A field of a configuration has a value that cannot be right.
-    #[error("`{field}` is {found} in `{path}`, expected {expected}")]
-    ConfigValue {
-        /// The configuration.
-        path: PathBuf,
-        /// The field.
-        field: String,
-        /// Its value.
-        found: String,
-        /// What it should be.
-        expected: String,
-    },
-
-    /// A configuration asks for something that this engine does not compute.
-    #[error("`{field}` is {found} in `{path}`, which is not supported (supported: {supported})")]
-    ConfigUnsupported {
-        /// The configuration.
-        path: PathBuf,
-        /// The field.
-        field: String,
-        /// Its value.
-        found: String,
-        /// What is.
-        supported: String,
-    },
-
-    /// The model belongs to a family that is not supported.
-    #[error("unknown architecture {found} in `{path}`, supported are {supported}")]
-    UnknownArchitecture {
-        /// The configuration.
-        path: PathBuf,
-        /// What it names.
-        found: String,
-        /// What is supported.
-        supported: String,
-    },
-
-    /// A shape whose parameters cannot be counted or addressed.
-    #[error("a model of this shape has more parameters than can be addressed: {shape}")]
-    TooLarge {
-        /// The numbers that were multiplied.
-        shape: String,
-    },
-
-    /// A list of blocks to keep does not fit the model.
-    #[error("the blocks to keep must rise and lie below {layers}, found {found:?}")]
-    KeptLayers {
-        /// Blocks of the model.
-        layers: usize,
-        /// The list.
-        found: Vec<usize>,
-    },
+    /// A configuration cannot be used.
+    #[error(transparent)]
+    Shape(#[from] shape::Error),
 
     /// A folder holds no weights at all.
     #[error("`{path}` holds neither `model.safetensors` nor `model.safetensors.index.json`")]
@@ -169,7 +111,7 @@ pub enum Error {
 
     /// A tensor has another shape than the configuration gives it.
     #[error("`{tensor}` is {found:?} in `{path}`, expected {expected:?} by the configuration")]
-    Shape {
+    TensorShape {
         /// The file.
         path: PathBuf,
         /// The tensor.

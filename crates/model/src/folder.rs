@@ -58,7 +58,7 @@ impl ModelFolder {
             let file = files.holding(&spec.name)?;
             let view = file.tensor(&spec.name)?;
             if view.shape != spec.shape {
-                return Err(Error::Shape {
+                return Err(Error::TensorShape {
                     path: file.path().to_path_buf(),
                     tensor: spec.name.clone(),
                     found: view.shape.to_vec(),
@@ -84,7 +84,7 @@ impl ModelFolder {
     ///
     /// Where there is none or it is refused.
     pub fn config_of(path: &Path) -> Result<ModelConfig> {
-        ModelConfig::from_raw(&Self::raw_config_of(path)?)
+        Ok(ModelConfig::from_raw(&Self::raw_config_of(path)?)?)
     }
 
     /// The fields of that configuration, unchecked.
@@ -94,7 +94,7 @@ impl ModelFolder {
     /// Where there is none or it is no JSON object.
     pub fn raw_config_of(path: &Path) -> Result<RawConfig> {
         let file = if path.is_file() { path.to_path_buf() } else { path.join("config.json") };
-        RawConfig::from_json(&disk::read(&file, JSON_LIMIT)?, &file)
+        Ok(RawConfig::from_json(&disk::read(&file, JSON_LIMIT)?, &file)?)
     }
 
     /// The configuration.

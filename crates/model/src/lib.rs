@@ -4,13 +4,9 @@
 
 pub mod backend;
 pub mod batch;
-pub mod catalog;
-pub mod config;
-pub mod count;
 pub mod decoder;
 pub mod error;
 pub mod evaluate;
-pub mod family;
 pub mod folder;
 pub mod layout;
 pub mod llama2c;
@@ -24,3 +20,10 @@ pub mod wide;
 pub mod workspace;
 
 pub use error::{Error, Result};
+pub use shape::{catalog, config, count};
+
+/// Families and tensors, which now stand in `shape`.
+pub mod family {
+    pub use shape::family::*;
+    pub use shape::tensors::*;
+}

@@ -1,8 +1,6 @@
 //! Rotary angles of a configuration, with Llama-3's stretching of the long wavelengths.
 
-use std::f64::consts::TAU;
-
-use crate::config::{Llama3Scaling, ModelConfig};
+use crate::config::ModelConfig;
 
 /// The turning speeds of the channel pairs, in radians a position.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,24 +24,5 @@ impl Rope {
         let angles = (0..positions)
             .flat_map(|position| self.speeds.iter().map(move |speed| position as f64 * speed));
         angles.map(|angle| (angle.cos(), angle.sin())).unzip()
-    }
-}
-
-impl Llama3Scaling {
-    /// Wavelengths beyond `original / low_freq_factor` are stretched by `factor`, those within
-    /// `original / high_freq_factor` are left alone, and between the two the speeds are blended
-    /// (the `llama3` rule of the Llama 3.1 release).
-    fn stretch(&self, speed: f64) -> f64 {
-        let original = self.original_max_position_embeddings as f64;
-        let wavelength = TAU / speed;
-        if wavelength < original / self.high_freq_factor {
-            return speed;
-        }
-        if wavelength > original / self.low_freq_factor {
-            return speed / self.factor;
-        }
-        let share = (original / wavelength - self.low_freq_factor)
-            / (self.high_freq_factor - self.low_freq_factor);
-        (1.0 - share) * speed / self.factor + share * speed
     }
 }

@@ -18,6 +18,10 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] model::Error),
 
+    /// The configuration of a model cannot be used.
+    #[error(transparent)]
+    Shape(#[from] shape::Error),
+
     /// A file or folder cannot be read or written.
     #[error(transparent)]
     Disk(#[from] disk::Error),

@@ -19,6 +19,10 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] model::Error),
 
+    /// The configuration of a model cannot be used.
+    #[error(transparent)]
+    Shape(#[from] shape::Error),
+
     /// The corpus could not be read.
     #[error(transparent)]
     Text(#[from] text::Error),

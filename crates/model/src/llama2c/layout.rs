@@ -187,7 +187,8 @@ impl Header {
             "rope_theta": 10_000.0,
             "bos_token_id": super::tokenizer::BEGIN,
         });
-        ModelConfig::from_raw(&RawConfig::from_json(fields.to_string().as_bytes(), path)?)
+        let raw = RawConfig::from_json(fields.to_string().as_bytes(), path)?;
+        Ok(ModelConfig::from_raw(&raw)?)
     }
 }
 

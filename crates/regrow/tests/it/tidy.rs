@@ -16,15 +16,19 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("report", &["law", "ledger"]),
     ("store", &["ledger", "disk"]),
     ("text", &["ledger", "disk"]),
-    ("model", &["text", "ledger", "disk"]),
-    ("prune", &["model", "text", "ledger", "disk"]),
-    ("train", &["model", "text", "ledger", "disk"]),
-    ("regrow", &["ledger", "disk", "law", "report", "store", "text", "model", "prune", "train"]),
+    ("shape", &["ledger"]),
+    ("model", &["text", "shape", "ledger", "disk"]),
+    ("prune", &["model", "text", "shape", "ledger", "disk"]),
+    ("train", &["model", "text", "shape", "ledger", "disk"]),
+    (
+        "regrow",
+        &["ledger", "disk", "law", "report", "store", "text", "shape", "model", "prune", "train"],
+    ),
 ];
 
 /// Crates that return values or bytes, and what would betray a file, a process, a network or a
 /// clock.
-const PURE: &[&str] = &["ledger", "law", "report"];
+const PURE: &[&str] = &["ledger", "law", "report", "shape"];
 const IMPURE: &[&str] = &[
     "std::fs",
     "fs::",

@@ -1,36 +1,6 @@
-//! The supported families: their names and differences, as tables.
-
-mod llama;
-mod qwen2;
+//! The tensors of a model: their Hugging Face names, what they are for, and their shapes.
 
 use crate::config::ModelConfig;
-pub use llama::LLAMA;
-pub use qwen2::QWEN2;
-
-/// What tells one family from another.
-#[derive(Debug, PartialEq)]
-pub struct Family {
-    /// The word used for the series in files and flags, `llama` or `qwen2`.
-    pub name: &'static str,
-    /// `model_type` of `config.json`.
-    pub model_type: &'static str,
-    /// The one entry of `architectures`.
-    pub architecture: &'static str,
-    /// Whether q, k and v carry biases where `config.json` is silent.
-    pub qkv_bias: bool,
-    /// `rope_theta` where `config.json` is silent.
-    pub rope_theta: f64,
-    /// `rms_norm_eps` where `config.json` is silent.
-    pub rms_norm_eps: f64,
-    /// `tie_word_embeddings` where `config.json` is silent.
-    pub tie_word_embeddings: bool,
-    /// Whether stock transformers refuses a hidden size that is no multiple of the query heads
-    /// (seen in 5.23.0: Llama does even where `head_dim` is given, Qwen2 does not).
-    pub hidden_of_whole_heads: bool,
-}
-
-/// Every supported family; a new one is a file and a line here.
-pub const FAMILIES: &[&Family] = &[&LLAMA, &QWEN2];
 
 /// What a tensor is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

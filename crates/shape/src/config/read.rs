@@ -1,30 +1,40 @@
 //! Typed reading of a configuration's fields, each value checked before it is used.
 
+use std::path::Path;
+
 use serde_json::{Map, Value};
 
-use super::RawConfig;
-use crate::error::{Error, Result};
+use crate::{Error, Result};
+
+/// Most blocks that a model may have; the deepest public one has 126.
+pub(super) const MAX_BLOCKS: usize = 10_000;
+
+/// Largest width or vocabulary; products of two still fit 64 bits.
+pub(super) const MAX_SIZE: usize = 1 << 31;
 
 /// Reads one JSON object of a configuration: the whole file, or one object in it.
 pub(super) struct Reader<'a> {
-    raw: &'a RawConfig,
+    /// The file that errors name.
+    path: &'a Path,
     map: &'a Map<String, Value>,
     /// Put before field names in messages, for example `rope_scaling.`.
     prefix: String,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(raw: &'a RawConfig) -> Self {
-        Self { raw, map: raw.map(), prefix: String::new() }
+    pub(super) fn new(path: &'a Path, map: &'a Map<String, Value>) -> Self {
+        Self { path, map, prefix: String::new() }
     }
 
     /// A reader of the object `field`; `None` where it is missing or null.
     pub(super) fn object(&self, field: &str) -> Result<Option<Reader<'a>>> {
         match self.get(field) {
             None => Ok(None),
-            Some(Value::Object(map)) => {
-                Ok(Some(Reader { raw: self.raw, map, prefix: format!("{}{field}.", self.prefix) }))
-            }
+            Some(Value::Object(map)) => Ok(Some(Reader {
+                path: self.path,
+                map,
+                prefix: format!("{}{field}.", self.prefix),
+            })),
             Some(found) => Err(self.wrong(field, found, "an object or null")),
         }
     }
@@ -52,10 +62,8 @@ impl<'a> Reader<'a> {
 
     /// A whole number from 1 to `limit` that must be there.
     pub(super) fn size(&self, field: &str, limit: usize) -> Result<usize> {
-        self.size_or_silent(field, limit)?.ok_or_else(|| Error::ConfigMissing {
-            path: self.raw.path().to_path_buf(),
-            field: format!("{}{field}", self.prefix),
-        })
+        self.size_or_silent(field, limit)?
+            .ok_or_else(|| Error::missing(self.path, self.full(field)))
     }
 
     /// A whole number from 1 to `limit`, or none where the file is silent.
@@ -79,10 +87,12 @@ impl<'a> Reader<'a> {
 
     /// A finite number above zero that must be there.
     pub(super) fn required_positive(&self, field: &str) -> Result<f64> {
-        self.positive(field)?.ok_or_else(|| Error::ConfigMissing {
-            path: self.raw.path().to_path_buf(),
-            field: format!("{}{field}", self.prefix),
-        })
+        self.positive(field)?.ok_or_else(|| Error::missing(self.path, self.full(field)))
+    }
+
+    /// A field's name with the object that it stands in.
+    fn full(&self, field: &str) -> String {
+        format!("{}{field}", self.prefix)
     }
 
     pub(super) fn wrong(&self, field: &str, found: &Value, expected: &str) -> Error {
@@ -90,21 +100,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn wrong_value(&self, field: &str, found: &str, expected: &str) -> Error {
-        Error::ConfigValue {
-            path: self.raw.path().to_path_buf(),
-            field: format!("{}{field}", self.prefix),
-            found: found.to_owned(),
-            expected: expected.to_owned(),
-        }
+        Error::value(self.path, self.full(field), found, expected)
     }
 
     pub(super) fn unsupported(&self, field: &str, found: &Value, supported: &str) -> Error {
-        Error::ConfigUnsupported {
-            path: self.raw.path().to_path_buf(),
-            field: format!("{}{field}", self.prefix),
-            found: shown(found),
-            supported: supported.to_owned(),
-        }
+        Error::unsupported(self.path, self.full(field), shown(found), supported)
     }
 
     /// Refuses a switch that is on although what it switches on is not computed here.

@@ -1,84 +1,18 @@
-//! One model configuration, read from a Hugging Face `config.json`.
-
-mod raw;
-mod read;
-mod rope;
+//! A [`ModelConfig`] from the fields of a Hugging Face `config.json`.
 
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use super::model::ModelConfig;
+use super::raw::RawConfig;
+use super::read::{self, MAX_BLOCKS, MAX_SIZE, Reader};
+use super::rope;
 use crate::count::Count;
-use crate::error::{Error, Result};
 use crate::family::{FAMILIES, Family};
-pub use raw::RawConfig;
-use read::Reader;
-
-/// Most blocks that a model may have; the deepest public one has 126.
-const MAX_LAYERS: usize = 10_000;
-
-/// Largest width or vocabulary; products of two still fit 64 bits.
-const MAX_SIZE: usize = 1 << 31;
-
-/// The shape and constants of a decoder of one of the supported families.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelConfig {
-    /// The family, from `architectures`/`model_type`.
-    pub family: &'static Family,
-    /// Rows of the embedding.
-    pub vocab_size: usize,
-    /// Width of the residual stream.
-    pub hidden_size: usize,
-    /// Neurons of the feed-forward part.
-    pub intermediate_size: usize,
-    /// Blocks.
-    pub num_hidden_layers: usize,
-    /// Query heads.
-    pub num_attention_heads: usize,
-    /// Key and value heads; divides the query heads.
-    pub num_key_value_heads: usize,
-    /// Channels of one head; even. `hidden_size / num_attention_heads` where the file is silent.
-    pub head_dim: usize,
-    /// Added to the mean square in every norm.
-    pub rms_norm_eps: f64,
-    /// Base of the rotary wavelengths.
-    pub rope_theta: f64,
-    /// Llama-3's stretching of the long wavelengths, if any.
-    pub rope_scaling: Option<Llama3Scaling>,
-    /// The output head is the embedding.
-    pub tie_word_embeddings: bool,
-    /// Biases on q, k and v (Qwen2).
-    pub qkv_bias: bool,
-    /// Longest context the model was made for, in tokens.
-    pub max_position_embeddings: usize,
-    /// The token a document begins with, where the file names one.
-    pub bos_token_id: Option<u32>,
-}
-
-/// `rope_scaling` of type `llama3`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Llama3Scaling {
-    /// Long wavelengths are stretched by this.
-    pub factor: f64,
-    /// Wavelengths above `original / low_freq_factor` are stretched fully.
-    pub low_freq_factor: f64,
-    /// Wavelengths below `original / high_freq_factor` are left alone.
-    pub high_freq_factor: f64,
-    /// Context of the first training, in tokens.
-    pub original_max_position_embeddings: usize,
-}
+use crate::{Error, Result};
 
 impl ModelConfig {
-    /// Query channels: heads x channels of a head.
-    pub fn query_width(&self) -> usize {
-        self.num_attention_heads * self.head_dim
-    }
-
-    /// Key (or value) channels.
-    pub fn key_value_width(&self) -> usize {
-        self.num_key_value_heads * self.head_dim
-    }
-
     /// Reads a `config.json` as transformers 4 or 5 writes it; `path` is named in errors.
     ///
     /// # Errors
@@ -96,12 +30,12 @@ impl ModelConfig {
     ///
     /// As [`ModelConfig::from_json`].
     pub fn from_raw(raw: &RawConfig) -> Result<Self> {
-        let reader = Reader::new(raw);
+        let reader = Reader::new(raw.path(), raw.map());
         let family = family(&reader, raw)?;
         refuse_unsupported(&reader)?;
         let hidden_size = reader.size("hidden_size", MAX_SIZE)?;
         let num_attention_heads = reader.size("num_attention_heads", MAX_SIZE)?;
-        let num_hidden_layers = reader.size("num_hidden_layers", MAX_LAYERS)?;
+        let num_hidden_layers = reader.size("num_hidden_layers", MAX_BLOCKS)?;
         let vocab_size = reader.size("vocab_size", MAX_SIZE)?;
         let max_position_embeddings = reader.size("max_position_embeddings", MAX_SIZE)?;
         let rope = rope::read(&reader, family)?;
@@ -126,42 +60,6 @@ impl ModelConfig {
         // Nothing that multiplies these numbers later can overflow once the whole can be counted.
         Count::of(&config)?;
         Ok(config)
-    }
-
-    /// A `config.json` for this shape that stock transformers 4 and 5 load, with f32 weights named.
-    ///
-    /// The rotary fields are those of transformers 4, which 5 translates when it reads them.
-    pub fn to_raw(&self) -> RawConfig {
-        let mut map = Map::new();
-        let mut set = |field: &str, value: Value| map.insert(field.to_owned(), value);
-        set("architectures", json!([self.family.architecture]));
-        set("model_type", json!(self.family.model_type));
-        set("vocab_size", json!(self.vocab_size));
-        set("hidden_size", json!(self.hidden_size));
-        set("intermediate_size", json!(self.intermediate_size));
-        set("num_hidden_layers", json!(self.num_hidden_layers));
-        set("num_attention_heads", json!(self.num_attention_heads));
-        set("num_key_value_heads", json!(self.num_key_value_heads));
-        set("head_dim", json!(self.head_dim));
-        set("hidden_act", json!("silu"));
-        set("max_position_embeddings", json!(self.max_position_embeddings));
-        set("rms_norm_eps", json!(self.rms_norm_eps));
-        set("rope_theta", json!(self.rope_theta));
-        set("rope_scaling", self.rope_scaling.map_or(Value::Null, rope::to_json));
-        set("tie_word_embeddings", json!(self.tie_word_embeddings));
-        set("attention_dropout", json!(0.0));
-        if !self.family.qkv_bias {
-            set("attention_bias", json!(false));
-            set("mlp_bias", json!(false));
-        } else {
-            set("use_sliding_window", json!(false));
-        }
-        // Written even where unknown: transformers would otherwise put its own default there.
-        set("bos_token_id", json!(self.bos_token_id));
-        set("initializer_range", json!(0.02));
-        set("torch_dtype", json!("float32"));
-        set("use_cache", json!(true));
-        RawConfig::from_map(map)
     }
 }
 
@@ -196,11 +94,7 @@ fn unknown(raw: &RawConfig, found: &str) -> Error {
         .map(|family| format!("`{}` (`{}`)", family.architecture, family.model_type))
         .collect::<Vec<_>>()
         .join(" and ");
-    Error::UnknownArchitecture {
-        path: raw.path().to_path_buf(),
-        found: found.to_owned(),
-        supported,
-    }
+    Error::unknown_architecture(raw.path(), found, supported)
 }
 
 fn refuse_unsupported(reader: &Reader<'_>) -> Result<()> {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::ModelConfig;
-use crate::error::{Error, Result};
+use super::read::{MAX_BLOCKS, Reader};
+use crate::{Error, Result};
 
 /// The fields of a `config.json` in their order, and the file they came from (for messages).
 #[derive(Debug, Clone, PartialEq)]
@@ -21,11 +21,7 @@ impl RawConfig {
     ///
     /// Where the bytes are no JSON object.
     pub fn from_json(bytes: &[u8], path: &Path) -> Result<Self> {
-        let map = serde_json::from_slice(bytes).map_err(|error| Error::Json {
-            path: path.to_path_buf(),
-            what: "a model configuration",
-            reason: error.to_string(),
-        })?;
+        let map = serde_json::from_slice(bytes).map_err(|error| Error::json(path, error))?;
         Ok(Self { path: path.to_path_buf(), map })
     }
 
@@ -64,10 +60,10 @@ impl RawConfig {
     /// Where `num_hidden_layers` cannot be read, or `kept` is empty, does not rise or leaves the
     /// model.
     pub fn with_layers(&self, kept: &[usize]) -> Result<Self> {
-        let layers = super::read::Reader::new(self).size("num_hidden_layers", super::MAX_LAYERS)?;
+        let layers = Reader::new(&self.path, &self.map).size("num_hidden_layers", MAX_BLOCKS)?;
         let rises = kept.windows(2).all(|pair| pair[0] < pair[1]);
         if !rises || kept.last().is_none_or(|&last| last >= layers) {
-            return Err(Error::KeptLayers { layers, found: kept.to_vec() });
+            return Err(Error::kept_blocks(layers, kept));
         }
         let mut changed = self.clone();
         changed.set("num_hidden_layers", kept.len());
@@ -87,18 +83,6 @@ impl RawConfig {
             }
         }
         Ok(changed)
-    }
-
-    /// The same configuration for a model of another width: heads keep their channels, which
-    /// `head_dim` then has to say.
-    pub fn with_width(&self, config: &ModelConfig) -> Self {
-        let mut changed = self.clone();
-        changed.set("hidden_size", config.hidden_size);
-        changed.set("intermediate_size", config.intermediate_size);
-        changed.set("num_attention_heads", config.num_attention_heads);
-        changed.set("num_key_value_heads", config.num_key_value_heads);
-        changed.set("head_dim", config.head_dim);
-        changed
     }
 
     /// Says how the weights are stored, under the key that the file already uses (`dtype` since

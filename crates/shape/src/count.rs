@@ -1,7 +1,7 @@
-//! Parameters and floating-point operations from a configuration alone.
+//! Parameters from a configuration alone.
 
 use crate::config::ModelConfig;
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// How many parameters a model has, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +24,10 @@ impl Count {
     ///
     /// # Errors
     ///
-    /// Where the sum, in bytes of f64, cannot be addressed on this machine.
+    /// Where the sum, in bytes of f64, could not be addressed with 64 bits.
     pub fn of(config: &ModelConfig) -> Result<Self> {
-        checked(config).ok_or_else(|| Error::TooLarge {
-            shape: format!(
+        checked(config).ok_or_else(|| {
+            Error::too_large(format!(
                 "vocabulary {}, hidden {}, intermediate {}, {} blocks of {} and {} heads of {}",
                 config.vocab_size,
                 config.hidden_size,
@@ -36,15 +36,8 @@ impl Count {
                 config.num_attention_heads,
                 config.num_key_value_heads,
                 config.head_dim
-            ),
+            ))
         })
-    }
-
-    /// Floating-point operations of one training step for one token, forward and backward: six for
-    /// every parameter that is multiplied (Kaplan et al. 2020), attention scores left out.
-    pub fn training_flops_per_token(&self) -> u64 {
-        // Cannot overflow: eight times the total fits.
-        6 * (self.total - self.looked_up)
     }
 }
 
@@ -69,7 +62,8 @@ fn checked(config: &ModelConfig) -> Option<Count> {
         per_block.checked_mul(wide(config.num_hidden_layers)?)?.checked_add(hidden)?;
     let total = embedding.checked_add(without_embedding)?;
     let bytes = total.checked_mul(8)?;
-    isize::try_from(bytes).ok()?;
+    // Not `isize`: a browser of 32 bits counts models that it could not hold.
+    i64::try_from(bytes).ok()?;
     let looked_up = if config.tie_word_embeddings { 0 } else { table };
     Some(Count { total, embedding, without_embedding, per_block, looked_up })
 }

@@ -5,50 +5,56 @@
 //! 3-70B and 3.3-70B have the same shapes; 3.1-405B is the 405 billion of its model card, to the
 //! last digit by its shape.
 
-use super::{Entry, Shape};
-use crate::config::Llama3Scaling;
+use super::public::PublicModel;
+use crate::config::{Llama3Scaling, ModelConfig};
 use crate::family::LLAMA;
 
-const EIGHT: Shape = Shape {
+const EIGHT: ModelConfig = ModelConfig {
     family: &LLAMA,
     hidden_size: 4096,
     intermediate_size: 14336,
-    layers: 32,
-    heads: 32,
-    key_value_heads: 8,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: 8,
     head_dim: 128,
     vocab_size: 128_256,
-    tied: false,
-    eps: 1e-5,
-    theta: 500_000.0,
-    scaling: None,
-    context: 8192,
-    begin: 128_000,
+    tie_word_embeddings: false,
+    rms_norm_eps: 1e-5,
+    rope_theta: 500_000.0,
+    rope_scaling: None,
+    max_position_embeddings: 8192,
+    qkv_bias: false,
+    bos_token_id: Some(128_000),
 };
-const SEVENTY: Shape =
-    Shape { hidden_size: 8192, intermediate_size: 28672, layers: 80, heads: 64, ..EIGHT };
+const SEVENTY: ModelConfig = ModelConfig {
+    hidden_size: 8192,
+    intermediate_size: 28672,
+    num_hidden_layers: 80,
+    num_attention_heads: 64,
+    ..EIGHT
+};
 
 /// Since 3.1 the positions of 8192 tokens are stretched.
-const fn stretched(shape: Shape, factor: f64) -> Shape {
+const fn stretched(config: ModelConfig, factor: f64) -> ModelConfig {
     let scaling = Llama3Scaling {
         factor,
         low_freq_factor: 1.0,
         high_freq_factor: 4.0,
         original_max_position_embeddings: 8192,
     };
-    Shape { scaling: Some(scaling), context: 131_072, ..shape }
+    ModelConfig { rope_scaling: Some(scaling), max_position_embeddings: 131_072, ..config }
 }
 
 const fn entry(
     name: &'static str,
     repository: &'static str,
     parameters: u64,
-    shape: Shape,
-) -> Entry {
-    Entry { name, repository, series: "llama-3", parameters, shape }
+    config: ModelConfig,
+) -> PublicModel {
+    PublicModel { name, repository, series: "llama-3", parameters, config }
 }
 
-pub(super) const ENTRIES: &[Entry] = &[
+pub(super) const MODELS: &[PublicModel] = &[
     entry("llama-3-8b", "meta-llama/Meta-Llama-3-8B", 8_030_261_248, EIGHT),
     entry("llama-3-70b", "meta-llama/Meta-Llama-3-70B", 70_553_706_496, SEVENTY),
     entry("llama-3.1-8b", "meta-llama/Llama-3.1-8B", 8_030_261_248, stretched(EIGHT, 8.0)),
@@ -58,11 +64,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         "meta-llama/Llama-3.1-405B",
         405_853_388_800,
         stretched(
-            Shape {
+            ModelConfig {
                 hidden_size: 16384,
                 intermediate_size: 53248,
-                layers: 126,
-                heads: 128,
+                num_hidden_layers: 126,
+                num_attention_heads: 128,
                 ..EIGHT
             },
             8.0,
@@ -73,12 +79,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         "meta-llama/Llama-3.2-1B",
         1_235_814_400,
         stretched(
-            Shape {
+            ModelConfig {
                 hidden_size: 2048,
                 intermediate_size: 8192,
-                layers: 16,
+                num_hidden_layers: 16,
                 head_dim: 64,
-                tied: true,
+                tie_word_embeddings: true,
                 ..EIGHT
             },
             32.0,
@@ -89,12 +95,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         "meta-llama/Llama-3.2-3B",
         3_212_749_824,
         stretched(
-            Shape {
+            ModelConfig {
                 hidden_size: 3072,
                 intermediate_size: 8192,
-                layers: 28,
-                heads: 24,
-                tied: true,
+                num_hidden_layers: 28,
+                num_attention_heads: 24,
+                tie_word_embeddings: true,
                 ..EIGHT
             },
             32.0,

@@ -1,12 +1,47 @@
 //! Rotary positions in a configuration: `rope_theta` and `rope_scaling` of transformers 4, or
 //! `rope_parameters` of transformers 5.
 
+use std::f64::consts::TAU;
+
 use serde_json::{Value, json};
 
-use super::read::Reader;
-use super::{Llama3Scaling, MAX_SIZE};
-use crate::error::Result;
+use super::read::{MAX_SIZE, Reader};
+use crate::Result;
 use crate::family::Family;
+
+/// `rope_scaling` of type `llama3`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Llama3Scaling {
+    /// Long wavelengths are stretched by this.
+    pub factor: f64,
+    /// Wavelengths above `original / low_freq_factor` are stretched fully.
+    pub low_freq_factor: f64,
+    /// Wavelengths below `original / high_freq_factor` are left alone.
+    pub high_freq_factor: f64,
+    /// Context of the first training, in tokens.
+    pub original_max_position_embeddings: usize,
+}
+
+impl Llama3Scaling {
+    /// The turning speed of a channel pair, in radians a position, after the stretching.
+    ///
+    /// Wavelengths beyond `original / low_freq_factor` are stretched by `factor`, those within
+    /// `original / high_freq_factor` are left alone, and between the two the speeds are blended
+    /// (the `llama3` rule of the Llama 3.1 release).
+    pub fn stretch(&self, speed: f64) -> f64 {
+        let original = self.original_max_position_embeddings as f64;
+        let wavelength = TAU / speed;
+        if wavelength < original / self.high_freq_factor {
+            return speed;
+        }
+        if wavelength > original / self.low_freq_factor {
+            return speed / self.factor;
+        }
+        let share = (original / wavelength - self.low_freq_factor)
+            / (self.high_freq_factor - self.low_freq_factor);
+        (1.0 - share) * speed / self.factor + share * speed
+    }
+}
 
 /// What the rotary positions of a model need.
 pub(super) struct Rope {

@@ -1,6 +1,6 @@
 //! Llama 2, 3, 3.1, 3.2: no biases.
 
-use super::Family;
+use super::table::Family;
 
 /// Llama 2 to 3.3.
 pub static LLAMA: Family = Family {

@@ -1,6 +1,6 @@
 //! Qwen2 and Qwen2.5: biases on q, k and v.
 
-use super::Family;
+use super::table::Family;
 
 /// Qwen2 and Qwen2.5.
 pub static QWEN2: Family = Family {
