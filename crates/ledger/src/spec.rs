@@ -1,8 +1,8 @@
 //! What a run is: everything that changes its result, and nothing else.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::sha256::Sha256;
 use crate::units::Tokens;
 use crate::{finite, format};
 
@@ -218,8 +218,9 @@ impl RunSpec {
     /// The name of the run: the first 16 hexadecimal digits of the SHA-256 over `key=value` lines,
     /// sorted by key.
     pub fn id(&self) -> String {
-        let digest = Sha256::digest(self.canonical().as_bytes());
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let mut id = Sha256::of(self.canonical()).to_string();
+        id.truncate(16);
+        id
     }
 
     /// The fields in which `other` differs, sorted by key.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sha2::{Digest, Sha256};
+use ledger::Sha256Hasher;
 
 use crate::config::{ModelConfig, RawConfig};
 use crate::error::{Error, Result};
@@ -309,7 +309,7 @@ impl ModelFolder {
     ///
     /// As those.
     pub fn weights_hash_unless(&self, stop: &AtomicBool) -> Result<Option<String>> {
-        let mut hash = Sha256::new();
+        let mut hash = Sha256Hasher::new();
         for spec in family::tensors(&self.config) {
             let view = self.tensor(&spec)?;
             hash.update(hash_head(&spec, &view).as_bytes());
@@ -330,7 +330,7 @@ impl ModelFolder {
                 return Ok(None);
             }
         }
-        Ok(Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Some(hash.finish().to_string()))
     }
 }
 

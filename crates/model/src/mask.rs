@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sha2::{Digest, Sha256};
+use ledger::Sha256;
 
 use crate::Result;
 use crate::backend::Backend;
@@ -73,8 +73,7 @@ impl Masks {
     /// SHA-256 of the list of tensors, which is a part of what a run starts from; none where
     /// nothing is masked.
     pub fn hash(&self) -> Option<String> {
-        let digest = || Sha256::digest(self.sparsity.to_json());
-        (!self.is_empty()).then(|| digest().iter().map(|byte| format!("{byte:02x}")).collect())
+        (!self.is_empty()).then(|| Sha256::of(self.sparsity.to_json()).to_string())
     }
 
     /// Takes the gradients of masked weights away.

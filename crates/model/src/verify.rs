@@ -1,8 +1,7 @@
 //! Reads every weight of a folder once: what is no number, which zeros stand where, and whether
 //! that is what the folder says.
 
-use ledger::Pattern;
-use sha2::{Digest, Sha256};
+use ledger::{Pattern, Sha256Hasher};
 
 use crate::error::Result;
 use crate::family::{TensorSpec, tensors};
@@ -52,7 +51,7 @@ pub struct TensorFacts {
 pub fn verify(folder: &ModelFolder, progress: &mut dyn FnMut(usize, usize)) -> Result<Verified> {
     let listed = Sparsity::of(folder.path())?;
     let specs = tensors(folder.config());
-    let (mut hash, mut facts, mut problems) = (Sha256::new(), Vec::new(), Vec::new());
+    let (mut hash, mut facts, mut problems) = (Sha256Hasher::new(), Vec::new(), Vec::new());
     for (done, spec) in specs.iter().enumerate() {
         progress(done, specs.len());
         let claimed = listed.tensors.get(&spec.name).copied();
@@ -77,7 +76,7 @@ pub fn verify(folder: &ModelFolder, progress: &mut dyn FnMut(usize, usize)) -> R
                 .to_owned(),
         );
     }
-    let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash.finish().to_string();
     Ok(Verified { hash, tensors: facts, problems })
 }
 
@@ -86,7 +85,7 @@ fn look(
     folder: &ModelFolder,
     spec: &TensorSpec,
     claimed: Option<Pattern>,
-    hash: &mut Sha256,
+    hash: &mut Sha256Hasher,
 ) -> Result<(TensorFacts, Vec<String>)> {
     let view = folder.tensor(spec)?;
     let columns = spec.columns();

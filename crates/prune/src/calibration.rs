@@ -6,7 +6,6 @@ use ledger::Tokens;
 use model::config::ModelConfig;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -150,13 +149,13 @@ impl Sequences {
     /// What `cut.json` says of them; the hash is SHA-256 over the ids, four bytes each, little
     /// endian.
     pub fn record(&self) -> ledger::Calibration {
-        let mut hash = Sha256::new();
+        let mut hash = ledger::Sha256Hasher::new();
         for piece in self.tokens.chunks(1 << 14) {
             let bytes: Vec<u8> = piece.iter().flat_map(|token| token.to_le_bytes()).collect();
             hash.update(&bytes);
         }
         ledger::Calibration {
-            hash: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash: hash.finish().to_string(),
             sequences: self.tokens.len() / self.length,
             length: self.length,
             tokens: Tokens(self.tokens.len() as u64),

@@ -153,7 +153,7 @@ pub(crate) fn open_corpus(
 ) -> anyhow::Result<Corpus> {
     let corpus = Corpus::open(path)?;
     match model.tokenizer_json() {
-        Some(file) => corpus.require_tokenizer(&disk::sha256(&file)?)?,
+        Some(file) => corpus.require_tokenizer(&disk::sha256(&file)?.to_string())?,
         None => output.warn(&format!(
             "`{}` has no `tokenizer.json`: whether `{}` was tokenised for it cannot be checked",
             model.path().display(),

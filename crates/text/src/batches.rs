@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::hash::sha256;
 use crate::tokenizer::Tokenizer;
+use ledger::Sha256;
 
 /// A batch is full at this many documents ...
 const DOCUMENTS: usize = 4096;
@@ -56,7 +56,7 @@ pub(crate) struct Encoded {
     /// Length of its text in bytes.
     pub(crate) bytes: usize,
     /// SHA-256 of its text.
-    pub(crate) digest: [u8; 32],
+    pub(crate) hash: Sha256,
     /// The tokens, in stretches that follow each other.
     pub(crate) tokens: Vec<Vec<u32>>,
 }
@@ -101,8 +101,8 @@ fn encode_batch(batch: &[String], tokenizer: &Tokenizer) -> Result<Vec<Encoded>>
             tokenizer.stretches(text).map(move |stretch| (document, stretch))
         })
         .collect();
-    let (digests, tokens) = rayon::join(
-        || batch.par_iter().map(|text| sha256(text.as_bytes())).collect::<Vec<_>>(),
+    let (hashes, tokens) = rayon::join(
+        || batch.par_iter().map(|text| Sha256::of(text)).collect::<Vec<_>>(),
         || {
             let encode = |(_, stretch): &(usize, &str)| tokenizer.encode(stretch);
             stretches.par_iter().with_max_len(1).map(encode).collect::<Result<Vec<_>>>()
@@ -110,8 +110,8 @@ fn encode_batch(batch: &[String], tokenizer: &Tokenizer) -> Result<Vec<Encoded>>
     );
     let mut encoded: Vec<_> = batch
         .iter()
-        .zip(digests)
-        .map(|(text, digest)| Encoded { bytes: text.len(), digest, tokens: Vec::new() })
+        .zip(hashes)
+        .map(|(text, hash)| Encoded { bytes: text.len(), hash, tokens: Vec::new() })
         .collect();
     for ((document, _), tokens) in stretches.iter().zip(tokens?) {
         encoded[*document].tokens.push(tokens);

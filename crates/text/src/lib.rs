@@ -9,7 +9,6 @@ mod batches;
 mod bpe;
 mod corpus;
 mod error;
-mod hash;
 mod pieces;
 mod reader;
 mod split;

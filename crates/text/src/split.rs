@@ -1,7 +1,7 @@
 //! The held-out split: a document goes by the hash of its text, so a duplicate cannot leak.
 
 use crate::error::{Error, Result};
-use crate::hash::sha256;
+use ledger::Sha256;
 
 /// The rule as it is written into `corpus.json`.
 pub const RULE: &str =
@@ -16,7 +16,7 @@ pub const RULE: &str =
 /// assert_eq!(text::held_out("once upon a time", 0.5), text::held_out("once upon a time", 0.5));
 /// ```
 pub fn held_out(text: &str, share: f64) -> bool {
-    held_out_digest(&sha256(text.as_bytes()), share)
+    held_out_hash(&Sha256::of(text), share)
 }
 
 /// Gives a share back when it lies above 0 and below 1.
@@ -27,13 +27,11 @@ pub fn check_share(share: f64) -> Result<f64> {
     if share > 0.0 && share < 1.0 { Ok(share) } else { Err(Error::Share { found: share }) }
 }
 
-/// The rule on a digest that is already known.
-pub(crate) fn held_out_digest(digest: &[u8; 32], share: f64) -> bool {
-    let mut head = [0; 8];
-    head.copy_from_slice(&digest[..8]);
+/// The rule on a hash that is already known.
+pub(crate) fn held_out_hash(hash: &Sha256, share: f64) -> bool {
     // 2^64 is exact in f64; the conversion rounds to the nearest of 2^53 values, the same on every
     // machine.
-    u64::from_be_bytes(head) as f64 / 18_446_744_073_709_551_616.0 < share
+    hash.leading_u64() as f64 / 18_446_744_073_709_551_616.0 < share
 }
 
 #[cfg(test)]
@@ -43,10 +41,11 @@ mod tests {
 
     #[test]
     fn the_fraction_is_read_from_the_first_eight_bytes() {
-        let mut digest = [0xff; 32];
-        digest[..8].copy_from_slice(&[0x40, 0, 0, 0, 0, 0, 0, 0]); // a quarter
-        assert!(!held_out_digest(&digest, 0.25));
-        assert!(held_out_digest(&digest, 0.25 + 1e-9));
+        let mut bytes = [0xff; 32];
+        bytes[..8].copy_from_slice(&[0x40, 0, 0, 0, 0, 0, 0, 0]); // a quarter
+        let hash = Sha256::from(bytes);
+        assert!(!held_out_hash(&hash, 0.25));
+        assert!(held_out_hash(&hash, 0.25 + 1e-9));
         // sha256("abc") begins with ba7816bf, 0.7284 of the way.
         assert!(held_out("abc", 0.729));
         assert!(!held_out("abc", 0.728));

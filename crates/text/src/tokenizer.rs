@@ -11,7 +11,6 @@ use tokenizers::models::ModelWrapper;
 use tokenizers::processors::PostProcessorWrapper;
 
 use crate::error::{Error, Result};
-use crate::hash::{hex, sha256};
 use crate::pieces::{Pieces, SPACE};
 
 /// The largest `tokenizer.json` that is read, in bytes; the largest known ones are below 40 MiB.
@@ -208,7 +207,7 @@ impl Tokenizer {
         let cut = Cut::of(&inner);
         let mut tokenizer = Self {
             cut,
-            hash: hex(&sha256(&json)),
+            hash: ledger::Sha256::of(&json).to_string(),
             vocabulary: largest as usize + 1,
             inner,
             json,

@@ -379,7 +379,7 @@ fn a_document_without_its_begin_token_is_found_by_verify() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[2 * second] = 5;
     std::fs::write(&path, bytes).unwrap();
-    info.heldout.hash = disk::sha256(&path).unwrap();
+    info.heldout.hash = disk::sha256(&path).unwrap().to_string();
     std::fs::write(out.join("corpus.json"), serde_json::to_vec(&info).unwrap()).unwrap();
     let message = Corpus::open(&out).unwrap().verify().unwrap_err().to_string();
     assert!(

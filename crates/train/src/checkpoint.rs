@@ -8,7 +8,6 @@ use model::backend::Backend;
 use model::decoder::Decoder;
 use model::safetensors::{Dtype, Planned, SafeTensors, Writer};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::Optimizer;
 use crate::error::{Error, Result};
@@ -46,7 +45,7 @@ impl State {
 
     fn checksum(&self) -> String {
         let bare = Self { own: String::new(), ..self.clone() };
-        Sha256::digest(bare.to_json()).iter().map(|byte| format!("{byte:02x}")).collect()
+        ledger::Sha256::of(bare.to_json()).to_string()
     }
 }
 
@@ -85,7 +84,7 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
             }
         }
         writer.commit()?;
-        *hash = disk::sha256(&file)?;
+        *hash = disk::sha256(&file)?.to_string();
     }
     let step = optimizer.steps();
     let mut state =
@@ -180,7 +179,7 @@ impl Checkpoint<'_> {
 
     fn open(&self, state: &State, number: usize) -> Result<SafeTensors> {
         let (file, expected) = (self.path.join(FILES[number]), &state.sha256[number]);
-        let found = disk::sha256(&file).map_err(|error| self.refuse(error))?;
+        let found = disk::sha256(&file).map_err(|error| self.refuse(error))?.to_string();
         if found != *expected {
             return Err(self
                 .refuse(format!("`{}` has SHA-256 {found}, expected {expected}", FILES[number])));

@@ -4,8 +4,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha1::{Digest, Sha1};
 
 /// A tag that is the hash of its file: 40 or 64 hexadecimal digits.
 pub(super) fn is_hash(tag: &str) -> bool {
@@ -14,16 +13,13 @@ pub(super) fn is_hash(tag: &str) -> bool {
 
 /// The hash of a file in the form that `tag` has.
 pub(super) fn hash_like(tag: &str, path: &Path) -> disk::Result<String> {
-    if tag.len() == 64 { hash(Sha256::new(), path) } else { git_hash(path) }
+    if tag.len() == 64 { Ok(disk::sha256(path)?.to_string()) } else { git_hash(path) }
 }
 
 /// Git's name for a file: SHA-1 over `blob <length>\0` and its bytes.
 fn git_hash(path: &Path) -> disk::Result<String> {
     let length = std::fs::metadata(path).map_err(disk::io_error("read", path))?.len();
-    hash(Sha1::new_with_prefix(format!("blob {length}\0")), path)
-}
-
-fn hash(mut hash: impl Digest, path: &Path) -> disk::Result<String> {
+    let mut hash = Sha1::new_with_prefix(format!("blob {length}\0"));
     let mut file = std::fs::File::open(path).map_err(disk::io_error("read", path))?;
     let mut piece = vec![0; 1 << 20];
     loop {

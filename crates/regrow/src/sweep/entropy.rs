@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
+use ledger::{Sha256, Sha256Hasher};
 use model::evaluate::{DocumentLoss, Evaluated};
 use report::Entropy;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::plan::Layout;
 
@@ -32,13 +32,10 @@ pub(super) fn entropy(layout: &Layout, limit: u64) -> anyhow::Result<Entropy> {
     let path = layout.grammar().join("documents.jsonl");
     let told = told(&path, corpus.info().split.share)
         .with_context(|| format!("the entropy of `{}` is not known", path.display()))?;
-    let digests = told.iter().flat_map(|line| Sha256::digest(&line.text));
-    let hash: String = Sha256::digest(digests.collect::<Vec<u8>>())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut hash = Sha256Hasher::new();
+    told.iter().for_each(|line| hash.update(Sha256::of(&line.text).as_bytes()));
     ensure!(
-        hash == corpus.info().heldout.text,
+        hash.finish().to_string() == corpus.info().heldout.text,
         "the held-out documents of `{}` are not those of `{}`",
         path.display(),
         layout.corpus().display()

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use law::{Law, Settings, TableRow};
 use report::{Entropy, Fact, Input, LeftOut, RunFacts};
-use sha2::{Digest, Sha256};
 use store::{PointRow, RunFolder};
 
 use super::entropy::entropy;
@@ -133,8 +132,7 @@ fn facts(folders: &[RunFolder], names: &[String]) -> anyhow::Result<Vec<RunFacts
 /// How it was made.
 fn made(sweep: &Sweep, layout: &Layout, points: &Path, law: &Path) -> anyhow::Result<Vec<Fact>> {
     let hash = |path: &Path| -> anyhow::Result<String> {
-        let bytes = disk::read(path, u64::MAX)?;
-        Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(ledger::Sha256::of(disk::read(path, u64::MAX)?).to_string())
     };
     let sizes = sweep.series.iter().flat_map(|series| &series.sizes);
     let mut seeds: Vec<u64> = sizes.flat_map(|size| sweep.seeds(size)).copied().collect();

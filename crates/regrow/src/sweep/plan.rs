@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use model::config::ModelConfig;
 use model::count::Count;
-use sha2::{Digest, Sha256};
 
 use super::recipe::{Controls, Method, Series, Size, Sweep, Training};
 use crate::executor::{Job, Resources};
@@ -411,8 +410,7 @@ fn run_job(
 /// Every run reads the text in an order of its own: an order that all shared would be one more
 /// thing that all have in common, and intervals from whole runs would not see it.
 fn seed_of(id: &str, seed: u64) -> u32 {
-    let digest = Sha256::digest(format!("{seed} {id}"));
-    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+    (ledger::Sha256::of(format!("{seed} {id}")).leading_u64() >> 32) as u32
 }
 
 /// A command line in the making.

@@ -411,7 +411,7 @@ fn empty_heldout(case: &Case<'_>) {
         let file = corpus.join("heldout.bin");
         fs::write(&file, vec![0; 2 * documents]).unwrap();
         fs::write(corpus.join("heldout.idx"), index).unwrap();
-        let hash = regrow::disk::sha256(&file).unwrap();
+        let hash = regrow::disk::sha256(&file).unwrap().to_string();
         change_json(&corpus.join("corpus.json"), |info| {
             info["heldout"]["hash"] = hash.into();
             info["heldout"]["bytes"] = 0.into();
@@ -429,7 +429,7 @@ fn token_range(case: &Case<'_>) {
         let mut bytes = fs::read(&path).unwrap();
         bytes[10..12].copy_from_slice(&60_000_u16.to_le_bytes());
         fs::write(&path, &bytes).unwrap();
-        let hash = regrow::disk::sha256(&path).unwrap();
+        let hash = regrow::disk::sha256(&path).unwrap().to_string();
         change_json(&corpus.join("corpus.json"), |info| info[part]["hash"] = hash.into());
     }
     let said = ["token id out of range", "id 60000 at token 5", "vocabulary of 280"];

@@ -49,7 +49,7 @@ impl Hub {
             let path = folder.join(name);
             files.insert(
                 name.to_owned(),
-                (fs::read(&path).unwrap(), regrow::disk::sha256(&path).unwrap()),
+                (fs::read(&path).unwrap(), regrow::disk::sha256(&path).unwrap().to_string()),
             );
         }
         let licence = b"the terms\n".to_vec();

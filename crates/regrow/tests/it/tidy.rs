@@ -11,7 +11,7 @@ type Tree = BTreeMap<String, String>;
 /// What each crate may use: only what stands below it.
 const DIRECTION: &[(&str, &[&str])] = &[
     ("ledger", &[]),
-    ("disk", &[]),
+    ("disk", &["ledger"]),
     ("law", &["ledger"]),
     ("report", &["law", "ledger"]),
     ("store", &["ledger", "disk"]),

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ledger::Sha256;
+
 use super::idx::Width;
 use super::info::{self, CorpusInfo, FORMAT, Split};
 use super::writer::Writer;
 use crate::batches::{Batches, Encoded, encode};
 use crate::bpe::train_bpe;
 use crate::error::{Error, Result};
-use crate::hash::sha256;
 use crate::reader::{Counts, Reading, Sources};
-use crate::split::{RULE, check_share, held_out_digest};
+use crate::split::{RULE, check_share, held_out_hash};
 use crate::tokenizer::Tokenizer;
 
 /// What a corpus is built from.
@@ -114,8 +115,7 @@ pub fn build_until(
     let mut batches = Batches::new(sources.read(&settings.reading)?);
     let write = |batch: Vec<Encoded>| {
         for document in &batch {
-            let part =
-                if held_out_digest(&document.digest, share) { &mut heldout } else { &mut train };
+            let part = if held_out_hash(&document.hash, share) { &mut heldout } else { &mut train };
             if document.tokens.iter().all(Vec::is_empty) {
                 wordless += 1;
             } else {
@@ -183,7 +183,7 @@ impl Learning<'_> {
                     progress(Progress { stage: Stage::Tokenizer, documents, bytes, total_bytes });
                 }
                 match document {
-                    Some(Ok(text)) if held_out_digest(&sha256(text.as_bytes()), self.share) => {}
+                    Some(Ok(text)) if held_out_hash(&Sha256::of(&text), self.share) => {}
                     other => return other,
                 }
             }

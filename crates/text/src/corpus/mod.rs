@@ -38,7 +38,7 @@ impl Corpus {
     pub fn open(folder: &Path) -> Result<Self> {
         let info = info::read(&folder.join("corpus.json"))?;
         let tokenizer = folder.join("tokenizer.json");
-        let found = disk::sha256(&tokenizer)?;
+        let found = disk::sha256(&tokenizer)?.to_string();
         if found != info.tokenizer {
             return Err(Error::OtherTokenizer {
                 path: tokenizer,
@@ -123,14 +123,14 @@ impl Corpus {
     /// [`Error::TokenOutOfRange`].
     pub fn overlapping_documents(&self) -> Result<usize> {
         let mut buffer = Vec::new();
-        let mut heldout: HashMap<[u8; 32], usize> = HashMap::new();
+        let mut heldout: HashMap<ledger::Sha256, usize> = HashMap::new();
         for i in 0..self.heldout.documents() {
-            *heldout.entry(self.heldout.digest(i, &mut buffer)?).or_default() += 1;
+            *heldout.entry(self.heldout.document_hash(i, &mut buffer)?).or_default() += 1;
         }
         let mut overlapping = 0;
         for i in 0..self.train.documents() {
             // Taken out, so that a training text that comes twice counts once.
-            overlapping += heldout.remove(&self.train.digest(i, &mut buffer)?).unwrap_or(0);
+            overlapping += heldout.remove(&self.train.document_hash(i, &mut buffer)?).unwrap_or(0);
         }
         Ok(overlapping)
     }

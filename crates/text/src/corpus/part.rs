@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use ledger::{Sha256, Sha256Hasher};
 
 use super::idx::{Idx, Width};
 use super::info::PartInfo;
@@ -118,7 +118,7 @@ impl Part {
 
     /// Goes through all bytes: the hash, every id, and the begin token of every document.
     pub(super) fn verify(&self, begin: u32) -> Result<()> {
-        let found = disk::sha256(&self.path)?;
+        let found = disk::sha256(&self.path)?.to_string();
         if found != self.hash {
             let expected = format!("{} as in `corpus.json`", self.hash);
             return Err(Error::BadCorpus {
@@ -146,16 +146,16 @@ impl Part {
         Ok(())
     }
 
-    /// Digest of a document's tokens, whatever their width.
-    pub(super) fn digest(&self, i: usize, buffer: &mut Vec<u32>) -> Result<[u8; 32]> {
+    /// Hash of a document's tokens, whatever their width.
+    pub(super) fn document_hash(&self, i: usize, buffer: &mut Vec<u32>) -> Result<Sha256> {
         buffer.resize(STRIDE, 0);
-        let mut digest = Sha256::new();
+        let mut hasher = Sha256Hasher::new();
         self.chunks(i, buffer, |tokens| {
             let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
-            digest.update(&bytes);
+            hasher.update(&bytes);
             Ok(())
         })?;
-        Ok(digest.finalize().into())
+        Ok(hasher.finish())
     }
 
     fn chunks(

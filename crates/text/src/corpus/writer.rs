@@ -3,13 +3,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use ledger::Sha256Hasher;
 
 use super::idx::{self, Width};
 use super::info::PartInfo;
 use crate::batches::Encoded;
 use crate::error::{Error, Result};
-use crate::hash::hex;
 
 /// A part being written; keeps four bytes a document in memory.
 #[derive(Debug)]
@@ -21,8 +20,8 @@ pub(super) struct Writer {
     sizes: Vec<i32>,
     tokens: u64,
     bytes: u64,
-    text: Sha256,
-    hash: Sha256,
+    text: Sha256Hasher,
+    hash: Sha256Hasher,
     row: Vec<u8>,
 }
 
@@ -37,8 +36,8 @@ impl Writer {
             sizes: Vec::new(),
             tokens: 0,
             bytes: 0,
-            text: Sha256::new(),
-            hash: Sha256::new(),
+            text: Sha256Hasher::new(),
+            hash: Sha256Hasher::new(),
             row: Vec::new(),
         })
     }
@@ -64,7 +63,7 @@ impl Writer {
         let path = self.path("bin");
         self.bin.write_all(&self.row).map_err(disk::io_error("write", &path))?;
         self.hash.update(&self.row);
-        self.text.update(document.digest);
+        self.text.update(document.hash.as_bytes());
         self.sizes.push(size);
         self.tokens += size as u64;
         self.bytes += document.bytes as u64;
@@ -87,8 +86,8 @@ impl Writer {
             documents: self.sizes.len() as u64,
             tokens: self.tokens,
             bytes: self.bytes,
-            text: hex(&self.text.finalize()),
-            hash: hex(&self.hash.finalize()),
+            text: self.text.finish().to_string(),
+            hash: self.hash.finish().to_string(),
         })
     }
 

@@ -12,7 +12,6 @@ use model::folder::ModelFolder;
 use model::mask::Masks;
 use model::safetensors::Dtype;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use text::Corpus;
 
 use super::Machine;
@@ -71,8 +70,7 @@ impl Beginning {
         raw.set_dtype(Dtype::F32.torch_name());
         // Of what was understood, so that neither white space nor unread fields make another run of
         // it.
-        let digest = Sha256::digest(config.to_raw().to_json());
-        let config_hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let config_hash = ledger::Sha256::of(config.to_raw().to_json()).to_string();
         let base = name_of_config(path);
         let series = config.family.name.to_owned();
         let lineage = Lineage { cut: None, series, base, loss: None, phase: None };
