@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for Count {
 }
 
 /// A whole number with a comma between thousands, for tables.
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.char_indices() {

@@ -6,8 +6,7 @@ use anyhow::{Context, bail};
 use law::{Law, TableRow};
 use serde::{Deserialize, Serialize};
 
-use crate::hint::hinted;
-use crate::output::Output;
+use crate::hinted::hinted;
 
 /// A law of a thousand runs with all its refits is about 10 MB.
 const LIMIT: u64 = 256 << 20;
@@ -19,7 +18,7 @@ struct Head {
 }
 
 /// Reads a law; its format first, then everything in it is checked.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Law> {
+pub fn read(path: &Path) -> anyhow::Result<Law> {
     let text = disk::read_to_string(path, LIMIT)?;
     let no_law = || format!("`{}` is not a law file", path.display());
     let head: Head = serde_json::from_str(&text)
@@ -32,42 +31,21 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Law> {
 }
 
 /// Makes sure before the work that the result may be written to `path`.
-pub(crate) fn check_free(path: &Path, force: bool) -> anyhow::Result<()> {
+pub fn check_free(path: &Path, force: bool) -> anyhow::Result<()> {
     if !force && path.symlink_metadata().is_ok() {
         return Err(disk::Error::Exists { path: path.to_path_buf() }.into());
     }
     Ok(())
 }
 
-/// Writes a picture and says so, or that there is nothing to draw.
-pub(crate) fn write_picture(
-    path: &Path,
-    picture: Option<String>,
-    output: &Output,
-) -> anyhow::Result<()> {
-    match picture {
-        Some(picture) => {
-            disk::write(path, picture.as_bytes())?;
-            output.say(&format!("the picture is in `{}`", path.display()));
-        }
-        None => output
-            .warn(&format!("`{}` is not written: the data leave no curve to draw", path.display())),
-    }
-    Ok(())
-}
-
 /// Writes a law; the file appears whole.
-pub(crate) fn write(path: &Path, law: &Law) -> anyhow::Result<()> {
+pub fn write(path: &Path, law: &Law) -> anyhow::Result<()> {
     write_with(path, law, None)
 }
 
 /// Writes a law, and beside it the entropy of the text where it is known: no law of that text gets
 /// below.
-pub(crate) fn write_with(
-    path: &Path,
-    law: &Law,
-    entropy: Option<report::Entropy>,
-) -> anyhow::Result<()> {
+pub fn write_with(path: &Path, law: &Law, entropy: Option<report::Entropy>) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct File<'a> {
         #[serde(flatten)]

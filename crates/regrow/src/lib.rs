@@ -1,6 +1,7 @@
 //! Prunes a large language model, trains it back to health, and keeps the record.
 //!
-//! The library is the facade: every room under its short name, and the command line on top of them.
+//! The library is the facade: every room under its short name, and on top of them what needs
+//! several of them. It has no terminal: who calls it hears of its progress as an [`Observer`].
 //!
 //! ```
 //! use regrow::model::catalog;
@@ -10,32 +11,37 @@
 
 #![forbid(unsafe_code)]
 
-pub use {disk, law, ledger, model, prune, store, text, train};
+pub use {disk, law, ledger, model, prune, report, shape, store, text, train};
 
-mod cli;
-pub mod commands;
-mod count;
+pub mod count;
 pub mod executor;
-mod free;
-mod group;
-mod hint;
-mod hub;
-mod known;
-mod law_file;
-mod lineage;
-mod loaded;
-mod number;
-mod output;
-mod place;
-mod progress;
+pub mod free;
+pub mod hinted;
+pub mod hub;
+pub mod law_file;
+pub mod lineage;
+#[allow(missing_docs)]
+pub mod loaded;
+mod observer;
 pub mod quickstart;
-mod recipe;
-mod source;
-mod span;
-mod sweep;
-mod table;
+#[allow(missing_docs)]
+pub mod recipe;
+#[allow(missing_docs)]
+pub mod source;
+#[allow(missing_docs)]
+pub mod sweep;
 
-pub use cli::{Cli, Color, Command, Globals};
 pub use count::Count;
 pub use law_file::table_row;
-pub use output::{Exit, Output};
+pub use observer::{Event, Observer, Silent};
+
+/// The version, with the commit it was built from where that is known.
+pub const VERSION: &str = env!("REGROW_VERSION");
+
+/// What is said where nothing keeps two processes apart.
+pub fn without_locks(folder: &std::path::Path) -> String {
+    format!(
+        "the file system of `{}` has no locks: nothing keeps a second process from writing in this folder",
+        folder.display()
+    )
+}

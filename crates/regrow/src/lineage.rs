@@ -9,21 +9,21 @@ use crate::hub;
 
 /// Where a model folder comes from.
 #[derive(Debug)]
-pub(crate) struct Lineage {
+pub struct Lineage {
     /// What was cut, where the model was pruned.
-    pub(crate) cut: Option<CutRecord>,
+    pub cut: Option<CutRecord>,
     /// The name of the model before pruning.
-    pub(crate) base: String,
+    pub base: String,
     /// The series that laws are fitted for.
-    pub(crate) series: String,
+    pub series: String,
     /// Its held-out loss, where the model is the result of a run.
-    pub(crate) loss: Option<Nats>,
+    pub loss: Option<Nats>,
     /// The phase of the learning rate in which that run ended.
-    pub(crate) phase: Option<Phase>,
+    pub phase: Option<Phase>,
 }
 
 /// Reads a folder's `cut.json`, or else goes by what the folder itself is called.
-pub(crate) fn of(folder: &ModelFolder) -> anyhow::Result<Lineage> {
+pub fn of(folder: &ModelFolder) -> anyhow::Result<Lineage> {
     let own = own(folder)?;
     Ok(match own.cut {
         Some(cut) => {
@@ -34,7 +34,7 @@ pub(crate) fn of(folder: &ModelFolder) -> anyhow::Result<Lineage> {
 }
 
 /// The model itself as the base of what comes after it, whatever it was made from.
-pub(crate) fn own(folder: &ModelFolder) -> anyhow::Result<Lineage> {
+pub fn own(folder: &ModelFolder) -> anyhow::Result<Lineage> {
     let cut = prune::record_of(folder.path())?;
     let path = folder.path().canonicalize().unwrap_or_else(|_| folder.path().to_path_buf());
     let run = path.parent().filter(|run| run.join("record.json").is_file());

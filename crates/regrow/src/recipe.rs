@@ -9,7 +9,7 @@ use ledger::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start,
 use serde::{Deserialize, Serialize};
 
 use crate::count::Count;
-use crate::hint::usage;
+use crate::hinted::usage;
 
 /// The format of a recipe file.
 const FORMAT: i64 = 1;
@@ -28,19 +28,19 @@ const EVAL_TOKENS: u64 = 65_536;
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[command(next_help_heading = "Recipe (each flag is also a key of `--recipe`, with `_` for `-`)")]
-pub(crate) struct Recipe {
+pub struct Recipe {
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<i64>,
     /// Tokens to train on, for example 20M; the run ends with the step that reaches them
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) tokens: Option<Count>,
+    pub tokens: Option<Count>,
     /// The model series that laws are fitted for [default: that of the pruned model, else the
     /// family]
     #[arg(long, value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) series: Option<String>,
+    pub series: Option<String>,
     /// Tokens a sequence [default: the model's own, 2048 at most]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,14 +128,14 @@ pub(crate) struct Recipe {
 
 /// What a recipe does not say: the text, the start, and whose curve it is.
 #[derive(Debug)]
-pub(crate) struct Setting<'a> {
-    pub(crate) series: String,
-    pub(crate) method: String,
-    pub(crate) base: String,
-    pub(crate) corpus: &'a text::CorpusInfo,
+pub struct Setting<'a> {
+    pub series: String,
+    pub method: String,
+    pub base: String,
+    pub corpus: &'a text::CorpusInfo,
     /// Context where the recipe is silent, in tokens.
-    pub(crate) context: usize,
-    pub(crate) start: Start,
+    pub context: usize,
+    pub start: Start,
 }
 
 impl Recipe {
@@ -143,7 +143,7 @@ impl Recipe {
     ///
     /// # Errors
     /// Where it is no TOML, its `format` is not 1, or a key is unknown.
-    pub(crate) fn read(path: &Path) -> anyhow::Result<(Self, String)> {
+    pub fn read(path: &Path) -> anyhow::Result<(Self, String)> {
         let text = disk::read_to_string(path, LIMIT)?;
         let wrong = || format!("`{}` is not a recipe", path.display());
         let table: toml::Table = toml::from_str(&text).with_context(wrong)?;
@@ -157,7 +157,7 @@ impl Recipe {
     }
 
     /// This recipe, and what it does not say taken from `other`.
-    pub(crate) fn over(self, other: Self) -> Self {
+    pub fn over(self, other: Self) -> Self {
         Self {
             format: self.format.or(other.format),
             tokens: self.tokens.or(other.tokens),
@@ -186,12 +186,12 @@ impl Recipe {
     }
 
     /// The text of a recipe file that says the same.
-    pub(crate) fn to_toml(&self) -> anyhow::Result<String> {
+    pub fn to_toml(&self) -> anyhow::Result<String> {
         Ok(toml::to_string(&Self { format: Some(FORMAT), ..self.clone() })?)
     }
 
     /// Resolves every default; the numbers themselves are checked by the trainer.
-    pub(crate) fn resolve(&self, setting: Setting<'_>) -> anyhow::Result<RunSpec> {
+    pub fn resolve(&self, setting: Setting<'_>) -> anyhow::Result<RunSpec> {
         let Some(Count(tokens)) = self.tokens else {
             return Err(usage(
                 "how many tokens to train on is not said: `--tokens N`, or `tokens` in the recipe",
@@ -249,7 +249,7 @@ impl Recipe {
     }
 
     /// Steps between two checkpoints.
-    pub(crate) fn save_every(&self, spec: &RunSpec) -> u64 {
+    pub fn save_every(&self, spec: &RunSpec) -> u64 {
         let tokens = self.save_every.map_or(spec.tokens.0 / 10, |count| count.0);
         tokens.div_ceil(train::milestones::tokens_per_step(spec)).max(1)
     }

@@ -9,12 +9,12 @@ use tempfile::TempDir;
 use text::{Corpus, Documents, Part, PartInfo, Reading, Sources, Tokenizer};
 
 use crate::count::Count;
-use crate::hint::hinted;
-use crate::output::Output;
+use crate::hinted::hinted;
+use crate::observer::{Event, Observer};
 
 /// How text files are cut into documents.
 #[derive(Debug, Args)]
-pub(crate) struct ReadingArguments {
+pub struct ReadingArguments {
     /// Where documents of plain text end
     #[arg(long, value_enum, value_name = "RULE", default_value_t = End::File, conflicts_with = "separator")]
     documents: End,
@@ -35,7 +35,7 @@ enum End {
 }
 
 impl ReadingArguments {
-    pub(crate) fn reading(&self) -> Reading {
+    pub fn reading(&self) -> Reading {
         let documents = match (&self.separator, self.documents) {
             (Some(text), _) => Documents::Separator(text.clone()),
             (None, End::File) => Documents::File,
@@ -47,14 +47,14 @@ impl ReadingArguments {
 
 /// A corpus or text files.
 #[derive(Debug, Args)]
-pub(crate) struct SourceArguments {
+pub struct SourceArguments {
     /// Read a part of this corpus
     #[arg(long, value_name = "CORPUS", conflicts_with = "text")]
-    pub(crate) corpus: Option<PathBuf>,
+    pub corpus: Option<PathBuf>,
     /// Read these files or folders of text, JSONL and Parquet instead, with the model's own
     /// tokenizer
     #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub(crate) text: Vec<PathBuf>,
+    pub text: Vec<PathBuf>,
     #[command(flatten)]
     reading: ReadingArguments,
     /// Read no more than the first N documents of `--text`
@@ -67,7 +67,7 @@ pub(crate) struct SourceArguments {
 
 /// A part of a corpus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PartName {
+pub enum PartName {
     /// Text that no training sees
     Heldout,
     /// Text to train on
@@ -75,7 +75,7 @@ pub(crate) enum PartName {
 }
 
 impl PartName {
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Heldout => "heldout",
             Self::Train => "train",
@@ -86,7 +86,7 @@ impl PartName {
 /// Opened text.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
-pub(crate) enum Source {
+pub enum Source {
     /// A part of a corpus.
     Corpus(Box<Corpus>, PartName),
     /// Files, tokenised into a folder of their own for as long as this lives.
@@ -95,14 +95,14 @@ pub(crate) enum Source {
 
 impl Source {
     /// Opens what the arguments name, for a model; `None` where they name nothing.
-    pub(crate) fn open(
+    pub fn open(
         arguments: &SourceArguments,
         part: PartName,
         model: &ModelFolder,
-        output: &Output,
+        observer: &mut dyn Observer,
     ) -> anyhow::Result<Option<Self>> {
         if let Some(path) = &arguments.corpus {
-            return Ok(Some(Self::Corpus(Box::new(open_corpus(path, model, output)?), part)));
+            return Ok(Some(Self::Corpus(Box::new(open_corpus(path, model, observer)?), part)));
         }
         if arguments.text.is_empty() {
             return Ok(None);
@@ -119,7 +119,7 @@ impl Source {
     }
 
     /// The tokens.
-    pub(crate) fn part(&self) -> &Part {
+    pub fn part(&self) -> &Part {
         match self {
             Self::Corpus(corpus, PartName::Heldout) => corpus.heldout(),
             Self::Corpus(corpus, PartName::Train) => corpus.train(),
@@ -128,7 +128,7 @@ impl Source {
     }
 
     /// Counts and hashes.
-    pub(crate) fn info(&self) -> &PartInfo {
+    pub fn info(&self) -> &PartInfo {
         match self {
             Self::Corpus(corpus, PartName::Heldout) => &corpus.info().heldout,
             Self::Corpus(corpus, PartName::Train) => &corpus.info().train,
@@ -137,7 +137,7 @@ impl Source {
     }
 
     /// `heldout`, `train` or `text`.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Corpus(_, part) => part.name(),
             Self::Text { .. } => "text",
@@ -146,25 +146,25 @@ impl Source {
 }
 
 /// Opens a corpus and makes sure that it was tokenised with the model's tokenizer.
-pub(crate) fn open_corpus(
+pub fn open_corpus(
     path: &std::path::Path,
     model: &ModelFolder,
-    output: &Output,
+    observer: &mut dyn Observer,
 ) -> anyhow::Result<Corpus> {
     let corpus = Corpus::open(path)?;
     match model.tokenizer_json() {
         Some(file) => corpus.require_tokenizer(&disk::sha256(&file)?.to_string())?,
-        None => output.warn(&format!(
+        None => observer.hear(&Event::Warning(&format!(
             "`{}` has no `tokenizer.json`: whether `{}` was tokenised for it cannot be checked",
             model.path().display(),
             path.display()
-        )),
+        ))),
     }
     Ok(corpus)
 }
 
 /// The tokenizer of a model folder.
-pub(crate) fn tokenizer_of(model: &ModelFolder) -> anyhow::Result<Tokenizer> {
+pub fn tokenizer_of(model: &ModelFolder) -> anyhow::Result<Tokenizer> {
     let Some(path) = model.tokenizer_json() else {
         let error = anyhow::anyhow!("`{}` has no `tokenizer.json`", model.path().display());
         return Err(hinted(error, "copy the tokenizer's `tokenizer.json` into the model folder"));

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::Id;
-use crate::hint::hinted;
-use crate::output::Output;
+use crate::hinted::hinted;
+use crate::observer::Observer;
 
-pub(super) fn fetch(id: &Id, _output: &Output) -> anyhow::Result<PathBuf> {
+pub(super) fn fetch(id: &Id, _observer: &mut dyn Observer) -> anyhow::Result<PathBuf> {
     let error =
         anyhow::anyhow!("`{id}` is no folder, and this build of regrow cannot fetch models");
     Err(hinted(error, "name a model folder, or build with the feature `hub`"))

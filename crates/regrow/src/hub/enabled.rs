@@ -15,9 +15,8 @@ use hf_hub::{Cache, Repo, RepoType};
 
 use super::verify::{hash_like, is_hash};
 use super::{Id, MAIN};
-use crate::hint::hinted;
-use crate::output::Output;
-use crate::progress;
+use crate::hinted::hinted;
+use crate::observer::{Event, Observer};
 
 /// How often a connection that was cut is taken up again.
 const RETRIES: usize = 5;
@@ -30,7 +29,7 @@ const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
 /// The folder of a model in the cache, fetched where it is not there whole.
-pub(super) fn fetch(id: &Id, output: &Output) -> anyhow::Result<PathBuf> {
+pub(super) fn fetch(id: &Id, observer: &mut dyn Observer) -> anyhow::Result<PathBuf> {
     if env::var_os("HF_HOME").is_none() && env::home_dir().is_none() {
         bail!("there is no home folder for the cache of models, expected one or `HF_HOME`");
     }
@@ -56,7 +55,7 @@ pub(super) fn fetch(id: &Id, output: &Output) -> anyhow::Result<PathBuf> {
     }
     let offered: BTreeSet<&str> =
         info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
-    let download = Download { id, api: &api, cache: &cache, commit: &info.sha, output };
+    let mut download = Download { id, api: &api, cache: &cache, commit: &info.sha, observer };
     if !offered.contains(CONFIG) {
         bail!("`{id}` has no `{CONFIG}` on the hub");
     }
@@ -135,12 +134,12 @@ struct Download<'a> {
     api: &'a Api,
     cache: &'a Cache,
     commit: &'a str,
-    output: &'a Output,
+    observer: &'a mut dyn Observer,
 }
 
 impl Download<'_> {
     /// Where a file lies in the cache; fetched and checked where it is not there.
-    fn file(&self, name: &str) -> anyhow::Result<PathBuf> {
+    fn file(&mut self, name: &str) -> anyhow::Result<PathBuf> {
         if !plain(name) {
             bail!("`{}` on the hub is not the plain name of a file", name.escape_debug());
         }
@@ -168,15 +167,15 @@ impl Download<'_> {
                 self.id
             );
         }
-        self.output.detail(&format!(
-            "fetching `{name}` of `{}`, {} bytes",
-            self.id,
-            metadata.size()
-        ));
-        let bar = Bar { bar: self.output.progress(name, metadata.size() as u64, "bytes"), done: 0 };
-        let path = api
-            .download_with_progress(name, bar)
-            .map_err(|error| refused(self.id, name, &error))?;
+        let bytes = metadata.size() as u64;
+        let detail = format!("fetching `{name}` of `{}`, {bytes} bytes", self.id);
+        self.observer.hear(&Event::Detail(&detail));
+        self.observer.hear(&Event::Begun { stage: name, total: bytes, unit: "bytes", done: 0 });
+        let bar = Bar { observer: &mut *self.observer, done: 0 };
+        let path =
+            api.download_with_progress(name, bar).map_err(|error| refused(self.id, name, &error));
+        self.observer.hear(&Event::Ended);
+        let path = path?;
         let found = hash_like(metadata.etag(), &path)?;
         if found != metadata.etag().to_lowercase() {
             // Neither the file nor the name that points to it may be taken for the real one later.
@@ -198,19 +197,19 @@ impl Download<'_> {
 }
 
 /// Shows how far a download is.
-struct Bar {
-    bar: progress::Progress,
+struct Bar<'a> {
+    observer: &'a mut dyn Observer,
     done: u64,
 }
 
-impl Progress for Bar {
+impl Progress for Bar<'_> {
     fn init(&mut self, _size: usize, _filename: &str) {
         self.done = 0;
     }
 
     fn update(&mut self, size: usize) {
         self.done += size as u64;
-        self.bar.at(self.done, "");
+        self.observer.hear(&Event::Progress { done: self.done, message: "" });
     }
 
     fn finish(&mut self) {}

@@ -15,18 +15,18 @@ use disabled::fetch;
 #[cfg(feature = "hub")]
 use enabled::fetch;
 
-use crate::output::Output;
+use crate::observer::Observer;
 
 /// The branch that is meant where no revision is named.
 const MAIN: &str = "main";
 
 /// A model on the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Id {
+pub struct Id {
     /// `org/name`
-    pub(crate) model: String,
+    pub model: String,
     /// A branch, tag or commit.
-    pub(crate) revision: String,
+    pub revision: String,
 }
 
 impl fmt::Display for Id {
@@ -43,15 +43,15 @@ impl fmt::Display for Id {
 ///
 /// # Errors
 /// Where the hub does not give the model.
-pub(crate) fn folder(name: &Path, output: &Output) -> anyhow::Result<PathBuf> {
+pub fn folder(name: &Path, observer: &mut dyn Observer) -> anyhow::Result<PathBuf> {
     match (name.exists(), name.to_str().and_then(parse)) {
-        (false, Some(id)) => fetch(&id, output),
+        (false, Some(id)) => fetch(&id, observer),
         _ => Ok(name.to_path_buf()),
     }
 }
 
 /// The id of the model whose snapshot in the hub's cache this folder is.
-pub(crate) fn id_of(folder: &Path) -> Option<String> {
+pub fn id_of(folder: &Path) -> Option<String> {
     let snapshots = folder
         .parent()
         .filter(|above| above.file_name().is_some_and(|name| name == "snapshots"))?;

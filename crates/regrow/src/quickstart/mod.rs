@@ -29,7 +29,7 @@ const FIRST: i64 = 98_304;
 ///
 /// # Errors
 /// Where a path is not there or is not UTF-8, and so has no place in a recipe.
-pub(crate) fn recipe(texts: &[PathBuf], seed: u32) -> anyhow::Result<String> {
+pub fn recipe(texts: &[PathBuf], seed: u32) -> anyhow::Result<String> {
     let mut recipe: toml::Table = toml::from_str(RECIPE)?;
     shift_seeds(&mut recipe, seed)?;
     let seed = i64::from(seed);

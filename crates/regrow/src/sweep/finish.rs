@@ -12,24 +12,23 @@ use super::entropy::entropy;
 use super::plan::Layout;
 use super::recipe::Sweep;
 use crate::law_file;
-use crate::number::nats;
-use crate::output::Output;
+use crate::observer::{Event, Observer};
 
 /// A sweep whose table, law and page are written.
 #[derive(Debug)]
-pub(crate) struct Finished {
+pub struct Finished {
     /// The table of points.
-    pub(crate) points: PathBuf,
+    pub points: PathBuf,
     /// The fitted law.
-    pub(crate) law_file: PathBuf,
+    pub law_file: PathBuf,
     /// The page.
-    pub(crate) report: PathBuf,
+    pub report: PathBuf,
     /// What `law_file` holds.
-    pub(crate) law: Law,
+    pub law: Law,
     /// Names of the runs in the table.
-    pub(crate) runs: Vec<String>,
+    pub runs: Vec<String>,
     /// Jobs that failed or were skipped, with the reason.
-    pub(crate) left_out: Vec<(String, String)>,
+    pub left_out: Vec<(String, String)>,
 }
 
 /// Gathers the runs `runs` and bases `bases`, fits the law, and writes `points.csv`, `law.json`,
@@ -44,7 +43,7 @@ pub(super) fn finish(
     title: &str,
     (runs, bases): (Vec<String>, Vec<String>),
     left_out: Vec<(String, String)>,
-    output: &Output,
+    observer: &mut dyn Observer,
 ) -> anyhow::Result<Finished> {
     let folders = open(&runs, |name| layout.run(name))?;
     let rows = rows(&folders)?;
@@ -60,7 +59,7 @@ pub(super) fn finish(
         None => None,
     };
     if let Some(entropy) = entropy {
-        above(entropy, &rows, output);
+        above(entropy, &rows, observer);
     }
     let law_path = layout.path("law.json");
     law_file::write_with(&law_path, &law, entropy)?;
@@ -108,14 +107,14 @@ fn read_tokens(folders: &[RunFolder]) -> u64 {
 
 /// A loss below the entropy by more than its error would be a mistake in the measurement: it is
 /// said aloud.
-fn above(entropy: Entropy, rows: &[TableRow], output: &Output) {
+fn above(entropy: Entropy, rows: &[TableRow], observer: &mut dyn Observer) {
     let least = rows.iter().map(|row| row.loss).fold(f64::INFINITY, f64::min);
     if least < entropy.nats - entropy.standard_error.unwrap_or(0.0) {
-        output.warn(&format!(
-            "the least held-out loss, {}, lies below the entropy of the text, {}: something is measured wrongly",
-            nats(least),
-            nats(entropy.nats)
-        ));
+        observer.hear(&Event::Warning(&format!(
+            "the least held-out loss, {least:.4}, lies below the entropy of the text, {:.4}: \
+             something is measured wrongly",
+            entropy.nats
+        )));
     }
 }
 
@@ -156,7 +155,7 @@ fn made(sweep: &Sweep, layout: &Layout, points: &Path, law: &Path) -> anyhow::Re
     };
     let file = |name: &str, hash: String| Fact { name: format!("{name}, SHA-256"), value: hash };
     Ok(vec![
-        Fact { name: "made by".into(), value: format!("regrow {}", crate::cli::VERSION) },
+        Fact { name: "made by".into(), value: format!("regrow {}", crate::VERSION) },
         Fact { name: "text".into(), value: text },
         Fact { name: "seeds".into(), value: seeds.join(", ") },
         file("recipe.toml", hash(&layout.path("recipe.toml"))?),

@@ -7,26 +7,26 @@
 mod entropy;
 mod finish;
 mod plan;
-pub(crate) mod recipe;
+pub mod recipe;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use disk::Lock;
 
-pub(crate) use self::finish::Finished;
+pub use self::finish::Finished;
 use self::plan::{Kind, Layout, Plan};
 use self::recipe::Sweep;
 use self::watch::Watch;
 use crate::count::grouped;
 use crate::executor::{DryRun, Executor, JobId, JobState, Local};
-use crate::hint::hinted;
-use crate::output::{Output, without_locks};
+use crate::hinted::hinted;
+use crate::observer::{Event, Observer};
+use crate::without_locks;
 
 /// How often jobs are looked after.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -39,7 +39,7 @@ const HELD_OUT: u64 = 8;
 
 /// What came of a sweep.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// The table, the law and the page are written.
     Done(Box<Finished>),
     /// Stopped by a signal; the same command goes on.
@@ -50,7 +50,7 @@ pub(crate) enum Outcome {
 ///
 /// # Errors
 /// Where the recipe makes no sense.
-pub(crate) fn listing(sweep: &Sweep, out: &Path) -> anyhow::Result<String> {
+pub fn listing(sweep: &Sweep, out: &Path) -> anyhow::Result<String> {
     let plan = plan::plan(sweep, &Layout { out: out.to_path_buf() })?;
     let executor = DryRun::default();
     executor.submit(&jobs(&plan))?;
@@ -58,47 +58,47 @@ pub(crate) fn listing(sweep: &Sweep, out: &Path) -> anyhow::Result<String> {
 }
 
 /// Runs a sweep in the folder `out`, on `threads` threads, from wherever it stands there; its page
-/// is headed `title`.
+/// is headed `title`. Once `stop` is set, the jobs save and end.
 ///
 /// # Errors
 /// Where the recipe makes no sense, `out` holds something else, or too many jobs fail.
-pub(crate) fn run(
+pub fn run(
     sweep: &Sweep,
     written: &str,
     out: &Path,
     title: &str,
     threads: usize,
-    output: &Output,
+    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> anyhow::Result<Outcome> {
     let layout = Layout { out: out.to_path_buf() };
     let plan = plan::plan(sweep, &layout)?;
     let lock = take(sweep, written, &layout)?;
     if !lock.is_held() {
-        output.warn(&without_locks(&layout.out));
+        observer.hear(&Event::Warning(&without_locks(&layout.out)));
     }
     for (path, bytes) in &plan.files {
         put(path, bytes)?;
     }
     let program = std::env::current_exe().context("the program's own file cannot be found")?;
     let executor = || Local::new(program.clone(), layout.path("jobs"), threads);
-    let stop = listen_to_signals()?;
     // The text first, and alone: whether it lasts is known before anything is trained on it.
     let text = plan.only(&Kind::Corpus);
-    let Some(states) = work(&text, &executor()?, &stop, output)? else {
+    let Some(states) = work(&text, &executor()?, stop, observer)? else {
         return Ok(Outcome::Interrupted);
     };
     if let Some((job, why)) = left_out(&text, &states).first() {
         bail!("`{job}` failed: {why}");
     }
     long_enough(sweep, &layout, &plan)?;
-    let Some(states) = work(&plan, &executor()?, &stop, output)? else {
+    let Some(states) = work(&plan, &executor()?, stop, observer)? else {
         return Ok(Outcome::Interrupted);
     };
     let left_out = left_out(&plan, &states);
     enough(&plan, &states, &left_out)?;
     let runs = done(&plan, &states, |kind| matches!(kind, Kind::Run { .. }));
     let bases = done(&plan, &states, |kind| matches!(kind, Kind::Base { settled: true, .. }));
-    let finished = finish::finish(sweep, &layout, title, (runs, bases), left_out, output)?;
+    let finished = finish::finish(sweep, &layout, title, (runs, bases), left_out, observer)?;
     Ok(Outcome::Done(Box::new(finished)))
 }
 
@@ -153,10 +153,10 @@ fn work(
     plan: &Plan,
     executor: &dyn Executor,
     stop: &AtomicBool,
-    output: &Output,
+    observer: &mut dyn Observer,
 ) -> anyhow::Result<Option<Vec<JobState>>> {
     let ids: Vec<JobId> = executor.submit(&jobs(plan))?;
-    let mut watch = Watch::new(plan, output);
+    let mut watch = Watch::new(plan, observer);
     loop {
         let states = executor.status(&ids)?;
         watch.at(&states);
@@ -166,6 +166,7 @@ fn work(
         }
         if stop.load(Ordering::Relaxed) {
             executor.cancel(&ids)?;
+            watch.stop();
             return Ok(None);
         }
         std::thread::sleep(PAUSE);
@@ -208,18 +209,6 @@ fn long_enough(sweep: &Sweep, layout: &Layout, plan: &Plan) -> anyhow::Result<()
         return Err(hinted(error, hint));
     }
     Ok(())
-}
-
-/// The first signal stops the jobs, which save; the second ends this process at once.
-fn listen_to_signals() -> anyhow::Result<Arc<AtomicBool>> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .with_context(|| format!("signal {signal} cannot be listened to"))?;
-    }
-    Ok(stop)
 }
 
 fn left_out(plan: &Plan, states: &[JobState]) -> Vec<(String, String)> {

@@ -20,58 +20,58 @@ const LIMIT: u64 = 1 << 20;
 /// A sweep as written; every key is explained in `recipes/quickstart.toml`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Sweep {
+pub struct Sweep {
     #[allow(dead_code, reason = "checked before the rest is read")]
     format: i64,
     /// Each seed trains every base anew, and heals what is pruned from it.
     #[serde(default = "one_seed")]
-    pub(crate) seeds: Vec<u64>,
+    pub seeds: Vec<u64>,
     /// Tokens that models look back on.
-    pub(crate) context: Count,
+    pub context: Count,
     /// Which bases are also trained on unpruned.
     #[serde(default)]
-    pub(crate) controls: Controls,
-    pub(crate) corpus: Corpus,
-    pub(crate) series: Vec<Series>,
-    pub(crate) base: Training,
+    pub controls: Controls,
+    pub corpus: Corpus,
+    pub series: Vec<Series>,
+    pub base: Training,
     /// How a base is trained on before it is pruned; what is silent here is as in `heal`.
     #[serde(default)]
-    pub(crate) settle: Option<Training>,
-    pub(crate) calibration: Calibration,
-    pub(crate) methods: Vec<Method>,
+    pub settle: Option<Training>,
+    pub calibration: Calibration,
+    pub methods: Vec<Method>,
     /// What is silent here is as in `base`.
-    pub(crate) heal: Training,
+    pub heal: Training,
 }
 
 /// The text: files, or our own generator.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Corpus {
+pub struct Corpus {
     #[serde(default)]
-    pub(crate) inputs: Vec<PathBuf>,
+    pub inputs: Vec<PathBuf>,
     #[serde(default)]
-    pub(crate) grammar: Option<Grammar>,
+    pub grammar: Option<Grammar>,
     /// `file` or `blank-line`.
     #[serde(default)]
-    pub(crate) documents: Option<String>,
+    pub documents: Option<String>,
     #[serde(default)]
-    pub(crate) separator: Option<String>,
-    pub(crate) vocabulary: Count,
-    pub(crate) heldout_share: f64,
+    pub separator: Option<String>,
+    pub vocabulary: Count,
+    pub heldout_share: f64,
 }
 
 /// Text from [`crate::quickstart::grammar`].
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Grammar {
-    pub(crate) documents: Count,
-    pub(crate) seed: u64,
+pub struct Grammar {
+    pub documents: Count,
+    pub seed: u64,
 }
 
 /// Bases that are also trained on unpruned, with as many tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "toml::Value")]
-pub(crate) enum Controls {
+pub enum Controls {
     #[default]
     Every,
     /// That of the first seed, for each size.
@@ -95,63 +95,63 @@ impl TryFrom<toml::Value> for Controls {
 /// Models of one family that differ in size.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Series {
-    pub(crate) name: String,
+pub struct Series {
+    pub name: String,
     /// `llama` or `qwen2`.
-    pub(crate) model_type: String,
+    pub model_type: String,
     #[serde(default = "yes")]
-    pub(crate) tie_word_embeddings: bool,
-    pub(crate) sizes: Vec<Size>,
+    pub tie_word_embeddings: bool,
+    pub sizes: Vec<Size>,
 }
 
 /// The shape of one size, in the words of `config.json`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Size {
-    pub(crate) hidden_size: usize,
-    pub(crate) num_hidden_layers: usize,
-    pub(crate) num_attention_heads: usize,
-    pub(crate) num_key_value_heads: usize,
-    pub(crate) intermediate_size: usize,
+pub struct Size {
+    pub hidden_size: usize,
+    pub num_hidden_layers: usize,
+    pub num_attention_heads: usize,
+    pub num_key_value_heads: usize,
+    pub intermediate_size: usize,
     /// Of the base and of all that heals from it, instead of the one in `base`.
     #[serde(default)]
-    pub(crate) learning_rate: Option<f64>,
+    pub learning_rate: Option<f64>,
     /// Instead of those of the sweep.
     #[serde(default)]
-    pub(crate) seeds: Option<Vec<u64>>,
+    pub seeds: Option<Vec<u64>>,
 }
 
 /// How models are trained: the keys of a recipe for `regrow train`, and `tokens_per_parameter`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "toml::Table")]
-pub(crate) struct Training {
+pub struct Training {
     /// Instead of `tokens`.
-    pub(crate) tokens_per_parameter: Option<f64>,
-    pub(crate) keys: Recipe,
+    pub tokens_per_parameter: Option<f64>,
+    pub keys: Recipe,
 }
 
 /// Text that pruning measures on.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Calibration {
-    pub(crate) samples: usize,
-    pub(crate) length: usize,
+pub struct Calibration {
+    pub samples: usize,
+    pub length: usize,
 }
 
 /// A method and how much it takes away.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Method {
-    pub(crate) name: String,
+pub struct Method {
+    pub name: String,
     /// Shares of all parameters; each becomes whole blocks ...
     #[serde(default)]
-    pub(crate) rates: Vec<f64>,
+    pub rates: Vec<f64>,
     /// ... or numbers of blocks ...
     #[serde(default)]
-    pub(crate) blocks: Vec<usize>,
+    pub blocks: Vec<usize>,
     /// ... or the blocks themselves, counted from 0: the same of every base.
     #[serde(default)]
-    pub(crate) drop: Vec<Vec<usize>>,
+    pub drop: Vec<Vec<usize>>,
 }
 
 fn one_seed() -> Vec<u64> {
@@ -198,7 +198,7 @@ impl TryFrom<toml::Table> for Training {
 
 impl Training {
     /// Tokens to train a model on that was made of `parameters` parameters.
-    pub(crate) fn tokens(&self, parameters: u64) -> u64 {
+    pub fn tokens(&self, parameters: u64) -> u64 {
         match (self.tokens_per_parameter, self.keys.tokens) {
             (Some(number), _) => (number * parameters as f64).round() as u64,
             (None, tokens) => tokens.map_or(0, |count| count.0),
@@ -212,7 +212,7 @@ impl Sweep {
     /// # Errors
     /// Where it is no TOML, its `format` is not 1, a key is unknown or missing, or the sweep makes
     /// no sense.
-    pub(crate) fn read(path: &Path) -> anyhow::Result<(Self, String)> {
+    pub fn read(path: &Path) -> anyhow::Result<(Self, String)> {
         let text = disk::read_to_string(path, LIMIT)?;
         let sweep =
             Self::parse(&text).with_context(|| format!("`{}` is not a sweep", path.display()))?;
@@ -220,7 +220,7 @@ impl Sweep {
     }
 
     /// Reads the text of a file.
-    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
         let table: toml::Table = toml::from_str(text)?;
         // First: another format may have other keys.
         match table.get("format").map(|found| (found, found.as_integer())) {
@@ -279,12 +279,12 @@ impl Sweep {
     }
 
     /// The seeds that bases of a size are trained with.
-    pub(crate) fn seeds<'a>(&'a self, size: &'a Size) -> &'a [u64] {
+    pub fn seeds<'a>(&'a self, size: &'a Size) -> &'a [u64] {
         size.seeds.as_deref().unwrap_or(&self.seeds)
     }
 
     /// The shape of a size, with the vocabulary and context of the sweep.
-    pub(crate) fn config(&self, series: &Series, size: &Size) -> anyhow::Result<ModelConfig> {
+    pub fn config(&self, series: &Series, size: &Size) -> anyhow::Result<ModelConfig> {
         let architecture = match series.model_type.as_str() {
             "llama" => "LlamaForCausalLM",
             "qwen2" => "Qwen2ForCausalLM",
@@ -314,7 +314,7 @@ impl Sweep {
 
 impl Size {
     /// Width and depth, as in `48x6`.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("{}x{}", self.hidden_size, self.num_hidden_layers)
     }
 }

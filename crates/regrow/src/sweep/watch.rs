@@ -2,17 +2,15 @@
 //! goes wrong at once.
 
 use std::fs::File;
-use std::io::{IsTerminal, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::plan::Plan;
-use crate::count::grouped;
 use crate::executor::JobState;
-use crate::output::Output;
-use crate::progress::Progress;
+use crate::observer::{Event, Observer};
 
 /// Longer than any line of a curve.
 const TAIL: u64 = 4096;
@@ -20,8 +18,7 @@ const TAIL: u64 = 4096;
 /// Shows a sweep at work.
 pub(super) struct Watch<'a> {
     plan: &'a Plan,
-    output: &'a Output,
-    progress: Progress,
+    observer: &'a mut dyn Observer,
     begun: Instant,
     /// Work that was done already when this began.
     before: Option<f64>,
@@ -29,26 +26,26 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(plan: &'a Plan, output: &'a Output) -> Self {
+    pub(super) fn new(plan: &'a Plan, observer: &'a mut dyn Observer) -> Self {
         let tokens = plan
             .jobs
             .iter()
             .filter_map(|planned| planned.kind.work())
             .map(|(tokens, _)| tokens)
             .sum();
-        let progress = output.progress("sweep", tokens, "tokens");
+        observer.hear(&Event::Begun { stage: "sweep", total: tokens, unit: "tokens", done: 0 });
         let seen = vec![JobState::Waiting; plan.jobs.len()];
-        Self { plan, output, progress, begun: Instant::now(), before: None, seen }
+        Self { plan, observer, begun: Instant::now(), before: None, seen }
     }
 
     /// The jobs stand as `states` says.
     pub(super) fn at(&mut self, states: &[JobState]) {
         let (mut tokens, mut work, mut all, mut ended) = (0, 0.0, 0.0, 0);
-        let mut parts = Vec::new();
+        let mut working = Vec::new();
         for ((planned, state), seen) in self.plan.jobs.iter().zip(states).zip(&mut self.seen) {
             let id = &planned.job.id;
             if let (JobState::Failed { why }, false) = (state, seen.has_ended()) {
-                self.progress.say(&format!("`{id}` failed: {why}"));
+                self.observer.hear(&Event::Note(&format!("`{id}` failed: {why}")));
             }
             *seen = state.clone();
             ended += usize::from(state.has_ended());
@@ -56,11 +53,11 @@ impl<'a> Watch<'a> {
             let share = match state {
                 JobState::Running if of > 0 => {
                     let share = tokens_seen(&planned.job.folder).min(of) as f64 / of as f64;
-                    parts.push(format!("{id} {:.0} %", 100.0 * share));
+                    working.push(format!("{id} {:.0} %", 100.0 * share));
                     share
                 }
                 JobState::Running => {
-                    parts.push(id.clone());
+                    working.push(id.clone());
                     0.0
                 }
                 JobState::Waiting => 0.0,
@@ -70,31 +67,38 @@ impl<'a> Watch<'a> {
             (work, all) = (work + share * cost, all + cost);
         }
         let before = *self.before.get_or_insert(work);
-        let mut message = format!("{ended} of {} jobs", states.len());
-        // A terminal's bar reckons for itself.
-        if !std::io::stderr().is_terminal() && work > before {
-            let left = self.begun.elapsed().as_secs_f64() * (all - work) / (work - before);
-            message += &format!(", about {} s left", grouped(left.ceil() as u64));
-        }
-        if !parts.is_empty() {
-            message += &format!("; {}", parts.join(", "));
-        }
-        self.progress.at(tokens, &message);
+        let left = (work > before).then(|| {
+            let seconds = self.begun.elapsed().as_secs_f64() * (all - work) / (work - before);
+            Duration::from_secs_f64(seconds.max(0.0))
+        });
+        self.observer.hear(&Event::Jobs {
+            tokens,
+            ended,
+            jobs: states.len(),
+            left,
+            working: &working,
+        });
+    }
+
+    /// The jobs were stopped before all had ended.
+    pub(super) fn stop(self) {
+        self.observer.hear(&Event::Ended);
     }
 
     /// What came of it, once all jobs have ended.
     pub(super) fn sum_up(self) {
-        let Self { output, progress, seen, plan, .. } = self;
-        drop(progress);
+        let Self { observer, seen, plan, .. } = self;
+        observer.hear(&Event::Ended);
         for (planned, state) in plan.jobs.iter().zip(&seen) {
             let id = &planned.job.id;
-            match state {
-                JobState::Failed { why } => output.warn(&format!("`{id}` failed: {why}")),
+            let warning = match state {
+                JobState::Failed { why } => format!("`{id}` failed: {why}"),
                 JobState::Skipped { because } => {
-                    output.warn(&format!("`{id}` was skipped, it needs `{because}`"));
+                    format!("`{id}` was skipped, it needs `{because}`")
                 }
-                _ => {}
-            }
+                _ => continue,
+            };
+            observer.hear(&Event::Warning(&warning));
         }
     }
 }

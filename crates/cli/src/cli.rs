@@ -1,0 +1,100 @@
+//! The arguments: what every subcommand shares, and the list of subcommands.
+
+use std::num::NonZeroUsize;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{
+    convert, eval, fit, generate, grammar, inspect, plan, predict, prune, quickstart, runs, sweep,
+    tokenize, train, validate,
+};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const AFTER_HELP: &str = "\
+Exit status: 0 done, 1 error, 2 usage, 3 the data cannot tell or a quality gate failed, 75 interrupted and
+resumable, 130 second interrupt.
+
+`regrow COMMAND --help` ends with examples.";
+
+/// Prune a large language model, train it back to health, keep the record
+#[derive(Debug, Parser)]
+#[command(name = "regrow", version = regrow::VERSION, styles = STYLES, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Cli {
+    /// What every subcommand shares.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every subcommand shares.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Globals {
+    /// Threads to work with; results do not depend on it [default: one a core]
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Say more
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say nothing but results, warnings and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Also into files and pipes.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Turn text into a corpus folder: tokens, with documents held out
+    Tokenize(tokenize::Arguments),
+    /// Train a model from scratch, or heal a pruned one
+    Train(Box<train::Arguments>),
+    /// Measure a model's loss on held-out text
+    Eval(eval::Arguments),
+    /// Show a model's shape, size and legal pruning rates
+    Inspect(inspect::Arguments),
+    /// Remove a part of a model; it becomes whole blocks
+    Prune(Box<prune::Arguments>),
+    /// List run folders and how they stand
+    Runs(runs::Arguments),
+    /// Continue a text greedily, to see that a model works
+    Generate(generate::Arguments),
+    /// Convert a model of another format into a model folder
+    Convert(convert::Arguments),
+    /// Train, prune and heal many models as a recipe says, and gather their curves
+    Sweep(sweep::Arguments),
+    /// See the whole idea in a few minutes: small models, trained, pruned, healed, and a law for
+    /// them
+    Quickstart(quickstart::Arguments),
+    /// Write text from a small language whose entropy is known
+    Grammar(grammar::Arguments),
+    /// Fit a law to measured curves: how many tokens are enough, and how sure that is
+    Fit(fit::Arguments),
+    /// Say what loss a law expects
+    Predict(predict::Arguments),
+    /// Say how many tokens are enough, what they cost, and which model to prune how far
+    Plan(Box<plan::Arguments>),
+    /// Hold out a part of measured curves and judge every form and baseline on it
+    Validate(validate::Arguments),
+}

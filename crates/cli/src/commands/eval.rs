@@ -1,0 +1,204 @@
+//! `regrow eval`: the loss of a model on text, by the one evaluator and its written convention.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use ledger::Convention;
+use model::evaluate::{Evaluated, Protocol, evaluate, planned_tokens};
+use serde::Serialize;
+
+use crate::show::table::{Align, Table};
+use crate::terminal::{Exit, Output};
+use regrow::count::{Count, grouped};
+use regrow::loaded::{self, Loaded, default_context};
+use regrow::source::{PartName, Source, SourceArguments};
+
+const EXAMPLES: &str = "\
+Examples:
+  The held-out part of a corpus:
+    regrow eval llama-1b --corpus corpus
+
+  Documents of a file, each alone after a begin token, with the model's own tokenizer:
+    regrow eval stories260K --text stories.txt --separator '<|endoftext|>' --documents-limit 3 --each";
+
+/// Arguments of `regrow eval`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, override_usage = "regrow eval MODEL (--corpus CORPUS | --text FILE...) [OPTIONS]")]
+#[group(id = "what", required = true, args = ["corpus", "text"])]
+pub struct Arguments {
+    /// The model folder
+    model: PathBuf,
+    #[command(flatten)]
+    source: SourceArguments,
+    /// The part of `--corpus` to read
+    #[arg(long, value_enum, value_name = "PART", default_value_t = PartName::Heldout)]
+    part: PartName,
+    /// How documents meet the context
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ConventionName::Documents)]
+    convention: ConventionName,
+    /// Most tokens in a window [default: the model's own, 2048 at most]
+    #[arg(long, value_name = "N")]
+    context: Option<NonZeroUsize>,
+    /// Tokens between the beginnings of two windows [default: the context]
+    #[arg(long, value_name = "N")]
+    stride: Option<NonZeroUsize>,
+    /// Stop after this many predicted tokens [default: all]
+    #[arg(long, value_name = "N")]
+    tokens: Option<Count>,
+    /// Print the loss of each document as well
+    #[arg(long)]
+    each: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How documents meet the context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConventionName {
+    /// Each document by itself
+    Documents,
+    /// Documents joined end to end
+    Packed,
+}
+
+impl From<ConventionName> for Convention {
+    fn from(name: ConventionName) -> Self {
+        match name {
+            ConventionName::Documents => Convention::Documents,
+            ConventionName::Packed => Convention::Packed,
+        }
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    format: u32,
+    model: String,
+    part: &'a str,
+    loss: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standard_error: Option<f64>,
+    perplexity: f64,
+    tokens: u64,
+    documents: usize,
+    convention: &'a str,
+    context: usize,
+    stride: usize,
+    /// SHA-256 of the text, whatever the tokenizer.
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    each: Option<Vec<Each>>,
+}
+
+#[derive(Serialize)]
+struct Each {
+    document: usize,
+    tokens: u64,
+    loss: f64,
+}
+
+/// Runs the subcommand.
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    let folder = loaded::open(&arguments.model, &mut output.listener())?;
+    let source = Source::open(&arguments.source, arguments.part, &folder, &mut output.listener())?
+        .expect("the parser demands a corpus or text");
+    let part = source.part();
+    let context = arguments.context.map_or(default_context(folder.config()), NonZeroUsize::get);
+    let stride = arguments.stride.map_or(context, NonZeroUsize::get);
+    if stride > context {
+        bail!("stride of {stride} tokens, expected at most the context of {context}");
+    }
+    if context > folder.config().max_position_embeddings {
+        output.warn(&format!(
+            "the model was made for {} tokens, a context of {context} goes beyond",
+            folder.config().max_position_embeddings
+        ));
+    }
+    let limit = arguments.tokens.map_or(u64::MAX, |tokens| tokens.0).min(part.tokens());
+    let protocol = Protocol { convention: arguments.convention.into(), context, stride, limit };
+    let mut model = Loaded::new(folder, context)?;
+    let mut progress = output.progress("evaluating", planned_tokens(part, &protocol), "tokens");
+    let found =
+        evaluate(&model.decoder, &model.weights, &mut model.space, part, &protocol, &mut |done| {
+            progress.at(done, "");
+        })?;
+    drop(progress);
+    if arguments.json {
+        let report = Report {
+            format: 1,
+            model: model.folder.name(),
+            part: source.name(),
+            loss: found.loss().0,
+            standard_error: found.standard_error().map(|nats| nats.0),
+            perplexity: found.loss().0.exp(),
+            tokens: found.tokens(),
+            documents: found.documents.len(),
+            convention: protocol.convention.name(),
+            context,
+            stride,
+            text: &source.info().text,
+            each: arguments.each.then(|| each(&found)),
+        };
+        output.json(&report)?;
+        return Ok(Exit::Done);
+    }
+    if arguments.each {
+        let mut table = Table::new(&[
+            ("document", Align::Right),
+            ("tokens", Align::Right),
+            ("loss (nats/token)", Align::Right),
+        ]);
+        for document in each(&found) {
+            table.row([
+                document.document.to_string(),
+                grouped(document.tokens),
+                format!("{:.4}", document.loss),
+            ]);
+        }
+        output.table(&table)?;
+        output.data("\n")?;
+    }
+    let error = found
+        .standard_error()
+        .map_or_else(String::new, |nats| format!(" (standard error {:.4} over documents)", nats.0));
+    let mut table = Table::facts();
+    table
+        .fact("loss", format!("{:.4} nats per token{error}", found.loss().0))
+        .fact("perplexity", format!("{:.3}", found.loss().0.exp()))
+        .fact("tokens", format!("{} predicted", grouped(found.tokens())))
+        .fact("documents", grouped(found.documents.len() as u64))
+        .fact("text", format!("{}, {}", source.name(), source.info().text))
+        .fact("convention", in_words(&protocol));
+    output.table(&table)?;
+    Ok(Exit::Done)
+}
+
+fn each(found: &Evaluated) -> Vec<Each> {
+    let loss = |document: &model::evaluate::DocumentLoss| Each {
+        document: document.document,
+        tokens: document.tokens,
+        loss: document.nats / document.tokens as f64,
+    };
+    found.documents.iter().map(loss).collect()
+}
+
+/// The convention as a sentence, for the number to be quoted with.
+fn in_words(protocol: &Protocol) -> String {
+    let Protocol { convention, context, stride, .. } = protocol;
+    let documents = match convention {
+        Convention::Documents => {
+            "documents: each alone after its begin token, which is not predicted"
+        }
+        Convention::Packed => "packed: documents end to end, begin tokens predicted too",
+    };
+    let windows = if stride == context {
+        "side by side".to_owned()
+    } else {
+        format!("{} tokens apart", grouped(*stride as u64))
+    };
+    format!("{documents}; windows of {} tokens, {windows}", grouped(*context as u64))
+}

@@ -1,0 +1,341 @@
+//! `regrow fit`: from measured points to a law.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use law::fit::Loss;
+use law::form::{Column, Form};
+use law::uncertainty::Intervals;
+use law::{GroupLaw, Metrics, Plan, Settings, TableRow, Units};
+
+use super::plan::{WishFlags, sentence};
+use crate::flags::group::GroupFlags;
+use crate::flags::known::KnownFlags;
+use crate::show::number::{ends, nats, parameters, percent, precise, short, tokens};
+use crate::show::table::{Align, Table};
+use crate::terminal::{Exit, Output};
+use regrow::law_file;
+
+const EXAMPLES: &str = "\
+Examples:
+  A law from the run folders of a sweep, kept for `predict` and `plan`:
+    regrow fit out/runs --out law.json
+
+  From a table with the columns n0, rate, loss0, tokens and loss, enough being where a doubling buys 0.005 nats:
+    regrow fit points.csv --doubling-gain 0.005
+
+  With a constant set, another bounded, and all methods of a series as one group:
+    regrow fit points.csv --fix gamma=-1.2 --bound beta=0.1..1 --group-by series
+
+  A form that reads fewer columns, on a table that has only n0, tokens and loss:
+    regrow fit training.csv --form chinchilla --loss log-huber:1e-3
+
+Where the data can tell no number of tokens for a series and method, the exit status is 3.";
+
+/// Arguments of `regrow fit`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// A points table (CSV), a folder of run folders, or one run folder
+    points: PathBuf,
+    /// The formula; `p2` gives way to a reduced form where the data are too few
+    #[arg(long, default_value = "p2")]
+    form: String,
+    /// What the fit makes small: `least-squares`, `huber:DELTA` in nats, or `log-huber:DELTA` of
+    /// logarithms
+    #[arg(long, value_name = "LOSS", default_value_t = Loss::LeastSquares)]
+    loss: Loss,
+    #[command(flatten)]
+    group: GroupFlags,
+    #[command(flatten)]
+    known: KnownFlags,
+    /// Units of the constants
+    #[arg(long, value_enum, default_value_t = UnitsFlag::Billions)]
+    units: UnitsFlag,
+    /// Starts of the search
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    starts: u32,
+    /// How intervals are made: by leaving out runs, by simulation, or by drawing runs with
+    /// replacement
+    #[arg(long, value_enum, default_value_t = IntervalsFlag::Jackknife)]
+    intervals: IntervalsFlag,
+    /// The probability that intervals are made for
+    #[arg(long, value_name = "P", default_value_t = 0.9, allow_negative_numbers = true)]
+    level: f64,
+    #[command(flatten)]
+    wish: WishFlags,
+    /// Seed of simulated data
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Keep the law in this file
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UnitsFlag {
+    Billions,
+    Counts,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IntervalsFlag {
+    Jackknife,
+    Parametric,
+    Pairs,
+}
+
+/// Runs `regrow fit`.
+///
+/// # Errors
+/// Where the points cannot be read or fitted, or the law cannot be written.
+pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    if let Some(out) = &arguments.out {
+        law_file::check_free(out, arguments.force)?;
+    }
+    let form = law::form::by_name(&arguments.form)?;
+    let units = match arguments.units {
+        UnitsFlag::Billions => Units::Billions,
+        UnitsFlag::Counts => Units::Counts,
+    };
+    let constraints = arguments.known.constraints(units.scale())?;
+    constraints.check(form)?;
+    let settings = Settings {
+        form: arguments.form.clone(),
+        starts: arguments.starts as usize,
+        loss: arguments.loss,
+        constraints,
+        units,
+        level: arguments.level,
+        intervals: match arguments.intervals {
+            IntervalsFlag::Jackknife => Intervals::Jackknife,
+            IntervalsFlag::Parametric => Intervals::Parametric,
+            IntervalsFlag::Pairs => Intervals::Pairs,
+        },
+        seed: arguments.seed,
+        wish: arguments.wish.wish(),
+        ..Settings::default()
+    };
+    let (rows, columns) = read(&arguments.points, form, output)?;
+    let rows = rows.into_iter().map(|row| arguments.group.grouped(row));
+    let name = || format!("`{}` cannot be fitted", arguments.points.display());
+    let table = law::Table::with_columns(rows, &columns).with_context(name)?;
+    let law = law::fit(&table, &settings).with_context(name)?;
+    if let Some(out) = &arguments.out {
+        law_file::write(out, &law)?;
+    }
+    for group in &law.groups {
+        for warning in &group.warnings {
+            let runs = if warning.runs.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", warning.runs.join(", "))
+            };
+            output.warn(&format!("{}: {}{runs}", group.label(), warning.sentence));
+        }
+    }
+    if arguments.json {
+        output.json(&law)?;
+    } else {
+        for group in &law.groups {
+            show(group, output)?;
+        }
+    }
+    if !table.controls.is_empty() {
+        let names: Vec<&str> = table.controls.iter().map(|(_, run)| run.name.as_str()).collect();
+        output.say(&format!("unpruned controls, not fitted: {}", names.join(", ")));
+    }
+    if let Some(out) = &arguments.out {
+        output.say(&format!(
+            "the law is in `{}`; `regrow predict` and `regrow plan` read it",
+            out.display()
+        ));
+    }
+    // A table without the columns that a place is made of asks for no number of tokens.
+    let asked = columns.len() == Column::ALL.len();
+    let told =
+        |group: &GroupLaw| !asked || group.decisions.iter().any(|plan| plan.enough.value.is_some());
+    Ok(if law.groups.iter().all(told) { Exit::Done } else { Exit::CannotTell })
+}
+
+/// The points of a table, or of the runs in a folder, and the columns that it has.
+fn read(
+    path: &Path,
+    form: &dyn Form,
+    output: &Output,
+) -> anyhow::Result<(Vec<TableRow>, Vec<Column>)> {
+    if path.is_dir() {
+        return Ok((of_runs(path, output)?, Column::ALL.to_vec()));
+    }
+    let needed: Vec<&str> = form.columns().iter().map(|column| column.name()).collect();
+    let table = store::read_columns(path, form.name(), &needed)?;
+    let has = |column: &Column| table.columns.contains(&column.name());
+    let columns = Column::ALL.into_iter().filter(has).collect();
+    Ok((table.rows.into_iter().map(law_file::table_row).collect(), columns))
+}
+
+/// The same where every column is needed.
+pub(super) fn read_all(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow>> {
+    match path.is_dir() {
+        true => of_runs(path, output),
+        false => Ok(store::read_points(path, form)?.into_iter().map(law_file::table_row).collect()),
+    }
+}
+
+fn of_runs(path: &Path, output: &Output) -> anyhow::Result<Vec<TableRow>> {
+    let found = store::run_points(path)?;
+    for run in &found.left_out {
+        output.warn(&format!("run `{}` is left out: {}", run.path.display(), run.why));
+    }
+    Ok(found.rows.into_iter().map(law_file::table_row).collect())
+}
+
+fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
+    let (runs, points) = (group.runs, group.points);
+    output.data(&format!(
+        "{}: form `{}` on {runs} runs, {points} points\n",
+        group.label(),
+        group.form
+    ))?;
+    let unit = match group.units {
+        Units::Billions => "sizes and tokens in billions",
+        Units::Counts => "sizes and tokens one by one",
+    };
+    output.data(&format!("{}, {unit}\n\n", group.form()?.formula()))?;
+    output.table(&constants(group)?)?;
+    output.data(&format!("\n{}\n{}\n\n", group.identifiability.sentence, search(group)))?;
+    output.table(&metrics(group))?;
+    output.data("\n")?;
+    if !group.decisions.is_empty() {
+        output.table(&decisions(group))?;
+        output.data(of_losses(group))?;
+    }
+    let mut said: Vec<String> = Vec::new();
+    for plan in group.decisions.iter().filter(|plan| plan.enough.value.is_none()) {
+        let line = sentence(&plan.enough);
+        if !said.contains(&line) {
+            said.push(line);
+        }
+    }
+    let lines: String = said.iter().map(|line| format!("{line}\n")).collect();
+    Ok(output.data(&(lines + "\n"))?)
+}
+
+fn constants(group: &GroupLaw) -> anyhow::Result<Table> {
+    let interval = format!("{} interval", percent(group.level));
+    let mut table =
+        Table::new(&[("constant", Align::Left), ("value", Align::Right), (&interval, Align::Left)]);
+    for parameter in group.form()?.parameters() {
+        if let Some(estimate) = group.constants.get(parameter.name) {
+            let interval = match group.identifiability.fixed.contains_key(parameter.name) {
+                true => "set beforehand".to_owned(),
+                false => ends(estimate.interval, short),
+            };
+            table.row([parameter.name.to_owned(), precise(estimate.value), interval]);
+        }
+    }
+    Ok(table)
+}
+
+/// How the search ended, and what was made small.
+fn search(group: &GroupLaw) -> String {
+    let law::law::Convergence { gradient, starts, agreeing } = group.convergence;
+    let bounds: String = group
+        .bounds
+        .iter()
+        .map(|(name, bound)| {
+            let end = |x: Option<f64>| x.map_or_else(String::new, short);
+            format!("; {name} held within {}..{}", end(bound.low), end(bound.high))
+        })
+        .collect();
+    format!(
+        "{agreeing} of {starts} starts end at this law, where the gradient is {} of its own scale; {} is {}{bounds}",
+        short(gradient),
+        match group.loss {
+            Loss::LeastSquares => "the sum of squares, nats squared,".to_owned(),
+            loss => format!("the sum of `{loss}`"),
+        },
+        short(group.objective)
+    )
+}
+
+type Measure = fn(&Metrics) -> Option<f64>;
+
+fn metrics(group: &GroupLaw) -> Table {
+    let held_out = group.held_out.clone().unwrap_or_default();
+    let mut table = Table::new(&[
+        ("how well", Align::Left),
+        ("in sample", Align::Right),
+        ("last 20 %, held out", Align::Right),
+    ]);
+    let measures: [(&str, Measure); 8] = [
+        ("R2", |m| m.r2),
+        ("excess R2", |m| m.excess_r2),
+        ("mean absolute error, nats", |m| m.mae),
+        ("relative error of the excess", |m| m.relative_error),
+        ("skill", |m| m.skill),
+        ("Huber loss, nats squared", |m| m.huber),
+        ("ASD, nats per million tokens", |m| m.asd),
+        ("  its noise floor", |m| m.asd_noise_floor),
+    ];
+    let shown = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), short);
+    for (name, of) in measures {
+        table.row([name.to_owned(), shown(of(&group.metrics)), shown(of(&held_out))]);
+    }
+    table
+}
+
+/// Decisions of one size and rate that say the same: of bases that differ in their loss alone.
+fn by_answer(group: &GroupLaw) -> impl Iterator<Item = &[Plan]> {
+    group.decisions.chunk_by(|a, b| {
+        (a.place.n0, a.place.rate) == (b.place.n0, b.place.rate) && a.enough.is_same_as(&b.enough)
+    })
+}
+
+/// What must be known to read the losses of [`decisions`], if anything.
+pub(super) fn of_losses(group: &GroupLaw) -> &'static str {
+    let means = by_answer(group).any(|plans| plans.len() > 1);
+    if means { "(losses are means over the bases of a size)\n" } else { "" }
+}
+
+/// A line for each answer: bases that differ in their loss alone share one, with the means of their
+/// losses.
+pub(super) fn decisions(group: &GroupLaw) -> Table {
+    let interval = format!("{} interval", percent(group.level));
+    let mut table = Table::new(&[
+        ("parameters", Align::Right),
+        ("rate", Align::Right),
+        ("loss before", Align::Right),
+        ("floor", Align::Right),
+        ("enough tokens", Align::Right),
+        (&interval, Align::Left),
+        ("loss then", Align::Right),
+    ]);
+    let unknown = || "unknown".to_owned();
+    for plans in by_answer(group) {
+        let mean = |of: fn(&Plan) -> Option<f64>| {
+            let losses: Option<Vec<f64>> = plans.iter().map(of).collect();
+            losses.map_or_else(unknown, |losses| {
+                nats(losses.iter().sum::<f64>() / losses.len() as f64)
+            })
+        };
+        let plan = &plans[0];
+        table.row([
+            parameters(plan.place.n0),
+            format!("{:.4}", plan.place.rate),
+            mean(|plan| Some(plan.place.loss0)),
+            mean(|plan| plan.floor.value),
+            plan.enough.value.map_or_else(unknown, tokens),
+            ends(plan.enough.interval, tokens),
+            mean(|plan| plan.loss_then),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,133 @@
+//! What `regrow inspect` prints for people.
+
+use std::collections::BTreeMap;
+
+use ledger::Params;
+use serde_json::Value;
+
+use super::Report;
+use crate::show::table::{Align, Table};
+use crate::terminal::Output;
+use regrow::count::grouped;
+
+pub(super) fn show(report: &Report, output: &mut Output) -> anyhow::Result<()> {
+    let Report { shapes, parameters, rope, .. } = report;
+    let count = |number: u64| format!("{} ({})", grouped(number), Params(number));
+    let size = |number: usize| grouped(number as u64);
+    let weights = match (report.weights, report.dtype) {
+        (true, Some(dtype)) => dtype.to_owned(),
+        _ => "none here, only a configuration".to_owned(),
+    };
+    let scaling = rope.llama3.as_ref().map_or_else(String::new, |llama3| {
+        let original = size(llama3.original_max_position_embeddings);
+        format!(", llama3 scaling by {} from {original} tokens", llama3.factor)
+    });
+    let yes = |yes: bool| if yes { "yes" } else { "no" };
+    let mut table = Table::facts();
+    table
+        .fact("model", &report.model)
+        .fact("architecture", format!("{} ({})", report.architecture, report.family))
+        .fact("parameters", count(parameters.total))
+        .fact("  embedding", count(parameters.embedding))
+        .fact("  without embedding", count(parameters.without_embedding))
+        .fact("  attention", count(parameters.attention))
+        .fact("  feed-forward", count(parameters.feed_forward))
+        .fact("  norms", count(parameters.norms))
+        .fact("  one block", count(parameters.per_block))
+        .fact("blocks", report.layers.to_string())
+        .fact(
+            "hidden, intermediate",
+            format!("{}, {}", size(shapes.hidden_size), size(shapes.intermediate_size)),
+        )
+        .fact(
+            "heads",
+            format!(
+                "{} for queries, {} for keys and values, {} channels each",
+                shapes.num_attention_heads, shapes.num_key_value_heads, shapes.head_dim
+            ),
+        )
+        .fact("vocabulary", size(shapes.vocab_size))
+        .fact("embedding tied", yes(shapes.tie_word_embeddings))
+        .fact("context", format!("{} tokens", size(report.context)))
+        .fact("rope", format!("theta {}{scaling}", rope.theta))
+        .fact("weights", weights)
+        .fact("tokenizer", yes(report.tokenizer))
+        .fact(
+            "memory to train",
+            format!("{:.2} GB in f32, activations aside", report.training_bytes as f64 / 1e9),
+        );
+    if let Some(hash) = &report.hash {
+        table.fact("SHA-256", hash);
+    }
+    output.table(&table)?;
+    output.data("\n")?;
+    output.table(&tensors(report))?;
+    if !report.legal_rates.is_empty() {
+        let mut table = Table::new(&[
+            ("blocks dropped", Align::Right),
+            ("rate", Align::Right),
+            ("rate without embedding", Align::Right),
+            ("parameters left", Align::Right),
+        ]);
+        for legal in &report.legal_rates {
+            table.row([
+                legal.dropped.to_string(),
+                format!("{:.4}", legal.rate),
+                format!("{:.4}", legal.rate_without_embedding),
+                grouped(legal.parameters),
+            ]);
+        }
+        output.data("\n")?;
+        output.table(&table)?;
+    }
+    if !report.sparsity.is_empty() {
+        output.data("\n")?;
+        output.table(&zeros(report))?;
+    }
+    Ok(())
+}
+
+/// The tensors of a block and those outside, with their shapes.
+fn tensors(report: &Report) -> Table {
+    let mut table =
+        Table::new(&[("tensor", Align::Left), ("shape", Align::Right), ("in", Align::Left)]);
+    let (blocks, shapes) = (format!("each of {} blocks", report.layers), &report.shapes);
+    let places = [(&shapes.block, blocks.as_str()), (&shapes.outside, "the model")];
+    for (name, shape, place) in
+        places.iter().flat_map(|(tensors, place)| tensors.iter().map(move |(n, s)| (n, s, *place)))
+    {
+        let sides = shape.as_array().into_iter().flatten().filter_map(Value::as_u64);
+        let sides: Vec<String> = sides.map(grouped).collect();
+        table.row([name.clone(), sides.join(" x "), place.to_owned()]);
+    }
+    table
+}
+
+/// Patterns of zeros, blocks taken together where they have the same.
+fn zeros(report: &Report) -> Table {
+    let mut found: BTreeMap<(String, String), (usize, Option<u64>)> = BTreeMap::new();
+    for (name, zeros) in &report.sparsity {
+        let part = match name.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.')) {
+            Some((_, part)) => part.to_owned(),
+            None => name.clone(),
+        };
+        let entry = found.entry((part, zeros.pattern.to_string())).or_insert((0, Some(0)));
+        entry.0 += 1;
+        entry.1 = entry.1.zip(zeros.zeros).map(|(sum, more)| sum + more);
+    }
+    let mut table = Table::new(&[
+        ("sparse tensor", Align::Left),
+        ("pattern", Align::Left),
+        ("blocks", Align::Right),
+        ("zeros", Align::Right),
+    ]);
+    for ((part, pattern), (count, zeros)) in found {
+        table.row([
+            part,
+            pattern,
+            count.to_string(),
+            zeros.map_or_else(|| "not counted".to_owned(), grouped),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,56 @@
+//! One file a subcommand.
+
+pub mod convert;
+pub mod eval;
+pub mod fit;
+pub mod generate;
+pub mod grammar;
+pub mod inspect;
+pub mod plan;
+pub mod predict;
+pub mod prune;
+pub mod quickstart;
+pub mod runs;
+pub mod sweep;
+pub mod tokenize;
+pub mod train;
+pub mod validate;
+
+use anyhow::Context;
+
+use crate::cli::{Cli, Command};
+use crate::terminal::{Exit, Output};
+
+/// Runs the subcommand on the threads that were asked for.
+///
+/// # Errors
+/// Whatever the subcommand finds; [`Output::error`] shows it.
+pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
+    let threads = cli.globals.threads.map_or(0, |threads| threads.get()); // 0: one a core
+    // This thread is one of them: it would otherwise hand every loop over and sleep until that is
+    // done, on another core.
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .use_current_thread()
+        .build_global()
+        .context("the threads cannot be started")?;
+    let count = rayon::current_num_threads();
+    output.detail(&format!("regrow {}, {count} threads", regrow::VERSION));
+    match cli.command {
+        Command::Tokenize(arguments) => tokenize::run(&arguments, output),
+        Command::Train(arguments) => train::run(&arguments, output),
+        Command::Eval(arguments) => eval::run(&arguments, output),
+        Command::Inspect(arguments) => inspect::run(&arguments, output),
+        Command::Prune(arguments) => prune::run(&arguments, output),
+        Command::Runs(arguments) => runs::run(&arguments, output),
+        Command::Generate(arguments) => generate::run(&arguments, output),
+        Command::Convert(arguments) => convert::run(&arguments, output),
+        Command::Sweep(arguments) => sweep::run(&arguments, output),
+        Command::Quickstart(arguments) => quickstart::run(&arguments, output),
+        Command::Grammar(arguments) => grammar::run(&arguments, output),
+        Command::Fit(arguments) => fit::run(&arguments, output),
+        Command::Predict(arguments) => predict::run(&arguments, output),
+        Command::Plan(arguments) => plan::run(&arguments, output),
+        Command::Validate(arguments) => validate::run(&arguments, output),
+    }
+}

@@ -1,0 +1,71 @@
+//! The measured loss that a recovery begins at: the law has none for the freshly pruned model.
+
+use std::path::Path;
+
+use law::{GroupLaw, Place};
+use store::RunFolder;
+
+use super::wish::Begin;
+use regrow::count::grouped;
+use regrow::hinted::hinted;
+
+/// Rates and sizes nearer than this share are of one pruned model; token counts are one
+/// measurement.
+const SAME: f64 = 0.02;
+
+/// The mean of the losses that the runs of a table or folder had at the start of a recovery.
+pub(super) fn reference(
+    path: &Path,
+    from: Begin,
+    law: &GroupLaw,
+    place: &Place,
+) -> anyhow::Result<f64> {
+    let is_here = |n0: f64, rate: f64| near(n0, place.n0) && near(rate, place.rate);
+    let found: Vec<f64> = match from {
+        Begin::Pruned if path.is_dir() => {
+            let mut found = Vec::new();
+            for summary in store::runs(path)? {
+                let Ok(run) = RunFolder::open(&summary.path) else { continue };
+                let record = run.record();
+                let is_group = record.series == law.series && record.method == law.method;
+                if is_group && is_here(record.n0.0 as f64, record.rate.get()) {
+                    found.extend(run.done()?.and_then(|done| done.loss_pruned).map(|loss| loss.0));
+                }
+            }
+            found
+        }
+        Begin::Pruned => Vec::new(),
+        Begin::Tokens(tokens) => {
+            let rows = match path.is_dir() {
+                true => store::run_points(path)?.rows,
+                false => store::read_points(path, &law.form)?,
+            };
+            let of_group =
+                rows.into_iter().filter(|row| row.series == law.series && row.method == law.method);
+            let here = of_group.filter(|row| is_here(row.n0, row.rate));
+            here.filter(|row| near(row.tokens, tokens.0 as f64)).map(|row| row.loss).collect()
+        }
+    };
+    if found.is_empty() {
+        let when = match from {
+            Begin::Pruned => "right after pruning".to_owned(),
+            Begin::Tokens(tokens) => format!("after {} tokens", grouped(tokens.0)),
+        };
+        let error = anyhow::anyhow!(
+            "`{}` holds no loss {when} of {} at n0 {:.4e} and rate {:.4}",
+            path.display(),
+            law.label(),
+            place.n0,
+            place.rate
+        );
+        return Err(hinted(
+            error,
+            "give the measured loss with `--from-loss`; a points table knows none before the first token",
+        ));
+    }
+    Ok(found.iter().sum::<f64>() / found.len() as f64)
+}
+
+fn near(a: f64, b: f64) -> bool {
+    (a - b).abs() <= SAME * a.max(b)
+}

@@ -1,0 +1,112 @@
+//! `regrow predict`: the loss that a law expects.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use law::{Place, Prediction};
+use serde::Serialize;
+
+use crate::flags::place::PlaceFlags;
+use crate::show::number::{ends, nats, percent};
+use crate::show::{picture, table::Table};
+use crate::terminal::{Exit, Output};
+use regrow::count::Count;
+use regrow::law_file;
+
+const EXAMPLES: &str = "\
+Examples:
+  The loss of an 8B model, a quarter of it removed, after a billion tokens:
+    regrow predict law.json --n0 8.03e9 --rate 0.25 --loss0 2.05 --tokens 1e9
+
+  A public model by its name, from which its parameters follow:
+    regrow predict law.json --model qwen2.5-7b --rate 0.25 --loss0 1.95 --tokens 1B
+
+  The same with a picture of the curve around it:
+    regrow predict law.json --n0 8.03e9 --rate 0.25 --loss0 2.05 --tokens 1e9 --out curve.svg
+
+  From a law of several series and methods, as JSON:
+    regrow predict law.json --series llama3 --method depth-list --n0 8.03B --rate 0.25 --loss0 2.05 --tokens 1B --json
+
+Where the data cannot tell, no number is given and the exit status is 3.";
+
+/// Arguments of `regrow predict`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// A law, written by `regrow fit`
+    law: PathBuf,
+    #[command(flatten)]
+    place: PlaceFlags,
+    /// Post-training tokens
+    #[arg(long, value_name = "N")]
+    tokens: Count,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Draw the law's curve there, with both intervals, into this SVG file
+    #[arg(short, long, value_name = "FILE.svg")]
+    out: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    format: u32,
+    series: &'a str,
+    method: &'a str,
+    form: &'a str,
+    #[serde(flatten)]
+    place: Place,
+    tokens: u64,
+    #[serde(flatten)]
+    prediction: &'a Prediction,
+}
+
+/// Runs `regrow predict`.
+///
+/// # Errors
+/// Where the law cannot be read, or the question fits none of its groups or lies outside all sense.
+pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    if let Some(out) = &arguments.out {
+        law_file::check_free(out, arguments.force)?;
+    }
+    let law = law_file::read(&arguments.law)?;
+    let group = arguments.place.group(&law)?;
+    let place = arguments.place.place()?;
+    let prediction = group.predict(place, arguments.tokens.0 as f64)?;
+    if let Some(out) = &arguments.out {
+        let picture =
+            report::prediction_picture(group, place, arguments.tokens.0 as f64, &prediction);
+        picture::write(out, picture, output)?;
+    }
+    if arguments.json {
+        output.json(&Report {
+            format: 1,
+            series: &group.series,
+            method: &group.method,
+            form: &group.form,
+            place,
+            tokens: arguments.tokens.0,
+            prediction: &prediction,
+        })?;
+    } else {
+        output.data(&format!("{}\n\n", prediction.sentence))?;
+        output.table(&table(&prediction))?;
+    }
+    Ok(if prediction.loss.is_some() { Exit::Done } else { Exit::CannotTell })
+}
+
+fn table(prediction: &Prediction) -> Table {
+    let level = percent(prediction.level);
+    let mut table = Table::facts();
+    table.fact("loss, nats per token", prediction.loss.map_or_else(|| "unknown".to_owned(), nats));
+    table.fact(&format!("mean curve, {level} interval"), ends(prediction.mean, nats));
+    table.fact(&format!("a new run, {level} interval"), ends(prediction.new_run, nats));
+    if prediction.hull.is_some() {
+        table.fact("laws that fit as well", ends(prediction.hull, nats));
+    }
+    table
+}

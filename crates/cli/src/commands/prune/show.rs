@@ -1,0 +1,113 @@
+//! What `regrow prune` prints when it has decided.
+
+use ledger::{Cut, CutRecord, Fallback, Part};
+use prune::Pruned;
+
+use crate::show::table::{Align, Table};
+use crate::terminal::Output;
+use regrow::count::grouped;
+
+/// The share of zeros from which a model is called sparse.
+const SPARSE: f64 = 1e-3;
+
+/// The decision: what was scored, what stays, what that comes to.
+pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
+    let Pruned { record, kept, dropped } = pruned;
+    if let Some(scores) = &record.scores {
+        let runs = scores.len() < record.cut.layers();
+        let mut table = Table::new(&[
+            (if runs { "first block" } else { "block" }, Align::Right),
+            ("score", Align::Right),
+            ("", Align::Left),
+        ]);
+        for (layer, score) in scores.iter().enumerate() {
+            let goes =
+                if runs { dropped.first() == Some(&layer) } else { dropped.contains(&layer) };
+            table.row([
+                layer.to_string(),
+                format!("{score:.6}"),
+                if goes { "dropped" } else { "" }.to_owned(),
+            ]);
+        }
+        output.table(&table)?;
+        output.data("\n")?;
+    }
+    let change =
+        |before: u64, after: u64| format!("{} of {} left", grouped(after), grouped(before));
+    let asked = record.asked_rate.map_or_else(String::new, |rate| format!(", asked {rate:.4}"));
+    let mut table = Table::facts();
+    table
+        .fact("method", &record.method)
+        .fact("rate", format!("{} of all parameters{asked}", record.rate))
+        .fact("  without embedding", record.rate_without_embedding.to_string())
+        .fact("parameters", change(record.n0.0, record.parameters.0))
+        .fact(
+            "  without embedding",
+            change(record.n0_without_embedding.0, record.parameters_without_embedding.0),
+        )
+        .fact("blocks kept", listed(kept));
+    if !dropped.is_empty() {
+        table.fact("blocks dropped", listed(dropped));
+    }
+    if let Cut::Width(width) = &record.cut {
+        for part in Part::ALL {
+            if let Some((of, kept)) = width.change(part) {
+                table.fact(
+                    &part.to_string(),
+                    format!("{} of {} left", grouped(kept as u64), grouped(of as u64)),
+                );
+            }
+        }
+    }
+    if let Cut::Sparse { pattern, linear, .. } = &record.cut {
+        table.fact("zeros", format!("{pattern}, in {} of every block", linear.join(", ")));
+        if let Some(zeros) = record.already_zero {
+            table.fact("  there before", grouped(zeros.0));
+        }
+    }
+    for (name, value) in &record.options {
+        table.fact(name, value);
+    }
+    if let Some(loss0) = record.loss0 {
+        table.fact("loss before (L0)", format!("{loss0} per token"));
+    }
+    if let Some(calibration) = &record.calibration {
+        table.fact(
+            "calibration",
+            format!(
+                "{} sequences of {} tokens, seed {}, text {}",
+                calibration.sequences, calibration.length, calibration.seed, calibration.hash
+            ),
+        );
+    }
+    output.table(&table)?;
+    Ok(())
+}
+
+/// What went otherwise than the method has it, and what was there before.
+pub(super) fn warn(record: &CutRecord, output: &Output) {
+    for Fallback { tensors, damping, score } in &record.fallbacks {
+        let tensors = tensors.join("`, `");
+        match (score, damping) {
+            (Some(score), _) => output
+                .warn(&format!("`{tensors}`: the Hessian cannot be factored, pruned by `{score}` instead")),
+            (None, Some(damping)) => output.warn(&format!(
+                "`{tensors}`: the Hessian was factored with a damping of {damping} of its mean diagonal"
+            )),
+            (None, None) => {}
+        }
+    }
+    let zeros = record.already_zero.map_or(0, |zeros| zeros.0);
+    // Rounding leaves a zero here and there in any model: those are counted, not warned of.
+    if zeros as f64 >= SPARSE * record.n0.0 as f64 {
+        output.warn(&format!(
+            "the model was sparse before: {} of its {} weights were zero where zeros were to come",
+            grouped(zeros),
+            grouped(record.n0.0)
+        ));
+    }
+}
+
+fn listed(layers: &[usize]) -> String {
+    layers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}

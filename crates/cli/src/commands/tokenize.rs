@@ -1,0 +1,151 @@
+//! `regrow tokenize`: text in, a corpus folder out.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use disk::Existing;
+use text::{Reading, Settings, Stage, TokenizerSource};
+
+use crate::show::table::{Align, Table};
+use crate::terminal::Progress;
+use crate::terminal::{Exit, Output, interrupt};
+use regrow::count::{Count, grouped};
+use regrow::source::ReadingArguments;
+
+const EXAMPLES: &str = "\
+Examples:
+  A corpus for a model that exists, documents separated by a marker:
+    regrow tokenize stories.txt --separator '<|endoftext|>' --tokenizer llama-1b --out corpus
+
+  JSONL and Parquet files in a folder, and a vocabulary of 4096 tokens trained on them:
+    regrow tokenize texts/ --vocabulary 4096 --out corpus
+
+  The field `content` of packed JSONL, lines that cannot be read left out and counted:
+    regrow tokenize part-*.jsonl.zst --field content --skip-broken --tokenizer llama-1b --out corpus";
+
+/// Arguments of `regrow tokenize`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Files of text (.txt), JSONL (.jsonl) and Parquet (.parquet), or folders of them; the first
+    /// two also packed (.gz, .zst)
+    #[arg(required = true, value_name = "TEXT")]
+    inputs: Vec<PathBuf>,
+    /// The corpus folder to make
+    #[arg(long, value_name = "CORPUS")]
+    out: PathBuf,
+    #[command(flatten)]
+    tokenizer: TokenizerArguments,
+    #[command(flatten)]
+    reading: ReadingArguments,
+    /// Leave out lines of JSONL and rows of Parquet that hold no text, and count them
+    #[arg(long)]
+    skip_broken: bool,
+    /// Share of the documents to hold out, chosen by the hash of their text
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    heldout_share: f64,
+    /// Stands before each document [default: as the tokenizer says]
+    #[arg(long, value_name = "TOKEN")]
+    begin_token: Option<String>,
+    /// Replace `--out` if it exists
+    #[arg(long)]
+    force: bool,
+    /// Print the counts and hashes as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct TokenizerArguments {
+    /// Use this `tokenizer.json`, or the one of a model folder
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
+    /// Train a byte-level BPE of N tokens on the training part
+    #[arg(long, value_name = "N")]
+    vocabulary: Option<Count>,
+}
+
+/// Runs the subcommand.
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    let tokenizer = match (&arguments.tokenizer.tokenizer, arguments.tokenizer.vocabulary) {
+        (Some(path), _) => TokenizerSource::Load(path.clone()),
+        (None, vocabulary) => {
+            let vocabulary = vocabulary.expect("the parser demands one of the two").0;
+            TokenizerSource::TrainBpe { vocabulary: usize::try_from(vocabulary)? }
+        }
+    };
+    let settings = Settings {
+        inputs: arguments.inputs.clone(),
+        reading: Reading { skip_broken: arguments.skip_broken, ..arguments.reading.reading() },
+        tokenizer,
+        begin_token: arguments.begin_token.clone(),
+        heldout_share: arguments.heldout_share,
+        out: arguments.out.clone(),
+        existing: if arguments.force { Existing::Replace } else { Existing::Refuse },
+    };
+    let begun = Instant::now();
+    let mut shown: Option<(Stage, Progress, Instant)> = None;
+    let stop = interrupt::listen()?;
+    let mut show = |progress: text::Progress| {
+        if shown.as_ref().is_none_or(|(stage, ..)| *stage != progress.stage) {
+            let label = match progress.stage {
+                Stage::Tokenizer => "reading for the tokenizer",
+                Stage::Tokens => "tokenising",
+            };
+            let bar = output.progress(label, progress.total_bytes, "bytes");
+            shown = Some((progress.stage, bar, Instant::now()));
+        }
+        if let Some((_, bar, since)) = &mut shown {
+            let speed = progress.bytes as f64 / since.elapsed().as_secs_f64().max(1e-3) / 1e6;
+            bar.at(
+                progress.bytes,
+                &format!("{} documents, {speed:.1} MB/s", grouped(progress.documents)),
+            );
+        }
+    };
+    let info = text::build_until(&settings, &mut show, &stop)?;
+    drop(shown);
+    if let Some(first) = &info.first_broken {
+        let lines = if info.broken == 1 { "line or row" } else { "lines or rows" };
+        output
+            .warn(&format!("{} broken {lines} left out, the first: {first}", grouped(info.broken)));
+    }
+    if arguments.json {
+        output.json(&info)?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(&[
+        ("part", Align::Left),
+        ("documents", Align::Right),
+        ("tokens", Align::Right),
+        ("bytes of text", Align::Right),
+        ("bytes per token", Align::Right),
+    ]);
+    for (name, part) in [("train", &info.train), ("heldout", &info.heldout)] {
+        // The begin token of each document stands for no text.
+        let tokens = part.tokens - part.documents;
+        table.row([
+            name.to_owned(),
+            grouped(part.documents),
+            grouped(part.tokens),
+            grouped(part.bytes),
+            format!("{:.2}", part.bytes as f64 / tokens.max(1) as f64),
+        ]);
+    }
+    output.table(&table)?;
+    let empty = if info.empty == 0 {
+        String::new()
+    } else {
+        format!(", {} empty documents dropped", info.empty)
+    };
+    output.say(&format!(
+        "`{}`: vocabulary {}, `{}` before each document{empty}; {:.1} s",
+        arguments.out.display(),
+        grouped(info.vocabulary as u64),
+        info.begin.text,
+        begun.elapsed().as_secs_f64(),
+    ));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,96 @@
+//! `regrow train --dry-run`: what would be run, and what it would take.
+
+use ledger::RunSpec;
+use serde::Serialize;
+use train::memory;
+
+use super::start::Beginning;
+use crate::show::table::Table;
+use crate::terminal::Output;
+use regrow::count::grouped;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    format: u32,
+    id: String,
+    spec: &'a RunSpec,
+    steps: u64,
+    evaluation_steps: Vec<u64>,
+    /// Estimates, in bytes.
+    memory: Memory,
+}
+
+#[derive(Serialize)]
+struct Memory {
+    weights_and_optimizer: u64,
+    activations: u64,
+    evaluation: u64,
+    rest: u64,
+    total: u64,
+}
+
+pub(super) fn show(
+    spec: &RunSpec,
+    beginning: &Beginning,
+    recompute: bool,
+    json: bool,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let parameters = beginning.parameters()?.0;
+    let estimate = memory::Memory::of(&beginning.config, spec, recompute)?;
+    let memory = Memory {
+        weights_and_optimizer: estimate.model,
+        activations: estimate.activations,
+        evaluation: estimate.evaluation,
+        rest: estimate.rest,
+        total: estimate.total(),
+    };
+    let steps = train::milestones::steps(spec);
+    let evaluation_steps = train::milestones::evaluation_steps(spec);
+    if json {
+        return output.json(&Report {
+            format: 1,
+            id: spec.id(),
+            spec,
+            steps,
+            evaluation_steps,
+            memory,
+        });
+    }
+    output.data(&toml::to_string(spec)?)?;
+    output.data("\n")?;
+    let megabytes = |bytes: u64| format!("{} MB", grouped(bytes.div_ceil(1_000_000)));
+    let listed: Vec<String> = evaluation_steps.iter().map(|&step| grouped(step)).collect();
+    let mut table = Table::facts();
+    table
+        .fact("run", spec.id())
+        .fact(
+            "steps",
+            format!(
+                "{} of {} tokens",
+                grouped(steps),
+                grouped(train::milestones::tokens_per_step(spec))
+            ),
+        )
+        .fact("held-out loss", format!("before the first step and after {}", listed.join(" ")))
+        .fact(
+            "memory",
+            format!(
+                "about {}: {} for {} parameters with gradients and moments",
+                megabytes(memory.total),
+                megabytes(memory.weights_and_optimizer),
+                grouped(parameters)
+            ),
+        )
+        .fact("", format!("{} for activations of a micro-batch", megabytes(memory.activations)))
+        .fact(
+            "",
+            format!(
+                "{} for evaluation, files and operands",
+                megabytes(memory.evaluation + memory.rest)
+            ),
+        );
+    output.table(&table)?;
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Writes down what the trainer tells, and shows it.
+
+use std::path::PathBuf;
+
+use ledger::{Curve, Point, RunSpec};
+use store::RunWriter;
+use train::Event;
+
+use crate::terminal::Output;
+use crate::terminal::Progress;
+use regrow::count::grouped;
+
+/// Checkpoints that stay beside the one with the least held-out loss: the last, and one before it
+/// in case that is damaged.
+const KEPT: usize = 2;
+
+/// Writes down what the trainer tells, and shows it.
+pub(super) struct Scribe<'a> {
+    writer: &'a mut RunWriter,
+    progress: Progress,
+    /// The state before the first step stands in the curve already.
+    begun: bool,
+    held_out: Option<f64>,
+    tokens_per_step: u64,
+    /// The step of the least held-out loss so far, and the loss.
+    best: Option<(u64, f64)>,
+    output: &'a Output,
+}
+
+impl<'a> Scribe<'a> {
+    pub(super) fn new(
+        writer: &'a mut RunWriter,
+        spec: &RunSpec,
+        output: &'a Output,
+    ) -> anyhow::Result<Self> {
+        let points = writer.points()?;
+        let tokens_per_step = train::milestones::tokens_per_step(spec);
+        let tokens = train::milestones::steps(spec) * tokens_per_step;
+        let progress = output.progress("training", tokens, "tokens");
+        let held_out = points.iter().rev().find_map(|point| point.eval_loss);
+        let best = Curve::from_points(&points).best().map(|point| (point.step, point.loss.0));
+        Ok(Self {
+            writer,
+            progress,
+            begun: !points.is_empty(),
+            held_out,
+            tokens_per_step,
+            best,
+            output,
+        })
+    }
+
+    pub(super) fn hear(&mut self, event: &Event) -> anyhow::Result<()> {
+        match event {
+            Event::Started { step, steps } => {
+                let version = regrow::VERSION;
+                self.writer.log(&format!("regrow {version}: step {step} of {steps}"))?;
+                if *step > 0 {
+                    self.progress.start_at(step * self.tokens_per_step);
+                    self.progress.say(&format!(
+                        "going on after step {} of {}",
+                        grouped(*step),
+                        grouped(*steps)
+                    ));
+                }
+            }
+            Event::Evaluating { .. } => {}
+            Event::Point(point) => self.point(point)?,
+            Event::SecondEpoch { step } => {
+                let text = format!("from step {step} on, text is read a second time");
+                self.writer.log(&text)?;
+                self.progress.say(&text);
+            }
+            Event::Saving { .. } => self.writer.sync()?,
+            Event::Saved { step, .. } => {
+                self.writer.log(&format!("saved after step {step}"))?;
+                self.tidy(*step)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn point(&mut self, point: &Point) -> anyhow::Result<()> {
+        if point.step > 0 || !self.begun {
+            self.writer.append(point)?;
+        }
+        if let Some(loss) = point.eval_loss {
+            self.held_out = Some(loss);
+            if self.best.is_none_or(|(_, best)| loss < best) {
+                self.best = Some((point.step, loss));
+            }
+            let text = in_words(point);
+            self.writer.log(&text)?;
+            self.progress.say(&text);
+        }
+        let held_out = self.held_out.map_or_else(String::new, |loss| format!("held-out {loss:.4}"));
+        let message = match (point.loss, point.tokens_per_second) {
+            (Some(loss), Some(speed)) => {
+                format!("loss {loss:.4}  {held_out}  {} tokens/s", grouped(speed.round() as u64))
+            }
+            _ => held_out,
+        };
+        self.progress.at(point.tokens.0, &message);
+        Ok(())
+    }
+
+    /// Removes the checkpoints that are not kept after `step`. Those of later steps were passed
+    /// over.
+    fn tidy(&self, step: u64) -> anyhow::Result<()> {
+        let (so_far, mut gone): (Vec<_>, Vec<_>) =
+            self.writer.checkpoints()?.into_iter().partition(|(of, _)| *of <= step);
+        let old = &so_far[..so_far.len().saturating_sub(KEPT)];
+        let best = self.best.map(|(step, _)| step);
+        gone.extend(old.iter().filter(|(of, _)| Some(*of) != best).cloned());
+        self.remove(&gone);
+        Ok(())
+    }
+
+    /// A checkpoint that cannot be removed takes room, nothing else.
+    fn remove(&self, checkpoints: &[(u64, PathBuf)]) {
+        for (_, path) in checkpoints {
+            if let Err(error) = std::fs::remove_dir_all(path) {
+                self.output.warn(&format!("`{}` cannot be removed: {error}", path.display()));
+            }
+        }
+    }
+}
+
+fn in_words(point: &Point) -> String {
+    let number = |name: &str, number: Option<f64>| {
+        number.map_or_else(String::new, |number| format!("  {name} {number:.4}"))
+    };
+    format!(
+        "step {}  tokens {}{}{}",
+        grouped(point.step),
+        grouped(point.tokens.0),
+        number("loss", point.loss),
+        number("held-out", point.eval_loss)
+    )
+}

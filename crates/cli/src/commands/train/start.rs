@@ -1,0 +1,159 @@
+//! What a run starts from: the weights of a model folder, or random weights of a configuration.
+
+use std::path::Path;
+
+use anyhow::bail;
+use ledger::{CutRecord, Params, Rate, Start};
+use model::backend::Backend;
+use model::config::{ModelConfig, RawConfig};
+use model::count::Count;
+use model::decoder::Decoder;
+use model::folder::ModelFolder;
+use model::mask::Masks;
+use model::safetensors::Dtype;
+use serde_json::json;
+use text::Corpus;
+
+use super::Machine;
+use crate::terminal::Output;
+use regrow::lineage::{self, Lineage};
+use regrow::loaded;
+use regrow::source::open_corpus;
+
+/// The beginning of a run.
+pub(super) struct Beginning {
+    pub(super) config: ModelConfig,
+    pub(super) raw: RawConfig,
+    /// How the trained weights are stored.
+    pub(super) dtype: Dtype,
+    /// The model that is trained on; none where weights start at random.
+    pub(super) folder: Option<ModelFolder>,
+    pub(super) lineage: Lineage,
+    pub(super) start: Start,
+    pub(super) corpus: Corpus,
+    /// What stays at zero.
+    pub(super) masks: Masks,
+}
+
+impl Beginning {
+    /// From a model folder.
+    pub(super) fn model(path: &Path, corpus: &Path, output: &Output) -> anyhow::Result<Self> {
+        let folder = loaded::open(path, &mut output.listener())?;
+        let lineage = lineage::of(&folder)?;
+        let config = folder.config().clone();
+        if let Some(cut) = &lineage.cut {
+            let (found, expected) = (Count::of(&config)?.total, cut.stored().0);
+            if found != expected {
+                bail!(
+                    "`{}` has {found} parameters, expected {expected} as its `cut.json` says",
+                    path.display()
+                );
+            }
+        }
+        let corpus = open_corpus(corpus, &folder, &mut output.listener())?;
+        check_vocabulary(&config, folder.raw_config(), &corpus)?;
+        let masks = Masks::of(&folder)?;
+        let start = Start::Weights { hash: folder.weights_hash()?, sparsity: masks.hash() };
+        let (raw, dtype) = (folder.raw_config().clone(), folder.dtype());
+        Ok(Self { config, raw, dtype, folder: Some(folder), lineage, start, corpus, masks })
+    }
+
+    /// From a `config.json`, or the one in a folder.
+    pub(super) fn random(path: &Path, corpus: &Path) -> anyhow::Result<Self> {
+        let mut raw = ModelFolder::raw_config_of(path)?;
+        let config = ModelConfig::from_raw(&raw)?;
+        let corpus = Corpus::open(corpus)?;
+        check_vocabulary(&config, &raw, &corpus)?;
+        if config.bos_token_id.is_none() {
+            raw.set("bos_token_id", corpus.info().begin.id);
+        }
+        raw.set_dtype(Dtype::F32.torch_name());
+        // Of what was understood, so that neither white space nor unread fields make another run of
+        // it.
+        let config_hash = ledger::Sha256::of(config.to_raw().to_json()).to_string();
+        let base = name_of_config(path);
+        let series = config.family.name.to_owned();
+        let lineage = Lineage { cut: None, series, base, loss: None, phase: None };
+        let start = Start::Random { config_hash };
+        Ok(Self {
+            config,
+            raw,
+            dtype: Dtype::F32,
+            folder: None,
+            lineage,
+            start,
+            corpus,
+            masks: Masks::default(),
+        })
+    }
+
+    /// The weights before the first step.
+    pub(super) fn weights(&self, decoder: &Decoder<Machine>, seed: u64) -> model::Result<Vec<f32>> {
+        let Some(folder) = &self.folder else {
+            let mut weights = decoder.backend().allocate(decoder.layout().len)?;
+            decoder.backend().upload(
+                &model::weights::initial(&self.config, seed),
+                &mut weights,
+                0,
+            )?;
+            return Ok(weights);
+        };
+        model::weights::load(folder, decoder.backend())
+    }
+
+    /// Parameters now.
+    pub(super) fn parameters(&self) -> anyhow::Result<Params> {
+        Ok(Params(Count::of(&self.config)?.total))
+    }
+
+    /// Parameters before pruning, and the realised rates.
+    pub(super) fn sizes(&self) -> anyhow::Result<(Params, Rate, Rate)> {
+        match &self.lineage.cut {
+            Some(cut) => Ok((cut.n0, cut.rate, cut.rate_without_embedding)),
+            None => Ok((self.parameters()?, Rate::NONE, Rate::NONE)),
+        }
+    }
+
+    /// The pruning method, `none` for a control.
+    pub(super) fn method(&self) -> &str {
+        self.lineage.cut.as_ref().map_or("none", |cut: &CutRecord| &cut.method)
+    }
+
+    /// `tokenizer_config.json` for a model that has none, so that its begin token is that of the
+    /// corpus.
+    pub(super) fn tokenizer_config(&self) -> Vec<u8> {
+        let begin = &self.corpus.info().begin.text;
+        let config = json!({
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": begin,
+            "eos_token": begin,
+            "clean_up_tokenization_spaces": false,
+            "model_max_length": self.config.max_position_embeddings,
+        });
+        serde_json::to_vec_pretty(&config).expect("a JSON value is always JSON")
+    }
+}
+
+/// Every token of the corpus has a row in the model's embedding.
+fn check_vocabulary(config: &ModelConfig, raw: &RawConfig, corpus: &Corpus) -> anyhow::Result<()> {
+    let (found, expected) = (config.vocab_size, corpus.info().vocabulary);
+    if found < expected {
+        bail!(
+            "`vocab_size` is {found} in `{}`, expected at least the corpus's vocabulary of {expected}",
+            raw.path().display()
+        );
+    }
+    Ok(())
+}
+
+/// `tiny` for `configs/tiny.json`, `tiny/config.json` and `tiny`.
+fn name_of_config(path: &Path) -> String {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let plain = path.file_name().is_some_and(|name| name == "config.json");
+    let name = match (path.is_dir(), plain) {
+        (true, _) => path.file_name(),
+        (false, true) => path.parent().and_then(Path::file_name),
+        (false, false) => path.file_stem(),
+    };
+    name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+}

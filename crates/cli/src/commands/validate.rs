@@ -1,0 +1,204 @@
+//! `regrow validate`: every form and baseline, in sample and held out.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use law::validate::{Cannot, Entry, GroupValidation, Kind, Split, validate};
+use law::{Metrics, Settings};
+
+use super::fit::read_all;
+use crate::flags::group::GroupFlags;
+use crate::show::number::{percent, short};
+use crate::show::table::{Align, Table};
+use crate::terminal::{Exit, Output};
+use regrow::law_file;
+
+const EXAMPLES: &str = "\
+Examples:
+  Every form and baseline on a sweep's points, with a picture of each held-out curve:
+    regrow validate points.csv --out held_out.svg
+
+  The same from run folders, for a program; all methods of a series as one group:
+    regrow validate out/runs --group-by series --json
+
+Held out are the last fifth of each run's range of ln(tokens), the largest size, the highest rate, every run once, and
+every base once. Skill is 1 - error / error of the best baseline there, by mean absolute error. Where the data allow
+no way of holding out, the exit status is 3.";
+
+/// Arguments of `regrow validate`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// A points table (CSV), a folder of run folders, or one run folder
+    points: PathBuf,
+    /// The formula that curves and bands are drawn by; `p2` gives way to a reduced form where the
+    /// data are too few
+    #[arg(long, default_value = "p2")]
+    form: String,
+    #[command(flatten)]
+    group: GroupFlags,
+    /// Starts of the search
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    starts: u32,
+    /// The probability that bands are made for
+    #[arg(long, value_name = "P", default_value_t = 0.9, allow_negative_numbers = true)]
+    level: f64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Draw the held-out curves into this SVG file; with several groups, one file each
+    #[arg(short, long, value_name = "FILE.svg")]
+    out: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
+}
+
+/// Runs `regrow validate`.
+///
+/// # Errors
+/// Where the points cannot be read, no form fits a group, or the picture cannot be written.
+pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    law::form::by_name(&arguments.form)?;
+    let settings = Settings {
+        form: arguments.form.clone(),
+        starts: arguments.starts as usize,
+        level: arguments.level,
+        ..Settings::default()
+    };
+    // Every form is judged, so every column is needed.
+    let rows = read_all(&arguments.points, &arguments.form, output)?;
+    let rows = rows.into_iter().map(|row| arguments.group.grouped(row));
+    let name = || format!("`{}` cannot be validated", arguments.points.display());
+    let table = law::Table::new(rows).with_context(name)?;
+    let pictures: Vec<PathBuf> = match &arguments.out {
+        Some(out) => {
+            (0..table.groups.len()).map(|i| picture_path(out, i, table.groups.len())).collect()
+        }
+        None => Vec::new(),
+    };
+    pictures.iter().try_for_each(|path| law_file::check_free(path, arguments.force))?;
+    let validation = validate(&table, &settings).with_context(name)?;
+    for (path, group) in pictures.iter().zip(&validation.groups) {
+        disk::write(path, report::validation_picture(group).as_bytes())?;
+        output.say(&format!("the held-out curves of {} are in `{}`", label(group), path.display()));
+    }
+    if arguments.json {
+        output.json(&validation)?;
+    } else {
+        for group in &validation.groups {
+            show(group, output)?;
+        }
+    }
+    let judged = |group: &GroupValidation| group.splits.iter().any(|split| split.cannot.is_none());
+    Ok(if validation.groups.iter().all(judged) { Exit::Done } else { Exit::CannotTell })
+}
+
+/// `held_out.svg`, or `held_out-2.svg` for the second of several groups.
+fn picture_path(out: &std::path::Path, i: usize, groups: usize) -> PathBuf {
+    if groups == 1 {
+        return out.to_path_buf();
+    }
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+    let ending =
+        out.extension().map_or_else(String::new, |ending| format!(".{}", ending.to_string_lossy()));
+    out.with_file_name(format!("{stem}-{}{ending}", i + 1))
+}
+
+fn label(group: &GroupValidation) -> String {
+    format!("{} {}", group.series, group.method)
+}
+
+fn show(group: &GroupValidation, output: &mut Output) -> anyhow::Result<()> {
+    let (runs, points) = (group.runs, group.points);
+    output.data(&format!(
+        "{}: {runs} runs, {points} points; bands by `{}`\n\n",
+        label(group),
+        group.form
+    ))?;
+    output.table(&table(group))?;
+    let mut lines = String::from("\n");
+    for split in &group.splits {
+        lines += &(sentence(split) + "\n");
+    }
+    for (why, names) in left_out(group) {
+        lines += &format!("left out: {} ({})\n", names.join(", "), why.sentence);
+    }
+    Ok(output.data(&(lines + "\n"))?)
+}
+
+fn table(group: &GroupValidation) -> Table {
+    let mut table = Table::new(&[
+        ("judged on", Align::Left),
+        ("form or baseline", Align::Left),
+        ("constants", Align::Right),
+        ("excess R2", Align::Right),
+        ("skill", Align::Right),
+        ("excess error", Align::Right),
+        ("MAE, nats", Align::Right),
+        ("ASD, nats/M tokens", Align::Right),
+        ("its noise floor", Align::Right),
+        ("Huber", Align::Right),
+    ]);
+    let shown = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), short);
+    let mut rows = |on: &str, of: &dyn Fn(&Entry) -> Option<&Metrics>| {
+        let mut found: Vec<(&Entry, &Metrics)> =
+            group.entries.iter().filter_map(|entry| Some((entry, of(entry)?))).collect();
+        found.sort_by(|a, b| a.1.mae.unwrap_or(f64::MAX).total_cmp(&b.1.mae.unwrap_or(f64::MAX)));
+        for (i, (entry, metrics)) in found.into_iter().enumerate() {
+            let mark = if entry.kind == Kind::Baseline { " (baseline)" } else { "" };
+            table.row([
+                if i == 0 { on.to_owned() } else { String::new() },
+                format!("{}{mark}", entry.name),
+                entry.parameters.map_or_else(|| "-".to_owned(), |count| count.to_string()),
+                shown(metrics.excess_r2),
+                shown(metrics.skill),
+                shown(metrics.relative_error),
+                shown(metrics.mae),
+                shown(metrics.asd),
+                shown(metrics.asd_noise_floor),
+                shown(metrics.huber),
+            ]);
+        }
+    };
+    rows("in sample", &|entry| entry.in_sample.as_ref());
+    for split in &group.splits {
+        rows(&split.name, &|entry| entry.held_out.get(&split.name));
+    }
+    table
+}
+
+fn sentence(split: &Split) -> String {
+    if let Some(cannot) = &split.cannot {
+        return format!("{}: cannot, {}", split.name, cannot.sentence);
+    }
+    let best = split
+        .best_baseline
+        .as_deref()
+        .map_or_else(String::new, |name| format!("; best baseline `{name}`"));
+    let band = match split.banded {
+        0 => "no band could be given".to_owned(),
+        banded => format!(
+            "{} of {banded} in the {} band of a new run",
+            split.inside,
+            percent(split.level)
+        ),
+    };
+    format!("{}: {} points in {} fits, {band}{best}", split.name, split.points, split.folds)
+}
+
+/// Forms that cannot be fitted even to all points, by reason.
+fn left_out(group: &GroupValidation) -> Vec<(&Cannot, Vec<&str>)> {
+    let mut found: Vec<(&Cannot, Vec<&str>)> = Vec::new();
+    for entry in
+        group.entries.iter().filter(|entry| entry.in_sample.is_none() && entry.held_out.is_empty())
+    {
+        let Some(why) = entry.cannot.get("in-sample") else { continue };
+        match found.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, names)) => names.push(&entry.name),
+            None => found.push((why, vec![&entry.name])),
+        }
+    }
+    found
+}

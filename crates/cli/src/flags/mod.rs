@@ -1,0 +1,6 @@
+//! Flags that several subcommands share.
+
+pub(crate) mod group;
+pub(crate) mod known;
+pub(crate) mod place;
+pub(crate) mod span;

@@ -1,0 +1,116 @@
+//! Which pruned model a law is asked about: sizes by number or by name, rates, losses before
+//! pruning.
+
+use std::path::Path;
+
+use clap::Args;
+use law::{GroupLaw, Law, Place};
+use model::catalog;
+use model::count::Count as Parameters;
+use model::folder::ModelFolder;
+
+use regrow::count::Count;
+use regrow::hinted::{hinted, usage};
+
+/// One pruned model, as `predict` asks about.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceFlags {
+    /// Parameters before pruning
+    #[arg(long, value_name = "N", required_unless_present = "model", conflicts_with = "model")]
+    n0: Option<Count>,
+    /// Take the parameters, and the series where the law holds it, of a public model by its name,
+    /// or of a model folder
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// Pruning rate
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    rate: f64,
+    /// Held-out loss before pruning, nats per token
+    #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
+    loss0: Option<f64>,
+    /// The model series, where the law holds several
+    #[arg(long)]
+    series: Option<String>,
+    /// The pruning method, where the law holds several
+    #[arg(long)]
+    method: Option<String>,
+}
+
+/// A model before pruning, as far as its shape tells.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Size {
+    /// What it is called, where it has a name.
+    pub(crate) name: Option<String>,
+    pub(crate) n0: f64,
+    /// Parameters of an untied input embedding; 0 where it is tied or unknown.
+    pub(crate) embedding: f64,
+    /// The series that the catalogue puts it in.
+    pub(crate) series: Option<&'static str>,
+}
+
+impl PlaceFlags {
+    pub(crate) fn place(&self) -> anyhow::Result<Place> {
+        let loss0 = self.loss0.ok_or_else(loss_is_measured)?;
+        Ok(Place::new(self.size()?.n0, self.rate, loss0)?)
+    }
+
+    pub(crate) fn group<'a>(&self, law: &'a Law) -> anyhow::Result<&'a GroupLaw> {
+        let series = series(law, self.series.as_deref(), &self.size()?);
+        law.group(series, self.method.as_deref()).map_err(which_group)
+    }
+
+    fn size(&self) -> anyhow::Result<Size> {
+        match (&self.model, self.n0) {
+            (Some(model), _) => Size::of_model(model),
+            (None, n0) => Ok(Size::of_count(n0.map_or(0, |n0| n0.0))),
+        }
+    }
+}
+
+impl Size {
+    pub(crate) fn of_count(n0: u64) -> Self {
+        Self { name: None, n0: n0 as f64, embedding: 0.0, series: None }
+    }
+
+    /// The size of a model folder, of a `config.json`, or of a public model.
+    pub(crate) fn of_model(model: &str) -> anyhow::Result<Self> {
+        let path = Path::new(model);
+        let (config, series) = match (path.exists(), catalog::find(model)) {
+            (true, _) => (ModelFolder::config_of(path)?, None),
+            (false, Some(entry)) => (entry.config(), Some(entry.series)),
+            (false, None) => {
+                let names: Vec<&str> = catalog::entries().map(|entry| entry.name).collect();
+                let error =
+                    anyhow::anyhow!("`{model}` is neither a folder nor the name of a public model");
+                return Err(hinted(error, format!("the names are {}", names.join(", "))));
+            }
+        };
+        let count = Parameters::of(&config)?;
+        let name = Some(model.to_owned());
+        Ok(Self { name, n0: count.total as f64, embedding: count.looked_up as f64, series })
+    }
+}
+
+/// The series asked for; else that of a public model, where the law holds it.
+pub(crate) fn series<'a>(law: &Law, asked: Option<&'a str>, size: &Size) -> Option<&'a str> {
+    let held = |series: &&'static str| law.groups.iter().any(|group| group.series == *series);
+    asked.or(size.series.filter(held))
+}
+
+/// That a loss before pruning stands in no catalogue.
+pub(crate) fn loss_is_measured() -> anyhow::Error {
+    usage(
+        "the loss before pruning is not given, and no catalogue holds it: measure it with \
+         `regrow eval MODEL --corpus CORPUS` on the held-out text of the law's own runs, and give it as `--loss0`",
+    )
+}
+
+/// Says with which flags a group is named.
+pub(crate) fn which_group(error: law::Error) -> anyhow::Error {
+    match error {
+        law::Error::SeveralGroups { .. } => {
+            hinted(error, "name one with `--series` and `--method`")
+        }
+        error => error.into(),
+    }
+}

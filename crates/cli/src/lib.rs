@@ -1,0 +1,13 @@
+//! The command `regrow`: arguments, a terminal, and one file a subcommand over the library
+//! [`regrow`].
+
+#![forbid(unsafe_code)]
+
+mod cli;
+pub mod commands;
+mod flags;
+mod show;
+mod terminal;
+
+pub use cli::{Cli, Color, Command, Globals};
+pub use terminal::{Exit, Output};

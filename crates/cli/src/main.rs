@@ -1,0 +1,15 @@
+//! The `regrow` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use regrow_cli::{Cli, Output, commands};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut output = Output::new(&cli.globals);
+    match commands::run(cli, &mut output) {
+        Ok(exit) => exit.into(),
+        Err(error) => output.error(&error).into(),
+    }
+}

@@ -1,0 +1,5 @@
+//! How results are shown to people: numbers and tables.
+
+pub(crate) mod number;
+pub(crate) mod picture;
+pub(crate) mod table;

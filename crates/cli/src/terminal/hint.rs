@@ -1,0 +1,131 @@
+//! What the user can do about an error, where there is one thing to do.
+
+use std::io::ErrorKind;
+
+use regrow::hinted::Hinted;
+
+/// The hint of an error: the one it carries, or the one that its kind always has.
+pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(of_cause)
+}
+
+fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(hinted) = cause.downcast_ref::<Hinted>() {
+        return Some(hinted.hint().to_owned());
+    }
+    if let Some(error) = cause.downcast_ref::<model::Error>() {
+        return match error {
+            // Transparent errors skip their own kind in the chain.
+            model::Error::Disk(inner) => of_cause(inner),
+            model::Error::Text(inner) => of_cause(inner),
+            _ => error.hint().map(str::to_owned),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<prune::Error>() {
+        return match error {
+            prune::Error::Model(inner) => of_cause(inner),
+            prune::Error::Disk(inner) => of_cause(inner),
+            prune::Error::Text(inner) => of_cause(inner),
+            prune::Error::NoCalibration { .. } => {
+                Some("name text with `--corpus` or `--text`".into())
+            }
+            _ => error.hint().map(str::to_owned),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<train::Error>() {
+        return match error {
+            train::Error::Model(inner) => of_cause(inner),
+            train::Error::Disk(inner) => of_cause(inner),
+            train::Error::Text(inner) => of_cause(inner),
+            _ => error.hint().map(str::to_owned),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<text::Error>() {
+        return match error {
+            text::Error::Disk(inner) => of_cause(inner),
+            text::Error::OtherTokenizer { .. } => {
+                Some("tokenise the text with the model's own: `regrow tokenize --tokenizer MODEL`".into())
+            }
+            text::Error::BadLine { .. } | text::Error::BadRow { .. } => Some(
+                "name another field with `--field`, or leave such lines out with `regrow tokenize --skip-broken`"
+                    .into(),
+            ),
+            text::Error::NoColumn { .. } | text::Error::ColumnType { .. } => {
+                Some("name the column that holds the text with `--field`".into())
+            }
+            text::Error::NotUtf8 { .. } => {
+                Some("write the text as UTF-8 first, for example with `iconv -f LATIN1 -t UTF-8`".into())
+            }
+            text::Error::EndsEarly { .. } | text::Error::Damaged { .. } => {
+                Some("fetch or pack the file again, and test it with `gzip -t` or `zstd -t`".into())
+            }
+            text::Error::TooLong { .. } => {
+                Some("cut plain text into documents with `--documents blank-line` or `--separator`".into())
+            }
+            text::Error::NoBeginToken | text::Error::UnknownToken { .. } => {
+                Some("name a token of the vocabulary with `--begin-token`".into())
+            }
+            _ => None,
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<store::Error>() {
+        return match error {
+            store::Error::Disk(inner) => of_cause(inner),
+            store::Error::Differs { .. } => Some(
+                "give the run's own values to go on with it, or another `--out` for a new run"
+                    .into(),
+            ),
+            _ => None,
+        };
+    }
+    match cause.downcast_ref::<disk::Error>()? {
+        disk::Error::Exists { .. } => {
+            Some("choose another `--out`, or replace it with `--force`".into())
+        }
+        disk::Error::Locked { .. } => {
+            Some("wait until it ends, or end it; a lock goes with its process".into())
+        }
+        disk::Error::Io { error, .. } if is_full(error.kind()) => Some(
+            "make room there and give the command again, `regrow train` with `--resume`".into(),
+        ),
+        _ => None,
+    }
+}
+
+fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use regrow::hinted::hinted;
+
+    use super::*;
+
+    #[test]
+    fn a_hint_is_found_through_transparent_errors_and_contexts() {
+        let exists = || disk::Error::Exists { path: PathBuf::from("out") };
+        for error in [
+            anyhow::Error::from(exists()),
+            model::Error::from(exists()).into(),
+            model::Error::from(text::Error::from(exists())).into(),
+            anyhow::Error::from(store::Error::from(exists())).context("while making a run"),
+        ] {
+            assert!(hint(&error).unwrap().contains("`--force`"), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn a_hint_of_its_own_goes_first_and_the_message_stays() {
+        let error = hinted(disk::Error::Exists { path: PathBuf::from("out") }, "wait");
+        assert_eq!(hint(&error).unwrap(), "wait");
+        assert_eq!(error.to_string(), "`out` already exists");
+    }
+
+    #[test]
+    fn most_errors_have_no_hint() {
+        assert_eq!(hint(&anyhow::anyhow!("no")), None);
+    }
+}

@@ -1,0 +1,65 @@
+//! Shows what the library tells while it works.
+
+use std::io::IsTerminal;
+
+use regrow::count::grouped;
+use regrow::{Event, Observer};
+
+use super::{Output, Progress};
+
+/// Shows events, and the stage that is at work as a bar or as lines.
+#[derive(Debug)]
+pub(crate) struct Listener<'a> {
+    output: &'a Output,
+    stage: Option<Progress>,
+}
+
+impl<'a> Listener<'a> {
+    pub(super) fn new(output: &'a Output) -> Self {
+        Self { output, stage: None }
+    }
+
+    fn at(&mut self, done: u64, message: &str) {
+        if let Some(stage) = &mut self.stage {
+            stage.at(done, message);
+        }
+    }
+}
+
+impl Observer for Listener<'_> {
+    fn hear(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::Note(text) => match &mut self.stage {
+                Some(stage) => stage.say(text),
+                None => self.output.say(text),
+            },
+            Event::Detail(text) => self.output.detail(text),
+            Event::Warning(text) => self.output.warn(text),
+            Event::Begun { stage, total, unit, done } => {
+                // The bar of the stage before goes first.
+                self.stage = None;
+                let mut begun = self.output.progress(stage, total, unit);
+                if done > 0 {
+                    begun.start_at(done);
+                }
+                self.stage = Some(begun);
+            }
+            Event::Progress { done, message } => self.at(done, message),
+            Event::Jobs { tokens, ended, jobs, left, working } => {
+                let mut message = format!("{ended} of {jobs} jobs");
+                // A terminal's bar reckons for itself.
+                if let Some(left) = left.filter(|_| !std::io::stderr().is_terminal()) {
+                    let seconds = left.as_secs_f64().ceil() as u64;
+                    message += &format!(", about {} s left", grouped(seconds));
+                }
+                if !working.is_empty() {
+                    message += &format!("; {}", working.join(", "));
+                }
+                self.at(tokens, &message);
+            }
+            Event::Ended => self.stage = None,
+            // Events of later versions are not shown.
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Help has examples, and flags do not come, go or change their names unnoticed.
+
+use std::collections::BTreeSet;
+
+use clap::CommandFactory;
+use regrow_cli::Cli;
+
+use crate::workshop::{done, regrow};
+
+/// Every flag of every subcommand, those of all aside. They are an interface: scripts break when
+/// one goes.
+const FLAGS: &[(&str, &[&str])] = &[
+    (
+        "tokenize",
+        &[
+            "begin-token",
+            "documents",
+            "field",
+            "force",
+            "heldout-share",
+            "json",
+            "out",
+            "separator",
+            "skip-broken",
+            "tokenizer",
+            "vocabulary",
+        ],
+    ),
+    (
+        "train",
+        &[
+            "base",
+            "batch",
+            "beta1",
+            "beta2",
+            "clip-norm",
+            "context",
+            "corpus",
+            "decay",
+            "dry-run",
+            "epsilon",
+            "eval-context",
+            "eval-convention",
+            "eval-first",
+            "eval-points",
+            "eval-stride",
+            "eval-tokens",
+            "force",
+            "init",
+            "json",
+            "learning-rate",
+            "loss0",
+            "memory",
+            "micro-batch",
+            "out",
+            "precision",
+            "profile",
+            "recipe",
+            "recompute",
+            "resume",
+            "save-every",
+            "seed",
+            "series",
+            "time-limit",
+            "tokens",
+            "warmup",
+            "weight-decay",
+        ],
+    ),
+    (
+        "eval",
+        &[
+            "begin-token",
+            "context",
+            "convention",
+            "corpus",
+            "documents",
+            "documents-limit",
+            "each",
+            "field",
+            "json",
+            "part",
+            "separator",
+            "stride",
+            "text",
+            "tokens",
+        ],
+    ),
+    ("inspect", &["base", "json", "verify"]),
+    (
+        "prune",
+        &[
+            "begin-token",
+            "corpus",
+            "cut",
+            "documents",
+            "documents-limit",
+            "drop",
+            "dry-run",
+            "ffn-multiple",
+            "field",
+            "force",
+            "hidden-multiple",
+            "json",
+            "layers",
+            "length",
+            "loss0",
+            "method",
+            "out",
+            "over-sequences",
+            "over-tokens",
+            "positions",
+            "rate",
+            "samples",
+            "seed",
+            "separator",
+            "series",
+            "shape",
+            "shard-size",
+            "spill",
+            "text",
+            "tolerance",
+            "width",
+        ],
+    ),
+    ("runs", &["json"]),
+    ("generate", &["begin-token", "logits", "prompt", "token-ids", "tokens"]),
+    ("convert", &[]),
+    ("convert llama2c", &["force", "out", "tokenizer"]),
+    ("sweep", &["dry-run", "jobs", "json", "out"]),
+    ("quickstart", &["json", "out", "seed", "text"]),
+    ("grammar", &["documents", "force", "out", "seed"]),
+    (
+        "fit",
+        &[
+            "bound",
+            "doubling-gain",
+            "fix",
+            "force",
+            "form",
+            "group-by",
+            "intervals",
+            "json",
+            "level",
+            "loss",
+            "min-gain",
+            "out",
+            "seed",
+            "starts",
+            "target-loss",
+            "units",
+        ],
+    ),
+    (
+        "predict",
+        &["force", "json", "loss0", "method", "model", "n0", "out", "rate", "series", "tokens"],
+    ),
+    (
+        "plan",
+        &[
+            "budget",
+            "candidates",
+            "device-peak",
+            "doubling-gain",
+            "force",
+            "from",
+            "from-loss",
+            "gpu-hour-price",
+            "json",
+            "loss0",
+            "max-params",
+            "max-tokens",
+            "measured",
+            "method",
+            "min-gain",
+            "model",
+            "n0",
+            "out",
+            "rate",
+            "recover",
+            "series",
+            "target-loss",
+            "utilisation",
+        ],
+    ),
+    ("validate", &["force", "form", "group-by", "json", "level", "out", "starts"]),
+];
+
+/// Flags of every subcommand.
+const EVERYWHERE: &[&str] = &["color", "quiet", "threads", "verbose"];
+
+#[test]
+fn the_flags_are_those_that_are_written_here() {
+    let mut command = Cli::command();
+    command.build();
+    let flags = |command: &clap::Command| -> BTreeSet<String> {
+        let names = command.get_arguments().filter_map(|flag| flag.get_long());
+        let own =
+            names.filter(|name| !EVERYWHERE.contains(name) && !["help", "version"].contains(name));
+        own.map(ToOwned::to_owned).collect()
+    };
+    let mut found = Vec::new();
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        found.push((sub.get_name().to_owned(), flags(sub)));
+        for inner in sub.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            found.push((format!("{} {}", sub.get_name(), inner.get_name()), flags(inner)));
+        }
+    }
+    let expected: Vec<_> = FLAGS
+        .iter()
+        .map(|(name, flags)| {
+            ((*name).to_owned(), flags.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
+        })
+        .collect();
+    assert_eq!(found, expected);
+    let everywhere: Vec<_> = command.get_arguments().filter_map(|flag| flag.get_long()).collect();
+    assert!(EVERYWHERE.iter().all(|name| everywhere.contains(name)), "{everywhere:?}");
+    command.debug_assert();
+}
+
+#[test]
+fn every_subcommand_has_an_example_of_itself_in_its_help() {
+    for (name, _) in FLAGS {
+        let arguments: Vec<&str> = name.split(' ').chain(["--help"]).collect();
+        let help = done(&arguments).stdout;
+        let examples = help
+            .split_once("Examples:\n")
+            .unwrap_or_else(|| panic!("{name} has no examples: {help}"))
+            .1;
+        assert!(examples.contains(&format!("    regrow {name} ")), "{name}: {examples}");
+        assert!(!help.contains('\u{1b}'), "{name}: colours in a pipe");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_status_2() {
+    let cases: &[&[&str]] = &[
+        &[],
+        &["nothing"],
+        &["eval", "model"],
+        &["eval", "model", "--corpus", "a", "--text", "b"],
+        &["prune", "model", "--out", "out"],
+        &["prune", "model", "--rate", "0.5", "--drop", "1", "--out", "out"],
+        &["prune", "model", "--rate", "0.5", "--method", "magic", "--out", "out"],
+        &["train", "--corpus", "a", "--out", "out"],
+        &["train", "model", "--init", "config.json", "--corpus", "a", "--out", "out"],
+        &["train", "model", "--corpus", "a", "--tokens", "many", "--out", "out"],
+        &["tokenize", "text", "--out", "out"],
+        &["runs", "x", "--threads", "0"],
+    ];
+    for case in cases {
+        let ran = regrow(case);
+        assert_eq!(ran.code, 2, "{case:?}: {}", ran.stderr);
+        assert!(ran.stdout.is_empty() && !ran.stderr.is_empty(), "{case:?}");
+    }
+}
