@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
-use crate::form::{self, Form};
+use crate::form::{Axis, Follows, Form};
 use crate::table::Run;
+
+pub use crate::form::Levels;
 
 /// What the data say about the constants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,18 +27,6 @@ pub struct Identifiability {
     pub form_taken: String,
     /// All this for a person.
     pub sentence: String,
-}
-
-/// How many distinct values the runs of a group hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Levels {
-    /// Sizes that differ by more than 1 %.
-    pub sizes: usize,
-    /// Rates that differ by more than 2 % at one size: a rate that only moves with the size cannot
-    /// be told from it.
-    pub rates: usize,
-    /// Token counts among runs of several points; 1 when every run has a single point.
-    pub counts: usize,
 }
 
 /// Singular values below this share of the largest are zeros. True zeros come out at most 5e-16.
@@ -74,41 +63,6 @@ impl Levels {
             distinct(long.flat_map(|run| run.points.iter().map(|point| point.tokens)), 1e-9).len();
         Self { sizes: sizes.len(), rates, counts: counts.max(1) }
     }
-
-    /// The largest form of the P2 family that these levels can fix.
-    ///
-    /// ```
-    /// use law::identify::Levels;
-    /// assert_eq!(Levels { sizes: 4, rates: 3, counts: 15 }.form().name(), "p2");
-    /// assert_eq!(Levels { sizes: 2, rates: 1, counts: 15 }.form().name(), "p2-two-sizes-one-rate");
-    /// ```
-    pub fn form(self) -> &'static dyn Form {
-        let size = match (self.sizes, self.counts) {
-            (0 | 1, _) => "-one-size",
-            (2, 2..) => "-two-sizes",
-            _ => "",
-        };
-        let rate = if self.rates < 2 { "-one-rate" } else { "" };
-        let count = match self.counts {
-            0 | 1 => "-one-count",
-            2 => "-two-counts",
-            _ => "",
-        };
-        form::by_name(&format!("p2{size}{rate}{count}")).expect("every combination is registered")
-    }
-
-    /// Forms to try in turn: fewer levels each time, down to a single number.
-    pub(crate) fn ladder(self) -> Vec<&'static dyn Form> {
-        let one_count = Self { counts: 1, ..self };
-        let one_rate = Self { rates: 1, ..one_count };
-        let one_size = Self { sizes: 1, ..one_rate };
-        [self, one_count, one_rate, one_size].map(Self::form).to_vec()
-    }
-}
-
-/// The form of the P2 family that has all three constants of the floor and of the token term.
-pub(crate) fn fuller(form: &dyn Form) -> Result<&'static dyn Form> {
-    form::by_name(&form.name().replace("-two-sizes", "").replace("-two-counts", ""))
 }
 
 pub(crate) const SIZE_TOLERANCE: f64 = 0.01;
@@ -125,6 +79,11 @@ pub(crate) fn is_n_of_m(method: &str) -> bool {
     pattern
         .split_once(':')
         .is_some_and(|(n, m)| n.parse::<u32>().is_ok() && m.parse::<u32>().is_ok())
+}
+
+/// How many sizes some runs hold.
+pub(crate) fn distinct_sizes(runs: &[&Run]) -> usize {
+    distinct(runs.iter().map(|run| run.n0), SIZE_TOLERANCE).len()
 }
 
 fn distinct(values: impl Iterator<Item = f64>, tolerance: f64) -> Vec<f64> {
@@ -153,17 +112,18 @@ impl Identifiability {
                 }
             }
         };
-        if asked.name() != taken.name() && has("floor_slope") {
+        let sized = taken.follows(Axis::N0);
+        if asked != taken && sized == Follows::Line {
             open(&["N_C", "E", "alpha"]);
             sentences.push(
                 "two sizes fix the floor at each, but not how it follows the size: elsewhere there is a range, no number",
             );
-        } else if asked.name() != taken.name() && asks("alpha") && !has("alpha") && !has("delta") {
+        } else if asked != taken && asks("alpha") && sized == Follows::Not {
             open(&["N_C", "alpha", "delta"]);
             sentences.push(
                 "one size cannot tell how the loss follows the size, and E holds the floor at this one",
             );
-        } else if asked.name() != taken.name() && asks("alpha") && !has("alpha") {
+        } else if asked != taken && asks("alpha") && !has("alpha") {
             open(&["N_C", "alpha"]);
         }
         if asks("gamma") && !has("gamma") {
@@ -175,11 +135,12 @@ impl Identifiability {
         }
         if asks("beta") && !has("beta") {
             open(&["D_C", "beta"]);
-            sentences.push(match has("token_slope") {
+            let follows = taken.follows(Axis::Tokens);
+            sentences.push(match follows == Follows::Line {
                 true => "two token counts cannot tell beta from E: losses are known at these two counts only",
                 false => "one point a run cannot tell what tokens buy: there is no number of tokens to give",
             });
-            if has("token_slope") {
+            if follows == Follows::Line {
                 open(&["E"]);
             }
         }

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 
 use ledger::Estimate;
 
+use crate::error::{Error, Result};
 use crate::fit::{Constraints, Fit, Loss, Problem, fit_within, refit};
-use crate::form::{self, Column, Form, Role};
-use crate::identify::{Identifiability, Levels, WIDEST_EXPONENT, WIDEST_FACTOR, ZERO, fuller};
+use crate::form::{self, Axis, Follows, Form};
+use crate::identify::{Identifiability, Levels, WIDEST_EXPONENT, WIDEST_FACTOR, ZERO};
 use crate::law::{Bound, Convergence, GroupLaw, Law, Profile, Replicate, Units};
 use crate::metric::Metrics;
-use crate::plan::Wish;
-use crate::predict::Place;
+use crate::place::Place;
+use crate::plan::decision::Plan;
+use crate::plan::question::Wish;
+use crate::row::Scale;
 use crate::table::{Group, Run, Table};
 use crate::uncertainty::{FEWEST_BASES, Intervals, LeftOut, Noise, refits};
 use crate::warning::Warning;
-use crate::{Error, Result, lack_of_fit, student, validate};
+use crate::{judge, lack_of_fit, student};
 
 /// How to fit.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,11 +137,8 @@ pub(crate) fn fit_group(
             starts: fit.starts,
             agreeing: fit.agreeing,
         },
-        metrics: Metrics::of(
-            &runs.iter().map(|run| validate::judge(&fit, run, &run.points)).collect::<Vec<_>>(),
-            noise.point,
-        ),
-        held_out: validate::last_checkpoints(fit.form, &runs, settings.starts),
+        metrics: Metrics::of(&judge::judge(&fit, runs.iter().copied()), noise.point),
+        held_out: judge::last_checkpoints(fit.form, &runs, settings.starts),
         points: fit.points,
         runs: runs.len(),
         identifiability: Identifiability::structural(asked, fit.form, levels, &group.method)
@@ -155,7 +155,7 @@ pub(crate) fn fit_group(
                 constants: in_units(refit.parameters),
             })
             .collect(),
-        profile: profile(&fit, &runs, settings)?
+        profile: profile(&fit, &runs, settings)
             .into_iter()
             .map(|fit| Profile {
                 form: fit.form.name().to_owned(),
@@ -168,7 +168,7 @@ pub(crate) fn fit_group(
     let open = add_intervals(&mut law, fit.form);
     law.identifiability.practical(&open);
     law.warnings.extend(warnings(&fit, &runs, &law, settings, simulated));
-    let absent: Vec<&str> = Column::ALL
+    let absent: Vec<&str> = Axis::ALL
         .iter()
         .filter(|column| !group.columns.contains(column))
         .map(|column| column.name())
@@ -208,12 +208,13 @@ fn fit_largest(
 ) -> Result<Fit> {
     let points: usize = runs.iter().map(|run| run.points.len()).sum();
     let constraints = &settings.constraints;
-    let first = if asked.name() == "p2" { levels.form() } else { asked };
+    let reduced = asked.reduces_to(levels);
+    let first = reduced.unwrap_or(asked);
     // What is known beforehand may make up for what the data cannot tell: then the form asked for
     // goes first.
     let full = (!constraints.is_empty()).then_some(asked);
     let missing = |form: &dyn Form| {
-        form.columns().iter().copied().find(|column| !group.columns.contains(column))
+        form.axes().iter().copied().find(|column| !group.columns.contains(column))
     };
     if let Some(column) = missing(asked) {
         return Err(Error::MissingColumn { column: column.name(), form: asked.name() });
@@ -223,15 +224,14 @@ fn fit_largest(
         let foreign = constraints.foreign(form);
         let constraints = constraints.without(&foreign);
         if points < form.parameters().len() - constraints.fixed().count() {
-            // Only `p2` gives way to a reduced form.
-            if asked.name() != "p2" {
-                break;
+            match reduced {
+                Some(_) => continue,
+                None => break,
             }
-            continue;
         }
         let fit = fit_within(form, runs, settings.starts, settings.loss, &constraints)?;
         if !fit.objective.is_finite()
-            || fit.constants(&crate::Scale::COUNTS).iter().any(|x| !x.is_finite())
+            || fit.constants(&Scale::COUNTS).iter().any(|x| !x.is_finite())
         {
             let group = format!("{} {}", group.series, group.method);
             return Err(Error::NoFit { group, form: form.name() });
@@ -262,7 +262,7 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
         if law.identifiability.fixed.contains_key(parameter.name) {
             continue;
         }
-        let is_exponent = parameter.role == Role::Exponent;
+        let is_exponent = parameter.is_exponent();
         // A constant that changes its sign, or is 0, in a refit has no logarithm there.
         let factor = if is_exponent {
             None
@@ -290,17 +290,14 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
 }
 
 /// Fits of the fuller form with the open exponents set, as far as they describe the data as well.
-fn profile(fit: &Fit, runs: &[&Run], settings: &Settings) -> Result<Vec<Fit>> {
+fn profile(fit: &Fit, runs: &[&Run], settings: &Settings) -> Vec<Fit> {
     const ALPHAS: [f64; 14] =
         [-2.4, -1.2, -0.6, -0.3, -0.1, -0.02, 0.02, 0.1, 0.3, 0.6, 1.0, 1.6, 2.5, 4.0];
     const BETAS: [f64; 9] = [0.01, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5];
-    let open = |name: &str| fit.form.position(name).is_some();
-    let full = fuller(fit.form)?;
-    if full.name() == fit.form.name() {
-        return Ok(Vec::new());
-    }
-    let alphas: &[f64] = if open("floor_slope") { &ALPHAS } else { &[f64::NAN] };
-    let betas: &[f64] = if open("token_slope") { &BETAS } else { &[f64::NAN] };
+    let Some(full) = fit.form.fuller() else { return Vec::new() };
+    let is_open = |axis: Axis| fit.form.follows(axis) == Follows::Line;
+    let alphas: &[f64] = if is_open(Axis::N0) { &ALPHAS } else { &[f64::NAN] };
+    let betas: &[f64] = if is_open(Axis::Tokens) { &BETAS } else { &[f64::NAN] };
     let constraints = settings.constraints.without(&settings.constraints.foreign(full));
     let problem = Problem::within(full, runs, &constraints).with_loss(fit.loss);
     let degrees = fit.points.saturating_sub(fit.free()).max(1);
@@ -337,7 +334,7 @@ fn profile(fit: &Fit, runs: &[&Run], settings: &Settings) -> Result<Vec<Fit>> {
             }
         }
     }
-    Ok(kept)
+    kept
 }
 
 fn warnings(
@@ -426,10 +423,10 @@ fn tokens_follow_size(runs: &[&Run]) -> bool {
     large > 1.5 * small && high < 1.05 * low
 }
 
-fn ranges(runs: &[&Run], columns: &[Column]) -> BTreeMap<String, [f64; 2]> {
+fn ranges(runs: &[&Run], columns: &[Axis]) -> BTreeMap<String, [f64; 2]> {
     let mut ranges: BTreeMap<String, [f64; 2]> = BTreeMap::new();
     let mut add = |column: &str, x: f64| {
-        if Column::ALL.iter().any(|known| known.name() == column && !columns.contains(known)) {
+        if Axis::ALL.iter().any(|known| known.name() == column && !columns.contains(known)) {
             return;
         }
         let range = ranges.entry(column.to_owned()).or_insert([x, x]);
@@ -448,7 +445,7 @@ fn ranges(runs: &[&Run], columns: &[Column]) -> BTreeMap<String, [f64; 2]> {
 }
 
 /// A plan for every distinct pruned model of the data, in the order of size and rate.
-fn decisions(law: &GroupLaw, runs: &[&Run], wish: &Wish) -> Result<Vec<crate::plan::Plan>> {
+fn decisions(law: &GroupLaw, runs: &[&Run], wish: &Wish) -> Result<Vec<Plan>> {
     let mut places: Vec<Place> =
         runs.iter().map(|run| Place { n0: run.n0, rate: run.rate, loss0: run.loss0 }).collect();
     let key = |place: &Place| [place.n0, place.rate, place.loss0];

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use crate::fit::Fit;
-use crate::predict::short_count;
+use crate::prediction::short_count;
 use crate::shift;
 use crate::student;
 use crate::table::Run;
@@ -85,7 +85,7 @@ struct Left<'a> {
 
 impl<'a> Left<'a> {
     fn of(fit: &Fit, run: &&'a Run) -> Option<Self> {
-        let left = |point: &crate::Point| {
+        let left = |point: &crate::table::Point| {
             (point.tokens.ln(), point.loss - fit.value(&run.row(point.tokens)))
         };
         let points: Vec<(f64, f64)> = run.points.iter().map(left).collect();

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use ledger::Estimate;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::fit::Loss;
-use crate::form::{self, Column, Form, MOST_PARAMETERS};
+use crate::form::{self, Axis, Form, MOST_PARAMETERS};
 use crate::identify::Identifiability;
 use crate::metric::Metrics;
-use crate::plan::Plan;
+use crate::plan::decision::Plan;
 use crate::row::{Row, Scale};
 use crate::student;
 use crate::uncertainty::{LeftOut, Noise, half_width};
 use crate::warning::Warning;
-use crate::{Error, Result};
 
 /// The fitted laws of a points table, one a series and method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -309,9 +309,9 @@ impl GroupLaw {
             let form = form::by_name(&profile.form).map_err(|error| error.to_string())?;
             complete(form, &profile.constants, "profile")?;
         }
-        for column in [Column::N0, Column::Rate, Column::Tokens] {
-            let needed = form.columns().contains(&column);
-            let column = column.name();
+        for axis in [Axis::N0, Axis::Rate, Axis::Tokens] {
+            let needed = form.axes().contains(&axis);
+            let column = axis.name();
             match self.ranges.get(column) {
                 None if !needed => {}
                 Some([min, max]) if 0.0 < *min && min <= max && max.is_finite() => {}

@@ -1,59 +1,11 @@
 //! What a law says of one place, and where it has nothing to say.
 
-use serde::{Deserialize, Serialize};
-
-use crate::form::{Column, Form};
+use crate::error::{Error, Result};
+use crate::form::{Axis, Follows, Form};
 use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, is_n_of_m, same};
 use crate::law::{GroupLaw, Law};
-use crate::row::Row;
-use crate::{Error, Result};
-
-/// A pruned model: its size before pruning, its rate and its loss before pruning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Place {
-    /// Parameters before pruning.
-    pub n0: f64,
-    /// Realised pruning rate.
-    pub rate: f64,
-    /// Loss before pruning, nats per token.
-    pub loss0: f64,
-}
-
-/// The loss that a law expects, and how sure it is. What is unknown is left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Prediction {
-    /// The loss, nats per token; left out when the data cannot tell it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss: Option<f64>,
-    /// The interval of the law's mean curve.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mean: Option<[f64; 2]>,
-    /// The interval of a measured point of a new run: wider by the noise of runs, bases and
-    /// points.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub new_run: Option<[f64; 2]>,
-    /// Between these lie the laws that the data cannot tell apart; noise comes on top.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hull: Option<[f64; 2]>,
-    /// The probability that the intervals were made for.
-    pub level: f64,
-    /// Kebab-case ids of what speaks against trusting it.
-    pub code: Vec<String>,
-    /// Axes along which it lies outside the data.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub outside: Vec<Outside>,
-    /// All this for a person.
-    pub sentence: String,
-}
-
-/// How far outside the data something lies along one axis.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outside {
-    /// `n0`, `rate` or `tokens`.
-    pub axis: String,
-    /// How many times above the largest value, or below the smallest; more than 1.
-    pub factor: f64,
-}
+use crate::place::Place;
+use crate::prediction::{FARTHEST, Outside, Prediction};
 
 /// What a place outside the data does to an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,44 +18,11 @@ pub(crate) struct Reach {
     pub(crate) outside: Vec<Outside>,
 }
 
-/// Farther outside the data than this factor no point is predicted.
-pub(crate) const FARTHEST: f64 = 10.0;
 /// The code of an answer from one run, and what it means.
 pub(crate) const ONE_RUN: &str = "one-run";
 pub(crate) const ONE_RUN_SAYS: &str = "one run does not say how runs differ: the interval is of its own curve, and there is none for a new run";
 /// With an interval half as wide as this share of the excess no point is predicted.
 const WIDEST: f64 = 0.25;
-
-impl Place {
-    /// A checked place.
-    ///
-    /// ```
-    /// let error = law::Place::new(8.03e9, 0.0, 2.05).unwrap_err();
-    /// assert_eq!(error.to_string(), "`rate` is 0, expected above 0 and below 1");
-    /// ```
-    pub fn new(n0: f64, rate: f64, loss0: f64) -> Result<Self> {
-        let refuse = |name, found, expected| Err(Error::Setting { name, found, expected });
-        match () {
-            () if !(1.0..=1e18).contains(&n0) => {
-                refuse("n0", n0, "a parameter count from 1 to 1e18")
-            }
-            () if !(1e-9..1.0).contains(&rate) => refuse("rate", rate, "above 0 and below 1"),
-            () if !(0.0..=1e6).contains(&loss0) => refuse("loss0", loss0, "from 0 to 1e6 nats"),
-            () => Ok(Self { n0, rate, loss0 }),
-        }
-    }
-
-    /// The place after some tokens.
-    ///
-    /// ```
-    /// let place = law::Place::new(8.03e9, 0.25, 2.05)?;
-    /// assert_eq!(place.row(1e9).tokens, 1e9);
-    /// # Ok::<(), law::Error>(())
-    /// ```
-    pub fn row(&self, tokens: f64) -> Row {
-        Row::new(self.n0, self.rate, self.loss0, tokens)
-    }
-}
 
 impl Law {
     /// The loss at a place after some tokens; series and method may be left open where the law
@@ -202,40 +121,35 @@ impl GroupLaw {
 
     /// How far a place, after some tokens or any, lies from the data.
     pub(crate) fn reach(&self, form: &dyn Form, place: &Place, tokens: Option<f64>) -> Reach {
-        let has = |name: &str| form.position(name).is_some();
-        // Members of the P2 family say by their constants which axes they know, other forms by
-        // their columns.
-        let knows = |axis: Column, names: &[&str]| match form.name().starts_with("p2") {
-            true => names.iter().any(|name| has(name)),
-            false => form.columns().contains(&axis),
-        };
         let mut reach = Reach::default();
-        let mut look = |axis: &'static str, x: f64, tolerance: f64, known: bool, open: bool| {
+        let mut look = |axis: Axis, x: f64, tolerance: f64, follows: Follows| {
+            let axis = axis.name();
             let Some(&[min, max]) = self.ranges.get(axis) else { return };
             if same(x, min, tolerance) || same(x, max, tolerance) {
                 return;
             }
-            match () {
-                () if open => reach.open.push(axis),
-                () if !known && (x < min || x > max || !same(min, max, tolerance)) => {
+            let is_inside = min <= x && x <= max;
+            match follows {
+                Follows::Line => reach.open.push(axis),
+                Follows::Not if !is_inside || !same(min, max, tolerance) => {
                     reach.unknown.push(axis);
                 }
-                () => {}
+                Follows::Not | Follows::Curve => {}
             }
             reach.outside.extend(Outside::of(axis, x, [min, max]));
         };
-        let sized = knows(Column::N0, &["alpha", "delta"]);
-        look("n0", place.n0, SIZE_TOLERANCE, sized, has("floor_slope"));
-        let rated = knows(Column::Rate, &["gamma"]) || is_n_of_m(&self.method);
-        look(
-            "rate",
-            place.rate,
-            RATE_TOLERANCE,
-            rated || self.ranges.get("rate").is_some_and(|range| !has_one(*range)),
-            false,
-        );
+        look(Axis::N0, place.n0, SIZE_TOLERANCE, form.follows(Axis::N0));
+        // A rate that the data hold several of, or that follows the size, is taken up by the other
+        // constants.
+        let varies = self.ranges.get("rate").is_some_and(|range| !has_one(*range));
+        let rated = if varies || is_n_of_m(&self.method) {
+            Follows::Curve
+        } else {
+            form.follows(Axis::Rate)
+        };
+        look(Axis::Rate, place.rate, RATE_TOLERANCE, rated);
         if let Some(tokens) = tokens {
-            look("tokens", tokens, 1e-9, knows(Column::Tokens, &["beta"]), has("token_slope"));
+            look(Axis::Tokens, tokens, 1e-9, form.follows(Axis::Tokens));
         }
         reach
     }
@@ -304,53 +218,6 @@ impl Reach {
     /// Whether it is too far outside for a number alone.
     pub(crate) fn is_far(&self) -> bool {
         self.outside.iter().any(|outside| outside.factor > FARTHEST)
-    }
-}
-
-impl Outside {
-    /// How far a value lies outside a range; `None` inside.
-    pub(crate) fn of(axis: &str, x: f64, [min, max]: [f64; 2]) -> Option<Self> {
-        // A value next to nothing lies farther outside than a number can say.
-        let factor = (min / x).max(x / max).min(f64::MAX);
-        (factor > 1.0).then(|| Self { axis: axis.to_owned(), factor })
-    }
-
-    /// The same for a person.
-    pub(crate) fn say(&self, [min, max]: [f64; 2]) -> String {
-        let show = |x: f64| match self.axis.as_str() {
-            "rate" => format!("{x:.3}"),
-            _ => short_count(x),
-        };
-        let (axis, min, max) = (&self.axis, show(min), show(max));
-        match self.factor {
-            factor if factor < 1.05 => {
-                format!("`{axis}` lies just outside the data, {min} to {max}")
-            }
-            factor => {
-                format!(
-                    "`{axis}` lies {} times outside the data, {min} to {max}",
-                    short_factor(factor)
-                )
-            }
-        }
-    }
-}
-
-/// Tokens or parameters as people write them; far beyond any run only the power of ten.
-pub(crate) fn short_count(x: f64) -> String {
-    match x {
-        x if x < 1e18 => ledger::Tokens(x.round() as u64)
-            .to_string()
-            .replace(" tokens", "")
-            .replace(" token", ""),
-        x => format!("{x:.0e}"),
-    }
-}
-
-fn short_factor(factor: f64) -> String {
-    match factor {
-        x if x < 1e4 => format!("{x:.1}"),
-        x => format!("{x:.0e}"),
     }
 }
 

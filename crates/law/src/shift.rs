@@ -38,11 +38,11 @@ pub(crate) fn test(fit: &Fit, runs: &[&Run], method: &str) -> Option<Shift> {
     let (shift, best) = whole.best(none.1)?;
     let degrees = fit.points.saturating_sub(fit.free() + 1).max(1) as f64;
     ((none.1 - best.1) > LEAST_RATIO * best.1 / degrees).then_some(())?;
-    let needed = Levels::of(runs, method).form().name();
+    let needed = Levels::of(runs, method).form();
     let numbers: Vec<usize> = (0..runs.len()).collect();
     let folds: Vec<Fold> = parallel::map(&numbers, |&out| {
         let rest: Vec<&Run> = (0..runs.len()).filter(|&i| i != out).map(|i| runs[i]).collect();
-        (Levels::of(&rest, method).form().name() == needed).then_some(())?;
+        (Levels::of(&rest, method).form() == needed).then_some(())?;
         let rival = Rival { fit, runs: &rest };
         let (own, _) = rival.at(0.0, &none.0);
         let (tokens, (shifted, _)) = rival.near(shift, &best.0);

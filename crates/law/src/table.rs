@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use ledger::Phase;
 use serde::{Deserialize, Serialize};
 
-use crate::form::Column;
+use crate::error::{Error, Result};
+use crate::form::Axis;
 use crate::row::Row;
 use crate::warning::Warning;
-use crate::{Error, Result};
 
 /// One line of a points table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ pub struct Group {
     /// What was noticed.
     pub warnings: Vec<Warning>,
     /// The columns of its table: a form that reads another cannot be fitted.
-    pub columns: Vec<Column>,
+    pub columns: Vec<Axis>,
 }
 
 /// One run: a place on the axes of size and rate, and its points.
@@ -177,15 +177,15 @@ impl TableRow {
     }
 
     /// The row with a neutral value in every column that its table has not.
-    fn with_only(self, columns: &[Column]) -> Self {
+    fn with_only(self, columns: &[Axis]) -> Self {
         let has = |column, value: f64, neutral: f64| {
             if columns.contains(&column) { value } else { neutral }
         };
         Self {
-            n0: has(Column::N0, self.n0, 1.0),
-            rate: has(Column::Rate, self.rate, 0.0),
-            loss0: has(Column::Loss0, self.loss0, 0.0),
-            tokens: has(Column::Tokens, self.tokens, 1.0),
+            n0: has(Axis::N0, self.n0, 1.0),
+            rate: has(Axis::Rate, self.rate, 0.0),
+            loss0: has(Axis::Loss0, self.loss0, 0.0),
+            tokens: has(Axis::Tokens, self.tokens, 1.0),
             ..self
         }
     }
@@ -205,20 +205,20 @@ impl Table {
     /// assert_eq!(error.to_string(), "row 1: `tokens` is 0, expected a token count from 1 to 1e18");
     /// ```
     pub fn new(rows: impl IntoIterator<Item = TableRow>) -> Result<Self> {
-        Self::with_columns(rows, &Column::ALL)
+        Self::with_columns(rows, &Axis::ALL)
     }
 
     /// The same of a table that has only some of the columns that forms read; what rows hold in the
     /// others is not looked at. Without a column `rate` no row is an unpruned control.
     ///
     /// ```
-    /// use law::{Settings, Table, TableRow, form::Column};
+    /// use law::{Settings, Table, TableRow, form::Axis};
     /// // Points of training from nothing know no rate and no loss before pruning.
     /// let row = |n: f64, d: f64| TableRow {
     ///     n0: n, tokens: d, loss: 1.7 + 400.0 * n.powf(-0.34) + 2000.0 * d.powf(-0.37), ..TableRow::run(&format!("{n} {d}"), n, 0.0, 0.0)
     /// };
     /// let rows = [1e8, 3e8, 1e9, 3e9].iter().flat_map(|n| [2e9, 8e9, 3e10, 1e11].map(|d| row(*n, d)));
-    /// let table = Table::with_columns(rows, &[Column::N0, Column::Tokens])?;
+    /// let table = Table::with_columns(rows, &[Axis::N0, Axis::Tokens])?;
     /// let law = law::fit(&table, &Settings { form: "chinchilla".into(), ..Settings::default() })?;
     /// assert!((law.groups[0].constants["alpha"].value - 0.34).abs() < 1e-6);
     /// let error = law::fit(&table, &Settings::default()).unwrap_err();
@@ -230,7 +230,7 @@ impl Table {
     /// Where a row is no point, or nothing is left to fit.
     pub fn with_columns(
         rows: impl IntoIterator<Item = TableRow>,
-        columns: &[Column],
+        columns: &[Axis],
     ) -> Result<Self> {
         let mut runs: BTreeMap<(String, String, String), Gathered> = BTreeMap::new();
         let mut empty = true;
@@ -239,7 +239,7 @@ impl Table {
             empty = false;
             let number = i + 1;
             row.check(number)?;
-            let is_control = columns.contains(&Column::Rate) && row.rate == 0.0;
+            let is_control = columns.contains(&Axis::Rate) && row.rate == 0.0;
             let method = if is_control { CONTROL.to_owned() } else { row.method.clone() };
             let key = (row.series.clone(), method, row.run.clone());
             match runs.get_mut(&key) {
@@ -253,7 +253,7 @@ impl Table {
         let (mut groups, mut controls): (Vec<Group>, Vec<(String, Run)>) = (Vec::new(), Vec::new());
         for ((series, method, _), gathered) in runs {
             let (run, warnings) = gathered.finish()?;
-            if method == CONTROL && columns.contains(&Column::Rate) {
+            if method == CONTROL && columns.contains(&Axis::Rate) {
                 controls.push((series, run));
                 continue;
             }
@@ -275,7 +275,12 @@ impl Table {
             return Err(Error::OnlyControls);
         }
         for group in &mut groups {
-            group.warnings.extend(Warning::below_base(&group.runs));
+            let is_below = |run: &&Run| run.points.iter().all(|point| point.loss < run.loss0);
+            let below: Vec<String> =
+                group.runs.iter().filter(is_below).map(|run| run.name.clone()).collect();
+            if !below.is_empty() {
+                group.warnings.push(Warning::below_base(below));
+            }
             group.warnings = Warning::merged(std::mem::take(&mut group.warnings));
         }
         Ok(Self { groups, controls })

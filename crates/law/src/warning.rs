@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::table::Run;
-
 /// Something noticed about the data or the fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
@@ -67,15 +65,10 @@ impl Warning {
         }
     }
 
-    pub(crate) fn below_base(runs: &[Run]) -> Option<Self> {
-        let below = |run: &&Run| run.points.iter().all(|point| point.loss < run.loss0);
-        let below: Vec<String> = runs.iter().filter(below).map(|run| run.name.clone()).collect();
-        if below.is_empty() {
-            return None;
-        }
+    pub(crate) fn below_base(runs: Vec<String>) -> Self {
         let sentence = "every loss lies below the unpruned model's: its text may be nearer to the held-out text, or \
                         the base was still learning; post-train the unpruned model on the same tokens to tell";
-        Some(Self { runs: below, ..Self::new("below-base", sentence) })
+        Self { runs, ..Self::new("below-base", sentence) }
     }
 
     /// Warnings of one code and sentence become one, with all their runs; the first stays in its

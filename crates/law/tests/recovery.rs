@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
-use law::form::{FORMS, Form, Role};
+use law::form::{FORMS, Form};
 use law::{Row, Run, Scale, fit};
 
 const STARTS: usize = 64;
@@ -129,7 +129,7 @@ fn truths(form: &dyn Form) -> Vec<Vec<f64>> {
         set.iter().chain(&others).find(|(n, _)| *n == name).expect("every constant has a truth").1
     };
     let truth =
-        |set: &&[(&str, f64)]| form.parameters().iter().map(|p| value(set, p.name)).collect();
+        |set: &&[(&str, f64)]| form.parameters().iter().map(|p| value(set, p.name())).collect();
     let negative = |set: &&&[(&str, f64)]| {
         value(set, "alpha") > 0.0 || !["p2-no-delta", "chinchilla"].contains(&form.name())
     };
@@ -138,13 +138,13 @@ fn truths(form: &dyn Form) -> Vec<Vec<f64>> {
 
 #[test]
 fn every_form_gives_its_constants_back() {
-    for form in FORMS {
+    for form in FORMS.iter().copied() {
         for truth in truths(*form) {
             let runs = runs(*form, &truth);
             let fit = fit::fit_form(*form, &runs.iter().collect::<Vec<_>>(), STARTS);
             let found = fit.constants(&Scale::BILLIONS);
             for ((parameter, found), truth) in form.parameters().iter().zip(&found).zip(&truth) {
-                let tolerance = if parameter.role == Role::Exponent { 1e-6 } else { 1e-5 };
+                let tolerance = if parameter.is_exponent() { 1e-6 } else { 1e-5 };
                 assert!(
                     (found - truth).abs() <= tolerance,
                     "{} {}: {found}, expected {truth}; objective {:e}, gradient {:e}, {} of {} starts",

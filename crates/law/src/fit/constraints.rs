@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::{Error, Result};
 use crate::form::{Form, distance};
 use crate::row::Scale;
-use crate::{Error, Result};
 
 /// Constants that are set, and constants that are bounded, by name.
 ///

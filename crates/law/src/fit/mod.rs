@@ -22,7 +22,7 @@ pub use starts::starts;
 pub(crate) use descent::{Optimum, Patience, descend};
 pub(crate) use problem::{Detail, Problem};
 
-use crate::Result;
+use crate::error::Result;
 use crate::form::Form;
 use crate::parallel;
 use crate::row::{Row, Scale};

@@ -3,13 +3,13 @@
 
 use super::constraints::Constraints;
 use super::triangle::{COLUMNS, Factor};
-use crate::form::{Form, Parameter, Role};
+use crate::form::{Form, Parameter};
 
 /// The box of a form's constants.
 #[derive(Clone, Debug)]
 pub(crate) struct Space {
     linear: usize,
-    parameters: &'static [Parameter],
+    names: Vec<&'static str>,
     /// By constant, or by the sum that stands in its place.
     sides: Vec<Side>,
     /// (a, b): the coordinate of exponent `a` holds the sum of the exponents `a` and `b`.
@@ -28,7 +28,7 @@ impl Space {
     pub(crate) fn new(form: &dyn Form, constraints: &Constraints) -> Self {
         let (linear, parameters) = (form.linear(), form.parameters());
         assert!(
-            parameters[linear..].iter().all(|parameter| parameter.role == Role::Exponent),
+            parameters[linear..].iter().all(|parameter| parameter.is_exponent),
             "linear constants come first"
         );
         let mut sides: Vec<Side> = parameters
@@ -51,7 +51,8 @@ impl Space {
                 Some(_) => {}
             }
         }
-        Self { linear, parameters, sides, sums }
+        let names = parameters.iter().map(|parameter| parameter.name).collect();
+        Self { linear, names, sides, sums }
     }
 
     /// How many constants are linear.
@@ -131,11 +132,11 @@ impl Space {
     }
 
     fn name(&self, constant: usize) -> String {
-        let name = self.parameters[constant].name;
+        let name = self.names[constant];
         let sum = self.sums.iter().find(|(a, _)| a + self.linear == constant);
         sum.map_or_else(
             || name.to_owned(),
-            |(_, b)| format!("{} + {name}", self.parameters[b + self.linear].name),
+            |(_, b)| format!("{} + {name}", self.names[b + self.linear]),
         )
     }
 

@@ -4,18 +4,19 @@
 //! It knows nothing of the model before: where it fits as well as the P2 Law, pruning gave no head
 //! start.
 
-use super::family::{BETA, constant, exponent};
-use super::{Column, Form, Parameter};
+use super::axis::Axis;
+use super::constants::BETA;
+use super::formula::{Form, Parameter};
 use crate::row::{Row, Scale};
 
 /// `chinchilla`.
 #[derive(Debug)]
 pub(super) struct Chinchilla;
 
-const A: Parameter = constant("A", 0.0);
-const B: Parameter = constant("B", 0.0);
-const E: Parameter = constant("E", f64::NEG_INFINITY);
-const ALPHA: Parameter = exponent("alpha", (0.01, 5.0), (0.05, 1.6), true);
+const A: Parameter = Parameter::linear("A", 0.0);
+const B: Parameter = Parameter::linear("B", 0.0);
+const E: Parameter = Parameter::linear("E", f64::NEG_INFINITY);
+const ALPHA: Parameter = Parameter::exponent("alpha", (0.01, 5.0), (0.05, 1.6), true);
 
 impl Form for Chinchilla {
     fn name(&self) -> &'static str {
@@ -34,8 +35,8 @@ impl Form for Chinchilla {
         &[A, B, E, ALPHA, BETA]
     }
 
-    fn columns(&self) -> &'static [Column] {
-        &[Column::N0, Column::Tokens]
+    fn axes(&self) -> &'static [Axis] {
+        &[Axis::N0, Axis::Tokens]
     }
 
     fn offset(&self, _: &Row) -> f64 {

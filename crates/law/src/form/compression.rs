@@ -3,8 +3,8 @@
 //!
 //! `D + 1` with `D` in millions is bound to its unit, so the form is always fitted in millions.
 
-use super::family::{constant, exponent};
-use super::{Column, Form, Parameter};
+use super::axis::Axis;
+use super::formula::{Form, Parameter};
 use crate::row::{Row, Scale};
 
 /// `compression`.
@@ -12,10 +12,10 @@ use crate::row::{Row, Scale};
 pub(super) struct Compression;
 
 const PARAMETERS: [Parameter; 4] = [
-    constant("c", 0.0),
-    exponent("a", (-10.0, 10.0), (-1.0, 2.0), false),
-    exponent("b", (-50.0, 50.0), (-1.0, 5.0), false),
-    exponent("g", (-1e4, 1e4), (-1.0, 4.0), false),
+    Parameter::linear("c", 0.0),
+    Parameter::exponent("a", (-10.0, 10.0), (-1.0, 2.0), false),
+    Parameter::exponent("b", (-50.0, 50.0), (-1.0, 5.0), false),
+    Parameter::exponent("g", (-1e4, 1e4), (-1.0, 4.0), false),
 ];
 
 /// Logarithms of what is raised to `a`, `b` and `g`.
@@ -40,8 +40,8 @@ impl Form for Compression {
         &PARAMETERS
     }
 
-    fn columns(&self) -> &'static [Column] {
-        &[Column::Rate, Column::Loss0, Column::Tokens]
+    fn axes(&self) -> &'static [Axis] {
+        &[Axis::Rate, Axis::Loss0, Axis::Tokens]
     }
 
     fn offset(&self, _: &Row) -> f64 {

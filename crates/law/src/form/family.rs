@@ -1,242 +1,238 @@
-//! The members of the P2 family, their constants and where these may lie.
+//! The members of the P2 family: one for every shape of data that some of the seven constants can
+//! be fixed by.
 
-use super::chinchilla::Chinchilla;
-use super::compression::Compression;
-use super::pruning::Pruning;
-use super::shifted::Shifted;
-use super::sparsity::Sparsity;
-use super::{Floor, Form, P2, Parameter, Role, TokenTerm};
+use super::axis::Levels;
+use super::formula::Form;
+use super::p2::Floor::{Flat, Line as FloorLine, Power as FloorPower};
+use super::p2::TokenTerm::{Absent, Line as TokenLine, Power as TokenPower};
+use super::p2::{Floor, P2, Terms, TokenTerm};
 
-/// A linear constant.
-pub(super) const fn constant(name: &'static str, min: f64) -> Parameter {
-    Parameter {
-        name,
-        role: Role::Constant,
-        min,
-        max: f64::INFINITY,
-        gap: 0.0,
-        sum_with: None,
-        start: (0.0, 0.0),
-        log_start: false,
-    }
-}
-
-/// An exponent.
-pub(super) const fn exponent(
-    name: &'static str,
-    bounds: (f64, f64),
-    start: (f64, f64),
-    log_start: bool,
-) -> Parameter {
-    Parameter {
-        name,
-        role: Role::Exponent,
-        min: bounds.0,
-        max: bounds.1,
-        gap: 0.0,
-        sum_with: None,
-        start,
-        log_start,
-    }
-}
-
-pub(super) const N_C: Parameter = constant("N_C", 0.0);
-const FLOOR_SLOPE: Parameter = constant("floor_slope", f64::NEG_INFINITY);
-pub(super) const D_C: Parameter = constant("D_C", 0.0);
-const TOKEN_SLOPE: Parameter = constant("token_slope", 0.0);
-pub(super) const E: Parameter = constant("E", f64::NEG_INFINITY);
-/// What `E` and the token term are together where two token counts cannot tell them apart.
-const LEVEL: Parameter = constant("level", f64::NEG_INFINITY);
-const FLOOR: Parameter = constant("floor", f64::NEG_INFINITY);
-/// Nearer to 0 the floor's two terms are the same and their constants run away.
-pub(super) const ALPHA: Parameter =
-    Parameter { gap: 0.02, ..exponent("alpha", (-3.0, 4.0), (-0.6, 1.2), false) };
-/// Without `delta`, alpha + delta > 0 says alpha > 0.
-const ALPHA_ALONE: Parameter = exponent("alpha", (0.02, 4.0), (0.05, 1.5), true);
-pub(super) const BETA: Parameter = exponent("beta", (0.01, 5.0), (0.05, 1.6), true);
-/// Free; loss grows with the rate, so it comes out negative.
-pub(super) const GAMMA: Parameter = exponent("gamma", (-10.0, 5.0), (-2.5, 0.1), false);
-/// Bounded through alpha + delta > 0.
-pub(super) const DELTA: Parameter =
-    Parameter { sum_with: Some("alpha"), ..exponent("delta", (0.001, 8.0), (0.05, 1.2), true) };
-const DELTA_ALONE: Parameter = exponent("delta", (-4.0, 4.0), (-0.4, 0.8), false);
-
-/// `p2[-one-size|-two-sizes][-one-rate][-one-count|-two-counts]`, and the form without `delta`;
-/// then the rivals.
-pub(super) static ALL: [&dyn Form; 22] = [
-    &P2 {
-        name: "p2",
-        formula: "L0 + rho^-gamma N0^-delta (N_C N0^-alpha + D_C D^-beta + E)",
-        latex: r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( N_C N_0^{-\alpha} + D_C D^{-\beta} + E \right)",
-        parameters: &[N_C, D_C, E, ALPHA, BETA, GAMMA, DELTA],
-        floor: Floor::Power,
-        tokens: TokenTerm::Power,
-        rate: true,
-        size: true,
-    },
-    &P2 {
-        name: "p2-no-delta",
-        formula: "L0 + rho^-gamma (N_C N0^-alpha + D_C D^-beta + E)",
-        latex: r"L_0 + \rho^{-\gamma} \left( N_C N_0^{-\alpha} + D_C D^{-\beta} + E \right)",
-        parameters: &[N_C, D_C, E, ALPHA_ALONE, BETA, GAMMA],
-        floor: Floor::Power,
-        tokens: TokenTerm::Power,
-        rate: true,
-        size: false,
-    },
-    &P2 {
-        name: "p2-one-rate",
-        formula: "L0 + N0^-delta (N_C N0^-alpha + D_C D^-beta + E)",
-        latex: r"L_0 + N_0^{-\delta} \left( N_C N_0^{-\alpha} + D_C D^{-\beta} + E \right)",
-        parameters: &[N_C, D_C, E, ALPHA, BETA, DELTA],
-        floor: Floor::Power,
-        tokens: TokenTerm::Power,
-        rate: false,
-        size: true,
-    },
-    &P2 {
-        name: "p2-two-sizes",
-        formula: "L0 + rho^-gamma N0^-delta (floor - floor_slope ln N0 + D_C D^-beta)",
-        latex: r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( F - F' \ln N_0 + D_C D^{-\beta} \right)",
-        parameters: &[FLOOR_SLOPE, D_C, FLOOR, BETA, GAMMA, DELTA_ALONE],
-        floor: Floor::Line,
-        tokens: TokenTerm::Power,
-        rate: true,
-        size: true,
-    },
-    &P2 {
-        name: "p2-two-sizes-one-rate",
-        formula: "L0 + N0^-delta (floor - floor_slope ln N0 + D_C D^-beta)",
-        latex: r"L_0 + N_0^{-\delta} \left( F - F' \ln N_0 + D_C D^{-\beta} \right)",
-        parameters: &[FLOOR_SLOPE, D_C, FLOOR, BETA, DELTA_ALONE],
-        floor: Floor::Line,
-        tokens: TokenTerm::Power,
-        rate: false,
-        size: true,
-    },
-    &P2 {
-        name: "p2-one-size",
-        formula: "L0 + rho^-gamma (E + D_C D^-beta)",
-        latex: r"L_0 + \rho^{-\gamma} \left( E + D_C D^{-\beta} \right)",
-        parameters: &[D_C, E, BETA, GAMMA],
-        floor: Floor::Flat,
-        tokens: TokenTerm::Power,
-        rate: true,
-        size: false,
-    },
-    &P2 {
-        name: "p2-one-size-one-rate",
-        formula: "L0 + E + D_C D^-beta",
-        latex: r"L_0 + E + D_C D^{-\beta}",
-        parameters: &[D_C, E, BETA],
-        floor: Floor::Flat,
-        tokens: TokenTerm::Power,
-        rate: false,
-        size: false,
-    },
-    &P2 {
-        name: "p2-two-counts",
-        formula: "L0 + rho^-gamma N0^-delta (N_C N0^-alpha + level - token_slope ln D)",
-        latex: r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( N_C N_0^{-\alpha} + K - D' \ln D \right)",
-        parameters: &[N_C, TOKEN_SLOPE, LEVEL, ALPHA, GAMMA, DELTA],
-        floor: Floor::Power,
-        tokens: TokenTerm::Line,
-        rate: true,
-        size: true,
-    },
-    &P2 {
-        name: "p2-one-rate-two-counts",
-        formula: "L0 + N0^-delta (N_C N0^-alpha + level - token_slope ln D)",
-        latex: r"L_0 + N_0^{-\delta} \left( N_C N_0^{-\alpha} + K - D' \ln D \right)",
-        parameters: &[N_C, TOKEN_SLOPE, LEVEL, ALPHA, DELTA],
-        floor: Floor::Power,
-        tokens: TokenTerm::Line,
-        rate: false,
-        size: true,
-    },
-    &P2 {
-        name: "p2-two-sizes-two-counts",
-        formula: "L0 + rho^-gamma N0^-delta (level - floor_slope ln N0 - token_slope ln D)",
-        latex: r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( K - F' \ln N_0 - D' \ln D \right)",
-        parameters: &[FLOOR_SLOPE, TOKEN_SLOPE, LEVEL, GAMMA, DELTA_ALONE],
-        floor: Floor::Line,
-        tokens: TokenTerm::Line,
-        rate: true,
-        size: true,
-    },
-    &P2 {
-        name: "p2-two-sizes-one-rate-two-counts",
-        formula: "L0 + N0^-delta (level - floor_slope ln N0 - token_slope ln D)",
-        latex: r"L_0 + N_0^{-\delta} \left( K - F' \ln N_0 - D' \ln D \right)",
-        parameters: &[FLOOR_SLOPE, TOKEN_SLOPE, LEVEL, DELTA_ALONE],
-        floor: Floor::Line,
-        tokens: TokenTerm::Line,
-        rate: false,
-        size: true,
-    },
-    &P2 {
-        name: "p2-one-size-two-counts",
-        formula: "L0 + rho^-gamma (level - token_slope ln D)",
-        latex: r"L_0 + \rho^{-\gamma} \left( K - D' \ln D \right)",
-        parameters: &[TOKEN_SLOPE, LEVEL, GAMMA],
-        floor: Floor::Flat,
-        tokens: TokenTerm::Line,
-        rate: true,
-        size: false,
-    },
-    &P2 {
-        name: "p2-one-size-one-rate-two-counts",
-        formula: "L0 + level - token_slope ln D",
-        latex: r"L_0 + K - D' \ln D",
-        parameters: &[TOKEN_SLOPE, LEVEL],
-        floor: Floor::Flat,
-        tokens: TokenTerm::Line,
-        rate: false,
-        size: false,
-    },
-    &P2 {
-        name: "p2-one-count",
-        formula: "L0 + rho^-gamma N0^-delta E",
-        latex: r"L_0 + \rho^{-\gamma} N_0^{-\delta} E",
-        parameters: &[E, GAMMA, DELTA_ALONE],
-        floor: Floor::Flat,
-        tokens: TokenTerm::Absent,
-        rate: true,
-        size: true,
-    },
-    &P2 {
-        name: "p2-one-rate-one-count",
-        formula: "L0 + N0^-delta E",
-        latex: r"L_0 + N_0^{-\delta} E",
-        parameters: &[E, DELTA_ALONE],
-        floor: Floor::Flat,
-        tokens: TokenTerm::Absent,
-        rate: false,
-        size: true,
-    },
-    &P2 {
-        name: "p2-one-size-one-count",
-        formula: "L0 + rho^-gamma E",
-        latex: r"L_0 + \rho^{-\gamma} E",
-        parameters: &[E, GAMMA],
-        floor: Floor::Flat,
-        tokens: TokenTerm::Absent,
-        rate: true,
-        size: false,
-    },
-    &P2 {
-        name: "p2-one-size-one-rate-one-count",
-        formula: "L0 + E",
-        latex: r"L_0 + E",
-        parameters: &[E],
-        floor: Floor::Flat,
-        tokens: TokenTerm::Absent,
-        rate: false,
-        size: false,
-    },
-    &Shifted,
-    &Compression,
-    &Pruning,
-    &Sparsity,
-    &Chinchilla,
+/// `p2[-one-size|-two-sizes][-one-rate][-one-count|-two-counts]`, and the form without `delta`.
+pub(super) static MEMBERS: [P2; 17] = [
+    P2::new(
+        "p2",
+        "L0 + rho^-gamma N0^-delta (N_C N0^-alpha + D_C D^-beta + E)",
+        r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( N_C N_0^{-\alpha} + D_C D^{-\beta} + E \right)",
+        terms(FloorPower, TokenPower, RATE, SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-no-delta",
+        "L0 + rho^-gamma (N_C N0^-alpha + D_C D^-beta + E)",
+        r"L_0 + \rho^{-\gamma} \left( N_C N_0^{-\alpha} + D_C D^{-\beta} + E \right)",
+        terms(FloorPower, TokenPower, RATE, NO_SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-one-rate",
+        "L0 + N0^-delta (N_C N0^-alpha + D_C D^-beta + E)",
+        r"L_0 + N_0^{-\delta} \left( N_C N_0^{-\alpha} + D_C D^{-\beta} + E \right)",
+        terms(FloorPower, TokenPower, ONE_RATE, SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-two-sizes",
+        "L0 + rho^-gamma N0^-delta (floor - floor_slope ln N0 + D_C D^-beta)",
+        r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( F - F' \ln N_0 + D_C D^{-\beta} \right)",
+        terms(FloorLine, TokenPower, RATE, SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-two-sizes-one-rate",
+        "L0 + N0^-delta (floor - floor_slope ln N0 + D_C D^-beta)",
+        r"L_0 + N_0^{-\delta} \left( F - F' \ln N_0 + D_C D^{-\beta} \right)",
+        terms(FloorLine, TokenPower, ONE_RATE, SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-one-size",
+        "L0 + rho^-gamma (E + D_C D^-beta)",
+        r"L_0 + \rho^{-\gamma} \left( E + D_C D^{-\beta} \right)",
+        terms(Flat, TokenPower, RATE, NO_SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-one-size-one-rate",
+        "L0 + E + D_C D^-beta",
+        r"L_0 + E + D_C D^{-\beta}",
+        terms(Flat, TokenPower, ONE_RATE, NO_SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-two-counts",
+        "L0 + rho^-gamma N0^-delta (N_C N0^-alpha + level - token_slope ln D)",
+        r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( N_C N_0^{-\alpha} + K - D' \ln D \right)",
+        terms(FloorPower, TokenLine, RATE, SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-one-rate-two-counts",
+        "L0 + N0^-delta (N_C N0^-alpha + level - token_slope ln D)",
+        r"L_0 + N_0^{-\delta} \left( N_C N_0^{-\alpha} + K - D' \ln D \right)",
+        terms(FloorPower, TokenLine, ONE_RATE, SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-two-sizes-two-counts",
+        "L0 + rho^-gamma N0^-delta (level - floor_slope ln N0 - token_slope ln D)",
+        r"L_0 + \rho^{-\gamma} N_0^{-\delta} \left( K - F' \ln N_0 - D' \ln D \right)",
+        terms(FloorLine, TokenLine, RATE, SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-two-sizes-one-rate-two-counts",
+        "L0 + N0^-delta (level - floor_slope ln N0 - token_slope ln D)",
+        r"L_0 + N_0^{-\delta} \left( K - F' \ln N_0 - D' \ln D \right)",
+        terms(FloorLine, TokenLine, ONE_RATE, SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-one-size-two-counts",
+        "L0 + rho^-gamma (level - token_slope ln D)",
+        r"L_0 + \rho^{-\gamma} \left( K - D' \ln D \right)",
+        terms(Flat, TokenLine, RATE, NO_SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-one-size-one-rate-two-counts",
+        "L0 + level - token_slope ln D",
+        r"L_0 + K - D' \ln D",
+        terms(Flat, TokenLine, ONE_RATE, NO_SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-one-count",
+        "L0 + rho^-gamma N0^-delta E",
+        r"L_0 + \rho^{-\gamma} N_0^{-\delta} E",
+        terms(Flat, Absent, RATE, SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-one-rate-one-count",
+        "L0 + N0^-delta E",
+        r"L_0 + N_0^{-\delta} E",
+        terms(Flat, Absent, ONE_RATE, SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-one-size-one-count",
+        "L0 + rho^-gamma E",
+        r"L_0 + \rho^{-\gamma} E",
+        terms(Flat, Absent, RATE, NO_SIZE),
+        member,
+    ),
+    P2::new(
+        "p2-one-size-one-rate-one-count",
+        "L0 + E",
+        r"L_0 + E",
+        terms(Flat, Absent, ONE_RATE, NO_SIZE),
+        member,
+    ),
 ];
+
+const RATE: bool = true;
+const ONE_RATE: bool = false;
+const SIZE: bool = true;
+const NO_SIZE: bool = false;
+
+const fn terms(floor: Floor, tokens: TokenTerm, rate: bool, size: bool) -> Terms {
+    Terms { floor, tokens, rate, size }
+}
+
+/// The member with these terms.
+fn member(terms: Terms) -> &'static P2 {
+    let found = MEMBERS.iter().find(|member| member.terms() == terms);
+    found.unwrap_or_else(|| panic!("no member of the P2 family has {terms:?}"))
+}
+
+impl Levels {
+    /// The largest form of the P2 family that these levels can fix.
+    ///
+    /// ```
+    /// use law::form::Levels;
+    /// assert_eq!(Levels { sizes: 4, rates: 3, counts: 15 }.form().name(), "p2");
+    /// assert_eq!(Levels { sizes: 2, rates: 1, counts: 15 }.form().name(), "p2-two-sizes-one-rate");
+    /// ```
+    pub fn form(self) -> &'static dyn Form {
+        member(Terms::fixed_by(self))
+    }
+
+    /// Forms to try in turn: fewer levels each time, down to a single number.
+    pub(crate) fn ladder(self) -> [&'static dyn Form; 4] {
+        let one_count = Self { counts: 1, ..self };
+        let one_rate = Self { rates: 1, ..one_count };
+        let one_size = Self { sizes: 1, ..one_rate };
+        [self, one_count, one_rate, one_size].map(Self::form)
+    }
+
+    /// The largest form that these levels can fix, without one of its factors at a time.
+    pub(crate) fn less_one_factor(self) -> Vec<&'static dyn Form> {
+        let full = self.form();
+        let less =
+            [Self { sizes: 1, ..self }, Self { rates: 1, ..self }, Self { counts: 1, ..self }];
+        let mut forms: Vec<&'static dyn Form> = less.map(Self::form).to_vec();
+        if Terms::fixed_by(self) == Terms::FULL {
+            forms.push(member(Terms { size: false, ..Terms::FULL }));
+        }
+        forms.retain(|form| *form != full);
+        forms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_of_data_has_a_member_named_after_it() {
+        for (sizes, size) in [(1, "-one-size"), (2, "-two-sizes"), (3, ""), (9, "")] {
+            for (rates, rate) in [(1, "-one-rate"), (2, "")] {
+                for (counts, count) in [(1, "-one-count"), (2, "-two-counts"), (3, "")] {
+                    // Without tokens two sizes are as good as more.
+                    let size = if (sizes, counts) == (2, 1) { "" } else { size };
+                    let form = Levels { sizes, rates, counts }.form();
+                    assert_eq!(form.name(), format!("p2{size}{rate}{count}"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_members_are_made_of_the_same_terms() {
+        for (i, one) in MEMBERS.iter().enumerate() {
+            assert!(MEMBERS[..i].iter().all(|other| other.terms() != one.terms()), "{one:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_full_form_gives_way_and_lines_have_a_fuller_form() {
+        let few = Levels { sizes: 2, rates: 1, counts: 2 };
+        for member in &MEMBERS {
+            assert_eq!(member.reduces_to(few).is_some(), member.name() == "p2");
+            let fuller = member.name().replace("-two-sizes", "").replace("-two-counts", "");
+            let expected = (fuller != member.name()).then_some(fuller.as_str());
+            assert_eq!(member.fuller().map(|form| form.name()), expected);
+        }
+    }
+
+    #[test]
+    fn a_constant_of_the_tokens_is_there_where_the_form_follows_them() {
+        use super::super::axis::{Axis, Follows};
+        for member in &MEMBERS {
+            let has = |name: &str| member.position(name).is_some();
+            let expected = match (has("beta"), has("token_slope")) {
+                (true, _) => Follows::Curve,
+                (_, true) => Follows::Line,
+                _ => Follows::Not,
+            };
+            assert_eq!(member.follows(Axis::Tokens), expected, "{}", member.name());
+            assert_eq!(member.follows(Axis::Rate) == Follows::Curve, has("gamma"));
+            let size = match (has("floor_slope"), has("alpha") || has("delta")) {
+                (true, _) => Follows::Line,
+                (_, true) => Follows::Curve,
+                _ => Follows::Not,
+            };
+            assert_eq!(member.follows(Axis::N0), size, "{}", member.name());
+        }
+    }
+}

@@ -6,7 +6,12 @@
 //! `floor - floor_slope ln N0`, the straight line through two values. Two token counts cannot tell
 //! `beta`: there the token term is `-token_slope ln D`.
 
-use super::{Column, Form, Parameter};
+use super::axis::{Axis, Follows, Levels};
+use super::constants::{
+    ALPHA, ALPHA_ALONE, BETA, D_C, DELTA, DELTA_ALONE, E, FLOOR, FLOOR_SLOPE, GAMMA, LEVEL, N_C,
+    TOKEN_SLOPE,
+};
+use super::formula::{Form, Parameter};
 use crate::row::{Row, Scale};
 
 /// How the floor, where no further token helps, follows the size.
@@ -31,13 +36,9 @@ pub enum TokenTerm {
     Power,
 }
 
-/// A member of the P2 family.
-#[derive(Debug)]
-pub struct P2 {
-    pub(super) name: &'static str,
-    pub(super) formula: &'static str,
-    pub(super) latex: &'static str,
-    pub(super) parameters: &'static [Parameter],
+/// What a member of the P2 family is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
     /// How the floor follows the size.
     pub floor: Floor,
     /// How the loss follows the tokens.
@@ -46,6 +47,89 @@ pub struct P2 {
     pub rate: bool,
     /// Whether the size multiplies everything.
     pub size: bool,
+}
+
+/// A member of the P2 family.
+#[derive(Debug)]
+pub struct P2 {
+    name: &'static str,
+    formula: &'static str,
+    latex: &'static str,
+    terms: Terms,
+    /// The first so many are used.
+    parameters: [Parameter; MOST],
+    count: usize,
+    /// Finds another member of its family.
+    member: fn(Terms) -> &'static P2,
+}
+
+/// Constants of the full form.
+const MOST: usize = 7;
+
+impl Terms {
+    /// The form with all seven constants.
+    pub(super) const FULL: Self =
+        Self { floor: Floor::Power, tokens: TokenTerm::Power, rate: true, size: true };
+
+    /// The most that data of these levels can fix.
+    pub(super) fn fixed_by(levels: Levels) -> Self {
+        let tokens = match levels.counts {
+            0 | 1 => TokenTerm::Absent,
+            2 => TokenTerm::Line,
+            _ => TokenTerm::Power,
+        };
+        let floor = match (levels.sizes, tokens) {
+            // Without tokens the floor is all that there is, and the size multiplies it.
+            (0 | 1, _) | (_, TokenTerm::Absent) => Floor::Flat,
+            (2, _) => Floor::Line,
+            _ => Floor::Power,
+        };
+        Self { floor, tokens, rate: levels.rates > 1, size: levels.sizes > 1 }
+    }
+
+    /// The same with powers in the place of straight lines.
+    fn fuller(self) -> Self {
+        let floor = if self.floor == Floor::Line { Floor::Power } else { self.floor };
+        let tokens = if self.tokens == TokenTerm::Line { TokenTerm::Power } else { self.tokens };
+        Self { floor, tokens, ..self }
+    }
+
+    /// The constants that these terms have, in the order of [`Form::parameters`].
+    const fn parameters(self) -> ([Parameter; MOST], usize) {
+        let level = match (self.tokens, self.floor) {
+            (TokenTerm::Line, _) => LEVEL,
+            (_, Floor::Line) => FLOOR,
+            _ => E,
+        };
+        let alpha = if self.size { ALPHA } else { ALPHA_ALONE };
+        let delta = if matches!(self.floor, Floor::Power) { DELTA } else { DELTA_ALONE };
+        let present = [
+            match self.floor {
+                Floor::Flat => None,
+                Floor::Line => Some(FLOOR_SLOPE),
+                Floor::Power => Some(N_C),
+            },
+            match self.tokens {
+                TokenTerm::Absent => None,
+                TokenTerm::Line => Some(TOKEN_SLOPE),
+                TokenTerm::Power => Some(D_C),
+            },
+            Some(level),
+            if matches!(self.floor, Floor::Power) { Some(alpha) } else { None },
+            if matches!(self.tokens, TokenTerm::Power) { Some(BETA) } else { None },
+            if self.rate { Some(GAMMA) } else { None },
+            if self.size { Some(delta) } else { None },
+        ];
+        let (mut parameters, mut count, mut i) = ([E; MOST], 0, 0);
+        while i < MOST {
+            if let Some(parameter) = present[i] {
+                parameters[count] = parameter;
+                count += 1;
+            }
+            i += 1;
+        }
+        (parameters, count)
+    }
 }
 
 /// The constants of one evaluation, absent ones at their neutral value.
@@ -71,6 +155,22 @@ struct Places {
 }
 
 impl P2 {
+    pub(super) const fn new(
+        name: &'static str,
+        formula: &'static str,
+        latex: &'static str,
+        terms: Terms,
+        member: fn(Terms) -> &'static Self,
+    ) -> Self {
+        let (parameters, count) = terms.parameters();
+        Self { name, formula, latex, terms, parameters, count, member }
+    }
+
+    /// What it is made of.
+    pub fn terms(&self) -> Terms {
+        self.terms
+    }
+
     fn places(&self) -> Places {
         let mut next = 0;
         let mut place = |present: bool| {
@@ -79,13 +179,13 @@ impl P2 {
             place
         };
         Places {
-            n_c: place(self.floor != Floor::Flat),
-            d_c: place(self.tokens != TokenTerm::Absent),
+            n_c: place(self.terms.floor != Floor::Flat),
+            d_c: place(self.terms.tokens != TokenTerm::Absent),
             e: place(true).expect("always present"),
-            alpha: place(self.floor == Floor::Power),
-            beta: place(self.tokens == TokenTerm::Power),
-            gamma: place(self.rate),
-            delta: place(self.size),
+            alpha: place(self.terms.floor == Floor::Power),
+            beta: place(self.terms.tokens == TokenTerm::Power),
+            gamma: place(self.terms.rate),
+            delta: place(self.terms.size),
         }
     }
 
@@ -105,13 +205,13 @@ impl P2 {
 
     /// `rho^-gamma N0^-delta`.
     fn common(&self, gamma: f64, delta: f64, row: &Row) -> f64 {
-        let rate = if self.rate { -gamma * row.ln_rate } else { 0.0 };
-        let size = if self.size { -delta * row.ln_n0 } else { 0.0 };
+        let rate = if self.terms.rate { -gamma * row.ln_rate } else { 0.0 };
+        let size = if self.terms.size { -delta * row.ln_n0 } else { 0.0 };
         (rate + size).exp()
     }
 
     fn floor_column(&self, alpha: f64, row: &Row) -> f64 {
-        match self.floor {
+        match self.terms.floor {
             Floor::Flat => 0.0,
             Floor::Line => -row.ln_n0,
             Floor::Power => (-alpha * row.ln_n0).exp(),
@@ -119,7 +219,7 @@ impl P2 {
     }
 
     fn token_column(&self, beta: f64, row: &Row) -> f64 {
-        match self.tokens {
+        match self.terms.tokens {
             TokenTerm::Absent => 0.0,
             TokenTerm::Line => -row.ln_tokens,
             TokenTerm::Power => (-beta * row.ln_tokens).exp(),
@@ -140,14 +240,17 @@ impl Form for P2 {
         self.latex
     }
 
-    fn parameters(&self) -> &'static [Parameter] {
-        self.parameters
+    fn parameters(&self) -> &[Parameter] {
+        &self.parameters[..self.count]
     }
 
-    fn columns(&self) -> &'static [Column] {
-        use Column::{Loss0, N0, Rate, Tokens};
-        match (self.size || self.floor != Floor::Flat, self.rate, self.tokens != TokenTerm::Absent)
-        {
+    fn axes(&self) -> &'static [Axis] {
+        use Axis::{Loss0, N0, Rate, Tokens};
+        match (
+            self.terms.size || self.terms.floor != Floor::Flat,
+            self.terms.rate,
+            self.terms.tokens != TokenTerm::Absent,
+        ) {
             (true, true, true) => &[N0, Rate, Loss0, Tokens],
             (true, true, false) => &[N0, Rate, Loss0],
             (true, false, true) => &[N0, Loss0, Tokens],
@@ -157,6 +260,26 @@ impl Form for P2 {
             (false, false, true) => &[Loss0, Tokens],
             (false, false, false) => &[Loss0],
         }
+    }
+
+    fn follows(&self, axis: Axis) -> Follows {
+        match axis {
+            Axis::N0 if self.terms.floor == Floor::Line => Follows::Line,
+            Axis::Tokens if self.terms.tokens == TokenTerm::Line => Follows::Line,
+            _ if self.axes().contains(&axis) => Follows::Curve,
+            _ => Follows::Not,
+        }
+    }
+
+    /// Only the full form gives way: who asks for a reduced one means it.
+    fn reduces_to(&self, levels: Levels) -> Option<&'static dyn Form> {
+        let member: &dyn Form = (self.member)(Terms::fixed_by(levels));
+        (self.terms == Terms::FULL).then_some(member)
+    }
+
+    fn fuller(&self) -> Option<&'static dyn Form> {
+        let fuller = self.terms.fuller();
+        (fuller != self.terms).then(|| (self.member)(fuller) as &dyn Form)
     }
 
     fn basis(&self, exponents: &[f64], row: &Row, out: &mut [f64]) {
@@ -203,13 +326,13 @@ impl Form for P2 {
         for place in [places.n_c, places.d_c, Some(places.e)].into_iter().flatten() {
             parameters[place] *= common;
         }
-        match (self.floor, places.n_c) {
+        match (self.terms.floor, places.n_c) {
             (Floor::Power, Some(place)) => parameters[place] *= scale.n0.powf(p.alpha),
             // -slope ln(N / s) = -slope ln N + slope ln s.
             (Floor::Line, Some(place)) => parameters[places.e] += parameters[place] * scale.n0.ln(),
             _ => {}
         }
-        match (self.tokens, places.d_c) {
+        match (self.terms.tokens, places.d_c) {
             (TokenTerm::Power, Some(place)) => parameters[place] *= scale.tokens.powf(p.beta),
             (TokenTerm::Line, Some(place)) => {
                 parameters[places.e] += parameters[place] * scale.tokens.ln()

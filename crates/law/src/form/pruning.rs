@@ -1,8 +1,8 @@
 //! The pruning law (Sengupta et al., arXiv 2504.04342 v2): loss by the rate alone, for one score,
 //! without tokens.
 
-use super::family::{constant, exponent};
-use super::{Column, Form, Parameter};
+use super::axis::Axis;
+use super::formula::{Form, Parameter};
 use crate::row::{Row, Scale};
 
 /// `pruning`.
@@ -10,7 +10,7 @@ use crate::row::{Row, Scale};
 pub(super) struct Pruning;
 
 const PARAMETERS: [Parameter; 2] =
-    [constant("P0", 0.0), exponent("a", (-50.0, 50.0), (-3.0, 0.5), false)];
+    [Parameter::linear("P0", 0.0), Parameter::exponent("a", (-50.0, 50.0), (-3.0, 0.5), false)];
 
 impl Form for Pruning {
     fn name(&self) -> &'static str {
@@ -29,8 +29,8 @@ impl Form for Pruning {
         &PARAMETERS
     }
 
-    fn columns(&self) -> &'static [Column] {
-        &[Column::Rate, Column::Loss0]
+    fn axes(&self) -> &'static [Axis] {
+        &[Axis::Rate, Axis::Loss0]
     }
 
     fn offset(&self, _: &Row) -> f64 {

@@ -4,8 +4,9 @@
 //! A shift in `D` leaves every fit inside the data nearly as it was and moves the tokens that are
 //! enough by half.
 
-use super::family::{ALPHA, BETA, D_C, DELTA, E, GAMMA, N_C, exponent};
-use super::{Column, Form, Parameter};
+use super::axis::Axis;
+use super::constants::{ALPHA, BETA, D_C, DELTA, E, GAMMA, N_C};
+use super::formula::{Form, Parameter};
 use crate::row::{Row, Scale};
 
 /// `p2-shifted`.
@@ -13,7 +14,7 @@ use crate::row::{Row, Scale};
 pub(super) struct Shifted;
 
 /// In the gauge of a fit it is compared with the geometric mean of the tokens.
-const D_S: Parameter = exponent("D_s", (0.0, 100.0), (0.01, 2.0), true);
+const D_S: Parameter = Parameter::exponent("D_s", (0.0, 100.0), (0.01, 2.0), true);
 
 /// The factors of one evaluation.
 struct Terms {
@@ -57,8 +58,8 @@ impl Form for Shifted {
         &[N_C, D_C, E, ALPHA, BETA, GAMMA, DELTA, D_S]
     }
 
-    fn columns(&self) -> &'static [Column] {
-        &[Column::N0, Column::Rate, Column::Loss0, Column::Tokens]
+    fn axes(&self) -> &'static [Axis] {
+        &[Axis::N0, Axis::Rate, Axis::Loss0, Axis::Tokens]
     }
 
     fn basis(&self, exponents: &[f64], row: &Row, out: &mut [f64]) {

@@ -4,8 +4,8 @@
 //! Published as `(a_S (1 - S)^b_S + c_S) N^-b_N + (a_D / D)^b_D + c`, `N` the parameters that are
 //! not zero. Here `A_D = a_D^b_D`, which enters linearly.
 
-use super::family::{constant, exponent};
-use super::{Column, Form, Parameter};
+use super::axis::Axis;
+use super::formula::{Form, Parameter};
 use crate::row::{Row, Scale};
 
 /// `sparsity`.
@@ -13,13 +13,13 @@ use crate::row::{Row, Scale};
 pub(super) struct Sparsity;
 
 const PARAMETERS: [Parameter; 7] = [
-    constant("a_S", 0.0),
-    constant("c_S", 0.0),
-    constant("A_D", 0.0),
-    constant("c", f64::NEG_INFINITY),
-    exponent("b_S", (0.01, 10.0), (0.1, 3.0), true),
-    exponent("b_N", (0.01, 5.0), (0.05, 1.6), true),
-    exponent("b_D", (0.01, 5.0), (0.05, 1.6), true),
+    Parameter::linear("a_S", 0.0),
+    Parameter::linear("c_S", 0.0),
+    Parameter::linear("A_D", 0.0),
+    Parameter::linear("c", f64::NEG_INFINITY),
+    Parameter::exponent("b_S", (0.01, 10.0), (0.1, 3.0), true),
+    Parameter::exponent("b_N", (0.01, 5.0), (0.05, 1.6), true),
+    Parameter::exponent("b_D", (0.01, 5.0), (0.05, 1.6), true),
 ];
 
 impl Form for Sparsity {
@@ -39,8 +39,8 @@ impl Form for Sparsity {
         &PARAMETERS
     }
 
-    fn columns(&self) -> &'static [Column] {
-        &[Column::N0, Column::Rate, Column::Tokens]
+    fn axes(&self) -> &'static [Axis] {
+        &[Axis::N0, Axis::Rate, Axis::Tokens]
     }
 
     fn offset(&self, _: &Row) -> f64 {

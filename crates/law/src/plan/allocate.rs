@@ -6,118 +6,17 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
-use super::cost::{Bill, Cost, held_parameters};
-use super::enough::Wish;
+use super::cost::{Bill, held_parameters};
 use super::front::front;
+use super::offer::{Allocation, Candidate, Limits, Offer, Refusal};
+use super::question::Wish;
+use crate::error::{Error, Result};
 use crate::law::{GroupLaw, Law};
 use crate::parallel;
-use crate::predict::{FARTHEST, Place, Prediction, short_count};
+use crate::place::Place;
+use crate::prediction::{FARTHEST, Prediction, short_count};
 use crate::table::CONTROL;
 use crate::warning::Warning;
-use crate::{Error, Result};
-
-/// A model that could be pruned in one way.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Candidate {
-    /// What it is called, where it has a name.
-    pub model: Option<String>,
-    /// Its series.
-    pub series: String,
-    /// The pruning method.
-    pub method: String,
-    /// Its size, its rate and its loss before pruning; a rate of 0 is the model as it is.
-    pub place: Place,
-    /// Parameters of an untied input embedding, which costs nothing; 0 where it is tied or
-    /// unknown.
-    pub embedding: f64,
-}
-
-/// What may not be exceeded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Parameters of the pruned model, zeroed ones among them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parameters: Option<f64>,
-    /// Post-training tokens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<f64>,
-    /// Floating-point operations.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub flops: Option<f64>,
-}
-
-/// A model, pruned and trained for some tokens, or as it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Offer {
-    /// What the model is called, where it has a name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Its series.
-    pub series: String,
-    /// The pruning method; `none` for a model as it is.
-    pub method: String,
-    /// Its size, its rate and its loss before pruning.
-    #[serde(flatten)]
-    pub place: Place,
-    /// Parameters after pruning, zeroed ones among them.
-    pub parameters: f64,
-    /// Post-training tokens.
-    pub tokens: f64,
-    /// What they cost.
-    pub cost: Cost,
-    /// The loss after them, nats per token: what the mean curve says, which is no number to rely
-    /// on where the code is `interval-too-wide`; for a model as it is, the loss that was
-    /// given.
-    pub loss: f64,
-    /// The interval of the law's mean curve.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mean: Option<[f64; 2]>,
-    /// The interval of a new run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub new_run: Option<[f64; 2]>,
-    /// Kebab-case ids of what speaks against trusting it.
-    pub code: Vec<String>,
-}
-
-/// A candidate that there is no offer for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// What the model is called, where it has a name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Its series.
-    pub series: String,
-    /// The pruning method.
-    pub method: String,
-    /// Its size, its rate and its loss before pruning.
-    #[serde(flatten)]
-    pub place: Place,
-    /// Kebab-case ids of what is in the way.
-    pub code: Vec<String>,
-    /// All this for a person.
-    pub sentence: String,
-}
-
-/// What can be had under limits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Allocation {
-    /// The limits.
-    pub limits: Limits,
-    /// The best offer of each pruned candidate, lowest loss first.
-    pub best: Vec<Offer>,
-    /// How many of these, the first among them, have intervals that overlap the first one's: they
-    /// cannot be told apart.
-    pub tied: usize,
-    /// Offers that no other beats in loss, size and cost together, cheapest first; models as they
-    /// are among them.
-    pub front: Vec<Offer>,
-    /// Candidates without an offer, and why.
-    pub refused: Vec<Refusal>,
-    /// What must be known before losses are compared.
-    pub warnings: Vec<Warning>,
-}
 
 /// Keeps a product within a bound that rounding might lift over it.
 const ROUNDING: f64 = 1.0 - 1e-12;
@@ -206,31 +105,6 @@ impl Law {
         let bill = Bill { embedding: candidate.embedding, ..wish.bill };
         let flops_per_token = bill.flops_per_token(&candidate.place, &candidate.method)?;
         Ok(Asked { candidate, group, bill, flops_per_token })
-    }
-}
-
-impl Limits {
-    fn check(&self) -> Result<()> {
-        let limits =
-            [("max-params", self.parameters), ("max-tokens", self.tokens), ("budget", self.flops)];
-        match limits
-            .into_iter()
-            .find(|(_, limit)| limit.is_some_and(|x| !(x > 0.0 && x.is_finite())))
-        {
-            Some((name, found)) => Err(Error::Setting {
-                name,
-                found: found.unwrap_or_default(),
-                expected: "a positive number",
-            }),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Allocation {
-    /// The offer with the lowest loss, where there is one that the law stands for.
-    pub fn lowest(&self) -> Option<&Offer> {
-        self.best.first()
     }
 }
 

@@ -10,10 +10,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::Amount;
+use super::amount::Amount;
+use crate::error::{Error, Result};
 use crate::identify::is_n_of_m;
-use crate::predict::Place;
-use crate::{Error, Result};
+use crate::place::Place;
 
 /// Floating-point operations for one parameter and one token of training.
 const PER_PARAMETER: f64 = 6.0;

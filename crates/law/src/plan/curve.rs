@@ -4,7 +4,7 @@
 //! D^-beta (1 - 2^-beta)`, one more token buys `beta A D^-(beta + 1)`, and a loss is met where `A
 //! D^-beta` is what it lies above the floor. Other forms are searched.
 
-use crate::form::{Column, Form};
+use crate::form::{Axis, Form};
 use crate::row::Row;
 
 /// Tokens are in the law's units.
@@ -29,7 +29,7 @@ impl<'a> TokenCurve<'a> {
     /// The curve at a place in the law's units; `None` where tokens do not enter, or no floor
     /// follows from the form.
     pub(super) fn of(form: &'a dyn Form, parameters: &'a [f64], row: &Row) -> Option<Self> {
-        if !form.columns().contains(&Column::Tokens) {
+        if !form.axes().contains(&Axis::Tokens) {
             return None;
         }
         let floor = form.value(parameters, &row.at(f64::INFINITY));

@@ -1,6 +1,6 @@
 //! What can be had: the front of loss against size and cost, and a thinner one that a person reads.
 
-use super::allocate::{Allocation, Offer};
+use super::offer::{Allocation, Offer};
 
 /// Steps of loss that a front is thinned by begin here, nats.
 const FIRST_STEP: f64 = 0.001;

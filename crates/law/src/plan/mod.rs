@@ -2,13 +2,19 @@
 //! how far.
 
 mod allocate;
+mod amount;
 mod answer;
 mod cost;
 mod curve;
+pub(crate) mod decision;
 mod enough;
 mod front;
+mod offer;
+pub(crate) mod question;
 
-pub use allocate::{Allocation, Candidate, Limits, Offer, Refusal};
-pub use answer::{Amount, Answer};
+pub use amount::Amount;
+pub use answer::Answer;
 pub use cost::{Bill, Budget, Cost, Machine, Spend, held_parameters, multiplied_parameters};
-pub use enough::{Bought, Doubling, Plan, Recovery, Wish};
+pub use decision::{Bought, Doubling, Plan};
+pub use offer::{Allocation, Candidate, Limits, Offer, Refusal};
+pub use question::{Recovery, Wish};

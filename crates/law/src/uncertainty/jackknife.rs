@@ -1,6 +1,6 @@
 //! Leave one out: refits from the optimum without one run, or without every run of one base.
 
-use super::{FEWEST_BASES, LeftOut, Refit};
+use super::refit::{FEWEST_BASES, LeftOut, Refit};
 use crate::fit::{Fit, refit};
 use crate::identify::Levels;
 use crate::parallel;
@@ -37,8 +37,7 @@ fn leave_out(
             (0..runs.len()).filter(|&place| key(runs[place]) != *name).collect();
         let rest: Vec<&Run> = places.iter().map(|&place| runs[place]).collect();
         let points: usize = rest.iter().map(|run| run.points.len()).sum();
-        if Levels::of(&rest, method).form().name() != needed.name() || points < fit.parameters.len()
-        {
+        if Levels::of(&rest, method).form() != needed || points < fit.parameters.len() {
             return None;
         }
         let parameters = refit(&whole.chosen(&places), &fit.parameters, &[]).parameters;

@@ -112,7 +112,7 @@ fn offsets(fit: &Fit, runs: &[&Run], means: &[f64], of_mean: f64) -> (Option<f64
     let of_tokens = ["D_C", "token_slope", "beta"];
     let of_tokens =
         of_tokens.iter().filter(|name| fit.form.position(name).is_some()).count() as f64;
-    if bases.len() < super::FEWEST_BASES || bases.len() == runs.len() {
+    if bases.len() < super::refit::FEWEST_BASES || bases.len() == runs.len() {
         let charged = (fit.free() as f64 - of_tokens).clamp(1.0, groups);
         let run = squares(&mut means.iter().copied()) / (groups - charged).max(1.0);
         return (Some((run - of_mean).max(0.0)), None);

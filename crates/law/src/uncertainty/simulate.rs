@@ -3,7 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::{LeftOut, Noise, Refit};
+use super::noise::Noise;
+use super::refit::{LeftOut, Refit};
 use crate::fit::{Fit, refit};
 use crate::parallel;
 use crate::table::Run;

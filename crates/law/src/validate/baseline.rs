@@ -1,10 +1,8 @@
 //! What any law must beat: predictions that anyone would make without one.
 
-use super::Cannot;
-use super::split::{Fold, Way};
 use crate::fit::fit_form;
-use crate::form;
-use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, same};
+use crate::identify::{Levels, RATE_TOLERANCE, SIZE_TOLERANCE, same};
+use crate::judge::{Cannot, Fold, Way};
 use crate::table::Run;
 
 /// A prediction without a law.
@@ -144,7 +142,7 @@ pub(super) fn power(seen: &Run, run: &Run) -> Result<Vec<f64>, Cannot> {
             format!("run `{}` has {} points, `E + A D^-b` needs 4", run.name, seen.points.len());
         return Err(Cannot::new("too-few-points", &why));
     }
-    let form = form::by_name("p2-one-size-one-rate").expect("it is registered");
+    let form = Levels { sizes: 1, rates: 1, counts: seen.points.len() }.form();
     let fit = fit_form(form, &[seen], 8);
     Ok(run.rows().map(|row| fit.value(&row)).collect())
 }

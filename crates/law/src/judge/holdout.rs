@@ -1,21 +1,31 @@
 //! What is held out: the paper's three ways, one run at a time, one base at a time.
 
-use super::Cannot;
+use serde::{Deserialize, Serialize};
+
 use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, same};
 use crate::table::{Point, Run};
 
 /// The share of each run's checkpoints that is held out, the last ones.
 const LAST: f64 = 0.2;
 
+/// Why something is left out: a value, not an error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cannot {
+    /// A kebab-case id.
+    pub code: String,
+    /// The reason for a person.
+    pub sentence: String,
+}
+
 /// One fit and what it is judged on.
-pub(super) struct Fold {
-    pub(super) seen: Vec<Run>,
-    pub(super) unseen: Vec<Run>,
+pub(crate) struct Fold {
+    pub(crate) seen: Vec<Run>,
+    pub(crate) unseen: Vec<Run>,
 }
 
 /// A way of holding out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     LastCheckpoints,
     LargestSize,
     HighestRate,
@@ -24,10 +34,10 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::LastCheckpoints, Self::LargestSize, Self::HighestRate, Self::Run, Self::Base];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::LastCheckpoints => "last-checkpoints",
             Self::LargestSize => "largest-size",
@@ -38,7 +48,7 @@ impl Way {
     }
 
     /// The fits of this way, or why the design does not allow it.
-    pub(super) fn folds(self, runs: &[&Run]) -> Result<Vec<Fold>, Cannot> {
+    pub(crate) fn folds(self, runs: &[&Run]) -> Result<Vec<Fold>, Cannot> {
         let few = |sentence: &str| Cannot::new("levels-too-few", sentence);
         let largest = runs.iter().map(|run| run.n0).fold(0.0, f64::max);
         let highest = runs.iter().map(|run| run.rate).fold(0.0, f64::max);
@@ -64,6 +74,12 @@ impl Way {
                 folds.collect::<Option<_>>().ok_or_else(|| few("the runs hold one base"))
             }
         }
+    }
+}
+
+impl Cannot {
+    pub(crate) fn new(code: &str, sentence: &str) -> Self {
+        Self { code: code.to_owned(), sentence: sentence.to_owned() }
     }
 }
 

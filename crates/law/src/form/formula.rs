@@ -1,0 +1,185 @@
+//! What a form is: a formula for the loss, its constants, and the axes that it follows.
+
+use super::axis::{Axis, Follows, Levels};
+use crate::row::{Row, Scale};
+
+/// A formula for the loss with unknown constants.
+///
+/// ```
+/// use law::{Row, form};
+/// let chinchilla = form::by_name("chinchilla")?;
+/// let names: Vec<&str> = chinchilla.parameters().iter().map(|parameter| parameter.name()).collect();
+/// assert_eq!((names.join(" ").as_str(), chinchilla.linear()), ("A B E alpha beta", 3));
+/// // 1 billion parameters, a fifth of them pruned, after 2 billion tokens.
+/// let (constants, row) = ([0.6, 0.4, 1.8, 0.35, 0.37], Row::new(1.0, 0.2, 2.2, 2.0));
+/// let loss = chinchilla.value(&constants, &row);
+/// assert!((loss - (1.8 + 0.6 * 0.8_f64.powf(-0.35) + 0.4 * 2.0_f64.powf(-0.37))).abs() < 1e-12);
+/// let mut gradient = [0.0; 5];
+/// chinchilla.gradient(&constants, &row, &mut gradient);
+/// assert_eq!(gradient[2], 1.0); // by E
+/// # Ok::<(), law::Error>(())
+/// ```
+pub trait Form: Sync {
+    /// The name in files and flags.
+    fn name(&self) -> &'static str;
+
+    /// The formula as plain text.
+    fn formula(&self) -> &'static str;
+
+    /// The formula as LaTeX.
+    fn latex(&self) -> &'static str;
+
+    /// The constants: the linear ones first, then the exponents.
+    fn parameters(&self) -> &[Parameter];
+
+    /// The axes that it reads: a table must hold these columns.
+    fn axes(&self) -> &'static [Axis];
+
+    /// How the loss follows an axis.
+    fn follows(&self, axis: Axis) -> Follows {
+        match self.axes().contains(&axis) {
+            true => Follows::Curve,
+            false => Follows::Not,
+        }
+    }
+
+    /// The form to fit in its place to data that hold only these levels; `None` where this form is
+    /// fitted as it is or not at all.
+    fn reduces_to(&self, levels: Levels) -> Option<&'static dyn Form> {
+        let _ = levels;
+        None
+    }
+
+    /// The fuller form whose constants this one lumps together where two levels cannot tell them
+    /// apart.
+    fn fuller(&self) -> Option<&'static dyn Form> {
+        None
+    }
+
+    /// The part of the loss that no constant touches.
+    fn offset(&self, row: &Row) -> f64 {
+        row.loss0
+    }
+
+    /// What each linear constant is multiplied by.
+    fn basis(&self, exponents: &[f64], row: &Row, out: &mut [f64]);
+
+    /// The derivative of the loss by each constant.
+    fn gradient(&self, parameters: &[f64], row: &Row, out: &mut [f64]);
+
+    /// The loss at a row.
+    fn value(&self, parameters: &[f64], row: &Row) -> f64 {
+        let (constants, exponents) = parameters.split_at(self.linear());
+        let mut basis = [0.0; MOST_PARAMETERS];
+        self.basis(exponents, row, &mut basis[..constants.len()]);
+        self.offset(row)
+            + constants.iter().zip(&basis).map(|(constant, x)| constant * x).sum::<f64>()
+    }
+
+    /// Turns constants that hold for variables divided by `scale` into those for the variables
+    /// themselves.
+    fn rescale(&self, parameters: &mut [f64], scale: &Scale);
+
+    /// The units that the formula itself is bound to: it is fitted, kept and evaluated in these
+    /// alone.
+    fn own_units(&self) -> Option<Scale> {
+        None
+    }
+
+    /// The position of `beta` in a form whose derivatives are, within one run, linear in
+    /// `1`, `D^-beta` and `D^-beta ln D`. Such a form also has [`Form::along_run`].
+    fn token_exponent(&self) -> Option<usize> {
+        None
+    }
+
+    /// By constant: the coefficients of the derivative on `1`, `D^-beta` and `D^-beta ln D`, the
+    /// same for a whole run.
+    fn along_run(&self, parameters: &[f64], row: &Row, out: &mut [[f64; 3]]) {
+        let _ = (parameters, row, out);
+        unreachable!("only a form with a token exponent is asked for it");
+    }
+
+    /// How many constants are linear.
+    fn linear(&self) -> usize {
+        self.parameters().iter().filter(|parameter| !parameter.is_exponent).count()
+    }
+
+    /// The position of a constant by its name.
+    fn position(&self, name: &str) -> Option<usize> {
+        self.parameters().iter().position(|parameter| parameter.name == name)
+    }
+}
+
+impl PartialEq for dyn Form + '_ {
+    /// Forms are the same where their names are.
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+/// More constants than any form may have: work space is this large.
+pub const MOST_PARAMETERS: usize = 9;
+
+/// A constant of a form and where it may lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameter {
+    pub(crate) name: &'static str,
+    /// Whether it enters in another way than linearly; for the laws here, as an exponent.
+    pub(crate) is_exponent: bool,
+    /// The least value. For a linear constant 0 or minus infinity.
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+    /// Values nearer to 0 than this are left out.
+    pub(crate) gap: f64,
+    /// The bounds hold for the sum with this other exponent, not for the value alone.
+    pub(crate) sum_with: Option<&'static str>,
+    /// Between which values starts are spread.
+    pub(crate) start: (f64, f64),
+    /// Whether starts are spread evenly in the logarithm.
+    pub(crate) log_start: bool,
+}
+
+impl Parameter {
+    /// The name in files.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether it is an exponent; the others enter linearly.
+    pub fn is_exponent(&self) -> bool {
+        self.is_exponent
+    }
+
+    /// A constant that enters linearly.
+    pub(super) const fn linear(name: &'static str, min: f64) -> Self {
+        Self {
+            name,
+            is_exponent: false,
+            min,
+            max: f64::INFINITY,
+            gap: 0.0,
+            sum_with: None,
+            start: (0.0, 0.0),
+            log_start: false,
+        }
+    }
+
+    /// An exponent, with the values that starts are spread between.
+    pub(super) const fn exponent(
+        name: &'static str,
+        bounds: (f64, f64),
+        start: (f64, f64),
+        log_start: bool,
+    ) -> Self {
+        Self {
+            name,
+            is_exponent: true,
+            min: bounds.0,
+            max: bounds.1,
+            gap: 0.0,
+            sum_with: None,
+            start,
+            log_start,
+        }
+    }
+}

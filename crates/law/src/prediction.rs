@@ -1,0 +1,89 @@
+//! The loss that a law expects at one place, and how far outside the data it lies.
+
+use serde::{Deserialize, Serialize};
+
+/// The loss that a law expects, and how sure it is. What is unknown is left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The loss, nats per token; left out when the data cannot tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// The interval of the law's mean curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<[f64; 2]>,
+    /// The interval of a measured point of a new run: wider by the noise of runs, bases and
+    /// points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_run: Option<[f64; 2]>,
+    /// Between these lie the laws that the data cannot tell apart; noise comes on top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hull: Option<[f64; 2]>,
+    /// The probability that the intervals were made for.
+    pub level: f64,
+    /// Kebab-case ids of what speaks against trusting it.
+    pub code: Vec<String>,
+    /// Axes along which it lies outside the data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<Outside>,
+    /// All this for a person.
+    pub sentence: String,
+}
+
+/// How far outside the data something lies along one axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outside {
+    /// `n0`, `rate` or `tokens`.
+    pub axis: String,
+    /// How many times above the largest value, or below the smallest; more than 1.
+    pub factor: f64,
+}
+
+/// Farther outside the data than this factor no point is predicted.
+pub(crate) const FARTHEST: f64 = 10.0;
+
+impl Outside {
+    /// How far a value lies outside a range; `None` inside.
+    pub(crate) fn of(axis: &str, x: f64, [min, max]: [f64; 2]) -> Option<Self> {
+        // A value next to nothing lies farther outside than a number can say.
+        let factor = (min / x).max(x / max).min(f64::MAX);
+        (factor > 1.0).then(|| Self { axis: axis.to_owned(), factor })
+    }
+
+    /// The same for a person.
+    pub(crate) fn say(&self, [min, max]: [f64; 2]) -> String {
+        let show = |x: f64| match self.axis.as_str() {
+            "rate" => format!("{x:.3}"),
+            _ => short_count(x),
+        };
+        let (axis, min, max) = (&self.axis, show(min), show(max));
+        match self.factor {
+            factor if factor < 1.05 => {
+                format!("`{axis}` lies just outside the data, {min} to {max}")
+            }
+            factor => {
+                format!(
+                    "`{axis}` lies {} times outside the data, {min} to {max}",
+                    short_factor(factor)
+                )
+            }
+        }
+    }
+}
+
+/// Tokens or parameters as people write them; far beyond any run only the power of ten.
+pub(crate) fn short_count(x: f64) -> String {
+    match x {
+        x if x < 1e18 => ledger::Tokens(x.round() as u64)
+            .to_string()
+            .replace(" tokens", "")
+            .replace(" token", ""),
+        x => format!("{x:.0e}"),
+    }
+}
+
+fn short_factor(factor: f64) -> String {
+    match factor {
+        x if x < 1e4 => format!("{x:.1}"),
+        x => format!("{x:.0e}"),
+    }
+}

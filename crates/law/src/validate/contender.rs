@@ -1,0 +1,140 @@
+//! How forms and baselines did, on what they were fitted to and on what was held out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::baseline::Baseline;
+use super::rival::{Rival, Verdict};
+use crate::form::Form;
+use crate::judge::{Cannot, Fold, Way};
+use crate::metric::Metrics;
+use crate::parallel;
+use crate::table::Run;
+use crate::uncertainty::Noise;
+
+/// Where contenders that cannot be fitted in sample say so.
+const IN_SAMPLE: &str = "in-sample";
+/// Starts of the fits that leave one run or base out: they differ little from the fit to all.
+const FOLD_STARTS: usize = 8;
+
+/// A form or a baseline and how it did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contender {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: ContenderKind,
+    /// What it says.
+    pub formula: String,
+    /// Numbers fitted; left out where measured curves are carried over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<usize>,
+    /// On the points it was fitted to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_sample: Option<Metrics>,
+    /// On what was held out, by split; skill is against the split's best baseline.
+    pub held_out: BTreeMap<String, Metrics>,
+    /// Why there is nothing for a split, or for `in-sample`.
+    pub cannot: BTreeMap<String, Cannot>,
+}
+
+/// What a contender is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContenderKind {
+    /// A form of the registry.
+    Form,
+    /// What a form must beat: a prediction without a law, or the law without one of its factors.
+    Baseline,
+}
+
+impl Contender {
+    fn new(name: &str, kind: ContenderKind, formula: &str, parameters: Option<usize>) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            formula: formula.to_owned(),
+            parameters,
+            in_sample: None,
+            held_out: BTreeMap::new(),
+            cannot: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn of_form(form: &dyn Form, kind: ContenderKind) -> Self {
+        Self::new(form.name(), kind, form.formula(), Some(form.parameters().len()))
+    }
+
+    pub(super) fn of_baseline(baseline: Baseline, runs: usize) -> Self {
+        let kind = ContenderKind::Baseline;
+        Self::new(baseline.name(), kind, baseline.formula(), baseline.parameters(runs))
+    }
+
+    /// Takes note of why there is nothing for a split, or for `in-sample`.
+    pub(super) fn set_aside(&mut self, place: &str, why: Cannot) {
+        self.cannot.insert(place.to_owned(), why);
+    }
+}
+
+/// Judges every contender, each with what it stands for, on the points that it is fitted to.
+pub(super) fn in_sample(
+    contenders: &mut [(Rival, Contender)],
+    runs: &[&Run],
+    noise: &Noise,
+    starts: usize,
+) {
+    let found = parallel::map(contenders, |(rival, _)| rival.in_sample(runs, starts));
+    score(contenders, found, noise, IN_SAMPLE, |contender, metrics| {
+        contender.in_sample = Some(metrics);
+    });
+}
+
+/// Judges every contender on one way of holding out; returns the name of the best baseline.
+pub(super) fn held_out(
+    contenders: &mut [(Rival, Contender)],
+    way: Way,
+    folds: &[Fold],
+    noise: &Noise,
+    starts: usize,
+) -> Option<String> {
+    let starts = if folds.len() > 1 { starts.min(FOLD_STARTS) } else { starts };
+    let found = parallel::map(contenders, |(rival, _)| rival.held_out(way, folds, starts));
+    score(contenders, found, noise, way.name(), |contender, metrics| {
+        contender.held_out.insert(way.name().to_owned(), metrics);
+    })
+}
+
+/// Gives every contender its measures, with skill against the best baseline, whose name is
+/// returned.
+fn score(
+    contenders: &mut [(Rival, Contender)],
+    found: Vec<Verdict>,
+    noise: &Noise,
+    place: &str,
+    put: impl Fn(&mut Contender, Metrics),
+) -> Option<String> {
+    let measured: Vec<Result<Metrics, Cannot>> = found
+        .into_iter()
+        .map(|verdict| verdict.map(|judged| Metrics::of(&judged, noise.point)))
+        .collect();
+    // The baseline with the smallest mean absolute error, and that error.
+    let best = contenders
+        .iter()
+        .zip(&measured)
+        .filter(|((_, contender), _)| contender.kind == ContenderKind::Baseline)
+        .filter_map(|((_, contender), found)| Some((&contender.name, found.as_ref().ok()?.mae?)))
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(name, error)| (name.clone(), error));
+    let skill = |metrics: &Metrics| {
+        let error = best.as_ref()?.1;
+        Some(1.0 - metrics.mae? / error).filter(|skill| skill.is_finite())
+    };
+    for ((_, contender), found) in contenders.iter_mut().zip(measured) {
+        match found {
+            Ok(metrics) => put(contender, Metrics { skill: skill(&metrics), ..metrics }),
+            Err(cannot) => contender.set_aside(place, cannot),
+        }
+    }
+    best.map(|(name, _)| name)
+}

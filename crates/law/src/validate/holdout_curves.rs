@@ -1,0 +1,140 @@
+//! What the law says of held-out runs: curves with their bands, way by way.
+
+use serde::{Deserialize, Serialize};
+
+use crate::form::Form;
+use crate::identify::Levels;
+use crate::infer::{Settings, fit_group};
+use crate::judge::{Cannot, Fold, Way};
+use crate::place::Place;
+use crate::table::{Group, Run};
+
+/// Places that a curve is drawn through.
+const STEPS: usize = 24;
+
+/// One way of holding out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Holdout {
+    /// `last-checkpoints`, `largest-size`, `highest-rate`, `leave-one-run-out` or
+    /// `leave-one-base-out`.
+    pub name: String,
+    /// Fits made: one, or one a run or base.
+    pub folds: usize,
+    /// Points held out.
+    pub points: usize,
+    /// The baseline with the smallest mean absolute error here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_baseline: Option<String>,
+    /// The probability that bands are made for.
+    pub level: f64,
+    /// Held-out points that have a band, and how many of them lie in it.
+    pub banded: usize,
+    /// Held-out points in their band.
+    pub inside: usize,
+    /// The held-out runs.
+    pub curves: Vec<HeldOutCurve>,
+    /// Why the design does not allow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cannot: Option<Cannot>,
+}
+
+/// A run, some or all of it held out, and what the law said of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldOutCurve {
+    /// The run.
+    pub run: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Points of this run that were fitted: tokens and loss.
+    pub fitted: Vec<[f64; 2]>,
+    /// Points held out: tokens and loss.
+    pub held_out: Vec<[f64; 2]>,
+    /// The law's curve: tokens and loss. Empty where the data cannot tell.
+    pub curve: Vec<[f64; 2]>,
+    /// The interval of a new run's points: tokens, low and high end.
+    pub band: Vec<[f64; 3]>,
+}
+
+impl Holdout {
+    pub(super) fn new(
+        way: Way,
+        folds: &[Fold],
+        best_baseline: Option<String>,
+        level: f64,
+        curves: Vec<HeldOutCurve>,
+    ) -> Self {
+        let points = folds.iter().flat_map(|fold| &fold.unseen).map(|run| run.points.len()).sum();
+        let at = |curve: &HeldOutCurve, tokens: f64| {
+            curve.band.iter().find(|ends| ends[0] == tokens).map(|ends| [ends[1], ends[2]])
+        };
+        let (mut banded, mut inside) = (0, 0);
+        for curve in &curves {
+            for [tokens, loss] in &curve.held_out {
+                if let Some([low, high]) = at(curve, *tokens) {
+                    banded += 1;
+                    inside += usize::from((low..=high).contains(loss));
+                }
+            }
+        }
+        let name = way.name().to_owned();
+        Self {
+            name,
+            folds: folds.len(),
+            points,
+            best_baseline,
+            level,
+            banded,
+            inside,
+            curves,
+            cannot: None,
+        }
+    }
+}
+
+/// What the law fitted to the seen says of every held-out run: its curve and a new run's band.
+pub(super) fn curves(
+    group: &Group,
+    fold: &Fold,
+    asked: &'static dyn Form,
+    drawn: &'static dyn Form,
+    settings: &Settings,
+) -> Vec<HeldOutCurve> {
+    let part = Group { runs: fold.seen.clone(), warnings: Vec::new(), ..group.clone() };
+    // Where the form cannot be fitted to less, the largest that can is taken, as for any data.
+    let gives_way =
+        asked.reduces_to(Levels::of(&part.runs.iter().collect::<Vec<_>>(), &part.method));
+    let form = if gives_way.is_some() { asked } else { drawn };
+    let law = fit_group(&part, form, settings).ok();
+    let pairs = |run: Option<&Run>| {
+        let points = run.into_iter().flat_map(|run| &run.points);
+        points.map(|point| [point.tokens, point.loss]).collect::<Vec<_>>()
+    };
+    let of_run = |run: &Run| {
+        let place = Place { n0: run.n0, rate: run.rate, loss0: run.loss0 };
+        let fitted = pairs(fold.seen.iter().find(|other| other.name == run.name));
+        let held_out = pairs(Some(run));
+        let (mut curve, mut band) = (Vec::new(), Vec::new());
+        for tokens in places(fitted.first().or(held_out.first()), &held_out) {
+            let Some(found) = law.as_ref().and_then(|law| law.predict(place, tokens).ok()) else {
+                continue;
+            };
+            let middle = found.mean.map(|[low, high]| 0.5 * (low + high));
+            curve.extend(found.loss.or(middle).map(|loss| [tokens, loss]));
+            band.extend(found.new_run.map(|[low, high]| [tokens, low, high]));
+        }
+        HeldOutCurve { run: run.name.clone(), place, fitted, held_out, curve, band }
+    };
+    fold.unseen.iter().map(of_run).collect()
+}
+
+/// Token counts from the first point to the last, every held-out one among them.
+fn places(first: Option<&[f64; 2]>, held_out: &[[f64; 2]]) -> Vec<f64> {
+    let (Some([low, _]), Some([high, _])) = (first, held_out.last()) else { return Vec::new() };
+    let mut places: Vec<f64> =
+        (0..STEPS).map(|i| low * (high / low).powf(i as f64 / STEPS as f64)).collect();
+    places.extend(held_out.iter().map(|[tokens, _]| *tokens));
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    places
+}
