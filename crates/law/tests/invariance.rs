@@ -102,7 +102,7 @@ proptest! {
             let difference = (value(1e-5) - value(-1e-5)) / 2e-5;
             prop_assert!(
                 (difference - gradient[i]).abs() < 1e-6 * (1.0 + gradient[i].abs()),
-                "{} {}: {} {difference}", form.name(), form.parameters()[i].name, gradient[i]
+                "{} {}: {} {difference}", form.name(), form.parameters()[i].name(), gradient[i]
             );
         }
         if let Some(place) = form.token_exponent() {

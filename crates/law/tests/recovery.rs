@@ -138,7 +138,7 @@ fn truths(form: &dyn Form) -> Vec<Vec<f64>> {
 
 #[test]
 fn every_form_gives_its_constants_back() {
-    for form in FORMS.iter().copied() {
+    for form in FORMS.iter() {
         for truth in truths(*form) {
             let runs = runs(*form, &truth);
             let fit = fit::fit_form(*form, &runs.iter().collect::<Vec<_>>(), STARTS);
@@ -149,7 +149,7 @@ fn every_form_gives_its_constants_back() {
                     (found - truth).abs() <= tolerance,
                     "{} {}: {found}, expected {truth}; objective {:e}, gradient {:e}, {} of {} starts",
                     form.name(),
-                    parameter.name,
+                    parameter.name(),
                     fit.objective,
                     fit.gradient,
                     fit.agreeing,

@@ -7,7 +7,7 @@ mod world;
 
 use std::sync::OnceLock;
 
-use law::validate::{Entry, GroupValidation, validate};
+use law::validate::{Contender, GroupValidation, validate};
 use law::{Settings, Table};
 use world::World;
 
@@ -26,7 +26,7 @@ fn exact() -> &'static GroupValidation {
     JUDGED.get_or_init(|| judged(&world_of_four(), 1))
 }
 
-fn entry<'a>(group: &'a GroupValidation, name: &str) -> &'a Entry {
+fn entry<'a>(group: &'a GroupValidation, name: &str) -> &'a Contender {
     group.entries.iter().find(|entry| entry.name == name).unwrap()
 }
 

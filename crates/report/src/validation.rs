@@ -1,14 +1,14 @@
 //! Held-out curves with the band that a new run was expected in, one plot a run and way of holding
 //! out.
 
-use law::validate::{GroupValidation, HeldOut, Split};
+use law::validate::{GroupValidation, HeldOutCurve, Holdout};
 
 use crate::number::{short_count, short_rate};
 use crate::plot::{Axis, Layer, Plot, Scale, Tone, Unit};
 
 /// All held-out curves of a group as one SVG file; splits that the design does not allow have none.
 pub fn validation_picture(group: &GroupValidation) -> String {
-    let of_split = |split: &'_ Split| {
+    let of_split = |split: &'_ Holdout| {
         let plots = split.curves.iter().filter_map(|curve| plot(split, curve));
         plots.collect::<Vec<Plot>>()
     };
@@ -24,7 +24,7 @@ pub fn validation_picture(group: &GroupValidation) -> String {
     Plot::grid(&plots.iter().collect::<Vec<_>>(), plots.len().min(3), &title)
 }
 
-fn plot(split: &Split, curve: &HeldOut) -> Option<Plot> {
+fn plot(split: &Holdout, curve: &HeldOutCurve) -> Option<Plot> {
     let tone = Tone::Series(0);
     let points = |values: &[[f64; 2]], said: &str| {
         let hint = |at: &[f64; 2]| {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use law::fit::Loss;
-use law::form::{Column, Form};
+use law::form::{Axis, Form};
 use law::uncertainty::Intervals;
 use law::{GroupLaw, Metrics, Plan, Settings, TableRow, Units};
 
@@ -159,7 +159,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         ));
     }
     // A table without the columns that a place is made of asks for no number of tokens.
-    let asked = columns.len() == Column::ALL.len();
+    let asked = columns.len() == Axis::ALL.len();
     let told =
         |group: &GroupLaw| !asked || group.decisions.iter().any(|plan| plan.enough.value.is_some());
     Ok(if law.groups.iter().all(told) { Exit::Done } else { Exit::CannotTell })
@@ -170,14 +170,14 @@ fn read(
     path: &Path,
     form: &dyn Form,
     output: &Output,
-) -> anyhow::Result<(Vec<TableRow>, Vec<Column>)> {
+) -> anyhow::Result<(Vec<TableRow>, Vec<Axis>)> {
     if path.is_dir() {
-        return Ok((of_runs(path, output)?, Column::ALL.to_vec()));
+        return Ok((of_runs(path, output)?, Axis::ALL.to_vec()));
     }
-    let needed: Vec<&str> = form.columns().iter().map(|column| column.name()).collect();
+    let needed: Vec<&str> = form.axes().iter().map(|axis| axis.name()).collect();
     let table = store::read_columns(path, form.name(), &needed)?;
-    let has = |column: &Column| table.columns.contains(&column.name());
-    let columns = Column::ALL.into_iter().filter(has).collect();
+    let has = |column: &Axis| table.columns.contains(&column.name());
+    let columns = Axis::ALL.into_iter().filter(has).collect();
     Ok((table.rows.into_iter().map(law_file::table_row).collect(), columns))
 }
 
@@ -233,12 +233,12 @@ fn constants(group: &GroupLaw) -> anyhow::Result<Table> {
     let mut table =
         Table::new(&[("constant", Align::Left), ("value", Align::Right), (&interval, Align::Left)]);
     for parameter in group.form()?.parameters() {
-        if let Some(estimate) = group.constants.get(parameter.name) {
-            let interval = match group.identifiability.fixed.contains_key(parameter.name) {
+        if let Some(estimate) = group.constants.get(parameter.name()) {
+            let interval = match group.identifiability.fixed.contains_key(parameter.name()) {
                 true => "set beforehand".to_owned(),
                 false => ends(estimate.interval, short),
             };
-            table.row([parameter.name.to_owned(), precise(estimate.value), interval]);
+            table.row([parameter.name().to_owned(), precise(estimate.value), interval]);
         }
     }
     Ok(table)

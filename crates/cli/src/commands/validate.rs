@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use law::validate::{Cannot, Entry, GroupValidation, Kind, Split, validate};
+use law::validate::{Cannot, Contender, ContenderKind, GroupValidation, Holdout, validate};
 use law::{Metrics, Settings};
 
 use super::fit::read_all;
@@ -142,12 +142,12 @@ fn table(group: &GroupValidation) -> Table {
         ("Huber", Align::Right),
     ]);
     let shown = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), short);
-    let mut rows = |on: &str, of: &dyn Fn(&Entry) -> Option<&Metrics>| {
-        let mut found: Vec<(&Entry, &Metrics)> =
+    let mut rows = |on: &str, of: &dyn Fn(&Contender) -> Option<&Metrics>| {
+        let mut found: Vec<(&Contender, &Metrics)> =
             group.entries.iter().filter_map(|entry| Some((entry, of(entry)?))).collect();
         found.sort_by(|a, b| a.1.mae.unwrap_or(f64::MAX).total_cmp(&b.1.mae.unwrap_or(f64::MAX)));
         for (i, (entry, metrics)) in found.into_iter().enumerate() {
-            let mark = if entry.kind == Kind::Baseline { " (baseline)" } else { "" };
+            let mark = if entry.kind == ContenderKind::Baseline { " (baseline)" } else { "" };
             table.row([
                 if i == 0 { on.to_owned() } else { String::new() },
                 format!("{}{mark}", entry.name),
@@ -169,7 +169,7 @@ fn table(group: &GroupValidation) -> Table {
     table
 }
 
-fn sentence(split: &Split) -> String {
+fn sentence(split: &Holdout) -> String {
     if let Some(cannot) = &split.cannot {
         return format!("{}: cannot, {}", split.name, cannot.sentence);
     }

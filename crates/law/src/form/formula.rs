@@ -150,8 +150,8 @@ impl Parameter {
         self.is_exponent
     }
 
-    /// A constant that enters linearly.
-    pub(super) const fn linear(name: &'static str, min: f64) -> Self {
+    /// A constant that enters linearly, with its least value: 0 or minus infinity.
+    pub const fn linear(name: &'static str, min: f64) -> Self {
         Self {
             name,
             is_exponent: false,
@@ -164,8 +164,9 @@ impl Parameter {
         }
     }
 
-    /// An exponent, with the values that starts are spread between.
-    pub(super) const fn exponent(
+    /// An exponent between bounds, with the values that starts are spread between, evenly in the
+    /// logarithm or not.
+    pub const fn exponent(
         name: &'static str,
         bounds: (f64, f64),
         start: (f64, f64),

@@ -335,7 +335,7 @@ impl Form for P2 {
         match (self.terms.tokens, places.d_c) {
             (TokenTerm::Power, Some(place)) => parameters[place] *= scale.tokens.powf(p.beta),
             (TokenTerm::Line, Some(place)) => {
-                parameters[places.e] += parameters[place] * scale.tokens.ln()
+                parameters[places.e] += parameters[place] * scale.tokens.ln();
             }
             _ => {}
         }

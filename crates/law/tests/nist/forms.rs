@@ -1,7 +1,7 @@
 //! The models of the certified problems as forms: the predictor stands where the law has its
 //! tokens.
 
-use law::form::{Column, Form, Parameter, Role};
+use law::form::{Axis, Form, Parameter};
 use law::{Row, Scale};
 
 /// Columns of the linear constants, and by column and exponent their derivatives.
@@ -16,22 +16,9 @@ pub(crate) struct Nist {
     back: fn(&[f64]) -> Vec<f64>,
 }
 
-const fn parameter(name: &'static str, role: Role) -> Parameter {
-    let (min, max) = (f64::NEG_INFINITY, f64::INFINITY);
-    Parameter {
-        name,
-        role,
-        min,
-        max,
-        gap: 0.0,
-        sum_with: None,
-        start: (0.1, 1.0),
-        log_start: false,
-    }
-}
-
-const C: Parameter = parameter("c", Role::Constant);
-const X: Parameter = parameter("x", Role::Exponent);
+const C: Parameter = Parameter::linear("c", f64::NEG_INFINITY);
+const X: Parameter =
+    Parameter::exponent("x", (f64::NEG_INFINITY, f64::INFINITY), (0.1, 1.0), false);
 
 fn same(b: &[f64]) -> Vec<f64> {
     b.to_vec()
@@ -181,8 +168,8 @@ impl Form for Nist {
         self.parameters
     }
 
-    fn columns(&self) -> &'static [Column] {
-        &[Column::Tokens]
+    fn axes(&self) -> &'static [Axis] {
+        &[Axis::Tokens]
     }
 
     fn offset(&self, _: &Row) -> f64 {
