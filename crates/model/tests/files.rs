@@ -354,7 +354,8 @@ fn hostile_files_are_refused() {
 }
 
 proptest::proptest! {
-    /// Whatever a byte is changed to, a file is refused or read; a panic or a wild slice would fail here.
+    /// Whatever a byte is changed to, a file is refused or read; a panic or a wild slice would fail
+    /// here.
     #[test]
     fn a_file_with_changed_bytes_is_refused_or_read(changes in proptest::collection::vec((0_usize..160, 0_u8..), 1..4)) {
         let header = r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[2,1],"data_offsets":[8,12]}}"#;

@@ -1,6 +1,9 @@
 //! The house stays tidy: every rule is a function over a tree of files, is held against the real
 //! tree, and is shown to catch a violation that is planted here.
 
+mod circles;
+mod lines;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -61,7 +64,7 @@ const UNSAFE_ALLOWED_IN: &[&str] =
 
 const LONGEST: usize = 600;
 const NAMELESS: &[&str] = &["utils", "util", "common", "helpers", "helper", "manager", "core"];
-/// This file plants what the others may not hold.
+/// This file and its folder plant what others may not hold.
 const HERE: &str = "crates/cli/tests/it/tidy.rs";
 
 /// The project's own files; what is built, measured or kept by version control is passed over.
@@ -109,8 +112,12 @@ fn catches(violations: &[String], expected: &[&str]) {
 
 fn rust(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     tree.iter()
-        .filter(|(path, _)| path.starts_with("crates/") && path.ends_with(".rs") && *path != HERE)
+        .filter(|(path, _)| path.starts_with("crates/") && path.ends_with(".rs") && !is_here(path))
         .map(|(path, text)| (path.as_str(), text.as_str()))
+}
+
+fn is_here(path: &str) -> bool {
+    path.starts_with(HERE.trim_end_matches(".rs"))
 }
 
 fn is_test(path: &str) -> bool {
@@ -323,7 +330,7 @@ fn names(tree: &Tree) -> Vec<String> {
 fn finished(tree: &Tree) -> Vec<String> {
     let mut violations = Vec::new();
     let code = tree.iter().filter(|(path, _)| {
-        *path != HERE && [".rs", ".py", ".sh", ".toml"].iter().any(|ending| path.ends_with(ending))
+        !is_here(path) && [".rs", ".py", ".sh", ".toml"].iter().any(|ending| path.ends_with(ending))
     });
     for (path, text) in code {
         for (line, number) in text.lines().zip(1..) {

@@ -102,7 +102,8 @@ fn body(plot: &Plot) -> Markup {
             @if let Layer::Beyond { from, label } = layer { (beyond(&frame, *from, label)) }
         }
         (axes(&frame))
-        // A nested drawing cuts off what leaves the frame, without an id that another plot might have.
+        // A nested drawing cuts off what leaves the frame, without an id that another plot might
+        // have.
         svg x=(px(LEFT)) y=(px(TOP)) width=(px(width)) height=(px(height))
             viewBox=(format!("{} {} {} {}", px(LEFT), px(TOP), px(width), px(height))) {
             @for layer in &plot.layers { (drawn(&frame, layer)) }

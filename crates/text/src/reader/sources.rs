@@ -28,10 +28,12 @@ pub(super) enum Kind {
 
 impl Packing {
     pub(super) fn of(path: &Path) -> Self {
-        match () {
-            () if has_extension(path, "gz") => Self::Gzip,
-            () if has_extension(path, "zst") => Self::Zstd,
-            () => Self::None,
+        if has_extension(path, "gz") {
+            Self::Gzip
+        } else if has_extension(path, "zst") {
+            Self::Zstd
+        } else {
+            Self::None
         }
     }
 
@@ -49,12 +51,15 @@ impl Kind {
     fn known(path: &Path) -> Option<Self> {
         let packed = Packing::of(path) != Packing::None;
         let inner = if packed { path.with_extension("") } else { path.to_owned() };
-        match () {
-            () if has_extension(&inner, "txt") => Some(Self::Txt),
-            () if has_extension(&inner, "jsonl") => Some(Self::Jsonl),
-            // Its pages are packed already.
-            () if has_extension(&inner, "parquet") && !packed => Some(Self::Parquet),
-            () => None,
+        if has_extension(&inner, "txt") {
+            Some(Self::Txt)
+        } else if has_extension(&inner, "jsonl") {
+            Some(Self::Jsonl)
+        } else if has_extension(&inner, "parquet") && !packed {
+            // A packed Parquet file is not read: its pages are packed already.
+            Some(Self::Parquet)
+        } else {
+            None
         }
     }
 

@@ -78,8 +78,8 @@ macro_rules! tiles {
             #[inline(always)]
             fn transpose(from: &[$unit], steps: usize, to: &mut [$unit]) {
                 assert!(from.len() == to.len() && steps > 0 && from.len().is_multiple_of(steps));
-                // SAFETY: a kernel is only there where the processor has AVX-512; both slices are as long as each other,
-                // and units are 32 bits.
+                // SAFETY: a kernel is only there where the processor has AVX-512; both slices are
+                // as long as each other, and units are 32 bits.
                 unsafe { transpose(from.as_ptr().cast(), from.len() / steps, steps, to.as_mut_ptr().cast()) }
             }
 
@@ -93,10 +93,12 @@ macro_rules! tiles {
                     result: *mut f32,
                 ) {
                     let mut sums = [[_mm512_setzero_ps(); V]; R];
-                    // One stride is known to be 1, which leaves the addresses of all rows to few registers.
+                    // One stride is known to be 1, which leaves the addresses of all rows to few
+                    // registers.
                     let (row_stride, step_stride) = if ALONG { (left.row, 1) } else { (1, left.step) };
                     let mut left = left.first.cast::<f32>();
-                    // SAFETY: the caller vouches for `steps` rows of both panels, the right one on a multiple of 64.
+                    // SAFETY: the caller vouches for `steps` rows of both panels, the right one on
+                    // a multiple of 64.
                     unsafe {
                         for _ in 0..tile.steps {
                             let mut columns = [_mm512_setzero_ps(); V];

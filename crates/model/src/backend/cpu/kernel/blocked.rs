@@ -29,7 +29,8 @@ const SIDE_BY_SIDE: usize = 96;
 const LIMIT: usize = 1 << 22;
 
 thread_local! {
-    /// Room for the panels of both operands. Taken while in use: a thread that waits may be given another product.
+    /// Room for the panels of both operands. Taken while in use: a thread that waits may be given
+    /// another product.
     static ROOMS: Cell<(Room, Room)> = Cell::default();
 }
 
