@@ -165,7 +165,8 @@ fn robust_losses_keep_constraints_too() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// The box of a random choice of constants holds the fit, and no corner or random place in it is better.
+    /// The box of a random choice of constants holds the fit, and no corner or random place
+    /// in it is better.
     #[test]
     fn a_constrained_fit_lies_in_its_box_and_is_the_best_there(
         seed in 0..1000_u64, which in proptest::sample::subsequence(NAMES.to_vec(), 1..3),
