@@ -12,15 +12,15 @@ use std::path::PathBuf;
 use clap::Parser;
 use disk::Existing;
 use half::bf16;
-use model::catalog;
-use model::config::ModelConfig;
-use model::family::{Role, TensorSpec, tensors};
 use model::folder::{FolderWriter, SHARD_LIMIT};
 use model::safetensors::Dtype;
 use model::weights;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
+use shape::catalog;
+use shape::config::ModelConfig;
+use shape::tensors::{Role, TensorSpec, tensors};
 
 /// Weights that one stream of random numbers makes.
 const PIECE: usize = 1 << 20;
@@ -50,8 +50,8 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let args = Args::parse();
     let entry =
         catalog::find(&args.size).ok_or_else(|| format!("no public size `{}`", args.size))?;
-    let mut config = entry.config();
-    config.num_hidden_layers = args.layers.unwrap_or(config.num_hidden_layers);
+    let whole = entry.config();
+    let config = args.layers.map_or_else(|| whole.clone(), |layers| whole.with_blocks(layers));
     let mut raw = config.to_raw();
     raw.set_dtype("bfloat16");
     let plan = weights::plan(&config, Dtype::BF16);
@@ -98,7 +98,9 @@ fn table(normals: &[f64], tensor: &TensorSpec, config: &ModelConfig) -> Vec<bf16
             return vec![bf16::ONE; 2 * NORMALS];
         }
         Role::QueryBias | Role::KeyBias | Role::ValueBias => 0.0,
-        Role::AttentionOutput | Role::Down => 0.02 / (2.0 * config.num_hidden_layers as f64).sqrt(),
+        Role::AttentionOutput | Role::Down => {
+            0.02 / (2.0 * config.num_hidden_layers() as f64).sqrt()
+        }
         Role::Embedding
         | Role::Query
         | Role::Key

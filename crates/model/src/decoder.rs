@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use shape::config::ModelConfig;
+use shape::tensors::Role;
+
 use crate::Result;
 use crate::backend::{Area, Backend, Heads, Rotation, View, ViewMut};
 use crate::batch::Batch;
-use crate::config::ModelConfig;
-use crate::family::Role;
 use crate::layout::{BlockAreas, Layout};
 use crate::rope::Rope;
 use crate::workspace::{Scratch, Slot, Workspace};
@@ -94,7 +95,7 @@ impl<B: Backend> Decoder<B> {
         space: &mut Workspace<B>,
     ) -> Result<Vec<f32>> {
         self.infer(weights, batch, space)?;
-        let (hidden, vocabulary) = (self.config.hidden_size, self.config.vocab_size);
+        let (hidden, vocabulary) = (self.config.hidden_size(), self.config.vocab_size());
         let mut all = vec![0.0; rows.len() * vocabulary];
         for (row, out) in rows.zip(all.chunks_exact_mut(vocabulary)) {
             let row = Area::new(row * hidden, 1, hidden);
@@ -119,7 +120,7 @@ impl<B: Backend> Decoder<B> {
         mut gradients: Target<'_, B>,
         space: &mut Workspace<B>,
     ) -> Result<Vec<f64>> {
-        batch.check(self.config.vocab_size, self.longest)?;
+        batch.check(self.config.vocab_size(), self.longest)?;
         let rows = batch.tokens().len();
         let blocks = &self.layout.blocks;
         space.reserve(self, rows, blocks.len(), true, true)?;
@@ -142,7 +143,7 @@ impl<B: Backend> Decoder<B> {
             };
             self.block_backward(weights, base, batch, slot, gradients, scratch)?;
         }
-        let stream = Area::new(0, rows, self.config.hidden_size);
+        let stream = Area::new(0, rows, self.config.hidden_size());
         let stream = View::new(&scratch.gradients.stream, stream);
         let table = ViewMut::new(gradients.buffer, self.embedding_area());
         self.backend.embed_backward(stream, batch.tokens(), table)?;
@@ -214,7 +215,7 @@ impl<B: Backend> Decoder<B> {
         space: &mut Workspace<B>,
         watch: &mut Watch<'_, B>,
     ) -> Result<()> {
-        batch.check(self.config.vocab_size, self.longest)?;
+        batch.check(self.config.vocab_size(), self.longest)?;
         space.reserve(self, batch.tokens().len(), 1, false, false)?;
         let Workspace { slots, scratch, .. } = space;
         std::mem::swap(&mut slots[0].input, stream);
@@ -226,7 +227,7 @@ impl<B: Backend> Decoder<B> {
     /// # Errors
     /// Those of the machine.
     pub fn embed(&self, weights: &B::Buffer, batch: &Batch, out: &mut B::Buffer) -> Result<()> {
-        let out = ViewMut::new(out, Area::new(0, batch.tokens().len(), self.config.hidden_size));
+        let out = ViewMut::new(out, Area::new(0, batch.tokens().len(), self.config.hidden_size()));
         self.backend.embed(View::new(weights, self.embedding_area()), batch.tokens(), out)
     }
 
@@ -419,7 +420,7 @@ impl<B: Backend> Decoder<B> {
 
     /// All blocks on one slot, then the final norm: leaves the normed stream in `scratch.normed`.
     fn infer(&self, weights: &B::Buffer, batch: &Batch, space: &mut Workspace<B>) -> Result<()> {
-        batch.check(self.config.vocab_size, self.longest)?;
+        batch.check(self.config.vocab_size(), self.longest)?;
         let rows = batch.tokens().len();
         space.reserve(self, rows, 1, true, false)?;
         let Workspace { slots, output, scratch, .. } = space;
@@ -439,7 +440,7 @@ impl<B: Backend> Decoder<B> {
         rows: usize,
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
-        let area = Area::new(self.layout.final_norm, 1, self.config.hidden_size);
+        let area = Area::new(self.layout.final_norm, 1, self.config.hidden_size());
         self.norm(weights, area, stream, Shape::new(&self.config, rows), scratch)
     }
 
@@ -465,7 +466,7 @@ impl<B: Backend> Decoder<B> {
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
         let shape = Shape::new(&self.config, rows);
-        let area = Area::new(self.layout.final_norm, 1, self.config.hidden_size);
+        let area = Area::new(self.layout.final_norm, 1, self.config.hidden_size());
         let grads = &mut scratch.gradients;
         self.backend.clear(&mut grads.stream, 0..shape.stream.end())?;
         self.backend.rms_norm_backward(
@@ -487,7 +488,7 @@ impl<B: Backend> Decoder<B> {
         mut backward: Option<(f64, &mut Target<'_, B>)>,
         losses: &mut [f64],
     ) -> Result<()> {
-        let (hidden, vocabulary) = (self.config.hidden_size, self.config.vocab_size);
+        let (hidden, vocabulary) = (self.config.hidden_size(), self.config.vocab_size());
         let rows = batch.tokens().len();
         let chunk = logit_rows(vocabulary).min(rows);
         let head = View::new(weights, self.head_area());
@@ -532,7 +533,7 @@ impl<B: Backend> Decoder<B> {
         self.backend.rms_norm(
             View::new(x, shape.stream),
             View::new(weights, weight),
-            self.config.rms_norm_eps,
+            self.config.rms_norm_eps(),
             ViewMut::new(&mut scratch.normed, shape.stream),
             ViewMut::new(&mut scratch.inverse_rms, shape.single),
         )
@@ -558,11 +559,11 @@ impl<B: Backend> Decoder<B> {
     }
 
     fn embedding_area(&self) -> Area {
-        Area::new(self.layout.embedding, self.config.vocab_size, self.config.hidden_size)
+        Area::new(self.layout.embedding, self.config.vocab_size(), self.config.hidden_size())
     }
 
     fn head_area(&self) -> Area {
-        Area::new(self.layout.head, self.config.vocab_size, self.config.hidden_size)
+        Area::new(self.layout.head, self.config.vocab_size(), self.config.hidden_size())
     }
 }
 
@@ -634,20 +635,20 @@ pub(crate) struct Shape {
 impl Shape {
     pub(crate) fn new(config: &ModelConfig, rows: usize) -> Self {
         let heads = Heads {
-            query: config.num_attention_heads,
-            key_value: config.num_key_value_heads,
-            dim: config.head_dim,
+            query: config.num_attention_heads(),
+            key_value: config.num_key_value_heads(),
+            dim: config.head_dim(),
         };
         let area = |columns| Area::new(0, rows, columns);
         Shape {
             heads,
-            stream: area(config.hidden_size),
+            stream: area(config.hidden_size()),
             single: area(1),
             qkv: area(heads.width()),
             mixed: area(config.query_width()),
             log_sums: area(heads.query),
-            gate_up: area(2 * config.intermediate_size),
-            inner: area(config.intermediate_size),
+            gate_up: area(2 * config.intermediate_size()),
+            inner: area(config.intermediate_size()),
         }
     }
 }

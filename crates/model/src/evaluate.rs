@@ -16,11 +16,11 @@
 use std::ops::Range;
 
 use ledger::{Convention, Evaluation, Nats};
+use shape::config::ModelConfig;
 use text::Part;
 
 use crate::backend::{Backend, IGNORED};
 use crate::batch::Batch;
-use crate::config::ModelConfig;
 use crate::decoder::Decoder;
 use crate::workspace::{Workspace, inference_numbers};
 use crate::{Error, Result};

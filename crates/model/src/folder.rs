@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger::Sha256Hasher;
+use shape::config::{ModelConfig, RawConfig};
+use shape::tensors::{self, TensorSpec};
 
-use crate::config::{ModelConfig, RawConfig};
 use crate::error::{Error, Result};
-use crate::family::{self, TensorSpec};
 use crate::safetensors::{Dtype, SafeTensors, TensorView};
 use files::Files;
 pub use write::{FolderWriter, SHARD_LIMIT, goes_along};
@@ -52,7 +52,7 @@ impl ModelFolder {
         let raw = Self::raw_config_of(path)?;
         let config = ModelConfig::from_raw(&raw)?;
         let files = Files::open(path)?;
-        let specs = family::tensors(&config);
+        let specs = tensors::tensors(&config);
         let mut elements = BTreeMap::new();
         for spec in &specs {
             let file = files.holding(&spec.name)?;
@@ -232,12 +232,12 @@ impl ModelFolder {
     /// The head that a tied model stores beside its embedding, where it does; it should be the
     /// same.
     pub(crate) fn redundant_head(&self) -> Option<TensorView<'_>> {
-        let spec = family::leading_tensors(&self.config).remove(0);
+        let spec = tensors::leading_tensors(&self.config).remove(0);
         let file = self
             .files
             .holding("lm_head.weight")
             .ok()
-            .filter(|_| self.config.tie_word_embeddings)?;
+            .filter(|_| self.config.tie_word_embeddings())?;
         file.tensor("lm_head.weight").ok().filter(|view| view.shape == spec.shape)
     }
 
@@ -291,7 +291,7 @@ impl ModelFolder {
         }
     }
 
-    /// SHA-256 of the model's tensors in the order of [`family::tensors`]: of each its name, type
+    /// SHA-256 of the model's tensors in the order of [`tensors::tensors`]: of each its name, type
     /// and shape as `name\0type\0rows,columns\0` and then its bytes, so that a folder has the
     /// same hash however it is cut into shards.
     ///
@@ -310,7 +310,7 @@ impl ModelFolder {
     /// As those.
     pub fn weights_hash_unless(&self, stop: &AtomicBool) -> Result<Option<String>> {
         let mut hash = Sha256Hasher::new();
-        for spec in family::tensors(&self.config) {
+        for spec in tensors::tensors(&self.config) {
             let view = self.tensor(&spec)?;
             hash.update(hash_head(&spec, &view).as_bytes());
             let (size, mut read) = (view.dtype.size(), 0);
@@ -363,7 +363,7 @@ fn extra(files: &Files, config: &ModelConfig, specs: &[TensorSpec]) -> Vec<Strin
     let known: BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     let mut problems = Vec::new();
     for (name, file) in files.tensors() {
-        let redundant_head = config.tie_word_embeddings && name == "lm_head.weight";
+        let redundant_head = config.tie_word_embeddings() && name == "lm_head.weight";
         if known.contains(name) || redundant_head || name.ends_with(".rotary_emb.inv_freq") {
             continue;
         }

@@ -3,9 +3,10 @@
 
 use std::ops::Range;
 
+use shape::config::ModelConfig;
+use shape::tensors::{Role, TensorSpec, block_tensors, leading_tensors, tensors, trailing_tensors};
+
 use crate::backend::Area;
-use crate::config::ModelConfig;
-use crate::family::{Role, TensorSpec, block_tensors, leading_tensors, tensors, trailing_tensors};
 
 /// Offsets of a whole model, in elements.
 #[derive(Debug, Clone)]
@@ -51,9 +52,9 @@ impl Layout {
         let count = |tensors: &[TensorSpec]| tensors.iter().map(TensorSpec::len).sum::<usize>();
         let first = count(&leading_tensors(config));
         let blocks: Vec<usize> =
-            (0..config.num_hidden_layers).map(|layer| first + layer * block.len).collect();
+            (0..config.num_hidden_layers()).map(|layer| first + layer * block.len).collect();
         let trailing = trailing_tensors(config);
-        let end = first + config.num_hidden_layers * block.len;
+        let end = first + config.num_hidden_layers() * block.len;
         let final_norm =
             end + offset(&trailing, Role::FinalNorm).expect("every model has a final norm");
         let head = offset(&trailing, Role::Head).map_or(0, |head| end + head);
@@ -94,8 +95,8 @@ impl BlockLayout {
             feed_forward_norm: at(Role::FeedForwardNorm),
             gate_up: at(Role::Gate),
             down: at(Role::Down),
-            hidden: config.hidden_size,
-            inner: config.intermediate_size,
+            hidden: config.hidden_size(),
+            inner: config.intermediate_size(),
             query: config.query_width(),
             key_value: config.key_value_width(),
             len: tensors.iter().map(TensorSpec::len).sum(),

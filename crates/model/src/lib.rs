@@ -20,10 +20,3 @@ pub mod wide;
 pub mod workspace;
 
 pub use error::{Error, Result};
-pub use shape::{catalog, config, count};
-
-/// Families and tensors, which now stand in `shape`.
-pub mod family {
-    pub use shape::family::*;
-    pub use shape::tensors::*;
-}

@@ -10,9 +10,10 @@ mod tokenizer;
 
 use std::path::Path;
 
-use crate::config::ModelConfig;
+use shape::config::ModelConfig;
+use shape::tensors::{self, Role, TensorSpec};
+
 use crate::error::{Error, Result};
-use crate::family::{self, Role, TensorSpec};
 use crate::folder::{FolderWriter, SHARD_LIMIT};
 use crate::safetensors::{Dtype, Planned};
 use layout::Layout;
@@ -33,9 +34,9 @@ pub fn convert(
     let map = disk::Map::open(model_bin)?;
     let layout = Layout::read(model_bin, &map)?;
     let config = &layout.config;
-    let tokenizer = tokenizer::to_json(tokenizer_bin, config.vocab_size)?;
+    let tokenizer = tokenizer::to_json(tokenizer_bin, config.vocab_size())?;
 
-    let specs = family::tensors(config);
+    let specs = tensors::tensors(config);
     let plan = specs.iter().map(|spec| Planned::new(spec, Dtype::F32)).collect();
     let mut raw = config.to_raw();
     raw.set("eos_token_id", tokenizer::END);
@@ -51,7 +52,8 @@ pub fn convert(
         map.release(range);
     }
     writer.add_file("tokenizer.json", &tokenizer)?;
-    writer.add_file("tokenizer_config.json", &tokenizer::config(config.max_position_embeddings))?;
+    writer
+        .add_file("tokenizer_config.json", &tokenizer::config(config.max_position_embeddings()))?;
     writer.commit()?;
     Ok(layout.config)
 }
@@ -61,9 +63,9 @@ fn source_row(config: &ModelConfig, spec: &TensorSpec, row: usize) -> usize {
     if !matches!(spec.role, Role::Query | Role::Key) {
         return row;
     }
-    let (head, channel) = (row / config.head_dim, row % config.head_dim);
-    let half = config.head_dim / 2;
-    head * config.head_dim + 2 * (channel % half) + channel / half
+    let (head, channel) = (row / config.head_dim(), row % config.head_dim());
+    let half = config.head_dim() / 2;
+    head * config.head_dim() + 2 * (channel % half) + channel / half
 }
 
 fn read_row(

@@ -1,6 +1,6 @@
 //! Rotary angles of a configuration, with Llama-3's stretching of the long wavelengths.
 
-use crate::config::ModelConfig;
+use shape::config::ModelConfig;
 
 /// The turning speeds of the channel pairs, in radians a position.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,10 +11,10 @@ pub struct Rope {
 impl Rope {
     /// Speeds theta^(-2i / dim), stretched where the configuration says so.
     pub fn new(config: &ModelConfig) -> Self {
-        let dim = config.head_dim as f64;
-        let speeds = (0..config.head_dim / 2)
-            .map(|pair| config.rope_theta.powf(-2.0 * pair as f64 / dim))
-            .map(|speed| config.rope_scaling.map_or(speed, |scaling| scaling.stretch(speed)))
+        let dim = config.head_dim() as f64;
+        let speeds = (0..config.head_dim() / 2)
+            .map(|pair| config.rope_theta().powf(-2.0 * pair as f64 / dim))
+            .map(|speed| config.rope_scaling().map_or(speed, |scaling| scaling.stretch(speed)))
             .collect();
         Rope { speeds }
     }

@@ -2,9 +2,9 @@
 //! that is what the folder says.
 
 use ledger::{Pattern, Sha256Hasher};
+use shape::tensors::{TensorSpec, tensors};
 
 use crate::error::Result;
-use crate::family::{TensorSpec, tensors};
 use crate::folder::{ModelFolder, hash_head};
 use crate::safetensors::TensorView;
 use crate::sparsity::Sparsity;

@@ -2,11 +2,11 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use shape::config::ModelConfig;
+use shape::tensors::{Role, TensorSpec, block_tensors, tensors};
 
 use crate::Result;
 use crate::backend::Backend;
-use crate::config::ModelConfig;
-use crate::family::{Role, TensorSpec, block_tensors, tensors};
 use crate::folder::{FolderWriter, ModelFolder};
 use crate::layout::Layout;
 use crate::safetensors::{Dtype, Planned};
@@ -21,7 +21,7 @@ const PIECE: usize = 1 << 20;
 /// to the residual stream smaller by sqrt(2 x blocks) (Radford et al. 2019); norms 1, biases 0.
 pub fn initial(config: &ModelConfig, seed: u64) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let narrow = DEVIATION / (2.0 * config.num_hidden_layers as f64).sqrt();
+    let narrow = DEVIATION / (2.0 * config.num_hidden_layers() as f64).sqrt();
     let mut weights = Vec::new();
     for tensor in tensors(config) {
         let len = tensor.len();

@@ -1,8 +1,9 @@
 //! Memory for activations, reserved once and used again.
 
+use shape::config::ModelConfig;
+
 use crate::Result;
 use crate::backend::Backend;
-use crate::config::ModelConfig;
 use crate::decoder::{Decoder, Shape, logit_rows};
 
 /// Buffers of a pass over a batch. It grows to the largest batch seen.
@@ -124,7 +125,7 @@ impl<B: Backend> Workspace<B> {
             self.head = false;
         }
         if head && !self.head {
-            let vocabulary = decoder.config().vocab_size;
+            let vocabulary = decoder.config().vocab_size();
             self.scratch.logits = allocate(logit_rows(vocabulary).min(self.rows) * vocabulary)?;
             self.head = true;
         }
@@ -166,7 +167,7 @@ fn kept(blocks: usize, recompute: bool) -> (usize, usize) {
 pub fn training_numbers(config: &ModelConfig, rows: usize, recompute: bool) -> u64 {
     let shape = Shape::new(config, rows);
     let gradients = 2 * wide(shape.stream.end()) + wide(shape.mixed.end()) + wide(shape.qkv.end());
-    let (slots, inputs) = kept(config.num_hidden_layers, recompute);
+    let (slots, inputs) = kept(config.num_hidden_layers(), recompute);
     numbers(config, rows, slots)
         .saturating_add(wide(shape.stream.end()).saturating_mul(wide(inputs)))
         .saturating_add(gradients)
@@ -186,7 +187,7 @@ fn numbers(config: &ModelConfig, rows: usize, slots: usize) -> u64 {
         + wide(shape.log_sums.end())
         + wide(shape.gate_up.end());
     let logits =
-        wide(logit_rows(config.vocab_size).min(rows)).saturating_mul(wide(config.vocab_size));
+        wide(logit_rows(config.vocab_size()).min(rows)).saturating_mul(wide(config.vocab_size()));
     let shared = 2 * stream + wide(rows) + inner;
     slot.saturating_mul(wide(slots)).saturating_add(shared).saturating_add(logits)
 }

@@ -8,13 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use disk::Existing;
-use model::config::{ModelConfig, RawConfig};
-use model::count::Count;
 use model::error::Error;
-use model::family;
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
 use model::safetensors::{Dtype, Planned, SafeTensors};
 use serde_json::{Value, json};
+use shape::config::{ModelConfig, RawConfig};
+use shape::count::Count;
+use shape::tensors;
 use tempfile::TempDir;
 
 fn raw(tied: bool) -> RawConfig {
@@ -41,7 +41,7 @@ fn values(at: usize, length: usize) -> Vec<f32> {
 
 /// A small untied model in `folder`, in one file or, below the limit, in shards.
 fn write_model(folder: &Path, dtype: Dtype, limit: u64) {
-    let specs = family::tensors(&config(false));
+    let specs = tensors::tensors(&config(false));
     let plan = specs.iter().map(|spec| Planned::new(spec, dtype)).collect();
     let mut writer =
         FolderWriter::create(folder, Existing::Refuse, &raw(false), plan, limit).unwrap();
@@ -72,7 +72,7 @@ fn what_is_written_comes_back_in_every_type() {
         assert_eq!((folder.dtype(), folder.name().as_str()), (dtype, "tiny"));
         assert_eq!(folder.config(), &config(false));
         assert!(folder.problems().is_empty());
-        for (at, spec) in family::tensors(folder.config()).iter().enumerate() {
+        for (at, spec) in tensors::tensors(folder.config()).iter().enumerate() {
             let mut out = vec![f32::NAN; spec.len()];
             folder.read_f32(spec, &mut out).unwrap();
             assert_eq!(out, values(at, spec.len()), "{}", spec.name);
@@ -128,8 +128,8 @@ fn shards_hold_at_most_the_limit_and_the_index_finds_every_tensor() {
     let index: Value =
         serde_json::from_slice(&fs::read(path.join("model.safetensors.index.json")).unwrap())
             .unwrap();
-    let specs = family::tensors(&config(false));
-    let elements: usize = specs.iter().map(family::TensorSpec::len).sum();
+    let specs = tensors::tensors(&config(false));
+    let elements: usize = specs.iter().map(tensors::TensorSpec::len).sum();
     assert_eq!(index["metadata"]["total_size"], json!(4 * elements));
     let places = index["weight_map"].as_object().unwrap();
     assert_eq!(places.len(), specs.len());
@@ -176,7 +176,7 @@ fn the_hash_of_the_weights_tells_values_types_and_nothing_else() {
 fn a_tensor_larger_than_the_limit_stands_alone() {
     let place = TempDir::new().unwrap();
     let path = model_in(&place, 1);
-    let count = family::tensors(&config(false)).len();
+    let count = tensors::tensors(&config(false)).len();
     let shards = fs::read_dir(&path).unwrap().filter(|entry| {
         entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(".safetensors")
     });
@@ -496,7 +496,7 @@ fn a_weight_that_is_not_finite_is_named_with_its_place() {
     bytes[end - 8..end - 4].copy_from_slice(&f32::NEG_INFINITY.to_le_bytes());
     fs::write(&file, bytes).unwrap();
     let folder = ModelFolder::open(&path).unwrap();
-    let head = family::tensors(folder.config()).pop().unwrap();
+    let head = tensors::tensors(folder.config()).pop().unwrap();
     let error = folder.read_f32(&head, &mut vec![0.0; head.len()]).unwrap_err().to_string();
     assert!(error.starts_with("`lm_head.weight` holds -inf at element 78 in"), "{error}");
 }
@@ -506,7 +506,7 @@ fn tensors_beside_the_model_are_tolerated_or_reported() {
     let place = TempDir::new().unwrap();
     let path = place.path().join("tiny");
     let mut plan: Vec<_> =
-        family::tensors(&config(true)).iter().map(|spec| Planned::new(spec, Dtype::F32)).collect();
+        tensors::tensors(&config(true)).iter().map(|spec| Planned::new(spec, Dtype::F32)).collect();
     for extra in
         ["lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq", "value_head.weight"]
     {
@@ -549,8 +549,8 @@ fn folders_written_by_stock_transformers_5_open() {
             assert!(folder.problems().is_empty(), "{:?}", folder.problems());
             assert_eq!(folder.dtype(), Dtype::F32);
             let total: usize =
-                family::tensors(folder.config()).iter().map(family::TensorSpec::len).sum();
-            assert_eq!(Count::of(folder.config()).unwrap().total, total as u64);
+                tensors::tensors(folder.config()).iter().map(tensors::TensorSpec::len).sum();
+            assert_eq!(Count::of(folder.config()).total, total as u64);
             opened += 1;
         }
     }

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use disk::Existing;
-use model::family::{self, Role, TensorSpec};
 use model::folder::ModelFolder;
 use model::llama2c::convert;
+use shape::tensors::{self, Role, TensorSpec};
 use tempfile::TempDir;
 use tokenizers::Tokenizer;
 
@@ -154,13 +154,13 @@ fn every_tensor_finds_its_place_and_rotary_pairs_become_halves() {
         let folder =
             place.convert(&model_bin(version, tied), &tokenizer_bin(&small_pieces())).unwrap();
         let config = folder.config();
-        assert_eq!((config.tie_word_embeddings, config.max_position_embeddings), (tied, 5));
+        assert_eq!((config.tie_word_embeddings(), config.max_position_embeddings()), (tied, 5));
         assert_eq!(
-            (config.rms_norm_eps, config.rope_theta, config.bos_token_id),
+            (config.rms_norm_eps(), config.rope_theta(), config.bos_token_id()),
             (1e-5, 1e4, Some(1))
         );
         assert_eq!(folder.raw_config().get("eos_token_id").unwrap(), 2);
-        for spec in family::tensors(config) {
+        for spec in tensors::tensors(config) {
             let name = match spec.role {
                 Role::Embedding => "emb",
                 Role::AttentionNorm => "rms_att",
@@ -405,11 +405,14 @@ fn stories260k_converts_from_both_layouts_to_the_same_weights() {
         let folder = ModelFolder::open(&out).unwrap();
         let config = folder.config();
         assert_eq!(
-            (config.hidden_size, config.intermediate_size, config.num_hidden_layers),
+            (config.hidden_size(), config.intermediate_size(), config.num_hidden_layers()),
             (64, 172, 5)
         );
-        assert_eq!((config.num_key_value_heads, config.head_dim, config.vocab_size), (4, 8, 512));
-        assert!(config.tie_word_embeddings && folder.problems().is_empty());
+        assert_eq!(
+            (config.num_key_value_heads(), config.head_dim(), config.vocab_size()),
+            (4, 8, 512)
+        );
+        assert!(config.tie_word_embeddings() && folder.problems().is_empty());
         folder.weights_hash().unwrap()
     };
     assert_eq!(hash("stories260K.bin"), hash("stories260K_v1.bin"));

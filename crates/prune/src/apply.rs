@@ -6,11 +6,11 @@ use std::path::Path;
 
 use disk::Existing;
 use ledger::{Cut, CutRecord, Part};
-use model::config::{ModelConfig, RawConfig};
-use model::count::Count;
 use model::folder::{FolderWriter, ModelFolder};
 use model::safetensors::Planned;
 use model::sparsity::{self, Sparsity};
+use shape::config::{ModelConfig, RawConfig};
+use shape::count::Count;
 
 use crate::card;
 use crate::error::{Error, Result};
@@ -60,7 +60,7 @@ pub(crate) fn apply_then(
     check_target(folder, out, existing)?;
     check_cut(folder, &record.cut)?;
     let (raw, config) = smaller(folder, &record.cut)?;
-    let expected = Count::of(&config)?.total;
+    let expected = Count::of(&config).total;
     if record.parameters.0 != expected {
         let (path, found) = (folder.path().to_path_buf(), record.parameters.0);
         return Err(Error::OtherCount { path, found, expected });
@@ -144,7 +144,7 @@ pub(crate) fn check_disk(path: &Path, expected: u64, what: &'static str) -> Resu
 pub(crate) fn check_cut(folder: &ModelFolder, cut: &Cut) -> Result<()> {
     cut.validate()?;
     let (found, expected, path) =
-        (cut.layers(), folder.config().num_hidden_layers, || folder.path().to_path_buf());
+        (cut.layers(), folder.config().num_hidden_layers(), || folder.path().to_path_buf());
     if found != expected {
         return Err(Error::OtherDepth { found, expected, path: path() });
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use ledger::Tokens;
-use model::config::ModelConfig;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use shape::config::ModelConfig;
 
 use crate::error::{Error, Result};
 
@@ -60,7 +60,7 @@ impl Calibration {
     /// [`Error::TooFew`] where it does not; those of [`Sequences::draw`] for the length.
     pub fn fits(&self, source: Source<'_>, config: &ModelConfig) -> Result<()> {
         let found = source.tokens();
-        let length = length(found, self.length, config.max_position_embeddings)?;
+        let length = length(found, self.length, config.max_position_embeddings())?;
         let expected = (self.sequences as u64).saturating_mul(length as u64);
         if found < expected {
             return Err(Error::TooFew { found, expected, sequences: self.sequences, length });
@@ -112,24 +112,25 @@ impl Sequences {
             });
         }
         let available = source.tokens();
-        let length = length(available, settings.length, config.max_position_embeddings)?;
+        let length = length(available, settings.length, config.max_position_embeddings())?;
         let starts = starts(available, settings.sequences, length, settings.seed);
-        let memory = || Error::Memory { tokens: usize::MAX, hidden: config.hidden_size };
+        let memory = || Error::Memory { tokens: usize::MAX, hidden: config.hidden_size() };
         let len = starts.len().checked_mul(length).ok_or_else(memory)?;
         let mut tokens = Vec::new();
         tokens
             .try_reserve_exact(len)
-            .map_err(|_| Error::Memory { tokens: len, hidden: config.hidden_size })?;
+            .map_err(|_| Error::Memory { tokens: len, hidden: config.hidden_size() })?;
         tokens.resize(len, 0);
         for (&start, sequence) in starts.iter().zip(tokens.chunks_exact_mut(length)) {
             source.read(start, sequence)?;
-            if let Some(at) = sequence.iter().position(|&token| token as usize >= config.vocab_size)
+            if let Some(at) =
+                sequence.iter().position(|&token| token as usize >= config.vocab_size())
             {
                 let (found, position) = (sequence[at], start + at as u64);
                 return Err(Error::TokenOutOfRange {
                     found,
                     position,
-                    vocabulary: config.vocab_size,
+                    vocabulary: config.vocab_size(),
                 });
             }
         }
@@ -224,14 +225,17 @@ fn below(random: &mut ChaCha8Rng, limit: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use model::catalog;
     use proptest::prelude::*;
+    use shape::catalog;
 
     use super::*;
 
     fn config(vocab_size: usize, max_position_embeddings: usize) -> ModelConfig {
-        let config = catalog::find("qwen2.5-0.5b").unwrap().config();
-        ModelConfig { vocab_size, max_position_embeddings, ..config }
+        let mut raw = catalog::find("qwen2.5-0.5b").unwrap().config().to_raw();
+        raw.set("vocab_size", vocab_size);
+        raw.set("max_position_embeddings", max_position_embeddings);
+        raw.set("bos_token_id", 0);
+        ModelConfig::from_raw(&raw).unwrap()
     }
 
     fn draw(tokens: &[u32], settings: Calibration, longest: usize) -> Result<Sequences> {

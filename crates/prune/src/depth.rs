@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ledger::Cut;
-use model::config::ModelConfig;
+use shape::config::ModelConfig;
 
 use crate::error::{Error, Result};
 use crate::methods::{Needs, Scores, Select, Takes, Target};
@@ -64,7 +64,7 @@ impl Select for BlockInfluence {
         };
         let Scores::Layers(scores) = scores else { return Err(Error::no_scores(self)) };
         let count = shapes::nearest(config, rate, tolerance)?.dropped;
-        let drop = lowest(scores, config.num_hidden_layers, count)?;
+        let drop = lowest(scores, config.num_hidden_layers(), count)?;
         checked(config, drop)
     }
 }
@@ -106,7 +106,7 @@ impl Select for Angular {
         };
         let Scores::Runs(scores) = scores else { return Err(Error::no_scores(self)) };
         let count = shapes::nearest(config, rate, tolerance)?.dropped;
-        let (found, expected) = (scores.len(), config.num_hidden_layers - count + 1);
+        let (found, expected) = (scores.len(), config.num_hidden_layers() - count + 1);
         if found != expected {
             return Err(Error::RunCount { found, expected });
         }
@@ -171,7 +171,7 @@ fn lowest(scores: &[f64], layers: usize, count: usize) -> Result<Vec<usize>> {
 }
 
 fn checked(config: &ModelConfig, drop: Vec<usize>) -> Result<Cut> {
-    let cut = Cut::Depth { layers: config.num_hidden_layers, drop };
+    let cut = Cut::Depth { layers: config.num_hidden_layers(), drop };
     cut.validate()?;
     Ok(cut)
 }

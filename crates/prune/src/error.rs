@@ -503,6 +503,6 @@ fn nearest(below: &Option<LegalRate>, above: &Option<LegalRate>) -> String {
 }
 
 fn linear_names() -> String {
-    let names = model::family::Role::LINEAR.iter().filter_map(|role| role.linear_name());
+    let names = shape::tensors::Role::LINEAR.iter().filter_map(|role| role.linear_name());
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

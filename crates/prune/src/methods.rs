@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ledger::{Cut, Pattern};
-use model::config::ModelConfig;
+use shape::config::ModelConfig;
 
 use crate::depth::{Angular, BlockInfluence, List};
 use crate::error::{Error, Result};

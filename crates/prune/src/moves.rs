@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use ledger::{Cut, Indices, Width};
-use model::config::ModelConfig;
-use model::family::{Role, TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 use model::folder::{FolderWriter, ModelFolder};
+use shape::config::ModelConfig;
+use shape::tensors::{Role, TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 
 use crate::error::{Error, Result};
 
@@ -56,8 +56,8 @@ fn sides(old: &ModelConfig, width: &Width, from: &TensorSpec) -> (Runs, Runs) {
     let neurons = || width.ffn.as_ref().map(|kept| scaled(&kept.keep[layer], 1));
     let groups =
         |channels: usize| width.heads.as_ref().map(|kept| scaled(&kept.keep[layer], channels));
-    let of_keys = old.head_dim;
-    let of_queries = old.num_attention_heads / old.num_key_value_heads * old.head_dim;
+    let of_keys = old.head_dim();
+    let of_queries = old.num_attention_heads() / old.num_key_value_heads() * old.head_dim();
     match from.role {
         Role::Embedding
         | Role::Head

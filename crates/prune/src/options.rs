@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ledger::Part;
-use model::family::Role;
+use shape::tensors::Role;
 
 use crate::error::{Error, Result};
 

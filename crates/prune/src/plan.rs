@@ -7,10 +7,10 @@ use std::time::Instant;
 use ledger::Params;
 use model::backend::cpu::Cpu;
 use model::backend::{Area, Backend, View, ViewMut};
-use model::config::ModelConfig;
-use model::count::Count;
 use model::decoder::Inlet;
-use model::family::{block_tensors, leading_tensors, tensors, trailing_tensors};
+use shape::config::ModelConfig;
+use shape::count::Count;
+use shape::tensors::{block_tensors, leading_tensors, tensors, trailing_tensors};
 
 use crate::error::{Error, Result};
 use crate::methods::{Method, Needs, Select, Takes, Target};
@@ -84,7 +84,7 @@ impl Memory {
 
     /// What is promised: two blocks in f32 and their statistics, the activations, and 1 GiB.
     pub fn bound(&self, config: &ModelConfig) -> u64 {
-        let block = Count::of(config).map_or(0, |count| count.per_block * 4);
+        let block = Count::of(config).per_block * 4;
         2 * block + self.statistics + self.activations + PROMISED
     }
 }
@@ -120,12 +120,15 @@ pub fn plan(
         return Err(Error::target(select, target));
     }
     let choices = outcomes(config, select, target, options)?;
-    let dropped = config.num_hidden_layers - choices[0].layers;
-    let whole = Count::of(config)?;
+    let dropped = config.num_hidden_layers() - choices[0].layers;
+    let whole = Count::of(config);
     let wide = |number: usize| number as u64;
     let tokens = if select.needs().text() { wide(text.sequences) * wide(text.length) } else { 0 };
-    let (hidden, inner, layers) =
-        (wide(config.hidden_size), wide(config.intermediate_size), wide(config.num_hidden_layers));
+    let (hidden, inner, layers) = (
+        wide(config.hidden_size()),
+        wide(config.intermediate_size()),
+        wide(config.num_hidden_layers()),
+    );
     let copies = match (select.needs(), options.positions) {
         (Needs::AngularDistance, Positions::All) => 1 + wide(dropped),
         _ => 1,
@@ -134,7 +137,7 @@ pub fn plan(
     let remembered = match (select.needs(), options.positions) {
         (Needs::AngularDistance, Positions::Last) => wide(dropped * text.sequences) * hidden * 4,
         (Needs::Activations | Needs::Weights, _) => {
-            layers * (2 * hidden + inner + wide(config.num_key_value_heads)) * 8
+            layers * (2 * hidden + inner + wide(config.num_key_value_heads())) * 8
         }
         _ => 0,
     };
@@ -162,7 +165,7 @@ fn plan_sparse(
     text: Text,
     bytes: usize,
 ) -> Result<Plan> {
-    let whole = Count::of(config)?;
+    let whole = Count::of(config);
     let wide = |number: usize| number as u64;
     let tokens =
         if needs == Statistics::Nothing { 0 } else { wide(text.sequences) * wide(text.length) };
@@ -184,15 +187,15 @@ fn plan_sparse(
             // Half of the Gram matrix, its factor and the inverse of that, and what columns owe to
             // those right of them.
             let once = tokens * side * side + 2.0 / 3.0 * side.powi(3) + rows * side * side;
-            operations += config.num_hidden_layers as f64 * once;
+            operations += config.num_hidden_layers() as f64 * once;
         }
     }
-    let stream = tokens.saturating_mul(wide(config.hidden_size) * 4);
+    let stream = tokens.saturating_mul(wide(config.hidden_size()) * 4);
     let (activations, spilled) = if text.spilled { (0, stream) } else { (stream, 0) };
     let batch = if tokens == 0 { 0 } else { batch_bytes(config, text.length, tokens) };
     let block = if needs == Statistics::Nothing { 0 } else { whole.per_block * 4 };
     let choice = Choice {
-        layers: config.num_hidden_layers,
+        layers: config.num_hidden_layers(),
         shape: Shape::of(config),
         rate: zeros.rate,
         rate_without_embedding: zeros.rate_without_embedding,
@@ -242,7 +245,7 @@ fn outcomes(
     target: &Target,
     options: &Options,
 ) -> Result<Vec<Choice>> {
-    let layers = |count: usize| ModelConfig { num_hidden_layers: count, ..config.clone() };
+    let layers = |count| config.with_blocks(count);
     match target {
         &Target::Rate { rate, tolerance } if select.takes().contains(&Takes::Sizes) => {
             choices(config, rate, tolerance, options, LISTED)
@@ -250,12 +253,12 @@ fn outcomes(
         Target::Sizes(sizes) => Ok(vec![named(config, sizes)?]),
         &Target::Rate { rate, tolerance } => {
             let dropped = shapes::nearest(config, rate, tolerance)?.dropped;
-            let mut near: Vec<usize> = (1..config.num_hidden_layers)
+            let mut near: Vec<usize> = (1..config.num_hidden_layers())
                 .filter(|&other| other.abs_diff(dropped) <= 1)
                 .collect();
             near.sort_by_key(|&other| other.abs_diff(dropped));
             near.iter()
-                .map(|&dropped| Choice::of(config, &layers(config.num_hidden_layers - dropped)))
+                .map(|&dropped| Choice::of(config, &layers(config.num_hidden_layers() - dropped)))
                 .collect()
         }
         Target::Layers(_) | Target::Pattern => {
@@ -268,7 +271,7 @@ fn outcomes(
 /// What a batch of tokens takes on its way through a block.
 fn batch_bytes(config: &ModelConfig, length: usize, tokens: u64) -> u64 {
     let rows = ((BATCH / length.max(1)).max(1) * length) as u64;
-    let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
+    let (hidden, inner) = (config.hidden_size() as u64, config.intermediate_size() as u64);
     let (query, key_value) = (config.query_width() as u64, config.key_value_width() as u64);
     // Stream: entering, in the middle, leaving, normed, two host copies and one on its way; then
     // what parts read.
@@ -280,11 +283,11 @@ fn batch_bytes(config: &ModelConfig, length: usize, tokens: u64) -> u64 {
 /// sequence.
 fn flops(config: &ModelConfig, tokens: u64, length: usize) -> f64 {
     let outside = [leading_tensors(config), trailing_tensors(config)].concat();
-    let count = |tensors: &[model::family::TensorSpec]| {
+    let count = |tensors: &[shape::tensors::TensorSpec]| {
         tensors.iter().map(|tensor| tensor.len() as f64).sum::<f64>()
     };
     let weights = count(&tensors(config)) - count(&outside);
     let attention =
-        2.0 * config.query_width() as f64 * length as f64 * config.num_hidden_layers as f64;
+        2.0 * config.query_width() as f64 * length as f64 * config.num_hidden_layers() as f64;
     tokens as f64 * (2.0 * weights + attention)
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use disk::Existing;
 use ledger::{Cut, CutRecord};
-use model::family::Role;
 use model::folder::ModelFolder;
+use shape::tensors::Role;
 
 use crate::apply::{apply, check_clear, check_cut, check_disk, check_target};
 use crate::calibration::{Calibration, Sequences, Source};

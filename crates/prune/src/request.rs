@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use disk::Existing;
 use ledger::{Cut, CutRecord, Nats, Params, Phase, Rate};
-use model::config::ModelConfig;
-use model::count::Count;
 use model::folder::{ModelFolder, SHARD_LIMIT};
+use shape::config::ModelConfig;
+use shape::count::Count;
 
 use crate::apply::{apply_then, check_clear, check_disk, check_target};
 use crate::beside::hashed;
@@ -235,7 +235,7 @@ fn record_sparse(
     plan: &SparsePlan,
     sequences: Option<&Sequences>,
 ) -> Result<CutRecord> {
-    let count = Count::of(folder.config())?;
+    let count = Count::of(folder.config());
     let left = Left {
         parameters: Params(count.total - plan.zeroed.0),
         parameters_without_embedding: Params(count.without_embedding - plan.zeroed.0),
@@ -245,7 +245,7 @@ fn record_sparse(
     let names = plan.linear.iter().filter_map(|role| role.linear_name()).map(str::to_owned);
     let pattern = plan.zeros.pattern();
     let cut = Cut::Sparse {
-        layers: folder.config().num_hidden_layers,
+        layers: folder.config().num_hidden_layers(),
         pattern,
         score: score.name().to_owned(),
         linear: names.collect(),
@@ -279,14 +279,14 @@ fn record(
     left: Left,
     sequences: Option<&Sequences>,
 ) -> Result<CutRecord> {
-    let before = Count::of(folder.config())?;
+    let before = Count::of(folder.config());
     Ok(CutRecord {
         format: CutRecord::FORMAT,
         method,
         base: request.base.clone().unwrap_or_else(|| folder.name()),
         // Taken while the model is written.
         base_hash: String::new(),
-        series: request.series.clone().unwrap_or_else(|| folder.config().family.name.to_owned()),
+        series: request.series.clone().unwrap_or_else(|| folder.config().family().name.to_owned()),
         n0: Params(before.total),
         parameters: left.parameters,
         n0_without_embedding: Params(before.without_embedding),
@@ -322,7 +322,7 @@ fn check_room(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> Result
     let config = folder.config();
     let text = Text {
         sequences: settings.sequences,
-        length: settings.length.unwrap_or(LENGTH.min(config.max_position_embeddings)),
+        length: settings.length.unwrap_or(LENGTH.min(config.max_position_embeddings())),
         spilled: request.spill.is_some(),
     };
     let plan = plan(
@@ -343,7 +343,7 @@ fn check_room(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> Result
 /// What a cut leaves of a model.
 fn left(config: &ModelConfig, cut: &Cut) -> Result<Choice> {
     let smaller = match cut {
-        Cut::Depth { .. } => ModelConfig { num_hidden_layers: cut.kept().len(), ..config.clone() },
+        Cut::Depth { .. } => config.with_blocks(cut.kept().len()),
         Cut::Width(width) => Shape::of(config).after(width).apply(config),
         Cut::Sparse { .. } => config.clone(),
     };

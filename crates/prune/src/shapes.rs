@@ -1,8 +1,8 @@
 //! Legal rates: what whole layers of a model make of a rate that is asked for.
 
 use ledger::{Params, Rate};
-use model::config::ModelConfig;
-use model::count::Count;
+use shape::config::ModelConfig;
+use shape::count::Count;
 
 use crate::error::{Error, Result};
 
@@ -31,7 +31,7 @@ pub struct LegalRate {
 /// # Panics
 /// For a configuration made by hand whose parameters cannot be counted.
 pub fn legal_rates(config: &ModelConfig) -> Vec<LegalRate> {
-    (1..config.num_hidden_layers).map(|dropped| without(config, dropped)).collect()
+    (1..config.num_hidden_layers()).map(|dropped| without(config, dropped)).collect()
 }
 
 /// The legal rate nearest to `asked`; of two as near, the lower.
@@ -74,7 +74,7 @@ pub(crate) fn check_rate(asked: f64, tolerance: f64) -> Result<()> {
 /// What is left of a model without `dropped` of its layers; every layer has as many parameters as
 /// any other.
 pub(crate) fn without(config: &ModelConfig, dropped: usize) -> LegalRate {
-    let before = Count::of(config).expect("a configuration that was read can be counted");
+    let before = Count::of(config);
     let gone = before.per_block * dropped as u64;
     let rate = |all: u64| {
         Rate::realised(Params(all), Params(all - gone))
@@ -91,10 +91,10 @@ pub(crate) fn without(config: &ModelConfig, dropped: usize) -> LegalRate {
 
 #[cfg(test)]
 mod tests {
-    use model::catalog;
-    use model::config::RawConfig;
     use proptest::prelude::*;
     use serde_json::json;
+    use shape::catalog;
+    use shape::config::RawConfig;
 
     use super::*;
 
@@ -232,10 +232,10 @@ mod tests {
             layers in 2_usize..40, hidden in 1_usize..9, inner in 1_usize..50, tied: bool, qwen: bool,
         ) {
             let config = config(layers, hidden, inner, tied, qwen);
-            let before = Count::of(&config).unwrap();
+            let before = Count::of(&config);
             for legal in legal_rates(&config) {
-                let smaller = ModelConfig { num_hidden_layers: layers - legal.dropped, ..config.clone() };
-                let after = Count::of(&smaller).unwrap();
+                let smaller = config.with_blocks(layers - legal.dropped);
+                let after = Count::of(&smaller);
                 prop_assert_eq!(legal.parameters.0, after.total);
                 prop_assert_eq!(legal.parameters_without_embedding.0, after.without_embedding);
                 let rate = (before.total - after.total) as f64 / before.total as f64;

@@ -10,11 +10,11 @@ use model::backend::{Backend, IGNORED};
 use model::batch::Batch;
 pub use model::decoder::Inlet;
 use model::decoder::{Decoder, Watch};
-use model::family::{TensorSpec, leading_tensors};
 use model::folder::ModelFolder;
 use model::safetensors::TensorView;
 use model::weights;
 use model::workspace::Workspace;
+use shape::tensors::{TensorSpec, leading_tensors};
 
 use crate::calibration::Sequences;
 use crate::error::{Error, Result};
@@ -99,7 +99,7 @@ pub fn walk<B: Backend>(
     visitor: &mut dyn Visit,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<()> {
-    let layers = folder.config().num_hidden_layers;
+    let layers = folder.config().num_hidden_layers();
     let mut walker = Walker::new(backend, folder, sequences, spill)?;
     progress(0, layers);
     for layer in 0..layers {
@@ -135,7 +135,7 @@ impl<B: Backend> Walker<B> {
         spill: Option<&Path>,
     ) -> Result<Self> {
         let config = folder.config();
-        let hidden = config.hidden_size;
+        let hidden = config.hidden_size();
         let rows = (BATCH / sequences.length()).max(1) * sequences.length();
         let largest = rows.min(sequences.tokens().len()) * hidden;
         let mut before = vec![0.0; largest];
@@ -171,7 +171,7 @@ impl<B: Backend> Walker<B> {
         visitor: &mut dyn Visit,
     ) -> Result<()> {
         let Self { decoder, space, states, batches, rows, stream, before, after, read } = self;
-        let hidden = decoder.config().hidden_size;
+        let hidden = decoder.config().hidden_size();
         for (place, batch) in batches.iter().enumerate() {
             let (first, len) = (place * *rows, batch.tokens().len() * hidden);
             let (before, after) = (&mut before[..len], &mut after[..len]);

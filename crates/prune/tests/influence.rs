@@ -95,7 +95,7 @@ fn scores_do_not_depend_on_the_number_of_threads() {
 fn a_visitor_sees_every_token_of_every_block_once_and_each_block_begins_where_the_last_ended() {
     for golden in goldens() {
         let folder = open(&golden);
-        let (layers, hidden) = (folder.config().num_hidden_layers, folder.config().hidden_size);
+        let (layers, hidden) = (folder.config().num_hidden_layers(), folder.config().hidden_size());
         let tokens: Vec<u32> = golden.tokens.iter().cycle().take(5000).copied().collect();
         let sequences = sequences(&folder, &tokens, golden.length);
         let mut before = vec![Vec::new(); layers];

@@ -8,12 +8,12 @@ use std::fs;
 use std::path::Path;
 
 use disk::Existing;
-use model::config::{ModelConfig, RawConfig};
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
 use model::safetensors::Dtype;
 use model::weights;
 use prune::{Calibration, Request, Source, TOLERANCE, Target};
 use serde_json::json;
+use shape::config::{ModelConfig, RawConfig};
 
 const LAYERS: usize = 40;
 
@@ -61,7 +61,7 @@ fn pruning_holds_one_block_not_the_model() {
     let block = 4 * (4 * 256 * 256 + 3 * 256 * 1024 + 2 * 256) as u64;
     let model = LAYERS as u64 * block;
     assert!(model > 150 << 20);
-    assert_eq!(config.num_hidden_layers, LAYERS);
+    assert_eq!(config.num_hidden_layers(), LAYERS);
     let tokens: Vec<u32> = (0..512).map(|at| at % 64).collect();
     for method in [
         "depth-block-influence",

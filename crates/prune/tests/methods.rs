@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ledger::{Cut, Part};
-use model::config::{ModelConfig, RawConfig};
 use prune::width::WidthScores;
 use prune::{
     METHODS, Method, Needs, Options, Scores, Select, Sizes, TOLERANCE, Takes, Target, method,
 };
 use serde::Deserialize;
 use serde_json::json;
+use shape::config::{ModelConfig, RawConfig};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,23 +5,23 @@
 
 use std::path::Path;
 
-use model::catalog;
-use model::config::{ModelConfig, RawConfig};
-use model::count::Count;
 use prune::plan::{Text, plan};
 use prune::{METHODS, Options, Sizes, Takes, Target, method};
 use serde_json::json;
+use shape::catalog;
+use shape::config::{ModelConfig, RawConfig};
+use shape::count::Count;
 
 const TEXT: Text = Text { sequences: 128, length: 2048, spilled: false };
 
 /// Parameters by a formula of our own: nothing of the program's counting is used.
 fn formula(config: &ModelConfig, layers: usize, hidden: usize, ffn: usize, groups: usize) -> u64 {
-    let per_group = config.num_attention_heads / config.num_key_value_heads;
-    let (query, key) = (groups * per_group * config.head_dim, groups * config.head_dim);
-    let bias = if config.qkv_bias { query + 2 * key } else { 0 };
+    let per_group = config.num_attention_heads() / config.num_key_value_heads();
+    let (query, key) = (groups * per_group * config.head_dim(), groups * config.head_dim());
+    let bias = if config.qkv_bias() { query + 2 * key } else { 0 };
     let block = 2 * hidden * (query + key) + bias + 3 * hidden * ffn + 2 * hidden;
-    let tables = if config.tie_word_embeddings { 1 } else { 2 };
-    (layers * block + hidden + tables * config.vocab_size * hidden) as u64
+    let tables = if config.tie_word_embeddings() { 1 } else { 2 };
+    (layers * block + hidden + tables * config.vocab_size() * hidden) as u64
 }
 
 #[test]
@@ -65,10 +65,10 @@ fn depth_and_width_plans_of_every_row_of_the_table_of_public_models_hold_by_the_
 fn check(model: &str, config: &ModelConfig, parameters: u64) {
     let whole = formula(
         config,
-        config.num_hidden_layers,
-        config.hidden_size,
-        config.intermediate_size,
-        config.num_key_value_heads,
+        config.num_hidden_layers(),
+        config.hidden_size(),
+        config.intermediate_size(),
+        config.num_key_value_heads(),
     );
     assert_eq!(whole, parameters, "{model}");
     for rate in [0.15, 0.25, 0.35, 0.5] {
@@ -81,20 +81,21 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
                 let name = format!("{model} {} {rate}: {shape}", select.name());
                 assert_eq!(choice.parameters.0, left, "{name}");
                 assert_eq!(choice.rate.get(), (whole - left) as f64 / whole as f64, "{name}");
-                let outside = if config.tie_word_embeddings { 1 } else { 2 } * config.vocab_size;
+                let outside =
+                    if config.tie_word_embeddings() { 1 } else { 2 } * config.vocab_size();
                 let (inner, inner_left) = (
-                    whole - (outside * config.hidden_size) as u64,
+                    whole - (outside * config.hidden_size()) as u64,
                     left - (outside * shape.hidden) as u64,
                 );
                 let expected = (inner - inner_left) as f64 / inner as f64;
                 assert_eq!(choice.rate_without_embedding.get(), expected, "{name}");
                 assert_eq!(
                     shape.heads,
-                    shape.groups * config.num_attention_heads / config.num_key_value_heads
+                    shape.groups * config.num_attention_heads() / config.num_key_value_heads()
                 );
-                assert_eq!(shape.head_dim, config.head_dim);
+                assert_eq!(shape.head_dim, config.head_dim());
                 let divides = shape.hidden.is_multiple_of(shape.heads);
-                assert!(divides || !config.family.hidden_of_whole_heads, "{name}");
+                assert!(divides || !config.family().hidden_of_whole_heads, "{name}");
             }
             assert_eq!(plan.output, plan.choices[0].parameters.0 * 2);
             assert!(plan.memory.peak() <= plan.memory.bound(config), "{model} {}", select.name());
@@ -107,9 +108,9 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
     }
     // Two of four in the linear layers of every block: half of what is left without norms and
     // biases.
-    let linear = config.num_hidden_layers
-        * (2 * config.hidden_size * (config.query_width() + config.key_value_width())
-            + 3 * config.hidden_size * config.intermediate_size);
+    let linear = config.num_hidden_layers()
+        * (2 * config.hidden_size() * (config.query_width() + config.key_value_width())
+            + 3 * config.hidden_size() * config.intermediate_size());
     for &sparse in METHODS.iter().filter(|method| method.takes() == [Takes::Pattern]) {
         let plan = plan(config, sparse, &Target::Pattern, &Options::default(), TEXT, 2).unwrap();
         assert_eq!(
@@ -144,6 +145,6 @@ fn a_plan_counts_activations_where_they_are_kept() {
     assert_eq!((held.memory.activations, held.spilled), (stream, 0));
     assert_eq!((spilled.memory.activations, spilled.spilled), (0, stream));
     assert_eq!(held.memory.peak() - spilled.memory.peak(), stream);
-    let block = Count::of(&config).unwrap().per_block * 4;
+    let block = Count::of(&config).per_block * 4;
     assert_eq!(held.memory.block, block);
 }

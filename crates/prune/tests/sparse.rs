@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use disk::Existing;
 use ledger::{Cut, Pattern};
 use model::backend::Area;
-use model::family::{self, Role};
 use model::folder::{ModelFolder, SHARD_LIMIT};
 use model::mask::Masks;
 use model::sparsity::Sparsity;
@@ -17,6 +16,7 @@ use prune::sparse::{Linear, LinearStats, Sparsify, Statistics, Zeros};
 use prune::{
     Calibration, METHODS, Method, Options, Request, Source, Target, method, record_of, replay,
 };
+use shape::tensors::{self, Role};
 use tempfile::TempDir;
 
 const MODELS: [&str; 4] = ["llama-tied", "llama-untied-scaled", "qwen2-tied", "llama-long"];
@@ -31,7 +31,7 @@ fn open(name: &str) -> ModelFolder {
 }
 
 fn tokens(folder: &ModelFolder) -> Vec<u32> {
-    let vocabulary = folder.config().vocab_size as u32;
+    let vocabulary = folder.config().vocab_size() as u32;
     (0..600_u32).map(|at| (at * at * 7 + at * 3 + at / 11) % vocabulary).collect()
 }
 
@@ -54,7 +54,7 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     entries.map(|path| (path.file_name().unwrap().into(), fs::read(&path).unwrap())).collect()
 }
 
-fn values(folder: &ModelFolder, tensor: &family::TensorSpec) -> Vec<f32> {
+fn values(folder: &ModelFolder, tensor: &tensors::TensorSpec) -> Vec<f32> {
     let mut values = vec![0.0; tensor.len()];
     folder.read_f32(tensor, &mut values).unwrap();
     values
@@ -63,7 +63,7 @@ fn values(folder: &ModelFolder, tensor: &family::TensorSpec) -> Vec<f32> {
 /// Whether the group of the pattern divides every linear layer.
 fn fits(folder: &ModelFolder, name: &str) -> bool {
     let Ok(Method::Sparse(Pattern::Groups { of, .. }, _)) = method(name) else { return true };
-    let tensors = family::block_tensors(folder.config(), 0);
+    let tensors = tensors::block_tensors(folder.config(), 0);
     tensors.iter().all(|tensor| {
         tensor.role.linear_name().is_none() || tensor.columns() % usize::from(of) == 0
     })
@@ -96,7 +96,7 @@ fn zeros_stand_where_the_pattern_has_them_and_nothing_else_changes() {
             assert!(!Masks::of(&after).unwrap().is_empty());
             let Method::Sparse(pattern, _) = method(name).unwrap() else { unreachable!() };
             let mut zeros = 0;
-            for tensor in family::tensors(folder.config()) {
+            for tensor in tensors::tensors(folder.config()) {
                 let (old, new) = (values(&folder, &tensor), values(&after, &tensor));
                 let place = format!("{model} {name} {}", tensor.name);
                 if tensor.role.linear_name().is_none() {
@@ -170,7 +170,7 @@ fn a_model_that_is_sparse_already_is_counted_and_only_chosen_layers_are_pruned()
     assert_eq!(linear, &["q_proj", "down_proj"]);
     assert_eq!(pruned.record.already_zero, None);
     let half = ModelFolder::open(&once).unwrap();
-    assert_eq!(Sparsity::of(&once).unwrap().tensors.len(), 2 * half.config().num_hidden_layers);
+    assert_eq!(Sparsity::of(&once).unwrap().tensors.len(), 2 * half.config().num_hidden_layers());
     let again = prune(&half, &request("2:4-magnitude", &tokens), &twice).unwrap();
     assert_eq!(
         again.record.already_zero.unwrap().0,
@@ -308,7 +308,7 @@ fn a_hessian_that_cannot_be_factored_falls_back_and_says_so() {
 fn changed(
     from: &ModelFolder,
     to: &Path,
-    change: impl Fn(&family::TensorSpec, &mut Vec<f32>),
+    change: impl Fn(&tensors::TensorSpec, &mut Vec<f32>),
 ) -> ModelFolder {
     let plan = model::weights::plan(from.config(), from.dtype());
     let mut writer = model::folder::FolderWriter::create(
@@ -319,7 +319,7 @@ fn changed(
         SHARD_LIMIT,
     )
     .unwrap();
-    for tensor in family::tensors(from.config()) {
+    for tensor in tensors::tensors(from.config()) {
         let mut values = values(from, &tensor);
         change(&tensor, &mut values);
         writer.write_f32(&values).unwrap();
@@ -358,7 +358,7 @@ fn a_fallback_is_recorded_and_stands_on_the_card() {
     // It is the pattern all the same, and what Wanda leaves where the weights before are
     // SparseGPT's.
     let after = ModelFolder::open(&out).unwrap();
-    let tensor = family::block_tensors(folder.config(), 1)
+    let tensor = tensors::block_tensors(folder.config(), 1)
         .into_iter()
         .find(|tensor| tensor.name == down)
         .unwrap();
@@ -400,7 +400,7 @@ fn zeros_are_counted_as_they_stand() {
     let out = place.path().join("out");
     let pruned = prune(&folder, &request("2:4-sparsegpt", &tokens), &out).unwrap();
     let after = ModelFolder::open(&out).unwrap();
-    let zeros: usize = family::tensors(folder.config())
+    let zeros: usize = tensors::tensors(folder.config())
         .iter()
         .filter(|tensor| tensor.role.linear_name().is_some())
         .map(|tensor| values(&after, tensor).iter().filter(|&&value| value == 0.0).count())

@@ -10,16 +10,16 @@ use disk::Existing;
 use ledger::{Cut, Indices, Part};
 use model::backend::cpu::Cpu;
 use model::batch::Batch;
-use model::config::{ModelConfig, RawConfig};
-use model::count::Count;
 use model::decoder::Decoder;
-use model::family::{self, Role};
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
 use model::safetensors::Dtype;
 use model::weights;
 use model::workspace::Workspace;
 use prune::{Calibration, Options, Request, Sizes, Source, TOLERANCE, Target, record_of, replay};
 use serde_json::{Value, json};
+use shape::config::{ModelConfig, RawConfig};
+use shape::count::Count;
+use shape::tensors::{self, Role};
 use tempfile::TempDir;
 
 const LAYERS: usize = 3;
@@ -47,7 +47,7 @@ fn base(
     place: &Path,
     qwen: bool,
     tied: bool,
-    mend: &dyn Fn(&family::TensorSpec, &mut [f32]),
+    mend: &dyn Fn(&tensors::TensorSpec, &mut [f32]),
 ) -> ModelFolder {
     let raw = raw(qwen, tied);
     let config = ModelConfig::from_raw(&raw).unwrap();
@@ -56,7 +56,7 @@ fn base(
     let mut writer =
         FolderWriter::create(&folder, Existing::Refuse, &raw, plan, SHARD_LIMIT).unwrap();
     let mut state = 1_u64;
-    for spec in family::tensors(&config) {
+    for spec in tensors::tensors(&config) {
         let mut values: Vec<f32> = (0..spec.len())
             .map(|_| {
                 state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -101,7 +101,8 @@ fn pruned(
 }
 
 fn tensor(folder: &ModelFolder, name: &str) -> Vec<f32> {
-    let spec = family::tensors(folder.config()).into_iter().find(|spec| spec.name == name).unwrap();
+    let spec =
+        tensors::tensors(folder.config()).into_iter().find(|spec| spec.name == name).unwrap();
     let mut values = vec![0.0; spec.len()];
     folder.read_f32(&spec, &mut values).unwrap();
     values
@@ -137,7 +138,7 @@ fn every_weight_that_stays_stands_at_its_row_and_column() {
         let tokens = text();
         let request = activation(&tokens, sizes(Some(14), Some(9), Some(2)));
         let (smaller, record) = pruned(&folder, &request, &place.path().join("out"));
-        assert_eq!(record.parameters.0, Count::of(smaller.config()).unwrap().total);
+        assert_eq!(record.parameters.0, Count::of(smaller.config()).total);
         assert!(smaller.problems().is_empty(), "{:?}", smaller.problems());
         for layer in 0..LAYERS {
             let stream = kept(&record.cut, Part::Hidden, layer, HIDDEN);
@@ -262,11 +263,11 @@ fn the_record_replays_to_the_same_bytes_and_the_card_says_what_stayed() {
     let config: Value =
         serde_json::from_slice(&fs::read(out.join("config.json")).unwrap()).unwrap();
     assert_eq!((&config["head_dim"], &config["something_new"]), (&json!(HEAD), &json!([1])));
-    assert_eq!(config["num_attention_heads"], smaller.config().num_attention_heads);
+    assert_eq!(config["num_attention_heads"], smaller.config().num_attention_heads());
     let card = fs::read_to_string(out.join("README.md")).unwrap();
     let line = format!(
         "- feed-forward neurons: {} of 20 in every layer",
-        smaller.config().intermediate_size
+        smaller.config().intermediate_size()
     );
     assert!(card.contains(&line) && card.contains("- over-tokens: mean-square"), "{card}");
 

@@ -4,9 +4,9 @@
 //! several of them. It has no terminal: who calls it hears of its progress as an [`Observer`].
 //!
 //! ```
-//! use regrow::model::catalog;
+//! use regrow::shape::catalog;
 //! let entry = catalog::find("qwen2.5-7b").expect("it is in the catalog");
-//! assert_eq!(entry.config().num_hidden_layers, 28);
+//! assert_eq!(entry.config().num_hidden_layers(), 28);
 //! ```
 
 #![forbid(unsafe_code)]

@@ -1,8 +1,8 @@
 //! Whose child a model is: the name, series and method that its curve goes by.
 
 use ledger::{CutRecord, Nats, Phase};
-use model::catalog;
 use model::folder::ModelFolder;
+use shape::catalog;
 use store::RunFolder;
 
 use crate::hub;
@@ -49,7 +49,7 @@ pub fn own(folder: &ModelFolder) -> anyhow::Result<Lineage> {
         return Ok(Lineage { cut, base, series, loss, phase });
     }
     let base = hub::id_of(&path).unwrap_or_else(|| folder.name());
-    let known = catalog::find(&base).map_or(folder.config().family.name, |entry| entry.series);
+    let known = catalog::find(&base).map_or(folder.config().family().name, |entry| entry.series);
     let series = cut.as_ref().map_or_else(|| known.to_owned(), |cut| cut.series.clone());
     Ok(Lineage { cut, base, series, loss: None, phase: None })
 }

@@ -41,6 +41,6 @@ pub fn open(path: &Path, observer: &mut dyn Observer) -> anyhow::Result<ModelFol
 }
 
 /// The context that a model is read with where none is asked for.
-pub fn default_context(config: &model::config::ModelConfig) -> usize {
-    config.max_position_embeddings.min(LONGEST_DEFAULT)
+pub fn default_context(config: &shape::config::ModelConfig) -> usize {
+    config.max_position_embeddings().min(LONGEST_DEFAULT)
 }

@@ -21,12 +21,14 @@ pub struct Count {
 
 impl Count {
     /// Counts the parameters of `config`.
-    ///
-    /// # Errors
-    ///
-    /// Where the sum, in bytes of f64, could not be addressed with 64 bits.
-    pub fn of(config: &ModelConfig) -> Result<Self> {
-        checked(config).ok_or_else(|| {
+    pub fn of(config: &ModelConfig) -> Self {
+        checked(config).expect("a configuration is only made where it can be counted")
+    }
+
+    /// Whether eight bytes for every parameter could be addressed with 64 bits; nothing that
+    /// multiplies these numbers later can then overflow.
+    pub(crate) fn check(config: &ModelConfig) -> Result<()> {
+        checked(config).map(|_| ()).ok_or_else(|| {
             Error::too_large(format!(
                 "vocabulary {}, hidden {}, intermediate {}, {} blocks of {} and {} heads of {}",
                 config.vocab_size,

@@ -11,9 +11,9 @@ use std::time::Instant;
 use clap::Parser;
 use ledger::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start, Tokens};
 use model::backend::{Backend, cpu::Cpu};
-use model::config::ModelConfig;
 use model::decoder::Decoder;
 use model::mask::Masks;
+use shape::config::ModelConfig;
 use text::Corpus;
 use train::{Begin, Event, Job, Outcome, train};
 

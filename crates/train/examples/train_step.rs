@@ -10,9 +10,9 @@ use ledger::{AdamW, Precision};
 use model::backend::profiled::{Account, Kind, Profiled, Rates};
 use model::backend::{Backend, cpu::Cpu};
 use model::batch::Batch;
-use model::config::ModelConfig;
 use model::decoder::{Decoder, Target};
 use model::workspace::Workspace;
+use shape::config::ModelConfig;
 use train::Optimizer;
 
 #[derive(Parser)]

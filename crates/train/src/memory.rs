@@ -1,10 +1,10 @@
 //! What a run holds in memory, known before its first step.
 
 use ledger::{Precision, RunSpec};
-use model::config::ModelConfig;
-use model::count::Count;
 use model::evaluate;
 use model::workspace::training_numbers;
+use shape::config::ModelConfig;
+use shape::count::Count;
 
 /// Bytes of an `f32`.
 const FLOAT: u64 = 4;
@@ -31,10 +31,10 @@ impl Memory {
     /// # Errors
     /// If the model alone cannot be addressed.
     pub fn of(config: &ModelConfig, spec: &RunSpec, recompute: bool) -> model::Result<Self> {
-        let parameters = Count::of(config)?.total;
+        let parameters = Count::of(config).total;
         let rows = spec.micro_batch.min(spec.batch).saturating_mul(spec.context);
         let window = spec.evaluation.context;
-        let largest = (config.vocab_size as u64).saturating_mul(config.hidden_size as u64);
+        let largest = (config.vocab_size() as u64).saturating_mul(config.hidden_size() as u64);
         let operands = match spec.precision {
             Precision::F32 => 0,
             Precision::Bf16 => REST,
@@ -91,7 +91,7 @@ mod tests {
         let (rows, slot) = (4 * 512, 2 * 64 + 128 + 64 + 4 + 320);
         assert_eq!(all.activations - one.activations, 4 * rows * (9 * slot - 10 * 64));
         assert_eq!(all.model, one.model);
-        assert_eq!(all.model, 16 * Count::of(&config).unwrap().total);
+        assert_eq!(all.model, 16 * Count::of(&config).total);
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn check<T: Engine>(case: &Path) {
     let mut weights = weights::load(&folder, backend).unwrap();
     let mut space = Workspace::new(&decoder).unwrap();
 
-    let vocabulary = folder.config().vocab_size;
+    let vocabulary = folder.config().vocab_size();
     let (positions, _) = integers(&golden, "positions");
     let expected = floats(&golden, "logits");
     let mut logits = 0.0_f64;

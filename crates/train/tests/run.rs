@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ledger::{AdamW, Convention, Evaluation, Point, Precision, RunSpec, Schedule, Start, Tokens};
 use model::backend::{Backend, cpu::Cpu};
 use model::batch::Batch;
-use model::config::ModelConfig;
 use model::decoder::{Decoder, Target};
 use model::mask::Masks;
 use model::weights;
 use model::workspace::Workspace;
+use shape::config::ModelConfig;
 use text::{Corpus, Documents, Reading, Settings, TokenizerSource};
 use train::{Begin, Error, Event, Job, Outcome, train};
 
@@ -266,7 +266,7 @@ fn micro_batches_add_up_to_the_whole_batch() {
     let mut values = backend.allocate(len).unwrap();
     backend.upload(&weights::initial(&config, 5), &mut values, 0).unwrap();
     let windows: Vec<Vec<u32>> = (0..6_u32)
-        .map(|n| (0..41).map(|i| (i * i * 7 + n * 31) % config.vocab_size as u32).collect())
+        .map(|n| (0..41).map(|i| (i * i * 7 + n * 31) % config.vocab_size() as u32).collect())
         .collect();
     let scale = 1.0 / (6.0 * 40.0);
     // Loss and gradients of the windows, `size` of them at a time.
@@ -560,7 +560,7 @@ fn masked_weights_stay_zero_and_so_do_their_moments() {
     // A 2:4 model: of every four inputs of these tensors, two are zero, which two differs.
     let listed = |name: &str| name.ends_with("_proj.weight");
     let made = folder.path().join("model");
-    let tensors = model::family::tensors(&config);
+    let tensors = shape::tensors::tensors(&config);
     let plan = tensors.iter().map(|spec| Planned::new(spec, Dtype::F32)).collect();
     let existing = disk::Existing::Refuse;
     let mut writer =

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use disk::Existing;
 use ledger::Params;
-use model::count::Count;
+use shape::count::Count;
 
 use crate::terminal::{Exit, Output};
 
@@ -56,13 +56,13 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         &arguments.out,
         existing,
     )?;
-    let count = Params(Count::of(&config)?.total);
+    let count = Params(Count::of(&config).total);
     output.say(&format!(
         "`{}`: {} of the {} family, {} blocks",
         arguments.out.display(),
         count,
-        config.family.name,
-        config.num_hidden_layers
+        config.family().name,
+        config.num_hidden_layers()
     ));
     Ok(Exit::Done)
 }

@@ -112,10 +112,10 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     if stride > context {
         bail!("stride of {stride} tokens, expected at most the context of {context}");
     }
-    if context > folder.config().max_position_embeddings {
+    if context > folder.config().max_position_embeddings() {
         output.warn(&format!(
             "the model was made for {} tokens, a context of {context} goes beyond",
-            folder.config().max_position_embeddings
+            folder.config().max_position_embeddings()
         ));
     }
     let limit = arguments.tokens.map_or(u64::MAX, |tokens| tokens.0).min(part.tokens());

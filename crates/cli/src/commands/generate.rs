@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let mut tokens = vec![begin];
     tokens.extend(tokenizer.encode(prompt)?);
 
-    let longest = folder.config().max_position_embeddings;
+    let longest = folder.config().max_position_embeddings();
     if tokens.len() > longest {
         bail!(
             "the prompt has {} tokens, expected at most the model's context of {longest}",
@@ -121,7 +121,7 @@ struct Logits<'a> {
 }
 
 fn write_logits(folder: ModelFolder, tokens: &[u32], file: &Path) -> anyhow::Result<Exit> {
-    let vocabulary = folder.config().vocab_size;
+    let vocabulary = folder.config().vocab_size();
     let mut model = Loaded::new(folder, tokens.len())?;
     let all = logits(&mut model, tokens, 0)?;
     let report = Logits { tokens, logits: all.chunks_exact(vocabulary).collect() };

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use clap::Args;
 use law::{GroupLaw, Law, Place};
-use model::catalog;
-use model::count::Count as Parameters;
 use model::folder::ModelFolder;
+use shape::catalog;
+use shape::count::Count as Parameters;
 
 use regrow::count::Count;
 use regrow::hinted::{hinted, usage};
@@ -85,7 +85,7 @@ impl Size {
                 return Err(hinted(error, format!("the names are {}", names.join(", "))));
             }
         };
-        let count = Parameters::of(&config)?;
+        let count = Parameters::of(&config);
         let name = Some(model.to_owned());
         Ok(Self { name, n0: count.total as f64, embedding: count.looked_up as f64, series })
     }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use regrow::disk::Existing;
 use regrow::model::folder::{FolderWriter, ModelFolder};
-use regrow::model::{family, safetensors::Planned};
+use regrow::model::safetensors::Planned;
+use regrow::shape::tensors;
 use serde_json::{Value, json};
 
 use crate::workshop::{Workshop, arg, change_json, config, copy_folder, names, read_json, regrow};
@@ -80,7 +81,7 @@ impl Bench {
         workshop.tokenize(270, "other-corpus");
         let (whole, sharded) = (workshop.path("base/model"), workshop.path("sharded"));
         let folder = ModelFolder::open(&whole).unwrap();
-        let tensors = family::tensors(folder.config());
+        let tensors = tensors::tensors(folder.config());
         let plan = tensors.iter().map(|spec| Planned::new(spec, folder.dtype())).collect();
         let mut writer =
             FolderWriter::create(&sharded, Existing::Refuse, folder.raw_config(), plan, 60_000)

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use regrow::model::family::Role;
 use regrow::model::folder::SHARD_LIMIT;
+use regrow::shape::tensors::Role;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use regrow::model::family::Role;
 use regrow::model::folder::SHARD_LIMIT;
+use regrow::shape::tensors::Role;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -199,7 +199,7 @@ fn activations_that_are_no_numbers_name_where() {
 fn a_tensor_missing_extra_or_misshapen() {
     let place = TempDir::new().unwrap();
     let folder = regrow::model::folder::ModelFolder::open(&bench().model).unwrap();
-    let all: Vec<(String, Vec<usize>)> = regrow::model::family::tensors(folder.config())
+    let all: Vec<(String, Vec<usize>)> = regrow::shape::tensors::tensors(folder.config())
         .into_iter()
         .map(|spec| (spec.name, spec.shape))
         .collect();
@@ -344,7 +344,7 @@ fn not_enough_disk_is_said_beforehand() {
     let config = regrow::model::folder::ModelFolder::config_of(&model).unwrap();
     let mut header = serde_json::Map::new();
     let mut end = 0;
-    for spec in regrow::model::family::tensors(&config) {
+    for spec in regrow::shape::tensors::tensors(&config) {
         let start = end;
         end += 2 * spec.len() as u64;
         header.insert(

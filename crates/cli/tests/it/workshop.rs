@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use regrow::disk::Existing;
-use regrow::model::family::{self, TensorSpec};
 use regrow::model::folder::{FolderWriter, ModelFolder};
 use regrow::model::safetensors::{Dtype, Planned, Writer};
+use regrow::shape::tensors::{self, TensorSpec};
 use serde_json::{Value, json};
 
 /// What a command did.
@@ -195,7 +195,7 @@ pub(crate) fn remade(
     change: impl Fn(&TensorSpec, &mut Vec<f32>),
 ) {
     let folder = ModelFolder::open(from).unwrap();
-    let tensors = family::tensors(folder.config());
+    let tensors = tensors::tensors(folder.config());
     let plan = tensors.iter().map(|spec| Planned::new(spec, folder.dtype())).collect();
     let mut writer =
         FolderWriter::create(to, Existing::Refuse, folder.raw_config(), plan, shard).unwrap();

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use serde_json::json;
+use shape::config::RawConfig;
 
-use crate::config::RawConfig;
 use crate::error::Result;
 use crate::safetensors::{Planned, SafeTensors, Writer};
 

@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::path::Path;
 
 use serde_json::json;
+use shape::config::{ModelConfig, RawConfig};
+use shape::family::LLAMA;
+use shape::tensors::{self, Role, TensorSpec};
 
-use crate::config::{ModelConfig, RawConfig};
 use crate::error::{Error, Result};
-use crate::family::{self, Role, TensorSpec};
 
 /// `ak42` as the exporter writes it on a little-endian machine, and as other programs write the
 /// four letters.
@@ -31,7 +32,7 @@ impl Layout {
         let config = header.config(path)?;
         let mut places = BTreeMap::new();
         let mut end = header.length as u64;
-        let specs = family::tensors(&config);
+        let specs = tensors::tensors(&config);
         let too_large = || refuse(path, "its header multiplies past 64 bits");
         for part in header.order {
             match part {
@@ -44,7 +45,7 @@ impl Layout {
                 }
                 // Cosines and sines, half a head each for every position; they are computed anew.
                 Part::Rotary => {
-                    let numbers = (header.context as u64).checked_mul(config.head_dim as u64);
+                    let numbers = (header.context as u64).checked_mul(config.head_dim() as u64);
                     let bytes = numbers.and_then(|numbers| numbers.checked_mul(4));
                     end = bytes.and_then(|bytes| end.checked_add(bytes)).ok_or_else(too_large)?;
                 }
@@ -173,7 +174,7 @@ impl Header {
     /// The configuration, checked as any other is.
     fn config(&self, path: &Path) -> Result<ModelConfig> {
         let fields = json!({
-            "architectures": [family::LLAMA.architecture],
+            "architectures": [LLAMA.architecture],
             "hidden_size": self.width,
             "intermediate_size": self.feed_forward,
             "num_hidden_layers": self.blocks,

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
+use shape::tensors::TensorSpec;
 
 use super::{Dtype, SafeTensors, numbers};
 use crate::error::{Error, Result};
-use crate::family::TensorSpec;
 
 /// A tensor that will be written.
 #[derive(Debug, Clone, PartialEq, Eq)]

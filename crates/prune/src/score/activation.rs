@@ -4,10 +4,10 @@ use std::path::Path;
 
 use ledger::Part;
 use model::backend::cpu::Cpu;
-use model::config::ModelConfig;
-use model::family::{Role, trailing_tensors};
 use model::folder::ModelFolder;
 use rayon::prelude::*;
+use shape::config::ModelConfig;
+use shape::tensors::{Role, trailing_tensors};
 
 use crate::calibration::Sequences;
 use crate::error::Result;
@@ -36,7 +36,7 @@ pub fn activation(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<WidthScores> {
     let config = folder.config();
-    let (layers, hidden) = (config.num_hidden_layers, config.hidden_size);
+    let (layers, hidden) = (config.num_hidden_layers(), config.hidden_size());
     let named = |part, of| {
         if options.parts.contains(&part) { vec![Sums::new(of); layers] } else { Vec::new() }
     };
@@ -50,8 +50,8 @@ pub fn activation(
         } else {
             Vec::new()
         },
-        ffn: named(Part::Ffn, config.intermediate_size),
-        heads: named(Part::Heads, config.num_key_value_heads),
+        ffn: named(Part::Ffn, config.intermediate_size()),
+        heads: named(Part::Heads, config.num_key_value_heads()),
     };
     walk(Cpu::<f32>::new(), folder, sequences, spill, &mut visitor, progress)?;
     let over = options.over_sequences;
@@ -136,7 +136,7 @@ impl Visit for Active<'_> {
             Inlet::FeedForward => self.norms[2 * read.layer + 1].add(read.values, length, options),
             Inlet::Down => self.ffn[read.layer].add(read.values, length, options),
             Inlet::AttentionOutput => {
-                let group = read.columns / self.config.num_key_value_heads;
+                let group = read.columns / self.config.num_key_value_heads();
                 let norms: Vec<f32> = read.values.par_chunks_exact(group).map(norm).collect();
                 self.heads[read.layer].add(&norms, length, options);
             }
@@ -145,8 +145,8 @@ impl Visit for Active<'_> {
     }
 
     fn block(&mut self, seen: &Seen<'_>) -> Result<()> {
-        if seen.layer + 1 == self.config.num_hidden_layers && !self.norms.is_empty() {
-            let (weights, epsilon) = (&self.final_norm, self.config.rms_norm_eps);
+        if seen.layer + 1 == self.config.num_hidden_layers() && !self.norms.is_empty() {
+            let (weights, epsilon) = (&self.final_norm, self.config.rms_norm_eps());
             let rows = seen.after.par_chunks_exact(seen.hidden);
             let normed: Vec<f32> =
                 rows.flat_map_iter(|row| normed(row, weights, epsilon)).collect();

@@ -33,7 +33,7 @@ pub fn angular_distance(
     spill: Option<&Path>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<f64>> {
-    let (layers, hidden) = (folder.config().num_hidden_layers, folder.config().hidden_size);
+    let (layers, hidden) = (folder.config().num_hidden_layers(), folder.config().hidden_size());
     let (length, tokens) = (sequences.length(), sequences.tokens().len());
     let looked_at = match positions {
         Positions::Last => tokens / length,

@@ -24,7 +24,7 @@ pub fn block_influence(
     spill: Option<&Path>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<f64>> {
-    let mut mean = Mean { sums: vec![0.0; folder.config().num_hidden_layers] };
+    let mut mean = Mean { sums: vec![0.0; folder.config().num_hidden_layers()] };
     walk(Cpu::<f32>::new(), folder, sequences, spill, &mut mean, progress)?;
     let tokens = sequences.tokens().len() as f64;
     Ok(mean.sums.iter().map(|sum| 1.0 - sum / tokens).collect())

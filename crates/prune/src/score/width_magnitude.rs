@@ -1,9 +1,9 @@
 //! The magnitude of the weights of every part of the width.
 
 use ledger::Part;
-use model::family::{Role, TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 use model::folder::ModelFolder;
 use rayon::prelude::*;
+use shape::tensors::{Role, TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 
 use crate::error::{Error, Result};
 use crate::options::Options;
@@ -28,9 +28,9 @@ pub fn width_magnitude(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<WidthScores> {
     let config = folder.config();
-    let (layers, groups) = (config.num_hidden_layers, config.num_key_value_heads);
+    let (layers, groups) = (config.num_hidden_layers(), config.num_key_value_heads());
     let wants = |part| options.parts.contains(&part);
-    let mut hidden = Means::new(config.hidden_size);
+    let mut hidden = Means::new(config.hidden_size());
     let mut scores = WidthScores::default();
     if wants(Part::Hidden) {
         let outside = [leading_tensors(config), trailing_tensors(config)].concat();
@@ -41,7 +41,7 @@ pub fn width_magnitude(
     }
     progress(0, layers);
     for layer in 0..layers {
-        let mut ffn = Means::new(config.intermediate_size);
+        let mut ffn = Means::new(config.intermediate_size());
         let mut heads = Means::new(groups);
         for spec in block_tensors(config, layer) {
             let (part, rows) = match spec.role {

@@ -1,9 +1,9 @@
 //! What a sparse method will do, from the configuration alone.
 
 use ledger::{Params, Pattern, Rate};
-use model::config::ModelConfig;
-use model::count::Count;
-use model::family::{Role, TensorSpec, block_tensors};
+use shape::config::ModelConfig;
+use shape::count::Count;
+use shape::tensors::{Role, TensorSpec, block_tensors};
 
 use super::Zeros;
 use crate::error::{Error, Result};
@@ -69,8 +69,8 @@ pub fn plan(
     {
         return Err(Error::Groups { tensor: odd.name.clone(), found: odd.columns(), of, pattern });
     }
-    let all = Count::of(config).expect("a configuration that was read can be counted");
-    let blocks = config.num_hidden_layers as u64;
+    let all = Count::of(config);
+    let blocks = config.num_hidden_layers() as u64;
     let prunable = blocks * tensors.iter().map(|tensor| tensor.len() as u64).sum::<u64>();
     let share = match *target {
         Target::Rate { rate, .. } => {
@@ -107,7 +107,7 @@ pub fn plan(
 
 #[cfg(test)]
 mod tests {
-    use model::catalog;
+    use shape::catalog;
 
     use super::*;
     use crate::methods::method;

@@ -11,12 +11,12 @@ use std::path::Path;
 use ledger::{Fallback, Params};
 use model::backend::Area;
 use model::backend::cpu::Cpu;
-use model::config::ModelConfig;
 use model::decoder::Inlet;
-use model::family::{TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 use model::folder::{FolderWriter, ModelFolder};
 use model::weights;
 use rayon::prelude::*;
+use shape::config::ModelConfig;
+use shape::tensors::{TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 
 use super::{Linear, LinearStats, Outcome, SparsePlan, Sparsify, Statistics};
 use crate::calibration::Sequences;
@@ -57,8 +57,8 @@ pub(crate) fn run(
     let mut walker = walker.transpose()?;
     let mut ran = Ran::default();
     copy(folder, &leading_tensors(config), writer)?;
-    for layer in 0..config.num_hidden_layers {
-        progress(layer, config.num_hidden_layers);
+    for layer in 0..config.num_hidden_layers() {
+        progress(layer, config.num_hidden_layers());
         let Some(walker) = &mut walker else {
             let mut outcomes = BTreeMap::new();
             for tensor in block_tensors(config, layer) {
@@ -106,11 +106,11 @@ pub(crate) fn run(
                 copy(folder, &[tensor], writer)?;
             }
         }
-        if layer + 1 < config.num_hidden_layers {
+        if layer + 1 < config.num_hidden_layers() {
             walker.pass(&block, layer, true, &mut |_: &Seen<'_>| Ok(()))?;
         }
     }
-    progress(config.num_hidden_layers, config.num_hidden_layers);
+    progress(config.num_hidden_layers(), config.num_hidden_layers());
     copy(folder, &trailing_tensors(config), writer)?;
     Ok(ran)
 }
@@ -201,9 +201,9 @@ impl Looker {
         for inlet in Inlet::ALL {
             if inlet.roles().iter().any(|role| plan.linear.contains(role)) {
                 let columns = match inlet {
-                    Inlet::Attention | Inlet::FeedForward => config.hidden_size,
+                    Inlet::Attention | Inlet::FeedForward => config.hidden_size(),
                     Inlet::AttentionOutput => config.query_width(),
-                    Inlet::Down => config.intermediate_size,
+                    Inlet::Down => config.intermediate_size(),
                 };
                 stats.push((inlet, LinearStats::new(needs, columns)?));
             }

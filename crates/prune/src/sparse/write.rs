@@ -4,10 +4,10 @@ use std::path::Path;
 
 use disk::Existing;
 use ledger::{CutRecord, Params, Rate};
-use model::family::{block_tensors, tensors};
 use model::folder::{FolderWriter, ModelFolder};
 use model::safetensors::Planned;
 use model::sparsity::{self, Sparsity};
+use shape::tensors::{block_tensors, tensors};
 
 use super::run::{Ran, run};
 use super::{SparsePlan, Sparsify};
@@ -47,7 +47,7 @@ pub(crate) fn write(
     }
     // What was sparse before and is not touched now stays so.
     let mut sparse = Sparsity::of(folder.path())?;
-    for layer in 0..config.num_hidden_layers {
+    for layer in 0..config.num_hidden_layers() {
         let pruned = block_tensors(config, layer).into_iter().filter(|tensor| plan.has(tensor));
         sparse.tensors.extend(pruned.map(|tensor| (tensor.name, plan.zeros.pattern())));
     }
@@ -138,7 +138,7 @@ mod tests {
         let out = place.path().join("out");
         let request = Request::new("2:4-magnitude", Target::Pattern);
         let record = crate::decide(&folder, &request, &mut |_| ()).unwrap().record;
-        let linear = [model::family::Role::Query, model::family::Role::Key];
+        let linear = [shape::tensors::Role::Query, shape::tensors::Role::Key];
         let sparse = method("2:4-magnitude").unwrap();
         let plan =
             crate::sparse::plan(folder.config(), &sparse, &Target::Pattern, &linear).unwrap();
@@ -153,7 +153,7 @@ mod tests {
             again: None,
         };
         let record = write(&folder, record, &writing, &mut |_, _| (), Ok).unwrap();
-        assert_eq!(record.fallbacks.len(), folder.config().num_hidden_layers);
+        assert_eq!(record.fallbacks.len(), folder.config().num_hidden_layers());
         let first = &record.fallbacks[0];
         assert_eq!(
             first.tensors,

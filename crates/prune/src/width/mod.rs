@@ -4,13 +4,13 @@ pub mod shape;
 
 use std::collections::BTreeMap;
 
+use ::shape::config::ModelConfig;
 use ledger::{Cut, Indices, Kept, KeptByLayer, Part, Width};
-use model::config::ModelConfig;
+use shape::{Choice, Shape, choices, named};
 
 use crate::error::{Error, Result};
 use crate::methods::{Needs, Scores, Select, Takes, Target};
 use crate::options::Options;
-use shape::{Choice, Shape, choices, named};
 
 /// How much each channel, neuron and group matters; the highest stay.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,7 +131,7 @@ fn narrow(
     let shape = solve(method, config, target, options)?.shape;
     let Scores::Width(scores) = scores else { return Err(Error::no_scores(method)) };
     let whole = Shape::of(config);
-    let layers = config.num_hidden_layers;
+    let layers = config.num_hidden_layers();
     let by_layer = |part: Part, scores: &[Vec<f64>]| -> Result<Option<KeptByLayer>> {
         let (of, count) = (whole.size(part), shape.size(part));
         if count == of {

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use ledger::{Params, Part, Rate, Width};
-use model::config::ModelConfig;
-use model::count::Count;
+use shape::config::ModelConfig;
+use shape::count::Count;
 
 use crate::error::{Error, Result};
 use crate::options::Options;
@@ -66,11 +66,11 @@ impl Shape {
     /// The shape of a model.
     pub fn of(config: &ModelConfig) -> Self {
         Self {
-            hidden: config.hidden_size,
-            ffn: config.intermediate_size,
-            heads: config.num_attention_heads,
-            groups: config.num_key_value_heads,
-            head_dim: config.head_dim,
+            hidden: config.hidden_size(),
+            ffn: config.intermediate_size(),
+            heads: config.num_attention_heads(),
+            groups: config.num_key_value_heads(),
+            head_dim: config.head_dim(),
         }
     }
 
@@ -93,14 +93,7 @@ impl Shape {
 
     /// The configuration of a model made so narrow.
     pub fn apply(&self, config: &ModelConfig) -> ModelConfig {
-        ModelConfig {
-            hidden_size: self.hidden,
-            intermediate_size: self.ffn,
-            num_attention_heads: self.heads,
-            num_key_value_heads: self.groups,
-            head_dim: self.head_dim,
-            ..config.clone()
-        }
+        config.narrowed(self.hidden, self.ffn, self.groups)
     }
 }
 
@@ -117,7 +110,7 @@ impl Choice {
     /// # Errors
     /// Where one of them cannot be counted, or the second is not the smaller one.
     pub fn of(config: &ModelConfig, smaller: &ModelConfig) -> Result<Self> {
-        Self::between(smaller, Shape::of(smaller), &Count::of(config)?, &Count::of(smaller)?)
+        Self::between(smaller, Shape::of(smaller), &Count::of(config), &Count::of(smaller))
     }
 
     fn between(smaller: &ModelConfig, shape: Shape, before: &Count, after: &Count) -> Result<Self> {
@@ -125,7 +118,7 @@ impl Choice {
             Rate::realised(Params(before), Params(after)).map_err(|_| Error::NothingDropped)
         };
         Ok(Self {
-            layers: smaller.num_hidden_layers,
+            layers: smaller.num_hidden_layers(),
             shape,
             rate: rate(before.total, after.total)?,
             rate_without_embedding: rate(before.without_embedding, after.without_embedding)?,
@@ -203,7 +196,7 @@ pub fn named(config: &ModelConfig, sizes: &Sizes) -> Result<Choice> {
     if shape == whole {
         return Err(Error::NothingDropped);
     }
-    if config.family.hidden_of_whole_heads && !shape.hidden.is_multiple_of(shape.heads) {
+    if config.family().hidden_of_whole_heads && !shape.hidden.is_multiple_of(shape.heads) {
         return Err(Error::HeadsDoNotDivide { heads: shape.heads, hidden: shape.hidden });
     }
     Choice::of(config, &shape.apply(config))
@@ -235,7 +228,7 @@ fn candidates(config: &ModelConfig, asked: f64, options: &Options) -> Vec<Choice
             }
             // Parameters are linear in the number of neurons.
             let multiple = options.ffn_multiple.unwrap_or_else(|| usual_multiple(whole.ffn));
-            let one = 3.0 * hidden as f64 * config.num_hidden_layers as f64;
+            let one = 3.0 * hidden as f64 * config.num_hidden_layers() as f64;
             let without = count(&at(whole.ffn).apply(config)).total as f64 - one * whole.ffn as f64;
             let steps = ((wanted - without) / one / multiple as f64).floor().max(0.0) as usize;
             let largest = whole.ffn / multiple;
@@ -254,8 +247,8 @@ fn candidates(config: &ModelConfig, asked: f64, options: &Options) -> Vec<Choice
 
 /// Every legal hidden size beside so many heads, ascending.
 fn hidden_sizes(config: &ModelConfig, heads: usize, options: &Options) -> Vec<usize> {
-    let whole = config.hidden_size;
-    let divisor = if config.family.hidden_of_whole_heads { heads } else { 1 };
+    let whole = config.hidden_size();
+    let divisor = if config.family().hidden_of_whole_heads { heads } else { 1 };
     let mut sizes = Vec::new();
     if options.parts.contains(&Part::Hidden) {
         let multiple = options.hidden_multiple.unwrap_or_else(|| usual_multiple(whole));
@@ -276,7 +269,7 @@ fn choice(config: &ModelConfig, before: &Count, shape: Shape) -> Choice {
 }
 
 fn count(config: &ModelConfig) -> Count {
-    Count::of(config).expect("a configuration that was read can be counted, and a narrower one")
+    Count::of(config)
 }
 
 /// How far apart the shares are that the parts keep: the logarithm of the largest over the

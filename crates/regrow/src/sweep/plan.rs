@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use model::config::ModelConfig;
-use model::count::Count;
+use shape::config::ModelConfig;
+use shape::count::Count;
 
 use super::recipe::{Controls, Method, Series, Size, Sweep, Training};
 use crate::executor::{Job, Resources};
@@ -118,7 +118,7 @@ pub(crate) fn plan(sweep: &Sweep, layout: &Layout) -> anyhow::Result<Plan> {
     for series in &sweep.series {
         for size in &series.sizes {
             let config = sweep.config(series, size)?;
-            let parameters = Count::of(&config)?.total;
+            let parameters = Count::of(&config).total;
             let seeds = sweep.seeds(size);
             for &seed in seeds {
                 let id = match seeds.len() {
@@ -281,7 +281,7 @@ fn cuts_of(base: &Base<'_>, method: &Method) -> anyhow::Result<Vec<Wanted>> {
     if prune::method(&method.name)?.takes().contains(&prune::Takes::Sizes) {
         return widths_of(base, method);
     }
-    let layers = base.config.num_hidden_layers;
+    let layers = base.config.num_hidden_layers();
     let mut wanted: Vec<(usize, Wanted)> = Vec::new();
     for &blocks in &method.blocks {
         let legal = prune::legal_rates(&base.config);

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use model::config::ModelConfig;
 use serde::Deserialize;
 use serde_json::json;
+use shape::config::ModelConfig;
 
 use crate::count::Count;
 use crate::recipe::Recipe;

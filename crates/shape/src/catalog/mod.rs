@@ -17,7 +17,7 @@ pub fn entries() -> impl Iterator<Item = &'static PublicModel> {
 ///
 /// ```
 /// let entry = shape::catalog::find("Qwen2.5-7B").expect("it is in the catalog");
-/// assert_eq!(entry.config().num_hidden_layers, 28);
+/// assert_eq!(entry.config().num_hidden_layers(), 28);
 /// ```
 pub fn find(name: &str) -> Option<&'static PublicModel> {
     entries().find(|entry| {
@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn every_entry_counts_to_its_published_total() {
         for entry in entries() {
-            let count = Count::of(&entry.config()).unwrap();
+            let count = Count::of(&entry.config());
             assert_eq!(count.total, entry.parameters, "{}", entry.name);
         }
     }

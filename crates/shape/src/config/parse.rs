@@ -57,8 +57,7 @@ impl ModelConfig {
             max_position_embeddings,
             bos_token_id: begin_token(&reader, vocab_size)?,
         };
-        // Nothing that multiplies these numbers later can overflow once the whole can be counted.
-        Count::of(&config)?;
+        Count::check(&config)?;
         Ok(config)
     }
 }

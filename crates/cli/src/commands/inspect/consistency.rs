@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use ledger::{Cut, CutRecord, Part};
-use model::count::Count;
 use model::folder::ModelFolder;
 use model::mask::Masks;
 use model::sparsity::Sparsity;
 use model::verify::Verified;
 use prune::Shape;
 use serde_json::Value;
+use shape::count::Count;
 use text::Tokenizer;
 
 /// Longest `generation_config.json` that is read, in bytes.
@@ -18,7 +18,7 @@ const LIMIT: u64 = 1 << 20;
 /// What disagrees without a weight being read, a sentence each.
 pub(super) fn of_files(folder: &ModelFolder) -> Vec<String> {
     let mut problems = Vec::new();
-    let rows = folder.config().vocab_size;
+    let rows = folder.config().vocab_size();
     if let Some(path) = folder.tokenizer_json() {
         match Tokenizer::load(&path).map(|tokenizer| tokenizer.vocabulary()) {
             Ok(found) if found > rows => {
@@ -79,9 +79,8 @@ fn of_record(folder: &ModelFolder, record: &CutRecord) -> Vec<String> {
             ));
         }
     };
-    let found = Count::of(config).map_or(0, |count| count.total);
-    differ("parameters", record.stored().0, found);
-    differ("blocks", record.cut.kept().len() as u64, config.num_hidden_layers as u64);
+    differ("parameters", record.stored().0, Count::of(config).total);
+    differ("blocks", record.cut.kept().len() as u64, config.num_hidden_layers() as u64);
     let shape = Shape::of(config);
     if let Cut::Width(width) = &record.cut {
         for part in Part::ALL {
@@ -92,7 +91,7 @@ fn of_record(folder: &ModelFolder, record: &CutRecord) -> Vec<String> {
     }
     if let Cut::Sparse { pattern, linear, .. } = &record.cut {
         let listed = Sparsity::of(folder.path()).unwrap_or_default().tensors;
-        let expected = model::family::tensors(config).into_iter().filter(|tensor| {
+        let expected = shape::tensors::tensors(config).into_iter().filter(|tensor| {
             tensor.role.linear_name().is_some_and(|name| linear.iter().any(|other| other == name))
         });
         let odd: Vec<String> = expected

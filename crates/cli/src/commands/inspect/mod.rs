@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use ledger::Pattern;
-use model::catalog;
-use model::config::ModelConfig;
-use model::count::Count;
-use model::family::{Role, TensorSpec, block_tensors, leading_tensors, tensors, trailing_tensors};
 use model::folder::ModelFolder;
 use model::sparsity::Sparsity;
 use model::verify::verify;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use shape::catalog;
+use shape::config::ModelConfig;
+use shape::count::Count;
+use shape::tensors::{Role, TensorSpec, block_tensors, leading_tensors, tensors, trailing_tensors};
 
 use crate::terminal::{Exit, Output};
 use regrow::hinted::hinted;
@@ -254,7 +254,7 @@ fn name_of(path: &Path) -> String {
 
 fn report(found: Found) -> anyhow::Result<Report> {
     let Found { name, config, folder, problems } = found;
-    let count = Count::of(&config)?;
+    let count = Count::of(&config);
     // A list that cannot be read is among the problems already.
     let sparsity = folder.as_ref().and_then(|folder| Sparsity::of(folder.path()).ok());
     let sparsity = sparsity.unwrap_or_default().tensors;
@@ -274,18 +274,18 @@ fn report(found: Found) -> anyhow::Result<Report> {
     Ok(Report {
         format: 1,
         model: name,
-        family: config.family.name,
-        architecture: config.family.architecture,
-        layers: config.num_hidden_layers,
+        family: config.family().name,
+        architecture: config.family().architecture,
+        layers: config.num_hidden_layers(),
         shapes: Shapes {
-            vocab_size: config.vocab_size,
-            hidden_size: config.hidden_size,
-            intermediate_size: config.intermediate_size,
-            num_attention_heads: config.num_attention_heads,
-            num_key_value_heads: config.num_key_value_heads,
-            head_dim: config.head_dim,
-            tie_word_embeddings: config.tie_word_embeddings,
-            qkv_bias: config.qkv_bias,
+            vocab_size: config.vocab_size(),
+            hidden_size: config.hidden_size(),
+            intermediate_size: config.intermediate_size(),
+            num_attention_heads: config.num_attention_heads(),
+            num_key_value_heads: config.num_key_value_heads(),
+            head_dim: config.head_dim(),
+            tie_word_embeddings: config.tie_word_embeddings(),
+            qkv_bias: config.qkv_bias(),
             block: shapes(&block_tensors(&config, 0)),
             outside: shapes(&[leading_tensors(&config), trailing_tensors(&config)].concat()),
         },
@@ -307,10 +307,10 @@ fn report(found: Found) -> anyhow::Result<Report> {
             norms: part(&[Role::AttentionNorm, Role::FeedForwardNorm, Role::FinalNorm]),
         },
         dtype: folder.as_ref().map(|folder| folder.dtype().name()),
-        context: config.max_position_embeddings,
+        context: config.max_position_embeddings(),
         rope: Rope {
-            theta: config.rope_theta,
-            llama3: config.rope_scaling.map(|scaling| Llama3 {
+            theta: config.rope_theta(),
+            llama3: config.rope_scaling().map(|scaling| Llama3 {
                 factor: scaling.factor,
                 low_freq_factor: scaling.low_freq_factor,
                 high_freq_factor: scaling.high_freq_factor,

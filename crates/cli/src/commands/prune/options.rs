@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ledger::Part;
-use model::family::Role;
 use prune::{Aggregation, Options, Positions, Sizes};
+use shape::tensors::Role;
 
 /// Flags of single methods.
 #[derive(Debug, Args)]

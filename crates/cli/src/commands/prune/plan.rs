@@ -1,10 +1,10 @@
 //! `regrow prune --dry-run`: what would be left and what it takes, from a configuration alone.
 
 use ledger::Params;
-use model::config::RawConfig;
 use model::folder::ModelFolder;
 use prune::plan::{DISK_SPEED, Plan, Text, plan, speed};
 use serde::Serialize;
+use shape::config::RawConfig;
 
 use super::{Arguments, decision};
 use crate::commands::inspect;

@@ -74,7 +74,7 @@ fn length(spec: &RunSpec, beginning: &Beginning) -> train::Result<()> {
 
 /// The model has a position for every token of a sequence.
 fn positions(spec: &RunSpec, beginning: &Beginning) -> anyhow::Result<()> {
-    let longest = beginning.config.max_position_embeddings;
+    let longest = beginning.config.max_position_embeddings();
     for (flag, found) in [("--context", spec.context), ("--eval-context", spec.evaluation.context)]
     {
         if found > longest {

@@ -5,13 +5,13 @@ use std::path::Path;
 use anyhow::bail;
 use ledger::{CutRecord, Params, Rate, Start};
 use model::backend::Backend;
-use model::config::{ModelConfig, RawConfig};
-use model::count::Count;
 use model::decoder::Decoder;
 use model::folder::ModelFolder;
 use model::mask::Masks;
 use model::safetensors::Dtype;
 use serde_json::json;
+use shape::config::{ModelConfig, RawConfig};
+use shape::count::Count;
 use text::Corpus;
 
 use super::Machine;
@@ -42,7 +42,7 @@ impl Beginning {
         let lineage = lineage::of(&folder)?;
         let config = folder.config().clone();
         if let Some(cut) = &lineage.cut {
-            let (found, expected) = (Count::of(&config)?.total, cut.stored().0);
+            let (found, expected) = (Count::of(&config).total, cut.stored().0);
             if found != expected {
                 bail!(
                     "`{}` has {found} parameters, expected {expected} as its `cut.json` says",
@@ -64,7 +64,7 @@ impl Beginning {
         let config = ModelConfig::from_raw(&raw)?;
         let corpus = Corpus::open(corpus)?;
         check_vocabulary(&config, &raw, &corpus)?;
-        if config.bos_token_id.is_none() {
+        if config.bos_token_id().is_none() {
             raw.set("bos_token_id", corpus.info().begin.id);
         }
         raw.set_dtype(Dtype::F32.torch_name());
@@ -72,7 +72,7 @@ impl Beginning {
         // it.
         let config_hash = ledger::Sha256::of(config.to_raw().to_json()).to_string();
         let base = name_of_config(path);
-        let series = config.family.name.to_owned();
+        let series = config.family().name.to_owned();
         let lineage = Lineage { cut: None, series, base, loss: None, phase: None };
         let start = Start::Random { config_hash };
         Ok(Self {
@@ -103,7 +103,7 @@ impl Beginning {
 
     /// Parameters now.
     pub(super) fn parameters(&self) -> anyhow::Result<Params> {
-        Ok(Params(Count::of(&self.config)?.total))
+        Ok(Params(Count::of(&self.config).total))
     }
 
     /// Parameters before pruning, and the realised rates.
@@ -128,7 +128,7 @@ impl Beginning {
             "bos_token": begin,
             "eos_token": begin,
             "clean_up_tokenization_spaces": false,
-            "model_max_length": self.config.max_position_embeddings,
+            "model_max_length": self.config.max_position_embeddings(),
         });
         serde_json::to_vec_pretty(&config).expect("a JSON value is always JSON")
     }
@@ -136,7 +136,7 @@ impl Beginning {
 
 /// Every token of the corpus has a row in the model's embedding.
 fn check_vocabulary(config: &ModelConfig, raw: &RawConfig, corpus: &Corpus) -> anyhow::Result<()> {
-    let (found, expected) = (config.vocab_size, corpus.info().vocabulary);
+    let (found, expected) = (config.vocab_size(), corpus.info().vocabulary);
     if found < expected {
         bail!(
             "`vocab_size` is {found} in `{}`, expected at least the corpus's vocabulary of {expected}",
