@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use ledger::Phase;
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::form::Axis;
@@ -11,40 +10,7 @@ use crate::row::Row;
 use crate::warning::Warning;
 
 /// One line of a points table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TableRow {
-    /// The model series: one law each.
-    pub series: String,
-    /// The pruning method: one law each; `none` marks an unpruned control.
-    pub method: String,
-    /// The run.
-    pub run: String,
-    /// The model that was pruned; runs of one base share its loss. Without one, series and `n0`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<String>,
-    /// Parameters before pruning.
-    pub n0: f64,
-    /// Realised pruning rate; 0 for an unpruned control.
-    pub rate: f64,
-    /// Held-out loss before pruning, nats per token.
-    pub loss0: f64,
-    /// Post-training tokens.
-    pub tokens: f64,
-    /// Held-out loss after them, nats per token.
-    pub loss: f64,
-    /// The phase of the learning rate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<Phase>,
-    /// The learning rate: a run without phases is given them by it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub learning_rate: Option<f64>,
-    /// How much the squared residual counts; 1 by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub weight: Option<f64>,
-    /// Whether text was seen a second time before this point.
-    #[serde(default)]
-    pub repeated: bool,
-}
+pub type TableRow = ledger::PointRow;
 
 /// A points table: groups to fit, and unpruned controls to show.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,32 +64,19 @@ pub struct Point {
     pub weight: f64,
 }
 
-impl TableRow {
-    /// A row of the group `unnamed`, with tokens and loss still at 1: a beginning for tests and
-    /// examples.
-    ///
-    /// ```
-    /// let row = law::TableRow { tokens: 1e6, loss: 2.5, ..law::TableRow::run("a", 1e9, 0.25, 2.0) };
-    /// assert_eq!((row.series.as_str(), row.base), ("unnamed", None));
-    /// ```
-    pub fn run(run: &str, n0: f64, rate: f64, loss0: f64) -> Self {
-        Self {
-            series: UNNAMED.to_owned(),
-            method: UNNAMED.to_owned(),
-            run: run.to_owned(),
-            base: None,
-            n0,
-            rate,
-            loss0,
-            tokens: 1.0,
-            loss: 1.0,
-            phase: None,
-            learning_rate: None,
-            weight: None,
-            repeated: false,
-        }
-    }
+/// What a law asks of a row.
+trait Checked: Sized {
+    /// Whether its numbers lie in their ranges.
+    fn check(&self, row: usize) -> Result<()>;
 
+    /// The row with a neutral value in every column that its table has not.
+    fn with_only(self, columns: &[Axis]) -> Self;
+
+    /// The model that was pruned.
+    fn base(&self) -> String;
+}
+
+impl Checked for TableRow {
     fn check(&self, row: usize) -> Result<()> {
         let numbers = [
             ("n0", self.n0),
@@ -176,7 +129,6 @@ impl TableRow {
         }
     }
 
-    /// The row with a neutral value in every column that its table has not.
     fn with_only(self, columns: &[Axis]) -> Self {
         let has = |column, value: f64, neutral: f64| {
             if columns.contains(&column) { value } else { neutral }
@@ -300,7 +252,6 @@ impl Run {
     }
 }
 
-const UNNAMED: &str = "unnamed";
 /// The method of a run that was not pruned.
 pub(crate) const CONTROL: &str = "none";
 

@@ -1,14 +1,85 @@
-//! The `format` number that every file of our own carries.
+//! The `format = N` that every file of our own carries.
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use std::fmt;
 
-/// Reads a format number and refuses any but `EXPECTED`.
-pub(crate) fn only<'de, D: Deserializer<'de>, const EXPECTED: u32>(
-    deserializer: D,
-) -> Result<u32, D::Error> {
-    match u32::deserialize(deserializer)? {
-        found if found == EXPECTED => Ok(found),
-        found => Err(D::Error::custom(format_args!("format is {found}, expected {EXPECTED}"))),
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The number `N` as a field: written as it is, and no other is read.
+///
+/// ```
+/// use ledger::Format;
+/// assert_eq!(serde_json::to_string(&Format::<2>).unwrap(), "2");
+/// let error = serde_json::from_str::<Format<2>>("1").unwrap_err();
+/// assert_eq!(error.to_string(), "format is 1, expected 2");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Format<const N: u32>;
+
+/// All that is read of a file before its format is known: another format may have other fields.
+///
+/// ```
+/// use ledger::{Format, FormatHeader};
+/// let header: FormatHeader = serde_json::from_str(r#"{"format":3,"novel":[]}"#).unwrap();
+/// let error = header.require(Format::<2>).unwrap_err();
+/// assert_eq!((error.found(), error.expected()), (3, 2));
+/// assert_eq!(error.to_string(), "format is 3, expected 2");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct FormatHeader {
+    format: i64,
+}
+
+/// A file has a format that this version does not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherFormat {
+    found: i64,
+    expected: u32,
+}
+
+impl FormatHeader {
+    /// Whether the file has this format.
+    pub fn require<const N: u32>(self, _: Format<N>) -> Result<(), OtherFormat> {
+        let Self { format: found } = self;
+        if found == i64::from(N) { Ok(()) } else { Err(OtherFormat { found, expected: N }) }
     }
 }
+
+impl OtherFormat {
+    /// The number in the file.
+    pub fn found(&self) -> i64 {
+        self.found
+    }
+
+    /// The number that this version reads.
+    pub fn expected(&self) -> u32 {
+        self.expected
+    }
+}
+
+impl<const N: u32> Serialize for Format<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(N)
+    }
+}
+
+impl<'de, const N: u32> Deserialize<'de> for Format<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let format = i64::from(u32::deserialize(deserializer)?);
+        FormatHeader { format }.require(Self).map_err(serde::de::Error::custom)?;
+        Ok(Self)
+    }
+}
+
+impl<const N: u32> fmt::Display for Format<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{N}")
+    }
+}
+
+impl fmt::Display for OtherFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "format is {}, expected {}", self.found, self.expected)
+    }
+}
+
+impl std::error::Error for OtherFormat {}

@@ -8,29 +8,39 @@
 
 #![forbid(unsafe_code)]
 
-pub mod curve;
-pub mod cut;
-pub mod estimate;
-pub mod indices;
-pub mod method;
-pub mod pattern;
-pub mod record;
-pub mod sha256;
-pub mod spec;
-pub mod units;
-pub mod width;
-
+mod curve;
+mod cut;
+mod cut_error;
+mod cut_record;
+mod estimate;
 mod finite;
 mod format;
+mod indices;
+mod method;
+mod pattern;
+mod point_row;
+mod record;
+mod sha256;
+mod spec;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod units;
+mod width;
 
 pub use curve::{Curve, HeldOut, NotFinite, Phase, Point};
-pub use cut::{Calibration, Cut, CutError, CutRecord, Fallback};
+pub use cut::Cut;
+pub use cut_error::CutError;
+pub use cut_record::{Calibration, CutRecord, Fallback};
 pub use estimate::Estimate;
-pub use indices::Indices;
+pub use format::{Format, FormatHeader, OtherFormat};
+pub use indices::{Indices, NotIndices};
 pub use method::{MethodId, MethodKind};
 pub use pattern::{Pattern, PatternError};
+pub use point_row::PointRow;
 pub use record::{Done, Provenance, RunRecord};
 pub use sha256::{Sha256, Sha256Error, Sha256Hasher};
-pub use spec::{AdamW, Convention, Difference, Evaluation, Precision, RunSpec, Schedule, Start};
+pub use spec::{
+    AdamW, Convention, Difference, Evaluation, Precision, RunSpec, Schedule, Start, Trainer,
+};
 pub use units::{Flops, Nats, Params, Rate, RateError, Tokens};
 pub use width::{Kept, KeptByLayer, Part, Width};

@@ -3,16 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::curve::Phase;
+use crate::finite;
+use crate::format::Format;
 use crate::spec::Start;
 use crate::units::{Nats, Params, Rate, Tokens};
-use crate::{finite, format};
 
 /// What `record.json` holds, written at the start of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// The format of the file, [`RunRecord::FORMAT`].
-    #[serde(deserialize_with = "format::only::<_, { RunRecord::FORMAT }>")]
-    pub format: u32,
+    /// The format of the file.
+    pub format: Format<1>,
     /// The id of the run's [`crate::RunSpec`].
     pub id: String,
     /// The model series.
@@ -65,9 +65,8 @@ pub struct Provenance {
 /// What `done.json` holds, written last: its presence says that the run is done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Done {
-    /// The format of the file, [`Done::FORMAT`].
-    #[serde(deserialize_with = "format::only::<_, { Done::FORMAT }>")]
-    pub format: u32,
+    /// The format of the file.
+    pub format: Format<1>,
     /// Optimiser steps taken.
     pub steps: u64,
     /// Training tokens seen.
@@ -98,12 +97,12 @@ pub struct Done {
 
 impl RunRecord {
     /// The format that this version writes and reads.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: Format<1> = Format;
 }
 
 impl Done {
     /// The format that this version writes and reads.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: Format<1> = Format;
 }
 
 #[cfg(test)]

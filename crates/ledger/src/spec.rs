@@ -1,10 +1,19 @@
 //! What a run is: everything that changes its result, and nothing else.
 
+mod evaluation;
+mod optimizer;
+mod start;
+mod trainer;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::evaluation::{Convention, Evaluation};
+pub use self::optimizer::{AdamW, Precision, Schedule};
+pub use self::start::Start;
+pub use self::trainer::Trainer;
+use crate::format::Format;
 use crate::sha256::Sha256;
 use crate::units::Tokens;
-use crate::{finite, format};
 
 /// A training run, resolved. Two runs with one [`RunSpec::id`] give the same weights and losses.
 ///
@@ -13,9 +22,8 @@ use crate::{finite, format};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSpec {
-    /// The format of the spec, [`RunSpec::FORMAT`].
-    #[serde(deserialize_with = "format::only::<_, { RunSpec::FORMAT }>")]
-    pub format: u32,
+    /// The format of the spec.
+    pub format: Format<1>,
     /// The model series, the first group key of a law.
     pub series: String,
     /// The pruning method, the second; `none` for controls and training from scratch.
@@ -48,97 +56,9 @@ pub struct RunSpec {
     pub schedule: Schedule,
     /// When and how held-out loss is taken.
     pub evaluation: Evaluation,
-}
-
-/// What a run starts from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Start {
-    /// The weights of a model, pruned or not.
-    Weights {
-        /// SHA-256 of the weights.
-        hash: String,
-        /// SHA-256 of the list of sparse tensors, whose zeros stay; none for a dense model.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        sparsity: Option<String>,
-    },
-    /// Random weights, drawn from the seed.
-    Random {
-        /// SHA-256 of the configuration that says their shapes.
-        config_hash: String,
-    },
-}
-
-/// AdamW with decoupled decay (Loshchilov & Hutter 2019) and clipping by global norm.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AdamW {
-    /// The peak learning rate.
-    #[serde(with = "finite")]
-    pub learning_rate: f64,
-    /// Decay of the mean of gradients.
-    #[serde(with = "finite")]
-    pub beta1: f64,
-    /// Decay of the mean of squared gradients.
-    #[serde(with = "finite")]
-    pub beta2: f64,
-    /// Added to the root of the second mean.
-    #[serde(with = "finite")]
-    pub epsilon: f64,
-    /// Weight decay, times the learning rate a step; norms and biases are spared.
-    #[serde(with = "finite")]
-    pub weight_decay: f64,
-    /// The largest global norm of a gradient that is used as it is.
-    #[serde(with = "finite")]
-    pub clip_norm: f64,
-}
-
-/// Warm-up, constant, and decay at the end where it is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Schedule {
-    /// Tokens over which the learning rate rises.
-    pub warmup: Tokens,
-    /// The last tokens of the run, over which it falls; 0 for a run that ends constant.
-    pub decay: Tokens,
-}
-
-/// When and how held-out loss is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Evaluation {
-    /// How many points, evenly spaced in the logarithm of tokens.
-    pub points: usize,
-    /// Tokens at the first of them.
-    pub first: Tokens,
-    /// How documents meet the context.
-    pub convention: Convention,
-    /// The most tokens that a prediction may look back on, the window of the evaluator.
-    pub context: usize,
-    /// Tokens between the beginnings of two windows of a text longer than the context.
-    pub stride: usize,
-    /// The most held-out tokens read.
-    pub tokens: Tokens,
-}
-
-/// How held-out documents meet the context of the evaluator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Convention {
-    /// Each document by itself.
-    Documents,
-    /// Documents joined end to end, and cut at the context.
-    Packed,
-}
-
-/// What numbers the network computes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Precision {
-    /// 32-bit floats throughout.
-    F32,
-    /// Products read bf16 and sum in `f32`; weights, moments and everything else stay `f32`.
-    Bf16,
+    /// The program that trains; a spec without one means our own.
+    #[serde(default, skip_serializing_if = "Trainer::is_own")]
+    pub trainer: Trainer,
 }
 
 /// One field in which two specs differ.
@@ -152,9 +72,12 @@ pub struct Difference {
     pub there: String,
 }
 
+/// Fields that runs of format 1 did not have at first, with the value that those runs mean.
+const LATER: [(&str, &str); 1] = [("trainer", "regrow")];
+
 impl RunSpec {
     /// The format that this version writes and reads.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: Format<1> = Format;
 
     /// Every field under its dotted name. Floats are written shortest, so that reading gives the
     /// same float.
@@ -178,6 +101,7 @@ impl RunSpec {
             optimizer,
             schedule,
             evaluation,
+            trainer,
         } = self;
         let AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, clip_norm } = optimizer;
         let Schedule { warmup, decay } = schedule;
@@ -212,11 +136,13 @@ impl RunSpec {
             ("start", start.text()),
             ("tokenizer", tokenizer.clone()),
             ("tokens", tokens.0.to_string()),
+            ("trainer", trainer.name().to_string()),
         ]
     }
 
     /// The name of the run: the first 16 hexadecimal digits of the SHA-256 over `key=value` lines,
-    /// sorted by key.
+    /// sorted by key. A later field has no line while it holds what runs did before there was one:
+    /// their ids stay.
     pub fn id(&self) -> String {
         let mut id = Sha256::of(self.canonical()).to_string();
         id.truncate(16);
@@ -234,44 +160,13 @@ impl RunSpec {
 
     fn canonical(&self) -> String {
         let mut fields = self.fields();
+        fields.retain(|(key, value)| !LATER.contains(&(*key, value.as_str())));
         fields.sort_unstable();
         // A value may hold anything; escaped, it cannot pretend to be the next line.
         let line = |(key, value): (&str, String)| {
             format!("{key}={}\n", value.replace('\\', "\\\\").replace('\n', "\\n"))
         };
         fields.into_iter().map(line).collect()
-    }
-}
-
-impl Start {
-    fn text(&self) -> String {
-        match self {
-            Self::Weights { hash, sparsity: None } => format!("weights {hash}"),
-            Self::Weights { hash, sparsity: Some(sparsity) } => {
-                format!("weights {hash} sparse {sparsity}")
-            }
-            Self::Random { config_hash } => format!("random {config_hash}"),
-        }
-    }
-}
-
-impl Convention {
-    /// The name in files and flags.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Documents => "documents",
-            Self::Packed => "packed",
-        }
-    }
-}
-
-impl Precision {
-    /// The name in files and flags.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-        }
     }
 }
 
@@ -287,42 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn spec() -> RunSpec {
-        RunSpec {
-            format: RunSpec::FORMAT,
-            series: "llama-3".into(),
-            method: "depth-block-influence".into(),
-            base: "stories260K".into(),
-            corpus: "aa".into(),
-            heldout: "bb".into(),
-            tokenizer: "cc".into(),
-            context: 256,
-            batch: 8,
-            micro_batch: 4,
-            tokens: Tokens(1_000_000),
-            seed: 7,
-            precision: Precision::F32,
-            start: Start::Weights { hash: "dd".into(), sparsity: None },
-            optimizer: AdamW {
-                learning_rate: 3e-4,
-                beta1: 0.9,
-                beta2: 0.95,
-                epsilon: 1e-8,
-                weight_decay: 0.1,
-                clip_norm: 1.0,
-            },
-            schedule: Schedule { warmup: Tokens(20_000), decay: Tokens(0) },
-            evaluation: Evaluation {
-                points: 24,
-                first: Tokens(4096),
-                convention: Convention::Documents,
-                context: 256,
-                stride: 256,
-                tokens: Tokens(100_000),
-            },
-        }
-    }
+    use crate::testing::run_spec as spec;
 
     type Change = fn(&mut RunSpec);
 
@@ -338,7 +198,6 @@ mod tests {
         ("evaluation.points", |spec| spec.evaluation.points += 1),
         ("evaluation.stride", |spec| spec.evaluation.stride += 1),
         ("evaluation.tokens", |spec| spec.evaluation.tokens.0 += 1),
-        ("format", |spec| spec.format += 1),
         ("heldout", |spec| spec.heldout.push('x')),
         ("method", |spec| spec.method.push('x')),
         ("micro_batch", |spec| spec.micro_batch += 1),
@@ -362,6 +221,7 @@ mod tests {
         ("start", |spec| spec.start = Start::Random { config_hash: "dd".into() }),
         ("tokenizer", |spec| spec.tokenizer.push('x')),
         ("tokens", |spec| spec.tokens.0 += 1),
+        ("trainer", |spec| spec.trainer = Trainer::Torch),
     ];
 
     #[test]
@@ -369,6 +229,21 @@ mod tests {
         // The same lines through Python's hashlib. A new value here gives every run on every disk a
         // new name.
         assert_eq!(spec().id(), "72d87868e8475c95");
+    }
+
+    #[test]
+    fn a_run_of_our_own_trainer_keeps_the_id_that_it_had_before_specs_named_one() {
+        let text = toml::to_string(&spec()).unwrap();
+        assert!(!text.contains("trainer"), "{text}");
+        let read = |text: &str| toml::from_str::<RunSpec>(text).unwrap();
+        assert_eq!(read(&text), spec());
+        let named = format!("trainer = \"regrow\"\n{text}");
+        assert_eq!((read(&named).id(), spec().id().as_str()), (spec().id(), "72d87868e8475c95"));
+        // The same lines and `trainer=torch` through Python's hashlib.
+        let other = read(&format!("trainer = \"torch\"\n{text}"));
+        assert_eq!(other.id(), "e0beae518dce87b6");
+        assert_eq!(read(&toml::to_string(&other).unwrap()), other);
+        assert!(toml::from_str::<RunSpec>(&format!("trainer = \"jax\"\n{text}")).is_err());
     }
 
     #[test]
@@ -381,11 +256,11 @@ mod tests {
             assert_eq!(keys, [key]);
             assert!(ids.insert(changed.id()), "{key}");
         }
-        // Every field has its change.
+        // Every field has its change, but for the format, which has one value.
         let changed: Vec<_> = CHANGES.iter().map(|(key, _)| *key).collect();
         let fields = spec().fields();
-        let keys: Vec<_> = fields.iter().map(|(key, _)| *key).collect();
-        assert_eq!(keys, changed);
+        let keys = fields.iter().map(|(key, _)| *key).filter(|key| *key != "format");
+        assert_eq!(keys.collect::<Vec<_>>(), changed);
     }
 
     #[test]

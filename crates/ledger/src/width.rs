@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cut::{CutError, MOST_LAYERS};
+use crate::cut_error::{CutError, check_depth};
 use crate::indices::Indices;
 
 /// Wider models do not exist; a file that claims more must not make us allocate for it.
@@ -101,22 +101,27 @@ impl Width {
     }
 
     pub(crate) fn validate(&self) -> Result<(), CutError> {
-        if self.layers > MOST_LAYERS {
-            return Err(CutError::TooDeep { layers: self.layers });
-        }
+        check_depth(self.layers)?;
         if let Some(Kept { of, keep }) = &self.hidden {
             check(Part::Hidden, None, *of, keep)?;
         }
         for (part, kept) in [(Part::Ffn, &self.ffn), (Part::Heads, &self.heads)] {
             let Some(KeptByLayer { of, keep }) = kept else { continue };
             if keep.len() != self.layers {
-                return Err(CutError::Lists { part, found: keep.len(), layers: self.layers });
+                return Err(CutError::new(format!(
+                    "there are {} lists of {part} to keep, expected {}, one a layer",
+                    keep.len(),
+                    self.layers
+                )));
             }
             let expected = keep.first().map_or(0, Indices::len);
             for (layer, keep) in keep.iter().enumerate() {
                 check(part, Some(layer), *of, keep)?;
-                if keep.len() != expected {
-                    return Err(CutError::Uneven { part, layer, found: keep.len(), expected });
+                let found = keep.len();
+                if found != expected {
+                    return Err(CutError::new(format!(
+                        "layer {layer} keeps {found} {part}, expected {expected} as in the first"
+                    )));
                 }
             }
         }
@@ -125,20 +130,29 @@ impl Width {
         for (part, (of, kept)) in parts {
             any = true;
             if kept == of {
-                return Err(CutError::WholeStays { part });
+                return Err(CutError::new(format!(
+                    "all {part} are kept, expected some to go or the part to be left out"
+                )));
             }
         }
-        if any { Ok(()) } else { Err(CutError::NoPart) }
+        let none = "the cut names no part, expected one of `hidden`, `ffn` and `heads`";
+        if any { Ok(()) } else { Err(CutError::new(none)) }
     }
 }
 
 fn check(part: Part, layer: Option<usize>, of: usize, keep: &Indices) -> Result<(), CutError> {
+    let wrong = |sentence: String| Err(CutError::new(sentence));
     if of > WIDEST {
-        return Err(CutError::TooWide { part, of });
+        return wrong(format!("{of} {part} are claimed, more than any model has"));
     }
-    match keep.last() {
-        None => Err(CutError::NothingOf { part, layer }),
-        Some(index) if index >= of => Err(CutError::NotThere { part, index, of }),
-        Some(_) => Ok(()),
+    match (keep.last(), layer) {
+        (None, None) => wrong(format!("all {part} are removed, expected at least one to stay")),
+        (None, Some(layer)) => {
+            wrong(format!("all {part} of layer {layer} are removed, expected at least one to stay"))
+        }
+        (Some(index), _) if index >= of => {
+            wrong(format!("{index} cannot be kept of {of} {part}, counted from 0"))
+        }
+        (Some(_), _) => Ok(()),
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ledger::Pattern;
+use ledger::{Format, FormatHeader, Pattern};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// The file beside the weights.
 pub const FILE: &str = "sparsity.json";
 
-const FORMAT: u32 = 1;
+const FORMAT: Format<1> = Format;
 
 /// Longest file that is read, in bytes.
 const LIMIT: u64 = 16 << 20;
@@ -25,14 +25,9 @@ pub struct Sparsity {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Head {
-    format: u32,
-}
-
-#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    format: u32,
+    format: Format<1>,
     tensors: BTreeMap<String, Entry>,
 }
 
@@ -58,11 +53,9 @@ impl Sparsity {
             what: "a list of sparse tensors",
             reason,
         };
-        let head: Head =
+        let header: FormatHeader =
             serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
-        if head.format != FORMAT {
-            return Err(refuse(format!("format is {}, expected {FORMAT}", head.format)));
-        }
+        header.require(FORMAT).map_err(|error| refuse(error.to_string()))?;
         let written: Written =
             serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
         Ok(Self {

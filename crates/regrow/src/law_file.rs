@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use law::{Law, TableRow};
+use law::Law;
 use serde::{Deserialize, Serialize};
 
 use crate::hinted::hinted;
@@ -64,23 +64,4 @@ pub fn write_with(path: &Path, law: &Law, entropy: Option<report::Entropy>) -> a
     let mut text = serde_json::to_vec_pretty(&File { law, entropy })?;
     text.push(b'\n');
     Ok(disk::write(path, &text)?)
-}
-
-/// A row of a points table as the law reads it; `store` and `law` do not know each other.
-pub fn table_row(row: store::PointRow) -> TableRow {
-    TableRow {
-        series: row.series,
-        method: row.method,
-        run: row.run,
-        base: row.base,
-        n0: row.n0,
-        rate: row.rate,
-        loss0: row.loss0,
-        tokens: row.tokens,
-        loss: row.loss,
-        phase: row.phase,
-        learning_rate: row.learning_rate,
-        weight: row.weight,
-        repeated: row.repeated,
-    }
 }

@@ -32,7 +32,6 @@ pub mod source;
 pub mod sweep;
 
 pub use count::Count;
-pub use law_file::table_row;
 pub use observer::{Event, Observer, Silent};
 
 /// The version, with the commit it was built from where that is known.

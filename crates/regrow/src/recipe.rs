@@ -245,6 +245,7 @@ impl Recipe {
                 stride: size(self.eval_stride, window),
                 tokens: Tokens(count(self.eval_tokens, EVAL_TOKENS).0.min(heldout.tokens)),
             },
+            trainer: ledger::Trainer::Regrow,
         })
     }
 

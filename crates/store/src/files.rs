@@ -2,25 +2,32 @@
 
 use std::path::Path;
 
+use ledger::{Format, FormatHeader};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
 /// Larger than any of these files gets: a cut scores each layer once, a spec has some thirty lines.
 const LIMIT: u64 = 16 << 20;
 
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, expected: u32) -> Result<T> {
+pub(crate) fn read_json<T: DeserializeOwned, const N: u32>(
+    path: &Path,
+    format: Format<N>,
+) -> Result<T> {
     let text = disk::read_to_string(path, LIMIT)?;
     let parse = |error: serde_json::Error| malformed(path, &error);
-    check(path, &serde_json::from_str(&text).map_err(parse)?, expected)?;
+    check(path, serde_json::from_str(&text).map_err(parse)?, format)?;
     serde_json::from_str(&text).map_err(parse)
 }
 
-pub(crate) fn read_toml<T: DeserializeOwned>(path: &Path, expected: u32) -> Result<T> {
+pub(crate) fn read_toml<T: DeserializeOwned, const N: u32>(
+    path: &Path,
+    format: Format<N>,
+) -> Result<T> {
     let text = disk::read_to_string(path, LIMIT)?;
     let parse = |error: toml::de::Error| malformed(path, &error.message());
-    check(path, &toml::from_str(&text).map_err(parse)?, expected)?;
+    check(path, toml::from_str(&text).map_err(parse)?, format)?;
     toml::from_str(&text).map_err(parse)
 }
 
@@ -34,17 +41,12 @@ pub(crate) fn to_toml<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
     toml::to_string(value).map(String::into_bytes).map_err(|error| unwritable(path, &error))
 }
 
-/// All that is read before the format is known: another format may have other fields.
-#[derive(Deserialize)]
-struct Head {
-    format: i64,
-}
-
-fn check(path: &Path, head: &Head, expected: u32) -> Result<()> {
-    if head.format == i64::from(expected) {
-        return Ok(());
-    }
-    Err(Error::Format { path: path.to_path_buf(), found: head.format, expected })
+fn check<const N: u32>(path: &Path, header: FormatHeader, format: Format<N>) -> Result<()> {
+    header.require(format).map_err(|other| Error::Format {
+        path: path.to_path_buf(),
+        found: other.found(),
+        expected: other.expected(),
+    })
 }
 
 fn malformed(path: &Path, why: &dyn std::fmt::Display) -> Error {

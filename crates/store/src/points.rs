@@ -1,67 +1,23 @@
 //! Points tables: measured losses as CSV, a row a point, for the fit and for any other tool.
 //!
 //! `series, method, run, n0, rate, loss0, tokens, loss`, and if known `phase, learning_rate, base,
-//! weight, repeated`. Without `series` or `method` a row is of the group `unnamed`, without `run`
-//! it is a run of its own. Columns of other names are passed over.
+//! weight, repeated, zeroed, objective`. Without `series` or `method` a row is of the group
+//! `unnamed`, without `run` it is a run of its own. Columns of other names are passed over.
 
-use std::collections::BTreeSet;
+mod cells;
+mod write;
+
 use std::path::Path;
-use std::str::FromStr;
 
-use csv::{ByteRecord, ReaderBuilder, Trim, WriterBuilder};
-use ledger::Phase;
+use csv::{ByteRecord, ReaderBuilder, Trim};
+use ledger::PointRow;
 
+use self::cells::{Cells, Columns, NUMBERS, clipped};
+pub use self::write::points_csv;
 use crate::{Error, Result};
-
-/// One measured point of a run, as a row of a points table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PointRow {
-    /// The model series.
-    pub series: String,
-    /// The pruning method; `none` marks an unpruned control.
-    pub method: String,
-    /// The run.
-    pub run: String,
-    /// The model that was pruned.
-    pub base: Option<String>,
-    /// Parameters before pruning.
-    pub n0: f64,
-    /// Realised pruning rate; 0 for an unpruned control.
-    pub rate: f64,
-    /// Held-out loss before pruning, nats per token.
-    pub loss0: f64,
-    /// Post-training tokens.
-    pub tokens: f64,
-    /// Held-out loss after them, nats per token.
-    pub loss: f64,
-    /// The phase of the learning rate.
-    pub phase: Option<Phase>,
-    /// The learning rate.
-    pub learning_rate: Option<f64>,
-    /// How much the squared residual counts.
-    pub weight: Option<f64>,
-    /// Whether text was seen a second time before this point.
-    pub repeated: bool,
-}
 
 /// A table of a million points is about 100 MB.
 const LIMIT: u64 = 1 << 30;
-/// The group of rows that name none.
-const UNNAMED: &str = "unnamed";
-const NUMBERS: [&str; 5] = ["n0", "rate", "loss0", "tokens", "loss"];
-const ALWAYS: [&str; 11] = [
-    "series",
-    "method",
-    "run",
-    "n0",
-    "rate",
-    "loss0",
-    "tokens",
-    "loss",
-    "phase",
-    "learning_rate",
-    "base",
-];
 
 /// The rows of a points table, and which of its columns of numbers it has.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,180 +73,11 @@ pub fn read_columns(path: &Path, form: &str, needed: &[&str]) -> Result<PointTab
     })
 }
 
-/// The rows as CSV. Weights and repetition get their columns only where a row has them.
-///
-/// ```
-/// let row = store::PointRow {
-///     series: "a,b".into(), method: "none".into(), run: "r".into(), base: None,
-///     n0: 1e9, rate: 0.0, loss0: 2.5, tokens: 1e6, loss: 2.25,
-///     phase: None, learning_rate: None, weight: None, repeated: false,
-/// };
-/// let text = String::from_utf8(store::points_csv(&[row])).unwrap();
-/// assert_eq!(text.lines().nth(1), Some("\"a,b\",none,r,1000000000,0,2.5,1000000,2.25,,,"));
-/// ```
-pub fn points_csv(rows: &[PointRow]) -> Vec<u8> {
-    let weighted = rows.iter().any(|row| row.weight.is_some());
-    let repeated = rows.iter().any(|row| row.repeated);
-    let mut writer = WriterBuilder::new().from_writer(Vec::new());
-    let mut put =
-        |cells: Vec<String>| writer.write_record(cells).expect("every row has the header's cells");
-    let optional = |columns: [String; 2]| {
-        let [weight, repeat] = columns;
-        weighted.then_some(weight).into_iter().chain(repeated.then_some(repeat))
-    };
-    let header = ALWAYS.map(str::to_owned).into_iter();
-    put(header.chain(optional(["weight".to_owned(), "repeated".to_owned()])).collect());
-    let number = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
-    for row in rows {
-        let [n0, rate, loss0, tokens, loss] =
-            [row.n0, row.rate, row.loss0, row.tokens, row.loss].map(|x| x.to_string());
-        let (series, method, run) = (row.series.clone(), row.method.clone(), row.run.clone());
-        let phase = row.phase.map_or_else(String::new, |phase| phase.to_string());
-        let base = row.base.clone().unwrap_or_default();
-        let rate_of_learning = number(row.learning_rate);
-        let cells =
-            [series, method, run, n0, rate, loss0, tokens, loss, phase, rate_of_learning, base];
-        put(cells
-            .into_iter()
-            .chain(optional([number(row.weight), row.repeated.to_string()]))
-            .collect());
-    }
-    writer.into_inner().expect("a vector takes all that is written")
-}
-
-/// Where each known column stands.
-struct Columns {
-    numbers: [Option<usize>; 5],
-    series: Option<usize>,
-    method: Option<usize>,
-    run: Option<usize>,
-    base: Option<usize>,
-    phase: Option<usize>,
-    learning_rate: Option<usize>,
-    weight: Option<usize>,
-    repeated: Option<usize>,
-}
-
-impl Columns {
-    fn of(path: &Path, names: &[String], form: &str, needed: &[&str]) -> Result<Self> {
-        let at = |name: &str| names.iter().position(|found| found == name);
-        let mut seen = BTreeSet::new();
-        let known = |name: &str| ALWAYS.contains(&name) || name == "weight" || name == "repeated";
-        if let Some(twice) = names.iter().find(|name| known(name) && !seen.insert(name.as_str())) {
-            let why = format!("it has two columns `{twice}`");
-            return Err(Error::Malformed { path: path.to_path_buf(), why });
-        }
-        let is_needed = |name: &&str| *name == "loss" || needed.contains(name);
-        let missing: Vec<&'static str> =
-            NUMBERS.into_iter().filter(is_needed).filter(|name| at(name).is_none()).collect();
-        if !missing.is_empty() {
-            let found = names.iter().take(20).cloned().collect();
-            return Err(Error::Columns {
-                path: path.to_path_buf(),
-                missing,
-                form: form.to_owned(),
-                found,
-            });
-        }
-        Ok(Self {
-            numbers: NUMBERS.map(at),
-            series: at("series"),
-            method: at("method"),
-            run: at("run"),
-            base: at("base"),
-            phase: at("phase"),
-            learning_rate: at("learning_rate"),
-            weight: at("weight"),
-            repeated: at("repeated"),
-        })
-    }
-}
-
-/// One row of a file.
-struct Cells<'a> {
-    path: &'a Path,
-    row: usize,
-    record: &'a ByteRecord,
-}
-
-impl Cells<'_> {
-    fn read(&self, columns: &Columns) -> Result<PointRow> {
-        let mut numbers = [0.0; 5];
-        for ((number, at), name) in numbers.iter_mut().zip(&columns.numbers).zip(NUMBERS) {
-            let Some(at) = *at else { continue };
-            *number = self
-                .parsed(Some(at), name, "a number")?
-                .ok_or_else(|| self.bad(at, name, "a number"))?;
-        }
-        let [n0, rate, loss0, tokens, loss] = numbers;
-        let series = self.text(columns.series, "series")?.unwrap_or_else(|| UNNAMED.to_owned());
-        let method = self.text(columns.method, "method")?.unwrap_or_else(|| UNNAMED.to_owned());
-        let phase = match self.text(columns.phase, "phase")?.as_deref() {
-            None => None,
-            Some("warmup") => Some(Phase::Warmup),
-            Some("constant") => Some(Phase::Constant),
-            Some("decay") => Some(Phase::Decay),
-            Some(_) => {
-                let at = columns.phase.expect("it holds something");
-                return Err(self.bad(at, "phase", "`warmup`, `constant` or `decay`"));
-            }
-        };
-        Ok(PointRow {
-            series,
-            method,
-            run: self.text(columns.run, "run")?.unwrap_or_else(|| self.row.to_string()),
-            base: self.text(columns.base, "base")?,
-            n0,
-            rate,
-            loss0,
-            tokens,
-            loss,
-            phase,
-            learning_rate: self.parsed(columns.learning_rate, "learning_rate", "a number")?,
-            weight: self.parsed(columns.weight, "weight", "a number")?,
-            repeated: self
-                .parsed(columns.repeated, "repeated", "`true` or `false`")?
-                .unwrap_or(false),
-        })
-    }
-
-    /// The text of a cell; nothing where the column is missing or the cell empty.
-    fn text(&self, at: Option<usize>, column: &'static str) -> Result<Option<String>> {
-        let Some((at, cell)) = at.and_then(|at| Some((at, self.record.get(at)?))) else {
-            return Ok(None);
-        };
-        let text = std::str::from_utf8(cell).map_err(|_| self.bad(at, column, "text in UTF-8"))?;
-        Ok((!text.is_empty()).then(|| text.to_owned()))
-    }
-
-    fn parsed<T: FromStr>(
-        &self,
-        at: Option<usize>,
-        column: &'static str,
-        expected: &'static str,
-    ) -> Result<Option<T>> {
-        let Some(text) = self.text(at, column)? else { return Ok(None) };
-        let value = text.parse().map_err(|_| self.bad(at.unwrap_or_default(), column, expected))?;
-        Ok(Some(value))
-    }
-
-    fn bad(&self, at: usize, column: &'static str, expected: &'static str) -> Error {
-        let found = clipped(self.record.get(at).unwrap_or_default());
-        Error::Cell { path: self.path.to_path_buf(), row: self.row, column, found, expected }
-    }
-}
-
-/// A text for a message: whatever the file says, it stays on one short line.
-fn clipped(text: &[u8]) -> String {
-    let text: String =
-        String::from_utf8_lossy(&text[..text.len().min(160)]).chars().take(40).collect();
-    text.escape_debug().to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
+    use ledger::Phase;
     use proptest::prelude::*;
 
     use super::*;
@@ -334,6 +121,11 @@ mod tests {
                 "row 1: `phase` is `rise`, expected `warmup`",
             ),
             (&format!("{head}\n1,0.2,2,5,3,,maybe\n"), "row 1: `repeated` is `maybe`"),
+            (
+                "n0,rate,loss0,tokens,loss,zeroed\n1,0.2,2,5,3,2:4\n",
+                "row 1: `zeroed` is `2:4`, expected `true` or `false`",
+            ),
+            ("n0,rate,loss0,tokens,loss,zeroed,zeroed\n", "it has two columns `zeroed`"),
             (&format!("{head}\n1,0.2,2,5\n"), "row 1 has 4 cells, the header has 7"),
         ] {
             let error = read(text).unwrap_err().to_string();
@@ -361,6 +153,36 @@ mod tests {
     }
 
     #[test]
+    fn a_row_may_say_whether_weights_are_zeroed_and_what_was_trained_for() {
+        let rows = read(
+            "n0,rate,loss0,tokens,loss,zeroed,objective\n1,0.2,2,5,3,true,distil\n1,0.2,2,6,3,,\n",
+        );
+        let said: Vec<_> =
+            rows.unwrap().into_iter().map(|row| (row.zeroed, row.objective)).collect();
+        assert_eq!(said, [(Some(true), Some("distil".to_owned())), (None, None)]);
+    }
+
+    #[test]
+    fn a_column_that_no_row_fills_is_not_written() {
+        let header = |row: PointRow| {
+            let text = String::from_utf8(points_csv(&[row])).unwrap();
+            text.lines().next().unwrap().to_owned()
+        };
+        let row = || PointRow::run("a", 1e9, 0.25, 2.0);
+        let always = "series,method,run,n0,rate,loss0,tokens,loss,phase,learning_rate,base";
+        assert_eq!(header(row()), always);
+        assert_eq!(header(PointRow { zeroed: Some(false), ..row() }), format!("{always},zeroed"));
+        let all = PointRow {
+            weight: Some(2.0),
+            repeated: true,
+            zeroed: Some(true),
+            objective: Some("lm".into()),
+            ..row()
+        };
+        assert_eq!(header(all), format!("{always},weight,repeated,zeroed,objective"));
+    }
+
+    #[test]
     fn a_table_without_rows_is_empty() {
         assert!(read("n0,rate,loss0,tokens,loss\n").unwrap().is_empty());
     }
@@ -376,8 +198,9 @@ mod tests {
             prop_assume!(numbers.iter().all(|number| number.is_finite()) && name.trim() == name);
             let [n0, rate, loss0, tokens, loss] = numbers;
             let row = PointRow {
-                series: name.clone(), method: "m".into(), run: name.clone(), base: Some(name), n0, rate, loss0, tokens,
-                loss, phase: Some(Phase::Decay), learning_rate: weight, weight, repeated,
+                series: name.clone(), method: "m".into(), run: name.clone(), base: Some(name.clone()), n0, rate, loss0,
+                tokens, loss, phase: Some(Phase::Decay), learning_rate: weight, weight, repeated,
+                zeroed: weight.map(|_| repeated), objective: weight.map(|_| name),
             };
             prop_assert_eq!(read(points_csv(std::slice::from_ref(&row))).unwrap(), [row]);
         }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::points::PointRow;
+use ledger::PointRow;
+
 use crate::summary::{RunState, runs};
 use crate::{Error, Result, RunFolder};
 
@@ -93,6 +94,8 @@ impl RunFolder {
                     learning_rate: point.learning_rate,
                     weight: None,
                     repeated: point.repeated,
+                    zeroed: None,
+                    objective: None,
                 })
             });
         Ok(rows.collect())

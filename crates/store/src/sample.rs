@@ -1,43 +1,14 @@
 //! A run for the tests.
 
-use ledger::{
-    AdamW, Convention, Done, Evaluation, Nats, Params, Phase, Point, Precision, Provenance, Rate,
-    RunRecord, RunSpec, Schedule, Start, Tokens,
-};
+use ledger::testing::run_spec;
+use ledger::{Done, Nats, Params, Phase, Point, Provenance, Rate, RunRecord, RunSpec, Tokens};
 
 pub(crate) fn spec() -> RunSpec {
     RunSpec {
-        format: RunSpec::FORMAT,
         series: "stories".into(),
         method: "depth-list".into(),
-        base: "stories260K".into(),
-        corpus: "aa".into(),
-        heldout: "bb".into(),
-        tokenizer: "cc".into(),
-        context: 64,
-        batch: 8,
-        micro_batch: 8,
         tokens: Tokens(5120),
-        seed: 7,
-        precision: Precision::F32,
-        start: Start::Weights { hash: "dd".into(), sparsity: None },
-        optimizer: AdamW {
-            learning_rate: 3e-4,
-            beta1: 0.9,
-            beta2: 0.95,
-            epsilon: 1e-8,
-            weight_decay: 0.1,
-            clip_norm: 1.0,
-        },
-        schedule: Schedule { warmup: Tokens(512), decay: Tokens(0) },
-        evaluation: Evaluation {
-            points: 4,
-            first: Tokens(512),
-            convention: Convention::Documents,
-            context: 64,
-            stride: 64,
-            tokens: Tokens(1000),
-        },
+        ..run_spec()
     }
 }
 

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use ledger::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start, Tokens};
+use ledger::testing::run_spec;
+use ledger::{AdamW, Convention, Evaluation, RunSpec, Schedule, Start, Tokens};
 use model::backend::{Backend, cpu::Cpu};
 use model::decoder::Decoder;
 use model::mask::Masks;
@@ -138,29 +139,15 @@ impl Bench<'_> {
 /// A run far longer than what is timed, evaluated at its end only.
 fn spec(args: &Args) -> RunSpec {
     let tokens = Tokens(1 << 40);
+    let example = run_spec();
     RunSpec {
-        format: RunSpec::FORMAT,
-        series: "bench".into(),
-        method: "none".into(),
-        base: "bench".into(),
-        corpus: "bench".into(),
-        heldout: "bench".into(),
-        tokenizer: "bench".into(),
         context: args.length,
         batch: args.batch,
         micro_batch: args.batch,
         tokens,
         seed: 1,
-        precision: Precision::F32,
         start: Start::Random { config_hash: "bench".into() },
-        optimizer: AdamW {
-            learning_rate: 1e-4,
-            beta1: 0.9,
-            beta2: 0.95,
-            epsilon: 1e-8,
-            weight_decay: 0.1,
-            clip_norm: 1.0,
-        },
+        optimizer: AdamW { learning_rate: 1e-4, ..example.optimizer },
         schedule: Schedule { warmup: Tokens(0), decay: Tokens(0) },
         evaluation: Evaluation {
             points: 1,
@@ -170,5 +157,6 @@ fn spec(args: &Args) -> RunSpec {
             stride: args.length,
             tokens: Tokens(64),
         },
+        ..run_spec()
     }
 }

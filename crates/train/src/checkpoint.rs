@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use disk::{Existing, NewFolder};
+use ledger::{Format, FormatHeader, Sha256};
 use model::backend::Backend;
 use model::decoder::Decoder;
 use model::safetensors::{Dtype, Planned, SafeTensors, Writer};
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::Optimizer;
 use crate::error::{Error, Result};
 
-const FORMAT: u32 = 2;
+const FORMAT: Format<2> = Format;
 const STATE: &str = "state.json";
 const FILES: [&str; 3] =
     ["weights.safetensors", "first_moments.safetensors", "second_moments.safetensors"];
@@ -24,7 +25,7 @@ const PIECE: usize = 1 << 18;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct State {
-    format: u32,
+    format: Format<2>,
     /// The run that it belongs to.
     pub(crate) id: String,
     /// Steps taken. The place in the text, its order, the schedule and the length of the curve
@@ -45,7 +46,7 @@ impl State {
 
     fn checksum(&self) -> String {
         let bare = Self { own: String::new(), ..self.clone() };
-        ledger::Sha256::of(bare.to_json()).to_string()
+        Sha256::of(bare.to_json()).to_string()
     }
 }
 
@@ -149,17 +150,16 @@ impl Checkpoint<'_> {
         let json =
             disk::read(&self.path.join(STATE), 1 << 16).map_err(|error| self.refuse(error))?;
         let refuse = |reason: String| Err(self.refuse(format!("`{STATE}`: {reason}")));
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
-        // First: another format may have other fields.
-        match serde_json::from_slice(&json) {
-            Ok(Format { format: FORMAT }) => {}
-            Ok(Format { format }) => {
-                return refuse(format!("it has format {format}, expected {FORMAT}"));
-            }
+        let header: FormatHeader = match serde_json::from_slice(&json) {
+            Ok(header) => header,
             Err(error) => return refuse(error.to_string()),
+        };
+        if let Err(other) = header.require(FORMAT) {
+            return refuse(format!(
+                "it has format {}, expected {}",
+                other.found(),
+                other.expected()
+            ));
         }
         let state: State = match serde_json::from_slice(&json) {
             Ok(state) => state,

@@ -95,39 +95,25 @@ pub fn check(spec: &RunSpec) -> Result<()> {
 
 #[cfg(test)]
 pub(crate) fn sample() -> RunSpec {
-    use ledger::{AdamW, Convention, Evaluation, Precision, Schedule, Start, Tokens};
+    use ledger::{AdamW, Evaluation, Schedule, Tokens, testing::run_spec};
+    let spec = run_spec();
     RunSpec {
-        format: RunSpec::FORMAT,
-        series: "llama".into(),
-        method: "none".into(),
-        base: "tiny".into(),
-        corpus: "a".into(),
-        heldout: "b".into(),
-        tokenizer: "c".into(),
         context: 16,
         batch: 4,
         micro_batch: 2,
         tokens: Tokens(64 * 1000),
         seed: 1,
-        precision: Precision::F32,
-        start: Start::Weights { hash: "d".into(), sparsity: None },
-        optimizer: AdamW {
-            learning_rate: 1e-3,
-            beta1: 0.9,
-            beta2: 0.95,
-            epsilon: 1e-8,
-            weight_decay: 0.1,
-            clip_norm: 1.0,
-        },
+        optimizer: AdamW { learning_rate: 1e-3, ..spec.optimizer },
         schedule: Schedule { warmup: Tokens(640), decay: Tokens(0) },
         evaluation: Evaluation {
             points: 10,
             first: Tokens(64),
-            convention: Convention::Documents,
             context: 16,
             stride: 16,
             tokens: Tokens(1000),
+            ..spec.evaluation
         },
+        ..run_spec()
     }
 }
 

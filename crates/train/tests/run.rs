@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ledger::{AdamW, Convention, Evaluation, Point, Precision, RunSpec, Schedule, Start, Tokens};
+use ledger::testing::run_spec;
+use ledger::{AdamW, Evaluation, Point, Precision, RunSpec, Schedule, Start, Tokens};
 use model::backend::{Backend, cpu::Cpu};
 use model::batch::Batch;
 use model::decoder::{Decoder, Target};
@@ -76,8 +77,8 @@ fn config(corpus: &Corpus) -> ModelConfig {
 }
 
 fn spec(corpus: &Corpus, steps: u64) -> RunSpec {
+    let example = run_spec();
     RunSpec {
-        format: RunSpec::FORMAT,
         series: "qwen2".into(),
         method: "none".into(),
         base: "tiny".into(),
@@ -89,25 +90,18 @@ fn spec(corpus: &Corpus, steps: u64) -> RunSpec {
         micro_batch: 3,
         tokens: Tokens(steps * 280),
         seed: 11,
-        precision: Precision::F32,
         start: Start::Random { config_hash: "tiny".into() },
-        optimizer: AdamW {
-            learning_rate: 3e-3,
-            beta1: 0.9,
-            beta2: 0.95,
-            epsilon: 1e-8,
-            weight_decay: 0.1,
-            clip_norm: 1.0,
-        },
+        optimizer: AdamW { learning_rate: 3e-3, ..example.optimizer },
         schedule: Schedule { warmup: Tokens(5 * 280), decay: Tokens(10 * 280) },
         evaluation: Evaluation {
             points: 6,
             first: Tokens(280),
-            convention: Convention::Documents,
             context: 96,
             stride: 48,
             tokens: Tokens(1000),
+            ..example.evaluation
         },
+        ..run_spec()
     }
 }
 

@@ -178,14 +178,14 @@ fn read(
     let table = store::read_columns(path, form.name(), &needed)?;
     let has = |column: &Axis| table.columns.contains(&column.name());
     let columns = Axis::ALL.into_iter().filter(has).collect();
-    Ok((table.rows.into_iter().map(law_file::table_row).collect(), columns))
+    Ok((table.rows, columns))
 }
 
 /// The same where every column is needed.
 pub(super) fn read_all(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow>> {
     match path.is_dir() {
         true => of_runs(path, output),
-        false => Ok(store::read_points(path, form)?.into_iter().map(law_file::table_row).collect()),
+        false => Ok(store::read_points(path, form)?),
     }
 }
 
@@ -194,7 +194,7 @@ fn of_runs(path: &Path, output: &Output) -> anyhow::Result<Vec<TableRow>> {
     for run in &found.left_out {
         output.warn(&format!("run `{}` is left out: {}", run.path.display(), run.why));
     }
-    Ok(found.rows.into_iter().map(law_file::table_row).collect())
+    Ok(found.rows)
 }
 
 fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use ::law::{Law, Settings, Table};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use regrow::{store, table_row};
+use regrow::store;
 
 const BYTES: usize = 1_000_000;
 const HEAD: &str =
@@ -169,7 +169,7 @@ fn a_million_random_bytes_are_read_or_refused_with_their_place() {
                     }
                 };
                 let count = rows.len();
-                let table = match Table::new(rows.into_iter().map(table_row)) {
+                let table = match Table::new(rows) {
                     Ok(table) => table,
                     Err(::law::Error::Empty | ::law::Error::OnlyControls) => return Ok(()),
                     Err(error) => {

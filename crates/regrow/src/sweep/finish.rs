@@ -50,7 +50,6 @@ pub(super) fn finish(
     let points = layout.path("points.csv");
     disk::write(&points, &store::points_csv(&rows))?;
 
-    let rows: Vec<TableRow> = rows.into_iter().map(law_file::table_row).collect();
     let no_law = || format!("no law can be fitted to `{}`", points.display());
     let table = law::Table::new(rows.iter().cloned()).with_context(no_law)?;
     let law = law::fit(&table, &Settings::default()).with_context(no_law)?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ledger::{Format, FormatHeader};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -9,7 +10,7 @@ use crate::reader::Documents;
 use crate::tokenizer::BeginToken;
 
 /// The format written here.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: Format<1> = Format;
 /// The largest `corpus.json` that is read, in bytes; names of many source files make it long.
 const LARGEST_FILE: u64 = 256 << 20;
 
@@ -17,7 +18,7 @@ const LARGEST_FILE: u64 = 256 << 20;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CorpusInfo {
     /// Number of the format, 1.
-    pub format: u64,
+    pub format: Format<1>,
     /// SHA-256 of `tokenizer.json`, in hexadecimal.
     pub tokenizer: String,
     /// Size of the vocabulary; every stored token is below it.
@@ -78,18 +79,16 @@ pub struct PartInfo {
 
 /// Reads and checks a `corpus.json`.
 pub(super) fn read(path: &Path) -> Result<CorpusInfo> {
-    #[derive(Deserialize)]
-    struct Format {
-        format: u64,
-    }
     let wrong = |what: &str, found: String, expected: String| {
         Err(Error::BadCorpus { path: path.to_owned(), what: what.to_owned(), found, expected })
     };
     let bytes = disk::read(path, LARGEST_FILE)?;
     // The number comes first: a later format may differ in everything else.
-    match serde_json::from_slice::<Format>(&bytes) {
-        Ok(found) if found.format == FORMAT => {}
-        Ok(found) => return wrong("format", found.format.to_string(), FORMAT.to_string()),
+    match serde_json::from_slice::<FormatHeader>(&bytes).map(|header| header.require(FORMAT)) {
+        Ok(Ok(())) => {}
+        Ok(Err(other)) => {
+            return wrong("format", other.found().to_string(), other.expected().to_string());
+        }
         Err(error) => {
             return wrong(
                 "content",

@@ -1,0 +1,171 @@
+//! The columns of a points table, and what their cells say.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::str::FromStr;
+
+use csv::ByteRecord;
+use ledger::{Phase, PointRow};
+
+use crate::{Error, Result};
+
+/// Columns of numbers, of which a form needs some.
+pub(super) const NUMBERS: [&str; 5] = ["n0", "rate", "loss0", "tokens", "loss"];
+/// Columns that are written in any case.
+pub(super) const ALWAYS: [&str; 11] = [
+    "series",
+    "method",
+    "run",
+    "n0",
+    "rate",
+    "loss0",
+    "tokens",
+    "loss",
+    "phase",
+    "learning_rate",
+    "base",
+];
+
+/// Columns that are written where a row fills them.
+pub(super) const WHERE_FILLED: [&str; 4] = ["weight", "repeated", "zeroed", "objective"];
+
+/// Where each known column stands.
+pub(super) struct Columns {
+    /// The columns of [`NUMBERS`].
+    pub(super) numbers: [Option<usize>; 5],
+    series: Option<usize>,
+    method: Option<usize>,
+    run: Option<usize>,
+    base: Option<usize>,
+    phase: Option<usize>,
+    learning_rate: Option<usize>,
+    weight: Option<usize>,
+    repeated: Option<usize>,
+    zeroed: Option<usize>,
+    objective: Option<usize>,
+}
+
+impl Columns {
+    /// Those of a table, which must have the ones that are `needed`.
+    pub(super) fn of(path: &Path, names: &[String], form: &str, needed: &[&str]) -> Result<Self> {
+        let at = |name: &str| names.iter().position(|found| found == name);
+        let mut seen = BTreeSet::new();
+        let known = |name: &str| ALWAYS.contains(&name) || WHERE_FILLED.contains(&name);
+        if let Some(twice) = names.iter().find(|name| known(name) && !seen.insert(name.as_str())) {
+            let why = format!("it has two columns `{twice}`");
+            return Err(Error::Malformed { path: path.to_path_buf(), why });
+        }
+        let is_needed = |name: &&str| *name == "loss" || needed.contains(name);
+        let missing: Vec<&'static str> =
+            NUMBERS.into_iter().filter(is_needed).filter(|name| at(name).is_none()).collect();
+        if !missing.is_empty() {
+            let found = names.iter().take(20).cloned().collect();
+            return Err(Error::Columns {
+                path: path.to_path_buf(),
+                missing,
+                form: form.to_owned(),
+                found,
+            });
+        }
+        Ok(Self {
+            numbers: NUMBERS.map(at),
+            series: at("series"),
+            method: at("method"),
+            run: at("run"),
+            base: at("base"),
+            phase: at("phase"),
+            learning_rate: at("learning_rate"),
+            weight: at("weight"),
+            repeated: at("repeated"),
+            zeroed: at("zeroed"),
+            objective: at("objective"),
+        })
+    }
+}
+
+/// One row of a file.
+pub(super) struct Cells<'a> {
+    pub(super) path: &'a Path,
+    /// Counted from 1, without the header.
+    pub(super) row: usize,
+    pub(super) record: &'a ByteRecord,
+}
+
+impl Cells<'_> {
+    /// What its cells say.
+    pub(super) fn read(&self, columns: &Columns) -> Result<PointRow> {
+        let mut numbers = [0.0; 5];
+        for ((number, at), name) in numbers.iter_mut().zip(&columns.numbers).zip(NUMBERS) {
+            let Some(at) = *at else { continue };
+            *number = self
+                .parsed(Some(at), name, "a number")?
+                .ok_or_else(|| self.bad(at, name, "a number"))?;
+        }
+        let [n0, rate, loss0, tokens, loss] = numbers;
+        let series =
+            self.text(columns.series, "series")?.unwrap_or_else(|| PointRow::UNNAMED.to_owned());
+        let method =
+            self.text(columns.method, "method")?.unwrap_or_else(|| PointRow::UNNAMED.to_owned());
+        let phase = match self.text(columns.phase, "phase")?.as_deref() {
+            None => None,
+            Some("warmup") => Some(Phase::Warmup),
+            Some("constant") => Some(Phase::Constant),
+            Some("decay") => Some(Phase::Decay),
+            Some(_) => {
+                let at = columns.phase.expect("it holds something");
+                return Err(self.bad(at, "phase", "`warmup`, `constant` or `decay`"));
+            }
+        };
+        Ok(PointRow {
+            series,
+            method,
+            run: self.text(columns.run, "run")?.unwrap_or_else(|| self.row.to_string()),
+            base: self.text(columns.base, "base")?,
+            n0,
+            rate,
+            loss0,
+            tokens,
+            loss,
+            phase,
+            learning_rate: self.parsed(columns.learning_rate, "learning_rate", "a number")?,
+            weight: self.parsed(columns.weight, "weight", "a number")?,
+            repeated: self
+                .parsed(columns.repeated, "repeated", "`true` or `false`")?
+                .unwrap_or(false),
+            zeroed: self.parsed(columns.zeroed, "zeroed", "`true` or `false`")?,
+            objective: self.text(columns.objective, "objective")?,
+        })
+    }
+
+    /// The text of a cell; nothing where the column is missing or the cell empty.
+    fn text(&self, at: Option<usize>, column: &'static str) -> Result<Option<String>> {
+        let Some((at, cell)) = at.and_then(|at| Some((at, self.record.get(at)?))) else {
+            return Ok(None);
+        };
+        let text = std::str::from_utf8(cell).map_err(|_| self.bad(at, column, "text in UTF-8"))?;
+        Ok((!text.is_empty()).then(|| text.to_owned()))
+    }
+
+    fn parsed<T: FromStr>(
+        &self,
+        at: Option<usize>,
+        column: &'static str,
+        expected: &'static str,
+    ) -> Result<Option<T>> {
+        let Some(text) = self.text(at, column)? else { return Ok(None) };
+        let value = text.parse().map_err(|_| self.bad(at.unwrap_or_default(), column, expected))?;
+        Ok(Some(value))
+    }
+
+    fn bad(&self, at: usize, column: &'static str, expected: &'static str) -> Error {
+        let found = clipped(self.record.get(at).unwrap_or_default());
+        Error::Cell { path: self.path.to_path_buf(), row: self.row, column, found, expected }
+    }
+}
+
+/// A text for a message: whatever the file says, it stays on one short line.
+pub(super) fn clipped(text: &[u8]) -> String {
+    let text: String =
+        String::from_utf8_lossy(&text[..text.len().min(160)]).chars().take(40).collect();
+    text.escape_debug().to_string()
+}
