@@ -8,8 +8,9 @@
 
 use std::collections::BTreeMap;
 
+use ledger::short_count;
+
 use crate::fit::Fit;
-use crate::prediction::short_count;
 use crate::shift;
 use crate::student;
 use crate::table::Run;

@@ -1,5 +1,6 @@
 //! The loss that a law expects at one place, and how far outside the data it lies.
 
+use ledger::short_count;
 use serde::{Deserialize, Serialize};
 
 /// The loss that a law expects, and how sure it is. What is unknown is left out.
@@ -67,17 +68,6 @@ impl Outside {
                 )
             }
         }
-    }
-}
-
-/// Tokens or parameters as people write them; far beyond any run only the power of ten.
-pub(crate) fn short_count(x: f64) -> String {
-    match x {
-        x if x < 1e18 => ledger::Tokens(x.round() as u64)
-            .to_string()
-            .replace(" tokens", "")
-            .replace(" token", ""),
-        x => format!("{x:.0e}"),
     }
 }
 

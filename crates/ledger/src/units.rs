@@ -79,6 +79,20 @@ impl Rate {
     }
 }
 
+impl Tokens {
+    /// The number without its unit: `1.20M`.
+    pub fn short(self) -> String {
+        short(self.0)
+    }
+}
+
+impl Params {
+    /// The number without its unit: `8.03B`.
+    pub fn short(self) -> String {
+        short(self.0)
+    }
+}
+
 impl<'de> Deserialize<'de> for Rate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::new(f64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
@@ -124,14 +138,18 @@ impl fmt::Display for Flops {
     }
 }
 
-/// A whole number as people write it: exact below a thousand, three digits above.
 fn count(value: u64, unit: &str) -> String {
     let plural = if value == 1 { "" } else { "s" };
+    format!("{} {unit}{plural}", short(value))
+}
+
+/// A whole number as people write it: exact below a thousand, three digits above.
+fn short(value: u64) -> String {
     if value < 1000 {
-        return format!("{value} {unit}{plural}");
+        return value.to_string();
     }
     let (number, suffix) = scaled(value as f64, &["", "K", "M", "B", "T"]);
-    format!("{number}{suffix} {unit}{plural}")
+    format!("{number}{suffix}")
 }
 
 /// Three significant digits, and the suffix of the power of a thousand they are to be read with.

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use ledger::short_count;
+
 use super::cost::{Bill, held_parameters};
 use super::front::front;
 use super::offer::{Allocation, Candidate, Limits, Offer, Refusal};
@@ -14,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::law::{GroupLaw, Law};
 use crate::parallel;
 use crate::place::Place;
-use crate::prediction::{FARTHEST, Prediction, short_count};
+use crate::prediction::{FARTHEST, Prediction};
 use crate::table::CONTROL;
 use crate::warning::Warning;
 

@@ -1,5 +1,7 @@
 //! How many tokens are enough, for one pruned model.
 
+use ledger::short_count;
+
 use super::amount::Amount;
 use super::answer::{Answer, BELOW_FLOOR};
 use super::cost::{Bill, held_parameters};
@@ -12,7 +14,7 @@ use crate::identify::WIDEST_FACTOR;
 use crate::law::{GroupLaw, Law};
 use crate::place::Place;
 use crate::predict::{ONE_RUN, ONE_RUN_SAYS};
-use crate::prediction::{FARTHEST, Outside, short_count};
+use crate::prediction::{FARTHEST, Outside};
 
 impl Law {
     /// How many tokens are enough at a place; series and method may be left open where the law

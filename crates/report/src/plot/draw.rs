@@ -60,7 +60,7 @@ pub(super) fn standing(plots: &[&Plot], columns: usize, title: &str) -> Markup {
 
 /// A coordinate with two decimals at most, so that the same plot has the same bytes.
 pub(super) fn px(x: f64) -> String {
-    let text = crate::number::trimmed(&format!("{x:.2}"));
+    let text = ledger::trimmed(&format!("{x:.2}"));
     if text == "-0" { "0".to_owned() } else { text }
 }
 

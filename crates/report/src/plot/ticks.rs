@@ -1,6 +1,8 @@
 //! Where an axis has its marks, and what stands there.
 
-use crate::number::{significant, trimmed};
+use ledger::trimmed;
+
+use crate::number::significant;
 
 use super::{Axis, Scale, Unit};
 
