@@ -1,17 +1,18 @@
 //! Files that appear whole or not at all: written aside, synced, renamed.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::NamedTempFile;
 
-use crate::folder::ASIDE;
+use crate::hidden::{ASIDE, hidden};
 use crate::paths::split;
-use crate::{Map, Result, io_error, read, sync_folder};
+use crate::sync::sync_folder;
+use crate::{Map, Result, io_error, read};
 
 /// A file being written under a hidden name beside its target.
 ///
@@ -54,16 +55,8 @@ impl Aside {
     /// Starts a file that will stand at `target`; its folder must exist.
     pub fn create(target: &Path) -> Result<Self> {
         let (folder, name) = split(target)?;
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(name);
-        prefix.push(".");
-        let mut builder = Builder::new();
-        builder.prefix(&prefix).suffix(ASIDE);
-        if let Some(permissions) = ordinary(0o666) {
-            builder.permissions(permissions);
-        }
-        let file = builder.tempfile_in(folder).map_err(io_error("create", target))?;
-        let file = BufWriter::with_capacity(1 << 18, file);
+        let file = hidden(name, ASIDE, 0o666, |builder| builder.tempfile_in(folder));
+        let file = BufWriter::with_capacity(1 << 18, file.map_err(io_error("create", target))?);
         Ok(Self { target: target.to_path_buf(), file, behind: None, since: 0 })
     }
 
@@ -184,18 +177,6 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     file.commit()
 }
 
-/// Temporary files are private by default; ours become real ones, so the user's umask decides.
-#[cfg(unix)]
-pub(crate) fn ordinary(mode: u32) -> Option<Permissions> {
-    use std::os::unix::fs::PermissionsExt;
-    Some(Permissions::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-pub(crate) fn ordinary(_mode: u32) -> Option<Permissions> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -203,6 +184,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::error::{Failure, failure};
 
     fn names(folder: &Path) -> Vec<std::ffi::OsString> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
@@ -286,7 +268,7 @@ mod tests {
     fn a_path_without_a_name_is_refused() {
         for path in ["", "/", ".."] {
             assert!(
-                matches!(Aside::create(Path::new(path)), Err(crate::Error::Nameless { .. })),
+                matches!(failure(&Aside::create(Path::new(path))), Some(Failure::Nameless { .. })),
                 "{path}"
             );
         }
@@ -309,7 +291,7 @@ mod tests {
     fn a_folder_is_not_copied_as_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let copied = copy(folder.path(), &folder.path().join("b"));
-        assert!(matches!(copied, Err(crate::Error::NotAFile { .. })));
+        assert!(matches!(failure(&copied), Some(Failure::NotAFile { .. })));
         assert!(names(folder.path()).is_empty());
     }
 

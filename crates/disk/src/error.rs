@@ -1,11 +1,15 @@
-//! What can go wrong with a file. Every variant names the path.
+//! What can go wrong with a file. Every message names the path.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// A failure of a file or folder.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[error(transparent)]
+pub struct Error(Box<Failure>);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
     /// The operating system refused an action.
     #[error("cannot {action} `{}`: {error}", path.display())]
     Io {
@@ -71,10 +75,46 @@ pub enum Error {
 }
 
 impl Error {
+    /// The target of a new file or folder is taken.
+    pub fn exists(path: &Path) -> Self {
+        Failure::Exists { path: path.to_path_buf() }.into()
+    }
+
     /// Whether the file or folder is simply not there.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound)
+        self.is_io(|kind| kind == io::ErrorKind::NotFound)
     }
+
+    /// Whether something stands where a new file or folder should.
+    pub fn is_exists(&self) -> bool {
+        matches!(*self.0, Failure::Exists { .. })
+    }
+
+    /// Whether another process, or another handle of this one, holds the lock.
+    pub fn is_locked(&self) -> bool {
+        matches!(*self.0, Failure::Locked { .. })
+    }
+
+    /// Whether the disk, a quota or a limit leaves no room for what was to be written.
+    pub fn is_full(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        self.is_io(|kind| matches!(kind, StorageFull | QuotaExceeded | FileTooLarge))
+    }
+
+    fn is_io(&self, is: impl Fn(io::ErrorKind) -> bool) -> bool {
+        matches!(&*self.0, Failure::Io { error, .. } if is(error.kind()))
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self(Box::new(failure))
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn failure<T>(result: &Result<T>) -> Option<&Failure> {
+    result.as_ref().err().map(|error| &*error.0)
 }
 
 /// The result of a file operation.
@@ -89,5 +129,19 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// assert!(error.to_string().starts_with("cannot open `nowhere/at all`: "));
 /// ```
 pub fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |error| Error::Io { action, path: path.to_path_buf(), error }
+    move |error| Failure::Io { action, path: path.to_path_buf(), error }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_missing_file() {
+        let failed = |kind: io::ErrorKind| io_error("write", Path::new("a"))(kind.into());
+        let (full, missing) = (failed(io::ErrorKind::StorageFull), failed(io::ErrorKind::NotFound));
+        assert!(full.is_full() && !full.is_not_found());
+        assert!(missing.is_not_found() && !missing.is_full() && !missing.is_exists());
+        assert!(Error::exists(Path::new("a")).is_exists());
+    }
 }

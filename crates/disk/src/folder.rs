@@ -1,19 +1,14 @@
 //! Folders that appear whole or not at all.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, TempDir};
+use tempfile::TempDir;
 
-use crate::atomic::ordinary;
+use crate::hidden::{ASIDE, OLD, hidden};
 use crate::paths::split;
+use crate::sync::{sync_all, sync_folder};
 use crate::{Error, Result, io_error};
-
-/// How hidden names end of what is being written ...
-pub(crate) const ASIDE: &str = ".aside";
-/// ... and of what has been replaced.
-const OLD: &str = ".old";
 
 /// What to do when the target of a new folder exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +38,7 @@ impl NewFolder {
         }
         let (parent, _) = split(target)?;
         fs::create_dir_all(parent).map_err(io_error("create", parent))?;
-        let aside = hidden(target, ASIDE)?;
+        let aside = hidden_folder(target, ASIDE)?;
         Ok(Self { target: target.to_path_buf(), existing, aside })
     }
 
@@ -69,7 +64,7 @@ impl NewFolder {
                 fs::rename(aside.path(), &target).map_err(io_error("create", &target))?;
             }
             Existing::Replace => {
-                let old = hidden(&target, OLD)?;
+                let old = hidden_folder(&target, OLD)?;
                 let away = old.path().join(split(&target)?.1);
                 fs::rename(&target, &away).map_err(io_error("replace", &target))?;
                 if let Err(error) = fs::rename(aside.path(), &target) {
@@ -84,15 +79,6 @@ impl NewFolder {
         let _ = aside.keep();
         sync_folder(split(&target)?.0)
     }
-}
-
-/// Makes the names in a folder durable; nothing to do where the system has no such call.
-pub fn sync_folder(path: &Path) -> Result<()> {
-    if cfg!(unix) {
-        let folder = fs::File::open(path).map_err(io_error("sync", path))?;
-        folder.sync_all().map_err(io_error("sync", path))?;
-    }
-    Ok(())
 }
 
 /// Removes what killed processes left in a folder under hidden names, unfinished or replaced; tells
@@ -119,41 +105,24 @@ pub fn remove_leftovers(folder: &Path) -> Result<usize> {
 fn refuse(target: &Path) -> Result<()> {
     // Not `exists()`: a link that leads nowhere is something too.
     match fs::symlink_metadata(target) {
-        Ok(_) => Err(Error::Exists { path: target.to_path_buf() }),
+        Ok(_) => Err(Error::exists(target)),
         Err(_) => Ok(()),
     }
 }
 
-fn hidden(target: &Path, suffix: &str) -> Result<TempDir> {
+/// A folder under a hidden name beside a target.
+fn hidden_folder(target: &Path, suffix: &str) -> Result<TempDir> {
     let (parent, name) = split(target)?;
-    let mut prefix = OsString::from(".");
-    prefix.push(name);
-    prefix.push(".");
-    let mut builder = Builder::new();
-    builder.prefix(&prefix).suffix(suffix);
-    if let Some(permissions) = ordinary(0o777) {
-        builder.permissions(permissions);
-    }
-    builder.tempdir_in(parent).map_err(io_error("create", target))
-}
-
-fn sync_all(folder: &Path) -> Result<()> {
-    for entry in fs::read_dir(folder).map_err(io_error("sync", folder))? {
-        let entry = entry.map_err(io_error("sync", folder))?;
-        let (path, kind) = (entry.path(), entry.file_type().map_err(io_error("sync", folder))?);
-        if kind.is_dir() {
-            sync_all(&path)?;
-        } else if kind.is_file() && cfg!(unix) {
-            let file = fs::File::open(&path).map_err(io_error("sync", &path))?;
-            file.sync_all().map_err(io_error("sync", &path))?;
-        }
-    }
-    sync_folder(folder)
+    let made = hidden(name, suffix, 0o777, |builder| builder.tempdir_in(parent));
+    made.map_err(io_error("create", target))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
+    use crate::error::{Failure, failure};
 
     fn build(target: &Path, existing: Existing, content: &str) -> Result<()> {
         let new = NewFolder::create(target, existing)?;
@@ -193,8 +162,11 @@ mod tests {
         let target = root.path().join("run");
         let new = NewFolder::create(&target, Existing::Refuse).unwrap();
         fs::create_dir(&target).unwrap();
-        assert!(matches!(NewFolder::create(&target, Existing::Refuse), Err(Error::Exists { .. })));
-        assert!(matches!(new.commit(), Err(Error::Exists { .. })));
+        assert!(matches!(
+            failure(&NewFolder::create(&target, Existing::Refuse)),
+            Some(Failure::Exists { .. })
+        ));
+        assert!(matches!(failure(&new.commit()), Some(Failure::Exists { .. })));
         assert_eq!(names(root.path()), ["run"]);
     }
 
@@ -219,7 +191,10 @@ mod tests {
         let (real, link) = (root.path().join("real"), root.path().join("link"));
         build(&real, Existing::Refuse, "kept").unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        assert!(matches!(NewFolder::create(&link, Existing::Refuse), Err(Error::Exists { .. })));
+        assert!(matches!(
+            failure(&NewFolder::create(&link, Existing::Refuse)),
+            Some(Failure::Exists { .. })
+        ));
         build(&link, Existing::Replace, "new").unwrap();
         assert_eq!(fs::read_to_string(real.join("sub/file")).unwrap(), "kept");
         assert_eq!(fs::read_to_string(link.join("sub/file")).unwrap(), "new");
@@ -234,7 +209,7 @@ mod tests {
         let new = NewFolder::create(&whole, Existing::Replace).unwrap();
         fs::write(new.path().join("half"), "x").unwrap();
         let _ = new.aside.keep();
-        let _ = hidden(&whole, OLD).unwrap().keep();
+        let _ = hidden_folder(&whole, OLD).unwrap().keep();
         std::mem::forget(crate::Aside::create(&root.path().join("file")).unwrap());
         for kept in [".lock", ".hidden", "a.aside", ".aside.txt"] {
             fs::write(root.path().join(kept), "x").unwrap();

@@ -17,22 +17,25 @@
 mod atomic;
 mod error;
 mod folder;
+mod free_space;
 mod hash;
+mod hidden;
 mod lock;
 #[allow(unsafe_code)]
 mod map;
 mod paths;
 mod read;
-mod room;
 mod scratch;
+mod sync;
 
 pub use atomic::{Aside, copy, write};
 pub use error::{Error, Result, io_error};
-pub use folder::{Existing, NewFolder, remove_leftovers, sync_folder};
+pub use folder::{Existing, NewFolder, remove_leftovers};
+pub use free_space::free_space;
 pub use hash::sha256;
 pub use lock::Lock;
 pub use map::Map;
 pub use paths::inside;
 pub use read::{read, read_to_string};
-pub use room::room;
-pub use scratch::Scratch;
+pub use scratch::ScratchFile;
+pub use sync::sync_folder;

@@ -4,7 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
-use crate::{Error, Result, io_error};
+use crate::error::Failure;
+use crate::{Result, io_error};
 
 /// An exclusive lock on a file, held until dropped; the system drops it with the process, however
 /// that ends.
@@ -19,7 +20,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock at once or says [`Error::Locked`]; the file is made when it is missing.
+    /// Takes the lock at once or says [`Error::is_locked`]; the file is made when it is missing.
     pub fn acquire(path: &Path) -> Result<Self> {
         let file = OpenOptions::new()
             .create(true)
@@ -41,7 +42,7 @@ impl Lock {
 fn judge(path: &Path, answer: std::result::Result<(), TryLockError>) -> Result<bool> {
     match answer {
         Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_path_buf() }),
+        Err(TryLockError::WouldBlock) => Err(Failure::Locked { path: path.to_path_buf() }.into()),
         Err(TryLockError::Error(error)) if is_without_locks(&error) => Ok(false),
         Err(TryLockError::Error(error)) => Err(io_error("lock", path)(error)),
     }
@@ -62,13 +63,14 @@ fn is_without_locks(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::failure;
 
     #[test]
     fn a_second_handle_is_refused_until_the_first_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         let first = Lock::acquire(&path).unwrap();
-        assert!(matches!(Lock::acquire(&path), Err(Error::Locked { .. })));
+        assert!(matches!(failure(&Lock::acquire(&path)), Some(Failure::Locked { .. })));
         drop(first);
         Lock::acquire(&path).unwrap();
     }
@@ -85,9 +87,15 @@ mod tests {
             assert!(!said(errno).unwrap(), "{errno}");
         }
         for errno in [Errno::IO, Errno::INTR, Errno::BADF] {
-            assert!(matches!(said(errno), Err(Error::Io { action: "lock", .. })), "{errno}");
+            assert!(
+                matches!(failure(&said(errno)), Some(Failure::Io { action: "lock", .. })),
+                "{errno}"
+            );
         }
         assert!(judge(path, Ok(())).unwrap());
-        assert!(matches!(judge(path, Err(TryLockError::WouldBlock)), Err(Error::Locked { .. })));
+        assert!(matches!(
+            failure(&judge(path, Err(TryLockError::WouldBlock))),
+            Some(Failure::Locked { .. })
+        ));
     }
 }

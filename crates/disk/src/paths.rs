@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Error, Result, io_error};
+use crate::error::Failure;
+use crate::{Result, io_error};
 
 /// The path `folder/relative`, once it is sure that it stays inside `folder`.
 ///
@@ -21,7 +22,8 @@ use crate::{Error, Result, io_error};
 /// ```
 pub fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
     let refuse = |why| {
-        Err(Error::Outside { folder: folder.to_path_buf(), relative: relative.to_string(), why })
+        let (folder, relative) = (folder.to_path_buf(), relative.to_string());
+        Err(Failure::Outside { folder, relative, why }.into())
     };
     if relative.is_empty() {
         return refuse("it is empty");
@@ -62,7 +64,7 @@ pub fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
 
 /// The folder that a path stands in (`.` for a bare name), and its last name.
 pub(crate) fn split(path: &Path) -> Result<(&Path, &OsStr)> {
-    let nameless = || Error::Nameless { path: path.to_path_buf() };
+    let nameless = || Failure::Nameless { path: path.to_path_buf() };
     let name = path.file_name().ok_or_else(nameless)?;
     let parent = path.parent().ok_or_else(nameless)?;
     Ok((if parent.as_os_str().is_empty() { Path::new(".") } else { parent }, name))
@@ -81,13 +83,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::error::failure;
 
     #[test]
     fn paths_that_leave_the_folder_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         for relative in ["", ".", "./", "/etc/passwd", "..", "../a", "a/../../b", "a/..", "a\0b"] {
             let found = inside(folder.path(), relative);
-            assert!(matches!(found, Err(Error::Outside { .. })), "{relative:?}: {found:?}");
+            assert!(
+                matches!(failure(&found), Some(Failure::Outside { .. })),
+                "{relative:?}: {found:?}"
+            );
         }
     }
 
@@ -116,7 +122,10 @@ mod tests {
             ["file", "up", "up/secret", "up/not-there", "up/not/there", "dangling", "dangling/x"]
         {
             let found = inside(&folder, relative);
-            assert!(matches!(found, Err(Error::Outside { .. })), "{relative}: {found:?}");
+            assert!(
+                matches!(failure(&found), Some(Failure::Outside { .. })),
+                "{relative}: {found:?}"
+            );
         }
         assert!(inside(&folder, "within/new").is_ok());
     }
@@ -135,11 +144,14 @@ mod tests {
         symlink("../../blobs/abc", snapshot.join("model.safetensors")).unwrap();
         symlink("../../secret", snapshot.join("config.json")).unwrap();
         assert!(inside(&snapshot, "model.safetensors").is_ok());
-        assert!(matches!(inside(&snapshot, "config.json"), Err(Error::Outside { .. })));
+        assert!(matches!(
+            failure(&inside(&snapshot, "config.json")),
+            Some(Failure::Outside { .. })
+        ));
         // The same layout under another name is no cache.
         fs::rename(model.join("snapshots"), model.join("others")).unwrap();
         let found = inside(&model.join("others/0123"), "model.safetensors");
-        assert!(matches!(found, Err(Error::Outside { .. })));
+        assert!(matches!(failure(&found), Some(Failure::Outside { .. })));
     }
 
     #[cfg(unix)]

@@ -4,29 +4,30 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use crate::{Error, Result, io_error};
+use crate::error::Failure;
+use crate::{Result, io_error};
 
 /// Reads a whole regular file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let (file, length) = open(path)?;
     if length > limit {
-        return Err(Error::TooLarge { path: path.to_path_buf(), found: length, limit });
+        return Err(Failure::TooLarge { path: path.to_path_buf(), found: length, limit }.into());
     }
     let mut bytes = Vec::new();
     // The file may grow between the question and the reading, so the reading is bounded too.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io_error("read", path))?;
     let found = bytes.len() as u64;
     if found > limit {
-        return Err(Error::TooLarge { path: path.to_path_buf(), found, limit });
+        return Err(Failure::TooLarge { path: path.to_path_buf(), found, limit }.into());
     }
     Ok(bytes)
 }
 
 /// Reads a whole UTF-8 file of at most `limit` bytes.
 pub fn read_to_string(path: &Path, limit: u64) -> Result<String> {
-    String::from_utf8(read(path, limit)?).map_err(|error| Error::NotText {
-        path: path.to_path_buf(),
-        offset: error.utf8_error().valid_up_to(),
+    String::from_utf8(read(path, limit)?).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        Failure::NotText { path: path.to_path_buf(), offset }.into()
     })
 }
 
@@ -34,7 +35,7 @@ pub fn read_to_string(path: &Path, limit: u64) -> Result<String> {
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
     // Asked before opening: opening a pipe waits for its writer.
     if !fs::metadata(path).map_err(io_error("open", path))?.is_file() {
-        return Err(Error::NotAFile { path: path.to_path_buf() });
+        return Err(Failure::NotAFile { path: path.to_path_buf() }.into());
     }
     let file = File::open(path).map_err(io_error("open", path))?;
     let length = file.metadata().map_err(io_error("open", path))?.len();
@@ -44,6 +45,7 @@ pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::failure;
 
     #[test]
     fn a_file_at_the_limit_is_read_and_one_byte_more_is_refused() {
@@ -51,7 +53,10 @@ mod tests {
         let path = folder.path().join("five");
         fs::write(&path, b"12345").unwrap();
         assert_eq!(read(&path, 5).unwrap(), b"12345");
-        assert!(matches!(read(&path, 4), Err(Error::TooLarge { found: 5, limit: 4, .. })));
+        assert!(matches!(
+            failure(&read(&path, 4)),
+            Some(Failure::TooLarge { found: 5, limit: 4, .. })
+        ));
     }
 
     #[test]
@@ -59,13 +64,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bad");
         fs::write(&path, b"ok\xff").unwrap();
-        assert!(matches!(read_to_string(&path, 9), Err(Error::NotText { offset: 2, .. })));
+        assert!(matches!(
+            failure(&read_to_string(&path, 9)),
+            Some(Failure::NotText { offset: 2, .. })
+        ));
     }
 
     #[test]
     fn a_folder_or_nothing_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(read(folder.path(), 9), Err(Error::NotAFile { .. })));
+        assert!(matches!(failure(&read(folder.path(), 9)), Some(Failure::NotAFile { .. })));
         assert!(read(&folder.path().join("none"), 9).unwrap_err().is_not_found());
     }
 }

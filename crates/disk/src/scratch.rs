@@ -11,7 +11,7 @@ use crate::{Result, io_error};
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
-/// let mut scratch = disk::Scratch::create(folder.path())?;
+/// let mut scratch = disk::ScratchFile::create(folder.path())?;
 /// scratch.write_at(4, b"abcd")?;
 /// let mut read = [0; 6];
 /// scratch.read_at(2, &mut read)?;
@@ -20,12 +20,12 @@ use crate::{Result, io_error};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Scratch {
+pub struct ScratchFile {
     folder: PathBuf,
     file: File,
 }
 
-impl Scratch {
+impl ScratchFile {
     /// Makes one; the folder must exist.
     pub fn create(folder: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).map_err(io_error("create a file in", folder))?;

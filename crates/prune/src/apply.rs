@@ -106,7 +106,7 @@ pub fn record_of(place: &Path) -> Result<Option<CutRecord>> {
 /// hours are spent.
 pub(crate) fn check_target(folder: &ModelFolder, out: &Path, existing: Existing) -> Result<()> {
     if matches!(existing, Existing::Refuse) && out.symlink_metadata().is_ok() {
-        return Err(disk::Error::Exists { path: out.to_path_buf() }.into());
+        return Err(disk::Error::exists(out).into());
     }
     // Only what exists has a real path; a link at the target is replaced itself, not what it points
     // to.
@@ -132,7 +132,7 @@ pub(crate) fn check_clear(folder: &ModelFolder) -> Result<()> {
 
 /// Refuses a disk that is too small before hours are spent.
 pub(crate) fn check_disk(path: &Path, expected: u64, what: &'static str) -> Result<()> {
-    match disk::room(path)? {
+    match disk::free_space(path)? {
         Some(found) if found < expected => {
             Err(Error::NoRoom { path: path.to_path_buf(), found, expected, what })
         }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use disk::Scratch;
+use disk::ScratchFile;
 
 use crate::error::{Error, Result};
 
@@ -18,7 +18,7 @@ pub(crate) struct States {
 #[derive(Debug)]
 enum Place {
     Memory(Vec<f32>),
-    File(Scratch),
+    File(ScratchFile),
 }
 
 impl States {
@@ -28,7 +28,7 @@ impl States {
         let memory = || Error::Memory { tokens, hidden };
         let len = tokens.checked_mul(hidden).ok_or_else(memory)?;
         let place = match spill {
-            Some(folder) => Place::File(Scratch::create(folder)?),
+            Some(folder) => Place::File(ScratchFile::create(folder)?),
             None => {
                 let mut states = Vec::new();
                 states.try_reserve_exact(len).map_err(|_| memory())?;

@@ -391,7 +391,7 @@ fn not_enough_disk_is_said_before_anything_is_measured() {
     // Two terabytes of nothing, which take no room.
     let long =
         fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(bytes.len() as u64 + end);
-    let (Ok(()), Ok(Some(room))) = (long, disk::room(place.path())) else {
+    let (Ok(()), Ok(Some(room))) = (long, disk::free_space(place.path())) else {
         eprintln!(
             "skipped: not_enough_disk_is_said_before_anything_is_measured: no sparse files here"
         );

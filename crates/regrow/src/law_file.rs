@@ -33,7 +33,7 @@ pub fn read(path: &Path) -> anyhow::Result<Law> {
 /// Makes sure before the work that the result may be written to `path`.
 pub fn check_free(path: &Path, force: bool) -> anyhow::Result<()> {
     if !force && path.symlink_metadata().is_ok() {
-        return Err(disk::Error::Exists { path: path.to_path_buf() }.into());
+        return Err(disk::Error::exists(path).into());
     }
     Ok(())
 }

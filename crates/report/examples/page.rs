@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use law::{Row, Settings, Table, TableRow, form};
-use report::{Entropy, Fact, Input, LeftOut};
+use report::{Entropy, Fact, PageInput, SkippedRun};
 
 /// `N_C D_C E alpha beta gamma delta`, for sizes and tokens in billions.
 const TRUTH: [f64; 7] = [0.0006, 0.0009, 0.02, 0.5, 0.6, -1.15, 0.12];
@@ -21,13 +21,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rows = simulate(sizes);
     let law = law::fit(&Table::new(rows.iter().cloned())?, &Settings::default())?;
     let fact = |name: &str, value: &str| Fact { name: name.into(), value: value.into() };
-    let input = Input {
+    let input = PageInput {
         title: "Simulated runs of two series",
         law: &law,
         rows: &rows,
         runs: &[],
         bases: &[],
-        left_out: &[LeftOut {
+        left_out: &[SkippedRun {
             run: "w32-0.35".into(),
             why: "it was killed at step 120 and has no `done.json`".into(),
         }],

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use law::fit::{Fit, fit_form};
 use law::{Point, Run, form};
-use report::{Axis, Layer, Plot, Scale, Tone, Unit};
+use report::{Axis, AxisScale, Layer, Plot, Tone, Unit};
 
 const SIZES: [&str; 3] = ["25", "100", "400"];
 const DRAWN: &str = "100";
@@ -161,26 +161,20 @@ impl Curve {
             self.points.iter().step_by(4).chain(self.points.last()).map(|point| point.tokens);
         let line: Vec<[f64; 2]> = line.map(|step| [step, self.says(step)]).collect();
         let heights = self.points.iter().map(|point| point.loss).chain(line.iter().map(|at| at[1]));
-        Some(Plot {
-            title: format!("{name}: {rate}"),
-            description: format!(
-                "Training loss of a model of {DRAWN}M parameters, learning rate {name}; the curve is fitted to the first 80 % of the \
-                 points and misses the rest by {:+.3} nats on average.",
-                self.error(rest)
-            ),
-            x: Axis::around(
-                "steps",
-                Scale::Log,
-                Unit::Count,
-                self.points.iter().map(|point| point.tokens),
-            )?,
-            y: Axis::around("loss, nats per token", Scale::Linear, Unit::Plain, heights)?,
-            layers: vec![
-                Layer::Beyond { from: rest.first()?.tokens, label: "not fitted".into() },
-                Layer::Points { tone, points: marks(seen), aside: true },
-                Layer::Points { tone: Tone::Series(1), points: marks(rest), aside: false },
-                Layer::Line { tone, points: line, label: Some("E + A D^-b".into()) },
-            ],
-        })
+        let x = self.points.iter().map(|point| point.tokens);
+        let x = Axis::around("steps", AxisScale::Log, Unit::Count, x)?;
+        let y = Axis::around("loss, nats per token", AxisScale::Linear, Unit::Plain, heights)?;
+        let description = format!(
+            "Training loss of a model of {DRAWN}M parameters, learning rate {name}; the curve is fitted to the first 80 % of the \
+             points and misses the rest by {:+.3} nats on average.",
+            self.error(rest)
+        );
+        let layers = vec![
+            Layer::Beyond { from: rest.first()?.tokens, label: "not fitted".into() },
+            Layer::Points { tone, points: marks(seen), aside: true },
+            Layer::Points { tone: Tone::Series(1), points: marks(rest), aside: false },
+            Layer::Line { tone, points: line, label: Some("E + A D^-b".into()) },
+        ];
+        Some(Plot::new(format!("{name}: {rate}"), description, [x, y], layers))
     }
 }

@@ -6,17 +6,17 @@
 
 #![forbid(unsafe_code)]
 
-pub mod decision;
 pub mod page;
 pub mod plot;
 pub mod table;
 pub mod validation;
 
 mod number;
+mod pictures;
 mod text;
 
-pub use decision::{choice_picture, plan_picture, prediction_picture};
-pub use page::{Entropy, Fact, Input, LeftOut, RunFacts, page, picture};
-pub use plot::{Axis, Layer, Plot, Scale, Tone, Unit};
-pub use table::{Align, Column, Table};
+pub use page::{Entropy, Fact, PageInput, RunFacts, SkippedRun, page, picture};
+pub use pictures::{choice_picture, plan_picture, prediction_picture};
+pub use plot::{Axis, AxisScale, Layer, Plot, Tone, Unit};
+pub use table::{Alignment, HtmlTable, TableColumn};
 pub use validation::validation_picture;

@@ -4,85 +4,30 @@
 mod answer;
 mod bases;
 mod curves;
+mod decisions;
 mod doubling;
-mod doubts;
-mod felt;
 mod fitted;
+mod influence;
+mod input;
 mod made;
-mod place;
+mod unknowns;
 
-use law::{GroupLaw, Law, TableRow};
-use ledger::{Done, RunRecord};
+use law::GroupLaw;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::plot::{PLOT_STYLE, Plot, palette};
-use crate::text::{said, shown};
+use crate::text::shown;
 
-/// All that the page shows. Every number on it is one of these, or a mark on an axis.
-#[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
-    /// What was looked at, in a few words.
-    pub title: &'a str,
-    /// The law, as in `law.json`.
-    pub law: &'a Law,
-    /// Every measured point, as in `points.csv`, controls and points set aside among them.
-    pub rows: &'a [TableRow],
-    /// What is known of the runs beyond their points; a run may be missing.
-    pub runs: &'a [RunFacts],
-    /// The models before pruning, each with what its own training said; may be empty.
-    pub bases: &'a [RunFacts],
-    /// Runs that are not in `rows`, and why.
-    pub left_out: &'a [LeftOut],
-    /// The entropy of the text, where it is known.
-    pub entropy: Option<Entropy>,
-    /// How the page was made: commit, seeds, hashes, machine, versions, command.
-    pub facts: &'a [Fact],
-}
-
-/// One run's own files.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunFacts {
-    /// `record.json`; its `id` is the `run` of the points.
-    pub record: RunRecord,
-    /// `done.json`; `None` for a run that has not ended.
-    pub done: Option<Done>,
-}
-
-/// A run that nothing was taken from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Its name.
-    pub run: String,
-    /// Why, in a sentence.
-    pub why: String,
-}
-
-/// One line about how the page was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact {
-    /// What.
-    pub name: String,
-    /// The value.
-    pub value: String,
-}
-
-/// What no model of a text can get below.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Entropy {
-    /// Nats per token.
-    pub nats: f64,
-    /// The standard error of a held-out loss, where it is known.
-    pub standard_error: Option<f64>,
-}
+pub use input::{Entropy, Fact, PageInput, RunFacts, SkippedRun};
 
 /// The page, a whole HTML document.
-pub fn page(input: &Input<'_>) -> String {
+pub fn page(input: &PageInput<'_>) -> String {
     document(input).into_string()
 }
 
 /// The curves of the law with the most runs, one plot a size, under the answer: an SVG file of its
 /// own.
-pub fn picture(input: &Input<'_>) -> String {
+pub fn picture(input: &PageInput<'_>) -> String {
     let Some(group) = in_order(input).into_iter().next() else {
         return Plot::grid(&[], 1, input.title);
     };
@@ -91,7 +36,7 @@ pub fn picture(input: &Input<'_>) -> String {
     Plot::grid(&plots, if plots.len() > 1 { 2 } else { 1 }, &answer::short(group))
 }
 
-fn document(input: &Input<'_>) -> Markup {
+fn document(input: &PageInput<'_>) -> Markup {
     let groups = in_order(input);
     html! {
         (DOCTYPE)
@@ -114,7 +59,7 @@ fn document(input: &Input<'_>) -> Markup {
                 main {
                     @for (i, group) in groups.iter().enumerate() { (section(input, group, i, groups.len() > 1)) }
                     (bases::section(input, &groups))
-                    (doubts::care(input))
+                    (unknowns::care(input))
                     (made::left_out(input))
                     (made::how(input))
                 }
@@ -131,7 +76,7 @@ fn document(input: &Input<'_>) -> Markup {
 }
 
 /// All about one law.
-fn section(input: &Input<'_>, group: &GroupLaw, number: usize, several: bool) -> Markup {
+fn section(input: &PageInput<'_>, group: &GroupLaw, number: usize, several: bool) -> Markup {
     let of = |what: &str| match several {
         true => {
             html! { (what) small { " · " bdi { (shown(&group.series)) } ", " bdi { (shown(&group.method)) } } }
@@ -157,20 +102,14 @@ fn section(input: &Input<'_>, group: &GroupLaw, number: usize, several: bool) ->
         }
         section {
             h2 { (of("What the data could not tell")) }
-            (doubts::section(group))
+            (unknowns::section(group))
         }
     }
 }
 
 /// The laws, that of the most runs first: it has the most to say.
-fn in_order<'a>(input: &Input<'a>) -> Vec<&'a GroupLaw> {
+fn in_order<'a>(input: &PageInput<'a>) -> Vec<&'a GroupLaw> {
     let mut groups: Vec<&GroupLaw> = input.law.groups.iter().collect();
     groups.sort_by_key(|group| std::cmp::Reverse((group.runs, group.points)));
     groups
-}
-
-/// A list of sentences; nothing when there is none.
-fn sentences<'a>(list: impl IntoIterator<Item = &'a str>) -> Markup {
-    let list: Vec<&str> = list.into_iter().filter(|text| !text.trim().is_empty()).collect();
-    html! { @if !list.is_empty() { ul { @for sentence in &list { li { (said(sentence)) } } } } }
 }

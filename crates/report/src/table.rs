@@ -1,8 +1,8 @@
 //! Tables in HTML: units stand in the headings, numbers stand under each other.
 //!
 //! ```
-//! use report::{Align, Column, Table};
-//! let mut table = Table::new("Runs", [Column::new("run", Align::Left), Column::new("loss", Align::Right).unit("nats")]);
+//! use report::{Alignment, TableColumn, HtmlTable};
+//! let mut table = HtmlTable::new("Runs", [TableColumn::new("run", Alignment::Left), TableColumn::new("loss", Alignment::Right).unit("nats")]);
 //! table.push_text(["a", "3.1234"]);
 //! assert!(table.html().contains("<th scope=\"col\" class=\"number\">loss <small>nats</small></th>"));
 //! ```
@@ -13,37 +13,37 @@ use crate::text::{sentence, shown};
 
 /// A table: columns and rows of cells.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub struct HtmlTable {
     caption: String,
-    columns: Vec<Column>,
+    columns: Vec<TableColumn>,
     rows: Vec<Vec<Markup>>,
 }
 
 /// One column.
 #[derive(Clone, Debug)]
-pub struct Column {
+pub struct TableColumn {
     heading: Markup,
     unit: Option<String>,
-    align: Align,
+    align: Alignment,
 }
 
 /// On which side the cells of a column stand in line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Align {
+pub enum Alignment {
     /// Text.
     Left,
     /// Numbers.
     Right,
 }
 
-impl Column {
+impl TableColumn {
     /// A column without a unit.
-    pub fn new(heading: &str, align: Align) -> Self {
+    pub fn new(heading: &str, align: Alignment) -> Self {
         Self::headed(html! { (shown(heading)) }, align)
     }
 
     /// A column whose heading holds a number.
-    pub(crate) fn headed(heading: Markup, align: Align) -> Self {
+    pub(crate) fn headed(heading: Markup, align: Alignment) -> Self {
         Self { heading, unit: None, align }
     }
 
@@ -53,9 +53,9 @@ impl Column {
     }
 }
 
-impl Table {
+impl HtmlTable {
     /// A table without rows; the caption is read aloud, and shown above.
-    pub fn new(caption: &str, columns: impl IntoIterator<Item = Column>) -> Self {
+    pub fn new(caption: &str, columns: impl IntoIterator<Item = TableColumn>) -> Self {
         Self {
             caption: caption.to_owned(),
             columns: columns.into_iter().collect(),
@@ -83,7 +83,7 @@ impl Table {
 
     /// The table in a frame that scrolls sideways where it is wider than the page.
     pub(crate) fn markup(&self) -> Markup {
-        let class = |column: &Column| (column.align == Align::Right).then_some("number");
+        let class = |column: &TableColumn| (column.align == Alignment::Right).then_some("number");
         html! {
             div.scroll tabindex="0" role="region" aria-label=(sentence(&self.caption)) {
                 table {
@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn cells_and_headings_are_escaped() {
-        let mut table = Table::new("<caption>", [Column::new("a&b", Align::Left).unit("<u>")]);
+        let mut table =
+            HtmlTable::new("<caption>", [TableColumn::new("a&b", Alignment::Left).unit("<u>")]);
         table.push_text(["<script>alert(1)</script>"]);
         let html = table.html();
         assert!(!html.contains("<script") && !html.contains("<u>"), "{html}");
@@ -130,6 +131,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "every column has a cell")]
     fn a_row_of_another_length_is_our_own_mistake() {
-        Table::new("x", [Column::new("a", Align::Left)]).push_text(["1", "2"]);
+        HtmlTable::new("x", [TableColumn::new("a", Alignment::Left)]).push_text(["1", "2"]);
     }
 }

@@ -47,6 +47,12 @@ pub(crate) fn said(text: &str) -> Markup {
     }
 }
 
+/// A list of sentences; nothing when there is none.
+pub(crate) fn sentences<'a>(list: impl IntoIterator<Item = &'a str>) -> Markup {
+    let list: Vec<&str> = list.into_iter().filter(|text| !text.trim().is_empty()).collect();
+    html! { @if !list.is_empty() { ul { @for sentence in &list { li { (said(sentence)) } } } } }
+}
+
 /// Words in lines of at most so many letters; a longer word has a line of its own.
 pub(crate) fn wrapped(text: &str, letters: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

@@ -2,18 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
-use report::{Axis, Layer, Plot, Scale, Tone, Unit};
+use report::{Axis, AxisScale, Layer, Plot, Tone, Unit};
 
 fn plot() -> Plot {
     let points = vec![[1e6, 3.2], [2e6, 3.1], [4e6, 3.05]];
     let marks = points.iter().map(|&point| (point, format!("{:.2} nats", point[1]))).collect();
-    Plot {
-        title: "A run & <its> law".into(),
-        description: "Held-out loss falls with tokens.".into(),
-        x: Axis::around("tokens", Scale::Log, Unit::Count, points.iter().map(|p| p[0])).unwrap(),
-        y: Axis::around("nats per token", Scale::Linear, Unit::Plain, points.iter().map(|p| p[1]))
-            .unwrap(),
-        layers: vec![
+    let x = Axis::around("tokens", AxisScale::Log, Unit::Count, points.iter().map(|p| p[0]));
+    let losses = points.iter().map(|p| p[1]);
+    let y = Axis::around("nats per token", AxisScale::Linear, Unit::Plain, losses);
+    Plot::new(
+        "A run & <its> law".into(),
+        "Held-out loss falls with tokens.".into(),
+        [x.unwrap(), y.unwrap()],
+        vec![
             Layer::Beyond { from: 3e6, label: "beyond".into() },
             Layer::Band {
                 tone: Tone::Series(0),
@@ -34,7 +35,7 @@ fn plot() -> Plot {
                 hint: "enough".into(),
             },
         ],
-    }
+    )
 }
 
 #[test]

@@ -198,7 +198,7 @@ mod tests {
         create(&path).append(&point(0)).unwrap();
         let error =
             RunFolder::create(&path, Existing::Refuse, &spec(), "", &record(), None).unwrap_err();
-        assert!(matches!(error, Error::Disk(disk::Error::Exists { .. })), "{error}");
+        assert!(matches!(&error, Error::Disk(inner) if inner.is_exists()), "{error}");
         assert_eq!(RunFolder::open(&path).unwrap().points().unwrap().len(), 1);
     }
 
@@ -210,7 +210,7 @@ mod tests {
         let path = root.path().join("run");
         let mut run = create(&path);
         run.append(&point(0)).unwrap();
-        assert!(matches!(replace(&path), Err(Error::Disk(disk::Error::Locked { .. }))));
+        assert!(matches!(replace(&path), Err(Error::Disk(inner)) if inner.is_locked()));
         drop(run);
         assert!(replace(&path).unwrap().points().unwrap().is_empty());
 

@@ -227,7 +227,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("run");
         let run = create(&path);
-        let locked = |error| matches!(error, Error::Disk(disk::Error::Locked { .. }));
+        let locked = |error| matches!(error, Error::Disk(inner) if inner.is_locked());
         assert!(locked(RunFolder::resume(&path, &spec()).unwrap_err()));
         assert!(RunFolder::open(&path).is_ok());
         drop(run);

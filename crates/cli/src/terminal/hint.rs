@@ -1,7 +1,5 @@
 //! What the user can do about an error, where there is one thing to do.
 
-use std::io::ErrorKind;
-
 use regrow::hinted::Hinted;
 
 /// The hint of an error: the one it carries, or the one that its kind always has.
@@ -78,27 +76,22 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
             _ => None,
         };
     }
-    match cause.downcast_ref::<disk::Error>()? {
-        disk::Error::Exists { .. } => {
-            Some("choose another `--out`, or replace it with `--force`".into())
-        }
-        disk::Error::Locked { .. } => {
-            Some("wait until it ends, or end it; a lock goes with its process".into())
-        }
-        disk::Error::Io { error, .. } if is_full(error.kind()) => Some(
-            "make room there and give the command again, `regrow train` with `--resume`".into(),
-        ),
-        _ => None,
-    }
-}
-
-fn is_full(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+    let error = cause.downcast_ref::<disk::Error>()?;
+    let hint = if error.is_exists() {
+        "choose another `--out`, or replace it with `--force`"
+    } else if error.is_locked() {
+        "wait until it ends, or end it; a lock goes with its process"
+    } else if error.is_full() {
+        "make room there and give the command again, `regrow train` with `--resume`"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::Path;
 
     use regrow::hinted::hinted;
 
@@ -106,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_hint_is_found_through_transparent_errors_and_contexts() {
-        let exists = || disk::Error::Exists { path: PathBuf::from("out") };
+        let exists = || disk::Error::exists(Path::new("out"));
         for error in [
             anyhow::Error::from(exists()),
             model::Error::from(exists()).into(),
@@ -119,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_hint_of_its_own_goes_first_and_the_message_stays() {
-        let error = hinted(disk::Error::Exists { path: PathBuf::from("out") }, "wait");
+        let error = hinted(disk::Error::exists(Path::new("out")), "wait");
         assert_eq!(hint(&error).unwrap(), "wait");
         assert_eq!(error.to_string(), "`out` already exists");
     }

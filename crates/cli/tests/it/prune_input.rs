@@ -360,7 +360,7 @@ fn not_enough_disk_is_said_beforehand() {
     // Two terabytes of nothing, which take no room.
     let long =
         fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(bytes.len() as u64 + end);
-    let room = regrow::disk::room(place.path()).unwrap();
+    let room = regrow::disk::free_space(place.path()).unwrap();
     if long.is_err() || room.is_none_or(|room| room > end) {
         eprintln!(
             "skipped: not_enough_disk_is_said_beforehand: no sparse files here, or a disk of two terabytes"

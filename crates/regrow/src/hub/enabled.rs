@@ -160,7 +160,7 @@ impl Download<'_> {
             );
         }
         let blob = self.cache.repo(at).blob_path(metadata.etag());
-        if let Some(room) = disk::room(&blob)?.filter(|&room| room < metadata.size() as u64) {
+        if let Some(room) = disk::free_space(&blob)?.filter(|&room| room < metadata.size() as u64) {
             let (needed, path) = (metadata.size(), self.cache.path().display());
             bail!(
                 "`{name}` of `{}` takes {needed} bytes, and `{path}` has room for {room}",

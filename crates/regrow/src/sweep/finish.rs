@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use law::{Law, Settings, TableRow};
-use report::{Entropy, Fact, Input, LeftOut, RunFacts};
+use report::{Entropy, Fact, PageInput, RunFacts, SkippedRun};
 use store::{PointRow, RunFolder};
 
 use super::entropy::entropy;
@@ -64,7 +64,7 @@ pub(super) fn finish(
     law_file::write_with(&law_path, &law, entropy)?;
 
     let report = layout.path("report.html");
-    let input = Input {
+    let input = PageInput {
         title,
         law: &law,
         rows: &rows,
@@ -72,7 +72,7 @@ pub(super) fn finish(
         bases: &facts(&open(&bases, |name| layout.base(name))?, &bases)?,
         left_out: &left_out
             .iter()
-            .map(|(run, why)| LeftOut { run: run.clone(), why: why.clone() })
+            .map(|(run, why)| SkippedRun { run: run.clone(), why: why.clone() })
             .collect::<Vec<_>>(),
         entropy,
         facts: &made(sweep, layout, &points, &law_path)?,

@@ -111,7 +111,7 @@ fn take(sweep: &Sweep, written: &str, layout: &Layout) -> anyhow::Result<Lock> {
             entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != ".lock"))
         })
     {
-        let error = disk::Error::Exists { path: layout.out.clone() };
+        let error = disk::Error::exists(&layout.out);
         return Err(hinted(error, "it holds no sweep; choose another `--out`"));
     }
     std::fs::create_dir_all(&layout.out).map_err(disk::io_error("create", &layout.out))?;

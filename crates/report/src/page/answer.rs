@@ -4,13 +4,13 @@ use law::uncertainty::LeftOut;
 use law::{GroupLaw, Plan};
 use maud::{Markup, html};
 
-use super::felt::most_felt;
-use super::place::{answers, by_rate, by_size, first_asked};
+use super::decisions::{answers, by_rate, by_size, first_asked};
+use super::influence::most_influential;
 use crate::number::{
     count, interval, nats, percent, plain, rate, short_count, short_rate, significant,
 };
-use crate::plot::{Axis, Scale, Tone, Unit, WhiskerRow, Whiskers};
-use crate::table::{Align, Column, Table};
+use crate::plot::{Axis, AxisScale, Tone, Unit, WhiskerRow, Whiskers};
+use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::{said, shown};
 
 /// An interval whose ends differ by more than this factor is called wide.
@@ -133,7 +133,7 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     };
     let [least, most] = group.ranges.get("tokens").copied().unwrap_or_default();
     let about_data = enough.value.is_none() || wide;
-    let felt = wide.then(|| most_felt(group, plan)).flatten();
+    let influence = wide.then(|| most_influential(group, plan)).flatten();
     html! {
         div.doubt {
             p { strong { (opening) } }
@@ -160,7 +160,7 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
                 @if about_data {
                     @for warning in &group.warnings { li { (said(&warning.sentence)) } }
                 }
-                @match felt {
+                @match influence {
                     Some((LeftOut::Base(base), count)) => li {
                         "Each of the " (plain(count as f64)) " bases was left out in turn: the answer moves most without "
                         code { (shown(base)) } ". More bases narrow it."
@@ -241,7 +241,7 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
     let told = rows.iter().flat_map(|row| row.interval.into_iter().flatten().chain(row.value));
     let x = Axis::around(
         "tokens that are enough",
-        Scale::Log,
+        AxisScale::Log,
         Unit::Count,
         told.filter(near).chain(measured),
     )?;
@@ -265,17 +265,17 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
 
 fn table(group: &GroupLaw) -> Markup {
     let columns = [
-        Column::new("size", Align::Right).unit("parameters"),
-        Column::new("rate", Align::Right).unit("fraction removed"),
-        Column::new("enough", Align::Right).unit("tokens"),
-        Column::new("interval", Align::Right).unit("tokens"),
-        Column::new("loss then", Align::Right).unit("nats per token"),
-        Column::new("unpruned", Align::Right).unit("nats per token"),
-        Column::new("floor", Align::Right).unit("nats per token"),
-        Column::new("interval", Align::Right).unit("nats per token"),
-        Column::new("mind", Align::Left),
+        TableColumn::new("size", Alignment::Right).unit("parameters"),
+        TableColumn::new("rate", Alignment::Right).unit("fraction removed"),
+        TableColumn::new("enough", Alignment::Right).unit("tokens"),
+        TableColumn::new("interval", Alignment::Right).unit("tokens"),
+        TableColumn::new("loss then", Alignment::Right).unit("nats per token"),
+        TableColumn::new("unpruned", Alignment::Right).unit("nats per token"),
+        TableColumn::new("floor", Alignment::Right).unit("nats per token"),
+        TableColumn::new("interval", Alignment::Right).unit("nats per token"),
+        TableColumn::new("mind", Alignment::Left),
     ];
-    let mut table = Table::new(
+    let mut table = HtmlTable::new(
         "Enough tokens, the loss after them, the loss before pruning, and the floor that no number of tokens gets below",
         columns,
     );

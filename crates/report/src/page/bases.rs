@@ -4,13 +4,13 @@
 use law::GroupLaw;
 use maud::{Markup, html};
 
-use super::{Input, RunFacts};
+use super::input::{PageInput, RunFacts};
 use crate::number::{count, nats, plain};
-use crate::table::{Align, Column, Table};
+use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::shown;
 
 /// Every base with its control; nothing where no base is known.
-pub(super) fn section(input: &Input<'_>, groups: &[&GroupLaw]) -> Markup {
+pub(super) fn section(input: &PageInput<'_>, groups: &[&GroupLaw]) -> Markup {
     if input.bases.is_empty() {
         return html! {};
     }
@@ -49,22 +49,22 @@ pub(super) fn section(input: &Input<'_>, groups: &[&GroupLaw]) -> Markup {
 }
 
 /// The unpruned run of a base.
-fn control<'a>(input: &Input<'a>, base: &RunFacts) -> Option<&'a RunFacts> {
+fn control<'a>(input: &PageInput<'a>, base: &RunFacts) -> Option<&'a RunFacts> {
     input.runs.iter().find(|run| run.record.method == "none" && run.record.base == base.record.id)
 }
 
-fn table(input: &Input<'_>) -> Markup {
+fn table(input: &PageInput<'_>) -> Markup {
     let columns = [
-        Column::new("base", Align::Left),
-        Column::new("size", Align::Right).unit("parameters"),
-        Column::new("trained last", Align::Right).unit("tokens"),
-        Column::new("loss then", Align::Right).unit("nats per token"),
-        Column::new("last quarter gained", Align::Right).unit("nats per token"),
-        Column::new("control, trained on", Align::Right).unit("tokens"),
-        Column::new("loss then", Align::Right).unit("nats per token"),
-        Column::new("last doubling gained", Align::Right).unit("nats per token"),
+        TableColumn::new("base", Alignment::Left),
+        TableColumn::new("size", Alignment::Right).unit("parameters"),
+        TableColumn::new("trained last", Alignment::Right).unit("tokens"),
+        TableColumn::new("loss then", Alignment::Right).unit("nats per token"),
+        TableColumn::new("last quarter gained", Alignment::Right).unit("nats per token"),
+        TableColumn::new("control, trained on", Alignment::Right).unit("tokens"),
+        TableColumn::new("loss then", Alignment::Right).unit("nats per token"),
+        TableColumn::new("last doubling gained", Alignment::Right).unit("nats per token"),
     ];
-    let mut table = Table::new("Bases, each with its unpruned control", columns);
+    let mut table = HtmlTable::new("Bases, each with its unpruned control", columns);
     for base in input.bases {
         let done = base.done.as_ref();
         let control = control(input, base).and_then(|run| run.done.as_ref());

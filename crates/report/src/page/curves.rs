@@ -6,11 +6,11 @@ use law::{GroupLaw, Place, Plan, TableRow};
 use ledger::Phase;
 use maud::{Markup, html};
 
-use super::Input;
-use super::place::{self, answers, by_rate, by_size, is_at, is_size};
+use super::decisions::{self, answers, by_rate, by_size, is_at, is_size};
+use super::input::PageInput;
 use crate::number::{count, nats, percent, rate, short_count, short_rate};
-use crate::plot::{Axis, Layer, Plot, Scale, Tone, Unit};
-use crate::table::{Align, Column, Table};
+use crate::plot::{Axis, AxisScale, Layer, Plot, Tone, Unit};
+use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::shown;
 
 /// Beyond the data a curve goes at most this factor.
@@ -25,7 +25,7 @@ pub(super) struct Panel<'a> {
 }
 
 /// Every size's figure with its data table.
-pub(super) fn figures(input: &Input<'_>, group: &GroupLaw, number: usize) -> Markup {
+pub(super) fn figures(input: &PageInput<'_>, group: &GroupLaw, number: usize) -> Markup {
     let panels = panels(input, group);
     html! {
         @if number == 0 { p {
@@ -51,7 +51,7 @@ pub(super) fn figures(input: &Input<'_>, group: &GroupLaw, number: usize) -> Mar
 }
 
 /// Plots of all sizes of a law, on one axis of tokens.
-pub(super) fn panels<'a>(input: &Input<'a>, group: &GroupLaw) -> Vec<Panel<'a>> {
+pub(super) fn panels<'a>(input: &PageInput<'a>, group: &GroupLaw) -> Vec<Panel<'a>> {
     let sizes = by_size(group);
     let Some(x) = token_axis(group) else { return Vec::new() };
     sizes.iter().filter_map(|size| panel(input, group, size, &x)).collect()
@@ -64,13 +64,18 @@ fn token_axis(group: &GroupLaw) -> Option<Axis> {
     let near = enough.filter(|tokens| *tokens < FARTHEST * high).map(|tokens| tokens * 1.15);
     Axis::around(
         "post-training tokens",
-        Scale::Log,
+        AxisScale::Log,
         Unit::Count,
         near.filter(|x| *x > low).chain([low, high]),
     )
 }
 
-fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> Option<Panel<'a>> {
+fn panel<'a>(
+    input: &PageInput<'a>,
+    group: &GroupLaw,
+    size: &[&Plan],
+    x: &Axis,
+) -> Option<Panel<'a>> {
     let n0 = size.first()?.place.n0;
     let mut layers =
         vec![Layer::Beyond { from: group.ranges["tokens"][1], label: "beyond the data".into() }];
@@ -90,7 +95,7 @@ fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> O
         let tone = Tone::Series(i);
         let label = format!("rate {}", short_rate(alike[0].place.rate));
         for (j, plan) in alike.iter().enumerate() {
-            let curve = place::curve(group, plan.place, x.range());
+            let curve = decisions::curve(group, plan.place, x.range());
             let measured: Vec<&TableRow> =
                 input.rows.iter().filter(|row| is_at(row, group, &plan.place)).collect();
             heights.extend(measured.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
@@ -127,15 +132,10 @@ fn panel<'a>(input: &Input<'a>, group: &GroupLaw, size: &[&Plan], x: &Axis) -> O
     bases.sort_unstable();
     bases.dedup();
     let title = format!("{} parameters", short_count(n0));
-    let y = Axis::around("held-out loss, nats per token", Scale::Linear, Unit::Plain, heights)?;
+    let description = description(&title, size);
+    let y = Axis::around("held-out loss, nats per token", AxisScale::Linear, Unit::Plain, heights)?;
     Some(Panel {
-        plot: Plot {
-            title: title.clone(),
-            description: description(&title, size),
-            x: x.clone(),
-            y,
-            layers,
-        },
+        plot: Plot::new(title, description, [x.clone(), y], layers),
         heading: html! {
             (count(n0)) " parameters"
             @if !bases.is_empty() { small { " · " bdi { (shown(&bases.join(", "))) } } }
@@ -248,10 +248,11 @@ fn numbers(panel: &Panel<'_>) -> Markup {
             Some(of) => html! { "rate " (rate(*of)) },
             None => html! { "control" },
         };
-        Column::headed(heading, Align::Right).unit("nats per token")
+        TableColumn::headed(heading, Alignment::Right).unit("nats per token")
     };
-    let columns = [Column::new("tokens", Align::Right)].into_iter().chain(rates.iter().map(column));
-    let mut table = Table::new("Held-out loss by tokens and rate", columns);
+    let columns =
+        [TableColumn::new("tokens", Alignment::Right)].into_iter().chain(rates.iter().map(column));
+    let mut table = HtmlTable::new("Held-out loss by tokens and rate", columns);
     for (tokens, losses) in &by_tokens {
         let cell = |of: &Option<f64>| {
             let rows = losses.iter().filter(|(rate, _)| *rate == key(*of));

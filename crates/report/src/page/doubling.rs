@@ -3,10 +3,10 @@
 use law::{GroupLaw, Plan};
 use maud::{Markup, html};
 
-use super::place::{answers, by_rate, by_size, doublings};
+use super::decisions::{answers, by_rate, by_size, doublings};
 use crate::number::{count, plain, rate, short_count, short_rate, significant};
-use crate::plot::{Axis, Layer, Plot, Scale, Tone, Unit};
-use crate::table::{Align, Column, Table};
+use crate::plot::{Axis, AxisScale, Layer, Plot, Tone, Unit};
+use crate::table::{Alignment, HtmlTable, TableColumn};
 
 /// The plot for the largest size, and a table for all.
 pub(super) fn section(group: &GroupLaw, number: usize) -> Markup {
@@ -42,9 +42,9 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
         .iter()
         .map(|point| point[0])
         .chain(ends.filter(|x| (left / 4.0..right * 4.0).contains(x)));
-    let x = Axis::around("post-training tokens so far", Scale::Log, Unit::Count, tokens)?;
+    let x = Axis::around("post-training tokens so far", AxisScale::Log, Unit::Count, tokens)?;
     let gains = all.iter().map(|point| point[1]).chain([gain]);
-    let y = Axis::around("nats that doubling them buys", Scale::Log, Unit::Plain, gains)?;
+    let y = Axis::around("nats that doubling them buys", AxisScale::Log, Unit::Plain, gains)?;
     let mut layers =
         vec![Layer::Level { y: gain, label: format!("{} nats", significant(gain, 3)) }];
     let mut places = Vec::new();
@@ -78,7 +78,7 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
     let title = format!("What doubling buys, {} parameters", short_count(size[0].place.n0));
     let description =
         format!("{title}: nats gained against tokens, falling straight on logarithmic axes.");
-    Some(Plot { title, description, x, y, layers })
+    Some(Plot::new(title, description, [x, y], layers))
 }
 
 fn ends_of(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
@@ -89,12 +89,12 @@ fn ends_of(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
 
 fn table(sizes: &[Vec<&Plan>]) -> Markup {
     let columns = [
-        Column::new("size", Align::Right).unit("parameters before pruning"),
-        Column::new("rate", Align::Right).unit("fraction removed"),
-        Column::new("from", Align::Right).unit("tokens"),
-        Column::new("doubling buys", Align::Right).unit("nats per token"),
+        TableColumn::new("size", Alignment::Right).unit("parameters before pruning"),
+        TableColumn::new("rate", Alignment::Right).unit("fraction removed"),
+        TableColumn::new("from", Alignment::Right).unit("tokens"),
+        TableColumn::new("doubling buys", Alignment::Right).unit("nats per token"),
     ];
-    let mut table = Table::new("What doubling the tokens buys", columns);
+    let mut table = HtmlTable::new("What doubling the tokens buys", columns);
     let every = sizes.iter().flat_map(|size| by_rate(size));
     for plan in every.flat_map(|alike| answers(&alike)) {
         for [from, gain] in doublings(plan) {

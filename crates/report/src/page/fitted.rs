@@ -5,7 +5,7 @@ use law::{GroupLaw, Units};
 use maud::{Markup, html};
 
 use crate::number::{interval, percent, plain, whole};
-use crate::table::{Align, Column, Table};
+use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::shown;
 
 /// Formula, constants, measures.
@@ -29,12 +29,12 @@ pub(super) fn section(group: &GroupLaw) -> Markup {
 
 fn constants(group: &GroupLaw) -> Markup {
     let columns = [
-        Column::new("constant", Align::Left),
-        Column::new("value", Align::Right),
-        Column::new("interval", Align::Right),
-        Column::new("what it says", Align::Left),
+        TableColumn::new("constant", Alignment::Left),
+        TableColumn::new("value", Alignment::Right),
+        TableColumn::new("interval", Alignment::Right),
+        TableColumn::new("what it says", Alignment::Left),
     ];
-    let mut table = Table::new("Constants, each with its interval", columns);
+    let mut table = HtmlTable::new("Constants, each with its interval", columns);
     let order = |name: &str| {
         ["N_C", "D_C", "E", "alpha", "beta", "gamma", "delta"]
             .iter()
@@ -165,13 +165,15 @@ fn measures(group: &GroupLaw) -> Markup {
             m.asd_noise_floor
         }),
     ];
-    let mut columns =
-        vec![Column::new("measure", Align::Left), Column::new("fitted points", Align::Right)];
+    let mut columns = vec![
+        TableColumn::new("measure", Alignment::Left),
+        TableColumn::new("fitted points", Alignment::Right),
+    ];
     if group.held_out.is_some() {
-        columns.push(Column::new("held-out points", Align::Right));
+        columns.push(TableColumn::new("held-out points", Alignment::Right));
     }
-    columns.push(Column::new("what it says", Align::Left));
-    let mut table = Table::new("How well the law describes the points", columns);
+    columns.push(TableColumn::new("what it says", Alignment::Left));
+    let mut table = HtmlTable::new("How well the law describes the points", columns);
     for (name, says, pick) in rows {
         let (fitted, held_out) = (pick(&group.metrics), group.held_out.as_ref().map(pick));
         if fitted.is_none() && held_out.flatten().is_none() {
@@ -209,11 +211,11 @@ fn noise(group: &GroupLaw) -> Markup {
         ("of neighbours", noise.autocorrelation, "correlation of neighbouring points of one run"),
     ];
     let columns = [
-        Column::new("scatter", Align::Left),
-        Column::new("standard deviation", Align::Right),
-        Column::new("what it says", Align::Left),
+        TableColumn::new("scatter", Alignment::Left),
+        TableColumn::new("standard deviation", Alignment::Right),
+        TableColumn::new("what it says", Alignment::Left),
     ];
-    let mut table = Table::new("How the points scatter around the law", columns);
+    let mut table = HtmlTable::new("How the points scatter around the law", columns);
     for (name, value, says) in rows {
         if let Some(value) = value {
             table.push(vec![html! { (name) }, plain(value), html! { (says) }]);

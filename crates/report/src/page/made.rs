@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::{Input, RunFacts};
+use super::input::{PageInput, RunFacts};
 use crate::number::{count, nats, rate, whole};
-use crate::table::{Align, Column, Table};
+use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::{said, sentence, shown};
 
 /// Runs that nothing was taken from.
-pub(super) fn left_out(input: &Input<'_>) -> Markup {
+pub(super) fn left_out(input: &PageInput<'_>) -> Markup {
     html! {
         @if !input.left_out.is_empty() {
             section {
@@ -22,7 +22,7 @@ pub(super) fn left_out(input: &Input<'_>) -> Markup {
 }
 
 /// Facts, and a table of the runs.
-pub(super) fn how(input: &Input<'_>) -> Markup {
+pub(super) fn how(input: &PageInput<'_>) -> Markup {
     html! {
         section {
             h2 { "How it was made" }
@@ -70,19 +70,19 @@ fn shared(runs: &[RunFacts]) -> Markup {
 
 fn runs(runs: &[RunFacts]) -> Markup {
     let columns = [
-        Column::new("run", Align::Left),
-        Column::new("base", Align::Left),
-        Column::new("method", Align::Left),
-        Column::new("size", Align::Right).unit("parameters before pruning"),
-        Column::new("rate", Align::Right).unit("fraction removed"),
-        Column::new("before pruning", Align::Right).unit("nats per token"),
-        Column::new("pruned", Align::Right).unit("nats per token"),
-        Column::new("at the end", Align::Right).unit("nats per token"),
-        Column::new("trained", Align::Right).unit("tokens"),
-        Column::new("seed", Align::Right),
-        Column::new("state", Align::Left),
+        TableColumn::new("run", Alignment::Left),
+        TableColumn::new("base", Alignment::Left),
+        TableColumn::new("method", Alignment::Left),
+        TableColumn::new("size", Alignment::Right).unit("parameters before pruning"),
+        TableColumn::new("rate", Alignment::Right).unit("fraction removed"),
+        TableColumn::new("before pruning", Alignment::Right).unit("nats per token"),
+        TableColumn::new("pruned", Alignment::Right).unit("nats per token"),
+        TableColumn::new("at the end", Alignment::Right).unit("nats per token"),
+        TableColumn::new("trained", Alignment::Right).unit("tokens"),
+        TableColumn::new("seed", Alignment::Right),
+        TableColumn::new("state", Alignment::Left),
     ];
-    let mut table = Table::new("Runs, from their own records", columns);
+    let mut table = HtmlTable::new("Runs, from their own records", columns);
     for RunFacts { record, done } in runs {
         let loss =
             |loss: Option<ledger::Nats>| html! { @if let Some(loss) = loss { (nats(loss.0)) } };

@@ -2,8 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::marks::{Label, marker, spread};
-use super::{Axis, Layer, PLOT_STYLE, Plot, Scale, Tone, palette};
+use super::axis::{Axis, AxisScale};
+use super::layer::{Layer, Plot, Tone};
+use super::marks::{Label, marker, px, spread};
+use super::style::{PLOT_STYLE, palette};
 use crate::text::{sentence, shown, wrapped};
 
 /// Width and height of one plot, in CSS pixels: readable at the width of a phone.
@@ -15,8 +17,25 @@ const BOTTOM: f64 = 42.0;
 /// The height of a line of text in a column of labels.
 const LINE: f64 = 15.0;
 
+impl Plot {
+    /// The picture as a file of its own.
+    pub fn svg(&self) -> String {
+        standing([self].as_slice(), 1, &self.title).into_string()
+    }
+
+    /// Several pictures in columns under one heading, as a file of its own.
+    pub fn grid(plots: &[&Self], columns: usize, title: &str) -> String {
+        standing(plots, columns.max(1), title).into_string()
+    }
+
+    /// The picture for the inside of a page that holds [`PLOT_STYLE`]; `id` is no other's on it.
+    pub(crate) fn inline(&self, id: &str) -> Markup {
+        inline(self, id)
+    }
+}
+
 /// A plot for the inside of a page.
-pub(super) fn inline(plot: &Plot, id: &str) -> Markup {
+fn inline(plot: &Plot, id: &str) -> Markup {
     let [width, height] = SIZE;
     html! {
         svg.plot viewBox=(format!("0 0 {width} {height}")) role="img"
@@ -29,7 +48,7 @@ pub(super) fn inline(plot: &Plot, id: &str) -> Markup {
 }
 
 /// Plots in columns, as a document of its own.
-pub(super) fn standing(plots: &[&Plot], columns: usize, title: &str) -> Markup {
+fn standing(plots: &[&Plot], columns: usize, title: &str) -> Markup {
     let columns = columns.min(plots.len()).max(1);
     let [cell_width, cell_height] = [SIZE[0], SIZE[1] + if plots.len() > 1 { 24.0 } else { 0.0 }];
     let width = columns as f64 * cell_width;
@@ -56,12 +75,6 @@ pub(super) fn standing(plots: &[&Plot], columns: usize, title: &str) -> Markup {
             }
         }
     }
-}
-
-/// A coordinate with two decimals at most, so that the same plot has the same bytes.
-pub(super) fn px(x: f64) -> String {
-    let text = ledger::trimmed(&format!("{x:.2}"));
-    if text == "-0" { "0".to_owned() } else { text }
 }
 
 /// The area inside the axes, from top left to bottom right.
@@ -128,7 +141,7 @@ fn axes(frame: &Frame<'_>) -> Markup {
 /// The axis along the bottom, from left to right; its marks reach up to `top`.
 pub(super) fn axis_below(axis: &Axis, [left, right]: [f64; 2], [top, bottom]: [f64; 2]) -> Markup {
     let across = right - left;
-    let most = if axis.scale == Scale::Log { across / 36.0 } else { across / 52.0 };
+    let most = if axis.scale == AxisScale::Log { across / 36.0 } else { across / 52.0 };
     html! {
         @for tick in axis.ticks(most as usize) {
             @if let Some(x) = axis.place(tick.at).map(|share| left + share * across) {

@@ -1,9 +1,15 @@
 //! Markers and the labels at the ends of curves.
 
+use ledger::trimmed;
 use maud::{Markup, html};
 
-use super::Tone;
-use super::draw::px;
+use super::layer::Tone;
+
+/// A coordinate with two decimals at most, so that the same plot has the same bytes.
+pub(super) fn px(x: f64) -> String {
+    let text = trimmed(&format!("{x:.2}"));
+    if text == "-0" { "0".to_owned() } else { text }
+}
 
 /// A marker of a tone around a place; every series has a shape of its own.
 pub(super) fn marker(tone: Tone, [x, y]: [f64; 2], aside: bool, hint: &str) -> Markup {

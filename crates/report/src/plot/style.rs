@@ -1,7 +1,7 @@
 //! Colours, dashes and markers. The colours are those of Okabe and Ito (2008), told apart by all
 //! common kinds of colour blindness; dash and marker tell them apart without any colour.
 
-use super::Tone;
+use super::layer::Tone;
 
 /// Name, colour on light paper, colour on dark paper.
 const COLOURS: [(&str, &str, &str); 12] = [

@@ -2,27 +2,26 @@
 
 use ledger::trimmed;
 
+use super::axis::{Axis, AxisScale, Unit};
 use crate::number::significant;
-
-use super::{Axis, Scale, Unit};
 
 /// One mark of an axis.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tick {
+pub(crate) struct Tick {
     /// Its value.
-    pub at: f64,
+    pub(crate) at: f64,
     /// What stands beside it.
-    pub label: String,
+    pub(crate) label: String,
 }
 
 impl Axis {
     /// Round values inside the range, ascending, at most `most` of them; no two share a label.
-    pub fn ticks(&self, most: usize) -> Vec<Tick> {
+    pub(crate) fn ticks(&self, most: usize) -> Vec<Tick> {
         let most = most.clamp(2, 50);
         let [low, high] = self.range;
         let values = match self.scale {
-            Scale::Linear => steps(low, high, most),
-            Scale::Log => powers(low, high, most).unwrap_or_else(|| steps(low, high, most)),
+            AxisScale::Linear => steps(low, high, most),
+            AxisScale::Log => powers(low, high, most).unwrap_or_else(|| steps(low, high, most)),
         };
         let mut ticks: Vec<Tick> =
             values.into_iter().map(|at| Tick { at, label: self.unit.label(at) }).collect();
@@ -96,31 +95,37 @@ mod tests {
 
     use super::*;
 
-    fn labels(scale: Scale, unit: Unit, range: [f64; 2], most: usize) -> Vec<String> {
+    fn labels(scale: AxisScale, unit: Unit, range: [f64; 2], most: usize) -> Vec<String> {
         let axis = Axis::new("x", scale, unit, range).unwrap();
         axis.ticks(most).into_iter().map(|tick| tick.label).collect()
     }
 
     #[test]
     fn marks_stand_at_round_numbers() {
-        assert_eq!(labels(Scale::Linear, Unit::Plain, [2.93, 3.61], 5), ["3", "3.2", "3.4", "3.6"]);
         assert_eq!(
-            labels(Scale::Linear, Unit::Plain, [-0.12, 0.11], 5),
+            labels(AxisScale::Linear, Unit::Plain, [2.93, 3.61], 5),
+            ["3", "3.2", "3.4", "3.6"]
+        );
+        assert_eq!(
+            labels(AxisScale::Linear, Unit::Plain, [-0.12, 0.11], 5),
             ["−0.1", "−0.05", "0", "0.05", "0.1"]
         );
         assert_eq!(
-            labels(Scale::Log, Unit::Count, [9e3, 1.1e6], 6),
+            labels(AxisScale::Log, Unit::Count, [9e3, 1.1e6], 6),
             ["10K", "30K", "100K", "300K", "1M"]
         );
         assert_eq!(
-            labels(Scale::Log, Unit::Count, [2.5e5, 4.5e5], 5),
+            labels(AxisScale::Log, Unit::Count, [2.5e5, 4.5e5], 5),
             ["250K", "300K", "350K", "400K", "450K"]
         );
         assert_eq!(
-            labels(Scale::Log, Unit::Plain, [0.002, 0.7], 6),
+            labels(AxisScale::Log, Unit::Plain, [0.002, 0.7], 6),
             ["0.003", "0.01", "0.03", "0.1", "0.3"]
         );
-        assert_eq!(labels(Scale::Log, Unit::Count, [1.0, 1e18], 4), ["1", "100K", "10B", "1000T"]);
+        assert_eq!(
+            labels(AxisScale::Log, Unit::Count, [1.0, 1e18], 4),
+            ["1", "100K", "10B", "1000T"]
+        );
     }
 
     proptest! {
@@ -129,15 +134,15 @@ mod tests {
             low in -1e9..1e9_f64, span in 1e-6..1e9_f64, most in 2..12_usize,
         ) {
             let range = [low, low + span.max(low.abs() * 1e-4)];
-            check(&Axis::new("x", Scale::Linear, Unit::Count, range).unwrap(), most)?;
-            check(&Axis::new("x", Scale::Linear, Unit::Plain, range).unwrap(), most)?;
+            check(&Axis::new("x", AxisScale::Linear, Unit::Count, range).unwrap(), most)?;
+            check(&Axis::new("x", AxisScale::Linear, Unit::Plain, range).unwrap(), most)?;
         }
 
         #[test]
         fn marks_of_logarithmic_axes_do_too(low in 1e-12..1e15_f64, factor in 1.01..1e9_f64, most in 2..12_usize) {
             let range = [low, low * factor];
-            check(&Axis::new("x", Scale::Log, Unit::Count, range).unwrap(), most)?;
-            check(&Axis::new("x", Scale::Log, Unit::Plain, range).unwrap(), most)?;
+            check(&Axis::new("x", AxisScale::Log, Unit::Count, range).unwrap(), most)?;
+            check(&Axis::new("x", AxisScale::Log, Unit::Plain, range).unwrap(), most)?;
         }
     }
 

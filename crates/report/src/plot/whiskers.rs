@@ -2,43 +2,44 @@
 
 use maud::{Markup, html};
 
-use super::draw::{axis_below, px};
-use super::marks::marker;
-use super::{Axis, Tone};
+use super::axis::Axis;
+use super::draw::axis_below;
+use super::layer::Tone;
+use super::marks::{marker, px};
 use crate::text::{sentence, shown};
 
 /// Rows of numbers with intervals.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Whiskers {
+pub(crate) struct Whiskers {
     /// What it shows, in a few words.
-    pub title: String,
+    pub(crate) title: String,
     /// What can be seen, for who cannot see it.
-    pub description: String,
+    pub(crate) description: String,
     /// The axis that all rows share.
-    pub x: Axis,
+    pub(crate) x: Axis,
     /// A part of the axis that is shaded, and what it is.
-    pub shaded: Option<([f64; 2], String)>,
+    pub(crate) shaded: Option<([f64; 2], String)>,
     /// From top to bottom.
-    pub rows: Vec<WhiskerRow>,
+    pub(crate) rows: Vec<WhiskerRow>,
 }
 
 /// One number with its interval.
 #[derive(Clone, Debug, PartialEq)]
-pub struct WhiskerRow {
+pub(crate) struct WhiskerRow {
     /// What begins with this row, if something does.
-    pub heading: Option<String>,
+    pub(crate) heading: Option<String>,
     /// The row's own name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its looks.
-    pub tone: Tone,
+    pub(crate) tone: Tone,
     /// The number, where there is one.
-    pub value: Option<f64>,
+    pub(crate) value: Option<f64>,
     /// From where to where, where that is known.
-    pub interval: Option<[f64; 2]>,
+    pub(crate) interval: Option<[f64; 2]>,
     /// What stands at the end of the row.
-    pub said: String,
+    pub(crate) said: String,
     /// What stands behind it where there is room.
-    pub more: String,
+    pub(crate) more: String,
 }
 
 const WIDTH: f64 = 500.0;

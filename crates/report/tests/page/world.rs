@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use law::{Law, Row, Settings, Table, TableRow, form};
 use ledger::{Done, Nats, Params, Provenance, Rate, RunRecord, Start, Tokens};
-use report::{Entropy, Fact, Input, LeftOut, RunFacts};
+use report::{Entropy, Fact, PageInput, RunFacts, SkippedRun};
 
-/// All that an [`Input`] borrows.
+/// All that an [`PageInput`] borrows.
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) title: String,
@@ -14,13 +14,13 @@ pub(crate) struct World {
     pub(crate) rows: Vec<TableRow>,
     pub(crate) runs: Vec<RunFacts>,
     pub(crate) bases: Vec<RunFacts>,
-    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) left_out: Vec<SkippedRun>,
     pub(crate) facts: Vec<Fact>,
 }
 
 impl World {
-    pub(crate) fn input(&self) -> Input<'_> {
-        Input {
+    pub(crate) fn input(&self) -> PageInput<'_> {
+        PageInput {
             title: &self.title,
             law: &self.law,
             rows: &self.rows,
@@ -72,7 +72,7 @@ pub(crate) fn world(rows: Vec<TableRow>) -> World {
         rows,
         runs: vec![run("a", true), run("b", false), control()],
         bases: vec![run("base-0", true)],
-        left_out: vec![LeftOut {
+        left_out: vec![SkippedRun {
             run: "c".into(),
             why: "it was killed and has no `done.json`".into(),
         }],

@@ -50,7 +50,7 @@ pub(super) fn room(
     let checkpoints = parameters.saturating_mul(12).saturating_mul(missing);
     let needed =
         checkpoints.saturating_add(parameters.saturating_mul(2 * beginning.dtype.size() as u64));
-    if let Some(found) = disk::room(out)?.filter(|&found| found < needed) {
+    if let Some(found) = disk::free_space(out)?.filter(|&found| found < needed) {
         output.warn(&format!(
             "the disk of `{}` has room for {} MB, checkpoints and models of this run take up to {} MB",
             out.display(),

@@ -111,7 +111,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         && out.symlink_metadata().is_ok()
     {
         // Before anything long is computed.
-        let error = disk::Error::Exists { path: out.clone() };
+        let error = disk::Error::exists(out);
         return Err(hinted(
             error,
             "go on with it with `--resume`, replace it with `--force`, or choose another `--out`",

@@ -3,9 +3,9 @@
 use law::GroupLaw;
 use maud::{Markup, html};
 
-use super::{Input, sentences};
+use super::input::PageInput;
 use crate::number::nats;
-use crate::text::{said, shown};
+use crate::text::{said, sentences, shown};
 
 /// Codes with their sentences, for one law.
 pub(super) fn section(group: &GroupLaw) -> Markup {
@@ -36,7 +36,7 @@ pub(super) fn section(group: &GroupLaw) -> Markup {
 }
 
 /// What holds for every page like this one.
-pub(super) fn care(input: &Input<'_>) -> Markup {
+pub(super) fn care(input: &PageInput<'_>) -> Markup {
     html! {
         section {
             h2 { "Read with care" }

@@ -9,22 +9,22 @@ use crate::Result;
 ///
 /// # Errors
 /// Where the nearest folder that exists cannot be asked.
-pub fn room(path: &Path) -> Result<Option<u64>> {
+pub fn free_space(path: &Path) -> Result<Option<u64>> {
     // A relative path without a folder before it stands in the current one.
     let above = path.ancestors().find(|folder| folder.exists());
     let folder = above.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    asked(folder)
+    space_at(folder)
 }
 
 #[cfg(unix)]
-fn asked(folder: &Path) -> Result<Option<u64>> {
+fn space_at(folder: &Path) -> Result<Option<u64>> {
     let answer = rustix::fs::statvfs(folder).map_err(std::io::Error::from);
     let answer = answer.map_err(crate::io_error("ask for the free space of", folder))?;
     Ok(Some(answer.f_bavail.saturating_mul(answer.f_frsize)))
 }
 
 #[cfg(not(unix))]
-fn asked(_folder: &Path) -> Result<Option<u64>> {
+fn space_at(_folder: &Path) -> Result<Option<u64>> {
     Ok(None)
 }
 
@@ -34,11 +34,11 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_folder_that_is_not_there_yet_has_the_room_of_the_one_above() {
+    fn a_folder_that_is_not_there_yet_has_the_space_of_the_one_above() {
         let folder = tempfile::tempdir().unwrap();
-        let here = room(folder.path()).unwrap().unwrap();
-        let there = room(&folder.path().join("a/b/c")).unwrap().unwrap();
+        let here = free_space(folder.path()).unwrap().unwrap();
+        let there = free_space(&folder.path().join("a/b/c")).unwrap().unwrap();
         assert!(here > 0 && there > 0);
-        assert!(room(Path::new("relative")).unwrap().is_some());
+        assert!(free_space(Path::new("relative")).unwrap().is_some());
     }
 }

@@ -5,7 +5,7 @@ use law::plan::{Allocation, Offer};
 use law::{GroupLaw, Place, Plan, Prediction};
 
 use crate::number::{short_count, short_rate};
-use crate::plot::{Axis, Layer, Plot, Scale, Tone, Unit};
+use crate::plot::{Axis, AxisScale, Layer, Plot, Tone, Unit};
 
 /// Places that a curve is drawn through.
 const STEPS: i32 = 64;
@@ -72,7 +72,7 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
     let paid = || found.front.iter().filter(|offer| offer.cost.flops > 0.0);
     let x = Axis::around(
         "floating-point operations",
-        Scale::Log,
+        AxisScale::Log,
         Unit::Plain,
         paid().map(|offer| offer.cost.flops),
     )?;
@@ -117,7 +117,7 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
     }
     let y = Axis::around(
         "loss after post-training, nats per token",
-        Scale::Linear,
+        AxisScale::Linear,
         Unit::Plain,
         heights,
     )?;
@@ -127,7 +127,7 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
         paid().count(),
         found.best.len()
     );
-    Some(Plot { title, description, x, y, layers }.svg())
+    Some(Plot::new(title, description, [x, y], layers).svg())
 }
 
 /// A pruned model in a few letters.
@@ -149,7 +149,7 @@ impl Sketch {
         let [low, high] = group.ranges.get("tokens").copied()?;
         let near = |tokens: &f64| (low / FARTHEST..=high * FARTHEST).contains(tokens);
         let shown: Vec<f64> = asked.into_iter().filter(near).chain([low, high]).collect();
-        let x = Axis::around("post-training tokens", Scale::Log, Unit::Count, shown)?;
+        let x = Axis::around("post-training tokens", AxisScale::Log, Unit::Count, shown)?;
         let [from, to] = x.range();
         let (mut line, mut mean, mut new_run) = (Vec::new(), Vec::new(), Vec::new());
         for i in 0..=STEPS {
@@ -175,7 +175,7 @@ impl Sketch {
     fn draw(self, group: &GroupLaw, place: Place, sentence: &str) -> Option<String> {
         let y = Axis::around(
             "held-out loss, nats per token",
-            Scale::Linear,
+            AxisScale::Linear,
             Unit::Plain,
             self.heights,
         )?;
@@ -190,6 +190,6 @@ impl Sketch {
             "{sentence}. The darker shade is the interval of the mean curve, the lighter one that of a new run, level {}.",
             group.level
         );
-        Some(Plot { title, description, x: self.x, y, layers: self.layers }.svg())
+        Some(Plot::new(title, description, [self.x, y], self.layers).svg())
     }
 }

@@ -11,7 +11,7 @@ const STEPS: usize = 64;
 
 /// The law's curve and its interval at one place.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Curve {
+pub(super) struct LawCurve {
     /// Tokens and loss.
     pub(super) line: Vec<[f64; 2]>,
     /// Tokens, low and high end of the mean curve's interval.
@@ -85,9 +85,9 @@ pub(super) fn is_at(row: &TableRow, group: &GroupLaw, place: &Place) -> bool {
 }
 
 /// The law's curve at a place between two token counts, as far as the law knows it.
-pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> Curve {
+pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> LawCurve {
     let step = (high / low).powf(1.0 / STEPS as f64);
-    let mut curve = Curve::default();
+    let mut curve = LawCurve::default();
     for i in 0..=STEPS {
         let tokens = low * step.powi(i as i32);
         let Ok(Prediction { loss, mean, .. }) = group.predict(place, tokens) else { continue };

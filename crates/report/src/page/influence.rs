@@ -6,7 +6,10 @@ use ledger::Estimate;
 
 /// The base, or where bases are too few to leave one out the run, without which the tokens that are
 /// enough move most, and how many were left out in turn.
-pub(super) fn most_felt<'a>(group: &'a GroupLaw, plan: &Plan) -> Option<(&'a LeftOut, usize)> {
+pub(super) fn most_influential<'a>(
+    group: &'a GroupLaw,
+    plan: &Plan,
+) -> Option<(&'a LeftOut, usize)> {
     let value = plan.enough.value?.ln();
     let bases =
         group.replicates.iter().any(|replicate| matches!(replicate.left_out, LeftOut::Base(_)));
@@ -63,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_base_that_differs_at_an_end_of_the_sizes_is_felt_most() {
+    fn the_base_that_differs_at_an_end_of_the_sizes_moves_the_answer_most() {
         for odd in [0, 3] {
             let group = law(odd);
             let place = LeftOut::Base(format!("base-{odd}"));
@@ -73,7 +76,7 @@ mod tests {
                 .iter()
                 .find(|plan| plan.place.n0 == [1e8, 2e8, 4e8, 8e8][odd])
                 .unwrap();
-            assert_eq!(most_felt(&group, plan), Some((&place, 4)), "{plan:?}");
+            assert_eq!(most_influential(&group, plan), Some((&place, 4)), "{plan:?}");
         }
     }
 }
