@@ -18,8 +18,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = "crates/model/src/backend/cpu/"
-DECODER = "crates/model/src/decoder.rs"
-PARITY = ["-p", "regrow-train", "--test", "parity"]
+DECODER = "crates/model/src/decoder/"
+PARITY = ["-p", "regrow-model", "--test", "parity"]
+STEPS = ["-p", "regrow-train", "--test", "parity"]
 
 
 def unit(operation):
@@ -79,20 +80,20 @@ MUTATIONS = [
     ("product", "earlier parts of the summed index", CPU + "kernel/blocked.rs",
      "let add = add || from > 0;", "let add = add || from > DEPTH;", unit("kernel::blocked")),
     ("sums", "all partial sums but the first", CPU + "sums.rs",
-     "for row in partial {", "for row in &partial[..1] {", PARITY),
-    ("decoder", "the embedding's gradient", DECODER,
+     "for row in partial {", "for row in &partial[..1] {", STEPS),
+    ("decoder", "the embedding's gradient", DECODER + "mod.rs",
      "self.backend.embed_backward(stream, batch.tokens(), table)?;", "let _ = (stream, table);", PARITY),
-    ("decoder", "the head's earlier chunks", DECODER,
+    ("decoder", "the head's earlier chunks", DECODER + "head.rs",
      "gradients.add || start > 0", "gradients.add", PARITY),
-    ("decoder", "the inverse rotation", DECODER,
+    ("decoder", "the inverse rotation", DECODER + "backward.rs",
      "self.rotate(&mut grads.qkv, shape, batch, true)?;", "", PARITY),
-    ("decoder", "the gradient of the down projection", DECODER,
+    ("decoder", "the gradient of the down projection", DECODER + "backward.rs",
      "backend.product(stream.t(), inner, ViewMut::new(gradients.buffer, parts.down), gradients.add)?;",
      "let _ = inner;", PARITY),
-    ("decoder", "what earlier micro-batches gave", DECODER,
+    ("decoder", "what earlier micro-batches gave", DECODER + "backward.rs",
      "ViewMut::new(gradients.buffer, matrix), gradients.add)?;", "ViewMut::new(gradients.buffer, matrix), false)?;",
      PARITY),
-    ("decoder", "the beginning of sums at zero", DECODER,
+    ("decoder", "the beginning of sums at zero", DECODER + "mod.rs",
      "self.clear_sums(gradients)?;", "", PARITY),
 ]
 
@@ -129,8 +130,8 @@ def rounds(mutations):
     where these judge; where the whole network judges, one at a time."""
     groups = []
     for mutation in mutations:
-        alone = mutation[5] == PARITY
-        fits = (group for group in groups if not alone and group[0][5] != PARITY
+        alone = mutation[5] in (PARITY, STEPS)
+        fits = (group for group in groups if not alone and group[0][5] not in (PARITY, STEPS)
                 and mutation[2] not in [other[2] for other in group])
         group = next(fits, None)
         if group is None:

@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod activations;
 pub mod backend;
 pub mod batch;
 pub mod decoder;

@@ -3,8 +3,8 @@
 use shape::config::ModelConfig;
 
 use crate::Result;
+use crate::activations::{Activations, logit_rows};
 use crate::backend::Backend;
-use crate::decoder::{Decoder, Shape, logit_rows};
 
 /// Buffers of a pass over a batch. It grows to the largest batch seen.
 pub struct Workspace<B: Backend> {
@@ -56,12 +56,10 @@ pub(crate) struct Gradients<B: Backend> {
 }
 
 impl<B: Backend> Workspace<B> {
-    /// An empty workspace for this network's machine.
-    ///
-    /// # Errors
-    /// Those of the machine.
-    pub fn new(decoder: &Decoder<B>) -> Result<Self> {
-        let empty = || decoder.backend().allocate(0);
+    /// An empty workspace on this machine; with `recompute`, of every block only the stream that
+    /// enters it is kept.
+    pub(crate) fn new(backend: &B, recompute: bool) -> Result<Self> {
+        let empty = || backend.allocate(0);
         let scratch = Scratch {
             normed: empty()?,
             inverse_rms: empty()?,
@@ -79,21 +77,11 @@ impl<B: Backend> Workspace<B> {
             inputs: Vec::new(),
             output: empty()?,
             scratch,
-            recompute: false,
+            recompute,
             rows: 0,
             head: false,
             training: false,
         })
-    }
-
-    /// An empty workspace that keeps of every block only the stream that enters it: the backward
-    /// pass computes the rest again, with the same numbers, a block at a time. That is the
-    /// forward pass of every block but its last product once more: about a quarter more work.
-    ///
-    /// # Errors
-    /// Those of the machine.
-    pub fn recomputing(decoder: &Decoder<B>) -> Result<Self> {
-        Ok(Workspace { recompute: true, ..Workspace::new(decoder)? })
     }
 
     /// Whether blocks are computed again in the backward pass.
@@ -105,18 +93,19 @@ impl<B: Backend> Workspace<B> {
     /// gradients; for logits only where the head is run.
     pub(crate) fn reserve(
         &mut self,
-        decoder: &Decoder<B>,
+        backend: &B,
+        config: &ModelConfig,
         rows: usize,
         blocks: usize,
         head: bool,
         training: bool,
     ) -> Result<()> {
-        let allocate = |len| decoder.backend().allocate(len);
+        let allocate = |len| backend.allocate(len);
         if rows > self.rows {
             // Nothing is kept from one pass to the next: the smaller buffers go before the larger
             // ones come.
-            *self = Workspace { recompute: self.recompute, ..Workspace::new(decoder)? };
-            let shape = Shape::new(decoder.config(), rows);
+            *self = Workspace::new(backend, self.recompute)?;
+            let shape = Activations::new(config, rows);
             self.output = allocate(shape.stream.end())?;
             self.scratch.normed = allocate(shape.stream.end())?;
             self.scratch.inverse_rms = allocate(rows)?;
@@ -125,11 +114,11 @@ impl<B: Backend> Workspace<B> {
             self.head = false;
         }
         if head && !self.head {
-            let vocabulary = decoder.config().vocab_size();
+            let vocabulary = config.vocab_size();
             self.scratch.logits = allocate(logit_rows(vocabulary).min(self.rows) * vocabulary)?;
             self.head = true;
         }
-        let shape = Shape::new(decoder.config(), self.rows);
+        let shape = Activations::new(config, self.rows);
         let (slots, inputs) = kept(blocks, training && self.recompute);
         while self.inputs.len() < inputs {
             self.inputs.push(allocate(shape.stream.end())?);
@@ -165,7 +154,7 @@ fn kept(blocks: usize, recompute: bool) -> (usize, usize) {
 /// Numbers that a training pass over `rows` tokens holds in a workspace; what its reservation
 /// allocates.
 pub fn training_numbers(config: &ModelConfig, rows: usize, recompute: bool) -> u64 {
-    let shape = Shape::new(config, rows);
+    let shape = Activations::new(config, rows);
     let gradients = 2 * wide(shape.stream.end()) + wide(shape.mixed.end()) + wide(shape.qkv.end());
     let (slots, inputs) = kept(config.num_hidden_layers(), recompute);
     numbers(config, rows, slots)
@@ -179,7 +168,7 @@ pub(crate) fn inference_numbers(config: &ModelConfig, rows: usize) -> u64 {
 }
 
 fn numbers(config: &ModelConfig, rows: usize, slots: usize) -> u64 {
-    let shape = Shape::new(config, rows);
+    let shape = Activations::new(config, rows);
     let (stream, inner) = (wide(shape.stream.end()), wide(shape.inner.end()));
     let slot = 2 * stream
         + wide(shape.qkv.end())

@@ -148,7 +148,7 @@ impl<B: Backend> Walker<B> {
             embedding.release();
         }
         let decoder = Decoder::new(backend, config, sequences.length())?;
-        let space = Workspace::new(&decoder)?;
+        let space = decoder.workspace()?;
         let stream = decoder.backend().allocate(largest)?;
         let batches =
             sequences.tokens().chunks(rows).map(|part| batch(part, sequences.length())).collect();

@@ -15,7 +15,6 @@ use model::decoder::Decoder;
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
 use model::safetensors::{Dtype, Planned, SafeTensors};
 use model::weights;
-use model::workspace::Workspace;
 use prune::walk::{Seen, walk};
 use prune::{
     Calibration, Error, Progress, Request, Sequences, Source, TOLERANCE, Target, record_of, replay,
@@ -170,7 +169,7 @@ fn logits(folder: &ModelFolder, weights: &Vec<f32>, tokens: &[u32]) -> Vec<f32> 
     let decoder = Decoder::new(Cpu::<f32>::new(), folder.config(), tokens.len()).unwrap();
     let mut batch = Batch::new();
     batch.push(tokens, tokens);
-    let mut space = Workspace::new(&decoder).unwrap();
+    let mut space = decoder.workspace().unwrap();
     decoder.logits(weights, &batch, 0..tokens.len(), &mut space).unwrap()
 }
 
@@ -249,7 +248,7 @@ fn the_smaller_model_computes_what_the_kept_blocks_compute_in_order() {
         let decoder = Decoder::new(backend, folder.config(), tokens.len()).unwrap();
         let mut batch = Batch::new();
         batch.push(tokens, tokens);
-        let mut space = Workspace::new(&decoder).unwrap();
+        let mut space = decoder.workspace().unwrap();
         let mut stream = backend.allocate(tokens.len() * folder.config().hidden_size()).unwrap();
         decoder.embed(&whole, &batch, &mut stream).unwrap();
         for layer in [1, 2, 4] {

@@ -14,7 +14,6 @@ use model::decoder::Decoder;
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
 use model::safetensors::Dtype;
 use model::weights;
-use model::workspace::Workspace;
 use prune::{Calibration, Options, Request, Sizes, Source, TOLERANCE, Target, record_of, replay};
 use serde_json::{Value, json};
 use shape::config::{ModelConfig, RawConfig};
@@ -114,7 +113,7 @@ fn logits(folder: &ModelFolder, tokens: &[u32]) -> Vec<f32> {
     let decoder = Decoder::new(backend, folder.config(), tokens.len()).unwrap();
     let mut batch = Batch::new();
     batch.push(tokens, tokens);
-    let mut space = Workspace::new(&decoder).unwrap();
+    let mut space = decoder.workspace().unwrap();
     decoder.logits(&weights, &batch, 0..tokens.len(), &mut space).unwrap()
 }
 

@@ -26,7 +26,7 @@ impl Loaded {
     pub fn new(folder: ModelFolder, longest: usize) -> model::Result<Self> {
         let decoder = Decoder::new(Cpu::new(), folder.config(), longest)?;
         let weights = model::weights::load(&folder, decoder.backend())?;
-        let space = Workspace::new(&decoder)?;
+        let space = decoder.workspace()?;
         Ok(Self { folder, decoder, weights, space })
     }
 }

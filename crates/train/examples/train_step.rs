@@ -11,7 +11,6 @@ use model::backend::profiled::{Account, Kind, Profiled, Rates};
 use model::backend::{Backend, cpu::Cpu};
 use model::batch::Batch;
 use model::decoder::{Decoder, Target};
-use model::workspace::Workspace;
 use shape::config::ModelConfig;
 use train::Optimizer;
 
@@ -94,7 +93,7 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     backend.upload(&model::weights::initial(&config, 1), &mut weights, 0)?;
     let mut gradients = backend.allocate(decoder.layout().len)?;
     let mut space =
-        if args.recompute { Workspace::recomputing(&decoder)? } else { Workspace::new(&decoder)? };
+        if args.recompute { decoder.recomputing_workspace()? } else { decoder.workspace()? };
     let settings = AdamW {
         learning_rate: 1e-3,
         beta1: 0.9,

@@ -187,12 +187,12 @@ impl<'a, B: Backend> Run<'a, B> {
             gradients: backend.allocate(layout.len)?,
             optimizer,
             space: if job.recompute {
-                Workspace::recomputing(decoder)?
+                decoder.recomputing_workspace()?
             } else {
-                Workspace::new(decoder)?
+                decoder.workspace()?
             },
             evaluator: decoder.in_full_precision()?,
-            evaluation_space: Workspace::new(decoder)?,
+            evaluation_space: decoder.workspace()?,
             seconds,
             best: job.best,
             saved,

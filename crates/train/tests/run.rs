@@ -13,7 +13,6 @@ use model::batch::Batch;
 use model::decoder::{Decoder, Target};
 use model::mask::Masks;
 use model::weights;
-use model::workspace::Workspace;
 use shape::config::ModelConfig;
 use text::{Corpus, Documents, Reading, Settings, TokenizerSource};
 use train::{Begin, Error, Event, Job, Outcome, train};
@@ -266,9 +265,9 @@ fn micro_batches_add_up_to_the_whole_batch() {
     // Loss and gradients of the windows, `size` of them at a time.
     let sum = |size: usize, recompute: bool| {
         let mut space = if recompute {
-            Workspace::recomputing(&decoder).unwrap()
+            decoder.recomputing_workspace().unwrap()
         } else {
-            Workspace::new(&decoder).unwrap()
+            decoder.workspace().unwrap()
         };
         let (mut buffer, mut loss) = (backend.allocate(len).unwrap(), 0.0);
         for (index, part) in windows.chunks(size).enumerate() {

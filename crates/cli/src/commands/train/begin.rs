@@ -10,7 +10,6 @@ use model::backend::Backend;
 use model::decoder::Decoder;
 use model::evaluate::{Protocol, evaluate, planned_tokens};
 use model::folder::ModelFolder;
-use model::workspace::Workspace;
 use store::{RunFolder, RunWriter};
 
 use super::Arguments;
@@ -117,7 +116,7 @@ fn measure<B: Backend>(
     output: &Output,
 ) -> anyhow::Result<Nats> {
     let (part, protocol) = (run.beginning.corpus.heldout(), Protocol::from(&run.spec.evaluation));
-    let mut space = Workspace::new(decoder)?;
+    let mut space = decoder.workspace()?;
     let label = "the loss before pruning";
     let mut progress = output.progress(label, planned_tokens(part, &protocol), "tokens");
     let found =

@@ -1,0 +1,103 @@
+//! One block forward: attention and feed-forward on the residual stream.
+
+use super::Decoder;
+use super::inlet::{Inlet, Watch};
+use crate::Result;
+use crate::activations::Activations;
+use crate::backend::{Area, Backend, Rotation, View, ViewMut};
+use crate::batch::Batch;
+use crate::workspace::{Scratch, Slot};
+
+impl<B: Backend> Decoder<B> {
+    /// One block: reads the residual stream in `slot.input`, writes it to `output`, both `[tokens,
+    /// hidden]`. Without an output it stops at what the backward pass needs.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn block(
+        &self,
+        weights: &B::Buffer,
+        base: usize,
+        batch: &Batch,
+        slot: &mut Slot<B>,
+        output: Option<&mut B::Buffer>,
+        scratch: &mut Scratch<B>,
+        watch: &mut Watch<'_, B>,
+    ) -> Result<()> {
+        let parts = self.layout.block.at(base);
+        let shape = Activations::new(&self.config, batch.tokens().len());
+        let backend = &self.backend;
+        let matrix = |area| View::new(weights, area);
+        self.norm(weights, parts.attention_norm, &slot.input, shape, scratch)?;
+        let normed = View::new(&scratch.normed, shape.stream);
+        watch(Inlet::Attention, normed);
+        let target = ViewMut::new(&mut slot.qkv, shape.qkv);
+        backend.product(normed, matrix(parts.query_key_value).t(), target, false)?;
+        if let Some(bias) = parts.query_key_value_bias {
+            backend.add_bias(ViewMut::new(&mut slot.qkv, shape.qkv), matrix(bias))?;
+        }
+        self.rotate(&mut slot.qkv, shape, batch, false)?;
+        backend.attention(
+            View::new(&slot.qkv, shape.qkv),
+            shape.heads,
+            batch.sequences(),
+            ViewMut::new(&mut slot.mixed, shape.mixed),
+            ViewMut::new(&mut slot.log_sums, shape.log_sums),
+        )?;
+        backend.copy(
+            View::new(&slot.input, shape.stream),
+            ViewMut::new(&mut slot.middle, shape.stream),
+        )?;
+        let (mixed, target) =
+            (View::new(&slot.mixed, shape.mixed), ViewMut::new(&mut slot.middle, shape.stream));
+        watch(Inlet::AttentionOutput, mixed);
+        backend.product(mixed, matrix(parts.attention_output).t(), target, true)?;
+
+        self.norm(weights, parts.feed_forward_norm, &slot.middle, shape, scratch)?;
+        let normed = View::new(&scratch.normed, shape.stream);
+        watch(Inlet::FeedForward, normed);
+        let target = ViewMut::new(&mut slot.gate_up, shape.gate_up);
+        backend.product(normed, matrix(parts.gate_up).t(), target, false)?;
+        let Some(output) = output else { return Ok(()) };
+        let gate_up = View::new(&slot.gate_up, shape.gate_up);
+        backend.swiglu(gate_up, ViewMut::new(&mut scratch.inner, shape.inner))?;
+        backend.copy(View::new(&slot.middle, shape.stream), ViewMut::new(output, shape.stream))?;
+        let inner = View::new(&scratch.inner, shape.inner);
+        watch(Inlet::Down, inner);
+        backend.product(inner, matrix(parts.down).t(), ViewMut::new(output, shape.stream), true)
+    }
+
+    pub(super) fn norm(
+        &self,
+        weights: &B::Buffer,
+        weight: Area,
+        x: &B::Buffer,
+        shape: Activations,
+        scratch: &mut Scratch<B>,
+    ) -> Result<()> {
+        self.backend.rms_norm(
+            View::new(x, shape.stream),
+            View::new(weights, weight),
+            self.config.rms_norm_eps(),
+            ViewMut::new(&mut scratch.normed, shape.stream),
+            ViewMut::new(&mut scratch.inverse_rms, shape.single),
+        )
+    }
+
+    /// Rotates queries and keys, which stand side by side.
+    pub(super) fn rotate(
+        &self,
+        qkv: &mut B::Buffer,
+        shape: Activations,
+        batch: &Batch,
+        inverse: bool,
+    ) -> Result<()> {
+        let columns = (shape.heads.query + shape.heads.key_value) * shape.heads.dim;
+        let area = shape.qkv.columns_from(0, columns);
+        let rotation = Rotation {
+            cosines: &self.cosines,
+            sines: &self.sines,
+            positions: batch.positions(),
+            inverse,
+        };
+        self.backend.rotate(ViewMut::new(qkv, area), shape.heads.dim, rotation)
+    }
+}

@@ -1,0 +1,152 @@
+//! The network: a Llama or Qwen2 decoder, forward and backward, written once for every [`Backend`].
+
+mod backward;
+mod block;
+mod head;
+mod inlet;
+mod stream;
+mod target;
+
+use shape::config::ModelConfig;
+
+use crate::Result;
+use crate::backend::{Area, Backend, View, ViewMut};
+use crate::batch::Batch;
+use crate::layout::Layout;
+use crate::rope::Rope;
+use crate::workspace::Workspace;
+pub use inlet::{Inlet, Watch};
+pub use target::Target;
+
+/// A network without its weights: they are passed to every call as one flat buffer in [`Layout`]'s
+/// order.
+pub struct Decoder<B: Backend> {
+    config: ModelConfig,
+    layout: Layout,
+    backend: B,
+    cosines: B::Buffer,
+    sines: B::Buffer,
+    longest: usize,
+}
+
+impl<B: Backend> Decoder<B> {
+    /// A network for sequences of up to `longest` tokens.
+    ///
+    /// # Errors
+    /// If the machine has no memory for the rotary table.
+    pub fn new(backend: B, config: &ModelConfig, longest: usize) -> Result<Self> {
+        let (cosines, sines) = Rope::new(config).table(longest);
+        let mut buffers = [backend.allocate(cosines.len())?, backend.allocate(sines.len())?];
+        backend.upload_f64(&cosines, &mut buffers[0], 0)?;
+        backend.upload_f64(&sines, &mut buffers[1], 0)?;
+        let [cosines, sines] = buffers;
+        let layout = Layout::new(config);
+        Ok(Decoder { config: config.clone(), layout, backend, cosines, sines, longest })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Where each tensor lies.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The machine.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// The same network on the same machine, which computes products in full precision.
+    ///
+    /// # Errors
+    /// If the machine has no memory for the rotary table.
+    pub fn in_full_precision(&self) -> Result<Self> {
+        Decoder::new(self.backend.in_full_precision(), &self.config, self.longest)
+    }
+
+    /// An empty workspace for this network.
+    ///
+    /// # Errors
+    /// Those of the machine.
+    pub fn workspace(&self) -> Result<Workspace<B>> {
+        Workspace::new(&self.backend, false)
+    }
+
+    /// An empty workspace that keeps of every block only the stream that enters it: the backward
+    /// pass computes the rest again, with the same numbers, a block at a time. That is the
+    /// forward pass of every block but its last product once more: about a quarter more work.
+    ///
+    /// # Errors
+    /// Those of the machine.
+    pub fn recomputing_workspace(&self) -> Result<Workspace<B>> {
+        Workspace::new(&self.backend, true)
+    }
+
+    /// Longest sequence, in tokens.
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Loss of every token of the batch in nats, 0 where its target is ignored. Keeps one block's
+    /// activations at a time.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model, or memory is short.
+    pub fn losses(
+        &self,
+        weights: &B::Buffer,
+        batch: &Batch,
+        space: &mut Workspace<B>,
+    ) -> Result<Vec<f64>> {
+        self.infer(weights, batch, space)?;
+        let mut losses = vec![0.0; batch.tokens().len()];
+        self.head(weights, batch, &mut space.scratch, None, &mut losses)?;
+        Ok(losses)
+    }
+
+    /// Forward and backward: `gradients` become `scale` times the gradient of the summed loss, or
+    /// that is added to them; returns the loss of every token in nats.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model, or memory is short.
+    pub fn gradients(
+        &self,
+        weights: &B::Buffer,
+        batch: &Batch,
+        scale: f64,
+        mut gradients: Target<'_, B>,
+        space: &mut Workspace<B>,
+    ) -> Result<Vec<f64>> {
+        batch.check(self.config.vocab_size(), self.longest)?;
+        let rows = batch.tokens().len();
+        let blocks = &self.layout.blocks;
+        space.reserve(&self.backend, &self.config, rows, blocks.len(), true, true)?;
+        let gradients = &mut gradients;
+        self.clear_sums(gradients)?;
+        self.forward(weights, batch, space)?;
+        let recompute = space.recomputes();
+        let Workspace { slots, inputs, output, scratch, .. } = space;
+        self.final_norm(weights, output, rows, scratch)?;
+        let mut losses = vec![0.0; rows];
+        self.head(weights, batch, scratch, Some((scale, &mut *gradients)), &mut losses)?;
+        self.final_norm_backward(weights, output, rows, gradients, scratch)?;
+        for (index, &base) in blocks.iter().enumerate().rev() {
+            let slot = if recompute {
+                std::mem::swap(&mut slots[0].input, &mut inputs[index]);
+                self.block(weights, base, batch, &mut slots[0], None, scratch, &mut |_, _| ())?;
+                &mut slots[0]
+            } else {
+                &mut slots[index]
+            };
+            self.block_backward(weights, base, batch, slot, gradients, scratch)?;
+        }
+        let stream = Area::new(0, rows, self.config.hidden_size());
+        let stream = View::new(&scratch.gradients.stream, stream);
+        let table = ViewMut::new(gradients.buffer, self.embedding_area());
+        self.backend.embed_backward(stream, batch.tokens(), table)?;
+        Ok(losses)
+    }
+}

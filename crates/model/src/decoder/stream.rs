@@ -1,0 +1,120 @@
+//! The residual stream on its way through the blocks.
+
+use super::Decoder;
+use super::inlet::Watch;
+use crate::Result;
+use crate::backend::{Area, Backend, View, ViewMut};
+use crate::batch::Batch;
+use crate::workspace::Workspace;
+
+impl<B: Backend> Decoder<B> {
+    /// All blocks, first to last; what their backward passes need is kept in the workspace, or only
+    /// what enters them.
+    pub(super) fn forward(
+        &self,
+        weights: &B::Buffer,
+        batch: &Batch,
+        space: &mut Workspace<B>,
+    ) -> Result<()> {
+        let recompute = space.recomputes();
+        let Workspace { slots, inputs, output, scratch, .. } = space;
+        let blocks = &self.layout.blocks;
+        if !recompute {
+            self.embed(weights, batch, &mut slots[0].input)?;
+            for (index, &base) in blocks.iter().enumerate() {
+                let (before, after) = slots.split_at_mut(index + 1);
+                let next = after.first_mut().map_or(&mut *output, |slot| &mut slot.input);
+                self.block(
+                    weights,
+                    base,
+                    batch,
+                    &mut before[index],
+                    Some(next),
+                    scratch,
+                    &mut |_, _| (),
+                )?;
+            }
+            return Ok(());
+        }
+        let slot = &mut slots[0];
+        self.embed(weights, batch, &mut inputs[0])?;
+        for (index, &base) in blocks.iter().enumerate() {
+            let (before, after) = inputs.split_at_mut(index + 1);
+            let next = after.first_mut().unwrap_or(&mut *output);
+            std::mem::swap(&mut slot.input, &mut before[index]);
+            self.block(weights, base, batch, slot, Some(next), scratch, &mut |_, _| ())?;
+            std::mem::swap(&mut slot.input, &mut before[index]);
+        }
+        Ok(())
+    }
+
+    /// Runs the block whose weights begin at `base` of `weights` (which need hold no other block)
+    /// on the residual stream, `[tokens, hidden]`, in place.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model, or memory is short.
+    pub fn run_block(
+        &self,
+        weights: &B::Buffer,
+        base: usize,
+        batch: &Batch,
+        stream: &mut B::Buffer,
+        space: &mut Workspace<B>,
+    ) -> Result<()> {
+        self.watch_block(weights, base, batch, stream, space, &mut |_, _| ())
+    }
+
+    /// As [`Decoder::run_block`], while `watch` sees what the linear layers read, in the order of
+    /// [`Inlet`].
+    ///
+    /// # Errors
+    /// If the batch does not fit the model, or memory is short.
+    pub fn watch_block(
+        &self,
+        weights: &B::Buffer,
+        base: usize,
+        batch: &Batch,
+        stream: &mut B::Buffer,
+        space: &mut Workspace<B>,
+        watch: &mut Watch<'_, B>,
+    ) -> Result<()> {
+        batch.check(self.config.vocab_size(), self.longest)?;
+        space.reserve(&self.backend, &self.config, batch.tokens().len(), 1, false, false)?;
+        let Workspace { slots, scratch, .. } = space;
+        std::mem::swap(&mut slots[0].input, stream);
+        self.block(weights, base, batch, &mut slots[0], Some(stream), scratch, watch)
+    }
+
+    /// `out[t] =` the embedding of token t, `[tokens, hidden]`.
+    ///
+    /// # Errors
+    /// Those of the machine.
+    pub fn embed(&self, weights: &B::Buffer, batch: &Batch, out: &mut B::Buffer) -> Result<()> {
+        let out = ViewMut::new(out, Area::new(0, batch.tokens().len(), self.config.hidden_size()));
+        self.backend.embed(View::new(weights, self.embedding_area()), batch.tokens(), out)
+    }
+
+    /// All blocks on one slot, then the final norm: leaves the normed stream in `scratch.normed`.
+    pub(super) fn infer(
+        &self,
+        weights: &B::Buffer,
+        batch: &Batch,
+        space: &mut Workspace<B>,
+    ) -> Result<()> {
+        batch.check(self.config.vocab_size(), self.longest)?;
+        let rows = batch.tokens().len();
+        space.reserve(&self.backend, &self.config, rows, 1, true, false)?;
+        let Workspace { slots, output, scratch, .. } = space;
+        let slot = &mut slots[0];
+        self.embed(weights, batch, &mut slot.input)?;
+        for &base in &self.layout.blocks {
+            self.block(weights, base, batch, slot, Some(&mut *output), scratch, &mut |_, _| ())?;
+            std::mem::swap(&mut slot.input, output);
+        }
+        self.final_norm(weights, &slot.input, rows, scratch)
+    }
+
+    pub(super) fn embedding_area(&self) -> Area {
+        Area::new(self.layout.embedding, self.config.vocab_size(), self.config.hidden_size())
+    }
+}
