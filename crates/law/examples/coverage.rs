@@ -121,7 +121,7 @@ fn judge(design: &Design, intervals: Intervals, seed: u64) -> law::Result<Vec<Ve
         let truth = world.loss(size, rate, tokens) + world.offset_of_first(seed);
         Ok(prediction.mean.filter(|_| group.runs == 1).map(|ends| held(ends, truth)))
     };
-    let alarm = group.warnings.iter().any(|warning| warning.code == "lack-of-fit");
+    let alarm = group.warnings.iter().any(|warning| *warning.code() == "lack-of-fit");
     Ok(vec![
         middle_mean,
         corner_mean,

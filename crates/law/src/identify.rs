@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::code::Code;
 use crate::form::{Axis, Follows, Form};
 use crate::table::Run;
 
@@ -17,8 +18,8 @@ pub use crate::form::Levels;
 /// What the data say about the constants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Identifiability {
-    /// Kebab-case ids, such as `levels-too-few`; empty when everything asked for is known.
-    pub code: Vec<String>,
+    /// Such as `levels-too-few`; empty when everything asked for is known.
+    pub code: Vec<Code>,
     /// Constants of the form asked for that were set, and to what.
     pub fixed: BTreeMap<String, f64>,
     /// Constants of the form asked for that the data leave open.
@@ -145,9 +146,9 @@ impl Identifiability {
             }
         }
         if !found.fixed.is_empty() || !found.undetermined.is_empty() {
-            found.code.push("levels-too-few".to_owned());
+            found.code.push(Code::LevelsTooFew);
         } else if levels.sizes == 3 && has("alpha") {
-            found.code.push("floor-unjudged".to_owned());
+            found.code.push(Code::FloorUnjudged);
             sentences.push(
                 "three sizes fix every constant, but nothing judges how the floor follows the size",
             );
@@ -169,7 +170,7 @@ impl Identifiability {
             set.iter().map(|(name, value)| format!("{name} to {value}")).collect();
         self.fixed.extend(set.iter().map(|(name, value)| ((*name).to_owned(), *value)));
         self.undetermined.retain(|name| !set.iter().any(|(known, _)| known == name));
-        self.add("set-beforehand", &format!("set beforehand: {}", said.join(", ")));
+        self.add(Code::SetBeforehand, &format!("set beforehand: {}", said.join(", ")));
         self
     }
 
@@ -178,21 +179,21 @@ impl Identifiability {
         if !open.is_empty() {
             self.undetermined.extend(open.iter().map(|name| (*name).to_owned()));
             self.add(
-                "constant-undetermined",
+                Code::ConstantUndetermined,
                 &format!("the intervals leave {} open", open.join(", ")),
             );
         }
     }
 
     /// Adds a code once, and its sentence.
-    pub(crate) fn add(&mut self, code: &str, sentence: &str) {
-        if self.code.iter().any(|known| known == code) {
+    fn add(&mut self, code: Code, sentence: &str) {
+        if self.code.contains(&code) {
             return;
         }
         if self.code.is_empty() {
             self.sentence.clear();
         }
-        self.code.push(code.to_owned());
+        self.code.push(code);
         let joint = if self.sentence.is_empty() { "" } else { "; " };
         self.sentence = format!("{}{joint}{sentence}", self.sentence);
     }

@@ -8,13 +8,12 @@
 
 use std::collections::BTreeMap;
 
-use ledger::short_count;
-
 use crate::fit::Fit;
+use crate::form::Axis;
 use crate::shift;
 use crate::student;
 use crate::table::Run;
-use crate::warning::Warning;
+use crate::warning::Misfit;
 
 /// Below this probability of chance a trend counts.
 const LEVEL: f64 = 0.01;
@@ -23,8 +22,8 @@ const ROUNDING: f64 = 1e-12;
 /// Fewer degrees of freedom than this judge nothing.
 const FEWEST_DEGREES: usize = 2;
 
-/// One warning a failed test.
-pub(crate) fn tests(fit: &Fit, runs: &[&Run], method: &str) -> Vec<Warning> {
+/// Every test that the form fails.
+pub(crate) fn tests(fit: &Fit, runs: &[&Run], method: &str) -> Vec<Misfit> {
     // What an exact fit leaves over is rounding, whose trends mean nothing.
     let size: f64 = runs
         .iter()
@@ -34,57 +33,41 @@ pub(crate) fn tests(fit: &Fit, runs: &[&Run], method: &str) -> Vec<Warning> {
     if fit.objective <= size * ROUNDING.powi(2) {
         return Vec::new();
     }
-    let left: Vec<Left<'_>> = runs.iter().filter_map(|run| Left::of(fit, run)).collect();
+    let left: Vec<Residuals<'_>> = runs.iter().filter_map(|run| Residuals::of(fit, run)).collect();
     let center = mean(left.iter().map(|left| left.run.rate.ln()));
     let middle = mean(left.iter().map(|left| left.run.n0.ln()));
-    let ln_rate = |left: &Left<'_>| left.run.rate.ln();
-    let from_center = |left: &Left<'_>| (left.run.rate.ln() - center).powi(2);
-    let cases: [(&str, Option<f64>, &str); 4] = [
+    let ln_rate = |left: &Residuals<'_>| left.run.rate.ln();
+    let from_center = |left: &Residuals<'_>| (left.run.rate.ln() - center).powi(2);
+    let cases = [
+        (Misfit::Bend(Axis::Rate), within_bases(&left, |left| (ln_rate(left), left.slope))),
+        (Misfit::Bend(Axis::N0), by_base(&left, |left| (left.run.n0.ln(), left.slope))),
+        (Misfit::NoPowerOfRate, within_bases(&left, |left| (from_center(left), left.mean))),
         (
-            "rate",
-            within_bases(&left, |left| (ln_rate(left), left.slope)),
-            "along `rate`: the curves bend otherwise than the form allows",
-        ),
-        (
-            "n0",
-            by_base(&left, |left| (left.run.n0.ln(), left.slope)),
-            "along `n0`: the curves bend otherwise than the form allows",
-        ),
-        (
-            "rate",
-            within_bases(&left, |left| (from_center(left), left.mean)),
-            "along `rate`: the loss does not follow a power of the rate",
-        ),
-        (
-            "n0",
+            Misfit::PowerChanges,
             by_base(&left, |left| ((left.run.n0.ln() - middle).powi(2), left.slope)),
-            "along `n0`: the power of the tokens changes with the size",
         ),
     ];
-    let failed =
-        |(_, trend, _): &&(&str, Option<f64>, &str)| trend.is_some_and(|chance| chance < LEVEL);
-    let warning = |axis: &str, sentence: &str| Warning::new("lack-of-fit", sentence).along(axis);
-    let mut found: Vec<Warning> =
-        cases.iter().filter(failed).map(|(axis, _, sentence)| warning(axis, sentence)).collect();
+    let is_failed = |chance: Option<f64>| chance.is_some_and(|chance| chance < LEVEL);
+    let mut found: Vec<Misfit> = cases
+        .into_iter()
+        .filter(|(_, chance)| is_failed(*chance))
+        .map(|(misfit, _)| misfit)
+        .collect();
     if let Some(rival) = shift::test(fit, runs, method).filter(|rival| rival.chance < LEVEL) {
-        let tokens = short_count(rival.tokens);
-        found.push(warning(
-            "tokens",
-            &format!("along `tokens`: with {tokens} tokens added to every count the form predicts runs left out better"),
-        ));
+        found.push(Misfit::Shift { tokens: rival.tokens });
     }
     found
 }
 
 /// What a law leaves over of a run.
-struct Left<'a> {
+struct Residuals<'a> {
     run: &'a Run,
     /// In `ln D`.
     slope: f64,
     mean: f64,
 }
 
-impl<'a> Left<'a> {
+impl<'a> Residuals<'a> {
     fn of(fit: &Fit, run: &&'a Run) -> Option<Self> {
         let left = |point: &crate::table::Point| {
             (point.tokens.ln(), point.loss - fit.value(&run.row(point.tokens)))
@@ -93,7 +76,7 @@ impl<'a> Left<'a> {
         (points.len() >= 3).then_some(())?;
         Some(Self {
             run,
-            slope: Line::through(&points)?.slope,
+            slope: Regression::through(&points)?.slope,
             mean: mean(points.iter().map(|point| point.1)),
         })
     }
@@ -102,7 +85,10 @@ impl<'a> Left<'a> {
 type Pairs = Vec<(f64, f64)>;
 
 /// Chance of a trend among runs, every base's own mean taken off both sides.
-fn within_bases(left: &[Left<'_>], pair: impl Fn(&Left<'_>) -> (f64, f64)) -> Option<f64> {
+fn within_bases(
+    left: &[Residuals<'_>],
+    pair: impl Fn(&Residuals<'_>) -> (f64, f64),
+) -> Option<f64> {
     let bases = grouped(left, pair);
     let off = |pairs: &Pairs| {
         let (x, y) = (mean(pairs.iter().map(|p| p.0)), mean(pairs.iter().map(|p| p.1)));
@@ -113,15 +99,15 @@ fn within_bases(left: &[Left<'_>], pair: impl Fn(&Left<'_>) -> (f64, f64)) -> Op
 }
 
 /// Chance of a trend among the means of bases.
-fn by_base(left: &[Left<'_>], pair: impl Fn(&Left<'_>) -> (f64, f64)) -> Option<f64> {
+fn by_base(left: &[Residuals<'_>], pair: impl Fn(&Residuals<'_>) -> (f64, f64)) -> Option<f64> {
     let middle = |pairs: &Pairs| (mean(pairs.iter().map(|p| p.0)), mean(pairs.iter().map(|p| p.1)));
     let pairs: Pairs = grouped(left, pair).values().map(middle).collect();
     chance(&pairs, pairs.len().checked_sub(2)?)
 }
 
 fn grouped<'a>(
-    left: &[Left<'a>],
-    pair: impl Fn(&Left<'_>) -> (f64, f64),
+    left: &[Residuals<'a>],
+    pair: impl Fn(&Residuals<'_>) -> (f64, f64),
 ) -> BTreeMap<&'a str, Pairs> {
     let mut bases: BTreeMap<&str, Pairs> = BTreeMap::new();
     left.iter().for_each(|left| bases.entry(&left.run.base).or_default().push(pair(left)));
@@ -131,12 +117,12 @@ fn grouped<'a>(
 /// The probability that chance alone makes a slope this steep.
 fn chance(pairs: &[(f64, f64)], degrees: usize) -> Option<f64> {
     (degrees >= FEWEST_DEGREES).then_some(())?;
-    let line = Line::through(pairs)?;
+    let line = Regression::through(pairs)?;
     let error = (line.left / degrees as f64 / line.width).sqrt();
     (error > 0.0).then(|| student::beyond(line.slope / error, degrees))
 }
 
-struct Line {
+struct Regression {
     slope: f64,
     /// Sum of squares left over.
     left: f64,
@@ -144,7 +130,7 @@ struct Line {
     width: f64,
 }
 
-impl Line {
+impl Regression {
     fn through(pairs: &[(f64, f64)]) -> Option<Self> {
         let (x, y) = (mean(pairs.iter().map(|p| p.0)), mean(pairs.iter().map(|p| p.1)));
         let width: f64 = pairs.iter().map(|p| (p.0 - x).powi(2)).sum();

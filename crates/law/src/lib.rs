@@ -43,6 +43,7 @@ pub mod table;
 pub mod uncertainty;
 pub mod validate;
 
+mod code;
 mod error;
 mod infer;
 mod judge;
@@ -56,6 +57,7 @@ mod shift;
 mod student;
 mod warning;
 
+pub use code::Code;
 pub use error::{Error, Result};
 pub use fit::Fit;
 pub use identify::Identifiability;

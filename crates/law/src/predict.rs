@@ -1,5 +1,6 @@
 //! What a law says of one place, and where it has nothing to say.
 
+use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::form::{Axis, Follows, Form};
 use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, is_n_of_m, same};
@@ -11,15 +12,14 @@ use crate::prediction::{FARTHEST, Outside, Prediction};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Reach {
     /// Axes along which the form knows nothing.
-    pub(crate) unknown: Vec<&'static str>,
+    pub(crate) unknown: Vec<Axis>,
     /// Axes along which the data leave a range of laws.
-    pub(crate) open: Vec<&'static str>,
+    pub(crate) open: Vec<Axis>,
     /// Axes outside the data.
     pub(crate) outside: Vec<Outside>,
 }
 
-/// The code of an answer from one run, and what it means.
-pub(crate) const ONE_RUN: &str = "one-run";
+/// What an answer from one run lacks.
 pub(crate) const ONE_RUN_SAYS: &str = "one run does not say how runs differ: the interval is of its own curve, and there is none for a new run";
 /// With an interval half as wide as this share of the excess no point is predicted.
 const WIDEST: f64 = 0.25;
@@ -83,7 +83,7 @@ impl GroupLaw {
         let misfit = self.misfit();
         let adrift = misfit.is_some() && !reach.outside.is_empty();
         if let Some(sentence) = misfit {
-            prediction.code.push("lack-of-fit".to_owned());
+            prediction.code.push(Code::LackOfFit);
             sentences.push(sentence);
         }
         if reach.unknown.is_empty() && !reach.open.is_empty() {
@@ -99,18 +99,18 @@ impl GroupLaw {
                 .map(|half| [value - half, value + half]);
             let wide = half.is_some_and(|half| half > WIDEST * (value - place.loss0).abs());
             if wide {
-                prediction.code.push("interval-too-wide".to_owned());
+                prediction.code.push(Code::IntervalTooWide);
                 sentences.push(
                     "the interval is wider than a quarter of the predicted excess on either side"
                         .to_owned(),
                 );
             }
             if self.runs == 1 && half.is_some() {
-                prediction.code.push(ONE_RUN.to_owned());
+                prediction.code.push(Code::OneRun);
                 sentences.push(ONE_RUN_SAYS.to_owned());
             }
             if half.is_none() {
-                prediction.code.push("no-interval".to_owned());
+                prediction.code.push(Code::NoInterval);
                 sentences.push("there are too few data for an interval".to_owned());
             }
             prediction.loss = (!wide && !adrift && !reach.is_far()).then_some(value);
@@ -123,8 +123,7 @@ impl GroupLaw {
     pub(crate) fn reach(&self, form: &dyn Form, place: &Place, tokens: Option<f64>) -> Reach {
         let mut reach = Reach::default();
         let mut look = |axis: Axis, x: f64, tolerance: f64, follows: Follows| {
-            let axis = axis.name();
-            let Some(&[min, max]) = self.ranges.get(axis) else { return };
+            let Some(&[min, max]) = self.ranges.get(axis.name()) else { return };
             if same(x, min, tolerance) || same(x, max, tolerance) {
                 return;
             }
@@ -156,8 +155,8 @@ impl GroupLaw {
 
     /// Why the form is wrong for its own data, where a test found it so.
     pub(crate) fn misfit(&self) -> Option<String> {
-        let found = self.warnings.iter().filter(|warning| warning.code.starts_with("lack-of-fit"));
-        let found: Vec<&str> = found.map(|warning| warning.sentence.as_str()).collect();
+        let found = self.warnings.iter().filter(|warning| *warning.code() == Code::LackOfFit);
+        let found: Vec<&str> = found.map(|warning| warning.sentence()).collect();
         (!found.is_empty())
             .then(|| format!("the law does not fit its own data {}", found.join(", nor ")))
     }
@@ -166,11 +165,11 @@ impl GroupLaw {
     pub(crate) fn describe(
         &self,
         reach: &Reach,
-        code: &mut Vec<String>,
+        code: &mut Vec<Code>,
         sentences: &mut Vec<String>,
     ) {
         if !reach.is_known() {
-            code.push("levels-too-few".to_owned());
+            code.push(Code::LevelsTooFew);
         }
         for axis in &reach.unknown {
             sentences.push(format!("the runs hold one `{axis}`: nothing is known of another"));
@@ -181,9 +180,9 @@ impl GroupLaw {
             ));
         }
         if !reach.outside.is_empty() {
-            code.push("extrapolation".to_owned());
+            code.push(Code::Extrapolation);
             sentences.extend(
-                reach.outside.iter().map(|outside| outside.say(self.ranges[&outside.axis])),
+                reach.outside.iter().map(|outside| outside.say(self.ranges[outside.axis.name()])),
             );
         }
     }
@@ -222,7 +221,7 @@ impl Reach {
 }
 
 impl Prediction {
-    fn say(&self, doubts: &[String]) -> String {
+    fn say(&self, caveats: &[String]) -> String {
         let percent = 100.0 * self.level;
         let answer = match (self.loss, self.mean, self.hull) {
             (Some(loss), Some([low, high]), _) => {
@@ -242,7 +241,7 @@ impl Prediction {
             (None, None, None) => "the data cannot tell".to_owned(),
         };
         let mut parts = vec![answer];
-        parts.extend_from_slice(doubts);
+        parts.extend_from_slice(caveats);
         parts.join("; ")
     }
 }

@@ -3,6 +3,9 @@
 use ledger::short_count;
 use serde::{Deserialize, Serialize};
 
+use crate::code::Code;
+use crate::form::Axis;
+
 /// The loss that a law expects, and how sure it is. What is unknown is left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
@@ -21,8 +24,8 @@ pub struct Prediction {
     pub hull: Option<[f64; 2]>,
     /// The probability that the intervals were made for.
     pub level: f64,
-    /// Kebab-case ids of what speaks against trusting it.
-    pub code: Vec<String>,
+    /// What speaks against trusting it.
+    pub code: Vec<Code>,
     /// Axes along which it lies outside the data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<Outside>,
@@ -34,7 +37,7 @@ pub struct Prediction {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outside {
     /// `n0`, `rate` or `tokens`.
-    pub axis: String,
+    pub axis: Axis,
     /// How many times above the largest value, or below the smallest; more than 1.
     pub factor: f64,
 }
@@ -44,19 +47,19 @@ pub(crate) const FARTHEST: f64 = 10.0;
 
 impl Outside {
     /// How far a value lies outside a range; `None` inside.
-    pub(crate) fn of(axis: &str, x: f64, [min, max]: [f64; 2]) -> Option<Self> {
+    pub(crate) fn of(axis: Axis, x: f64, [min, max]: [f64; 2]) -> Option<Self> {
         // A value next to nothing lies farther outside than a number can say.
         let factor = (min / x).max(x / max).min(f64::MAX);
-        (factor > 1.0).then(|| Self { axis: axis.to_owned(), factor })
+        (factor > 1.0).then(|| Self { axis, factor })
     }
 
     /// The same for a person.
     pub(crate) fn say(&self, [min, max]: [f64; 2]) -> String {
-        let show = |x: f64| match self.axis.as_str() {
-            "rate" => format!("{x:.3}"),
+        let show = |x: f64| match self.axis {
+            Axis::Rate => format!("{x:.3}"),
             _ => short_count(x),
         };
-        let (axis, min, max) = (&self.axis, show(min), show(max));
+        let (axis, min, max) = (self.axis, show(min), show(max));
         match self.factor {
             factor if factor < 1.05 => {
                 format!("`{axis}` lies just outside the data, {min} to {max}")

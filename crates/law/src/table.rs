@@ -7,7 +7,7 @@ use ledger::Phase;
 use crate::error::{Error, Result};
 use crate::form::Axis;
 use crate::row::Row;
-use crate::warning::Warning;
+use crate::warning::{Notice, Warning};
 
 /// One line of a points table.
 pub type TableRow = ledger::PointRow;
@@ -231,7 +231,7 @@ impl Table {
             let below: Vec<String> =
                 group.runs.iter().filter(is_below).map(|run| run.name.clone()).collect();
             if !below.is_empty() {
-                group.warnings.push(Warning::below_base(below));
+                group.warnings.push(Notice::BelowBase { runs: below }.into());
             }
             group.warnings = Warning::merged(std::mem::take(&mut group.warnings));
         }
@@ -361,7 +361,7 @@ impl Gathered {
         }
         let mut warnings = Vec::new();
         if self.repeated {
-            warnings.push(Warning::repeated_data(&self.run.name));
+            warnings.push(Notice::RepeatedData { run: self.run.name.clone() }.into());
         }
         let has = |phase| self.points.iter().any(|(_, _, p)| *p == Some(phase));
         let steady = self.points.iter().any(|(_, _, p)| matches!(p, None | Some(Phase::Constant)));
@@ -371,10 +371,14 @@ impl Gathered {
             Some(Phase::Warmup) => !steady && !has(Phase::Decay),
         };
         if has(Phase::Warmup) && (steady || has(Phase::Decay)) {
-            warnings.push(Warning::warm_up(&self.run.name));
+            warnings.push(Notice::WarmUpLeftOut { run: self.run.name.clone() }.into());
         }
         if has(Phase::Decay) {
-            warnings.push(Warning::decay(&self.run.name, steady));
+            let run = self.run.name.clone();
+            warnings.push(Warning::from(match steady {
+                true => Notice::MixedSchedule { run },
+                false => Notice::DecayingSchedule { run },
+            }));
         }
         self.run.points = self
             .points

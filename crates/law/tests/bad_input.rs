@@ -38,7 +38,7 @@ fn an_empty_table() {
 fn a_single_point() {
     let law = fitted(rows().into_iter().take(1).collect()).unwrap();
     assert_eq!(law.groups[0].decisions[0].enough.value, None);
-    assert!(law.groups[0].identifiability.code.contains(&"levels-too-few".to_owned()));
+    assert!(law.groups[0].identifiability.code.contains(&law::Code::LevelsTooFew));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn groups_with_too_few_points() {
     let law = fitted(few).unwrap();
     assert_eq!(law.groups[0].form, "p2-one-size-one-rate");
     assert!(
-        law.groups[0].warnings.iter().any(|warning| warning.code == "no-interval"),
+        law.groups[0].warnings.iter().any(|warning| *warning.code() == "no-interval"),
         "{:?}",
         law.groups[0].warnings
     );

@@ -130,19 +130,22 @@ fn a_law_says_what_was_bounded_and_what_was_of_no_use() {
     let text = serde_json::to_string(&open).unwrap();
     assert!(text.contains(r#""bounds":{"E":{"low":0.0}}"#) && !text.contains("null"), "{text}");
     let warning =
-        group.warnings.iter().find(|warning| warning.code == "parameter-at-bound").unwrap();
+        group.warnings.iter().find(|warning| *warning.code() == "parameter-at-bound").unwrap();
     assert_eq!(
-        (group.constants["beta"].value, &warning.constants[..]),
+        (group.constants["beta"].value, warning.constants()),
         (0.4, &["beta".to_owned()][..])
     );
     // Every refit keeps the bound too.
     assert!(group.replicates.iter().all(|replicate| replicate.constants["beta"] <= 0.4));
     let one = World::new(&FOUR[..1], &RATES).noisy();
     let law = law::fit(&one.table(1), &settings(none().fix("delta", 0.2).unwrap())).unwrap();
-    let warning =
-        law.groups[0].warnings.iter().find(|warning| warning.code == "constraint-unused").unwrap();
+    let warning = law.groups[0]
+        .warnings
+        .iter()
+        .find(|warning| *warning.code() == "constraint-unused")
+        .unwrap();
     assert_eq!(
-        warning.sentence,
+        warning.sentence(),
         "form `p2-one-size` has no delta: what was set for it is not used"
     );
     let wrong = law::fit(&one.table(1), &settings(none().fix("omega", 0.2).unwrap())).unwrap_err();

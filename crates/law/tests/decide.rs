@@ -72,9 +72,9 @@ fn enough_tokens_are_those_of_the_formulas() {
         // Where that is more than ten times what was measured there is no number.
         match plan.enough.value {
             Some(tokens) => close(tokens, by_doubling, 1e-5),
-            None => assert!(
-                by_doubling > 10e9 && plan.enough.code.contains(&"extrapolation".to_owned())
-            ),
+            None => {
+                assert!(by_doubling > 10e9 && plan.enough.code.contains(&law::Code::Extrapolation))
+            }
         }
         for doubling in &plan.doublings {
             let loss = |tokens: f64| world.loss(n0, rate, tokens / 1e9);
@@ -110,7 +110,7 @@ fn a_loss_under_the_floor_cannot_be_reached_and_the_floor_is_named() {
         let wish = Wish { target_loss: Some(below), ..Wish::default() };
         let answer = exact().plan(place(1.236, 0.25), &wish).unwrap().for_target.unwrap();
         assert!(
-            answer.code.contains(&"below-floor".to_owned()) && answer.value.is_none(),
+            answer.code.contains(&law::Code::BelowFloor) && answer.value.is_none(),
             "{answer:?}"
         );
         let said = format!(
@@ -163,7 +163,7 @@ fn a_new_run_meets_a_loss_in_a_wider_interval_than_the_mean_curve() {
         .for_target;
     let answer = answer.unwrap();
     assert!(
-        answer.value.is_none() || answer.code.contains(&"new-run-may-miss".to_owned()),
+        answer.value.is_none() || answer.code.contains(&law::Code::NewRunMayMiss),
         "{answer:?}"
     );
 }
@@ -176,7 +176,7 @@ fn two_sizes_tell_what_tokens_buy_at_a_third_and_not_when_a_loss_is_met() {
     assert!(plan.enough.value.is_none() && plan.enough.interval.is_some(), "{:?}", plan.enough);
     let target = plan.for_target.unwrap();
     assert!(target.value.is_none() && target.interval.is_none() && !target.is_told(), "{target:?}");
-    assert!(target.code.contains(&"levels-too-few".to_owned()), "{target:?}");
+    assert!(target.code.contains(&law::Code::LevelsTooFew), "{target:?}");
 }
 
 #[test]
@@ -193,10 +193,7 @@ fn a_law_without_a_token_term_gives_no_number_of_tokens() {
     for answer in
         [&plan.enough, plan.for_target.as_ref().unwrap(), plan.enough_by_gain.as_ref().unwrap()]
     {
-        assert!(
-            !answer.is_told() && answer.code.contains(&"tokens-untold".to_owned()),
-            "{answer:?}"
-        );
+        assert!(!answer.is_told() && answer.code.contains(&law::Code::TokensUntold), "{answer:?}");
         assert!(
             answer.sentence.contains("nothing in the data says what more tokens buy"),
             "{answer:?}"
@@ -223,7 +220,7 @@ fn a_misfit_gates_tokens_and_what_lies_outside() {
         "{outside:?}"
     );
     for prediction in [inside, outside] {
-        assert!(prediction.code.contains(&"lack-of-fit".to_owned()), "{prediction:?}");
+        assert!(prediction.code.contains(&law::Code::LackOfFit), "{prediction:?}");
         assert!(
             prediction.sentence.contains("does not fit its own data along `rate`"),
             "{prediction:?}"
@@ -231,7 +228,7 @@ fn a_misfit_gates_tokens_and_what_lies_outside() {
     }
     let plan = group.plan(place(1.236, 0.25), &Wish::default()).unwrap();
     assert!(plan.enough.value.is_none() && plan.enough.interval.is_some(), "{:?}", plan.enough);
-    assert!(plan.enough.code.contains(&"lack-of-fit".to_owned()));
+    assert!(plan.enough.code.contains(&law::Code::LackOfFit));
 }
 
 #[test]
@@ -240,14 +237,14 @@ fn outside_the_data_axis_and_factor_are_given_and_far_outside_no_number() {
     let found: Vec<_> = prediction
         .outside
         .iter()
-        .map(|o| (o.axis.as_str(), (o.factor * 1e3).round() / 1e3))
+        .map(|o| (o.axis.name(), (o.factor * 1e3).round() / 1e3))
         .collect();
     assert_eq!(found, [("n0", 2.0), ("tokens", 2.0)]);
     assert!(
         prediction.sentence.contains("`n0` lies 2.0 times outside the data, 494M to 3.09B"),
         "{prediction:?}"
     );
-    assert!(prediction.loss.is_some() && prediction.code.contains(&"extrapolation".to_owned()));
+    assert!(prediction.loss.is_some() && prediction.code.contains(&law::Code::Extrapolation));
     for (n0, tokens) in [(31.0, 5e8), (1.236, 1.1e10), (1.236, 4e6)] {
         let far = exact().predict(place(n0, 0.25), tokens).unwrap();
         assert!(far.loss.is_none() && far.mean.is_some(), "{n0} {tokens}: {far:?}");
@@ -405,7 +402,7 @@ fn a_model_as_it_is_stands_on_the_front_and_shames_what_it_beats() {
         ..candidate("none", 1.0, 0.25)
     });
     let found = noisy().allocate(&all, &Limits::default(), &Wish::default()).unwrap();
-    assert!(found.best.iter().all(|offer| offer.code.contains(&"sibling-is-better".to_owned())));
+    assert!(found.best.iter().all(|offer| offer.code.contains(&law::Code::SiblingIsBetter)));
     let names: Vec<_> = found.front.iter().map(|offer| offer.model.as_deref().unwrap()).collect();
     assert_eq!(names, ["sibling"]);
     assert_eq!((found.front[0].tokens, found.front[0].cost.flops), (0.0, 0.0));
@@ -415,12 +412,12 @@ fn a_model_as_it_is_stands_on_the_front_and_shames_what_it_beats() {
 fn candidates_that_cannot_be_are_refused_with_the_reason() {
     let found = allocate(Limits { parameters: Some(1e9), tokens: Some(1e6), ..Limits::default() });
     let codes: Vec<&str> =
-        found.refused.iter().flat_map(|refusal| refusal.code.iter().map(String::as_str)).collect();
+        found.refused.iter().flat_map(|refusal| refusal.code.iter().map(law::Code::id)).collect();
     assert!(codes.contains(&"too-large") && codes.contains(&"too-few-tokens"), "{codes:?}");
     assert!(found.best.is_empty() && found.tied == 0, "{found:?}");
     let far = Candidate { place: place(60.0, 0.25), ..candidate("depth-list", 1.0, 0.25) };
     let found = noisy().allocate(&[far], &Limits::default(), &Wish::default()).unwrap();
-    assert!(found.refused[0].code.contains(&"extrapolation".to_owned()), "{found:?}");
+    assert!(found.refused[0].code.contains(&law::Code::Extrapolation), "{found:?}");
     let none = noisy().allocate(&[], &Limits::default(), &Wish::default());
     assert_eq!(none.unwrap_err(), Error::NoCandidates);
     let unknown = candidate("depth-lsit", 1.236, 0.25);
@@ -448,7 +445,7 @@ fn several_series_are_compared_with_a_warning() {
     let one = candidate("unnamed", 1.236, 0.25);
     let other = Candidate { series: "t".into(), ..one.clone() };
     let found = law.allocate(&[one, other], &Limits::default(), &Wish::default()).unwrap();
-    assert_eq!(found.warnings[0].code, "several-series");
+    assert_eq!(found.warnings[0].code(), &law::Code::SeveralSeries);
     assert_eq!((found.best.len(), found.tied), (2, 2), "the same truth: they cannot be told apart");
 }
 

@@ -56,9 +56,9 @@ fn each_misfit_is_noticed_along_its_axis() {
             let law = fitted(form, bend, seed);
             let axis = sentence.split('`').nth(1);
             let found = law.warnings.iter().any(|w| {
-                w.code == "lack-of-fit"
-                    && w.axis.as_deref() == axis
-                    && w.sentence.starts_with(sentence)
+                *w.code() == "lack-of-fit"
+                    && w.axis().map(law::form::Axis::name) == axis
+                    && w.sentence().starts_with(sentence)
             });
             assert!(found, "{name}, seed {seed}: {:?}", law.warnings);
             assert!(law.decisions.iter().all(|plan| plan.enough.value.is_none()), "{name}");
@@ -71,17 +71,15 @@ fn each_misfit_is_noticed_along_its_axis() {
 fn tokens_counted_from_another_beginning_are_noticed() {
     for seed in 0..5 {
         let law = shifted(0.1, seed);
-        let warning = law.warnings.iter().find(|w| w.code == "lack-of-fit").unwrap();
-        assert_eq!(warning.axis.as_deref(), Some("tokens"), "seed {seed}: {warning:?}");
+        let warning = law.warnings.iter().find(|w| *w.code() == "lack-of-fit").unwrap();
+        assert_eq!(warning.axis(), Some(law::form::Axis::Tokens), "seed {seed}: {warning:?}");
         assert!(
-            warning.sentence.starts_with("along `tokens`: with 1")
-                || warning.sentence.contains("M tokens added"),
+            warning.sentence().starts_with("along `tokens`: with 1")
+                || warning.sentence().contains("M tokens added"),
             "{warning:?}"
         );
         assert!(law.decisions.iter().all(|plan| plan.enough.value.is_none()));
-        assert!(
-            law.decisions.iter().all(|plan| plan.enough.code.contains(&"lack-of-fit".to_owned()))
-        );
+        assert!(law.decisions.iter().all(|plan| plan.enough.code.contains(&law::Code::LackOfFit)));
     }
 }
 
@@ -100,7 +98,7 @@ fn shifted(by: f64, seed: u64) -> GroupLaw {
 #[test]
 fn a_right_form_raises_few_alarms() {
     let alarms = (0..40).filter(|seed| {
-        fitted("p2", |_, _, _| (), *seed).warnings.iter().any(|w| w.code == "lack-of-fit")
+        fitted("p2", |_, _, _| (), *seed).warnings.iter().any(|w| *w.code() == "lack-of-fit")
     });
     let alarms = alarms.count();
     assert!(alarms <= 5, "{alarms} of 40 at five tests of 1 %");

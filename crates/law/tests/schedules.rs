@@ -37,7 +37,7 @@ fn rows(folder: &Path, size: &str, schedule: &str) -> Vec<TableRow> {
 }
 
 fn codes(table: &Table) -> Vec<&str> {
-    table.groups[0].warnings.iter().map(|warning| warning.code.as_str()).collect()
+    table.groups[0].warnings.iter().map(|warning| warning.code().id()).collect()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
-use law::{Settings, Table, TableRow};
+use law::{Code, Settings, Table, TableRow};
 use ledger::Phase;
 
 fn good() -> Vec<TableRow> {
@@ -145,9 +145,11 @@ fn what_is_noticed_is_a_warning() {
         let table = Table::new(rows).unwrap();
         let points: usize = table.groups[0].runs.iter().map(|run| run.points.len()).sum();
         let warnings = &table.groups[0].warnings;
-        (warnings.iter().map(|warning| warning.code.clone()).collect::<Vec<_>>(), points)
+        (warnings.iter().map(|warning| warning.code().clone()).collect::<Vec<_>>(), points)
     };
-    let expect = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>();
+    let expect = |codes: &[&str]| {
+        codes.iter().map(|code| Code::from((*code).to_owned())).collect::<Vec<_>>()
+    };
     assert_eq!(codes(|_| ()), (expect(&[]), 8));
     assert_eq!(codes(|rows| rows[3].repeated = true), (expect(&["repeated-data"]), 8));
     assert_eq!(
@@ -169,7 +171,7 @@ fn one_point_is_a_value_and_not_a_panic() {
         law::fit(&Table::new(good().into_iter().take(1)).unwrap(), &Settings::default()).unwrap();
     let group = &law.groups[0];
     assert_eq!(group.form, "p2-one-size-one-rate-one-count");
-    assert!(group.identifiability.code.contains(&"levels-too-few".to_owned()));
+    assert!(group.identifiability.code.contains(&law::Code::LevelsTooFew));
     assert_eq!(group.decisions[0].enough.value, None);
     assert!(group.constants["E"].interval.is_none());
 }

@@ -133,12 +133,12 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     }
     for group in &law.groups {
         for warning in &group.warnings {
-            let runs = if warning.runs.is_empty() {
+            let runs = if warning.runs().is_empty() {
                 String::new()
             } else {
-                format!(" ({})", warning.runs.join(", "))
+                format!(" ({})", warning.runs().join(", "))
             };
-            output.warn(&format!("{}: {}{runs}", group.label(), warning.sentence));
+            output.warn(&format!("{}: {}{runs}", group.label(), warning.sentence()));
         }
     }
     if arguments.json {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::code::Code;
 use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, same};
 use crate::table::{Point, Run};
 
@@ -11,8 +12,8 @@ const LAST: f64 = 0.2;
 /// Why something is left out: a value, not an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cannot {
-    /// A kebab-case id.
-    pub code: String,
+    /// Its id.
+    pub code: Code,
     /// The reason for a person.
     pub sentence: String,
 }
@@ -49,7 +50,7 @@ impl Way {
 
     /// The fits of this way, or why the design does not allow it.
     pub(crate) fn folds(self, runs: &[&Run]) -> Result<Vec<Fold>, Cannot> {
-        let few = |sentence: &str| Cannot::new("levels-too-few", sentence);
+        let few = |sentence: &str| Cannot::new(Code::LevelsTooFew, sentence);
         let largest = runs.iter().map(|run| run.n0).fold(0.0, f64::max);
         let highest = runs.iter().map(|run| run.rate).fold(0.0, f64::max);
         match self {
@@ -78,8 +79,8 @@ impl Way {
 }
 
 impl Cannot {
-    pub(crate) fn new(code: &str, sentence: &str) -> Self {
-        Self { code: code.to_owned(), sentence: sentence.to_owned() }
+    pub(crate) fn new(code: Code, sentence: &str) -> Self {
+        Self { code, sentence: sentence.to_owned() }
     }
 }
 
@@ -100,7 +101,7 @@ fn last_checkpoints(runs: &[&Run]) -> Result<Fold, Cannot> {
         let (before, after) = split(&run.points);
         if before.is_empty() || after.is_empty() {
             let why = format!("run `{}` has too few checkpoints to hold some out", run.name);
-            return Err(Cannot::new("too-few-points", &why));
+            return Err(Cannot::new(Code::TooFewPoints, &why));
         }
         seen.push(Run { points: before, ..(*run).clone() });
         unseen.push(Run { points: after, ..(*run).clone() });

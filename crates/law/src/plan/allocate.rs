@@ -12,13 +12,14 @@ use super::cost::{Bill, held_parameters};
 use super::front::front;
 use super::offer::{Allocation, Candidate, Limits, Offer, Refusal};
 use super::question::Wish;
+use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::law::{GroupLaw, Law};
 use crate::parallel;
 use crate::place::Place;
 use crate::prediction::{FARTHEST, Prediction};
 use crate::table::CONTROL;
-use crate::warning::Warning;
+use crate::warning::{Notice, Warning};
 
 /// Keeps a product within a bound that rounding might lift over it.
 const ROUNDING: f64 = 1.0 - 1e-12;
@@ -60,19 +61,19 @@ impl Law {
             return Err(Error::NoCandidates);
         }
         limits.check()?;
-        let asked: Result<Vec<Asked<'_>>> =
-            candidates.iter().map(|candidate| self.ask(candidate, wish)).collect();
-        let answers = parallel::map(&asked?, |asked| asked.answer(limits, wish));
+        let priced: Result<Vec<PricedCandidate<'_>>> =
+            candidates.iter().map(|candidate| self.price(candidate, wish)).collect();
+        let answers = parallel::map(&priced?, |candidate| candidate.answer(limits, wish));
         let unpruned = as_they_are(candidates, limits, &wish.bill);
         let (mut offers, mut best, mut refused) = (unpruned.clone(), Vec::new(), Vec::new());
         for answer in answers {
             match answer? {
-                Found::Offers(found) => {
+                Outcome::Offers(found) => {
                     best.extend(found.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)).cloned());
                     offers.extend(found);
                 }
-                Found::Refusal(refusal) => refused.push(refusal),
-                Found::AsItIs => {}
+                Outcome::Refusal(refusal) => refused.push(refusal),
+                Outcome::AsItIs => {}
             }
         }
         best.sort_by(|a, b| a.loss.total_cmp(&b.loss));
@@ -81,7 +82,7 @@ impl Law {
                 sibling.parameters <= offer.parameters && sibling.loss <= offer.loss
             };
             if unpruned.iter().any(beats) {
-                offer.code.push("sibling-is-better".to_owned());
+                offer.code.push(Code::SiblingIsBetter);
             }
         }
         let tied = best.iter().filter(|offer| overlap(&best[0], offer)).count();
@@ -95,7 +96,7 @@ impl Law {
         })
     }
 
-    fn ask<'a>(&'a self, candidate: &'a Candidate, wish: &Wish) -> Result<Asked<'a>> {
+    fn price<'a>(&'a self, candidate: &'a Candidate, wish: &Wish) -> Result<PricedCandidate<'a>> {
         let Place { n0, rate, loss0 } = candidate.place;
         let is_pruned = rate != 0.0;
         // A model as it is belongs to no law; its other numbers are checked all the same.
@@ -106,12 +107,12 @@ impl Law {
         };
         let bill = Bill { embedding: candidate.embedding, ..wish.bill };
         let flops_per_token = bill.flops_per_token(&candidate.place, &candidate.method)?;
-        Ok(Asked { candidate, group, bill, flops_per_token })
+        Ok(PricedCandidate { candidate, group, bill, flops_per_token })
     }
 }
 
 /// One candidate with its law.
-struct Asked<'a> {
+struct PricedCandidate<'a> {
     candidate: &'a Candidate,
     /// `None` for a model as it is.
     group: Option<&'a GroupLaw>,
@@ -119,25 +120,25 @@ struct Asked<'a> {
     flops_per_token: f64,
 }
 
-enum Found {
+enum Outcome {
     Offers(Vec<Offer>),
     Refusal(Refusal),
     AsItIs,
 }
 
-impl Asked<'_> {
-    fn answer(&self, limits: &Limits, wish: &Wish) -> Result<Found> {
-        let Some(group) = self.group else { return Ok(Found::AsItIs) };
+impl PricedCandidate<'_> {
+    fn answer(&self, limits: &Limits, wish: &Wish) -> Result<Outcome> {
+        let Some(group) = self.group else { return Ok(Outcome::AsItIs) };
         let place = self.candidate.place;
         let parameters = held_parameters(&place, &group.method);
         if limits.parameters.is_some_and(|most| parameters > most) {
             let sentence =
                 format!("it keeps {} parameters, more than allowed", short_count(parameters));
-            return Ok(self.refuse(vec!["too-large".to_owned()], sentence));
+            return Ok(self.refuse(vec![Code::TooLarge], sentence));
         }
         let Some(&[fewest, most]) = group.ranges.get("tokens") else {
             let sentence = "the law was fitted to points without tokens".to_owned();
-            return Ok(self.refuse(vec!["tokens-untold".to_owned()], sentence));
+            return Ok(self.refuse(vec![Code::TokensUntold], sentence));
         };
         let paid = limits.flops.map(|flops| flops / self.flops_per_token);
         let wanted = match (limits.tokens, paid) {
@@ -151,7 +152,7 @@ impl Asked<'_> {
             let (wanted, fewest) = (short_count(wanted), short_count(fewest));
             let sentence =
                 format!("the limits leave it {wanted} tokens, the data begin at {fewest}");
-            return Ok(self.refuse(vec!["too-few-tokens".to_owned()], sentence));
+            return Ok(self.refuse(vec![Code::TooFewTokens], sentence));
         }
         let mut offers = Vec::new();
         let mut last = None;
@@ -166,7 +167,7 @@ impl Asked<'_> {
             Some(prediction) if offers.is_empty() => {
                 Ok(self.refuse(prediction.code, prediction.sentence))
             }
-            _ => Ok(Found::Offers(offers)),
+            _ => Ok(Outcome::Offers(offers)),
         }
     }
 
@@ -187,9 +188,9 @@ impl Asked<'_> {
         }
     }
 
-    fn refuse(&self, code: Vec<String>, sentence: String) -> Found {
+    fn refuse(&self, code: Vec<Code>, sentence: String) -> Outcome {
         let Candidate { model, series, method, place, .. } = self.candidate.clone();
-        Found::Refusal(Refusal { model, series, method, place, code, sentence })
+        Outcome::Refusal(Refusal { model, series, method, place, code, sentence })
     }
 }
 
@@ -208,8 +209,7 @@ fn levels(wanted: f64, [fewest, most]: [f64; 2]) -> Vec<f64> {
 /// number to rely on.
 fn told(prediction: &Prediction) -> Option<f64> {
     let far = prediction.outside.iter().any(|outside| outside.factor > FARTHEST);
-    let adrift =
-        !prediction.outside.is_empty() && prediction.code.iter().any(|code| code == "lack-of-fit");
+    let adrift = !prediction.outside.is_empty() && prediction.code.contains(&Code::LackOfFit);
     let middle = prediction.mean.map(|[low, high]| 0.5 * (low + high));
     prediction.loss.or(middle.filter(|_| !far && !adrift))
 }
@@ -248,14 +248,7 @@ fn overlap(a: &Offer, b: &Offer) -> bool {
 
 fn warnings(best: &[Offer]) -> Vec<Warning> {
     let series: BTreeSet<&str> = best.iter().map(|offer| offer.series.as_str()).collect();
-    let mut warnings = Vec::new();
-    if series.len() > 1 {
-        let series = series.into_iter().collect::<Vec<_>>().join(", ");
-        let sentence = format!(
-            "losses of several series are compared ({series}): nats per token mean the same only with one tokenizer and \
-             one held-out text"
-        );
-        warnings.push(Warning::new("several-series", sentence));
-    }
-    warnings
+    let several = series.len() > 1;
+    let series = series.into_iter().map(str::to_owned).collect();
+    several.then(|| Notice::SeveralSeries { series }.into()).into_iter().collect()
 }

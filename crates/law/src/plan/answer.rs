@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cost::Spend;
+use crate::code::Code;
 use crate::prediction::Outside;
 
 /// A number, how sure it is, and what speaks against it. What is unknown is left out.
@@ -23,8 +24,8 @@ pub struct Answer {
     /// What the number, and both ends of its interval, cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Spend>,
-    /// Kebab-case ids of what speaks against trusting it.
-    pub code: Vec<String>,
+    /// What speaks against trusting it.
+    pub code: Vec<Code>,
     /// Axes along which it lies outside the data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<Outside>,
@@ -62,22 +63,15 @@ impl Answer {
     /// Whether there is a number, or the certainty that there is none.
     ///
     /// ```
-    /// let below = law::Answer { code: vec!["below-floor".into()], ..Default::default() };
+    /// let below = law::Answer { code: vec![law::Code::BelowFloor], ..Default::default() };
     /// assert!(below.is_told() && !law::Answer::default().is_told());
     /// ```
     pub fn is_told(&self) -> bool {
-        self.value.is_some() || self.code.iter().any(|code| code == BELOW_FLOOR)
-    }
-
-    /// Adds a code once.
-    pub(super) fn mark(&mut self, code: &str) {
-        if !self.code.iter().any(|known| known == code) {
-            self.code.push(code.to_owned());
-        }
+        self.value.is_some() || self.code.contains(&Code::BelowFloor)
     }
 
     /// What was asked, the answer, and what speaks against it.
-    pub(super) fn say(&mut self, what: &str, doubts: &[String], show: impl Fn(f64) -> String) {
+    pub(super) fn say(&mut self, what: &str, caveats: &[String], show: impl Fn(f64) -> String) {
         let answer = match (self.value, self.interval, self.hull) {
             (Some(x), Some([low, high]), _) => {
                 format!("{}, between {} and {}", show(x), show(low), show(high))
@@ -90,15 +84,12 @@ impl Answer {
         };
         self.sentence = [format!("{what}: {answer}")]
             .iter()
-            .chain(doubts)
+            .chain(caveats)
             .cloned()
             .collect::<Vec<_>>()
             .join("; ");
     }
 }
-
-/// The code of a loss that no number of tokens reaches.
-pub(super) const BELOW_FLOOR: &str = "below-floor";
 
 #[cfg(test)]
 mod tests {
@@ -115,7 +106,7 @@ mod tests {
             Answer { value: None, ..answer.clone() },
             Answer { interval: Some([5e5, 9e6]), ..answer.clone() },
             Answer { hull: Some([1.0, 2.0]), ..answer.clone() },
-            Answer { code: vec!["extrapolation".into()], ..answer.clone() },
+            Answer { code: vec![Code::Extrapolation], ..answer.clone() },
         ] {
             assert!(!answer.is_same_as(&other), "{other:?}");
         }

@@ -3,17 +3,18 @@
 use ledger::short_count;
 
 use super::amount::Amount;
-use super::answer::{Answer, BELOW_FLOOR};
+use super::answer::Answer;
 use super::cost::{Bill, held_parameters};
 use super::curve::TokenCurve;
 use super::decision::{Bought, Doubling, Plan};
 use super::question::Wish;
+use crate::code::{Code, mark};
 use crate::error::{Error, Result};
-use crate::form::Form;
+use crate::form::{Axis, Form};
 use crate::identify::WIDEST_FACTOR;
 use crate::law::{GroupLaw, Law};
 use crate::place::Place;
-use crate::predict::{ONE_RUN, ONE_RUN_SAYS};
+use crate::predict::ONE_RUN_SAYS;
 use crate::prediction::{FARTHEST, Outside};
 
 impl Law {
@@ -134,8 +135,8 @@ impl Asker<'_> {
         let floor = |form: &dyn Form, parameters: &[f64]| {
             self.curve(form, parameters).map(|curve| curve.floor)
         };
-        let Asked { mut answer, doubts, .. } = self.ask(floor, false, |x| x, |x| x);
-        answer.say("nats per token that no number of tokens gets below", &doubts, |x| {
+        let Draft { mut answer, caveats, .. } = self.ask(floor, false, |x| x, |x| x);
+        answer.say("nats per token that no number of tokens gets below", &caveats, |x| {
             format!("{x:.4}")
         });
         answer
@@ -154,7 +155,7 @@ impl Asker<'_> {
         let own = self.curve(self.form, &parameters).filter(|_| is_known);
         if own.as_ref().is_some_and(|curve| target <= curve.floor) {
             let floor = self.floor();
-            let mut code = vec![BELOW_FLOOR.to_owned()];
+            let mut code = vec![Code::BelowFloor];
             code.extend(floor.code);
             let sentence = format!("{target:.4} nats cannot be reached; {}", floor.sentence);
             return Answer { code, sentence, outside: floor.outside, ..Answer::default() };
@@ -176,7 +177,7 @@ impl Asker<'_> {
             self.law.spread(self.form, |parameters| Some(self.form.value(parameters, &row)));
         let Some((_, Some(half))) = spread else { return };
         let Some(strays) = self.law.new_run_half(half) else {
-            answer.mark(ONE_RUN);
+            mark(&mut answer.code, Code::OneRun);
             answer.sentence += &format!("; {ONE_RUN_SAYS}");
             return;
         };
@@ -190,7 +191,7 @@ impl Asker<'_> {
                     &format!("; a run of your own gets there between {low} and {high}");
             }
             None => {
-                answer.mark("new-run-may-miss");
+                mark(&mut answer.code, Code::NewRunMayMiss);
                 let low = short_count(low);
                 answer.sentence += &format!(
                     "; a run of your own gets there after {low} at the earliest, and may never"
@@ -231,19 +232,19 @@ impl Asker<'_> {
                 .and_then(|curve| tokens(&curve))
                 .map(|tokens| tokens * unit)
         };
-        let Asked { mut answer, mut doubts, half } =
+        let Draft { mut answer, mut caveats, half } =
             self.ask(quantity, open_is_known, f64::ln, f64::exp);
         if half.is_some_and(|half| half > WIDEST_FACTOR.ln()) {
-            answer.mark("interval-too-wide");
-            doubts.push(format!(
+            mark(&mut answer.code, Code::IntervalTooWide);
+            caveats.push(format!(
                 "the interval reaches further than a factor of {WIDEST_FACTOR} either way"
             ));
         }
         let range = self.law.ranges.get("tokens").copied();
-        let outside = |tokens: f64| Some((range?, Outside::of("tokens", tokens, range?)?));
+        let outside = |tokens: f64| Some((range?, Outside::of(Axis::Tokens, tokens, range?)?));
         if let Some((range, outside)) = answer.value.and_then(outside) {
-            answer.mark("extrapolation");
-            doubts.push(outside.say(range));
+            mark(&mut answer.code, Code::Extrapolation);
+            caveats.push(outside.say(range));
             if outside.factor > FARTHEST {
                 answer.value = None;
             }
@@ -251,16 +252,16 @@ impl Asker<'_> {
         }
         // A shift in the tokens moved such an answer from 1.17B to 1.75B while the fit looked good.
         if let Some(sentence) = self.law.misfit() {
-            answer.mark("lack-of-fit");
+            mark(&mut answer.code, Code::LackOfFit);
             answer.value = None;
-            doubts.push(sentence);
+            caveats.push(sentence);
         }
         let flops =
             Amount { value: answer.value, interval: answer.interval }.times(self.flops_per_token);
         if flops.value.is_some() || flops.interval.is_some() {
             answer.cost = Some(self.bill.spend(flops));
         }
-        answer.say(what, &doubts, short_count);
+        answer.say(what, &caveats, short_count);
         answer
     }
 
@@ -271,48 +272,48 @@ impl Asker<'_> {
         open_is_known: bool,
         to: fn(f64) -> f64,
         from: fn(f64) -> f64,
-    ) -> Asked {
-        let mut asked = Asked::default();
+    ) -> Draft {
+        let mut draft = Draft::default();
         let reach = self.law.reach(self.form, &self.place, None);
-        let Asked { answer, doubts, half } = &mut asked;
+        let Draft { answer, caveats, half } = &mut draft;
         answer.outside.clone_from(&reach.outside);
-        self.law.describe(&reach, &mut answer.code, doubts);
+        self.law.describe(&reach, &mut answer.code, caveats);
         if !reach.unknown.is_empty() {
-            return asked;
+            return draft;
         }
         if !reach.open.is_empty() {
             answer.hull = self.law.hull(&quantity);
             // What tokens buy depends on the size through delta alone, which two sizes do tell.
             if !open_is_known {
-                return asked;
+                return draft;
             }
         }
         let spread =
             self.law.spread(self.form, |parameters| quantity(self.form, parameters).map(to));
         let Some((value, found)) = spread else {
-            answer.mark("tokens-untold");
-            doubts.push("nothing in the data says what more tokens buy".to_owned());
+            mark(&mut answer.code, Code::TokensUntold);
+            caveats.push("nothing in the data says what more tokens buy".to_owned());
             answer.hull = self.law.hull(&quantity);
-            return asked;
+            return draft;
         };
         let ends = found.map(|half| [from(value - half), from(value + half)]);
         answer.interval = ends.filter(|ends| ends.iter().all(|end| end.is_finite()));
         *half = found;
         if answer.interval.is_none() {
-            answer.mark("no-interval");
-            doubts.push("not every refit has such a number, so there is no interval".to_owned());
+            mark(&mut answer.code, Code::NoInterval);
+            caveats.push("not every refit has such a number, so there is no interval".to_owned());
         }
         answer.value =
             (reach.is_known() && !reach.is_far()).then_some(from(value)).filter(|x| x.is_finite());
-        asked
+        draft
     }
 }
 
 /// An answer in the making.
 #[derive(Default)]
-struct Asked {
+struct Draft {
     answer: Answer,
-    doubts: Vec<String>,
+    caveats: Vec<String>,
     /// Half the width of the interval, on the scale that was asked for.
     half: Option<f64>,
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cost::Cost;
+use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::place::Place;
 use crate::warning::Warning;
@@ -66,8 +67,8 @@ pub struct Offer {
     /// The interval of a new run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_run: Option<[f64; 2]>,
-    /// Kebab-case ids of what speaks against trusting it.
-    pub code: Vec<String>,
+    /// What speaks against trusting it.
+    pub code: Vec<Code>,
 }
 
 /// A candidate that there is no offer for.
@@ -83,8 +84,8 @@ pub struct Refusal {
     /// Its size, its rate and its loss before pruning.
     #[serde(flatten)]
     pub place: Place,
-    /// Kebab-case ids of what is in the way.
-    pub code: Vec<String>,
+    /// What is in the way.
+    pub code: Vec<Code>,
     /// All this for a person.
     pub sentence: String,
 }

@@ -1,5 +1,6 @@
 //! What any law must beat: predictions that anyone would make without one.
 
+use crate::code::Code;
 use crate::fit::fit_form;
 use crate::identify::{Levels, RATE_TOLERANCE, SIZE_TOLERANCE, same};
 use crate::judge::{Cannot, Fold, Way};
@@ -69,14 +70,17 @@ impl Baseline {
     /// A loss for every point held out.
     pub(super) fn predict(self, way: Way, fold: &Fold) -> Result<Vec<Vec<f64>>, Cannot> {
         if !self.is_for(way) {
-            return Err(Cannot::new("does-not-apply", "it says nothing of what is held out here"));
+            return Err(Cannot::new(
+                Code::DoesNotApply,
+                "it says nothing of what is held out here",
+            ));
         }
         fold.unseen.iter().map(|run| self.of_run(&fold.seen, run)).collect()
     }
 
     fn of_run(self, seen: &[Run], run: &Run) -> Result<Vec<f64>, Cannot> {
         let few = |sentence: &str| {
-            Cannot::new("levels-too-few", &format!("run `{}`: {sentence}", run.name))
+            Cannot::new(Code::LevelsTooFew, &format!("run `{}`: {sentence}", run.name))
         };
         let own = || {
             seen.iter()
@@ -140,7 +144,7 @@ pub(super) fn power(seen: &Run, run: &Run) -> Result<Vec<f64>, Cannot> {
     if seen.points.len() < 4 {
         let why =
             format!("run `{}` has {} points, `E + A D^-b` needs 4", run.name, seen.points.len());
-        return Err(Cannot::new("too-few-points", &why));
+        return Err(Cannot::new(Code::TooFewPoints, &why));
     }
     let form = Levels { sizes: 1, rates: 1, counts: seen.points.len() }.form();
     let fit = fit_form(form, &[seen], 8);

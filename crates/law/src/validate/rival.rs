@@ -1,6 +1,7 @@
 //! What is compared: a form that is fitted to what was seen, or a baseline that needs none.
 
 use super::baseline::{Baseline, power};
+use crate::code::Code;
 use crate::fit::{Fit, fit_form};
 use crate::form::{Axis, Follows, Form};
 use crate::identify::{SIZE_TOLERANCE, ZERO, distinct_sizes, same};
@@ -27,7 +28,7 @@ impl Rival {
                 runs.iter().map(|run| Ok(beside(run, power(run, run)?))).collect()
             }
             Self::Baseline(_) => {
-                Err(Cannot::new("does-not-apply", "it predicts what was not seen"))
+                Err(Cannot::new(Code::DoesNotApply, "it predicts what was not seen"))
             }
         }
     }
@@ -53,15 +54,15 @@ fn fitted(form: &'static dyn Form, runs: &[&Run], starts: usize) -> Result<Fit, 
         (runs.iter().map(|run| run.points.len()).sum::<usize>(), form.parameters().len());
     if points <= constants {
         let why = format!("{points} points do not judge {constants} constants");
-        return Err(Cannot::new("too-few-points", &why));
+        return Err(Cannot::new(Code::TooFewPoints, &why));
     }
     let fit = fit_form(form, runs, starts);
     if !fit.objective.is_finite() || fit.parameters.iter().any(|x| !x.is_finite()) {
-        return Err(Cannot::new("no-fit", "no finite fit was found"));
+        return Err(Cannot::new(Code::NoFit, "no finite fit was found"));
     }
     if fit.singular_values.iter().any(|value| *value < ZERO) {
         let why = "the points fitted to do not vary enough to fix every constant";
-        return Err(Cannot::new("levels-too-few", why));
+        return Err(Cannot::new(Code::LevelsTooFew, why));
     }
     Ok(fit)
 }
@@ -77,12 +78,12 @@ fn by_form(form: &'static dyn Form, fold: &Fold, starts: usize) -> Result<Vec<Ve
         && !fold.unseen.iter().all(known)
     {
         let why = "two sizes leave a range of floors at a third, no number";
-        return Err(Cannot::new("levels-too-few", why));
+        return Err(Cannot::new(Code::LevelsTooFew, why));
     }
     let predicted: Vec<Vec<f64>> =
         fold.unseen.iter().map(|run| run.rows().map(|row| fit.value(&row)).collect()).collect();
     if predicted.iter().flatten().any(|loss| !loss.is_finite()) {
-        return Err(Cannot::new("no-fit", "it gives no finite loss for what is held out"));
+        return Err(Cannot::new(Code::NoFit, "it gives no finite loss for what is held out"));
     }
     Ok(predicted)
 }

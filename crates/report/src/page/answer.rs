@@ -1,7 +1,7 @@
 //! The answer, in a sentence and in a table.
 
 use law::uncertainty::LeftOut;
-use law::{GroupLaw, Plan};
+use law::{Code, GroupLaw, Plan};
 use maud::{Markup, html};
 
 use super::decisions::{answers, by_rate, by_size, first_asked};
@@ -138,13 +138,13 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
         div.doubt {
             p { strong { (opening) } }
             ul {
-                @if enough.code.iter().any(|code| code == "extrapolation") {
+                @if enough.code.contains(&Code::Extrapolation) {
                     li { "It lies outside what was measured: the points reach from " (interval([least, most], count)) " tokens." }
                 }
-                @if enough.code.iter().any(|code| code == "tokens-untold") {
+                @if enough.code.contains(&Code::TokensUntold) {
                     li { "The points do not show how the loss falls with tokens." }
                 }
-                @if enough.code.iter().any(|code| code == "no-interval") {
+                @if enough.code.contains(&Code::NoInterval) {
                     li { "Some refits with a run left out have no such number at all, so no interval can be given." }
                 }
                 @if enough.value.is_some() && !open.is_empty() {
@@ -158,7 +158,7 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
                     li { (said(&group.identifiability.sentence)) }
                 }
                 @if about_data {
-                    @for warning in &group.warnings { li { (said(&warning.sentence)) } }
+                    @for warning in &group.warnings { li { (said(warning.sentence())) } }
                 }
                 @match influence {
                     Some((LeftOut::Base(base), count)) => li {
@@ -186,7 +186,7 @@ pub(super) fn section(group: &GroupLaw, number: usize, with_sentence: bool) -> M
     let simulated = group
         .warnings
         .iter()
-        .any(|warning| ["simulated-intervals", "one-run"].contains(&warning.code.as_str()));
+        .any(|warning| matches!(warning.code(), Code::SimulatedIntervals | Code::OneRun));
     html! {
         @if with_sentence && let Some(plan) = first_asked(group) {
             p.lead { (headline(group, plan)) }
@@ -282,8 +282,7 @@ fn table(group: &GroupLaw) -> Markup {
     let unknown = || html! { span.note { "cannot tell" } };
     for plan in by_size(group).concat() {
         let (enough, floor) = (&plan.enough, &plan.floor);
-        let mut codes: Vec<&str> =
-            enough.code.iter().chain(&floor.code).map(String::as_str).collect();
+        let mut codes: Vec<&str> = enough.code.iter().chain(&floor.code).map(Code::id).collect();
         codes.sort_unstable();
         codes.dedup();
         table.push(vec![

@@ -1,6 +1,6 @@
 //! What the data could not tell, and what no such data can.
 
-use law::GroupLaw;
+use law::{Code, GroupLaw};
 use maud::{Markup, html};
 
 use super::input::PageInput;
@@ -16,19 +16,19 @@ pub(super) fn section(group: &GroupLaw) -> Markup {
         }
         @if !known.code.is_empty() {
             div.doubt {
-                p { (codes(&known.code)) }
+                p { (codes(known.code.iter().map(Code::id))) }
                 p { (said(&known.sentence)) }
                 @if !known.undetermined.is_empty() {
-                    p { "Left open: " (codes(&known.undetermined)) "." }
+                    p { "Left open: " (codes(known.undetermined.iter().map(String::as_str))) "." }
                 }
             }
         }
         @for warning in &group.warnings {
             div.doubt {
-                p { code { (shown(&warning.code)) } }
-                p { (said(&warning.sentence)) }
-                @if !warning.runs.is_empty() {
-                    details { summary { "Runs" } p { (codes(&warning.runs)) } }
+                p { code { (shown(warning.code().id())) } }
+                p { (said(warning.sentence())) }
+                @if !warning.runs().is_empty() {
+                    details { summary { "Runs" } p { (codes(warning.runs().iter().map(String::as_str))) } }
                 }
             }
         }
@@ -62,6 +62,6 @@ pub(super) fn care(input: &PageInput<'_>) -> Markup {
     }
 }
 
-fn codes(list: &[String]) -> Markup {
-    html! { @for (i, code) in list.iter().enumerate() { @if i > 0 { ", " } code { (shown(code)) } } }
+fn codes<'a>(list: impl Iterator<Item = &'a str>) -> Markup {
+    html! { @for (i, code) in list.enumerate() { @if i > 0 { ", " } code { (shown(code)) } } }
 }

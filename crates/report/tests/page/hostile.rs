@@ -18,15 +18,24 @@ fn hostile(name: &str) -> World {
         row.run = name.into();
         row.method = if row.method == "none" { "none".into() } else { name.into() };
     }
-    for group in world.law.groups.iter_mut().filter(|group| group.series == "llama") {
-        group.series = name.into();
-        group.method = name.into();
-        group.identifiability.sentence = name.into();
-        group.identifiability.code = vec![name.into()];
-        group.identifiability.undetermined = vec![name.into()];
-        group.decisions[0].enough.code = vec![name.into()];
-        group.warnings.iter_mut().for_each(|warning| warning.runs.push(name.into()));
-    }
+    world.edit_law(|group| {
+        if group["series"] != "llama" {
+            return;
+        }
+        for key in ["series", "method"] {
+            group[key] = name.into();
+        }
+        let known = &mut group["identifiability"];
+        known["sentence"] = name.into();
+        known["code"] = [name].into();
+        known["undetermined"] = [name].into();
+        group["decisions"][0]["enough"]["code"] = [name].into();
+        for warning in group["warnings"].as_array_mut().unwrap() {
+            let mut runs = warning["runs"].as_array().cloned().unwrap_or_default();
+            runs.push(name.into());
+            warning["runs"] = runs.into();
+        }
+    });
     for run in &mut world.runs {
         let record = &mut run.record;
         let provenance = &mut record.provenance;

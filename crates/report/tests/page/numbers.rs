@@ -57,10 +57,12 @@ fn prose(node: Node<'_, '_>, out: &mut String) {
 #[test]
 fn no_number_hides_in_the_prose() {
     let mut world = whole().clone();
-    for group in &mut world.law.groups {
-        group.identifiability.sentence = "said".into();
-        group.warnings.iter_mut().for_each(|warning| warning.sentence = "said".into());
-    }
+    world.edit_law(|group| {
+        group["identifiability"]["sentence"] = "said".into();
+        for warning in group["warnings"].as_array_mut().unwrap() {
+            warning["sentence"] = "said".into();
+        }
+    });
     let xml = as_xml(&world.page());
     let document = Document::parse(&xml).unwrap();
     let mut text = String::new();

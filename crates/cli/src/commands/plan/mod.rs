@@ -228,7 +228,7 @@ fn show(
         output.data("\n")?;
     }
     for warning in &found.warnings {
-        output.warn(&warning.sentence);
+        output.warn(warning.sentence());
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Plans as tables.
 
 use law::plan::{Allocation, Amount, Candidate, Cost, Offer, Plan, Refusal, Spend};
-use law::{Answer, GroupLaw};
+use law::{Answer, Code, GroupLaw};
 
 use crate::show::number::{ends, nats, parameters, percent, short, tokens};
 use crate::show::table::{Align, Table};
@@ -253,8 +253,8 @@ fn unknown() -> String {
     "unknown".to_owned()
 }
 
-fn notes(code: &[String]) -> String {
-    code.join(", ")
+fn notes(codes: &[Code]) -> String {
+    codes.iter().map(Code::id).collect::<Vec<_>>().join(", ")
 }
 
 fn operations(flops: f64) -> String {

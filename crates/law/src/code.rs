@@ -1,0 +1,186 @@
+//! Ids of what was noticed about data, fits and answers, as they stand in files.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What speaks against trusting a result, or was noticed about its data.
+///
+/// ```
+/// use law::Code;
+/// assert_eq!(Code::LevelsTooFew.id(), "levels-too-few");
+/// assert_eq!(Code::from("levels-too-few".to_owned()), Code::LevelsTooFew);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum Code {
+    /// Too few bases to know how far a base's own loss moves its runs.
+    BasesTooFew,
+    /// Every loss of a run lies below the unpruned model's.
+    BelowBase,
+    /// No number of tokens reaches the loss that was asked for.
+    BelowFloor,
+    /// The table lacks columns, so nothing is told place by place.
+    ColumnsAbsent,
+    /// The intervals leave constants open.
+    ConstantUndetermined,
+    /// What was set beforehand for a constant that the form does not have.
+    ConstraintUnused,
+    /// A run was measured only under a falling learning rate.
+    DecayingSchedule,
+    /// A contender says nothing of what is held out.
+    DoesNotApply,
+    /// It lies outside the data.
+    Extrapolation,
+    /// The law's floor lies below the unpruned model's loss.
+    FloorFallsWithRate,
+    /// Nothing judges how the floor follows the size.
+    FloorUnjudged,
+    /// The interval is too wide for a number alone.
+    IntervalTooWide,
+    /// The form is wrong for its own data.
+    LackOfFit,
+    /// Too few sizes, rates or token counts to fix a constant.
+    LevelsTooFew,
+    /// Points under a falling learning rate stand beside others.
+    MixedSchedule,
+    /// A run of one's own may never meet the loss.
+    NewRunMayMiss,
+    /// No finite fit was found.
+    NoFit,
+    /// There is no interval.
+    NoInterval,
+    /// One run does not say how runs differ.
+    OneRun,
+    /// A constant stands at its bound.
+    ParameterAtBound,
+    /// Text was seen a second time.
+    RepeatedData,
+    /// Constants were set beforehand.
+    SetBeforehand,
+    /// Losses of several series are compared.
+    SeveralSeries,
+    /// An unpruned model is no larger and no worse.
+    SiblingIsBetter,
+    /// Intervals come from simulated data.
+    SimulatedIntervals,
+    /// Tokens grow with the size in every run.
+    TokensFollowSize,
+    /// Nothing says what more tokens buy.
+    TokensUntold,
+    /// Too few points to judge the constants.
+    TooFewPoints,
+    /// The limits leave fewer tokens than the data begin with.
+    TooFewTokens,
+    /// More parameters are kept than allowed.
+    TooLarge,
+    /// Points of the warm-up are set aside.
+    WarmUpLeftOut,
+    /// Whether the method removes weights or makes them zero is not known.
+    ZeroedUntold,
+    /// An id that this version does not know, from a file of another.
+    Other(String),
+}
+
+/// Every code with its id.
+const IDS: [(Code, &str); 32] = [
+    (Code::BasesTooFew, "bases-too-few"),
+    (Code::BelowBase, "below-base"),
+    (Code::BelowFloor, "below-floor"),
+    (Code::ColumnsAbsent, "columns-absent"),
+    (Code::ConstantUndetermined, "constant-undetermined"),
+    (Code::ConstraintUnused, "constraint-unused"),
+    (Code::DecayingSchedule, "decaying-schedule"),
+    (Code::DoesNotApply, "does-not-apply"),
+    (Code::Extrapolation, "extrapolation"),
+    (Code::FloorFallsWithRate, "floor-falls-with-rate"),
+    (Code::FloorUnjudged, "floor-unjudged"),
+    (Code::IntervalTooWide, "interval-too-wide"),
+    (Code::LackOfFit, "lack-of-fit"),
+    (Code::LevelsTooFew, "levels-too-few"),
+    (Code::MixedSchedule, "mixed-schedule"),
+    (Code::NewRunMayMiss, "new-run-may-miss"),
+    (Code::NoFit, "no-fit"),
+    (Code::NoInterval, "no-interval"),
+    (Code::OneRun, "one-run"),
+    (Code::ParameterAtBound, "parameter-at-bound"),
+    (Code::RepeatedData, "repeated-data"),
+    (Code::SetBeforehand, "set-beforehand"),
+    (Code::SeveralSeries, "several-series"),
+    (Code::SiblingIsBetter, "sibling-is-better"),
+    (Code::SimulatedIntervals, "simulated-intervals"),
+    (Code::TokensFollowSize, "tokens-follow-size"),
+    (Code::TokensUntold, "tokens-untold"),
+    (Code::TooFewPoints, "too-few-points"),
+    (Code::TooFewTokens, "too-few-tokens"),
+    (Code::TooLarge, "too-large"),
+    (Code::WarmUpLeftOut, "warm-up-left-out"),
+    (Code::ZeroedUntold, "zeroed-untold"),
+];
+
+impl Code {
+    /// The kebab-case id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Other(id) => id,
+            known => IDS.iter().find(|(code, _)| code == known).map_or("", |(_, id)| id),
+        }
+    }
+}
+
+impl From<String> for Code {
+    fn from(id: String) -> Self {
+        let known = IDS.iter().find(|(_, known)| *known == id).map(|(code, _)| code.clone());
+        known.unwrap_or(Self::Other(id))
+    }
+}
+
+impl From<Code> for String {
+    fn from(code: Code) -> Self {
+        code.id().to_owned()
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.id())
+    }
+}
+
+impl PartialEq<&str> for Code {
+    fn eq(&self, id: &&str) -> bool {
+        self.id() == *id
+    }
+}
+
+impl PartialEq<str> for Code {
+    fn eq(&self, id: &str) -> bool {
+        self.id() == id
+    }
+}
+
+/// Adds a code once.
+pub(crate) fn mark(codes: &mut Vec<Code>, code: Code) {
+    if !codes.contains(&code) {
+        codes.push(code);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_read_back_from_its_id() {
+        for (code, id) in IDS {
+            assert_eq!((code.id(), Code::from(id.to_owned())), (id, code.clone()));
+            // The id is the variant's name in kebab case.
+            let name = format!("{code:?}").to_lowercase();
+            assert_eq!(id.replace('-', ""), name);
+        }
+        let other: Code = serde_json::from_str("\"of-tomorrow\"").unwrap();
+        assert_eq!(other, Code::Other("of-tomorrow".into()));
+        assert_eq!(serde_json::to_string(&other).unwrap(), "\"of-tomorrow\"");
+    }
+}
