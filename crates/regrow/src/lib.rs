@@ -14,6 +14,7 @@
 pub use {disk, law, ledger, model, prune, report, shape, store, text, train};
 
 pub mod count;
+mod error;
 pub mod executor;
 pub mod free;
 pub mod hinted;
@@ -28,10 +29,10 @@ pub mod quickstart;
 pub mod recipe;
 #[allow(missing_docs)]
 pub mod source;
-#[allow(missing_docs)]
 pub mod sweep;
 
 pub use count::Count;
+pub use error::{Error, ErrorKind, Result};
 pub use observer::{Event, Observer, Silent};
 
 /// The version, with the commit it was built from where that is known.

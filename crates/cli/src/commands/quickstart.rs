@@ -1,12 +1,15 @@
 //! `regrow quickstart`: the whole idea in one command.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::TypedValueParser;
+use regrow::quickstart::{self, QuickstartOptions};
+
+use super::sweep::{execute, own_program};
 
 use crate::terminal::{Exit, Output};
-use regrow::quickstart::recipe;
-use regrow::sweep::recipe::Sweep;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,17 +34,23 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "quickstart")]
     out: PathBuf,
     /// Chooses text, weights and order
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    seed: u32,
+    #[arg(long, value_name = "N", default_value = "1", value_parser = seeds())]
+    seed: NonZeroU32,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
+fn seeds() -> impl TypedValueParser<Value = NonZeroU32> {
+    clap::value_parser!(u32).range(1..).try_map(NonZeroU32::try_from)
+}
+
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let written = recipe(&arguments.text, arguments.seed)?;
-    let sweep = Sweep::parse(&written)?;
-    let title = "regrow quickstart: how many tokens bring a pruned model back";
-    super::sweep::execute(&sweep, &written, &arguments.out, title, None, arguments.json, output)
+    let options =
+        QuickstartOptions::default().with_texts(&arguments.text).with_seed(arguments.seed);
+    let (out, program) = (&arguments.out, own_program()?);
+    execute(out, None, arguments.json, output, |executor, stop, observer| {
+        quickstart::run(&options, (out, program.as_ref()), executor, stop, observer)
+    })
 }

@@ -3,7 +3,9 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
+use anyhow::Context;
 use clap::Args;
 use law::GroupLaw;
 use serde::Serialize;
@@ -11,9 +13,10 @@ use serde::Serialize;
 use super::fit::{decisions, of_losses};
 use crate::show::table::Table;
 use crate::terminal::{Exit, Output, interrupt};
+use regrow::Observer;
+use regrow::executor::{Executor, LocalExecutor};
 use regrow::hinted::usage;
-use regrow::sweep::recipe::Sweep;
-use regrow::sweep::{self, Finished, Outcome};
+use regrow::sweep::{self, LeftOutJob, SweepOptions, SweepOutcome, SweepRecipe, SweepResult};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,56 +67,57 @@ struct LeftOut<'a> {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let (recipe, written) = Sweep::read(&arguments.recipe)?;
+    let recipe = SweepRecipe::read(&arguments.recipe)?;
+    let name = arguments.recipe.file_stem().unwrap_or_default().to_string_lossy();
+    let options =
+        SweepOptions::new(&arguments.out, own_program()?).with_title(format!("regrow · {name}"));
     if arguments.dry_run {
-        output.data(&sweep::listing(&recipe, &arguments.out)?)?;
+        output.data(&sweep::listing(&recipe, &options)?)?;
         return Ok(Exit::Done);
     }
-    let name = arguments
-        .recipe
-        .file_stem()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let title = format!("regrow · {name}");
-    execute(&recipe, &written, &arguments.out, &title, arguments.jobs, arguments.json, output)
+    execute(&arguments.out, arguments.jobs, arguments.json, output, |executor, stop, observer| {
+        sweep::run(&recipe, &options, executor, stop, observer)
+    })
 }
 
-/// Runs a sweep and tells what came of it.
+/// This program, which runs the jobs.
+pub(super) fn own_program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("the program's own file cannot be found")
+}
+
+/// Runs a sweep in the folder `out`, `jobs` at a time, and tells what came of it.
 pub(super) fn execute(
-    recipe: &Sweep,
-    written: &str,
     out: &Path,
-    title: &str,
     jobs: Option<NonZeroUsize>,
     json: bool,
     output: &mut Output,
+    run: impl FnOnce(&dyn Executor, &AtomicBool, &mut dyn Observer) -> regrow::Result<SweepOutcome>,
 ) -> anyhow::Result<Exit> {
     if out.to_str().is_none() {
         return Err(usage("`--out` is not UTF-8, and a sweep writes it into text files"));
     }
     let stop = interrupt::listen()?;
     let threads = jobs.map_or_else(rayon::current_num_threads, NonZeroUsize::get);
-    let finished =
-        match sweep::run(recipe, written, out, title, threads, &stop, &mut output.listener())? {
-            Outcome::Done(finished) => finished,
-            Outcome::Interrupted => {
-                output.say("stopped: the same command goes on");
-                return Ok(Exit::Interrupted);
-            }
-        };
+    let executor = LocalExecutor::new(sweep::logs(out), threads);
+    let SweepOutcome::Done(result) = run(&executor, &stop, &mut output.listener())? else {
+        output.say("stopped: the same command goes on");
+        return Ok(Exit::Interrupted);
+    };
     if json {
-        let left_out = finished.left_out.iter().map(|(job, why)| LeftOut { job, why }).collect();
-        let Finished { points, law_file, report, runs, .. } = &*finished;
+        let SweepResult { points, law_file, report, runs, left_out, .. } = &*result;
+        let left_out =
+            left_out.iter().map(|LeftOutJob { job, why, .. }| LeftOut { job, why }).collect();
         output.json(&Report { format: 1, out, points, law: law_file, report, runs, left_out })?;
     } else {
-        show(&finished, output)?;
+        show(&result, output)?;
     }
     let told = |group: &GroupLaw| group.decisions.iter().any(|plan| plan.enough.value.is_some());
-    Ok(if finished.law.groups.iter().all(told) { Exit::Done } else { Exit::CannotTell })
+    Ok(if result.law.groups.iter().all(told) { Exit::Done } else { Exit::CannotTell })
 }
 
 /// What is enough, by series and method, and where the rest stands.
-fn show(finished: &Finished, output: &mut Output) -> anyhow::Result<()> {
-    for group in &finished.law.groups {
+fn show(result: &SweepResult, output: &mut Output) -> anyhow::Result<()> {
+    for group in &result.law.groups {
         output.data(&format!(
             "{}: form `{}` on {} runs\n",
             group.label(),
@@ -126,7 +130,7 @@ fn show(finished: &Finished, output: &mut Output) -> anyhow::Result<()> {
     }
     let mut files = Table::facts();
     for (name, path) in
-        [("points", &finished.points), ("law", &finished.law_file), ("page", &finished.report)]
+        [("points", &result.points), ("law", &result.law_file), ("page", &result.report)]
     {
         files.fact(name, path.display().to_string());
     }

@@ -1,5 +1,6 @@
 //! What the user can do about an error, where there is one thing to do.
 
+use regrow::count::grouped;
 use regrow::hinted::Hinted;
 
 /// The hint of an error: the one it carries, or the one that its kind always has.
@@ -10,6 +11,10 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
 fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(hinted) = cause.downcast_ref::<Hinted>() {
         return Some(hinted.hint().to_owned());
+    }
+    if let Some(error) = cause.downcast_ref::<regrow::Error>() {
+        let passed = || error.get_ref().and_then(|inner| of_cause(inner));
+        return of_kind(error.kind()).or_else(passed);
     }
     if let Some(error) = cause.downcast_ref::<model::Error>() {
         return match error {
@@ -85,6 +90,38 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         "make room there and give the command again, `regrow train` with `--resume`"
     } else {
         return None;
+    };
+    Some(hint.to_owned())
+}
+
+fn of_kind(kind: &regrow::ErrorKind) -> Option<String> {
+    use regrow::ErrorKind as Of;
+    let hint = match kind {
+        Of::NotASweepFolder => "it holds no sweep; choose another `--out`",
+        Of::OtherRecipe => "go on with that recipe, or choose another `--out`",
+        Of::TextTooShort { bytes } => {
+            let megabytes = *bytes as f64 / 1e6;
+            return Some(format!(
+                "some {megabytes:.1} MB of text like this are enough; or ask for fewer tokens in the recipe"
+            ));
+        }
+        Of::TooFewHeldOut { documents, share } => {
+            let documents = grouped(*documents);
+            return Some(format!(
+                "the text has {documents} documents and `heldout_share` is {share}: more documents, or a larger share"
+            ));
+        }
+        Of::HubRefuses => {
+            "accept the model's licence on its page, and set `HF_TOKEN` to a token that may read it"
+        }
+        Of::NotOnHub => "check the name and the revision; a private model needs `HF_TOKEN`",
+        Of::NoSafetensors => "only safetensors are read: pickle files can run code",
+        Of::DamagedDownload => {
+            "the download was damaged on its way and is thrown away; fetch it again"
+        }
+        Of::NotInCache => "unset `HF_HUB_OFFLINE` to fetch it",
+        Of::NoHub => "name a model folder, or build with the feature `hub`",
+        _ => return None,
     };
     Some(hint.to_owned())
 }

@@ -1,8 +1,12 @@
 //! Runs nothing, and tells what would be run.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::{Executor, Job, JobId, JobState, typed};
+use super::command_line::typed;
+use super::contract::Executor;
+use super::job::{Job, JobId, JobState, Resources};
+use crate::error::Result;
 
 /// Keeps the list of jobs, as lines.
 #[derive(Debug, Default)]
@@ -11,33 +15,90 @@ pub struct DryRun {
 }
 
 impl DryRun {
-    /// One line a job, in the order they were submitted: its id, what it waits for, its command
-    /// line.
+    /// Two lines a job, in the order they were submitted: its name and what it waits for; its
+    /// command line.
     pub fn listing(&self) -> String {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).concat()
+        self.lines().concat()
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Executor for DryRun {
-    fn submit(&self, jobs: &[Job]) -> anyhow::Result<Vec<JobId>> {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        for job in jobs {
-            let after = if job.after.is_empty() {
-                String::new()
-            } else {
-                format!(" after {}", job.after.join(", "))
-            };
-            let done = if job.result.is_file() { ", done" } else { "" };
-            lines.push(format!("# {}{after}{done}\nregrow {}\n", job.id, typed(&job.argv)));
-        }
-        Ok(jobs.iter().map(|job| JobId(job.id.clone())).collect())
+    fn pace(&self) -> Duration {
+        Duration::ZERO
     }
 
-    fn status(&self, jobs: &[JobId]) -> anyhow::Result<Vec<JobState>> {
+    /// Nothing is ever at work.
+    fn attach(&self, jobs: &[Job]) -> Result<Vec<Option<JobId>>> {
+        Ok(vec![None; jobs.len()])
+    }
+
+    fn submit(&self, jobs: &[Job]) -> Result<Vec<JobId>> {
+        self.lines().extend(jobs.iter().map(described));
+        Ok(jobs.iter().map(|job| JobId::new(job.name())).collect())
+    }
+
+    fn states(&self, jobs: &[JobId]) -> Result<Vec<JobState>> {
         Ok(vec![JobState::Waiting; jobs.len()])
     }
 
-    fn cancel(&self, _jobs: &[JobId]) -> anyhow::Result<()> {
+    fn cancel(&self, _jobs: &[JobId]) -> Result<()> {
         Ok(())
+    }
+}
+
+fn described(job: &Job) -> String {
+    let mut line = format!("# {}", job.name());
+    if !job.after().is_empty() {
+        line += &format!(" after {}", job.after().join(", "));
+    }
+    // Threads stand in the command line.
+    let Resources { threads: _, memory, time, gpus } = job.resources();
+    if let Some(bytes) = memory {
+        line += &format!(", {bytes} bytes of memory");
+    }
+    if let Some(time) = time {
+        line += &format!(", at most {} s", time.as_secs());
+    }
+    if *gpus > 0 {
+        line += &format!(", {gpus} GPUs");
+    }
+    if job.is_done() {
+        line += ", done";
+    }
+    format!("{line}\n{}\n", typed(job))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_shows_all_that_would_be_submitted() {
+        let base = Job::new("base", "/opt/bin/regrow", "bases/8x3", "done.json").unwrap();
+        let resources = Resources {
+            threads: 4,
+            memory: Some(1 << 30),
+            time: Some(Duration::from_secs(3600)),
+            gpus: 2,
+        };
+        let run = Job::new("run", "torchrun", "runs/8x3", "done.json")
+            .unwrap()
+            .with_env([("OMP_NUM_THREADS", "4")])
+            .with_argv(["train.py", "--spec", "my spec.toml"])
+            .with_after(["base", "corpus"])
+            .with_resources(resources);
+        let executor = DryRun::default();
+        executor.attach_or_submit(&[base.with_argv(["train"]), run]).unwrap();
+        let expected = "\
+# base
+regrow train
+# run after base, corpus, 1073741824 bytes of memory, at most 3600 s, 2 GPUs
+OMP_NUM_THREADS=4 torchrun train.py --spec 'my spec.toml'
+";
+        assert_eq!(executor.listing(), expected);
     }
 }

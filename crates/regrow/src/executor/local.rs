@@ -1,248 +1,242 @@
 //! Runs jobs as processes of this machine, some at a time.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
+use super::contract::Executor;
+use super::job::{Job, JobId, JobState, RESUMABLE};
+use super::local_job::{LocalJob, LocalStage, enter};
+use super::orphan::{Processes, is_alive};
+use super::process::{last_error, spawn};
+use crate::error::{Context, Result};
 
-use super::orphan::{self, Processes};
-use super::{Executor, Job, JobId, JobState};
+/// How often jobs are looked after: a process that ends makes room for the next.
+const PACE: Duration = Duration::from_millis(25);
 
-/// The largest part of a log that is searched for what went wrong.
-const TAIL: usize = 16 << 10;
-
-/// How often a process that is no child of this one is looked at while it stops.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// Processes of one program, with no more threads together than the machine is given.
+/// Processes of this machine, with no more threads together than they are given. Memory, time and
+/// graphics processors are left to the machine.
 #[derive(Debug)]
-pub struct Local {
-    program: PathBuf,
+pub struct LocalExecutor {
     logs: PathBuf,
     threads: usize,
-    entries: Mutex<Vec<Entry>>,
+    jobs: Mutex<Vec<LocalJob>>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    job: Job,
-    at: At,
-}
-
-#[derive(Debug)]
-enum At {
-    Waiting,
-    /// A process that was started here.
-    Child(Child),
-    /// A process that an earlier executor started and left behind.
-    Orphan(u32),
-    Ended(JobState),
-}
-
-impl Local {
-    /// Runs `program` with each job's arguments, on `threads` threads together; what a job says
-    /// goes to `ID.log` in `logs`.
-    ///
-    /// # Errors
-    /// Where the folder of logs cannot be made.
-    pub fn new(program: PathBuf, logs: PathBuf, threads: usize) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&logs).map_err(disk::io_error("create", &logs))?;
-        Ok(Self { program, logs, threads: threads.max(1), entries: Mutex::new(Vec::new()) })
+impl LocalExecutor {
+    /// Runs jobs on `threads` threads together; what a job says goes to `NAME.log` in `logs`, which
+    /// is made with the first job.
+    pub fn new(logs: PathBuf, threads: usize) -> Self {
+        Self { logs, threads: threads.max(1), jobs: Mutex::new(Vec::new()) }
     }
 
-    /// Where a job's messages go.
-    pub fn log(&self, id: &str) -> PathBuf {
-        self.logs.join(format!("{id}.log"))
+    /// Where the messages of a job go.
+    pub fn log(&self, job: &Job) -> PathBuf {
+        self.logs.join(format!("{}.log", job.name()))
     }
 
-    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+    fn jobs(&self) -> MutexGuard<'_, Vec<LocalJob>> {
         // A panic elsewhere leaves the list as it was: every change of it is one assignment.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn spawn(&self, job: &Job) -> anyhow::Result<Child> {
-        if let Some(parent) = job.folder.parent() {
-            std::fs::create_dir_all(parent).map_err(disk::io_error("create", parent))?;
-        }
-        let path = self.log(&job.id);
-        let log = File::create(&path).map_err(disk::io_error("create", &path))?;
-        let errors = log.try_clone().map_err(disk::io_error("write", &path))?;
-        Command::new(&self.program)
-            .args(&job.argv)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors)
-            .spawn()
-            .with_context(|| {
-                format!("`{}` cannot be started for `{}`", self.program.display(), job.id)
-            })
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sees who has ended.
-    fn reap(&self, entries: &mut [Entry]) -> anyhow::Result<()> {
-        for Entry { job, at } in entries {
-            let state = match at {
-                At::Child(child) => {
+    fn reap(&self, jobs: &mut [LocalJob]) -> Result<()> {
+        for LocalJob { job, stage } in jobs {
+            *stage = match stage {
+                LocalStage::Child(child) => {
                     let waited = child.try_wait();
-                    let Some(status) = waited.with_context(|| format!("`{}` was lost", job.id))?
-                    else {
-                        continue;
-                    };
-                    if status.success() && job.result.is_file() {
-                        At::Ended(JobState::Done)
-                    } else if let Some(id) = Processes::here().with_arguments(&job.argv) {
-                        // One that was left behind before it bore its arguments, and so was not
-                        // seen: it holds the lock that this one was
-                        // refused.
-                        At::Orphan(id)
-                    } else {
-                        let said = last_error(&self.log(&job.id));
-                        let why = said.unwrap_or_else(|| {
-                            format!("{status}, without `{}`", job.result.display())
-                        });
-                        At::Ended(JobState::Failed { why })
+                    match waited.with_context(|| format!("`{}` was lost", job.name()))? {
+                        Some(status) => self.ended(job, status),
+                        None => continue,
                     }
                 }
-                At::Orphan(id) if !orphan::is_alive(*id, &job.argv) => At::Waiting,
+                // Nobody else saw how it ended; where it has no result it is started again.
+                LocalStage::Orphan(id) if !is_alive(*id, job) => LocalStage::Waiting,
                 _ => continue,
             };
-            *at = state;
         }
         Ok(())
+    }
+
+    /// What the end of a child means for its job.
+    fn ended(&self, job: &Job, status: ExitStatus) -> LocalStage {
+        if status.success() && job.is_done() {
+            return LocalStage::Ended(JobState::Done);
+        }
+        if let Some(id) = Processes::here().of_job(job) {
+            // An orphan that had just been started had not taken its arguments yet when we looked
+            // for it. It holds the lock that our child was refused, so we wait for it instead.
+            return LocalStage::Orphan(id);
+        }
+        if status.code() == Some(RESUMABLE) {
+            return LocalStage::Ended(JobState::Resumable);
+        }
+        let why = last_error(&self.log(job))
+            .unwrap_or_else(|| format!("{status}, without `{}`", job.result().display()));
+        LocalStage::Ended(JobState::Failed { why })
     }
 
     /// Ends what need not or cannot be run, and starts what can, in the order of submission.
-    fn start(&self, entries: &mut [Entry]) -> anyhow::Result<()> {
-        let mut used: usize =
-            entries.iter().filter(|entry| entry.is_running()).map(Entry::threads).sum();
-        for at in 0..entries.len() {
-            let Entry { job, at: At::Waiting } = &entries[at] else { continue };
-            if job.result.is_file() {
-                entries[at].at = At::Ended(JobState::Done);
+    fn start(&self, jobs: &mut [LocalJob]) -> Result<()> {
+        let running = jobs.iter().filter(|job| job.is_running());
+        let mut used: usize = running.map(LocalJob::threads).sum();
+        for at in 0..jobs.len() {
+            let LocalJob { job, stage: LocalStage::Waiting } = &jobs[at] else { continue };
+            if job.is_done() {
+                jobs[at].stage = LocalStage::Ended(JobState::Done);
                 continue;
             }
-            let needed = |id: &String| entries.iter().find(|entry| entry.job.id == *id);
-            if let Some(because) = job.after.iter().find(|id| needed(id).is_none_or(Entry::is_lost))
-            {
+            let needed = |name: &String| jobs.iter().find(|other| other.job.name() == name);
+            let lost = |name: &&String| needed(name).is_none_or(LocalJob::is_lost);
+            if let Some(because) = job.after().iter().find(lost) {
                 let because = because.clone();
-                entries[at].at = At::Ended(JobState::Skipped { because });
+                jobs[at].stage = LocalStage::Ended(JobState::Skipped { because });
                 continue;
             }
-            let ready = job.after.iter().all(|id| needed(id).is_some_and(Entry::is_done));
+            let ready = job.after().iter().all(|name| needed(name).is_some_and(LocalJob::is_done));
             // What takes more than there is runs alone.
-            let fits = used == 0 || used + job.resources.threads <= self.threads;
+            let threads = job.resources().threads;
+            let fits = used == 0 || used + threads <= self.threads;
             if ready && fits {
-                used += job.resources.threads;
-                let child = self.spawn(job)?;
-                entries[at].at = At::Child(child);
+                used += threads;
+                let child = spawn(job, &self.log(job))?;
+                jobs[at].stage = LocalStage::Child(child);
             }
         }
         Ok(())
     }
 }
 
-impl Entry {
-    fn is_running(&self) -> bool {
-        matches!(self.at, At::Child(_) | At::Orphan(_))
+impl Executor for LocalExecutor {
+    fn pace(&self) -> Duration {
+        PACE
     }
 
-    fn threads(&self) -> usize {
-        self.job.resources.threads
-    }
-
-    fn is_done(&self) -> bool {
-        matches!(self.at, At::Ended(JobState::Done))
-    }
-
-    fn is_lost(&self) -> bool {
-        matches!(&self.at, At::Ended(state) if *state != JobState::Done)
-    }
-
-    fn state(&self) -> JobState {
-        match &self.at {
-            At::Waiting => JobState::Waiting,
-            At::Child(_) | At::Orphan(_) => JobState::Running,
-            At::Ended(state) => state.clone(),
-        }
-    }
-}
-
-impl Executor for Local {
-    fn submit(&self, jobs: &[Job]) -> anyhow::Result<Vec<JobId>> {
+    fn attach(&self, jobs: &[Job]) -> Result<Vec<Option<JobId>>> {
         let processes = Processes::here();
-        let mut entries = self.entries();
-        for job in jobs {
-            let orphan = processes.with_arguments(&job.argv).filter(|_| !job.result.is_file());
-            entries.push(Entry { job: job.clone(), at: orphan.map_or(At::Waiting, At::Orphan) });
-        }
-        Ok(jobs.iter().map(|job| JobId(job.id.clone())).collect())
-    }
-
-    fn status(&self, jobs: &[JobId]) -> anyhow::Result<Vec<JobState>> {
-        let mut entries = self.entries();
-        self.reap(&mut entries)?;
-        self.start(&mut entries)?;
-        let state = |id: &JobId| {
-            let entry = entries.iter().find(|entry| entry.job.id == id.0);
-            entry.map(Entry::state).with_context(|| format!("no job `{}` was submitted", id.0))
+        let mut known = self.jobs();
+        let mut attach = |job: &Job| {
+            let orphan = processes.of_job(job).filter(|_| !job.is_done())?;
+            enter(&mut known, job, LocalStage::Orphan(orphan));
+            Some(JobId::new(job.name()))
         };
-        jobs.iter().map(state).collect()
+        Ok(jobs.iter().map(&mut attach).collect())
     }
 
-    fn cancel(&self, jobs: &[JobId]) -> anyhow::Result<()> {
-        let mut entries = self.entries();
-        let asked = |entry: &&mut Entry| jobs.iter().any(|id| id.0 == entry.job.id);
-        let mut stopping: Vec<&mut Entry> = entries.iter_mut().filter(asked).collect();
-        for entry in &mut stopping {
-            match &mut entry.at {
-                At::Child(child) => {
-                    if !terminate(child.id()) {
-                        // It can go on from its last checkpoint all the same. An error means that
-                        // it has ended.
-                        let _ = child.kill();
-                    }
-                }
-                At::Orphan(id) => {
-                    terminate(*id);
-                }
-                At::Waiting => entry.at = At::Ended(JobState::Cancelled),
-                At::Ended(_) => {}
-            }
+    fn submit(&self, jobs: &[Job]) -> Result<Vec<JobId>> {
+        let mut known = self.jobs();
+        for job in jobs {
+            enter(&mut known, job, LocalStage::Waiting);
         }
-        for entry in stopping {
-            match &mut entry.at {
-                At::Child(child) => {
-                    child.wait().with_context(|| format!("`{}` was lost", entry.job.id))?;
-                }
-                At::Orphan(id) => {
-                    while orphan::is_alive(*id, &entry.job.argv) {
-                        std::thread::sleep(PAUSE);
-                    }
-                }
-                At::Waiting | At::Ended(_) => continue,
-            }
-            let done = entry.job.result.is_file();
-            entry.at = At::Ended(if done { JobState::Done } else { JobState::Cancelled });
-        }
-        Ok(())
+        Ok(jobs.iter().map(|job| JobId::new(job.name())).collect())
+    }
+
+    fn states(&self, ids: &[JobId]) -> Result<Vec<JobState>> {
+        let mut jobs = self.jobs();
+        self.reap(&mut jobs)?;
+        self.start(&mut jobs)?;
+        let state = |id: &JobId| {
+            let job = jobs.iter().find(|job| job.is(id));
+            job.map(LocalJob::state)
+                .with_context(|| format!("no job `{}` was submitted", id.as_str()))
+        };
+        ids.iter().map(state).collect()
+    }
+
+    fn cancel(&self, ids: &[JobId]) -> Result<()> {
+        let mut jobs = self.jobs();
+        let mut asked: Vec<&mut LocalJob> =
+            jobs.iter_mut().filter(|job| ids.iter().any(|id| job.is(id))).collect();
+        // All are asked before any is waited for: they save at the same time.
+        asked.iter_mut().for_each(|job| job.ask_to_stop());
+        asked.iter_mut().try_for_each(|job| job.wait())
     }
 }
 
-/// Asks a process to save and stop; whether it could be asked.
-fn terminate(id: u32) -> bool {
-    let ask = || Command::new("kill").arg("-TERM").arg(id.to_string()).status();
-    cfg!(unix) && ask().is_ok_and(|status| status.success())
-}
+#[cfg(all(test, unix))]
+mod tests {
+    use std::path::Path;
 
-/// What a log says went wrong: its last error, on one line.
-fn last_error(log: &Path) -> Option<String> {
-    let bytes = std::fs::read(log).ok()?;
-    let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL)..]).into_owned();
-    let start = tail.rfind("error: ").or_else(|| tail.rfind("panicked at "))?;
-    let lines = tail[start..].lines().map(str::trim).take_while(|line| !line.is_empty());
-    let text = lines.collect::<Vec<_>>().join(" ");
-    Some(text.strip_prefix("error: ").unwrap_or(&text).to_owned())
+    use super::*;
+
+    /// A job that runs `script` in a shell, in a folder of its name.
+    fn shell(folder: &Path, name: &str, script: &str) -> Job {
+        let own = folder.join(name);
+        std::fs::create_dir(&own).unwrap();
+        // The path makes the command line one of this test alone.
+        let script = format!("D={}; {script}", own.display());
+        Job::new(name, "sh", own, "done").unwrap().with_argv(["-c", &script])
+    }
+
+    /// The states once all have ended.
+    fn run(executor: &LocalExecutor, jobs: &[Job]) -> Vec<JobState> {
+        let ids = executor.attach_or_submit(jobs).unwrap();
+        loop {
+            let states = executor.states(&ids).unwrap();
+            if states.iter().all(JobState::has_ended) {
+                return states;
+            }
+            std::thread::sleep(executor.pace());
+        }
+    }
+
+    #[test]
+    fn a_job_that_was_stopped_and_saved_is_resumable_and_goes_on_when_submitted_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let executor = LocalExecutor::new(folder.path().join("logs"), 2);
+        let stopped = shell(
+            folder.path(),
+            "stopped",
+            "if [ -e $D/begun ]; then touch $D/done; else touch $D/begun; exit 75; fi",
+        );
+        let next = shell(folder.path(), "next", "touch $D/done").with_after(["stopped"]);
+        let jobs = [stopped, next];
+        let skipped = JobState::Skipped { because: "stopped".into() };
+        assert_eq!(run(&executor, &jobs), [JobState::Resumable, skipped]);
+        assert_eq!(run(&executor, &jobs), [JobState::Done, JobState::Done]);
+    }
+
+    #[test]
+    fn what_fails_says_why_and_what_needs_it_is_skipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let executor = LocalExecutor::new(folder.path().join("logs"), 1);
+        let jobs = [
+            shell(folder.path(), "fails", "echo 'error: no room' >&2; exit 1"),
+            shell(folder.path(), "silent", "true"),
+            shell(folder.path(), "next", "touch $D/done").with_after(["silent"]),
+            shell(folder.path(), "apart", "[ $OWN = 7 ] && touch $D/done").with_env([("OWN", "7")]),
+        ];
+        let states = run(&executor, &jobs);
+        assert_eq!(states[0], JobState::Failed { why: "no room".into() });
+        let JobState::Failed { why } = &states[1] else { panic!("{states:?}") };
+        assert!(why.starts_with("exit status: 0, without `"), "{why}");
+        assert_eq!(states[2], JobState::Skipped { because: "silent".into() });
+        assert_eq!(states[3], JobState::Done);
+    }
+
+    #[test]
+    fn an_executor_attaches_to_what_another_left_at_work_and_cancels_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = folder.path().join("logs");
+        let job = shell(folder.path(), "long", "trap 'exit 75' TERM; while :; do sleep 0.01; done");
+        let jobs = [job];
+        let first = LocalExecutor::new(logs.clone(), 1);
+        let ids = first.attach_or_submit(&jobs).unwrap();
+        assert_eq!(first.states(&ids).unwrap(), [JobState::Running]);
+        // A second executor is what a killed head is when it is started again. Right after its
+        // start a process does not bear its arguments yet.
+        let second = LocalExecutor::new(logs, 1);
+        let begun = std::time::Instant::now();
+        let id = loop {
+            match &second.attach(&jobs).unwrap()[..] {
+                [Some(id)] => break id.clone(),
+                _ => assert!(begun.elapsed().as_secs() < 10, "the process is not found"),
+            }
+        };
+        assert_eq!(second.states(std::slice::from_ref(&id)).unwrap(), [JobState::Running]);
+        second.cancel(std::slice::from_ref(&id)).unwrap();
+        assert_eq!(second.states(&[id]).unwrap(), [JobState::Cancelled]);
+    }
 }

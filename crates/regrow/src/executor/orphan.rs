@@ -1,8 +1,10 @@
 //! Jobs that outlived a killed executor: they are found by their command line and waited for, not
 //! run twice.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
+
+use super::job::Job;
 
 /// Processes of this machine, by what `/proc` says; on systems without it there are none.
 #[derive(Debug)]
@@ -29,17 +31,23 @@ impl Processes {
         Self { found }
     }
 
-    /// The process with these arguments, whatever the path of its program.
-    pub(super) fn with_arguments(&self, argv: &[OsString]) -> Option<u32> {
-        self.found.iter().find(|(_, found)| found.get(1..) == Some(argv)).map(|(id, _)| *id)
+    /// The process that runs a job.
+    pub(super) fn of_job(&self, job: &Job) -> Option<u32> {
+        self.found.iter().find(|(_, found)| runs(found, job)).map(|(id, _)| *id)
     }
 }
 
-/// Whether the process with these arguments is still at work. Ids are used again, so the id alone
-/// would not tell.
-pub(super) fn is_alive(id: u32, argv: &[OsString]) -> bool {
-    arguments(&Path::new("/proc").join(id.to_string()))
-        .is_some_and(|found| found.get(1..) == Some(argv))
+/// Whether a process still runs a job. Ids are used again, so the id alone would not tell.
+pub(super) fn is_alive(id: u32, job: &Job) -> bool {
+    arguments(&Path::new("/proc").join(id.to_string())).is_some_and(|found| runs(&found, job))
+}
+
+/// Whether a command line is that of a job, whatever the path of its program.
+fn runs(found: &[OsString], job: &Job) -> bool {
+    let name = |program: &OsString| Path::new(program).file_name().map(OsStr::to_os_string);
+    found
+        .split_first()
+        .is_some_and(|(program, argv)| argv == job.argv() && name(program) == name(job.program()))
 }
 
 #[cfg(unix)]

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::Id;
-use crate::hinted::hinted;
+use super::id::HubId;
+use crate::error::{Error, ErrorKind, Result};
 use crate::observer::Observer;
 
-pub(super) fn fetch(id: &Id, _observer: &mut dyn Observer) -> anyhow::Result<PathBuf> {
-    let error =
-        anyhow::anyhow!("`{id}` is no folder, and this build of regrow cannot fetch models");
-    Err(hinted(error, "name a model folder, or build with the feature `hub`"))
+pub(super) fn fetch(id: &HubId, _observer: &mut dyn Observer) -> Result<PathBuf> {
+    let message = format!("`{id}` is no folder, and this build of regrow cannot fetch models");
+    Err(Error::new(ErrorKind::NoHub, message))
 }

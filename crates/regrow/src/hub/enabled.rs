@@ -8,14 +8,13 @@ use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{anyhow, bail};
 use hf_hub::api::Progress;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 
+use super::id::{HubId, MAIN};
 use super::verify::{hash_like, is_hash};
-use super::{Id, MAIN};
-use crate::hinted::hinted;
+use crate::error::{Error, ErrorKind, Result, bail};
 use crate::observer::{Event, Observer};
 
 /// How often a connection that was cut is taken up again.
@@ -29,7 +28,7 @@ const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
 /// The folder of a model in the cache, fetched where it is not there whole.
-pub(super) fn fetch(id: &Id, observer: &mut dyn Observer) -> anyhow::Result<PathBuf> {
+pub(super) fn fetch(id: &HubId, observer: &mut dyn Observer) -> Result<PathBuf> {
     if env::var_os("HF_HOME").is_none() && env::home_dir().is_none() {
         bail!("there is no home folder for the cache of models, expected one or `HF_HOME`");
     }
@@ -47,9 +46,9 @@ pub(super) fn fetch(id: &Id, observer: &mut dyn Observer) -> anyhow::Result<Path
         builder = builder.with_token(token);
     }
     let api = builder.build().map_err(|error| refused(id, CONFIG, &error))?;
-    let asked = repo(id, &id.revision);
+    let named = repo(id, &id.revision);
     let info =
-        api.repo(asked.clone()).info().map_err(|error| refused(id, "its list of files", &error))?;
+        api.repo(named.clone()).info().map_err(|error| refused(id, "its list of files", &error))?;
     if !is_hash(&info.sha) {
         bail!("the hub names commit `{}` for `{id}`, expected a hash", info.sha.escape_debug());
     }
@@ -73,20 +72,20 @@ pub(super) fn fetch(id: &Id, observer: &mut dyn Observer) -> anyhow::Result<Path
             download.file(&shard)?;
         }
     } else {
-        let error = anyhow!("`{id}` has neither `{SINGLE}` nor `{INDEX}` on the hub");
-        return Err(hinted(error, "only safetensors are read: pickle files can run code"));
+        let message = format!("`{id}` has neither `{SINGLE}` nor `{INDEX}` on the hub");
+        return Err(Error::new(ErrorKind::NoSafetensors, message));
     }
     for name in
         offered.iter().filter(|name| model::folder::goes_along(name) || **name == "README.md")
     {
         download.file(name)?;
     }
-    cache.repo(asked).create_ref(&info.sha)?;
+    cache.repo(named).create_ref(&info.sha)?;
     Ok(cache.repo(repo(id, &info.sha)).pointer_path(&info.sha))
 }
 
 /// The model as the cache has it.
-fn cached(id: &Id, cache: &Cache) -> anyhow::Result<PathBuf> {
+fn cached(id: &HubId, cache: &Cache) -> Result<PathBuf> {
     let named = |revision: &str| cache.repo(repo(id, revision)).get(CONFIG);
     let commit = || {
         Some(cache.repo(repo(id, MAIN)).pointer_path(&id.revision).join(CONFIG))
@@ -95,8 +94,8 @@ fn cached(id: &Id, cache: &Cache) -> anyhow::Result<PathBuf> {
     match named(&id.revision).or_else(commit).as_deref().and_then(Path::parent) {
         Some(folder) => Ok(folder.to_path_buf()),
         None => {
-            let error = anyhow!("`{id}` is not in the cache `{}`", cache.path().display());
-            Err(hinted(error, "unset `HF_HUB_OFFLINE` to fetch it"))
+            let message = format!("`{id}` is not in the cache `{}`", cache.path().display());
+            Err(Error::new(ErrorKind::NotInCache, message))
         }
     }
 }
@@ -106,12 +105,12 @@ fn offline() -> bool {
     ["1", "true", "yes", "on"].contains(&value.as_str())
 }
 
-fn repo(id: &Id, revision: &str) -> Repo {
+fn repo(id: &HubId, revision: &str) -> Repo {
     Repo::with_revision(id.model.clone(), RepoType::Model, revision.to_owned())
 }
 
 /// The files that an index of shards names; only plain names.
-fn shards(index: &Path) -> anyhow::Result<BTreeSet<String>> {
+fn shards(index: &Path) -> Result<BTreeSet<String>> {
     let index: serde_json::Value = serde_json::from_slice(&disk::read(index, INDEX_LIMIT)?)?;
     let names = index["weight_map"].as_object().into_iter().flat_map(|map| map.values());
     names
@@ -130,7 +129,7 @@ fn plain(name: &str) -> bool {
 
 /// One commit of one model.
 struct Download<'a> {
-    id: &'a Id,
+    id: &'a HubId,
     api: &'a Api,
     cache: &'a Cache,
     commit: &'a str,
@@ -139,7 +138,7 @@ struct Download<'a> {
 
 impl Download<'_> {
     /// Where a file lies in the cache; fetched and checked where it is not there.
-    fn file(&mut self, name: &str) -> anyhow::Result<PathBuf> {
+    fn file(&mut self, name: &str) -> Result<PathBuf> {
         if !plain(name) {
             bail!("`{}` on the hub is not the plain name of a file", name.escape_debug());
         }
@@ -171,7 +170,7 @@ impl Download<'_> {
         let detail = format!("fetching `{name}` of `{}`, {bytes} bytes", self.id);
         self.observer.hear(&Event::Detail(&detail));
         self.observer.hear(&Event::Begun { stage: name, total: bytes, unit: "bytes", done: 0 });
-        let bar = Bar { observer: &mut *self.observer, done: 0 };
+        let bar = DownloadProgress { observer: &mut *self.observer, done: 0 };
         let path =
             api.download_with_progress(name, bar).map_err(|error| refused(self.id, name, &error));
         self.observer.hear(&Event::Ended);
@@ -182,27 +181,24 @@ impl Download<'_> {
             for wrong in [&path, &blob] {
                 let _ = std::fs::remove_file(wrong);
             }
-            let error = anyhow!(
+            let message = format!(
                 "`{name}` of `{}` has the hash {found}, expected {}",
                 self.id,
                 metadata.etag()
             );
-            return Err(hinted(
-                error,
-                "the download was damaged on its way and is thrown away; fetch it again",
-            ));
+            return Err(Error::new(ErrorKind::DamagedDownload, message));
         }
         Ok(path)
     }
 }
 
 /// Shows how far a download is.
-struct Bar<'a> {
+struct DownloadProgress<'a> {
     observer: &'a mut dyn Observer,
     done: u64,
 }
 
-impl Progress for Bar<'_> {
+impl Progress for DownloadProgress<'_> {
     fn init(&mut self, _size: usize, _filename: &str) {
         self.done = 0;
     }
@@ -216,17 +212,14 @@ impl Progress for Bar<'_> {
 }
 
 /// What the hub said, in our words.
-fn refused(id: &Id, what: &str, error: &ApiError) -> anyhow::Error {
+fn refused(id: &HubId, what: &str, error: &ApiError) -> Error {
     match status(error) {
-        Some(401 | 403) => hinted(
-            anyhow!("the hub refuses `{id}` ({what}) to this token, or to no token"),
-            "accept the model's licence on its page, and set `HF_TOKEN` to a token that may read it",
+        Some(401 | 403) => Error::new(
+            ErrorKind::HubRefuses,
+            format!("the hub refuses `{id}` ({what}) to this token, or to no token"),
         ),
-        Some(404) => hinted(
-            anyhow!("`{id}` ({what}) is not on the hub"),
-            "check the name and the revision; a private model needs `HF_TOKEN`",
-        ),
-        _ => anyhow!("cannot fetch {what} of `{id}`: {error}"),
+        Some(404) => Error::new(ErrorKind::NotOnHub, format!("`{id}` ({what}) is not on the hub")),
+        _ => Error::msg(format!("cannot fetch {what} of `{id}`: {error}")),
     }
 }
 

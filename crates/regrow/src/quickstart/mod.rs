@@ -3,60 +3,120 @@
 
 pub mod grammar;
 
+use std::ffi::OsStr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
-use anyhow::Context;
+use crate::error::{Context, Result, bail};
+use crate::executor::Executor;
+use crate::observer::Observer;
+use crate::sweep::{SweepOptions, SweepOutcome, SweepRecipe};
 
 /// The recipe that every quickstart begins with.
 const RECIPE: &str = include_str!("../../../../recipes/quickstart.toml");
 
 /// Held-out share of text that a person brings: its documents are longer than ours.
-const HELD_OUT: f64 = 0.02;
+const HELD_OUT_SHARE: f64 = 0.02;
 
 /// Held-out tokens that each point of a curve reads of such text.
-const READ: i64 = 24_576;
+const EVAL_TOKENS: i64 = 24_576;
 
 /// Text that a person brings hangs together over more tokens than ours: its sequences are so many
 /// times longer, and fewer.
-const LONGER: i64 = 4;
+const LONGER_SEQUENCES: i64 = 4;
 
 /// Tokens at the first held-out point of a curve on such text: it has no first fall that is much
 /// steeper than the rest, and the longer the curve, the more there is to foresee in its last fifth.
-const FIRST: i64 = 98_304;
+const EVAL_FIRST: i64 = 98_304;
 
-/// The recipe for `texts`, or for our own text where there is none, as it is written into the
-/// folder of the sweep.
+/// The heading of the page.
+const TITLE: &str = "regrow quickstart: how many tokens bring a pruned model back";
+
+/// What a quickstart is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QuickstartOptions {
+    /// Files and folders to train on; none for our own text, whose entropy is known.
+    pub texts: Vec<PathBuf>,
+    /// Chooses text, weights and order: no two seeds share a base.
+    pub seed: NonZeroU32,
+}
+
+impl Default for QuickstartOptions {
+    fn default() -> Self {
+        Self { texts: Vec::new(), seed: NonZeroU32::MIN }
+    }
+}
+
+impl QuickstartOptions {
+    /// Trains on these files and folders.
+    #[must_use]
+    pub fn with_texts(mut self, texts: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        self.texts = texts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Chooses text, weights and order by `seed`.
+    #[must_use]
+    pub fn with_seed(mut self, seed: NonZeroU32) -> Self {
+        self.seed = seed;
+        self
+    }
+}
+
+/// Runs the sweep of [`recipe`] in the folder `out`; the jobs are run by the command `program`.
+/// What is said for [`sweep::run`](crate::sweep::run) holds here, too.
+///
+/// # Errors
+/// Where the recipe cannot be made, or the sweep fails.
+pub fn run(
+    options: &QuickstartOptions,
+    (out, program): (&Path, &OsStr),
+    executor: &dyn Executor,
+    stop: &AtomicBool,
+    observer: &mut dyn Observer,
+) -> Result<SweepOutcome> {
+    let sweep = SweepOptions::new(out, program).with_title(TITLE);
+    crate::sweep::run(&recipe(options)?, &sweep, executor, stop, observer)
+}
+
+/// The recipe for a text and a seed.
 ///
 /// # Errors
 /// Where a path is not there or is not UTF-8, and so has no place in a recipe.
-pub fn recipe(texts: &[PathBuf], seed: u32) -> anyhow::Result<String> {
+pub fn recipe(options: &QuickstartOptions) -> Result<SweepRecipe> {
+    SweepRecipe::parse(&written(options)?)
+}
+
+/// The same recipe as it is written into the folder of the sweep.
+fn written(QuickstartOptions { texts, seed }: &QuickstartOptions) -> Result<String> {
     let mut recipe: toml::Table = toml::from_str(RECIPE)?;
-    shift_seeds(&mut recipe, seed)?;
-    let seed = i64::from(seed);
+    shift_seeds(&mut recipe, *seed)?;
     let corpus = table(&mut recipe, "corpus")?;
     if texts.is_empty() {
-        table(corpus, "grammar")?.insert("seed".into(), seed.into());
+        table(corpus, "grammar")?.insert("seed".into(), i64::from(seed.get()).into());
         return Ok(toml::to_string(&recipe)?);
     }
     corpus.remove("grammar");
-    let inputs: anyhow::Result<Vec<toml::Value>> = texts.iter().map(|path| input(path)).collect();
+    let inputs: Result<Vec<toml::Value>> = texts.iter().map(|path| input(path)).collect();
     corpus.insert("inputs".into(), toml::Value::Array(inputs?));
     corpus.insert("documents".into(), "blank-line".into());
-    corpus.insert("heldout_share".into(), HELD_OUT.into());
+    corpus.insert("heldout_share".into(), HELD_OUT_SHARE.into());
     for section in ["base", "heal"] {
-        table(&mut recipe, section)?.insert("eval_tokens".into(), READ.into());
+        table(&mut recipe, section)?.insert("eval_tokens".into(), EVAL_TOKENS.into());
     }
-    *number(table(&mut recipe, "heal")?, "eval_first")? = FIRST;
-    *number(&mut recipe, "context")? *= LONGER;
-    *number(table(&mut recipe, "base")?, "batch")? /= LONGER;
+    *number(table(&mut recipe, "heal")?, "eval_first")? = EVAL_FIRST;
+    *number(&mut recipe, "context")? *= LONGER_SEQUENCES;
+    *number(table(&mut recipe, "base")?, "batch")? /= LONGER_SEQUENCES;
     let calibration = table(&mut recipe, "calibration")?;
-    *number(calibration, "length")? *= LONGER;
-    *number(calibration, "samples")? /= LONGER;
+    *number(calibration, "length")? *= LONGER_SEQUENCES;
+    *number(calibration, "samples")? /= LONGER_SEQUENCES;
     Ok(toml::to_string(&recipe)?)
 }
 
 /// Moves every list of seeds on, so that each seed of the command trains bases that no other does.
-fn shift_seeds(recipe: &mut toml::Table, seed: u32) -> anyhow::Result<()> {
+fn shift_seeds(recipe: &mut toml::Table, seed: NonZeroU32) -> Result<()> {
     fn tables<'a>(
         within: &'a mut toml::Table,
         name: &str,
@@ -72,7 +132,7 @@ fn shift_seeds(recipe: &mut toml::Table, seed: u32) -> anyhow::Result<()> {
     }
     let own = seeds(recipe).context("the recipe has no `seeds`")?.len();
     let most = sizes(recipe).filter_map(|size| seeds(size)).map(|seeds| seeds.len()).max();
-    let by = (i64::from(seed) - 1) * most.unwrap_or(own).max(own) as i64;
+    let by = (i64::from(seed.get()) - 1) * most.unwrap_or(own).max(own) as i64;
     let shift = |seeds: &mut Vec<toml::Value>| {
         for seed in seeds {
             if let toml::Value::Integer(seed) = seed {
@@ -86,21 +146,21 @@ fn shift_seeds(recipe: &mut toml::Table, seed: u32) -> anyhow::Result<()> {
 }
 
 /// A path that still means the same when the command is given again from elsewhere.
-fn input(path: &Path) -> anyhow::Result<toml::Value> {
+fn input(path: &Path) -> Result<toml::Value> {
     let whole = path.canonicalize().map_err(disk::io_error("open", path))?;
     let text = whole.to_str().with_context(|| format!("`{}` is not UTF-8", path.display()))?;
     Ok(text.to_owned().into())
 }
 
-fn table<'a>(within: &'a mut toml::Table, name: &str) -> anyhow::Result<&'a mut toml::Table> {
+fn table<'a>(within: &'a mut toml::Table, name: &str) -> Result<&'a mut toml::Table> {
     let found = within.get_mut(name).and_then(toml::Value::as_table_mut);
     found.with_context(|| format!("the recipe has no `{name}`"))
 }
 
-fn number<'a>(within: &'a mut toml::Table, name: &str) -> anyhow::Result<&'a mut i64> {
+fn number<'a>(within: &'a mut toml::Table, name: &str) -> Result<&'a mut i64> {
     match within.get_mut(name) {
         Some(toml::Value::Integer(number)) => Ok(number),
-        _ => anyhow::bail!("the recipe has no whole number `{name}`"),
+        _ => bail!("the recipe has no whole number `{name}`"),
     }
 }
 
@@ -109,17 +169,23 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::sweep::recipe::Sweep;
+
+    fn options(texts: &[&Path], seed: u32) -> QuickstartOptions {
+        QuickstartOptions::default().with_texts(texts).with_seed(seed.try_into().unwrap())
+    }
 
     #[test]
     fn without_text_it_is_the_written_recipe() {
-        assert_eq!(Sweep::parse(&recipe(&[], 1).unwrap()).unwrap(), Sweep::parse(RECIPE).unwrap());
+        let ours = SweepRecipe::parse(RECIPE).unwrap();
+        assert!(recipe(&options(&[], 1)).unwrap().says_the_same(&ours));
+        assert!(!recipe(&options(&[], 2)).unwrap().says_the_same(&ours));
     }
 
     #[test]
     fn every_seed_has_a_text_and_models_of_its_own() {
         let seeds = |seed: u32| -> BTreeSet<u64> {
-            let sweep = Sweep::parse(&recipe(&[], seed).unwrap()).unwrap();
+            let recipe = recipe(&options(&[], seed)).unwrap();
+            let sweep = recipe.keys();
             assert_eq!(sweep.corpus.grammar.as_ref().unwrap().seed, u64::from(seed));
             sweep
                 .series
@@ -136,17 +202,18 @@ mod tests {
     #[test]
     fn texts_take_the_place_of_the_grammar() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let own = Sweep::parse(&recipe(&[file.path().to_path_buf()], 1).unwrap()).unwrap();
+        let own = recipe(&options(&[file.path()], 1)).unwrap();
+        let own = own.keys();
         assert_eq!(own.corpus.inputs, [file.path().canonicalize().unwrap()]);
         assert!(own.corpus.grammar.is_none());
-        let ours = Sweep::parse(RECIPE).unwrap();
+        let ours = SweepRecipe::parse(RECIPE).unwrap();
+        let ours = ours.keys();
         assert_eq!(own.context.0, 4 * ours.context.0);
         assert_eq!(
             own.calibration.samples * own.calibration.length,
             ours.calibration.samples * ours.calibration.length
         );
-        assert!(
-            recipe(&["no such file".into()], 1).unwrap_err().to_string().contains("no such file")
-        );
+        let missing = recipe(&options(&[Path::new("no such file")], 1));
+        assert!(missing.unwrap_err().to_string().contains("no such file"));
     }
 }

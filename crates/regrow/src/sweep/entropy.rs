@@ -4,20 +4,20 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use anyhow::{Context, bail, ensure};
 use ledger::{Sha256, Sha256Hasher};
 use model::evaluate::{DocumentLoss, Evaluated};
 use report::Entropy;
 use serde::Deserialize;
 
-use super::plan::Layout;
+use super::folder::SweepFolder;
+use crate::error::{Context, Result, bail, ensure};
 
 /// Longer than any line that `regrow grammar` writes.
 const LONGEST: u64 = 1 << 16;
 
-/// One line of `documents.jsonl`.
+/// A document, and what it costs the best possible reader.
 #[derive(Deserialize)]
-struct Line {
+struct GrammarDocument {
     text: String,
     nats: f64,
 }
@@ -27,23 +27,23 @@ struct Line {
 ///
 /// # Errors
 /// Where the text cannot be read, or the corpus was not made of it.
-pub(super) fn entropy(layout: &Layout, limit: u64) -> anyhow::Result<Entropy> {
-    let corpus = text::Corpus::open(&layout.corpus())?;
-    let path = layout.grammar().join("documents.jsonl");
-    let told = told(&path, corpus.info().split.share)
+pub(super) fn entropy(folder: &SweepFolder, limit: u64) -> Result<Entropy> {
+    let corpus = text::Corpus::open(&folder.corpus())?;
+    let path = folder.grammar().join("documents.jsonl");
+    let held_out = documents_held_out(&path, corpus.info().split.share)
         .with_context(|| format!("the entropy of `{}` is not known", path.display()))?;
     let mut hash = Sha256Hasher::new();
-    told.iter().for_each(|line| hash.update(Sha256::of(&line.text).as_bytes()));
+    held_out.iter().for_each(|line| hash.update(Sha256::of(&line.text).as_bytes()));
     ensure!(
         hash.finish().to_string() == corpus.info().heldout.text,
         "the held-out documents of `{}` are not those of `{}`",
         path.display(),
-        layout.corpus().display()
+        folder.corpus().display()
     );
     let part = corpus.heldout();
     let mut documents = Vec::new();
     let mut read = 0;
-    for (document, line) in told.iter().enumerate() {
+    for (document, line) in held_out.iter().enumerate() {
         let range = part.document(document);
         // The begin token is not predicted.
         let tokens = (range.end - range.start).saturating_sub(1);
@@ -59,10 +59,10 @@ pub(super) fn entropy(layout: &Layout, limit: u64) -> anyhow::Result<Entropy> {
 }
 
 /// The held-out documents in their order.
-fn told(path: &Path, share: f64) -> anyhow::Result<Vec<Line>> {
+fn documents_held_out(path: &Path, share: f64) -> Result<Vec<GrammarDocument>> {
     let file = std::fs::File::open(path).map_err(disk::io_error("open", path))?;
     let mut reader = BufReader::new(file);
-    let mut told = Vec::new();
+    let mut held_out = Vec::new();
     let mut bytes = Vec::new();
     for number in 1.. {
         bytes.clear();
@@ -74,14 +74,14 @@ fn told(path: &Path, share: f64) -> anyhow::Result<Vec<Line>> {
         if length == 0 {
             break;
         }
-        let line: Line = serde_json::from_slice(&bytes)
+        let line: GrammarDocument = serde_json::from_slice(&bytes)
             .with_context(|| format!("line {number} is not `text` and `nats`"))?;
         if !(line.nats > 0.0 && line.nats.is_finite()) {
             bail!("`nats` of line {number} is {}, expected a positive number", line.nats);
         }
         if text::held_out(&line.text, share) {
-            told.push(line);
+            held_out.push(line);
         }
     }
-    Ok(told)
+    Ok(held_out)
 }

@@ -1,5 +1,5 @@
-//! How far a sweep has come: the whole as a bar, the parts that are at work beside it, and what
-//! goes wrong at once.
+//! How far a sweep has come: tokens trained on, the jobs at work, and failures as soon as they
+//! happen.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::plan::Plan;
+use super::plan::{SweepJob, SweepPlan};
 use crate::executor::JobState;
 use crate::observer::{Event, Observer};
 
 /// Longer than any line of a curve.
 const TAIL: u64 = 4096;
 
-/// Shows a sweep at work.
-pub(super) struct Watch<'a> {
-    plan: &'a Plan,
+/// Tells an observer how a sweep goes.
+pub(super) struct SweepWatch<'a> {
+    plan: &'a SweepPlan,
     observer: &'a mut dyn Observer,
     begun: Instant,
     /// Work that was done already when this began.
@@ -25,14 +25,9 @@ pub(super) struct Watch<'a> {
     seen: Vec<JobState>,
 }
 
-impl<'a> Watch<'a> {
-    pub(super) fn new(plan: &'a Plan, observer: &'a mut dyn Observer) -> Self {
-        let tokens = plan
-            .jobs
-            .iter()
-            .filter_map(|planned| planned.kind.work())
-            .map(|(tokens, _)| tokens)
-            .sum();
+impl<'a> SweepWatch<'a> {
+    pub(super) fn new(plan: &'a SweepPlan, observer: &'a mut dyn Observer) -> Self {
+        let tokens = plan.jobs.iter().map(SweepJob::tokens).sum();
         observer.hear(&Event::Begun { stage: "sweep", total: tokens, unit: "tokens", done: 0 });
         let seen = vec![JobState::Waiting; plan.jobs.len()];
         Self { plan, observer, begun: Instant::now(), before: None, seen }
@@ -42,29 +37,29 @@ impl<'a> Watch<'a> {
     pub(super) fn at(&mut self, states: &[JobState]) {
         let (mut tokens, mut work, mut all, mut ended) = (0, 0.0, 0.0, 0);
         let mut working = Vec::new();
-        for ((planned, state), seen) in self.plan.jobs.iter().zip(states).zip(&mut self.seen) {
-            let id = &planned.job.id;
+        for ((job, state), seen) in self.plan.jobs.iter().zip(states).zip(&mut self.seen) {
+            let name = job.job.name();
             if let (JobState::Failed { why }, false) = (state, seen.has_ended()) {
-                self.observer.hear(&Event::Note(&format!("`{id}` failed: {why}")));
+                self.observer.hear(&Event::Note(&format!("`{name}` failed: {why}")));
             }
-            *seen = state.clone();
+            seen.clone_from(state);
             ended += usize::from(state.has_ended());
-            let (of, cost) = planned.kind.work().unwrap_or_default();
+            let of = job.tokens();
             let share = match state {
                 JobState::Running if of > 0 => {
-                    let share = tokens_seen(&planned.job.folder).min(of) as f64 / of as f64;
-                    working.push(format!("{id} {:.0} %", 100.0 * share));
+                    let share = tokens_seen(job.job.folder()).min(of) as f64 / of as f64;
+                    working.push(format!("{name} {:.0} %", 100.0 * share));
                     share
                 }
                 JobState::Running => {
-                    working.push(id.clone());
+                    working.push(name.to_owned());
                     0.0
                 }
                 JobState::Waiting => 0.0,
                 _ => 1.0,
             };
             tokens += (share * of as f64) as u64;
-            (work, all) = (work + share * cost, all + cost);
+            (work, all) = (work + share * job.cost(), all + job.cost());
         }
         let before = *self.before.get_or_insert(work);
         let left = (work > before).then(|| {
@@ -89,13 +84,14 @@ impl<'a> Watch<'a> {
     pub(super) fn sum_up(self) {
         let Self { observer, seen, plan, .. } = self;
         observer.hear(&Event::Ended);
-        for (planned, state) in plan.jobs.iter().zip(&seen) {
-            let id = &planned.job.id;
+        for (job, state) in plan.jobs.iter().zip(&seen) {
+            let name = job.job.name();
             let warning = match state {
-                JobState::Failed { why } => format!("`{id}` failed: {why}"),
+                JobState::Failed { why } => format!("`{name}` failed: {why}"),
                 JobState::Skipped { because } => {
-                    format!("`{id}` was skipped, it needs `{because}`")
+                    format!("`{name}` was skipped, it needs `{because}`")
                 }
+                JobState::Resumable => format!("`{name}` was stopped, and has saved"),
                 _ => continue,
             };
             observer.hear(&Event::Warning(&warning));
@@ -106,7 +102,7 @@ impl<'a> Watch<'a> {
 /// Tokens that a run has trained on by the last whole line of its curve.
 fn tokens_seen(folder: &Path) -> u64 {
     #[derive(Deserialize)]
-    struct Line {
+    struct CurveLine {
         tokens: u64,
     }
     let read = || -> Option<u64> {
@@ -117,7 +113,7 @@ fn tokens_seen(folder: &Path) -> u64 {
         file.take(TAIL).read_to_end(&mut tail).ok()?;
         let whole = &tail[..tail.iter().rposition(|&byte| byte == b'\n')?];
         let last = whole.rsplit(|&byte| byte == b'\n').next()?;
-        Some(serde_json::from_slice::<Line>(last).ok()?.tokens)
+        Some(serde_json::from_slice::<CurveLine>(last).ok()?.tokens)
     };
     read().unwrap_or(0)
 }

@@ -1,0 +1,47 @@
+//! One process of a job: started, asked to stop, and what its log says of its end.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use super::job::Job;
+use crate::error::{Context, Result};
+
+/// The largest part of a log that is searched for what went wrong.
+const TAIL: usize = 16 << 10;
+
+/// Starts the program of a job; what it says goes to `log`.
+pub(super) fn spawn(job: &Job, log: &Path) -> Result<Child> {
+    for parent in [job.folder().parent(), log.parent()].into_iter().flatten() {
+        std::fs::create_dir_all(parent).map_err(disk::io_error("create", parent))?;
+    }
+    let file = File::create(log).map_err(disk::io_error("create", log))?;
+    let errors = file.try_clone().map_err(disk::io_error("write", log))?;
+    Command::new(job.program())
+        .args(job.argv())
+        .envs(job.env().iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(file)
+        .stderr(errors)
+        .spawn()
+        .with_context(|| {
+            let program = Path::new(job.program()).display();
+            format!("`{program}` cannot be started for `{}`", job.name())
+        })
+}
+
+/// Asks a process to save and stop; whether it could be asked.
+pub(super) fn terminate(id: u32) -> bool {
+    let ask = || Command::new("kill").arg("-TERM").arg(id.to_string()).status();
+    cfg!(unix) && ask().is_ok_and(|status| status.success())
+}
+
+/// What a log says went wrong: its last error, on one line.
+pub(super) fn last_error(log: &Path) -> Option<String> {
+    let bytes = std::fs::read(log).ok()?;
+    let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL)..]).into_owned();
+    let start = tail.rfind("error: ").or_else(|| tail.rfind("panicked at "))?;
+    let lines = tail[start..].lines().map(str::trim).take_while(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join(" ");
+    Some(text.strip_prefix("error: ").unwrap_or(&text).to_owned())
+}

@@ -1,0 +1,87 @@
+//! Whether a sweep can give a law: before anything is trained, and after jobs have failed.
+
+use std::collections::BTreeMap;
+
+use super::folder::SweepFolder;
+use super::plan::{Purpose, SweepGroup, SweepPlan};
+use super::recipe::SweepKeys;
+use super::result::LeftOutJob;
+use crate::count::grouped;
+use crate::error::{Error, ErrorKind, Result, bail};
+use crate::executor::JobState;
+
+/// Runs that a group needs before it is worth fitting when others of it have failed.
+const LEAST_RUNS: usize = 3;
+
+/// Held-out documents that a loss is measured on, at least.
+const LEAST_DOCUMENTS: u64 = 8;
+
+/// Makes sure before anything is trained that the text lasts: what a model reads twice teaches it
+/// less, and a curve that says nothing of it is no curve of tokens.
+///
+/// # Errors
+/// Where the text is too short for the longest run, or too little of it is held out.
+pub(super) fn text_is_long_enough(
+    sweep: &SweepKeys,
+    folder: &SweepFolder,
+    plan: &SweepPlan,
+) -> Result<()> {
+    let info = text::Corpus::open(&folder.corpus())?.info().clone();
+    let longest = plan.jobs.iter().max_by_key(|job| (job.tokens(), job.job.name()));
+    let (needed, found) = (longest.map_or(0, |job| job.tokens()), info.train.tokens);
+    if let Some(job) = longest.filter(|_| found < needed) {
+        let bytes =
+            (info.train.bytes + info.heldout.bytes) as f64 * needed as f64 / found.max(1) as f64;
+        let message = format!(
+            "the text is too short for the sizes: {} training tokens, expected at least {} for `{}`",
+            grouped(found),
+            grouped(needed),
+            job.job.name()
+        );
+        return Err(Error::new(ErrorKind::TextTooShort { bytes: bytes.round() as u64 }, message));
+    }
+    // A few documents say little, whatever their length.
+    let documents = info.heldout.documents;
+    if documents < LEAST_DOCUMENTS {
+        let message = format!(
+            "{documents} documents are held out, expected at least {LEAST_DOCUMENTS} to measure a loss on"
+        );
+        let kind = ErrorKind::TooFewHeldOut {
+            documents: info.train.documents + documents,
+            share: sweep.corpus.heldout_share,
+        };
+        return Err(Error::new(kind, message));
+    }
+    Ok(())
+}
+
+/// Makes sure that every group keeps the runs it needs, where some have failed.
+///
+/// # Errors
+/// Where a group keeps too few.
+pub(super) fn groups_keep_enough_runs(
+    plan: &SweepPlan,
+    states: &[JobState],
+    left_out: &[LeftOutJob],
+) -> Result<()> {
+    let mut groups: BTreeMap<&SweepGroup, (usize, usize)> = BTreeMap::new();
+    for (job, state) in plan.jobs.iter().zip(states) {
+        if let Purpose::Heal { group, .. } = &job.purpose {
+            let (all, done) = groups.entry(group).or_default();
+            *all += 1;
+            *done += usize::from(*state == JobState::Done);
+        }
+    }
+    for (SweepGroup { series, method }, (all, done)) in groups {
+        let least = all.min(LEAST_RUNS);
+        if done < least {
+            let names: Vec<String> =
+                left_out.iter().map(|left_out| format!("`{}`", left_out.job)).collect();
+            bail!(
+                "{done} of {all} runs of series `{series}`, method `{method}` are done, expected at least {least}; failed or skipped: {}",
+                names.join(", ")
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! The folder of a sweep: where everything stands in it, and who may write there.
+
+use std::path::{Path, PathBuf};
+
+use disk::Lock;
+
+use super::recipe::SweepRecipe;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where things stand in the folder of a sweep.
+#[derive(Clone, Debug)]
+pub(super) struct SweepFolder {
+    path: PathBuf,
+}
+
+impl SweepFolder {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
+    }
+
+    /// A file or folder right inside.
+    pub(super) fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The text, where it is our own.
+    pub(super) fn grammar(&self) -> PathBuf {
+        self.path.join("text")
+    }
+
+    pub(super) fn corpus(&self) -> PathBuf {
+        self.path.join("corpus")
+    }
+
+    /// The run of a base that is pruned as it is at its end.
+    pub(super) fn base(&self, id: &str) -> PathBuf {
+        self.path.join("bases").join(id)
+    }
+
+    /// The run of a base that has not settled yet.
+    pub(super) fn scratch(&self, id: &str) -> PathBuf {
+        self.path.join("scratch").join(id)
+    }
+
+    /// A pruned model.
+    pub(super) fn model(&self, id: &str) -> PathBuf {
+        self.path.join("models").join(id)
+    }
+
+    /// The run of a pruned model, or of a control.
+    pub(super) fn run(&self, id: &str) -> PathBuf {
+        self.path.join("runs").join(id)
+    }
+
+    /// Takes the folder: a new one, or one that the same recipe has begun.
+    ///
+    /// # Errors
+    /// Where it holds something else, another process works in it, or it cannot be written.
+    pub(super) fn take(&self, recipe: &SweepRecipe) -> Result<Lock> {
+        let file = self.join("recipe.toml");
+        let begun = file.is_file();
+        if !begun && self.holds_anything() {
+            let error = disk::Error::exists(&self.path);
+            return Err(Error::passed_as(ErrorKind::NotASweepFolder, error));
+        }
+        std::fs::create_dir_all(&self.path).map_err(disk::io_error("create", &self.path))?;
+        let lock = Lock::acquire(&self.join(".lock"))?;
+        if !begun {
+            disk::write(&file, recipe.text().as_bytes())?;
+        } else if !SweepRecipe::read(&file)?.says_the_same(recipe) {
+            let (folder, file) = (self.path.display(), file.display());
+            let message = format!("`{folder}` was begun with another recipe, `{file}`");
+            return Err(Error::new(ErrorKind::OtherRecipe, message));
+        }
+        Ok(lock)
+    }
+
+    /// Whether there is more than the lock of a sweep that was killed before it began.
+    fn holds_anything(&self) -> bool {
+        std::fs::read_dir(&self.path).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != ".lock"))
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! The keys of a sweep's recipe, as written: which text, which models, how they are pruned and how
+//! they heal.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::json;
+use shape::config::ModelConfig;
+
+use super::training::TrainingKeys;
+use crate::count::Count;
+use crate::error::{Result, bail};
+
+/// A sweep as written; every key is explained in `recipes/quickstart.toml`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SweepKeys {
+    #[allow(dead_code, reason = "checked before the rest is read")]
+    format: i64,
+    /// Each seed trains every base anew, and heals what is pruned from it.
+    #[serde(default = "one_seed")]
+    pub(crate) seeds: Vec<u64>,
+    /// Tokens that models look back on.
+    pub(crate) context: Count,
+    /// Which bases are also trained on unpruned.
+    #[serde(default)]
+    pub(crate) controls: Controls,
+    pub(crate) corpus: CorpusKeys,
+    pub(crate) series: Vec<SeriesKeys>,
+    pub(crate) base: TrainingKeys,
+    /// How a base is trained on before it is pruned; what is silent here is as in `heal`.
+    #[serde(default)]
+    pub(crate) settle: Option<TrainingKeys>,
+    pub(crate) calibration: CalibrationKeys,
+    pub(crate) methods: Vec<MethodKeys>,
+    /// What is silent here is as in `base`.
+    pub(crate) heal: TrainingKeys,
+}
+
+/// The text: files, or our own generator.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CorpusKeys {
+    #[serde(default)]
+    pub(crate) inputs: Vec<PathBuf>,
+    #[serde(default)]
+    pub(crate) grammar: Option<GrammarKeys>,
+    /// `file` or `blank-line`.
+    #[serde(default)]
+    pub(crate) documents: Option<String>,
+    #[serde(default)]
+    pub(crate) separator: Option<String>,
+    pub(crate) vocabulary: Count,
+    pub(crate) heldout_share: f64,
+}
+
+/// Text from [`crate::quickstart::grammar`].
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GrammarKeys {
+    pub(crate) documents: Count,
+    pub(crate) seed: u64,
+}
+
+/// Bases that are also trained on unpruned, with as many tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub(crate) enum Controls {
+    #[default]
+    Every,
+    /// That of the first seed, for each size.
+    OneASize,
+    None,
+}
+
+impl TryFrom<toml::Value> for Controls {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<Self, String> {
+        match value {
+            toml::Value::Boolean(true) => Ok(Controls::Every),
+            toml::Value::Boolean(false) => Ok(Controls::None),
+            toml::Value::String(word) if word == "one-a-size" => Ok(Controls::OneASize),
+            other => Err(format!("`controls` is {other}, expected true, false or \"one-a-size\"")),
+        }
+    }
+}
+
+/// Models of one family that differ in size.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SeriesKeys {
+    pub(crate) name: String,
+    /// `llama` or `qwen2`.
+    pub(crate) model_type: String,
+    #[serde(default = "yes")]
+    pub(crate) tie_word_embeddings: bool,
+    pub(crate) sizes: Vec<SizeKeys>,
+}
+
+/// The shape of one size, in the words of `config.json`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SizeKeys {
+    pub(crate) hidden_size: usize,
+    pub(crate) num_hidden_layers: usize,
+    pub(crate) num_attention_heads: usize,
+    pub(crate) num_key_value_heads: usize,
+    pub(crate) intermediate_size: usize,
+    /// Of the base and of all that heals from it, instead of the one in `base`.
+    #[serde(default)]
+    pub(crate) learning_rate: Option<f64>,
+    /// Instead of those of the sweep.
+    #[serde(default)]
+    pub(crate) seeds: Option<Vec<u64>>,
+}
+
+/// Text that pruning measures on.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CalibrationKeys {
+    pub(crate) samples: usize,
+    pub(crate) length: usize,
+}
+
+/// A method and how much it takes away.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MethodKeys {
+    pub(crate) name: String,
+    /// Shares of all parameters; each becomes whole blocks ...
+    #[serde(default)]
+    pub(crate) rates: Vec<f64>,
+    /// ... or numbers of blocks ...
+    #[serde(default)]
+    pub(crate) blocks: Vec<usize>,
+    /// ... or the blocks themselves, counted from 0: the same of every base.
+    #[serde(default)]
+    pub(crate) drop: Vec<Vec<usize>>,
+}
+
+fn one_seed() -> Vec<u64> {
+    vec![1]
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl SweepKeys {
+    /// The seeds that bases of a size are trained with.
+    pub(crate) fn seeds<'a>(&'a self, size: &'a SizeKeys) -> &'a [u64] {
+        size.seeds.as_deref().unwrap_or(&self.seeds)
+    }
+
+    /// The shape of a size, with the vocabulary and context of the sweep.
+    pub(crate) fn config(&self, series: &SeriesKeys, size: &SizeKeys) -> Result<ModelConfig> {
+        let architecture = match series.model_type.as_str() {
+            "llama" => "LlamaForCausalLM",
+            "qwen2" => "Qwen2ForCausalLM",
+            other => {
+                bail!(
+                    "`model_type` of series `{}` is `{other}`, expected `llama` or `qwen2`",
+                    series.name
+                )
+            }
+        };
+        let raw = json!({
+            "architectures": [architecture],
+            "model_type": series.model_type,
+            "hidden_size": size.hidden_size,
+            "num_hidden_layers": size.num_hidden_layers,
+            "num_attention_heads": size.num_attention_heads,
+            "num_key_value_heads": size.num_key_value_heads,
+            "intermediate_size": size.intermediate_size,
+            "vocab_size": self.corpus.vocabulary.0,
+            "max_position_embeddings": self.context.0,
+            "tie_word_embeddings": series.tie_word_embeddings,
+        });
+        let name = format!("{} {}", series.name, size.name());
+        Ok(ModelConfig::from_json(raw.to_string().as_bytes(), name.as_ref())?)
+    }
+}
+
+impl SizeKeys {
+    /// Width and depth, as in `48x6`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}x{}", self.hidden_size, self.num_hidden_layers)
+    }
+}

@@ -1,0 +1,68 @@
+//! A sweep as written. Every key is explained in `recipes/quickstart.toml`.
+
+mod check;
+mod keys;
+mod training;
+
+use std::path::Path;
+
+use self::check::check;
+pub(super) use self::keys::{Controls, MethodKeys, SeriesKeys, SizeKeys, SweepKeys};
+pub(super) use self::training::TrainingKeys;
+use crate::error::{Context, Result, bail};
+
+/// The format of a sweep's recipe.
+const FORMAT: i64 = 1;
+
+/// Larger than any recipe is.
+const LIMIT: u64 = 1 << 20;
+
+/// A recipe that has been checked, and its text.
+#[derive(Clone, Debug)]
+pub struct SweepRecipe {
+    keys: SweepKeys,
+    text: String,
+}
+
+impl SweepRecipe {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Where it is no TOML, its `format` is not 1, a key is unknown or missing, or the sweep makes
+    /// no sense.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = disk::read_to_string(path, LIMIT)?;
+        Self::parse(&text).with_context(|| format!("`{}` is not a sweep", path.display()))
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// As for [`SweepRecipe::read`].
+    pub fn parse(text: &str) -> Result<Self> {
+        let table: toml::Table = toml::from_str(text)?;
+        // First: another format may have other keys.
+        match table.get("format").map(|found| (found, found.as_integer())) {
+            Some((_, Some(FORMAT))) => {}
+            Some((found, _)) => bail!("`format` is {found}, expected {FORMAT}"),
+            None => bail!("`format = {FORMAT}` is missing"),
+        }
+        let keys: SweepKeys = toml::from_str(text)?;
+        check(&keys)?;
+        Ok(Self { keys, text: text.to_owned() })
+    }
+
+    /// Its text, as it was read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether both say the same; comments and the order of keys do not matter.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.keys == other.keys
+    }
+
+    pub(crate) fn keys(&self) -> &SweepKeys {
+        &self.keys
+    }
+}

@@ -1,0 +1,247 @@
+//! A sweep from its recipe to its page.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use super::check::{groups_keep_enough_runs, text_is_long_enough};
+use super::finish::finish;
+use super::folder::SweepFolder;
+use super::options::SweepOptions;
+use super::plan::{Purpose, SweepPlan};
+use super::recipe::SweepRecipe;
+use super::result::{LeftOutJob, SweepOutcome};
+use super::work::work;
+use crate::error::{Result, bail};
+use crate::executor::{DryRun, Executor, Job, JobState};
+use crate::observer::{Event, Observer};
+use crate::without_locks;
+
+/// The jobs of a sweep, as [`run`] submits them: the first ones make its text.
+///
+/// # Errors
+/// Where the recipe makes no sense.
+pub fn jobs(recipe: &SweepRecipe, options: &SweepOptions) -> Result<Vec<Job>> {
+    Ok(planned(recipe, options)?.to_submit())
+}
+
+/// The same jobs as command lines, for people.
+///
+/// # Errors
+/// As for [`jobs`].
+pub fn listing(recipe: &SweepRecipe, options: &SweepOptions) -> Result<String> {
+    let executor = DryRun::default();
+    executor.submit(&jobs(recipe, options)?)?;
+    Ok(executor.listing())
+}
+
+/// Where a local executor puts what the jobs of a sweep in the folder `out` say.
+pub fn logs(out: &Path) -> PathBuf {
+    SweepFolder::new(out).join("jobs")
+}
+
+/// Runs a sweep from wherever it stands in its folder. Once `stop` is set the jobs save, and the
+/// same call goes on another time.
+///
+/// # Errors
+/// Where the recipe makes no sense, the folder holds something else, or too many jobs fail.
+pub fn run(
+    recipe: &SweepRecipe,
+    options: &SweepOptions,
+    executor: &dyn Executor,
+    stop: &AtomicBool,
+    observer: &mut dyn Observer,
+) -> Result<SweepOutcome> {
+    let sweep = recipe.keys();
+    let folder = SweepFolder::new(&options.out);
+    let plan = planned(recipe, options)?;
+    let lock = folder.take(recipe)?;
+    if !lock.is_held() {
+        observer.hear(&Event::Warning(&without_locks(&options.out)));
+    }
+    for (path, bytes) in &plan.files {
+        put(path, bytes)?;
+    }
+    // The text first, and alone: whether it lasts is known before anything is trained on it.
+    let text = plan.only_corpus();
+    let Some(states) = work(&text, executor, stop, observer)? else {
+        return Ok(SweepOutcome::Interrupted);
+    };
+    if let Some(LeftOutJob { job, why }) = left_out(&text, &states).first() {
+        bail!("`{job}` failed: {why}");
+    }
+    text_is_long_enough(sweep, &folder, &plan)?;
+    let Some(states) = work(&plan, executor, stop, observer)? else {
+        return Ok(SweepOutcome::Interrupted);
+    };
+    let left_out = left_out(&plan, &states);
+    groups_keep_enough_runs(&plan, &states, &left_out)?;
+    let is_run =
+        |purpose: &Purpose| matches!(purpose, Purpose::Heal { .. } | Purpose::Control { .. });
+    let runs = done(&plan, &states, is_run);
+    let bases =
+        done(&plan, &states, |purpose| matches!(purpose, Purpose::Base { settled: true, .. }));
+    let title = &options.title;
+    let result = finish(sweep, &folder, title, (runs, bases), left_out, observer)?;
+    Ok(SweepOutcome::Done(Box::new(result)))
+}
+
+fn planned(recipe: &SweepRecipe, options: &SweepOptions) -> Result<SweepPlan> {
+    let program: &OsStr = &options.program;
+    SweepPlan::new(recipe.keys(), &SweepFolder::new(&options.out), program)
+}
+
+/// Writes a file that jobs read, unless it is there as it should be: jobs that an earlier sweep
+/// left at work may be reading it.
+fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    if disk::read(path, bytes.len() as u64 + 1).is_ok_and(|found| found == bytes) {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(disk::io_error("create", parent))?;
+    }
+    Ok(disk::write(path, bytes)?)
+}
+
+fn left_out(plan: &SweepPlan, states: &[JobState]) -> Vec<LeftOutJob> {
+    let reason = |state: &JobState| match state {
+        JobState::Failed { why } => Some(why.clone()),
+        JobState::Skipped { because } => Some(format!("`{because}` failed")),
+        _ => None,
+    };
+    let each = plan.jobs.iter().zip(states);
+    each.filter_map(|(job, state)| {
+        Some(LeftOutJob { job: job.job.name().to_owned(), why: reason(state)? })
+    })
+    .collect()
+}
+
+/// Names of the folders of those jobs that are done, sorted.
+fn done(plan: &SweepPlan, states: &[JobState], of: impl Fn(&Purpose) -> bool) -> Vec<String> {
+    let each = plan.jobs.iter().zip(states);
+    let done = each.filter(|(job, state)| of(&job.purpose) && **state == JobState::Done);
+    let name = |folder: &Path| folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut names: Vec<String> = done.filter_map(|(job, _)| name(job.job.folder())).collect();
+    names.sort_unstable();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::Silent;
+    use crate::executor::JobId;
+
+    const RECIPE: &str = r#"
+        format = 1
+        context = 32
+        corpus = { grammar = { documents = 200, seed = 1 }, vocabulary = 300, heldout_share = 0.1 }
+        base = { tokens = 500 }
+        calibration = { samples = 4, length = 32 }
+        methods = [{ name = "depth-block-influence", blocks = [1] }]
+        heal = { tokens = 400 }
+        [[series]]
+        name = "small"
+        model_type = "llama"
+        [[series.sizes]]
+        hidden_size = 8
+        num_hidden_layers = 3
+        num_attention_heads = 2
+        num_key_value_heads = 1
+        intermediate_size = 16
+    "#;
+
+    /// Makes a corpus where it is asked for text; every other job ends as it is told.
+    struct OnPaper {
+        end: JobState,
+        submitted: Mutex<Vec<Job>>,
+    }
+
+    impl OnPaper {
+        fn new(end: JobState) -> Self {
+            Self { end, submitted: Mutex::default() }
+        }
+    }
+
+    impl Executor for OnPaper {
+        fn pace(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn attach(&self, jobs: &[Job]) -> Result<Vec<Option<JobId>>> {
+            Ok(vec![None; jobs.len()])
+        }
+
+        fn submit(&self, jobs: &[Job]) -> Result<Vec<JobId>> {
+            self.submitted.lock().unwrap().extend_from_slice(jobs);
+            if let Some(corpus) = jobs.iter().find(|job| job.name() == "corpus" && !job.is_done()) {
+                let texts = corpus.folder().with_file_name("texts.jsonl");
+                let lines =
+                    (0..200).map(|number| format!("{{\"text\":\"text number {number}\"}}\n"));
+                std::fs::write(&texts, lines.collect::<String>()).unwrap();
+                let settings = text::Settings {
+                    inputs: vec![texts],
+                    reading: text::Reading::default(),
+                    tokenizer: text::TokenizerSource::TrainBpe { vocabulary: 270 },
+                    begin_token: None,
+                    heldout_share: 0.1,
+                    out: corpus.folder().to_path_buf(),
+                    existing: disk::Existing::Refuse,
+                };
+                text::build(&settings, &mut |_| {})?;
+            }
+            Ok(jobs.iter().map(|job| JobId::new(job.name())).collect())
+        }
+
+        fn states(&self, jobs: &[JobId]) -> Result<Vec<JobState>> {
+            let state = |id: &JobId| match id.as_str() {
+                "text" | "corpus" => JobState::Done,
+                _ => self.end.clone(),
+            };
+            Ok(jobs.iter().map(state).collect())
+        }
+
+        fn cancel(&self, _jobs: &[JobId]) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn run_on_paper(executor: &OnPaper, options: &SweepOptions) -> Result<SweepOutcome> {
+        let recipe = SweepRecipe::parse(RECIPE).unwrap();
+        run(&recipe, options, executor, &AtomicBool::new(false), &mut Silent)
+    }
+
+    #[test]
+    fn the_listing_shows_exactly_what_is_submitted() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SweepOptions::new(folder.path().join("out"), "/usr/bin/regrow");
+        let recipe = SweepRecipe::parse(RECIPE).unwrap();
+        let (listed, shown) =
+            (jobs(&recipe, &options).unwrap(), listing(&recipe, &options).unwrap());
+        let executor = OnPaper::new(JobState::Failed { why: "on paper".into() });
+        let error = run_on_paper(&executor, &options).unwrap_err().to_string();
+        assert!(error.starts_with("0 of 1 runs of series `small`"), "{error}");
+        let submitted = executor.submitted.into_inner().unwrap();
+        // The text goes first and alone.
+        let text = &listed[..2];
+        assert_eq!(submitted, [text, &listed[..]].concat());
+        let lines: Vec<&str> = shown.lines().collect();
+        for (job, pair) in listed.iter().zip(lines.chunks(2)) {
+            assert!(pair[0].starts_with(&format!("# {}", job.name())), "{pair:?}");
+            assert!(pair[1].starts_with("regrow "), "{pair:?}");
+            let words = job.argv().iter().map(|word| word.to_string_lossy());
+            assert_eq!(pair[1][7..], words.collect::<Vec<_>>().join(" "));
+        }
+    }
+
+    #[test]
+    fn a_sweep_whose_jobs_were_stopped_is_no_failure_and_goes_on_another_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SweepOptions::new(folder.path().join("out"), "regrow");
+        let outcome = run_on_paper(&OnPaper::new(JobState::Resumable), &options).unwrap();
+        assert!(matches!(outcome, SweepOutcome::Interrupted), "{outcome:?}");
+    }
+}

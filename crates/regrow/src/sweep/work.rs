@@ -1,0 +1,61 @@
+//! The jobs of a plan, run by an executor until all have ended.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::plan::SweepPlan;
+use super::watch::SweepWatch;
+use crate::error::Result;
+use crate::executor::{Executor, JobState};
+use crate::observer::Observer;
+
+/// The longest time that a request to stop is not heard.
+const ATTENTION: Duration = Duration::from_millis(100);
+
+/// Runs the jobs until all have ended, and says how; nothing where `stop` was set first, or jobs
+/// were stopped from outside and have to go on another time.
+///
+/// # Errors
+/// Where the executor fails; a job that fails is a state.
+pub(super) fn work(
+    plan: &SweepPlan,
+    executor: &dyn Executor,
+    stop: &AtomicBool,
+    observer: &mut dyn Observer,
+) -> Result<Option<Vec<JobState>>> {
+    let ids = executor.attach_or_submit(&plan.to_submit())?;
+    let mut watch = SweepWatch::new(plan, observer);
+    loop {
+        let states = executor.states(&ids)?;
+        watch.at(&states);
+        let stopped = stop.load(Ordering::Relaxed);
+        if states.iter().all(JobState::has_ended) {
+            watch.sum_up();
+            // A terminal sends its signal to all processes: jobs may have ended for it before we
+            // could cancel them, some without saving.
+            let unfinished = |state: &JobState| match state {
+                JobState::Resumable | JobState::Cancelled => true,
+                JobState::Done => false,
+                _ => stopped,
+            };
+            return Ok((!states.iter().any(unfinished)).then_some(states));
+        }
+        if stopped {
+            executor.cancel(&ids)?;
+            watch.stop();
+            return Ok(None);
+        }
+        pause(executor.pace(), stop);
+    }
+}
+
+/// Sleeps, but not through a request to stop.
+fn pause(pace: Duration, stop: &AtomicBool) {
+    let begun = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        match pace.checked_sub(begun.elapsed()) {
+            Some(left) if !left.is_zero() => std::thread::sleep(left.min(ATTENTION)),
+            _ => break,
+        }
+    }
+}
