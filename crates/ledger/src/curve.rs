@@ -67,11 +67,11 @@ pub struct Point {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NotFinite {
     /// The step at which it was measured.
-    pub step: u64,
+    step: u64,
     /// Its name in the file.
-    pub field: &'static str,
+    field: &'static str,
     /// The number.
-    pub found: f64,
+    found: f64,
 }
 
 /// Held-out loss at a moment of a run.

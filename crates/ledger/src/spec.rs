@@ -5,6 +5,8 @@ mod optimizer;
 mod start;
 mod trainer;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::evaluation::{Convention, Evaluation};
@@ -61,15 +63,28 @@ pub struct RunSpec {
     pub trainer: Trainer,
 }
 
-/// One field in which two specs differ.
+/// One field in which two specs differ; shown as "`seed` was 7, is 8".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The field, dotted: `optimizer.learning_rate`.
-    pub key: &'static str,
+    key: &'static str,
     /// Its value in the spec that was asked.
-    pub here: String,
+    here: String,
     /// Its value in the other.
-    pub there: String,
+    there: String,
+}
+
+impl Difference {
+    /// The field, dotted: `optimizer.learning_rate`.
+    pub fn key(&self) -> &str {
+        self.key
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` was {}, is {}", self.key, self.here, self.there)
+    }
 }
 
 /// Fields that runs of format 1 did not have at first, with the value that those runs mean.
@@ -277,6 +292,7 @@ mod tests {
             here: "0.0003".into(),
             there: "0.001".into(),
         };
+        assert_eq!(expected.to_string(), "`optimizer.learning_rate` was 0.0003, is 0.001");
         assert_eq!(spec().differences(&other), [expected]);
         assert!(spec().differences(&spec()).is_empty());
     }

@@ -50,8 +50,7 @@ pub struct Rate(f64);
 /// A number that is no pruning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateError {
-    /// The number.
-    pub found: f64,
+    found: f64,
 }
 
 impl Rate {

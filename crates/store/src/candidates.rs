@@ -7,7 +7,7 @@ use std::path::Path;
 
 use csv::{ReaderBuilder, Trim};
 
-use crate::{Error, Result};
+use crate::error::{Error, Failure, Result};
 
 /// A row of a candidate table; an empty cell is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,7 +35,7 @@ const LIMIT: u64 = 64 << 20;
 /// Where the file is no CSV, `loss0` is missing, a row names neither `model` nor `n0`, or a number
 /// is none; rows are counted from 1, without the header.
 pub fn read_candidates(path: &Path) -> Result<Vec<CandidateRow>> {
-    let malformed = |why: String| Error::Malformed { path: path.to_path_buf(), why };
+    let malformed = |why: String| Error::from(Failure::Malformed { path: path.to_path_buf(), why });
     let bytes = disk::read(path, LIMIT)?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text);
@@ -54,12 +54,14 @@ pub fn read_candidates(path: &Path) -> Result<Vec<CandidateRow>> {
         let of = |column: &'static str| {
             let Some(text) = text(column) else { return Ok(None) };
             let number_of = text.parse::<f64>().ok().filter(|number| number.is_finite());
-            number_of.map(Some).ok_or_else(|| Error::Cell {
-                path: path.to_path_buf(),
-                row: number,
-                column,
-                found: text.chars().take(40).collect::<String>().escape_debug().to_string(),
-                expected: "a finite number",
+            number_of.map(Some).ok_or_else(|| {
+                Error::from(Failure::Cell {
+                    path: path.to_path_buf(),
+                    row: number,
+                    column,
+                    found: text.chars().take(40).collect::<String>().escape_debug().to_string(),
+                    expected: "a finite number",
+                })
             })
         };
         let named = |name: &str| text(name).map(str::to_owned);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ledger::Point;
 
-use crate::{Error, Result};
+use crate::error::{Error, Failure, Result};
 
 /// A million steps make about 200 MB; a file beyond this is not a curve of ours.
 const LIMIT: u64 = 2 << 30;
@@ -32,7 +32,9 @@ impl CurveFile {
         let mut end = 0;
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             let Some(text) = line.strip_suffix(b"\n") else { break };
-            let bad = |why| Error::Line { path: path.to_path_buf(), line: ends.len() + 1, why };
+            let bad = |why| {
+                Error::from(Failure::Line { path: path.to_path_buf(), line: ends.len() + 1, why })
+            };
             let point: Point =
                 serde_json::from_slice(text).map_err(|error| bad(within_line(&error)))?;
             if let Some(before) = points.last().filter(|before| before.step > point.step) {
@@ -59,9 +61,11 @@ impl CurveFile {
 
 /// One line for one point, its newline included.
 pub(crate) fn line(path: &Path, point: &Point) -> Result<Vec<u8>> {
-    point.validate().map_err(|error| Error::NotFinite { path: path.to_path_buf(), error })?;
-    let mut line = serde_json::to_vec(point)
-        .map_err(|error| Error::Unwritable { path: path.to_path_buf(), why: error.to_string() })?;
+    point.validate().map_err(|error| Failure::NotFinite { path: path.to_path_buf(), error })?;
+    let mut line = serde_json::to_vec(point).map_err(|error| Failure::Unwritable {
+        path: path.to_path_buf(),
+        why: error.to_string(),
+    })?;
     line.push(b'\n');
     Ok(line)
 }

@@ -4,9 +4,56 @@ use std::path::PathBuf;
 
 use ledger::{Difference, NotFinite};
 
-/// A failure of a run folder. Every variant names the file or folder.
+/// A failure of a run folder or of a table; it names the file or folder.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[error(transparent)]
+pub struct Error(Box<Failure>);
+
+impl Error {
+    /// The failure of a file or folder that this one is, where it is one.
+    pub fn as_disk(&self) -> Option<&disk::Error> {
+        match &*self.0 {
+            Failure::Disk(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether a run was to go on with another spec than it was started with.
+    pub fn is_other_spec(&self) -> bool {
+        matches!(*self.0, Failure::Differs { .. })
+    }
+
+    /// Whether a run was to go on that is done.
+    pub fn is_done(&self) -> bool {
+        matches!(*self.0, Failure::Done { .. })
+    }
+
+    /// The row, counted from 1 without the header, and the column of a bad cell.
+    pub fn cell(&self) -> Option<(usize, &str)> {
+        match *self.0 {
+            Failure::Cell { row, column, .. } => Some((row, column)),
+            _ => None,
+        }
+    }
+
+    /// The columns that a table lacks.
+    pub fn missing_columns(&self) -> &[&str] {
+        match &*self.0 {
+            Failure::Columns { missing, .. } => missing,
+            _ => &[],
+        }
+    }
+}
+
+impl<T: Into<Failure>> From<T> for Error {
+    fn from(failure: T) -> Self {
+        Self(Box::new(failure.into()))
+    }
+}
+
+/// What failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
     /// A file failed.
     #[error(transparent)]
     Disk(#[from] disk::Error),
@@ -149,6 +196,5 @@ fn quoted<T: std::fmt::Display>(names: &[T]) -> String {
 }
 
 fn list(differences: &[Difference]) -> String {
-    let line = |d: &Difference| format!("`{}` was {}, is {}", d.key, d.here, d.there);
-    differences.iter().map(line).collect::<Vec<_>>().join("; ")
+    differences.iter().map(Difference::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -6,7 +6,7 @@ use ledger::{Format, FormatHeader};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Error, Result};
+use crate::error::{Error, Failure, Result};
 
 /// Larger than any of these files gets: a cut scores each layer once, a spec has some thirty lines.
 const LIMIT: u64 = 16 << 20;
@@ -42,17 +42,16 @@ pub(crate) fn to_toml<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
 }
 
 fn check<const N: u32>(path: &Path, header: FormatHeader, format: Format<N>) -> Result<()> {
-    header.require(format).map_err(|other| Error::Format {
-        path: path.to_path_buf(),
-        found: other.found(),
-        expected: other.expected(),
+    header.require(format).map_err(|other| {
+        let (found, expected) = (other.found(), other.expected());
+        Failure::Format { path: path.to_path_buf(), found, expected }.into()
     })
 }
 
 fn malformed(path: &Path, why: &dyn std::fmt::Display) -> Error {
-    Error::Malformed { path: path.to_path_buf(), why: why.to_string() }
+    Failure::Malformed { path: path.to_path_buf(), why: why.to_string() }.into()
 }
 
 fn unwritable(path: &Path, why: &dyn std::fmt::Display) -> Error {
-    Error::Unwritable { path: path.to_path_buf(), why: why.to_string() }
+    Failure::Unwritable { path: path.to_path_buf(), why: why.to_string() }.into()
 }

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use disk::{Existing, Lock, NewFolder, io_error};
+use disk::io_error;
 use ledger::{Curve, Done, Point, RunRecord, RunSpec};
 
 use crate::curve_file::CurveFile;
-use crate::files::{read_json, read_toml, to_json, to_toml};
-use crate::{Error, Result, RunWriter};
+use crate::error::{Failure, Result};
+use crate::files::{read_json, read_toml};
 
 pub(crate) const SPEC: &str = "spec.toml";
 pub(crate) const RECORD: &str = "record.json";
@@ -17,7 +17,7 @@ pub(crate) const DONE: &str = "done.json";
 pub(crate) const LOCK: &str = ".lock";
 const CHECKPOINT: &str = "checkpoint-";
 
-/// A run folder that exists. Reading needs no lock; a [`RunWriter`] holds one.
+/// A run folder that exists. Reading needs no lock; a [`crate::RunWriter`] holds one.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
@@ -26,64 +26,36 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a run folder, which appears whole, and takes it for writing.
-    ///
-    /// `recipe` and `cut`, if there was one, are stored as they are. [`Existing::Replace`] replaces
-    /// a run that nobody is writing, or an empty folder; anything else that stands at `path` is
-    /// refused.
-    ///
-    /// # Panics
-    /// If `record` is of another run than `spec`.
-    pub fn create(
-        path: &Path,
-        existing: Existing,
-        spec: &RunSpec,
-        recipe: &str,
-        record: &RunRecord,
-        cut: Option<&[u8]>,
-    ) -> Result<RunWriter> {
-        assert_eq!(record.id, spec.id(), "a run is created with its own record");
-        let replaced =
-            (existing == Existing::Replace).then(|| take_replaceable(path)).transpose()?;
-        let new = NewFolder::create(path, existing)?;
-        disk::write(&new.path().join(SPEC), &to_toml(&path.join(SPEC), spec)?)?;
-        disk::write(&new.path().join("recipe.toml"), recipe.as_bytes())?;
-        disk::write(&new.path().join(RECORD), &to_json(&path.join(RECORD), record)?)?;
-        if let Some(cut) = cut {
-            disk::write(&new.path().join("cut.json"), cut)?;
-        }
-        new.commit()?;
-        drop(replaced);
-        RunWriter::take(Self::open(path)?)
-    }
-
     /// Opens a run for reading; its spec and record are checked.
     pub fn open(path: &Path) -> Result<Self> {
         for missing in [SPEC, RECORD] {
             if !path.join(missing).is_file() {
-                return Err(Error::NotARun { path: path.to_path_buf(), missing });
+                return Err(Failure::NotARun { path: path.to_path_buf(), missing }.into());
             }
         }
         let spec: RunSpec = read_toml(&path.join(SPEC), RunSpec::FORMAT)?;
         let record: RunRecord = read_json(&path.join(RECORD), RunRecord::FORMAT)?;
         if record.id != spec.id() {
-            return Err(Error::OtherRun {
+            return Err(Failure::OtherRun {
                 path: path.join(RECORD),
                 found: record.id,
                 expected: spec.id(),
-            });
+            }
+            .into());
         }
         Ok(Self { path: path.to_path_buf(), spec, record })
     }
 
-    /// Takes a run that is not done for writing, if `spec` is the one it was started with.
-    pub fn resume(path: &Path, spec: &RunSpec) -> Result<RunWriter> {
-        let folder = Self::open(path)?;
-        let differences = folder.spec.differences(spec);
-        if !differences.is_empty() {
-            return Err(Error::Differs { path: path.to_path_buf(), differences });
+    /// Whether the run is the one that `spec` says.
+    ///
+    /// # Errors
+    /// Names the fields that differ.
+    pub fn check_spec(&self, spec: &RunSpec) -> Result<()> {
+        let differences = self.spec.differences(spec);
+        if differences.is_empty() {
+            return Ok(());
         }
-        RunWriter::take(folder)
+        Err(Failure::Differs { path: self.path.clone(), differences }.into())
     }
 
     /// The folder.
@@ -156,23 +128,10 @@ impl RunFolder {
     }
 }
 
-/// Makes sure that replacing `path` destroys nothing but a run that nobody is writing.
-fn take_replaceable(path: &Path) -> Result<Option<Lock>> {
-    if fs::symlink_metadata(path).is_err() {
-        return Ok(None);
-    }
-    if path.join(SPEC).is_file() {
-        return Ok(Some(Lock::acquire(&path.join(LOCK))?));
-    }
-    let mut entries = fs::read_dir(path).map_err(io_error("replace", path))?;
-    if entries.next().is_some() {
-        return Err(Error::NotARun { path: path.to_path_buf(), missing: SPEC });
-    }
-    Ok(None)
-}
-
 #[cfg(test)]
 mod tests {
+    use disk::Existing;
+
     use super::*;
     use crate::sample::{create, point, record, spec};
 
@@ -198,7 +157,7 @@ mod tests {
         create(&path).append(&point(0)).unwrap();
         let error =
             RunFolder::create(&path, Existing::Refuse, &spec(), "", &record(), None).unwrap_err();
-        assert!(matches!(&error, Error::Disk(inner) if inner.is_exists()), "{error}");
+        assert!(error.as_disk().is_some_and(disk::Error::is_exists), "{error}");
         assert_eq!(RunFolder::open(&path).unwrap().points().unwrap().len(), 1);
     }
 
@@ -210,14 +169,16 @@ mod tests {
         let path = root.path().join("run");
         let mut run = create(&path);
         run.append(&point(0)).unwrap();
-        assert!(matches!(replace(&path), Err(Error::Disk(inner)) if inner.is_locked()));
+        let error = replace(&path).unwrap_err();
+        assert!(error.as_disk().is_some_and(disk::Error::is_locked), "{error}");
         drop(run);
         assert!(replace(&path).unwrap().points().unwrap().is_empty());
 
         let photos = root.path().join("photos");
         fs::create_dir(&photos).unwrap();
         fs::write(photos.join("cat"), "meow").unwrap();
-        assert!(matches!(replace(&photos), Err(Error::NotARun { .. })));
+        let error = replace(&photos).unwrap_err().to_string();
+        assert!(error.contains("is not a run folder"), "{error}");
         assert!(photos.join("cat").exists());
         fs::remove_file(photos.join("cat")).unwrap();
         replace(&photos).unwrap();
@@ -278,7 +239,7 @@ mod tests {
         let record = RunRecord { id: spec.id(), ..record() };
         let error =
             RunFolder::create(&path, Existing::Refuse, &spec, "", &record, None).unwrap_err();
-        assert!(matches!(error, Error::Unwritable { .. }), "{error}");
+        assert!(error.to_string().contains("cannot be written"), "{error}");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
 

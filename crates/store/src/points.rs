@@ -14,7 +14,7 @@ use ledger::PointRow;
 
 use self::cells::{Cells, Columns, NUMBERS, clipped};
 pub use self::write::points_csv;
-use crate::{Error, Result};
+use crate::error::{Error, Failure, Result};
 
 /// A table of a million points is about 100 MB.
 const LIMIT: u64 = 1 << 30;
@@ -22,10 +22,20 @@ const LIMIT: u64 = 1 << 30;
 /// The rows of a points table, and which of its columns of numbers it has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PointTable {
+    rows: Vec<PointRow>,
+    columns: Vec<&'static str>,
+}
+
+impl PointTable {
     /// The rows; in a column that the table has not they hold 0.
-    pub rows: Vec<PointRow>,
+    pub fn into_rows(self) -> Vec<PointRow> {
+        self.rows
+    }
+
     /// Those of `n0`, `rate`, `loss0` and `tokens` that the table has.
-    pub columns: Vec<&'static str>,
+    pub fn columns(&self) -> &[&'static str] {
+        &self.columns
+    }
 }
 
 /// Reads a points table that a law of the form `form` is to be fitted to, which reads every column.
@@ -46,7 +56,7 @@ pub fn read_points(path: &Path, form: &str) -> Result<Vec<PointRow>> {
 /// or the file is no CSV; rows are counted from 1, without the header.
 pub fn read_columns(path: &Path, form: &str, needed: &[&str]) -> Result<PointTable> {
     let bytes = disk::read(path, LIMIT)?;
-    let malformed = |why: String| Error::Malformed { path: path.to_path_buf(), why };
+    let malformed = |why: String| Error::from(Failure::Malformed { path: path.to_path_buf(), why });
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text);
     let header = reader.byte_headers().map_err(|error| malformed(error.to_string()))?;

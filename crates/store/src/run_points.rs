@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use ledger::PointRow;
 
+use crate::error::{Failure, Result};
+use crate::folder::RunFolder;
 use crate::summary::{RunState, runs};
-use crate::{Error, Result, RunFolder};
 
 /// The points of many runs, and the runs that gave none.
 #[derive(Clone, Debug, Default)]
@@ -38,17 +39,19 @@ pub fn run_points(folder: &Path) -> Result<RunPoints> {
     let mut compared: Vec<RunFolder> = Vec::new();
     let summaries = runs(folder)?;
     if summaries.is_empty() {
-        return Err(Error::NoRuns { path: folder.to_path_buf() });
+        return Err(Failure::NoRuns { path: folder.to_path_buf() }.into());
     }
     for summary in summaries {
-        let path = summary.path;
-        let why = match summary.state {
-            RunState::Broken { why } => return Err(Error::Broken { path, why }),
+        let path = summary.path().to_path_buf();
+        let why = match summary.state() {
+            RunState::Broken { why } => {
+                return Err(Failure::Broken { path, why: why.clone() }.into());
+            }
             RunState::Resumable { step } => {
                 Some(format!("it is not done; its last checkpoint is of step {step}"))
             }
             RunState::Done(_) => {
-                match summary.record.is_some_and(|record| record.loss0.is_some()) {
+                match summary.folder().is_some_and(|run| run.record().loss0.is_some()) {
                     true => None,
                     false => Some("it does not know the loss before pruning".to_owned()),
                 }
@@ -114,7 +117,7 @@ impl RunFolder {
         ] {
             if !same {
                 let (first, second) = (other.path().to_path_buf(), self.path().to_path_buf());
-                return Err(Error::NotAlike { first, second, what });
+                return Err(Failure::NotAlike { first, second, what }.into());
             }
         }
         Ok(())
@@ -193,7 +196,8 @@ mod tests {
             );
         }
         let root = tempfile::tempdir().unwrap();
-        assert!(matches!(run_points(root.path()), Err(Error::NoRuns { .. })));
+        let error = run_points(root.path()).unwrap_err().to_string();
+        assert!(error.ends_with("holds no run folder"), "{error}");
         make(&root.path().join("a"), &spec(), &record(), true);
         let file = root.path().join("a/record.json");
         let text = fs::read_to_string(&file).unwrap().replacen("\"format\": 1", "\"format\": 9", 1);

@@ -4,24 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use disk::io_error;
-use ledger::{Curve, Done, RunRecord, RunSpec};
+use ledger::{Curve, Done};
 
-use crate::folder::{DONE, METRICS, RECORD, SPEC};
-use crate::{Result, RunFolder};
+use crate::error::Result;
+use crate::folder::{DONE, METRICS, RECORD, RunFolder, SPEC};
 
-/// One run folder, as far as it could be read.
+/// One run folder, as far as it could be read: a broken one has a path and a reason, no more.
 #[derive(Clone, Debug)]
 pub struct RunSummary {
-    /// The folder.
-    pub path: PathBuf,
-    /// Whether it is done, can go on, or cannot be understood.
-    pub state: RunState,
-    /// What the run is; missing where the folder is broken.
-    pub spec: Option<RunSpec>,
-    /// What was known at its start; missing where the folder is broken.
-    pub record: Option<RunRecord>,
-    /// Its held-out points so far; none where the folder is broken.
-    pub curve: Curve,
+    path: PathBuf,
+    state: RunState,
+    folder: Option<RunFolder>,
+    curve: Curve,
 }
 
 /// The state of a run folder.
@@ -39,6 +33,28 @@ pub enum RunState {
         /// Why, naming the file.
         why: String,
     },
+}
+
+impl RunSummary {
+    /// The folder's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is done, can go on, or cannot be understood.
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// The folder, opened; none where it is broken.
+    pub fn folder(&self) -> Option<&RunFolder> {
+        self.folder.as_ref()
+    }
+
+    /// Its held-out points so far; none where it is broken.
+    pub fn curve(&self) -> &Curve {
+        &self.curve
+    }
 }
 
 /// Every run folder directly under `folder`, or `folder` itself if it is one; sorted by path.
@@ -70,8 +86,7 @@ fn summary(path: &Path) -> RunSummary {
     let broken = |why: String| RunSummary {
         path: path.to_path_buf(),
         state: RunState::Broken { why },
-        spec: None,
-        record: None,
+        folder: None,
         curve: Curve::default(),
     };
     read(path).unwrap_or_else(|error| broken(error.to_string()))
@@ -85,13 +100,7 @@ fn read(path: &Path) -> Result<RunSummary> {
             RunState::Resumable { step: folder.checkpoints()?.last().map_or(0, |(step, _)| *step) }
         }
     };
-    Ok(RunSummary {
-        path: path.to_path_buf(),
-        state,
-        curve: folder.curve()?,
-        spec: Some(folder.spec().clone()),
-        record: Some(folder.record().clone()),
-    })
+    Ok(RunSummary { path: path.to_path_buf(), state, curve: folder.curve()?, folder: Some(folder) })
 }
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
 //! A run folder, being written by this process and no other.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use disk::{Lock, io_error};
-use ledger::{Done, Point};
+use disk::{Existing, Lock, NewFolder, io_error};
+use ledger::{Done, Point, RunRecord, RunSpec};
 
 use crate::curve_file::{self, CurveFile};
-use crate::files::to_json;
-use crate::folder::{DONE, LOCK, METRICS};
+use crate::error::{Failure, Result};
+use crate::files::{to_json, to_toml};
+use crate::folder::{DONE, LOCK, METRICS, RECORD, RunFolder, SPEC};
 use crate::tfevents::{EVENTS, EventsFile};
 use crate::trainer_state::trainer_state;
-use crate::{Error, Result, RunFolder};
 
 /// A run folder held for writing, from [`RunFolder::create`] or [`RunFolder::resume`]; it reads
 /// like a [`RunFolder`].
@@ -29,13 +29,53 @@ pub struct RunWriter {
     lock: Lock,
 }
 
+impl RunFolder {
+    /// Makes a run folder, which appears whole, and takes it for writing.
+    ///
+    /// `recipe` and `cut`, if there was one, are stored as they are. [`Existing::Replace`] replaces
+    /// a run that nobody is writing, or an empty folder; anything else that stands at `path` is
+    /// refused.
+    ///
+    /// # Panics
+    /// If `record` is of another run than `spec`.
+    pub fn create(
+        path: &Path,
+        existing: Existing,
+        spec: &RunSpec,
+        recipe: &str,
+        record: &RunRecord,
+        cut: Option<&[u8]>,
+    ) -> Result<RunWriter> {
+        assert_eq!(record.id, spec.id(), "a run is created with its own record");
+        let replaced =
+            (existing == Existing::Replace).then(|| take_replaceable(path)).transpose()?;
+        let new = NewFolder::create(path, existing)?;
+        disk::write(&new.path().join(SPEC), &to_toml(&path.join(SPEC), spec)?)?;
+        disk::write(&new.path().join("recipe.toml"), recipe.as_bytes())?;
+        disk::write(&new.path().join(RECORD), &to_json(&path.join(RECORD), record)?)?;
+        if let Some(cut) = cut {
+            disk::write(&new.path().join("cut.json"), cut)?;
+        }
+        new.commit()?;
+        drop(replaced);
+        RunWriter::take(Self::open(path)?)
+    }
+
+    /// Takes a run that is not done for writing, if `spec` is the one it was started with.
+    pub fn resume(path: &Path, spec: &RunSpec) -> Result<RunWriter> {
+        let folder = Self::open(path)?;
+        folder.check_spec(spec)?;
+        RunWriter::take(folder)
+    }
+}
+
 impl RunWriter {
     /// Takes the lock, removes what a killed process left unfinished and mends the end of the
     /// curve.
-    pub(crate) fn take(folder: RunFolder) -> Result<Self> {
+    fn take(folder: RunFolder) -> Result<Self> {
         let lock = Lock::acquire(&folder.path().join(LOCK))?;
         if folder.is_done() {
-            return Err(Error::Done { path: folder.path().to_path_buf() });
+            return Err(Failure::Done { path: folder.path().to_path_buf() }.into());
         }
         let path = folder.path().join(METRICS);
         let curve = CurveFile::read(&path)?;
@@ -127,6 +167,21 @@ impl RunWriter {
     }
 }
 
+/// Makes sure that replacing `path` destroys nothing but a run that nobody is writing.
+fn take_replaceable(path: &Path) -> Result<Option<Lock>> {
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(None);
+    }
+    if path.join(SPEC).is_file() {
+        return Ok(Some(Lock::acquire(&path.join(LOCK))?));
+    }
+    let mut entries = fs::read_dir(path).map_err(io_error("replace", path))?;
+    if entries.next().is_some() {
+        return Err(Failure::NotARun { path: path.to_path_buf(), missing: SPEC }.into());
+    }
+    Ok(None)
+}
+
 impl Deref for RunWriter {
     type Target = RunFolder;
 
@@ -192,9 +247,12 @@ mod tests {
             fs::write(&metrics, format!("{}\n{bad}\n{}\n", lines[0], lines[2])).unwrap();
             let error = RunFolder::open(&path).unwrap().points().unwrap_err();
             let line = if why.starts_with("step") { 3 } else { 2 };
-            assert!(matches!(&error, Error::Line { line: found, .. } if *found == line), "{error}");
             let said = error.to_string();
-            assert!(said.contains("metrics.jsonl` line") && said.contains(why), "{said}");
+            assert!(
+                said.contains(&format!("metrics.jsonl` line {line} is not a point"))
+                    && said.contains(why),
+                "{said}"
+            );
             assert!(RunFolder::resume(&path, &spec()).is_err());
         }
     }
@@ -227,7 +285,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("run");
         let run = create(&path);
-        let locked = |error| matches!(error, Error::Disk(inner) if inner.is_locked());
+        let locked = |error: crate::Error| error.as_disk().is_some_and(disk::Error::is_locked);
         assert!(locked(RunFolder::resume(&path, &spec()).unwrap_err()));
         assert!(RunFolder::open(&path).is_ok());
         drop(run);
@@ -242,7 +300,8 @@ mod tests {
         run.append(&point(0)).unwrap();
         // What cannot be written is found out before anything is.
         let wrong = Done { seconds: f64::NAN, ..done() };
-        assert!(matches!(run.finish(&wrong), Err(Error::Unwritable { .. })));
+        let error = run.finish(&wrong).unwrap_err().to_string();
+        assert!(error.contains("cannot be written"), "{error}");
         assert!(!path.join("trainer_state.json").exists());
         // Nor is a run done whose trainer state could not be written.
         let run = RunFolder::resume(&path, &spec()).unwrap();
@@ -255,7 +314,7 @@ mod tests {
         assert!(folder.is_done() && path.join("trainer_state.json").is_file());
         assert_eq!(folder.done().unwrap(), Some(done()));
         let error = RunFolder::resume(&path, &spec()).unwrap_err();
-        assert!(matches!(error, Error::Done { .. }), "{error}");
+        assert!(error.is_done(), "{error}");
     }
 
     #[test]

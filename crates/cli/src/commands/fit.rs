@@ -176,9 +176,9 @@ fn read(
     }
     let needed: Vec<&str> = form.axes().iter().map(|axis| axis.name()).collect();
     let table = store::read_columns(path, form.name(), &needed)?;
-    let has = |column: &Axis| table.columns.contains(&column.name());
+    let has = |column: &Axis| table.columns().contains(&column.name());
     let columns = Axis::ALL.into_iter().filter(has).collect();
-    Ok((table.rows, columns))
+    Ok((table.into_rows(), columns))
 }
 
 /// The same where every column is needed.

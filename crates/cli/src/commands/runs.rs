@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use store::{RunState, RunSummary};
+use store::{RunFolder, RunState, RunSummary};
 
 use crate::show::table::{Align, Table};
 use crate::terminal::{Exit, Output};
@@ -71,14 +71,15 @@ struct Row {
 
 impl From<&RunSummary> for Row {
     fn from(run: &RunSummary) -> Self {
-        let (state, why) = match &run.state {
+        let (state, why) = match run.state() {
             RunState::Done(_) => ("done", None),
             RunState::Resumable { .. } => ("resumable", None),
             RunState::Broken { why } => ("broken", Some(why.clone())),
         };
-        let (record, last) = (run.record.as_ref(), run.curve.last());
+        let (folder, last) = (run.folder(), run.curve().last());
+        let record = folder.map(RunFolder::record);
         Self {
-            run: run.path.display().to_string(),
+            run: run.path().display().to_string(),
             state,
             why,
             id: record.map(|record| record.id.clone()),
@@ -89,10 +90,10 @@ impl From<&RunSummary> for Row {
             rate: record.map(|record| record.rate.get()),
             loss0: record.and_then(|record| record.loss0).map(|loss| loss.0),
             tokens: last.map(|point| point.tokens.0),
-            tokens_planned: run.spec.as_ref().map(|spec| spec.tokens.0),
+            tokens_planned: folder.map(|folder| folder.spec().tokens.0),
             eval_loss: last.map(|point| point.loss.0),
-            best_eval_loss: run.curve.best().map(|point| point.loss.0),
-            points: run.curve.points().len(),
+            best_eval_loss: run.curve().best().map(|point| point.loss.0),
+            points: run.curve().points().len(),
         }
     }
 }

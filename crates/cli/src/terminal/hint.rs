@@ -72,13 +72,12 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         };
     }
     if let Some(error) = cause.downcast_ref::<store::Error>() {
-        return match error {
-            store::Error::Disk(inner) => of_cause(inner),
-            store::Error::Differs { .. } => Some(
+        return match error.as_disk() {
+            Some(inner) => of_cause(inner),
+            None => error.is_other_spec().then(|| {
                 "give the run's own values to go on with it, or another `--out` for a new run"
-                    .into(),
-            ),
-            _ => None,
+                    .into()
+            }),
         };
     }
     let error = cause.downcast_ref::<disk::Error>()?;

@@ -157,12 +157,12 @@ fn a_million_random_bytes_are_read_or_refused_with_their_place() {
                         let said = error.to_string();
                         // A cell has a row and a column, a row that does not fit the header a row;
                         // else the whole file is meant.
-                        let placed = match &error {
-                            store::Error::Cell { row, column, .. } => {
+                        let placed = match (error.cell(), error.missing_columns()) {
+                            (Some((row, column)), _) => {
                                 said.contains(&format!("row {row}: `{column}`"))
                             }
-                            store::Error::Columns { missing, .. } => said.contains(missing[0]),
-                            _ => said.contains("points.csv"),
+                            (None, [missing, ..]) => said.contains(missing),
+                            (None, []) => said.contains("points.csv"),
                         };
                         prop_assert!(placed && said.lines().count() == 1, "{said}");
                         return Ok(());

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use csv::ByteRecord;
 use ledger::{Phase, PointRow};
 
-use crate::{Error, Result};
+use crate::error::{Error, Failure, Result};
 
 /// Columns of numbers, of which a form needs some.
 pub(super) const NUMBERS: [&str; 5] = ["n0", "rate", "loss0", "tokens", "loss"];
@@ -53,19 +53,20 @@ impl Columns {
         let known = |name: &str| ALWAYS.contains(&name) || WHERE_FILLED.contains(&name);
         if let Some(twice) = names.iter().find(|name| known(name) && !seen.insert(name.as_str())) {
             let why = format!("it has two columns `{twice}`");
-            return Err(Error::Malformed { path: path.to_path_buf(), why });
+            return Err(Failure::Malformed { path: path.to_path_buf(), why }.into());
         }
         let is_needed = |name: &&str| *name == "loss" || needed.contains(name);
         let missing: Vec<&'static str> =
             NUMBERS.into_iter().filter(is_needed).filter(|name| at(name).is_none()).collect();
         if !missing.is_empty() {
             let found = names.iter().take(20).cloned().collect();
-            return Err(Error::Columns {
+            return Err(Failure::Columns {
                 path: path.to_path_buf(),
                 missing,
                 form: form.to_owned(),
                 found,
-            });
+            }
+            .into());
         }
         Ok(Self {
             numbers: NUMBERS.map(at),
@@ -159,7 +160,8 @@ impl Cells<'_> {
 
     fn bad(&self, at: usize, column: &'static str, expected: &'static str) -> Error {
         let found = clipped(self.record.get(at).unwrap_or_default());
-        Error::Cell { path: self.path.to_path_buf(), row: self.row, column, found, expected }
+        let (path, row) = (self.path.to_path_buf(), self.row);
+        Failure::Cell { path, row, column, found, expected }.into()
     }
 }
 

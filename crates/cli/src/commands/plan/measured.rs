@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use law::{GroupLaw, Place};
-use store::RunFolder;
 
 use super::wish::Begin;
 use regrow::count::grouped;
@@ -25,7 +24,7 @@ pub(super) fn reference(
         Begin::Pruned if path.is_dir() => {
             let mut found = Vec::new();
             for summary in store::runs(path)? {
-                let Ok(run) = RunFolder::open(&summary.path) else { continue };
+                let Some(run) = summary.folder() else { continue };
                 let record = run.record();
                 let is_group = record.series == law.series && record.method == law.method;
                 if is_group && is_here(record.n0.0 as f64, record.rate.get()) {

@@ -136,10 +136,7 @@ pub(super) fn already_done(
     output: &mut Output,
 ) -> anyhow::Result<Exit> {
     let folder = RunFolder::open(out)?;
-    let differences = folder.spec().differences(&run.spec);
-    if !differences.is_empty() {
-        return Err(store::Error::Differs { path: out.to_path_buf(), differences }.into());
-    }
+    folder.check_spec(&run.spec)?;
     output.say(&format!("`{}` is already done", out.display()));
     let done = folder.done()?.context("`done.json` has gone")?;
     // It may have been killed just before.
