@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use model::backend::Area;
-use prune::sparse::{Linear, LinearStats, Statistics, Zeros};
+use prune::sparse::{Linear, LinearStats, Statistics, ZeroRule};
 use prune::{Method, method};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -37,9 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let Method::Sparse(pattern, score) = method(&args.method)? else {
+    let Method::Sparse(sparse) = method(&args.method)? else {
         return Err(format!("`{}` is no sparse method", args.method).into());
     };
+    let (pattern, score) = (sparse.pattern(), sparse.score());
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut numbers = |len: usize| -> Vec<f32> {
         (0..len).map(|_| (random.next_u32() as f32 / u32::MAX as f32 - 0.5) * 0.1).collect()
@@ -60,7 +61,7 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let stats = stats.clone();
         let start = Instant::now();
         let outcome =
-            score.sparsify(&mut work, &linears, stats, Zeros::new(pattern, args.share))?;
+            score.sparsify(&mut work, &linears, stats, ZeroRule::new(pattern, args.share))?;
         seconds.push(start.elapsed().as_secs_f64());
         assert!(
             outcome.instead.is_none() && outcome.damping.is_none(),

@@ -9,8 +9,9 @@ use std::error::Error;
 use std::path::Path;
 
 use disk::Existing;
+use model::backend::cpu::Cpu;
 use model::folder::ModelFolder;
-use prune::{Calibration, Request, Source, Takes, Target, method};
+use prune::{Calibration, Destination, Request, Source, Takes, Target, method};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -28,16 +29,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let given: Tokens = serde_json::from_slice(&std::fs::read(tokens)?)?;
     let sequences = given.tokens.len() / given.length;
     let settings = Calibration { sequences, length: Some(given.length), seed: 0 };
-    let target = match method(name)?.takes().first() {
+    let method = method(name)?;
+    let target = match method.takes().first() {
         Some(Takes::Pattern) => Target::Pattern,
         _ => Target::Rate { rate: 0.3, tolerance: 0.2 },
     };
     let text = &given.tokens[..sequences * given.length];
     let request = Request {
         calibration: Some((Source::Tokens(text), settings)),
-        ..Request::new(name, target)
+        ..Request::new(method, target, env!("CARGO_PKG_VERSION"))
     };
-    let pruned = prune::prune(&folder, &request, Path::new(out), Existing::Refuse, &mut |_| ())?;
-    println!("{}", serde_json::to_string(&pruned.record)?);
+    let destination = Destination::new(Path::new(out), Existing::Refuse);
+    let machine = Cpu::<f32>::new();
+    let pruned = prune::prune(&machine, &folder, &request, &destination, &mut |_| ())?;
+    println!("{}", serde_json::to_string(pruned.record())?);
     Ok(())
 }

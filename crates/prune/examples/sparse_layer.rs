@@ -13,7 +13,7 @@ use std::path::Path;
 
 use model::backend::Area;
 use model::safetensors::{Dtype, Planned, SafeTensors, Writer};
-use prune::sparse::{Linear, LinearStats, Statistics, Zeros};
+use prune::sparse::{Linear, LinearStats, Statistics, ZeroRule};
 use prune::{Method, method};
 
 const PATTERNS: [&str; 5] = ["2:4", "4:8", "1:4", "3:32", "unstructured"];
@@ -55,13 +55,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     writer.write_f32(&stats.gram)?;
     let linears = [Linear { name: "weight".into(), area: Area::new(0, rows, columns) }];
     for name in &names {
-        let Method::Sparse(pattern, score) = method(name)? else {
+        let Method::Sparse(sparse) = method(name)? else {
             return Err("no sparse method".into());
         };
         let mut pruned = weight.clone();
-        let outcome =
-            score.sparsify(&mut pruned, &linears, stats.clone(), Zeros::new(pattern, 0.5))?;
-        if outcome != prune::sparse::Outcome::default() {
+        let zeros = ZeroRule::new(sparse.pattern(), 0.5);
+        let outcome = sparse.score().sparsify(&mut pruned, &linears, stats.clone(), zeros)?;
+        if outcome != prune::sparse::Sparsified::default() {
             println!("{name}: {outcome:?}");
         }
         writer.write_f32(&pruned)?;

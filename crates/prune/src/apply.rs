@@ -2,9 +2,6 @@
 //!
 //! Tensors are copied one at a time, byte by byte: what was bf16 stays bf16, to the last bit.
 
-use std::path::Path;
-
-use disk::Existing;
 use ledger::{Cut, CutRecord, Part};
 use model::folder::{FolderWriter, ModelFolder};
 use model::safetensors::Planned;
@@ -12,152 +9,79 @@ use model::sparsity::{self, Sparsity};
 use shape::config::{ModelConfig, RawConfig};
 use shape::count::Count;
 
-use crate::card;
+use crate::destination::Destination;
 use crate::error::{Error, Result};
-use crate::moves::{Move, moves};
-use crate::width::shape::Shape;
+use crate::tensor_cuts::{TensorCut, tensor_cuts};
+use shape::legal::Widths;
 
-/// The file beside the smaller model that says what was cut.
-pub const RECORD: &str = "cut.json";
-
-/// Longest `cut.json` that is read, in bytes.
-const RECORD_LIMIT: u64 = 64 << 20;
-
-/// Writes the model that a cut leaves, with the cut's record as `cut.json` and a model card as
-/// `README.md`.
+/// Writes the model that a cut in depth or width leaves, all but what describes the folder; the
+/// writer is still to be given that and to be committed.
 ///
-/// Layers are renumbered and `config.json` mended; tokenizer, generation settings and licence go
-/// along; a tied model has no `lm_head.weight`, whatever its base held. Files hold at most
-/// `shard_limit` bytes of tensors. `progress` hears of tensors written, and of how many. The folder
-/// appears only when it is whole.
+/// Blocks are renumbered and `config.json` mended; tokenizer, generation settings and licence go
+/// along; a tied model has no `lm_head.weight`, whatever its base held. `progress` hears of tensors
+/// written, and of how many.
 ///
 /// # Errors
-/// Where the cut or the counts in its record are not this model's, the target is taken or is the
-/// model itself, or the disk fails.
-pub fn apply(
+/// Where the cut or the counts in its record are not this model's, or the disk fails.
+pub(crate) fn apply(
     folder: &ModelFolder,
     record: &CutRecord,
-    out: &Path,
-    existing: Existing,
-    shard_limit: u64,
+    destination: &Destination<'_>,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<()> {
-    let finish = || Ok(record.clone());
-    apply_then(folder, record, out, existing, shard_limit, progress, finish)?;
-    Ok(())
-}
-
-/// As [`apply`], with the record as `finish` has it once all tensors are written; returns that.
-pub(crate) fn apply_then(
-    folder: &ModelFolder,
-    record: &CutRecord,
-    out: &Path,
-    existing: Existing,
-    shard_limit: u64,
-    progress: &mut dyn FnMut(usize, usize),
-    finish: impl FnOnce() -> Result<CutRecord>,
-) -> Result<CutRecord> {
-    check_target(folder, out, existing)?;
+) -> Result<FolderWriter> {
     check_cut(folder, &record.cut)?;
     let (raw, config) = smaller(folder, &record.cut)?;
-    let expected = Count::of(&config).total;
-    if record.parameters.0 != expected {
-        let (path, found) = (folder.path().to_path_buf(), record.parameters.0);
-        return Err(Error::OtherCount { path, found, expected });
+    let left = Count::of(&config).total;
+    if record.parameters.0 != left {
+        return Err(other_count(folder, record, left));
     }
-    let moves = moves(folder.config(), &config, &record.cut);
-    let mut plan = Vec::with_capacity(moves.len());
-    for Move { from, to, .. } in &moves {
+    let tensors = tensor_cuts(folder.config(), &config, &record.cut);
+    let mut plan = Vec::with_capacity(tensors.len());
+    for TensorCut { from, to, .. } in &tensors {
         plan.push(Planned::new(to, folder.tensor(from)?.dtype));
     }
-    let mut writer = FolderWriter::create(out, existing, &raw, plan, shard_limit)?;
-    for (done, step) in moves.iter().enumerate() {
-        progress(done, moves.len());
-        step.copy(folder, &mut writer)?;
+    let mut writer = destination.create(&raw, plan)?;
+    for (done, tensor) in tensors.iter().enumerate() {
+        progress(done, tensors.len());
+        tensor.copy(folder, &mut writer)?;
     }
-    progress(moves.len(), moves.len());
+    progress(tensors.len(), tensors.len());
     writer.copy_companions(folder.path())?;
-    let sparse = still_sparse(folder, &moves)?;
+    let sparse = still_sparse(folder, &tensors)?;
     if !sparse.tensors.is_empty() {
         writer.add_file(sparsity::FILE, &sparse.to_json())?;
     }
-    let record = finish()?;
-    writer.add_file(RECORD, &record_json(&record))?;
-    writer.add_file("README.md", card::card(folder, &record).as_bytes())?;
-    writer.commit()?;
-    Ok(record)
+    Ok(writer)
 }
 
-/// The record of a pruned model folder, or that in a file; none where a folder has no `cut.json`.
-///
-/// # Errors
-/// Where it cannot be read, is of another format or tells of a cut that cannot be.
-pub fn record_of(place: &Path) -> Result<Option<CutRecord>> {
-    let path = if place.is_file() { place.to_path_buf() } else { place.join(RECORD) };
-    let bytes = match disk::read(&path, RECORD_LIMIT) {
-        Err(error) if error.is_not_found() => return Ok(None),
-        bytes => bytes?,
-    };
-    let record = serde_json::from_slice(&bytes);
-    record.map(Some).map_err(|error| Error::Record { path, reason: error.to_string() })
-}
-
-/// Refuses a target that is taken, and one whose replacement would take the model away, before
-/// hours are spent.
-pub(crate) fn check_target(folder: &ModelFolder, out: &Path, existing: Existing) -> Result<()> {
-    if matches!(existing, Existing::Refuse) && out.symlink_metadata().is_ok() {
-        return Err(disk::Error::exists(out).into());
-    }
-    // Only what exists has a real path; a link at the target is replaced itself, not what it points
-    // to.
-    let is_link = out.symlink_metadata().is_ok_and(|data| data.is_symlink());
-    match (folder.path().canonicalize(), out.canonicalize()) {
-        (Ok(base), Ok(target)) if !is_link && base.starts_with(&target) => {
-            Err(Error::OntoBase { path: out.to_path_buf() })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Refuses a folder that leaves open which model it is: what is written of it would lack something.
-pub(crate) fn check_clear(folder: &ModelFolder) -> Result<()> {
-    match folder.unclear().first() {
-        Some(problem) => {
-            let (path, problem) = (folder.path().to_path_buf(), problem.clone());
-            Err(Error::Unclear { path, problem, others: folder.unclear().len() - 1 })
-        }
-        None => Ok(()),
-    }
-}
-
-/// Refuses a disk that is too small before hours are spent.
-pub(crate) fn check_disk(path: &Path, expected: u64, what: &'static str) -> Result<()> {
-    match disk::free_space(path)? {
-        Some(found) if found < expected => {
-            Err(Error::NoRoom { path: path.to_path_buf(), found, expected, what })
-        }
-        _ => Ok(()),
-    }
+/// A record whose count is not what its cut leaves.
+pub(crate) fn other_count(folder: &ModelFolder, record: &CutRecord, left: u64) -> Error {
+    Error::other(format!(
+        "the cut of `{}` leaves {left} parameters, its record says {}",
+        folder.path().display(),
+        record.parameters.0
+    ))
 }
 
 /// Whether the cut is one for this model.
 pub(crate) fn check_cut(folder: &ModelFolder, cut: &Cut) -> Result<()> {
     cut.validate()?;
-    let (found, expected, path) =
-        (cut.layers(), folder.config().num_hidden_layers(), || folder.path().to_path_buf());
+    let (found, expected) = (cut.layers(), folder.config().num_hidden_layers());
     if found != expected {
-        return Err(Error::OtherDepth { found, expected, path: path() });
+        return Err(Error::other(format!(
+            "the cut is for a model of {found} layers, expected {expected} as in `{}`",
+            folder.path().display()
+        )));
     }
     if let Cut::Width(width) = cut {
-        let whole = Shape::of(folder.config());
+        let whole = Widths::of(folder.config());
         for part in Part::ALL {
             if let Some((found, _)) = width.change(part).filter(|&(of, _)| of != whole.size(part)) {
-                return Err(Error::OtherWidth {
-                    part,
-                    found,
-                    expected: whole.size(part),
-                    path: path(),
-                });
+                return Err(Error::other(format!(
+                    "the cut is for a model of {found} {part}, expected {} as in `{}`",
+                    whole.size(part),
+                    folder.path().display()
+                )));
             }
         }
     }
@@ -170,7 +94,7 @@ fn smaller(folder: &ModelFolder, cut: &Cut) -> Result<(RawConfig, ModelConfig)> 
         Cut::Depth { .. } => folder.raw_config().with_layers(&cut.kept())?,
         Cut::Sparse { .. } => folder.raw_config().clone(),
         Cut::Width(width) => {
-            let config = Shape::of(folder.config()).after(width).apply(folder.config());
+            let config = Widths::of(folder.config()).after(width).apply(folder.config());
             folder.raw_config().with_width(&config)
         }
     };
@@ -180,18 +104,11 @@ fn smaller(folder: &ModelFolder, cut: &Cut) -> Result<(RawConfig, ModelConfig)> 
 
 /// What of a sparse base is sparse still, under its new names: groups of input columns that all
 /// stayed.
-fn still_sparse(folder: &ModelFolder, moves: &[Move]) -> Result<Sparsity> {
+fn still_sparse(folder: &ModelFolder, tensors: &[TensorCut]) -> Result<Sparsity> {
     let before = Sparsity::of(folder.path())?;
-    let same = moves.iter().filter(|step| step.from.columns() == step.to.columns());
-    let entry = |step: &Move| {
-        before.tensors.get(&step.from.name).map(|&pattern| (step.to.name.clone(), pattern))
+    let same = tensors.iter().filter(|tensor| tensor.from.columns() == tensor.to.columns());
+    let entry = |tensor: &TensorCut| {
+        before.tensors.get(&tensor.from.name).map(|&pattern| (tensor.to.name.clone(), pattern))
     };
     Ok(Sparsity { tensors: same.filter_map(entry).collect() })
-}
-
-pub(crate) fn record_json(record: &CutRecord) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(record)
-        .expect("counts, names and finite numbers are always JSON");
-    text.push(b'\n');
-    text
 }

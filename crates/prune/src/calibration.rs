@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use shape::config::ModelConfig;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 
 /// Tokens a sequence where nothing is said: never the model's longest context, which may be 131072.
 pub const LENGTH: usize = 2048;
@@ -57,13 +57,18 @@ impl Calibration {
     /// Whether a text holds all sequences without overlap, for who asked for that many.
     ///
     /// # Errors
-    /// [`Error::TooFew`] where it does not; those of [`Sequences::draw`] for the length.
+    /// [`Refusal::TooFewTokens`] where it does not; those of [`Sequences::draw`] for the length.
     pub fn fits(&self, source: Source<'_>, config: &ModelConfig) -> Result<()> {
         let found = source.tokens();
         let length = length(found, self.length, config.max_position_embeddings())?;
         let expected = (self.sequences as u64).saturating_mul(length as u64);
         if found < expected {
-            return Err(Error::TooFew { found, expected, sequences: self.sequences, length });
+            let message = format!(
+                "calibration text has {found} tokens, expected at least {expected} for {} sequences \
+                 of {length}",
+                self.sequences
+            );
+            return Err(Error::refused(Refusal::TooFewTokens, message));
         }
         Ok(())
     }
@@ -99,39 +104,29 @@ impl Sequences {
     /// over it.
     ///
     /// # Errors
-    /// [`Error::Setting`] for settings too small, [`Error::TooLong`] for a length beyond the
-    /// model's longest context, [`Error::TooShort`] where the text does not hold one sequence,
-    /// [`Error::TokenOutOfRange`] for an id that the model does not have, [`Error::Memory`];
-    /// and those of the corpus.
+    /// For settings too small and a length beyond the model's longest context;
+    /// [`Refusal::TooShort`] where the text does not hold one sequence, [`Refusal::UnknownToken`]
+    /// for an id that the model does not have, [`Refusal::NoMemory`]; and those of the corpus.
     pub fn draw(source: Source<'_>, settings: &Calibration, config: &ModelConfig) -> Result<Self> {
         if settings.sequences == 0 {
-            return Err(Error::Setting {
-                field: "number of calibration sequences",
-                found: 0,
-                expected: 1,
-            });
+            return Err(Error::other(
+                "the number of calibration sequences is 0, expected at least 1",
+            ));
         }
         let available = source.tokens();
         let length = length(available, settings.length, config.max_position_embeddings())?;
         let starts = starts(available, settings.sequences, length, settings.seed);
-        let memory = || Error::Memory { tokens: usize::MAX, hidden: config.hidden_size() };
-        let len = starts.len().checked_mul(length).ok_or_else(memory)?;
+        let no_memory = |tokens| no_memory(tokens, config.hidden_size());
+        let len = starts.len().checked_mul(length).ok_or_else(|| no_memory(usize::MAX))?;
         let mut tokens = Vec::new();
-        tokens
-            .try_reserve_exact(len)
-            .map_err(|_| Error::Memory { tokens: len, hidden: config.hidden_size() })?;
+        tokens.try_reserve_exact(len).map_err(|_| no_memory(len))?;
         tokens.resize(len, 0);
         for (&start, sequence) in starts.iter().zip(tokens.chunks_exact_mut(length)) {
             source.read(start, sequence)?;
             if let Some(at) =
                 sequence.iter().position(|&token| token as usize >= config.vocab_size())
             {
-                let (found, position) = (sequence[at], start + at as u64);
-                return Err(Error::TokenOutOfRange {
-                    found,
-                    position,
-                    vocabulary: config.vocab_size(),
-                });
+                return Err(unknown_token(sequence[at], start + at as u64, config.vocab_size()));
             }
         }
         Ok(Self { tokens, length, seed: settings.seed })
@@ -168,18 +163,42 @@ impl Sequences {
 /// Tokens a sequence: what is asked for has to fit, what is not asked for is made to.
 fn length(available: u64, asked: Option<usize>, longest: usize) -> Result<usize> {
     if let Some(found) = asked.filter(|&asked| asked < SHORTEST) {
-        return Err(Error::Setting { field: "calibration length", found, expected: SHORTEST });
+        return Err(Error::other(format!(
+            "the calibration length is {found}, expected at least {SHORTEST}"
+        )));
     }
     if let Some(found) = asked.filter(|&asked| asked > longest) {
-        return Err(Error::TooLong { found, expected: longest });
+        return Err(Error::other(format!(
+            "calibration length is {found} tokens, expected at most {longest}, the model's longest \
+             context"
+        )));
     }
     let capped = |limit: usize| limit.min(usize::try_from(available).unwrap_or(usize::MAX));
     let length = asked.unwrap_or_else(|| capped(LENGTH.min(longest)));
     let expected = length.max(SHORTEST);
     if available < expected as u64 {
-        return Err(Error::TooShort { found: available, expected });
+        let message = format!(
+            "calibration text has {available} tokens, expected at least {expected}, one context"
+        );
+        return Err(Error::refused(Refusal::TooShort, message));
     }
     Ok(length)
+}
+
+/// The machine has not enough memory for the residual stream of so many tokens.
+pub(crate) fn no_memory(tokens: usize, hidden: usize) -> Error {
+    let message =
+        format!("no memory for the hidden states of {tokens} calibration tokens of width {hidden}");
+    Error::refused(Refusal::NoMemory, message)
+}
+
+/// The text has a token that the model does not have; `position` counts from 0.
+pub(crate) fn unknown_token(token: u32, position: u64, vocabulary: usize) -> Error {
+    let message = format!(
+        "token id {token} at position {position} of the calibration text is out of range, expected \
+         below {vocabulary}"
+    );
+    Error::refused(Refusal::UnknownToken, message)
 }
 
 /// Where sequences begin, ascending.

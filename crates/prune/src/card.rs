@@ -45,14 +45,14 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
     if let Some(loss0) = record.loss0 {
         add(&mut card, format_args!("\n- held-out loss before (L0): {loss0} per token\n"));
     }
-    let told = method(&record.method).map_or(String::new(), |method| match method.paper() {
+    let about = method(&record.method).map_or(String::new(), |method| match method.paper() {
         Some(paper) => format!(": {} ({paper})", method.summary()),
         None => format!(": {}", method.summary()),
     });
     add(
         &mut card,
         format_args!(
-            "{}- method: `{}`{told}\n",
+            "{}- method: `{}`{about}\n",
             if record.loss0.is_none() { "\n" } else { "" },
             plain(&record.method)
         ),

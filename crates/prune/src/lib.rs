@@ -1,39 +1,52 @@
 //! What is removed: scores, cuts, and the one place that changes shapes.
 //!
-//! [`prune`] does it all: it streams the blocks of a model over calibration text one at a time
-//! ([`walk`]), scores them, turns the rate that is asked for into whole layers ([`shapes`]),
-//! decides ([`METHODS`]), and writes the smaller model beside its `cut.json` ([`apply`]). Sparse
-//! methods make weights zero instead, block by block ([`sparse`]). The same folder, request and
-//! seed give the same cut and the same bytes, whatever the number of threads.
+//! [`prune()`] does it all: a [`Method`] of the registry [`METHODS`] turns the rate that is asked
+//! for into a legal model ([`shape::legal`]), looks on while the blocks stream over calibration text one at
+//! a time ([`walk`]), and decides; then the smaller model is written beside its `cut.json`. Sparse
+//! methods make weights zero instead, block by block ([`sparse`]). The same folder, request and seed
+//! give the same cut and the same bytes, whatever the number of threads.
+//!
+//! For a tour, from the top: `request.rs`, `pruning.rs`, `methods.rs`; then one method, for example
+//! `depth/influence.rs`, which holds what it measures, what that costs and how it chooses.
 
 #![forbid(unsafe_code)]
 
-pub mod apply;
-mod beside;
+mod apply;
 pub mod calibration;
 mod card;
+mod cost;
 pub mod depth;
-pub mod error;
-mod measure;
-pub mod methods;
-mod moves;
-pub mod options;
+mod destination;
+mod error;
+mod hash_beside;
+mod measuring;
+mod methods;
+mod options;
 pub mod plan;
+mod pruning;
+mod record;
 mod replay;
 mod request;
-pub mod score;
-pub mod shapes;
+mod scores;
+mod select;
 pub mod sparse;
-mod states;
+mod target;
+mod tensor_cuts;
 pub mod walk;
 pub mod width;
 
-pub use apply::record_of;
 pub use calibration::{Calibration, Sequences, Source};
-pub use error::{Error, Result};
-pub use methods::{METHODS, Method, Needs, Scores, Select, Takes, Target, method};
+pub use cost::{Cost, TextSize};
+pub use destination::Destination;
+pub use error::{Error, Refusal, Result};
+pub use measuring::Measuring;
+pub use methods::{METHODS, Method, method};
 pub use options::{Aggregation, Options, Positions};
+pub use plan::{PruningMemory, PruningPlan};
+pub use record::record_of;
 pub use replay::replay;
 pub use request::{Progress, Pruned, Request, decide, prune};
-pub use shapes::{LegalRate, TOLERANCE, legal_rates};
-pub use width::shape::{Choice, Shape, Sizes, choices, named};
+pub use scores::{Scores, WidthScores};
+pub use select::Select;
+pub use shape::legal::{Sizes, Smaller, TOLERANCE, WidthOptions};
+pub use target::{Takes, Target};

@@ -1,135 +1,50 @@
-//! The seams of pruning methods, and the registry that help, docs and tests read.
+//! The registry of pruning methods, which help, docs and tests read. It stands on top of the lists
+//! in `depth`, `width` and `sparse`: it knows every method, and no method knows it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use ledger::{Cut, Pattern};
-use shape::config::ModelConfig;
+use ledger::Pattern;
 
-use crate::depth::{Angular, BlockInfluence, List};
 use crate::error::{Error, Result};
-use crate::options::Options;
-use crate::score::magnitude::Magnitude;
-use crate::score::sparsegpt::SparseGpt;
-use crate::score::wanda::Wanda;
-use crate::sparse::{Sparsify, Statistics};
-use crate::width;
-use crate::width::shape::Sizes;
-use crate::width::{Activation, WidthScores};
+use crate::select::Select;
+use crate::sparse::{SCORES, SparseMethod};
+use crate::target::Takes;
+use crate::{depth, width};
 
-/// Every method; a new one is a file and a line here. A sparse one stands for its score with every
-/// pattern.
-pub static METHODS: &[Method] = &[
-    Method::Select(&BlockInfluence),
-    Method::Select(&Angular),
-    Method::Select(&List),
-    Method::Select(&Activation),
-    Method::Select(&width::Magnitude),
-    Method::Sparse(Pattern::TWO_FOUR, &Magnitude),
-    Method::Sparse(Pattern::TWO_FOUR, &Wanda),
-    Method::Sparse(Pattern::TWO_FOUR, &SparseGpt),
-];
+/// Every method, those of depth first. A sparse score stands here with 2:4; [`method`] knows it with
+/// every pattern.
+pub static METHODS: &[Method] = &all();
+
+const COUNT: usize = depth::METHODS.len() + width::METHODS.len() + SCORES.len();
+
+/// The lists one after the other, put together as the program is compiled.
+const fn all() -> [Method; COUNT] {
+    let mut methods = [Method::Select(depth::METHODS[0]); COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        let (in_width, in_sparse) = (
+            at.wrapping_sub(depth::METHODS.len()),
+            at.wrapping_sub(depth::METHODS.len() + width::METHODS.len()),
+        );
+        methods[at] = if at < depth::METHODS.len() {
+            Method::Select(depth::METHODS[at])
+        } else if in_width < width::METHODS.len() {
+            Method::Select(width::METHODS[in_width])
+        } else {
+            Method::Sparse(SparseMethod::new(Pattern::TWO_FOUR, SCORES[in_sparse]))
+        };
+        at += 1;
+    }
+    methods
+}
 
 /// A way to prune.
 #[derive(Clone, Copy)]
 pub enum Method {
     /// Parts of the model go: decided first, then applied.
     Select(&'static dyn Select),
-    /// Weights become zero by a score, where a pattern lets them: decided block by block, on what
-    /// the blocks before have become.
-    Sparse(Pattern, &'static dyn Sparsify),
-}
-
-/// A method that decides what is removed. It changes nothing itself.
-pub trait Select: Sync {
-    /// Its id in files, flags and laws, as in `depth-block-influence`.
-    fn name(&self) -> &'static str;
-    /// What it does, in one line.
-    fn summary(&self) -> &'static str;
-    /// Where it was published, where it was.
-    fn paper(&self) -> Option<&'static str>;
-    /// How it can be told how much goes.
-    fn takes(&self) -> &'static [Takes];
-    /// What has to be measured before it can decide.
-    fn needs(&self) -> Needs;
-    /// Those of the options that it reads, as `cut.json` has them; what the cut itself shows is
-    /// left out.
-    fn told(&self, options: &Options) -> BTreeMap<String, String> {
-        let _ = options;
-        BTreeMap::new()
-    }
-    /// Decides.
-    ///
-    /// # Errors
-    /// Where the target is not what it takes or does not fit the model, or the scores are not what
-    /// it needs.
-    fn choose(
-        &self,
-        config: &ModelConfig,
-        scores: &Scores,
-        target: &Target,
-        options: &Options,
-    ) -> Result<Cut>;
-}
-
-/// How a method is told how much goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    /// By a rate.
-    Rate,
-    /// By a list of layers.
-    Layers,
-    /// By sizes that stay.
-    Sizes,
-    /// Not at all: its pattern says it.
-    Pattern,
-}
-
-/// How much goes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Target {
-    /// A share of all parameters.
-    Rate {
-        /// The rate asked for, above 0 and below 1.
-        rate: f64,
-        /// How far the realised rate may be from it; [`crate::TOLERANCE`] by default.
-        tolerance: f64,
-    },
-    /// These layers, in any order, counted from 0.
-    Layers(Vec<usize>),
-    /// These sizes stay.
-    Sizes(Sizes),
-    /// What the pattern of the method says.
-    Pattern,
-}
-
-/// What has to be measured before a method can decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// Nothing.
-    Nothing,
-    /// The block influence of every layer, on calibration text.
-    BlockInfluence,
-    /// The angular distance over every run of as many layers as will go, on calibration text.
-    AngularDistance,
-    /// The activations of every part of the width, on calibration text.
-    Activations,
-    /// The magnitude of the weights of every part of the width.
-    Weights,
-}
-
-/// What was measured.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Scores {
-    /// Nothing.
-    #[default]
-    None,
-    /// One number for every layer; the lowest go first.
-    Layers(Vec<f64>),
-    /// One number for every place where a run of layers can begin; the lowest goes.
-    Runs(Vec<f64>),
-    /// One number for every part of the width; the highest stay.
-    Width(WidthScores),
+    /// Weights become zero: decided block by block, on what the blocks before have become.
+    Sparse(SparseMethod),
 }
 
 impl Method {
@@ -137,7 +52,7 @@ impl Method {
     pub fn name(&self) -> String {
         match self {
             Self::Select(select) => select.name().to_owned(),
-            Self::Sparse(pattern, score) => format!("{pattern}-{}", score.name()),
+            Self::Sparse(sparse) => sparse.name(),
         }
     }
 
@@ -145,7 +60,7 @@ impl Method {
     pub fn summary(&self) -> &'static str {
         match self {
             Self::Select(select) => select.summary(),
-            Self::Sparse(_, score) => score.summary(),
+            Self::Sparse(sparse) => sparse.score().summary(),
         }
     }
 
@@ -153,7 +68,7 @@ impl Method {
     pub fn paper(&self) -> Option<&'static str> {
         match self {
             Self::Select(select) => select.paper(),
-            Self::Sparse(_, score) => score.paper(),
+            Self::Sparse(sparse) => sparse.score().paper(),
         }
     }
 
@@ -161,16 +76,15 @@ impl Method {
     pub fn takes(&self) -> &'static [Takes] {
         match self {
             Self::Select(select) => select.takes(),
-            Self::Sparse(Pattern::Groups { .. }, _) => &[Takes::Pattern],
-            Self::Sparse(Pattern::Unstructured, _) => &[Takes::Rate],
+            Self::Sparse(sparse) => sparse.takes(),
         }
     }
 
     /// Whether it reads calibration text.
-    pub fn needs_text(&self) -> bool {
+    pub fn reads_text(&self) -> bool {
         match self {
-            Self::Select(select) => select.needs().text(),
-            Self::Sparse(_, score) => score.needs() != Statistics::Nothing,
+            Self::Select(select) => select.reads_text(),
+            Self::Sparse(sparse) => sparse.reads_text(),
         }
     }
 }
@@ -181,71 +95,26 @@ impl fmt::Debug for Method {
     }
 }
 
-impl Needs {
-    /// Whether it is measured on calibration text.
-    pub fn text(self) -> bool {
-        matches!(self, Self::BlockInfluence | Self::AngularDistance | Self::Activations)
-    }
-}
-
-impl Scores {
-    /// Those that `cut.json` holds: one number a layer or a run. Those of a width would outweigh
-    /// the model card.
-    pub(crate) fn listed(self) -> Option<Vec<f64>> {
-        match self {
-            Self::Layers(scores) | Self::Runs(scores) => Some(scores),
-            Self::None | Self::Width(_) => None,
-        }
-    }
-}
-
-impl Takes {
-    /// In words, as messages have it.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Rate => "a rate",
-            Self::Layers => "a list of layers",
-            Self::Sizes => "sizes",
-            Self::Pattern => "nothing but its pattern",
-        }
-    }
-}
-
-impl Target {
-    /// What kind of target it is.
-    pub fn kind(&self) -> Takes {
-        match self {
-            Self::Rate { .. } => Takes::Rate,
-            Self::Layers(_) => Takes::Layers,
-            Self::Sizes(_) => Takes::Sizes,
-            Self::Pattern => Takes::Pattern,
-        }
-    }
-}
-
 /// The method of this name; a sparse one may have any pattern, as in `4:8-wanda` or
 /// `unstructured-magnitude`.
 ///
 /// # Errors
-/// [`Error::UnknownMethod`], which names those that there are.
+/// For an unknown name; the message names the methods that there are.
 pub fn method(name: &str) -> Result<Method> {
     if let Some(method) = METHODS.iter().find(|method| method.name() == name) {
         return Ok(*method);
     }
-    let score = |wanted: &str| {
-        METHODS.iter().find_map(|method| match method {
-            Method::Sparse(_, score) if score.name() == wanted => Some(*score),
-            _ => None,
-        })
-    };
     // A pattern has no dash.
-    if let Some((pattern, wanted)) = name.split_once('-')
+    if let Some((pattern, score)) = name.split_once('-')
         && let Ok(pattern) = pattern.parse::<Pattern>()
-        && let Some(score) = score(wanted)
+        && let Some(score) = SCORES.iter().find(|known| known.name() == score)
     {
-        return Ok(Method::Sparse(pattern, score));
+        return Ok(Method::Sparse(SparseMethod::new(pattern, *score)));
     }
     let names: Vec<String> = METHODS.iter().map(|method| format!("`{}`", method.name())).collect();
-    let expected = format!("{}, another `N:M-SCORE` or `unstructured-SCORE`", names.join(", "));
-    Err(Error::UnknownMethod { found: name.to_owned(), expected })
+    Err(Error::other(format!(
+        "unknown method `{}`, expected {}, another `N:M-SCORE` or `unstructured-SCORE`",
+        name.escape_debug(),
+        names.join(", ")
+    )))
 }

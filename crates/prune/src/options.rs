@@ -1,12 +1,11 @@
-//! What methods can be told beside how much goes.
+//! What methods can be told besides how much goes.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ledger::Part;
 use shape::tensors::Role;
 
-use crate::error::{Error, Result};
+use shape::legal::WidthOptions;
 
 /// How many numbers become one that is at least 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +28,8 @@ pub enum Positions {
 /// What methods can be told; each reads what concerns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Width: the parts that may become narrower.
-    pub parts: Vec<Part>,
-    /// Width: channels of the residual stream stay in multiples of this; chosen by the width where
-    /// nothing is said.
-    pub hidden_multiple: Option<usize>,
-    /// Width: neurons stay in multiples of this; chosen likewise.
-    pub ffn_multiple: Option<usize>,
+    /// Width: what may become narrower, and in which steps.
+    pub width: WidthOptions,
     /// Activations: how the tokens of a sequence are summed up.
     pub over_tokens: Aggregation,
     /// Activations: how sequences are summed up.
@@ -49,9 +43,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            parts: Part::ALL.to_vec(),
-            hidden_multiple: None,
-            ffn_multiple: None,
+            width: WidthOptions::default(),
             over_tokens: Aggregation::MeanSquare,
             over_sequences: Aggregation::MeanSquare,
             positions: Positions::Last,
@@ -61,28 +53,6 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Checks what no method could work with.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for a multiple of 0, [`Error::Parts`] where no part is named or one
-    /// twice.
-    pub fn check(&self) -> Result<()> {
-        for (field, multiple) in [
-            ("multiple of the hidden size", self.hidden_multiple),
-            ("multiple of neurons", self.ffn_multiple),
-        ] {
-            if multiple == Some(0) {
-                return Err(Error::Setting { field, found: 0, expected: 1 });
-            }
-        }
-        let named = |part: &Part| self.parts.iter().filter(|other| *other == part).count();
-        if self.parts.is_empty() || self.parts.iter().any(|part| named(part) > 1) {
-            let found = self.parts.iter().map(|part| part.name()).collect::<Vec<_>>().join(",");
-            return Err(Error::Parts { found });
-        }
-        Ok(())
-    }
-
     /// How activations are summed up, as `cut.json` has it.
     pub(crate) fn aggregations(&self) -> BTreeMap<String, String> {
         [("over-tokens", self.over_tokens), ("over-sequences", self.over_sequences)]

@@ -1,102 +1,101 @@
 //! Makes a cut again from its record.
 
-use std::path::Path;
-
-use disk::Existing;
 use ledger::{Cut, CutRecord};
+use model::backend::Backend;
 use model::folder::ModelFolder;
 use shape::tensors::Role;
 
-use crate::apply::{apply, check_clear, check_cut, check_disk, check_target};
+use crate::apply::{apply, check_cut};
 use crate::calibration::{Calibration, Sequences, Source};
-use crate::error::{Error, Result};
-use crate::methods::{Method, Target, method};
-use crate::sparse::{self, Writing};
+use crate::cost::TextSize;
+use crate::destination::{Destination, check_clear, check_disk};
+use crate::error::{Error, Refusal, Result};
+use crate::methods::{Method, method};
+use crate::options::Options;
+use crate::plan::PruningPlan;
+use crate::pruning::{Pruning, check_same, commit, draw, other_hash};
+use crate::select::no_calibration;
+use crate::target::Target;
 
 /// Makes a cut again from its record: the same bytes, if `folder` is the model that it was decided
-/// on. A sparse cut whose score reads text reads it again from `source`.
+/// on. A sparse cut whose score reads text reads it again from `source`. `progress` hears of tensors
+/// written, or of blocks made sparse, and of how many.
 ///
 /// # Errors
-/// [`Error::OtherBase`] where its weights have another hash, [`Error::OtherCalibration`] where the
-/// text has; and those of [`crate::prune`].
-pub fn replay(
+/// [`Refusal::OtherBase`] where its weights have another hash, [`Refusal::OtherCalibration`] where
+/// the text has; and those of [`crate::prune`].
+pub fn replay<B: Backend + Clone>(
+    backend: &B,
     folder: &ModelFolder,
     record: &CutRecord,
     source: Option<Source<'_>>,
-    out: &Path,
-    existing: Existing,
-    shard_limit: u64,
+    destination: &Destination<'_>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<()> {
-    check_target(folder, out, existing)?;
+    destination.check(folder)?;
     check_clear(folder)?;
     check_cut(folder, &record.cut)?;
-    check_disk(
-        out,
-        record.stored().0.saturating_mul(folder.dtype().size() as u64),
-        "the smaller model",
-    )?;
+    let bytes = folder.dtype().size();
+    let stored = record.stored().0.saturating_mul(bytes as u64);
+    check_disk(destination.path(), stored, "the smaller model")?;
     let found = folder.weights_hash()?;
     if found != record.base_hash {
-        let (path, expected) = (folder.path().to_path_buf(), record.base_hash.clone());
-        return Err(Error::OtherBase { path, found, expected });
+        let what = format!("the weights of `{}` have", folder.path().display());
+        return Err(other_hash(Refusal::OtherBase, &what, &found, &record.base_hash));
     }
     let Cut::Sparse { pattern, score, linear, .. } = &record.cut else {
-        return apply(folder, record, out, existing, shard_limit, progress);
+        return commit(apply(folder, record, destination, progress)?, folder, record);
     };
-    let name = format!("{pattern}-{score}");
-    let method = method(&name)?;
-    let Method::Sparse(_, score) = method else {
-        unreachable!("a pattern and a score are a sparse method")
-    };
+    let method = method(&format!("{pattern}-{score}"))?;
     let target = record
         .asked_rate
         .map_or(Target::Pattern, |rate| Target::Rate { rate, tolerance: f64::INFINITY });
-    let roles = Role::LINEAR
-        .into_iter()
-        .filter(|role| linear.iter().any(|name| role.linear_name() == Some(name)));
-    let roles: Vec<Role> = roles.collect();
-    if roles.len() != linear.len() {
-        let known =
-            |name: &&String| Role::LINEAR.iter().any(|role| role.linear_name() == Some(name));
-        let found = linear.iter().find(|name| !known(name)).cloned().unwrap_or_default();
-        return Err(Error::UnknownLinear { found });
-    }
-    let plan = sparse::plan(folder.config(), &method, &target, &roles)?;
-    let sequences = sequences_again(folder, &method, record, source)?;
-    let writing = Writing {
-        plan: &plan,
-        score,
-        sequences: sequences.as_ref(),
-        spill: None,
-        out,
-        existing,
-        shard_limit,
-        again: Some(record),
+    let options = Options { linear: roles(linear)?, ..Options::default() };
+    // What it costs was asked when the cut was made.
+    let text = TextSize { sequences: 0, length: 0, spilled: false };
+    let plan = PruningPlan::new(folder.config(), method, &target, &options, text, bytes)?;
+    let sequences = sequences_again(folder, method, record, source)?;
+    let (target, options) = (&target, &options);
+    let pruning = Pruning { backend, folder, plan, target, options, sequences, spill: None };
+    let (writer, made) = pruning.write(record.clone(), destination, progress)?;
+    check_same(folder, &made, record)?;
+    commit(writer, folder, record)
+}
+
+/// The linear layers that a record names.
+fn roles(names: &[String]) -> Result<Vec<Role>> {
+    let role = |name: &String| {
+        let known = Role::LINEAR.into_iter().find(|role| role.linear_name() == Some(name));
+        known.ok_or_else(|| {
+            let expected = Role::LINEAR.iter().filter_map(|role| role.linear_name());
+            let expected: Vec<String> = expected.map(|name| format!("`{name}`")).collect();
+            let (found, expected) = (name.escape_debug(), expected.join(", "));
+            Error::other(format!("unknown linear layer `{found}`, expected {expected}"))
+        })
     };
-    sparse::write(folder, record.clone(), &writing, progress, Ok)?;
-    Ok(())
+    names.iter().map(role).collect()
 }
 
 /// The calibration sequences of a record, drawn again.
 fn sequences_again(
     folder: &ModelFolder,
-    method: &Method,
+    method: Method,
     record: &CutRecord,
     source: Option<Source<'_>>,
 ) -> Result<Option<Sequences>> {
-    if !method.needs_text() {
+    if !method.reads_text() {
         return Ok(None);
     }
     let (Some(source), Some(then)) = (source, &record.calibration) else {
-        return Err(Error::NoCalibration { method: method.name() });
+        return Err(no_calibration(&method.name()));
     };
     let settings =
         Calibration { sequences: then.sequences, length: Some(then.length), seed: then.seed };
-    let sequences = Sequences::draw(source, &settings, folder.config())?;
-    let found = sequences.record().hash;
+    let sequences = draw(folder, method, Some((source, settings)))?;
+    let found = sequences.as_ref().map_or_else(String::new, |drawn| drawn.record().hash);
     if found != then.hash {
-        return Err(Error::OtherCalibration { found, expected: then.hash.clone() });
+        let what = "the calibration sequences have";
+        return Err(other_hash(Refusal::OtherCalibration, what, &found, &then.hash));
     }
-    Ok(Some(sequences))
+    Ok(sequences)
 }

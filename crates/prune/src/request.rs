@@ -1,40 +1,40 @@
-//! One entry: a model folder and a request in, a smaller model folder and what came of it out.
+//! What is asked for: prune a folder, or decide and write nothing.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use disk::Existing;
-use ledger::{Cut, CutRecord, Nats, Params, Phase, Rate};
-use model::folder::{ModelFolder, SHARD_LIMIT};
-use shape::config::ModelConfig;
+use ledger::{CutRecord, Nats, Params, Phase};
+use model::backend::Backend;
+use model::folder::ModelFolder;
 use shape::count::Count;
 
-use crate::apply::{apply_then, check_clear, check_disk, check_target};
-use crate::beside::hashed;
 use crate::calibration::{Calibration, LENGTH, Sequences, Source};
-use crate::error::{Error, Result};
-use crate::measure::measure;
-use crate::methods::{Method, Select, Takes, Target, method};
+use crate::cost::TextSize;
+use crate::destination::{Destination, check_clear, check_disk};
+use crate::error::Result;
+use crate::hash_beside::hash_beside;
+use crate::methods::Method;
 use crate::options::Options;
-use crate::plan::{Text, plan};
-use crate::shapes;
-use crate::sparse::{self, SparsePlan, Sparsify, Writing};
-use crate::width::shape::{Choice, Shape};
-use crate::width::solve;
+use crate::plan::{PruningPlan, Resolved};
+use crate::pruning::{Decision, Pruning, commit, draw};
+use crate::target::Target;
+use shape::legal::Smaller;
 
 /// What is to be pruned away, and how that is decided.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
-    /// The method, by its name in [`crate::METHODS`].
-    pub method: &'a str,
+    /// The method.
+    pub method: Method,
     /// How much goes.
     pub target: Target,
+    /// The version of the program that prunes, for the record and the card.
+    pub version: String,
     /// The calibration text and how sequences are drawn from it; methods that do not score never
     /// read it.
     ///
     /// Whether the text was made by the model's tokenizer is for the caller to see to.
     pub calibration: Option<(Source<'a>, Calibration)>,
-    /// What methods can be told beside how much goes.
+    /// What methods can be told besides how much goes.
     pub options: Options,
     /// A folder in which activations are kept while they are needed, instead of in memory.
     pub spill: Option<PathBuf>,
@@ -46,16 +46,14 @@ pub struct Request<'a> {
     pub loss0: Option<Nats>,
     /// The phase of the learning rate in which that model was left, where it is known.
     pub loss0_phase: Option<Phase>,
-    /// Most bytes of tensors in one file.
-    pub shard_limit: u64,
 }
 
 /// How far pruning is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Layers are scored, or made sparse.
+    /// Blocks are scored, or made sparse.
     Scoring {
-        /// Layers done ...
+        /// Blocks done ...
         done: usize,
         /// ... of this many.
         of: usize,
@@ -74,20 +72,35 @@ pub enum Progress {
 /// What came of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pruned {
-    /// What `cut.json` holds: method, counts, rates asked and realised, scores, hashes.
-    pub record: CutRecord,
-    /// Layers that stayed, counted from 0 in the model before the cut.
-    pub kept: Vec<usize>,
-    /// Layers that went, counted likewise.
-    pub dropped: Vec<usize>,
+    record: CutRecord,
+    outcomes: Vec<Smaller>,
 }
 
-impl<'a> Request<'a> {
-    /// A request without calibration text, named after the folder and its family.
-    pub fn new(method: &'a str, target: Target) -> Self {
+impl Pruned {
+    /// What `cut.json` holds: method, counts, rates asked and realised, scores, hashes.
+    pub fn record(&self) -> &CutRecord {
+        &self.record
+    }
+
+    /// What the target could have come to, best first: the first was taken.
+    pub fn outcomes(&self) -> &[Smaller] {
+        &self.outcomes
+    }
+
+    /// What `cut.json` holds, alone.
+    pub fn into_record(self) -> CutRecord {
+        self.record
+    }
+}
+
+impl Request<'_> {
+    /// A request without calibration text, named after the folder and its family. `version` is that
+    /// of the program that prunes.
+    pub fn new(method: Method, target: Target, version: impl Into<String>) -> Self {
         Self {
             method,
             target,
+            version: version.into(),
             calibration: None,
             options: Options::default(),
             spill: None,
@@ -95,271 +108,133 @@ impl<'a> Request<'a> {
             series: None,
             loss0: None,
             loss0_phase: None,
-            shard_limit: SHARD_LIMIT,
         }
+    }
+
+    fn plan(&self, folder: &ModelFolder) -> Result<PruningPlan> {
+        let settings = self.calibration.map(|(_, settings)| settings).unwrap_or_default();
+        let config = folder.config();
+        let text = TextSize {
+            sequences: settings.sequences,
+            length: settings.length.unwrap_or(LENGTH.min(config.max_position_embeddings())),
+            spilled: self.spill.is_some(),
+        };
+        let bytes = folder.dtype().size();
+        PruningPlan::new(config, self.method, &self.target, &self.options, text, bytes)
+    }
+
+    fn prepare<'a, B: Backend + Clone>(
+        &'a self,
+        backend: &'a B,
+        folder: &'a ModelFolder,
+        plan: PruningPlan,
+    ) -> Result<Pruning<'a, B>> {
+        Ok(Pruning {
+            backend,
+            folder,
+            plan,
+            target: &self.target,
+            options: &self.options,
+            sequences: draw(folder, self.method, self.calibration)?,
+            spill: self.spill.as_deref(),
+        })
     }
 }
 
-/// Decides what goes and writes the smaller model to `out`.
+/// Decides what goes and writes the smaller model, with the cut's record as `cut.json` and a model
+/// card as `README.md`.
 ///
 /// A model that was pruned before is a base like any other: the record counts from this folder's
 /// parameters and names this folder, not the one that it came from.
 ///
 /// # Errors
-/// Those of [`decide`] and [`crate::apply::apply`]; a target that is taken is refused before
-/// anything is computed.
-pub fn prune(
+/// Those of [`decide`], a folder that is not clearly one model, and a disk that fails or is too
+/// small; a target that is taken is refused before anything is computed.
+pub fn prune<B: Backend + Clone>(
+    backend: &B,
     folder: &ModelFolder,
     request: &Request<'_>,
-    out: &Path,
-    existing: Existing,
+    destination: &Destination<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Pruned> {
-    check_target(folder, out, existing)?;
+    destination.check(folder)?;
     check_clear(folder)?;
-    let shard_limit = request.shard_limit;
-    if let Method::Select(select) = method(request.method)? {
-        check(select, folder.config(), request)?;
+    let plan = request.plan(folder)?;
+    check_disk(destination.path(), plan.output(), "the smaller model")?;
+    if let Some(spill) = &request.spill {
+        check_disk(spill, plan.spilled(), "the activations")?;
     }
-    check_room(folder, request, out)?;
-    match method(request.method)? {
-        Method::Select(select) => {
-            let record = decide_by(select, folder, request, progress)?;
-            progress(Progress::Hashing);
-            let writing = &mut |done, of| progress(Progress::Writing { done, of });
-            let record = hashed(folder, |hash| {
-                let finish = || Ok(CutRecord { base_hash: hash()?, ..record.clone() });
-                apply_then(folder, &record, out, existing, shard_limit, writing, finish)
-            })?;
-            Ok(Pruned::of(record))
-        }
-        Method::Sparse(_, score) => {
-            let (plan, sequences) = plan_sparse(folder, request)?;
-            let sequences = sequences.as_ref();
-            let record = record_sparse(folder, request, score, &plan, sequences)?;
-            let spill = request.spill.as_deref();
-            let writing = Writing {
-                plan: &plan,
-                score,
-                sequences,
-                spill,
-                out,
-                existing,
-                shard_limit,
-                again: None,
-            };
-            progress(Progress::Hashing);
-            let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
-            let finish = |hash: &mut dyn FnMut() -> Result<String>| {
-                let finish = |record| Ok(CutRecord { base_hash: hash()?, ..record });
-                sparse::write(folder, record, &writing, scoring, finish)
-            };
-            Ok(Pruned::of(hashed(folder, finish)?))
-        }
-    }
+    let pruning = request.prepare(backend, folder, plan)?;
+    let record = decide_record(&pruning, request, progress)?;
+    progress(Progress::Hashing);
+    let sparse = matches!(pruning.plan.resolved(), Resolved::Sparse { .. });
+    let record = hash_beside(folder, |hash| {
+        let (writer, record) = pruning.write(record, destination, &mut |done, of| {
+            progress(match sparse {
+                true => Progress::Scoring { done, of },
+                false => Progress::Writing { done, of },
+            });
+        })?;
+        let record = CutRecord { base_hash: hash()?, ..record };
+        commit(writer, folder, &record)?;
+        Ok(record)
+    })?;
+    Ok(Pruned { record, outcomes: pruning.plan.outcomes() })
 }
 
 /// Decides what goes and writes nothing. A sparse method decides only as it writes: its record then
 /// lacks what only that tells.
 ///
 /// # Errors
-/// For an unknown method, a target that it does not take or that the model cannot meet, calibration
-/// text that is missing, too short or of another vocabulary, and weights that cannot be read.
-pub fn decide(
+/// For a target that the method does not take or that the model cannot meet, calibration text that
+/// is missing, too short or of another vocabulary, and weights that cannot be read.
+pub fn decide<B: Backend + Clone>(
+    backend: &B,
     folder: &ModelFolder,
     request: &Request<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Pruned> {
-    let record = match method(request.method)? {
-        Method::Select(select) => decide_by(select, folder, request, progress)?,
-        Method::Sparse(_, score) => {
-            let (plan, sequences) = plan_sparse(folder, request)?;
-            record_sparse(folder, request, score, &plan, sequences.as_ref())?
-        }
-    };
+    let pruning = request.prepare(backend, folder, request.plan(folder)?)?;
+    let record = decide_record(&pruning, request, progress)?;
     progress(Progress::Hashing);
-    Ok(Pruned::of(CutRecord { base_hash: folder.weights_hash()?, ..record }))
+    let record = CutRecord { base_hash: folder.weights_hash()?, ..record };
+    Ok(Pruned { record, outcomes: pruning.plan.outcomes() })
 }
 
-/// Decides; whose hash the record holds is still to be said.
-fn decide_by(
-    select: &dyn Select,
-    folder: &ModelFolder,
+/// Decides; the hash of the base is still to be taken.
+fn decide_record<B: Backend + Clone>(
+    pruning: &Pruning<'_, B>,
     request: &Request<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CutRecord> {
-    let config = folder.config();
-    check(select, config, request)?;
-    let sequences = draw(folder, request)?;
-    let scoring = &mut |done, of| progress(Progress::Scoring { done, of });
-    let (options, spill) = (&request.options, request.spill.as_deref());
-    let scores = measure(
-        folder,
-        select.needs(),
-        &request.target,
-        sequences.as_ref(),
-        options,
-        spill,
-        scoring,
-    )?;
-    let cut = select.choose(config, &scores, &request.target, options)?;
-    let left = Left::from(left(config, &cut)?);
-    let record = record(folder, request, select.name().to_owned(), cut, left, sequences.as_ref())?;
-    Ok(CutRecord { options: select.told(options), scores: scores.listed(), ..record })
-}
-
-/// Draws the calibration sequences of a request whose method reads text.
-fn draw(folder: &ModelFolder, request: &Request<'_>) -> Result<Option<Sequences>> {
-    let method = method(request.method)?;
-    if !method.needs_text() {
-        return Ok(None);
-    }
-    let missing = || Error::NoCalibration { method: method.name() };
-    let (source, settings) = request.calibration.ok_or_else(missing)?;
-    Sequences::draw(source, &settings, folder.config()).map(Some)
-}
-
-fn plan_sparse(
-    folder: &ModelFolder,
-    request: &Request<'_>,
-) -> Result<(SparsePlan, Option<Sequences>)> {
-    let method = method(request.method)?;
-    let plan = sparse::plan(folder.config(), &method, &request.target, &request.options.linear)?;
-    Ok((plan, draw(folder, request)?))
-}
-
-fn record_sparse(
-    folder: &ModelFolder,
-    request: &Request<'_>,
-    score: &dyn Sparsify,
-    plan: &SparsePlan,
-    sequences: Option<&Sequences>,
-) -> Result<CutRecord> {
-    let count = Count::of(folder.config());
-    let left = Left {
-        parameters: Params(count.total - plan.zeroed.0),
-        parameters_without_embedding: Params(count.without_embedding - plan.zeroed.0),
-        rate: plan.rate,
-        rate_without_embedding: plan.rate_without_embedding,
-    };
-    let names = plan.linear.iter().filter_map(|role| role.linear_name()).map(str::to_owned);
-    let pattern = plan.zeros.pattern();
-    let cut = Cut::Sparse {
-        layers: folder.config().num_hidden_layers(),
-        pattern,
-        score: score.name().to_owned(),
-        linear: names.collect(),
-    };
-    let name = format!("{pattern}-{}", score.name());
-    record(folder, request, name, cut, left, sequences)
-}
-
-/// What a cut leaves, in numbers.
-struct Left {
-    parameters: Params,
-    parameters_without_embedding: Params,
-    rate: Rate,
-    rate_without_embedding: Rate,
-}
-
-impl From<Choice> for Left {
-    fn from(choice: Choice) -> Self {
-        let Choice {
-            parameters, parameters_without_embedding, rate, rate_without_embedding, ..
-        } = choice;
-        Self { parameters, parameters_without_embedding, rate, rate_without_embedding }
-    }
-}
-
-fn record(
-    folder: &ModelFolder,
-    request: &Request<'_>,
-    method: String,
-    cut: Cut,
-    left: Left,
-    sequences: Option<&Sequences>,
-) -> Result<CutRecord> {
-    let before = Count::of(folder.config());
+    let Decision { cut, scores } =
+        pruning.decide(&mut |done, of| progress(Progress::Scoring { done, of }))?;
+    let (config, base_name) = (pruning.folder.config(), || pruning.folder.name());
+    let (before, left) = (Count::of(config), pruning.plan.outcome());
     Ok(CutRecord {
         format: CutRecord::FORMAT,
-        method,
-        base: request.base.clone().unwrap_or_else(|| folder.name()),
-        // Taken while the model is written.
+        method: request.method.name(),
+        base: request.base.clone().unwrap_or_else(base_name),
         base_hash: String::new(),
-        series: request.series.clone().unwrap_or_else(|| folder.config().family().name.to_owned()),
+        series: request.series.clone().unwrap_or_else(|| config.family().name.to_owned()),
         n0: Params(before.total),
         parameters: left.parameters,
         n0_without_embedding: Params(before.without_embedding),
         parameters_without_embedding: left.parameters_without_embedding,
-        asked_rate: match request.target {
-            Target::Rate { rate, .. } => Some(rate),
-            Target::Layers(_) | Target::Sizes(_) | Target::Pattern => None,
-        },
+        asked_rate: request.target.rate(),
         rate: left.rate,
         rate_without_embedding: left.rate_without_embedding,
         loss0: request.loss0,
         loss0_phase: request.loss0_phase,
-        calibration: sequences.map(Sequences::record),
-        options: BTreeMap::new(),
-        scores: None,
+        calibration: pruning.sequences.as_ref().map(Sequences::record),
+        options: match pruning.plan.resolved() {
+            Resolved::Select { select, .. } => select.recorded_options(&request.options),
+            Resolved::Sparse { .. } => BTreeMap::new(),
+        },
+        scores: scores.recorded(),
         already_zero: None,
         fallbacks: Vec::new(),
-        regrow: env!("CARGO_PKG_VERSION").to_owned(),
+        regrow: request.version.clone(),
         cut,
     })
-}
-
-impl Pruned {
-    fn of(record: CutRecord) -> Self {
-        let (kept, dropped) = (record.cut.kept(), record.cut.dropped().to_vec());
-        Self { record, kept, dropped }
-    }
-}
-
-/// Refuses a disk that is too small before hours are spent.
-fn check_room(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> Result<()> {
-    let settings = request.calibration.map(|(_, settings)| settings).unwrap_or_default();
-    let config = folder.config();
-    let text = Text {
-        sequences: settings.sequences,
-        length: settings.length.unwrap_or(LENGTH.min(config.max_position_embeddings())),
-        spilled: request.spill.is_some(),
-    };
-    let plan = plan(
-        config,
-        method(request.method)?,
-        &request.target,
-        &request.options,
-        text,
-        folder.dtype().size(),
-    )?;
-    check_disk(out, plan.output, "the smaller model")?;
-    match &request.spill {
-        Some(folder) => check_disk(folder, plan.spilled, "the activations"),
-        None => Ok(()),
-    }
-}
-
-/// What a cut leaves of a model.
-fn left(config: &ModelConfig, cut: &Cut) -> Result<Choice> {
-    let smaller = match cut {
-        Cut::Depth { .. } => config.with_blocks(cut.kept().len()),
-        Cut::Width(width) => Shape::of(config).after(width).apply(config),
-        Cut::Sparse { .. } => config.clone(),
-    };
-    Choice::of(config, &smaller)
-}
-
-/// Refuses what cannot be met before anything is scored.
-fn check(select: &dyn Select, config: &ModelConfig, request: &Request<'_>) -> Result<()> {
-    request.options.check()?;
-    if !select.takes().contains(&request.target.kind()) {
-        return Err(Error::target(select, &request.target));
-    }
-    if select.takes().contains(&Takes::Sizes) {
-        solve(select, config, &request.target, &request.options)?;
-    } else if let Target::Rate { rate, tolerance } = request.target {
-        shapes::nearest(config, rate, tolerance)?;
-    }
-    Ok(())
 }

@@ -17,7 +17,8 @@ use model::safetensors::{Dtype, Planned, SafeTensors};
 use model::weights;
 use prune::walk::{Seen, walk};
 use prune::{
-    Calibration, Error, Progress, Request, Sequences, Source, TOLERANCE, Target, record_of, replay,
+    Calibration, Destination, Progress, Refusal, Request, Sequences, Source, TOLERANCE, Target,
+    method, record_of,
 };
 use serde_json::{Value, json};
 use shape::config::{ModelConfig, RawConfig};
@@ -129,18 +130,34 @@ fn text() -> Vec<u32> {
 }
 
 fn by_list(layers: &[usize]) -> Request<'static> {
-    Request::new("depth-list", Target::Layers(layers.to_vec()))
+    Request::new(method("depth-list").unwrap(), Target::Blocks(layers.to_vec()), "0.1.0")
 }
 
 fn by_influence(tokens: &[u32], rate: f64) -> Request<'_> {
     let settings = Calibration { sequences: 6, length: Some(32), seed: 3 };
     let target = Target::Rate { rate, tolerance: TOLERANCE };
     let calibration = Some((Source::Tokens(tokens), settings));
-    Request { calibration, ..Request::new("depth-block-influence", target) }
+    Request {
+        calibration,
+        ..Request::new(method("depth-block-influence").unwrap(), target, "0.1.0")
+    }
 }
 
 fn prune(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> prune::Result<prune::Pruned> {
-    prune::prune(folder, request, out, Existing::Refuse, &mut |_| ())
+    prune_to(folder, request, &Destination::new(out, Existing::Refuse))
+}
+
+fn prune_to(
+    folder: &ModelFolder,
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+) -> prune::Result<prune::Pruned> {
+    prune::prune(&Cpu::<f32>::new(), folder, request, destination, &mut |_| ())
+}
+
+fn replay(folder: &ModelFolder, record: &CutRecord, out: &Path) -> prune::Result<()> {
+    let destination = Destination::new(out, Existing::Refuse);
+    prune::replay(&Cpu::<f32>::new(), folder, record, None, &destination, &mut |_, _| ())
 }
 
 /// Every file of a folder with its bytes.
@@ -179,12 +196,10 @@ fn kept_layers_are_renumbered_and_every_byte_of_them_kept() {
         let place = TempDir::new().unwrap();
         let folder = base(place.path(), kind);
         let out = place.path().join("out");
-        let request = Request { shard_limit: kind.shards, ..by_list(&[1, 3]) };
-        let pruned = prune(&folder, &request, &out).unwrap();
-        assert_eq!(
-            (pruned.kept.as_slice(), pruned.dropped.as_slice()),
-            (&[0, 2, 4][..], &[1, 3][..])
-        );
+        let destination = Destination::new(&out, Existing::Refuse).with_shard_limit(kind.shards);
+        let pruned = prune_to(&folder, &by_list(&[1, 3]), &destination).unwrap();
+        let cut = &pruned.record().cut;
+        assert_eq!((cut.kept().as_slice(), cut.dropped()), (&[0, 2, 4][..], &[1, 3][..]));
 
         let (old, new) = (tensors(folder.path()), tensors(&out));
         let mut expected = BTreeMap::new();
@@ -286,11 +301,11 @@ fn the_record_says_what_was_asked_and_what_came_of_it() {
         let folder = base(place.path(), kind);
         let out = place.path().join("out");
         let tokens = text();
-        let legal = prune::legal_rates(folder.config())[1];
+        let legal = shape::legal::legal_rates(folder.config())[1];
         let asked = legal.rate.get() + 0.01;
         let pruned = prune(&folder, &by_influence(&tokens, asked), &out).unwrap();
         let record = record_of(&out).unwrap().unwrap();
-        assert_eq!(record, pruned.record);
+        assert_eq!(record, *pruned.record());
         assert_eq!(fs::read(out.join("cut.json")).unwrap().last(), Some(&b'\n'));
 
         let after = ModelFolder::open(&out).unwrap();
@@ -316,13 +331,14 @@ fn the_record_says_what_was_asked_and_what_came_of_it() {
 
         // The two lowest scores went.
         let scores = record.scores.unwrap();
-        let highest = pruned.dropped.iter().map(|&layer| scores[layer]).fold(f64::MIN, f64::max);
-        assert!(pruned.kept.iter().all(|&layer| scores[layer] > highest), "{scores:?}");
+        let highest =
+            record.cut.dropped().iter().map(|&layer| scores[layer]).fold(f64::MIN, f64::max);
+        assert!(record.cut.kept().iter().all(|&layer| scores[layer] > highest), "{scores:?}");
         assert!(
             scores.iter().all(|&score| score > 1e-4),
             "{scores:?}: the blocks do too little to be told apart"
         );
-        assert_eq!(pruned.dropped.len(), 2);
+        assert_eq!(record.cut.dropped().len(), 2);
     }
 }
 
@@ -337,16 +353,7 @@ fn a_cut_made_twice_or_from_its_record_gives_the_same_bytes() {
         prune(&folder, &request, &at("once")).unwrap();
         prune(&folder, &request, &at("twice")).unwrap();
         let record = record_of(&at("once")).unwrap().unwrap();
-        replay(
-            &folder,
-            &record,
-            None,
-            &at("replayed"),
-            Existing::Refuse,
-            SHARD_LIMIT,
-            &mut |_, _| (),
-        )
-        .unwrap();
+        replay(&folder, &record, &at("replayed")).unwrap();
         assert!(contents(&at("once")) == contents(&at("twice")), "{kind:?}");
         assert!(contents(&at("once")) == contents(&at("replayed")), "{kind:?}");
     }
@@ -366,7 +373,7 @@ fn what_goes_along_goes_along_and_the_card_is_ours() {
     };
     let pruned = prune(&folder, &request, &out).unwrap();
     assert_eq!(
-        (pruned.record.base.as_str(), pruned.record.series.as_str()),
+        (pruned.record().base.as_str(), pruned.record().series.as_str()),
         ("some-lab/Tiny-5L", "tiny")
     );
     let files = contents(&out);
@@ -392,7 +399,7 @@ fn what_goes_along_goes_along_and_the_card_is_ours() {
     let front = "---\nlicense: \"llama3.2\"\nlicense_link: \"https://example.org/terms\"\n\
                  base_model: \"some-lab/Tiny-5L\"\nlibrary_name: transformers\n";
     assert!(card.starts_with(front), "{card}");
-    let record = &pruned.record;
+    let record = pruned.record();
     for part in [
         format!("- method: `{}`", record.method),
         format!("| realised rate | {} | {} |", record.rate, record.rate_without_embedding),
@@ -415,7 +422,10 @@ fn a_pruned_model_is_a_base_like_any_other() {
     let first = prune(&folder, &by_list(&[1]), &at("first")).unwrap();
     let again =
         prune(&ModelFolder::open(&at("first")).unwrap(), &by_list(&[3]), &at("second")).unwrap();
-    assert_eq!((again.record.base.as_str(), again.record.n0), ("first", first.record.parameters));
+    assert_eq!(
+        (again.record().base.as_str(), again.record().n0),
+        ("first", first.record().parameters)
+    );
     prune(&folder, &by_list(&[1, 4]), &at("at once")).unwrap();
     assert!(tensors(&at("second")) == tensors(&at("at once")));
 }
@@ -427,10 +437,9 @@ fn progress_counts_to_the_end_of_every_stage() {
     let tokens = text();
     let mut heard = Vec::new();
     let out = place.path().join("out");
-    prune::prune(&folder, &by_influence(&tokens, 0.35), &out, Existing::Refuse, &mut |now| {
-        heard.push(now)
-    })
-    .unwrap();
+    let (machine, request) = (Cpu::<f32>::new(), by_influence(&tokens, 0.35));
+    let destination = Destination::new(&out, Existing::Refuse);
+    prune::prune(&machine, &folder, &request, &destination, &mut |now| heard.push(now)).unwrap();
     assert_eq!(heard.first(), Some(&Progress::Scoring { done: 0, of: LAYERS }));
     assert!(heard.contains(&Progress::Scoring { done: LAYERS, of: LAYERS }));
     assert!(heard.contains(&Progress::Hashing));
@@ -440,7 +449,7 @@ fn progress_counts_to_the_end_of_every_stage() {
 
 /// A record that fits `folder`.
 fn record(folder: &ModelFolder) -> CutRecord {
-    prune::decide(folder, &by_list(&[1]), &mut |_| ()).unwrap().record
+    prune::decide(&Cpu::<f32>::new(), folder, &by_list(&[1]), &mut |_| ()).unwrap().into_record()
 }
 
 #[test]
@@ -492,20 +501,19 @@ fn bad_requests_get_an_error_and_leave_nothing() {
         ),
         (
             "a list for a rate",
-            Request { method: "depth-list", ..rate(0.35) },
+            Request { method: method("depth-list").unwrap(), ..rate(0.35) },
             "`depth-list` got a rate, expected a list of layers",
         ),
-        (
-            "no such method",
-            Request { method: "width-magic", ..rate(0.35) },
-            "unknown method `width-magic`, expected `depth-block-influence`, `depth-angular`, `depth-list`, \
-             `width-activation`, `width-magnitude`, `2:4-magnitude`, `2:4-wanda`, `2:4-sparsegpt`, another `N:M-SCORE` or `unstructured-SCORE`",
-        ),
     ];
+    let unknown = method("width-magic").unwrap_err().to_string();
+    assert_eq!(
+        unknown,
+        "unknown method `width-magic`, expected `depth-block-influence`, `depth-angular`, `depth-list`, \
+         `width-activation`, `width-magnitude`, `2:4-magnitude`, `2:4-wanda`, `2:4-sparsegpt`, another `N:M-SCORE` or `unstructured-SCORE`",
+    );
     for (name, request, expected) in cases {
         let found = prune(&folder, &request, &out).unwrap_err();
         assert_eq!(found.to_string(), expected, "{name}");
-        assert!(found.hint().is_none_or(|hint| !hint.is_empty()));
         let left: Vec<_> =
             fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["Tiny-5L"], "{name}");
@@ -522,19 +530,20 @@ fn an_output_folder_that_exists_is_refused_before_anything_is_computed() {
     let tokens = text();
     let request = by_influence(&tokens, 0.35);
     let mut stages = 0;
+    let (machine, destination) = (Cpu::<f32>::new(), Destination::new(&out, Existing::Refuse));
     let refused =
-        prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| stages += 1).unwrap_err();
+        prune::prune(&machine, &folder, &request, &destination, &mut |_| stages += 1).unwrap_err();
     assert_eq!(refused.to_string(), format!("`{}` already exists", out.display()));
     assert_eq!(stages, 0);
     assert_eq!(fs::read_to_string(out.join("mine")).unwrap(), "kept");
-    prune::prune(&folder, &request, &out, Existing::Replace, &mut |_| ()).unwrap();
+    prune_to(&folder, &request, &Destination::new(&out, Existing::Replace)).unwrap();
     assert!(!out.join("mine").exists());
 
     // Its own base, or a folder above it, is not replaced even then.
     for target in [folder.path(), place.path()] {
-        let refused = prune::prune(&folder, &by_list(&[1]), target, Existing::Replace, &mut |_| ())
-            .unwrap_err();
-        assert!(matches!(refused, Error::OntoBase { .. }), "{refused}");
+        let destination = Destination::new(target, Existing::Replace);
+        let refused = prune_to(&folder, &by_list(&[1]), &destination).unwrap_err();
+        assert_eq!(refused.refusal(), Some(Refusal::OntoBase), "{refused}");
     }
     ModelFolder::open(folder.path()).unwrap();
 }
@@ -564,13 +573,11 @@ fn a_record_of_another_model_is_not_replayed() {
         ),
     ];
     for (name, record, expected) in cases {
-        let said =
-            replay(&folder, &record, None, &out, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ())
-                .unwrap_err();
+        let said = replay(&folder, &record, &out).unwrap_err();
         assert!(said.to_string().contains(expected), "{name}: {said}");
         assert!(!out.exists(), "{name}");
     }
-    replay(&folder, &record, None, &out, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap();
+    replay(&folder, &record, &out).unwrap();
 }
 
 #[test]

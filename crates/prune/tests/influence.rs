@@ -4,10 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
+use ledger::Cut;
+use model::backend::cpu::Cpu;
 use model::folder::ModelFolder;
-use prune::score::block_influence::block_influence;
+use prune::depth::BlockInfluence;
 use prune::walk::{Seen, walk};
-use prune::{Calibration, Error, Sequences, Source};
+use prune::{Calibration, Measuring, Options, Scores, Select, Sequences, Source, Target};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -46,7 +48,15 @@ fn sequences(folder: &ModelFolder, tokens: &[u32], length: usize) -> Sequences {
 }
 
 fn influence(folder: &ModelFolder, sequences: &Sequences) -> Vec<f64> {
-    block_influence(folder, sequences, None, &mut |_, _| ()).unwrap()
+    let (machine, options) = (Cpu::<f32>::new(), Options::default());
+    let target = Target::Rate { rate: 0.2, tolerance: 1.0 };
+    let outcomes = BlockInfluence.outcomes(folder.config(), &target, &options).unwrap();
+    let progress = &mut |_, _| ();
+    let mut model = Measuring::new(&machine, folder, Some(sequences), &options, None, progress);
+    match BlockInfluence.measure(&mut model, &outcomes[0]).unwrap() {
+        Scores::Listed(scores) => scores,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -108,7 +118,7 @@ fn a_visitor_sees_every_token_of_every_block_once_and_each_block_begins_where_th
             Ok(())
         };
         let mut heard = Vec::new();
-        let backend = model::backend::cpu::Cpu::<f32>::new();
+        let backend = Cpu::<f32>::new();
         walk(backend, &folder, &sequences, None, &mut visitor, &mut |done, of| {
             heard.push((done, of))
         })
@@ -129,8 +139,9 @@ fn a_visitor_can_end_the_walk() {
     let golden = &goldens()[0];
     let folder = open(golden);
     let sequences = sequences(&folder, &golden.tokens, golden.length);
-    let mut visitor = |_: &Seen<'_>| Err(Error::NothingDropped);
-    let backend = model::backend::cpu::Cpu::<f32>::new();
+    let refused = || Cut::Depth { layers: 1, drop: vec![0] }.validate().unwrap_err();
+    let mut visitor = |_: &Seen<'_>| Err(refused().into());
+    let backend = Cpu::<f32>::new();
     let ended = walk(backend, &folder, &sequences, None, &mut visitor, &mut |_, _| ());
-    assert!(matches!(ended, Err(Error::NothingDropped)));
+    assert_eq!(ended.unwrap_err().to_string(), refused().to_string());
 }

@@ -8,10 +8,11 @@ use std::fs;
 use std::path::Path;
 
 use disk::Existing;
+use model::backend::cpu::Cpu;
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
 use model::safetensors::Dtype;
 use model::weights;
-use prune::{Calibration, Request, Source, TOLERANCE, Target};
+use prune::{Calibration, Destination, Request, Source, TOLERANCE, Target};
 use serde_json::json;
 use shape::config::{ModelConfig, RawConfig};
 
@@ -82,10 +83,11 @@ fn pruning_holds_one_block_not_the_model() {
         let settings = Calibration { sequences: 8, length: Some(64), seed: 0 };
         let request = Request {
             calibration: Some((Source::Tokens(&tokens), settings)),
-            ..Request::new(method, target(method))
+            ..Request::new(prune::method(method).unwrap(), target(method), "0.1.0")
         };
         let out = place.path().join("out");
-        prune::prune(&folder, &request, &out, Existing::Replace, &mut |_| ()).unwrap();
+        let destination = Destination::new(&out, Existing::Replace);
+        prune::prune(&Cpu::<f32>::new(), &folder, &request, &destination, &mut |_| ()).unwrap();
         let grown = memory("VmHWM").saturating_sub(before);
         eprintln!("{method}: {:.1} MiB", grown as f64 / f64::from(1 << 20));
         // The activations of 512 tokens (10 MB), two blocks, what is summed of one's inputs (at

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ledger::{Cut, Part};
-use prune::width::WidthScores;
 use prune::{
-    METHODS, Method, Needs, Options, Scores, Select, Sizes, TOLERANCE, Takes, Target, method,
+    METHODS, Method, Options, Scores, Select, Sizes, TOLERANCE, Takes, Target, WidthOptions,
+    WidthScores, method,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -71,7 +71,7 @@ fn target(case: &Case) -> Target {
         (Some(rate), None, None) => {
             Target::Rate { rate, tolerance: case.tolerance.unwrap_or(TOLERANCE) }
         }
-        (None, Some(list), None) => Target::Layers(list.clone()),
+        (None, Some(list), None) => Target::Blocks(list.clone()),
         (None, None, Some(sizes)) => {
             let size = |part: Part| sizes.get(part.name()).copied();
             Target::Sizes(Sizes {
@@ -84,11 +84,10 @@ fn target(case: &Case) -> Target {
     }
 }
 
-fn scores(select: &dyn Select, case: &Case) -> Scores {
-    match (select.needs(), &case.scores, &case.width) {
-        (Needs::BlockInfluence, Some(scores), None) => Scores::Layers(scores.clone()),
-        (Needs::AngularDistance, Some(scores), None) => Scores::Runs(scores.clone()),
-        (Needs::Activations | Needs::Weights, None, Some(Width { hidden, ffn, heads })) => {
+fn scores(case: &Case) -> Scores {
+    match (&case.scores, &case.width) {
+        (Some(scores), None) => Scores::Listed(scores.clone()),
+        (None, Some(Width { hidden, ffn, heads })) => {
             // Every layer has the same scores, moved by its number.
             let moved = |scores: &[f64]| {
                 (0..5)
@@ -103,8 +102,8 @@ fn scores(select: &dyn Select, case: &Case) -> Scores {
                 heads: moved(heads),
             })
         }
-        (_, None, None) => Scores::None,
-        _ => panic!("{}: scores of another kind", case.name),
+        (None, None) => Scores::None,
+        (Some(_), Some(_)) => panic!("{}: scores of two kinds", case.name),
     }
 }
 
@@ -115,13 +114,16 @@ fn check(select: &dyn Select, case: &Case) {
             .map(|name| Part::ALL.into_iter().find(|part| part.name() == name).unwrap())
             .collect()
     };
-    let options = Options {
+    let width = WidthOptions {
         parts: case.parts.as_ref().map_or(Part::ALL.to_vec(), parts),
         hidden_multiple: case.hidden_multiple,
         ffn_multiple: case.ffn_multiple,
-        ..Options::default()
     };
-    let found = select.choose(&five_layers(), &scores(select, case), &target(case), &options);
+    let (config, target) = (five_layers(), target(case));
+    let options = Options { width, ..Options::default() };
+    let found = select
+        .outcomes(&config, &target, &options)
+        .and_then(|outcomes| select.choose(&config, &scores(case), &target, &outcomes[0]));
     let name = format!("{}: {}", select.name(), case.name);
     match (&case.drop, &case.keep, &case.error) {
         (Some(drop), None, None) => {
@@ -141,7 +143,7 @@ fn check(select: &dyn Select, case: &Case) {
 fn selects(method: &Method) -> Option<&'static dyn Select> {
     match method {
         Method::Select(select) => Some(*select),
-        Method::Sparse(..) => None,
+        Method::Sparse(_) => None,
     }
 }
 
@@ -168,8 +170,8 @@ fn methods_have_their_own_names_and_say_what_they_do_in_one_line() {
         assert_eq!(method(&entry.name()).unwrap().name(), entry.name());
         assert!(!entry.summary().is_empty() && !entry.summary().contains('\n'), "{}", entry.name());
         if let Some(select) = selects(entry) {
-            assert_eq!(select.paper().is_some(), select.needs().text());
-            assert_eq!(select.takes() == [Takes::Layers], select.needs() == Needs::Nothing);
+            assert_eq!(select.paper().is_some(), select.reads_text());
+            assert!(select.takes() != [Takes::Blocks] || !select.reads_text());
         } else {
             let score = entry.name().split_once('-').unwrap().1.to_owned();
             for pattern in ["4:8", "1:4", "3:32", "unstructured"] {

@@ -5,14 +5,13 @@
 
 use std::path::Path;
 
-use prune::plan::{Text, plan};
-use prune::{METHODS, Options, Sizes, Takes, Target, method};
+use prune::{METHODS, Options, PruningPlan, Sizes, Takes, Target, TextSize, method};
 use serde_json::json;
 use shape::catalog;
 use shape::config::{ModelConfig, RawConfig};
 use shape::count::Count;
 
-const TEXT: Text = Text { sequences: 128, length: 2048, spilled: false };
+const TEXT: TextSize = TextSize { sequences: 128, length: 2048, spilled: false };
 
 /// Parameters by a formula of our own: nothing of the program's counting is used.
 fn formula(config: &ModelConfig, layers: usize, hidden: usize, ffn: usize, groups: usize) -> u64 {
@@ -74,8 +73,9 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
     for rate in [0.15, 0.25, 0.35, 0.5] {
         for &select in METHODS.iter().filter(|method| method.takes().contains(&Takes::Rate)) {
             let target = Target::Rate { rate, tolerance: 0.05 };
-            let plan = plan(config, select, &target, &Options::default(), TEXT, 2).unwrap();
-            for choice in &plan.choices {
+            let plan =
+                PruningPlan::new(config, select, &target, &Options::default(), TEXT, 2).unwrap();
+            for choice in plan.outcomes() {
                 let shape = choice.shape;
                 let left = formula(config, choice.layers, shape.hidden, shape.ffn, shape.groups);
                 let name = format!("{model} {} {rate}: {shape}", select.name());
@@ -97,9 +97,13 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
                 let divides = shape.hidden.is_multiple_of(shape.heads);
                 assert!(divides || !config.family().hidden_of_whole_heads, "{name}");
             }
-            assert_eq!(plan.output, plan.choices[0].parameters.0 * 2);
-            assert!(plan.memory.peak() <= plan.memory.bound(config), "{model} {}", select.name());
-            let near = (plan.choices[0].rate.get() - rate).abs();
+            assert_eq!(plan.output(), plan.outcome().parameters.0 * 2);
+            assert!(
+                plan.memory().peak() <= plan.memory().bound(config),
+                "{model} {}",
+                select.name()
+            );
+            let near = (plan.outcome().rate.get() - rate).abs();
             assert!(near < 0.05, "{model} {} {rate}: off by {near}", select.name());
             if select.takes().contains(&Takes::Sizes) {
                 assert!(near < 0.0101, "{model} {} {rate}: off by {near}", select.name());
@@ -112,14 +116,15 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
         * (2 * config.hidden_size() * (config.query_width() + config.key_value_width())
             + 3 * config.hidden_size() * config.intermediate_size());
     for &sparse in METHODS.iter().filter(|method| method.takes() == [Takes::Pattern]) {
-        let plan = plan(config, sparse, &Target::Pattern, &Options::default(), TEXT, 2).unwrap();
+        let plan = PruningPlan::new(config, sparse, &Target::Pattern, &Options::default(), TEXT, 2)
+            .unwrap();
         assert_eq!(
-            plan.choices[0].parameters.0,
+            plan.outcome().parameters.0,
             whole - linear as u64 / 2,
             "{model} {}",
             sparse.name()
         );
-        assert_eq!(plan.output, whole * 2);
+        assert_eq!(plan.output(), whole * 2);
     }
 }
 
@@ -129,9 +134,11 @@ fn known_shapes_of_llama_8b() {
     let config = catalog::find("llama-3.1-8b").unwrap().config();
     let sizes = Sizes { hidden: Some(3072), ffn: Some(10_752), heads: Some(24) };
     let select = method("width-activation").unwrap();
-    let plan = plan(&config, select, &Target::Sizes(sizes), &Options::default(), TEXT, 2).unwrap();
-    assert_eq!(plan.choices[0].parameters.0, 4_714_073_088);
-    assert_eq!(plan.choices[0].shape.groups, 6);
+    let plan =
+        PruningPlan::new(&config, select, &Target::Sizes(sizes), &Options::default(), TEXT, 2)
+            .unwrap();
+    assert_eq!(plan.outcome().parameters.0, 4_714_073_088);
+    assert_eq!(plan.outcome().shape.groups, 6);
 }
 
 #[test]
@@ -139,12 +146,13 @@ fn a_plan_counts_activations_where_they_are_kept() {
     let config = catalog::find("llama-3.1-70b").unwrap().config();
     let select = method("width-activation").unwrap();
     let target = Target::Rate { rate: 0.25, tolerance: 0.05 };
-    let of = |text| plan(&config, select, &target, &Options::default(), text, 2).unwrap();
-    let (held, spilled) = (of(TEXT), of(Text { spilled: true, ..TEXT }));
+    let of =
+        |text| PruningPlan::new(&config, select, &target, &Options::default(), text, 2).unwrap();
+    let (held, spilled) = (of(TEXT), of(TextSize { spilled: true, ..TEXT }));
     let stream = 128 * 2048 * 8192 * 4;
-    assert_eq!((held.memory.activations, held.spilled), (stream, 0));
-    assert_eq!((spilled.memory.activations, spilled.spilled), (0, stream));
-    assert_eq!(held.memory.peak() - spilled.memory.peak(), stream);
+    assert_eq!((held.memory().activations, held.spilled()), (stream, 0));
+    assert_eq!((spilled.memory().activations, spilled.spilled()), (0, stream));
+    assert_eq!(held.memory().peak() - spilled.memory().peak(), stream);
     let block = Count::of(&config).per_block * 4;
-    assert_eq!(held.memory.block, block);
+    assert_eq!(held.memory().block, block);
 }

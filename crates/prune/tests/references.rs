@@ -6,7 +6,7 @@ use std::path::Path;
 
 use model::backend::Area;
 use model::safetensors::SafeTensors;
-use prune::sparse::{Linear, LinearStats, Outcome, Statistics, Zeros};
+use prune::sparse::{Linear, LinearStats, Sparsified, Statistics, ZeroRule};
 use prune::{Method, method};
 
 /// As in `make_sparse.py`.
@@ -49,13 +49,15 @@ impl Golden {
 
     /// What a method leaves of the weight.
     fn ours(&self, name: &str, stats: LinearStats) -> Vec<f32> {
-        let Ok(Method::Sparse(pattern, score)) = method(name) else { panic!("{name}") };
+        let Ok(Method::Sparse(sparse)) = method(name) else { panic!("{name}") };
         let linears =
             [Linear { name: "weight".into(), area: Area::new(0, self.rows, self.columns) }];
         let mut weight = self.read("weight");
-        let outcome =
-            score.sparsify(&mut weight, &linears, stats, Zeros::new(pattern, 0.5)).unwrap();
-        assert_eq!(outcome, Outcome::default(), "{name}");
+        let outcome = sparse
+            .score()
+            .sparsify(&mut weight, &linears, stats, ZeroRule::new(sparse.pattern(), 0.5))
+            .unwrap();
+        assert_eq!(outcome, Sparsified::default(), "{name}");
         weight
     }
 }

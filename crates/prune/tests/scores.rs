@@ -4,12 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
+use model::backend::cpu::Cpu;
 use model::folder::ModelFolder;
-use prune::score::activation::activation;
-use prune::score::angular::angular_distance;
-use prune::score::block_influence::block_influence;
-use prune::score::width_magnitude::width_magnitude;
-use prune::{Aggregation, Calibration, Options, Positions, Sequences, Source};
+use prune::depth::{Angular as DepthAngular, BlockInfluence};
+use prune::width::{WidthActivation, WidthMagnitude};
+use prune::{
+    Aggregation, Calibration, Measuring, Options, Positions, Scores, Select, Sequences, Smaller,
+    Source, WidthScores,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -69,6 +71,37 @@ fn each(check: impl Fn(&Golden, &ModelFolder, &Sequences)) {
     }
 }
 
+/// What a method measures of a model that is to lose `dropped` blocks.
+fn measured(
+    select: &dyn Select,
+    folder: &ModelFolder,
+    sequences: &Sequences,
+    options: &Options,
+    dropped: usize,
+) -> Scores {
+    let (config, machine) = (folder.config(), Cpu::<f32>::new());
+    let layers = config.num_hidden_layers() - dropped;
+    let smaller = config.with_blocks(layers);
+    let outcome = Smaller::of(config, &smaller).unwrap();
+    let progress = &mut |_, _| ();
+    let mut model = Measuring::new(&machine, folder, Some(sequences), options, None, progress);
+    select.measure(&mut model, &outcome).unwrap()
+}
+
+fn listed(scores: Scores) -> Vec<f64> {
+    match scores {
+        Scores::Listed(scores) => scores,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn of_width(scores: Scores) -> WidthScores {
+    match scores {
+        Scores::Width(scores) => scores,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn close(name: &str, found: &[f64], expected: &[f64]) {
     assert_eq!(found.len(), expected.len(), "{name}");
     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -80,7 +113,7 @@ fn close(name: &str, found: &[f64], expected: &[f64]) {
 #[test]
 fn block_influence_is_what_the_formula_gives() {
     each(|golden, folder, sequences| {
-        let found = block_influence(folder, sequences, None, &mut |_, _| ()).unwrap();
+        let found = listed(measured(&BlockInfluence, folder, sequences, &Options::default(), 1));
         close(&golden.model, &found, &golden.block_influence);
     });
 }
@@ -90,8 +123,8 @@ fn angular_distances_are_what_the_formula_gives() {
     each(|golden, folder, sequences| {
         for Angular { count, positions, scores } in &golden.angular {
             let which = Positions::ALL.into_iter().find(|which| which.name() == positions).unwrap();
-            let found =
-                angular_distance(folder, sequences, *count, which, None, &mut |_, _| ()).unwrap();
+            let options = Options { positions: which, ..Options::default() };
+            let found = listed(measured(&DepthAngular, folder, sequences, &options, *count));
             close(&format!("{} {count} {positions}", golden.model), &found, scores);
         }
     });
@@ -107,7 +140,7 @@ fn activations_are_what_the_formula_gives() {
                 over_sequences: how(over_sequences),
                 ..Options::default()
             };
-            let found = activation(folder, sequences, &options, None, &mut |_, _| ()).unwrap();
+            let found = of_width(measured(&WidthActivation, folder, sequences, &options, 1));
             let name = format!("{} {over_tokens} {over_sequences}", golden.model);
             close(&name, &found.hidden, &width.hidden);
             close(&name, &found.ffn.concat(), &width.ffn.concat());
@@ -118,8 +151,9 @@ fn activations_are_what_the_formula_gives() {
 
 #[test]
 fn magnitudes_are_what_the_formula_gives() {
-    each(|golden, folder, _| {
-        let found = width_magnitude(folder, &Options::default(), &mut |_, _| ()).unwrap();
+    each(|golden, folder, sequences| {
+        let options = Options::default();
+        let found = of_width(measured(&WidthMagnitude, folder, sequences, &options, 1));
         close(&golden.model, &found.hidden, &golden.magnitudes.hidden);
         close(&golden.model, &found.ffn.concat(), &golden.magnitudes.ffn.concat());
         close(&golden.model, &found.heads.concat(), &golden.magnitudes.heads.concat());

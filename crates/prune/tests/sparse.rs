@@ -1,4 +1,4 @@
-//! Zeros where a pattern has them, everything else as it was.
+//! ZeroRule where a pattern has them, everything else as it was.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
@@ -9,12 +9,16 @@ use std::path::{Path, PathBuf};
 use disk::Existing;
 use ledger::{Cut, Pattern};
 use model::backend::Area;
+use model::backend::cpu::Cpu;
 use model::folder::{ModelFolder, SHARD_LIMIT};
 use model::mask::Masks;
 use model::sparsity::Sparsity;
-use prune::sparse::{Linear, LinearStats, Sparsify, Statistics, Zeros};
+use prune::sparse::{
+    Linear, LinearStats, Magnitude, SparseMethod, Sparsified, Sparsify, Statistics, ZeroRule,
+};
 use prune::{
-    Calibration, METHODS, Method, Options, Request, Source, Target, method, record_of, replay,
+    Calibration, Destination, METHODS, Method, Options, Refusal, Request, Source, Target, method,
+    record_of,
 };
 use shape::tensors::{self, Role};
 use tempfile::TempDir;
@@ -35,18 +39,32 @@ fn tokens(folder: &ModelFolder) -> Vec<u32> {
     (0..600_u32).map(|at| (at * at * 7 + at * 3 + at / 11) % vocabulary).collect()
 }
 
-fn request<'a>(name: &'a str, tokens: &'a [u32]) -> Request<'a> {
+fn request<'a>(name: &str, tokens: &'a [u32]) -> Request<'a> {
     let settings = Calibration { sequences: 8, length: Some(24), seed: 3 };
     let target = if name.starts_with("unstructured") {
         Target::Rate { rate: 0.2, tolerance: 0.05 }
     } else {
         Target::Pattern
     };
-    Request { calibration: Some((Source::Tokens(tokens), settings)), ..Request::new(name, target) }
+    Request {
+        calibration: Some((Source::Tokens(tokens), settings)),
+        ..Request::new(method(name).unwrap(), target, "0.1.0")
+    }
 }
 
 fn prune(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> prune::Result<prune::Pruned> {
-    prune::prune(folder, request, out, Existing::Refuse, &mut |_| ())
+    let destination = Destination::new(out, Existing::Refuse);
+    prune::prune(&Cpu::<f32>::new(), folder, request, &destination, &mut |_| ())
+}
+
+fn replay(
+    folder: &ModelFolder,
+    record: &ledger::CutRecord,
+    source: Option<Source<'_>>,
+    out: &Path,
+) -> prune::Result<()> {
+    let destination = Destination::new(out, Existing::Refuse);
+    prune::replay(&Cpu::<f32>::new(), folder, record, source, &destination, &mut |_, _| ())
 }
 
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -62,7 +80,8 @@ fn values(folder: &ModelFolder, tensor: &tensors::TensorSpec) -> Vec<f32> {
 
 /// Whether the group of the pattern divides every linear layer.
 fn fits(folder: &ModelFolder, name: &str) -> bool {
-    let Ok(Method::Sparse(Pattern::Groups { of, .. }, _)) = method(name) else { return true };
+    let Ok(Method::Sparse(sparse)) = method(name) else { return true };
+    let Pattern::Groups { of, .. } = sparse.pattern() else { return true };
     let tensors = tensors::block_tensors(folder.config(), 0);
     tensors.iter().all(|tensor| {
         tensor.role.linear_name().is_none() || tensor.columns() % usize::from(of) == 0
@@ -88,13 +107,14 @@ fn zeros_stand_where_the_pattern_has_them_and_nothing_else_changes() {
             let out = place.path().join("out");
             let pruned = prune(&folder, &request(name, &tokens), &out).unwrap();
             let after = ModelFolder::open(&out).unwrap();
-            assert_eq!(pruned.record.method, name);
-            assert_eq!(record_of(&out).unwrap().unwrap(), pruned.record);
-            assert_eq!(pruned.record.fallbacks, []);
+            assert_eq!(pruned.record().method, name);
+            assert_eq!(record_of(&out).unwrap().unwrap(), *pruned.record());
+            assert_eq!(pruned.record().fallbacks, []);
             assert_eq!(after.raw_config().to_json(), folder.raw_config().to_json());
             let listed = Sparsity::of(&out).unwrap();
             assert!(!Masks::of(&after).unwrap().is_empty());
-            let Method::Sparse(pattern, _) = method(name).unwrap() else { unreachable!() };
+            let Method::Sparse(sparse) = method(name).unwrap() else { unreachable!() };
+            let pattern = sparse.pattern();
             let mut zeros = 0;
             for tensor in tensors::tensors(folder.config()) {
                 let (old, new) = (values(&folder, &tensor), values(&after, &tensor));
@@ -110,7 +130,7 @@ fn zeros_stand_where_the_pattern_has_them_and_nothing_else_changes() {
                 let kept_changed = old.iter().zip(&new).any(|(old, new)| *new != 0.0 && old != new);
                 assert_eq!(kept_changed, name.ends_with("sparsegpt"), "{place}");
             }
-            let record = &pruned.record;
+            let record = pruned.record();
             assert_eq!(zeros, record.n0.0 - record.parameters.0, "{model} {name}");
             assert_eq!(record.rate.get(), zeros as f64 / record.n0.0 as f64);
             let card = fs::read_to_string(out.join("README.md")).unwrap();
@@ -121,20 +141,17 @@ fn zeros_stand_where_the_pattern_has_them_and_nothing_else_changes() {
 
             let again = place.path().join("again");
             let source = Some(Source::Tokens(&tokens));
-            replay(&folder, record, source, &again, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ())
-                .unwrap();
+            replay(&folder, record, source, &again).unwrap();
             assert!(
                 contents(&out) == contents(&again),
                 "{model} {name}: a replay gives the same bytes"
             );
-            if method(name).unwrap().needs_text() {
+            if method(name).unwrap().reads_text() {
                 let other: Vec<u32> = tokens.iter().rev().copied().collect();
                 let source = Some(Source::Tokens(&other));
-                let (to, wrong) = (place.path().join("no"), &mut |_, _| ());
-                let said =
-                    replay(&folder, record, source, &to, Existing::Refuse, SHARD_LIMIT, wrong)
-                        .unwrap_err();
-                assert!(matches!(said, prune::Error::OtherCalibration { .. }), "{said}");
+                let to = place.path().join("no");
+                let said = replay(&folder, record, source, &to).unwrap_err();
+                assert_eq!(said.refusal(), Some(Refusal::OtherCalibration), "{said}");
                 assert!(!to.exists());
             }
         }
@@ -166,15 +183,15 @@ fn a_model_that_is_sparse_already_is_counted_and_only_chosen_layers_are_pruned()
     let options = Options { linear, ..Options::default() };
     let pruned =
         prune(&folder, &Request { options, ..request("2:4-magnitude", &tokens) }, &once).unwrap();
-    let Cut::Sparse { linear, .. } = &pruned.record.cut else { panic!("a sparse cut") };
+    let Cut::Sparse { linear, .. } = &pruned.record().cut else { panic!("a sparse cut") };
     assert_eq!(linear, &["q_proj", "down_proj"]);
-    assert_eq!(pruned.record.already_zero, None);
+    assert_eq!(pruned.record().already_zero, None);
     let half = ModelFolder::open(&once).unwrap();
     assert_eq!(Sparsity::of(&once).unwrap().tensors.len(), 2 * half.config().num_hidden_layers());
     let again = prune(&half, &request("2:4-magnitude", &tokens), &twice).unwrap();
     assert_eq!(
-        again.record.already_zero.unwrap().0,
-        pruned.record.n0.0 - pruned.record.parameters.0
+        again.record().already_zero.unwrap().0,
+        pruned.record().n0.0 - pruned.record().parameters.0
     );
 }
 
@@ -184,7 +201,7 @@ fn bad_requests_get_an_error_and_leave_nothing() {
     let tokens = tokens(&folder);
     let place = TempDir::new().unwrap();
     let out = place.path().join("out");
-    let with = |target: Target, name: &'static str| Request { target, ..request(name, &tokens) };
+    let with = |target: Target, name: &str| Request { target, ..request(name, &tokens) };
     let rate = |rate: f64| Target::Rate { rate, tolerance: 0.05 };
     let none = Options { linear: Vec::new(), ..Options::default() };
     for (request, expected) in [
@@ -257,13 +274,13 @@ fn what_knows_more_of_the_inputs_reconstructs_better() {
         let errors: Vec<f64> = METHODS
             .iter()
             .filter_map(|method| match method {
-                Method::Sparse(_, score) => Some(*score),
+                Method::Sparse(sparse) => Some(sparse.score()),
                 Method::Select(_) => None,
             })
             .map(|score: &dyn Sparsify| {
                 let mut stats = LinearStats::new(Statistics::Gram, columns).unwrap();
                 stats.add(&x, columns).unwrap();
-                let (mut new, zeros) = (old.clone(), Zeros::new(pattern.parse().unwrap(), 0.5));
+                let (mut new, zeros) = (old.clone(), ZeroRule::new(pattern.parse().unwrap(), 0.5));
                 score.sparsify(&mut new, &linears, stats, zeros).unwrap();
                 assert_eq!(new.iter().filter(|&&value| value == 0.0).count(), rows * columns / 2);
                 reconstruction(&old, &new, &x, columns)
@@ -278,7 +295,7 @@ fn a_hessian_that_cannot_be_factored_falls_back_and_says_so() {
     let columns = 8;
     let old = numbers(4 * columns, 1);
     let linears = [Linear { name: "w".into(), area: Area::new(0, 4, columns) }];
-    let zeros = Zeros::new(Pattern::TWO_FOUR, 0.0);
+    let zeros = ZeroRule::new(Pattern::TWO_FOUR, 0.0);
     let stats = |gram: f32| {
         let mut stats = LinearStats::new(Statistics::Gram, columns).unwrap();
         stats.add(&inputs(50, columns), columns).unwrap();
@@ -288,17 +305,17 @@ fn a_hessian_that_cannot_be_factored_falls_back_and_says_so() {
         stats
     };
     let gpt = |stats: LinearStats| {
-        let Ok(Method::Sparse(_, score)) = method("2:4-sparsegpt") else { unreachable!() };
+        let Ok(Method::Sparse(gpt)) = method("2:4-sparsegpt") else { unreachable!() };
         let mut new = old.clone();
-        (score.sparsify(&mut new, &linears, stats, zeros).unwrap(), new)
+        (gpt.score().sparsify(&mut new, &linears, stats, zeros).unwrap(), new)
     };
     let (outcome, _) = gpt(stats(0.0));
     assert_eq!((outcome.damping, outcome.instead), (None, None));
     let (outcome, new) = gpt(stats(1e6));
     assert_eq!((outcome.damping, outcome.instead), (None, Some("wanda")));
-    let Ok(Method::Sparse(_, wanda)) = method("2:4-wanda") else { unreachable!() };
+    let Ok(Method::Sparse(wanda)) = method("2:4-wanda") else { unreachable!() };
     let mut expected = old.clone();
-    wanda.sparsify(&mut expected, &linears, stats(1e6), zeros).unwrap();
+    wanda.score().sparsify(&mut expected, &linears, stats(1e6), zeros).unwrap();
     assert_eq!(new, expected);
     let (outcome, _) = gpt(stats(3.0));
     assert!(outcome.damping.is_some_and(|damping| damping > 0.01), "{outcome:?}");
@@ -350,8 +367,8 @@ fn a_fallback_is_recorded_and_stands_on_the_card() {
         damping: None,
         score: Some("wanda".to_owned()),
     };
-    assert_eq!(pruned.record.fallbacks, [expected]);
-    assert_eq!(record_of(&out).unwrap().unwrap(), pruned.record);
+    assert_eq!(pruned.record().fallbacks, [expected]);
+    assert_eq!(record_of(&out).unwrap().unwrap(), *pruned.record());
     let card = fs::read_to_string(out.join("README.md")).unwrap();
     let line = format!("- `{down}`: pruned by `wanda` instead: the Hessian cannot be factored\n");
     assert!(card.contains(&line), "{card}");
@@ -368,19 +385,10 @@ fn a_fallback_is_recorded_and_stands_on_the_card() {
         old.iter().zip(&new).all(|(old, new)| *new == 0.0 || old == new),
         "Wanda changes no other weight"
     );
-    replay(
-        &folder,
-        &pruned.record,
-        Some(Source::Tokens(&tokens)),
-        &again,
-        Existing::Refuse,
-        SHARD_LIMIT,
-        &mut |_, _| (),
-    )
-    .unwrap();
+    replay(&folder, pruned.record(), Some(Source::Tokens(&tokens)), &again).unwrap();
     assert!(contents(&out) == contents(&again));
     assert_eq!(
-        prune(&folder, &request("2:4-wanda", &tokens), &wanda).unwrap().record.fallbacks,
+        prune(&folder, &request("2:4-wanda", &tokens), &wanda).unwrap().record().fallbacks,
         []
     );
 }
@@ -405,12 +413,69 @@ fn zeros_are_counted_as_they_stand() {
         .filter(|tensor| tensor.role.linear_name().is_some())
         .map(|tensor| values(&after, tensor).iter().filter(|&&value| value == 0.0).count())
         .sum();
-    let record = &pruned.record;
+    let record = pruned.record();
     assert_eq!(record.n0.0 - record.parameters.0, zeros as u64);
     assert_eq!(record.n0_without_embedding.0 - record.parameters_without_embedding.0, zeros as u64);
     assert_eq!(record.rate.get(), zeros as f64 / record.n0.0 as f64);
     let whole =
-        prune::decide(&folder, &request("2:4-magnitude", &tokens), &mut |_| ()).unwrap().record;
+        prune::decide(&Cpu::<f32>::new(), &folder, &request("2:4-magnitude", &tokens), &mut |_| ())
+            .unwrap()
+            .into_record();
     assert!(record.rate > whole.rate, "{} and {}", record.rate, whole.rate);
     assert!(record.already_zero.is_some());
+}
+
+/// Magnitude that says it had to damp more.
+struct Damped;
+
+impl Sparsify for Damped {
+    fn name(&self) -> &'static str {
+        "damped"
+    }
+
+    fn summary(&self) -> &'static str {
+        "for this test"
+    }
+
+    fn paper(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn needs(&self) -> Statistics {
+        Statistics::Nothing
+    }
+
+    fn sparsify(
+        &self,
+        weights: &mut Vec<f32>,
+        linears: &[Linear],
+        stats: LinearStats,
+        zeros: ZeroRule,
+    ) -> prune::Result<Sparsified> {
+        Magnitude.sparsify(weights, linears, stats, zeros)?;
+        Ok(Sparsified { damping: Some(0.1), instead: None })
+    }
+}
+
+#[test]
+fn more_damping_is_recorded_for_its_tensors_and_stands_on_the_card() {
+    let folder = open("qwen2-tied");
+    let place = TempDir::new().unwrap();
+    let out = place.path().join("out");
+    let damped = Method::Sparse(SparseMethod::new(Pattern::TWO_FOUR, &Damped));
+    let options = Options { linear: vec![Role::Query, Role::Key], ..Options::default() };
+    let request = Request { options, ..Request::new(damped, Target::Pattern, "0.1.0") };
+    let record = prune(&folder, &request, &out).unwrap().into_record();
+    assert_eq!(record.fallbacks.len(), folder.config().num_hidden_layers());
+    let first = &record.fallbacks[0];
+    assert_eq!(
+        first.tensors,
+        ["model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.k_proj.weight"]
+    );
+    assert_eq!((first.damping, &first.score), (Some(0.1), &None));
+    assert_eq!(record_of(&out).unwrap().unwrap(), record);
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+    let line =
+        "`model.layers.0.self_attn.k_proj.weight`: damped by 0.1 of the Hessian's mean diagonal\n";
+    assert!(card.contains(line), "{card}");
 }

@@ -14,7 +14,9 @@ use model::decoder::Decoder;
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
 use model::safetensors::Dtype;
 use model::weights;
-use prune::{Calibration, Options, Request, Sizes, Source, TOLERANCE, Target, record_of, replay};
+use prune::{
+    Calibration, Destination, Options, Request, Sizes, Source, TOLERANCE, Target, method, record_of,
+};
 use serde_json::{Value, json};
 use shape::config::{ModelConfig, RawConfig};
 use shape::count::Count;
@@ -82,7 +84,7 @@ fn activation(tokens: &[u32], target: Target) -> Request<'_> {
     let settings = Calibration { sequences: 8, length: Some(40), seed: 3 };
     Request {
         calibration: Some((Source::Tokens(tokens), settings)),
-        ..Request::new("width-activation", target)
+        ..Request::new(method("width-activation").unwrap(), target, "0.1.0")
     }
 }
 
@@ -95,8 +97,18 @@ fn pruned(
     request: &Request<'_>,
     out: &Path,
 ) -> (ModelFolder, ledger::CutRecord) {
-    let pruned = prune::prune(folder, request, out, Existing::Refuse, &mut |_| ()).unwrap();
-    (ModelFolder::open(out).unwrap(), pruned.record)
+    let pruned = prune(folder, request, out).unwrap();
+    (ModelFolder::open(out).unwrap(), pruned.into_record())
+}
+
+fn prune(folder: &ModelFolder, request: &Request<'_>, out: &Path) -> prune::Result<prune::Pruned> {
+    let destination = Destination::new(out, Existing::Refuse);
+    prune::prune(&Cpu::<f32>::new(), folder, request, &destination, &mut |_| ())
+}
+
+fn replay(folder: &ModelFolder, record: &ledger::CutRecord, out: &Path) -> prune::Result<()> {
+    let destination = Destination::new(out, Existing::Refuse);
+    prune::replay(&Cpu::<f32>::new(), folder, record, None, &destination, &mut |_, _| ())
 }
 
 fn tensor(folder: &ModelFolder, name: &str) -> Vec<f32> {
@@ -218,7 +230,10 @@ fn what_does_nothing_goes_and_the_logits_stay() {
         });
         let tokens = text();
         for method in ["width-activation", "width-magnitude"] {
-            let request = Request { method, ..activation(&tokens, sizes(None, Some(15), Some(2))) };
+            let request = Request {
+                method: prune::method(method).unwrap(),
+                ..activation(&tokens, sizes(None, Some(15), Some(2)))
+            };
             let (smaller, record) = pruned(&folder, &request, &place.path().join(method));
             for layer in 0..LAYERS {
                 let neurons = kept(&record.cut, Part::Ffn, layer, FFN);
@@ -251,7 +266,7 @@ fn the_record_replays_to_the_same_bytes_and_the_card_says_what_stayed() {
         record.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(told, [("over-sequences", "mean-square"), ("over-tokens", "mean-square")]);
     let again = place.path().join("again");
-    replay(&folder, &record, None, &again, Existing::Refuse, SHARD_LIMIT, &mut |_, _| ()).unwrap();
+    replay(&folder, &record, &again).unwrap();
     for name in ["config.json", "model.safetensors", "cut.json", "README.md"] {
         assert_eq!(
             fs::read(out.join(name)).unwrap(),
@@ -277,28 +292,12 @@ fn the_record_replays_to_the_same_bytes_and_the_card_says_what_stayed() {
             values[0] += 1.0;
         }
     });
-    let said = replay(
-        &other,
-        &record,
-        None,
-        &place.path().join("no"),
-        Existing::Refuse,
-        SHARD_LIMIT,
-        &mut |_, _| (),
-    );
+    let said = replay(&other, &record, &place.path().join("no"));
     assert!(said.unwrap_err().to_string().contains("have the hash"));
     let mut wider = record.clone();
     let Cut::Width(width) = &mut wider.cut else { panic!() };
     width.ffn.as_mut().unwrap().of = 30;
-    let said = replay(
-        &folder,
-        &wider,
-        None,
-        &place.path().join("no"),
-        Existing::Refuse,
-        SHARD_LIMIT,
-        &mut |_, _| (),
-    );
+    let said = replay(&folder, &wider, &place.path().join("no"));
     assert!(
         said.unwrap_err()
             .to_string()
@@ -319,12 +318,15 @@ fn threads_and_spilled_activations_change_nothing() {
             let request = Request {
                 calibration: Some((Source::Tokens(&tokens), settings)),
                 options: Options { positions, ..Options::default() },
-                ..Request::new(method, target)
+                ..Request::new(prune::method(method).unwrap(), target, "0.1.0")
             };
             let decide = |threads: usize, spill: Option<&Path>| {
                 let request = Request { spill: spill.map(Path::to_path_buf), ..request.clone() };
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| prune::decide(&folder, &request, &mut |_| ()).unwrap().record)
+                pool.install(|| {
+                    let machine = Cpu::<f32>::new();
+                    prune::decide(&machine, &folder, &request, &mut |_| ()).unwrap().into_record()
+                })
             };
             let one = decide(1, None);
             assert_eq!(one, decide(2, None), "{method}");
@@ -345,17 +347,14 @@ fn activations_that_are_no_numbers_are_named() {
     });
     let tokens = text();
     let rate = Target::Rate { rate: 0.3, tolerance: 0.2 };
-    let request = Request { method: "depth-block-influence", ..activation(&tokens, rate) };
+    let request =
+        Request { method: method("depth-block-influence").unwrap(), ..activation(&tokens, rate) };
     let out = place.path().join("out");
-    let said = prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| ())
-        .unwrap_err()
-        .to_string();
+    let said = prune(&folder, &request, &out).unwrap_err().to_string();
     assert!(said.starts_with("the output of `model.layers.1` is "), "{said}");
     assert!(said.contains(" at calibration token 0, channel 0, expected finite numbers"), "{said}");
     let request = activation(&tokens, sizes(None, Some(4), None));
-    let said = prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| ())
-        .unwrap_err()
-        .to_string();
+    let said = prune(&folder, &request, &out).unwrap_err().to_string();
     assert!(said.starts_with("the input of `model.layers.1.mlp.down_proj` is "), "{said}");
     assert!(!out.exists());
 }
@@ -403,11 +402,12 @@ fn not_enough_disk_is_said_before_anything_is_measured() {
         return;
     }
     let folder = ModelFolder::open(&folder).unwrap();
-    let request = Request::new("depth-list", Target::Layers(vec![1]));
+    let request = Request::new(method("depth-list").unwrap(), Target::Blocks(vec![1]), "0.1.0");
     let out = place.path().join("out");
+    let (machine, destination) = (Cpu::<f32>::new(), Destination::new(&out, Existing::Refuse));
     let mut stages = 0;
     let said =
-        prune::prune(&folder, &request, &out, Existing::Refuse, &mut |_| stages += 1).unwrap_err();
+        prune::prune(&machine, &folder, &request, &destination, &mut |_| stages += 1).unwrap_err();
     assert!(said.to_string().contains("/out` has room for "), "{said}");
     assert!(said.to_string().contains("for the smaller model"), "{said}");
     assert!(stages == 0 && !out.exists());

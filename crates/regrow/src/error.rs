@@ -188,6 +188,7 @@ passes_on!(
     law::Error,
     model::Error,
     prune::Error,
+    shape::legal::Illegal,
     serde_json::Error,
     store::Error,
     text::Error,

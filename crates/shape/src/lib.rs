@@ -8,6 +8,7 @@ pub mod config;
 pub mod count;
 mod error;
 pub mod family;
+pub mod legal;
 mod operations;
 pub mod tensors;
 

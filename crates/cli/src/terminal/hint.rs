@@ -25,15 +25,18 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         };
     }
     if let Some(error) = cause.downcast_ref::<prune::Error>() {
-        return match error {
-            prune::Error::Model(inner) => of_cause(inner),
-            prune::Error::Disk(inner) => of_cause(inner),
-            prune::Error::Text(inner) => of_cause(inner),
-            prune::Error::NoCalibration { .. } => {
-                Some("name text with `--corpus` or `--text`".into())
-            }
-            _ => error.hint().map(str::to_owned),
+        return match error.refusal() {
+            Some(refusal) => of_refusal(refusal).map(str::to_owned),
+            None => error.passed_on().and_then(of_cause),
         };
+    }
+    if let Some(error) = cause.downcast_ref::<shape::legal::Illegal>() {
+        return match error {
+            shape::legal::Illegal::NoRateNear { .. } => of_refusal(prune::Refusal::NoRateNear),
+            shape::legal::Illegal::NoShapeNear { .. } => of_refusal(prune::Refusal::NoShapeNear),
+            _ => None,
+        }
+        .map(str::to_owned);
     }
     if let Some(error) = cause.downcast_ref::<train::Error>() {
         return match error {
@@ -123,6 +126,29 @@ fn of_kind(kind: &regrow::ErrorKind) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// What to do where pruning refuses.
+fn of_refusal(refusal: prune::Refusal) -> Option<&'static str> {
+    use prune::Refusal::*;
+    Some(match refusal {
+        NoRateNear => "ask for one of the legal rates; `regrow inspect` lists them all",
+        NoShapeNear => {
+            "ask for the nearest, allow smaller multiples, or let more parts become narrower"
+        }
+        NoCalibration => "name text with `--corpus` or `--text`",
+        UnknownToken => "tokenise the text with the tokenizer of this model",
+        TooFewTokens => "use a longer text, or fewer or shorter calibration sequences",
+        NoRoom => "free some of the disk or name a folder on another",
+        TooShort => "use a longer text or a smaller calibration length",
+        NoMemory => "use fewer or shorter calibration sequences",
+        OntoBase => "choose another output folder",
+        Unclear => {
+            "`regrow inspect` lists all of them; save the model anew with what it was trained with"
+        }
+        OtherBase => "name the model that the cut was decided on",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@ use pulp::Arch;
 
 /// How many weights of which group become zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Zeros {
+pub struct ZeroRule {
     pattern: Pattern,
     /// The share of a layer's weights, for a pattern that does not say it.
     share: f64,
 }
 
-impl Zeros {
+impl ZeroRule {
     /// As a pattern says; `share` of the weights of a layer, from 0 to below 1, where the pattern
     /// is unstructured.
     pub fn new(pattern: Pattern, share: f64) -> Self {
@@ -152,12 +152,12 @@ mod tests {
 
     #[test]
     fn a_row_is_the_group_of_unstructured_zeros_and_never_empty() {
-        let zeros = |share, columns| Zeros::new(Pattern::Unstructured, share).group(columns);
+        let zeros = |share, columns| ZeroRule::new(Pattern::Unstructured, share).group(columns);
         assert_eq!(zeros(0.5, 10), (10, 5));
         assert_eq!(zeros(0.999, 10), (10, 9));
         assert_eq!(zeros(0.0, 10), (10, 0));
-        assert_eq!(Zeros::new(Pattern::TWO_FOUR, 0.0).group(512), (4, 2));
-        assert_eq!(Zeros::new(Pattern::Groups { keep: 1, of: 16 }, 0.0).group(512), (16, 15));
+        assert_eq!(ZeroRule::new(Pattern::TWO_FOUR, 0.0).group(512), (4, 2));
+        assert_eq!(ZeroRule::new(Pattern::Groups { keep: 1, of: 16 }, 0.0).group(512), (16, 15));
     }
 
     proptest! {

@@ -1,61 +1,29 @@
-//! Sparse pruning: weights of linear layers become zero, shapes stay.
+//! Sparse pruning: weights of linear layers become zero, shapes stay. One file a score; the files
+//! beside them say which weights are chosen from, what is known of their inputs, and in which order
+//! blocks are pruned and written.
 
-pub(crate) mod factor;
-pub(crate) mod mask;
+mod factor;
+mod magnitude;
+mod mask;
+mod method;
 mod plan;
 mod run;
+mod score;
+mod sparsegpt;
 mod stats;
+mod wanda;
 mod write;
 
-use model::backend::Area;
-
-pub use mask::{Zeros, zero_lowest};
-pub use plan::{SparsePlan, plan};
+pub use magnitude::Magnitude;
+pub use mask::{ZeroRule, zero_lowest};
+pub use method::SparseMethod;
+pub use plan::SparsePlan;
+pub(crate) use run::Ran;
+pub use score::{Linear, Sparsified, Sparsify};
+pub use sparsegpt::SparseGpt;
 pub use stats::{LinearStats, Statistics};
-pub(crate) use write::{Writing, write};
+pub use wanda::Wanda;
+pub(crate) use write::write;
 
-use crate::error::Result;
-
-/// A score that decides which weights become zero.
-pub trait Sparsify: Sync {
-    /// The end of the ids of its methods, as in `wanda`.
-    fn name(&self) -> &'static str;
-    /// What it does, in one line.
-    fn summary(&self) -> &'static str;
-    /// Where it was published, where it was.
-    fn paper(&self) -> Option<&'static str>;
-    /// What has to be known of the inputs of a layer. A score that needs nothing is shown some rows
-    /// of a weight at a time.
-    fn needs(&self) -> Statistics;
-    /// Makes weights of linear layers that read the same inputs zero, in place, and may change the
-    /// others. Of every group of input columns as many become zero as `zeros` says; of equal
-    /// scores the lower input stays.
-    ///
-    /// # Errors
-    /// Where memory is short.
-    fn sparsify(
-        &self,
-        weights: &mut Vec<f32>,
-        linears: &[Linear],
-        stats: LinearStats,
-        zeros: Zeros,
-    ) -> Result<Outcome>;
-}
-
-/// A linear layer whose weight lies in a buffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Linear {
-    /// The tensor, as in `model.layers.3.mlp.up_proj.weight`.
-    pub name: String,
-    /// Where it lies, `[out, in]`.
-    pub area: Area,
-}
-
-/// How a score did on layers that read the same inputs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
-    /// The damping that was used, where it was more than the score's own.
-    pub damping: Option<f64>,
-    /// The score that was used instead, where there was no way for this one.
-    pub instead: Option<&'static str>,
-}
+/// Every sparse score, for any pattern: a new one is a file beside this and a line here.
+pub(crate) const SCORES: &[&dyn Sparsify] = &[&Magnitude, &Wanda, &SparseGpt];

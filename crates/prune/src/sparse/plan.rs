@@ -1,108 +1,176 @@
-//! What a sparse method will do, from the configuration alone.
+//! What a sparse method will do and what it takes, from the configuration alone.
 
 use ledger::{Params, Pattern, Rate};
+use model::decoder::Inlet;
 use shape::config::ModelConfig;
 use shape::count::Count;
 use shape::tensors::{Role, TensorSpec, block_tensors};
 
-use super::Zeros;
+use super::mask::ZeroRule;
+use super::method::SparseMethod;
+use super::stats::Statistics;
+use crate::cost::{Cost, TextSize};
 use crate::error::{Error, Result};
-use crate::methods::{Method, Target};
+use crate::target::Target;
+use shape::legal::{Smaller, Widths};
 
 /// Which weights will become zero, and how many.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SparsePlan {
-    /// How many of which group.
-    pub zeros: Zeros,
-    /// The linear layers of every block, in memory order.
-    pub linear: Vec<Role>,
-    /// Weights that the zeros are spread over.
-    pub prunable: Params,
-    /// Weights that will be zero.
-    pub zeroed: Params,
-    /// The share that will be zero of all parameters.
-    pub rate: Rate,
-    /// The share that will be zero of all parameters but the embedding and the head.
-    pub rate_without_embedding: Rate,
+    zeros: ZeroRule,
+    linear: Vec<Role>,
+    prunable: Params,
+    outcome: Smaller,
+    zeroed: Params,
 }
 
 impl SparsePlan {
+    /// Plans the zeros of a sparse method in these linear layers: the realised rate follows from
+    /// the shapes, whatever the weights are.
+    ///
+    /// # Errors
+    /// Where the method got another target than it takes, no linear layer is named, a width is no
+    /// multiple of the pattern's group, or so many zeros do not fit in these linear layers.
+    ///
+    /// # Panics
+    /// For a configuration made by hand whose parameters cannot be counted.
+    pub fn new(
+        config: &ModelConfig,
+        method: SparseMethod,
+        target: &Target,
+        linear: &[Role],
+    ) -> Result<Self> {
+        if !method.takes().contains(&target.kind()) {
+            return Err(target.refused_by(&method.name(), method.takes()));
+        }
+        // In the order in which they lie in memory.
+        let linear: Vec<Role> =
+            Role::LINEAR.into_iter().filter(|role| linear.contains(role)).collect();
+        if linear.is_empty() {
+            return Err(Error::other(
+                "the list of linear layers to prune is empty, expected at least one",
+            ));
+        }
+        let tensors: Vec<TensorSpec> = block_tensors(config, 0)
+            .into_iter()
+            .filter(|tensor| linear.contains(&tensor.role))
+            .collect();
+        check_groups(method.pattern(), &tensors)?;
+        let whole = Count::of(config);
+        let blocks = config.num_hidden_layers() as u64;
+        let prunable = blocks * tensors.iter().map(|tensor| tensor.len() as u64).sum::<u64>();
+        let zeros = ZeroRule::new(method.pattern(), share(target, prunable, whole.total)?);
+        let zeroed = |tensor: &TensorSpec| {
+            let (len, zeros) = zeros.group(tensor.columns());
+            (tensor.rows() * (tensor.columns() / len) * zeros) as u64
+        };
+        let zeroed = blocks * tensors.iter().map(zeroed).sum::<u64>();
+        let rate = |all: u64| {
+            Rate::realised(Params(all), Params(all - zeroed))
+                .expect("every row keeps a weight, so less than all goes")
+        };
+        let outcome = Smaller {
+            layers: config.num_hidden_layers(),
+            shape: Widths::of(config),
+            rate: rate(whole.total),
+            rate_without_embedding: rate(whole.without_embedding),
+            parameters: Params(whole.total - zeroed),
+            parameters_without_embedding: Params(whole.without_embedding - zeroed),
+        };
+        Ok(Self { zeros, linear, prunable: Params(prunable), outcome, zeroed: Params(zeroed) })
+    }
+
+    /// How many weights of which group become zero.
+    pub fn zeros(&self) -> ZeroRule {
+        self.zeros
+    }
+
+    /// The linear layers of every block, in memory order.
+    pub fn linear(&self) -> &[Role] {
+        &self.linear
+    }
+
+    /// Weights that the zeros are spread over.
+    pub fn prunable(&self) -> Params {
+        self.prunable
+    }
+
+    /// Weights that will be zero.
+    pub fn zeroed(&self) -> Params {
+        self.zeroed
+    }
+
+    /// The model with its zeros, which do not count as parameters.
+    pub fn outcome(&self) -> Smaller {
+        self.outcome
+    }
+
     /// Whether the zeros are spread over this tensor.
     pub fn has(&self, tensor: &TensorSpec) -> bool {
         self.linear.contains(&tensor.role)
     }
+
+    /// What pruning takes: one block, whatever is known of its inputs, and the text through it
+    /// twice, before it is pruned and after.
+    ///
+    /// # Errors
+    /// For a configuration whose parameters cannot be counted.
+    pub fn cost(&self, config: &ModelConfig, needs: Statistics, text: TextSize) -> Result<Cost> {
+        if needs == Statistics::Nothing {
+            return Cost::reading_weights(config);
+        }
+        let wide = |number: usize| number as u64;
+        let mut cost = Cost::walk(config, text)?;
+        cost.flops *= 2.0;
+        let tensors = block_tensors(config, 0);
+        for inlet in Inlet::ALL {
+            let readers = tensors
+                .iter()
+                .filter(|tensor| self.has(tensor) && inlet.roles().contains(&tensor.role));
+            let (rows, side) =
+                readers.fold((0, 0), |(rows, _), tensor| (rows + tensor.rows(), tensor.columns()));
+            cost.statistics += wide(side) * 8;
+            if needs == Statistics::Gram {
+                cost.statistics += wide(side) * wide(side) * 4 + wide(rows.max(side)) * 128 * 8;
+                let (tokens, rows, side) = (text.tokens() as f64, rows as f64, side as f64);
+                // Half of the Gram matrix, its factor and the inverse of that, and what columns
+                // owe to those right of them.
+                let once = tokens * side * side + 2.0 / 3.0 * side.powi(3) + rows * side * side;
+                cost.flops += config.num_hidden_layers() as f64 * once;
+            }
+        }
+        Ok(cost)
+    }
 }
 
-/// Plans the zeros of a sparse method: the realised rate follows from the shapes, whatever the
-/// weights are.
-///
-/// # Errors
-/// Where the method got another target than it takes, no linear layer or one that is none is named,
-/// a width is no multiple of the pattern's group, or so many zeros do not fit in these layers.
-///
-/// # Panics
-/// For a configuration made by hand whose parameters cannot be counted.
-pub fn plan(
-    config: &ModelConfig,
-    method: &Method,
-    target: &Target,
-    linear: &[Role],
-) -> Result<SparsePlan> {
-    let &Method::Sparse(pattern, _) = method else {
-        panic!("`{}` is no sparse method", method.name())
-    };
-    if !method.takes().contains(&target.kind()) {
-        let (found, expected) = (target.kind().words(), method.takes()[0].words().to_owned());
-        return Err(Error::Target { method: method.name(), found, expected });
+/// Refuses a width that is no multiple of the pattern's group.
+fn check_groups(pattern: Pattern, tensors: &[TensorSpec]) -> Result<()> {
+    let Pattern::Groups { of, .. } = pattern else { return Ok(()) };
+    match tensors.iter().find(|tensor| !tensor.columns().is_multiple_of(usize::from(of))) {
+        None => Ok(()),
+        Some(odd) => Err(Error::other(format!(
+            "`{}` has {} input columns, expected a multiple of {of} for {pattern}",
+            odd.name,
+            odd.columns()
+        ))),
     }
-    let linear: Vec<Role> = Role::LINEAR.into_iter().filter(|role| linear.contains(role)).collect();
-    if linear.is_empty() {
-        return Err(Error::NoLinear);
+}
+
+/// The share of the prunable weights that a rate of all parameters takes; 0 where the pattern says
+/// it.
+fn share(target: &Target, prunable: u64, total: u64) -> Result<f64> {
+    let Some(rate) = target.rate() else { return Ok(0.0) };
+    let most = prunable as f64 / total as f64;
+    if !(rate > 0.0 && rate < 1.0) {
+        return Err(Error::other(format!("rate is {rate}, expected above 0 and below 1")));
     }
-    let tensors: Vec<TensorSpec> = block_tensors(config, 0)
-        .into_iter()
-        .filter(|tensor| linear.contains(&tensor.role))
-        .collect();
-    if let Pattern::Groups { of, .. } = pattern
-        && let Some(odd) =
-            tensors.iter().find(|tensor| !tensor.columns().is_multiple_of(usize::from(of)))
-    {
-        return Err(Error::Groups { tensor: odd.name.clone(), found: odd.columns(), of, pattern });
+    if rate >= most {
+        return Err(Error::other(format!(
+            "rate {rate} takes more zeros than the chosen layers have weights, expected below \
+             {most:.4}, all of them"
+        )));
     }
-    let all = Count::of(config);
-    let blocks = config.num_hidden_layers() as u64;
-    let prunable = blocks * tensors.iter().map(|tensor| tensor.len() as u64).sum::<u64>();
-    let share = match *target {
-        Target::Rate { rate, .. } => {
-            let most = prunable as f64 / all.total as f64;
-            if !(rate > 0.0 && rate < 1.0) {
-                return Err(Error::Rate { found: rate });
-            }
-            if rate >= most {
-                return Err(Error::TooManyZeros { found: rate, most });
-            }
-            rate / most
-        }
-        _ => 0.0,
-    };
-    let zeros = Zeros::new(pattern, share);
-    let zeroed = |tensor: &TensorSpec| {
-        let (len, zeros) = zeros.group(tensor.columns());
-        (tensor.rows() * (tensor.columns() / len) * zeros) as u64
-    };
-    let zeroed = blocks * tensors.iter().map(zeroed).sum::<u64>();
-    let rate = |all: u64| {
-        Rate::realised(Params(all), Params(all - zeroed))
-            .expect("every row keeps a weight, so less than all goes")
-    };
-    Ok(SparsePlan {
-        zeros,
-        linear,
-        prunable: Params(prunable),
-        zeroed: Params(zeroed),
-        rate: rate(all.total),
-        rate_without_embedding: rate(all.without_embedding),
-    })
+    Ok(rate / most)
 }
 
 #[cfg(test)]
@@ -110,14 +178,16 @@ mod tests {
     use shape::catalog;
 
     use super::*;
-    use crate::methods::method;
+    use crate::sparse::magnitude::Magnitude;
+
+    fn plan(config: &ModelConfig, pattern: &str, target: &Target, linear: &[Role]) -> SparsePlan {
+        let method = SparseMethod::new(pattern.parse().unwrap(), &Magnitude);
+        SparsePlan::new(config, method, target, linear).unwrap()
+    }
 
     fn realised(name: &str) -> f64 {
         let config = catalog::find(name).unwrap().config();
-        plan(&config, &method("2:4-magnitude").unwrap(), &Target::Pattern, &Role::LINEAR)
-            .unwrap()
-            .rate
-            .get()
+        plan(&config, "2:4", &Target::Pattern, &Role::LINEAR).outcome.rate.get()
     }
 
     #[test]
@@ -142,18 +212,18 @@ mod tests {
     #[test]
     fn chosen_layers_and_other_patterns_realise_their_own_rates() {
         let config = catalog::find("llama-3.2-1b").unwrap().config();
-        let rate = |name: &str, target: Target, linear: &[Role]| {
-            plan(&config, &method(name).unwrap(), &target, linear).unwrap()
+        let rate = |pattern: &str, target: Target, linear: &[Role]| {
+            plan(&config, pattern, &target, linear)
         };
-        let down = rate("2:4-magnitude", Target::Pattern, &[Role::Down]);
+        let down = rate("2:4", Target::Pattern, &[Role::Down]);
         assert_eq!(down.prunable.0, 16 * 2048 * 8192);
         assert_eq!(down.zeroed.0, 16 * 2048 * 8192 / 2);
-        let all = rate("2:4-magnitude", Target::Pattern, &Role::LINEAR);
-        let quarter = rate("1:4-magnitude", Target::Pattern, &Role::LINEAR);
+        let all = rate("2:4", Target::Pattern, &Role::LINEAR);
+        let quarter = rate("1:4", Target::Pattern, &Role::LINEAR);
         assert_eq!(quarter.zeroed.0 * 2, all.zeroed.0 * 3);
-        assert_eq!(rate("4:8-magnitude", Target::Pattern, &Role::LINEAR).zeroed, all.zeroed);
+        assert_eq!(rate("4:8", Target::Pattern, &Role::LINEAR).zeroed, all.zeroed);
         let asked = Target::Rate { rate: 0.3, tolerance: 0.0 };
-        let free = rate("unstructured-magnitude", asked, &Role::LINEAR);
-        assert!((free.rate.get() - 0.3).abs() < 1e-3, "{}", free.rate);
+        let free = rate("unstructured", asked, &Role::LINEAR);
+        assert!((free.outcome.rate.get() - 0.3).abs() < 1e-3, "{}", free.outcome.rate);
     }
 }

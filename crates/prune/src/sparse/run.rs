@@ -18,7 +18,9 @@ use rayon::prelude::*;
 use shape::config::ModelConfig;
 use shape::tensors::{TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 
-use super::{Linear, LinearStats, Outcome, SparsePlan, Sparsify, Statistics};
+use super::plan::SparsePlan;
+use super::score::{Linear, Sparsified, Sparsify};
+use super::stats::{LinearStats, Statistics};
 use crate::calibration::Sequences;
 use crate::error::{Error, Result};
 use crate::walk::{Read, Seen, Visit, Walker};
@@ -32,9 +34,9 @@ const TASK: usize = 1 << 16;
 /// What only running it tells.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ran {
-    /// Zeros that already stood in the weights.
+    /// ZeroRule that already stood in the weights.
     pub(crate) already_zero: Params,
-    /// Zeros that stand in them now: at least as many as the pattern asks for.
+    /// ZeroRule that stand in them now: at least as many as the pattern asks for.
     pub(crate) zeros: Params,
     /// Where the score could not do what it does.
     pub(crate) fallbacks: Vec<Fallback>,
@@ -69,7 +71,7 @@ pub(crate) fn run(
                 let outcome = alone(folder, &tensor, plan, score, writer, &mut ran)?;
                 let inlet =
                     Inlet::ALL.into_iter().find(|inlet| inlet.roles().contains(&tensor.role));
-                let (whole, names): &mut (Outcome, Vec<String>) =
+                let (whole, names): &mut (Sparsified, Vec<String>) =
                     outcomes.entry(inlet).or_default();
                 *whole = worse(std::mem::take(whole), outcome);
                 names.push(tensor.name);
@@ -92,7 +94,7 @@ pub(crate) fn run(
             for linear in &linears {
                 ran.already_zero.0 += zeros(&block[linear.area.offset..linear.area.end()]);
             }
-            let outcome = score.sparsify(&mut block, &linears, stats, plan.zeros)?;
+            let outcome = score.sparsify(&mut block, &linears, stats, plan.zeros())?;
             ran.fallbacks
                 .extend(fallback(outcome, linears.into_iter().map(|linear| linear.name).collect()));
         }
@@ -124,13 +126,13 @@ fn alone(
     score: &dyn Sparsify,
     writer: &mut FolderWriter,
     ran: &mut Ran,
-) -> Result<Outcome> {
-    let mut outcome = Outcome::default();
+) -> Result<Sparsified> {
+    let mut outcome = Sparsified::default();
     folder.read_rows(tensor, PIECE, &mut |rows| {
         let area = Area::new(0, rows.len() / tensor.columns(), tensor.columns());
         let linear = Linear { name: tensor.name.clone(), area };
         ran.already_zero.0 += zeros(rows);
-        let of_rows = score.sparsify(rows, &[linear], LinearStats::default(), plan.zeros)?;
+        let of_rows = score.sparsify(rows, &[linear], LinearStats::default(), plan.zeros())?;
         outcome = worse(std::mem::take(&mut outcome), of_rows);
         ran.zeros.0 += zeros(rows);
         Ok::<(), Error>(writer.write_f32(rows)?)
@@ -139,12 +141,12 @@ fn alone(
 }
 
 /// What two parts of the same layers have to tell together.
-fn worse(one: Outcome, other: Outcome) -> Outcome {
+fn worse(one: Sparsified, other: Sparsified) -> Sparsified {
     let damping = match (one.damping, other.damping) {
         (Some(one), Some(other)) => Some(one.max(other)),
         (one, other) => one.or(other),
     };
-    Outcome { damping, instead: one.instead.or(other.instead) }
+    Sparsified { damping, instead: one.instead.or(other.instead) }
 }
 
 fn zeros(values: &[f32]) -> u64 {
@@ -183,8 +185,8 @@ fn placed(tensors: &[TensorSpec]) -> Vec<(TensorSpec, Area)> {
     tensors.iter().map(place).collect()
 }
 
-fn fallback(outcome: Outcome, tensors: Vec<String>) -> Option<Fallback> {
-    let Outcome { damping, instead } = outcome;
+fn fallback(outcome: Sparsified, tensors: Vec<String>) -> Option<Fallback> {
+    let Sparsified { damping, instead } = outcome;
     let score = instead.map(str::to_owned);
     (damping.is_some() || score.is_some()).then_some(Fallback { tensors, damping, score })
 }
@@ -199,7 +201,7 @@ impl Looker {
     fn new(config: &ModelConfig, plan: &SparsePlan, needs: Statistics) -> Result<Self> {
         let mut stats = Vec::new();
         for inlet in Inlet::ALL {
-            if inlet.roles().iter().any(|role| plan.linear.contains(role)) {
+            if inlet.roles().iter().any(|role| plan.linear().contains(role)) {
                 let columns = match inlet {
                     Inlet::Attention | Inlet::FeedForward => config.hidden_size(),
                     Inlet::AttentionOutput => config.query_width(),

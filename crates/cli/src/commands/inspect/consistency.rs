@@ -7,9 +7,9 @@ use model::folder::ModelFolder;
 use model::mask::Masks;
 use model::sparsity::Sparsity;
 use model::verify::Verified;
-use prune::Shape;
 use serde_json::Value;
 use shape::count::Count;
+use shape::legal::Widths;
 use text::Tokenizer;
 
 /// Longest `generation_config.json` that is read, in bytes.
@@ -81,7 +81,7 @@ fn of_record(folder: &ModelFolder, record: &CutRecord) -> Vec<String> {
     };
     differ("parameters", record.stored().0, Count::of(config).total);
     differ("blocks", record.cut.kept().len() as u64, config.num_hidden_layers() as u64);
-    let shape = Shape::of(config);
+    let shape = Widths::of(config);
     if let Cut::Width(width) = &record.cut {
         for part in Part::ALL {
             if let Some((_, kept)) = width.change(part) {

@@ -265,7 +265,7 @@ fn report(found: Found) -> anyhow::Result<Report> {
             .map(|tensor| tensor.len() as u64)
             .sum()
     };
-    let legal = |legal: prune::LegalRate| Legal {
+    let legal = |legal: shape::legal::LegalRate| Legal {
         dropped: legal.dropped,
         rate: legal.rate.get(),
         rate_without_embedding: legal.rate_without_embedding.get(),
@@ -320,7 +320,7 @@ fn report(found: Found) -> anyhow::Result<Report> {
         tokenizer: folder.as_ref().is_some_and(|folder| folder.tokenizer_json().is_some()),
         weights: folder.is_some(),
         training_bytes: count.total.saturating_mul(TRAINING_BYTES),
-        legal_rates: prune::legal_rates(&config).into_iter().map(legal).collect(),
+        legal_rates: shape::legal::legal_rates(&config).into_iter().map(legal).collect(),
         sparsity: sparsity
             .into_iter()
             .map(|(name, pattern)| (name, Zeros { pattern, zeros: None }))

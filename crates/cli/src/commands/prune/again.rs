@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::bail;
 use ledger::CutRecord;
+use model::backend::cpu::Cpu;
 use model::folder::ModelFolder;
-use prune::Pruned;
 
-use super::{Arguments, report, target};
+use super::{Arguments, destination, report};
 use crate::terminal::{Exit, Output};
 use regrow::source::{PartName, Source};
 
@@ -19,17 +19,16 @@ pub(super) fn run(
 ) -> anyhow::Result<Exit> {
     let record = read(cut)?;
     let source = Source::open(&arguments.source, PartName::Train, folder, &mut output.listener())?;
-    let (out, existing) = target(arguments)?;
+    let destination = destination(arguments)?;
     let mut shown = None;
     let mut progress = |done: usize, of: usize| {
         let bar = shown.get_or_insert_with(|| output.progress("writing", of as u64, "parts"));
         bar.at(done as u64, "");
     };
     let source = source.as_ref().map(|source| prune::Source::Part(source.part()));
-    prune::replay(folder, &record, source, out, existing, arguments.shard_size.0, &mut progress)?;
+    prune::replay(&Cpu::<f32>::new(), folder, &record, source, &destination, &mut progress)?;
     drop(shown);
-    let (kept, dropped) = (record.cut.kept(), record.cut.dropped().to_vec());
-    report(arguments, &Pruned { record, kept, dropped }, output)
+    report(arguments, &record, output)
 }
 
 /// The record of a pruned folder, or in a file of any name.

@@ -11,8 +11,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use disk::Existing;
 use ledger::Nats;
+use model::backend::cpu::Cpu;
 use model::folder::{ModelFolder, SHARD_LIMIT};
-use prune::{Calibration, METHODS, Progress, Pruned, Request, TOLERANCE, Takes, Target};
+use prune::{
+    Calibration, Destination, METHODS, Method, Progress, Pruned, Refusal, Request, TOLERANCE,
+    Takes, Target,
+};
 use serde::Serialize;
 
 use self::options::OptionArguments;
@@ -66,8 +70,8 @@ pub struct Arguments {
     /// The sizes to keep in width: `hidden=N`, `ffn=N`, `heads=N`
     #[arg(long, value_name = "PART=N,..", value_delimiter = ',', value_parser = options::size)]
     shape: Vec<(ledger::Part, usize)>,
-    #[arg(long, value_name = "METHOD", value_parser = known_method, help = method_help())]
-    method: Option<String>,
+    #[arg(long, value_name = "METHOD", value_parser = prune::method, help = method_help())]
+    method: Option<Method>,
     /// Make this cut again: a `cut.json`, or the folder of a pruned model. The model must be the
     /// one that it was decided on
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "drop", "shape", "method", "dry_run"])]
@@ -138,8 +142,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     }
     let lineage = lineage::own(&folder)?;
     let (method, target) = decision(arguments)?;
-    let needs_text = prune::method(method)?.needs_text();
-    let source = if needs_text {
+    let source = if method.reads_text() {
         Source::open(&arguments.source, PartName::Train, &folder, &mut output.listener())?
     } else {
         None
@@ -150,7 +153,10 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         let fits = calibration.fits(prune::Source::Part(source.part()), folder.config());
         match fits {
             // The text that there is does where no number was asked for.
-            Err(error @ prune::Error::TooFew { .. }) if arguments.samples.is_none() => {
+            Err(error)
+                if error.refusal() == Some(Refusal::TooFewTokens)
+                    && arguments.samples.is_none() =>
+            {
                 output.warn(&format!("{error}: fewer are read"));
             }
             fits => fits?,
@@ -164,28 +170,31 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         series: Some(arguments.series.clone().unwrap_or(lineage.series)),
         loss0: loss0(arguments)?.or(lineage.loss),
         loss0_phase: lineage.phase,
-        shard_limit: arguments.shard_size.0,
         options: arguments.options.options(),
         spill: arguments.options.spill.clone(),
-        ..Request::new(method, target)
+        ..Request::new(method, target, regrow::VERSION)
     };
     let pruned = execute(arguments, &folder, &request, output)?;
     if !arguments.json {
-        plan::show_choices(&folder, &request, output)?;
+        plan::show_choices(&request, &pruned, output)?;
     }
-    report(arguments, &pruned, output)
+    report(arguments, pruned.record(), output)
 }
 
 /// Says what was decided and where it stands.
-fn report(arguments: &Arguments, pruned: &Pruned, output: &mut Output) -> anyhow::Result<Exit> {
-    show::warn(&pruned.record, output);
+fn report(
+    arguments: &Arguments,
+    record: &ledger::CutRecord,
+    output: &mut Output,
+) -> anyhow::Result<Exit> {
+    show::warn(record, output);
     if arguments.json {
-        let Pruned { record, kept, dropped } = pruned;
-        let out = arguments.out.as_deref();
-        output.json(&Report { record, kept, dropped, out })?;
+        let (kept, dropped, out) =
+            (record.cut.kept(), record.cut.dropped(), arguments.out.as_deref());
+        output.json(&Report { record, kept: &kept, dropped, out })?;
         return Ok(Exit::Done);
     }
-    show::show(pruned, output)?;
+    show::show(record, output)?;
     if let Some(out) = &arguments.out {
         output.say(&format!("written to `{}`", out.display()));
     }
@@ -202,36 +211,30 @@ fn loss0(arguments: &Arguments) -> anyhow::Result<Option<Nats>> {
 }
 
 /// The method and what it is told; a method that does not fit the target is refused by the pruner.
-fn decision(arguments: &Arguments) -> anyhow::Result<(&str, Target)> {
-    let named = arguments.method.as_deref();
+fn decision(arguments: &Arguments) -> anyhow::Result<(Method, Target)> {
+    let named = arguments.method;
     let target = match arguments.rate {
         Some(rate) => Target::Rate { rate, tolerance: arguments.tolerance },
         None if !arguments.shape.is_empty() => Target::Sizes(options::sizes(&arguments.shape)),
-        None if !arguments.drop.is_empty() => Target::Layers(arguments.drop.clone()),
-        None => {
-            match named
-                .map(prune::method)
-                .transpose()?
-                .and_then(|method| method.takes().first().copied())
-            {
-                Some(Takes::Pattern) => Target::Pattern,
-                Some(Takes::Layers) => bail!("`--drop` is missing: the blocks to remove"),
-                _ => {
-                    bail!("`--rate` is missing: the share of all parameters to remove or make zero")
-                }
+        None if !arguments.drop.is_empty() => Target::Blocks(arguments.drop.clone()),
+        None => match named.and_then(|method| method.takes().first().copied()) {
+            Some(Takes::Pattern) => Target::Pattern,
+            Some(Takes::Blocks) => bail!("`--drop` is missing: the blocks to remove"),
+            _ => {
+                bail!("`--rate` is missing: the share of all parameters to remove or make zero")
             }
-        }
+        },
     };
     let default = match target.kind() {
         Takes::Rate | Takes::Pattern => "depth-block-influence",
-        Takes::Layers => "depth-list",
+        Takes::Blocks => "depth-list",
         Takes::Sizes => "width-activation",
     };
-    Ok((named.unwrap_or(default), target))
-}
-
-fn known_method(name: &str) -> Result<String, prune::Error> {
-    prune::method(name).map(|method| method.name())
+    let method = match named {
+        Some(method) => method,
+        None => prune::method(default)?,
+    };
+    Ok((method, target))
 }
 
 fn method_help() -> String {
@@ -263,12 +266,13 @@ fn execute(
             bar.at(done as u64, "");
         }
     };
-    let (out, existing) = target(arguments)?;
-    Ok(prune::prune(folder, request, out, existing, &mut progress)?)
+    let machine = Cpu::<f32>::new();
+    Ok(prune::prune(&machine, folder, request, &destination(arguments)?, &mut progress)?)
 }
 
 /// Where the smaller model goes.
-fn target(arguments: &Arguments) -> anyhow::Result<(&Path, Existing)> {
+fn destination(arguments: &Arguments) -> anyhow::Result<Destination<'_>> {
     let out = arguments.out.as_deref().context("`--out` is missing")?;
-    Ok((out, if arguments.force { Existing::Replace } else { Existing::Refuse }))
+    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    Ok(Destination::new(out, existing).with_shard_limit(arguments.shard_size.0))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ledger::Part;
-use prune::{Aggregation, Options, Positions, Sizes};
+use prune::{Aggregation, Options, Positions, Sizes, WidthOptions};
 use shape::tensors::Role;
 
 /// Flags of single methods.
@@ -42,9 +42,11 @@ impl OptionArguments {
     pub(super) fn options(&self) -> Options {
         let parts = if self.width.is_empty() { Part::ALL.to_vec() } else { self.width.clone() };
         Options {
-            parts,
-            hidden_multiple: self.hidden_multiple,
-            ffn_multiple: self.ffn_multiple,
+            width: WidthOptions {
+                parts,
+                hidden_multiple: self.hidden_multiple,
+                ffn_multiple: self.ffn_multiple,
+            },
             over_tokens: self.over_tokens,
             over_sequences: self.over_sequences,
             positions: self.positions,

@@ -1,8 +1,10 @@
 //! `regrow prune --dry-run`: what would be left and what it takes, from a configuration alone.
 
 use ledger::Params;
+use model::backend::cpu::Cpu;
 use model::folder::ModelFolder;
-use prune::plan::{DISK_SPEED, Plan, Text, plan, speed};
+use prune::plan::{DISK_SPEED, speed};
+use prune::{PruningPlan, Smaller, TextSize};
 use serde::Serialize;
 use shape::config::RawConfig;
 
@@ -66,32 +68,33 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         None => USUAL,
     };
     let (method, target) = decision(arguments)?;
-    let text = Text {
+    let text = TextSize {
         sequences: arguments.samples.unwrap_or(prune::calibration::SEQUENCES),
         length: arguments.length.unwrap_or_else(|| default_context(&found.config)),
         spilled: arguments.options.spill.is_some(),
     };
-    let select = prune::method(method)?;
-    let plan = plan(&found.config, select, &target, &arguments.options.options(), text, bytes)?;
-    let speed = speed()?;
-    let bound = plan.memory.bound(&found.config);
+    let options = arguments.options.options();
+    let plan = PruningPlan::new(&found.config, method, &target, &options, text, bytes)?;
+    let method = method.name();
+    let speed = speed(&Cpu::<f32>::new())?;
+    let bound = plan.memory().bound(&found.config);
     if arguments.json {
         output.json(&Report {
             format: 1,
             model: &found.name,
-            method,
+            method: &method,
             asked_rate: arguments.rate,
-            choices: plan.choices.iter().map(choice).collect(),
+            choices: plan.outcomes().iter().map(choice).collect(),
             memory: memory(&plan, bound),
-            output_bytes: plan.output,
-            spilled_bytes: plan.spilled,
-            read_bytes: plan.read,
-            flops: plan.flops,
+            output_bytes: plan.output(),
+            spilled_bytes: plan.spilled(),
+            read_bytes: plan.read(),
+            flops: plan.flops(),
             seconds: plan.seconds(speed),
         })?;
         return Ok(Exit::Done);
     }
-    show(arguments, method, &plan, bound, speed, output)?;
+    show(arguments, &method, &plan, bound, speed, output)?;
     output.say("nothing measured, nothing written");
     Ok(Exit::Done)
 }
@@ -101,7 +104,7 @@ fn stored(raw: &RawConfig) -> usize {
     if name == Some("float32") { 4 } else { USUAL }
 }
 
-fn choice(choice: &prune::Choice) -> Choice {
+fn choice(choice: &Smaller) -> Choice {
     let shape = &choice.shape;
     Choice {
         layers: choice.layers,
@@ -116,8 +119,8 @@ fn choice(choice: &prune::Choice) -> Choice {
     }
 }
 
-fn memory(plan: &Plan, bound: u64) -> Memory {
-    let of = &plan.memory;
+fn memory(plan: &PruningPlan, bound: u64) -> Memory {
+    let of = plan.memory();
     Memory {
         peak: of.peak(),
         bound,
@@ -132,28 +135,31 @@ fn memory(plan: &Plan, bound: u64) -> Memory {
 fn show(
     arguments: &Arguments,
     method: &str,
-    plan: &Plan,
+    plan: &PruningPlan,
     bound: u64,
     speed: f64,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    output.table(&choices(plan))?;
+    output.table(&choices(&plan.outcomes()))?;
     output.data("\n")?;
     let gib = |bytes: u64| format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30));
     let gb = |bytes: u64| format!("{:.2} GB", bytes as f64 / 1e9);
-    let of = &plan.memory;
+    let of = plan.memory();
     let asked = arguments.rate.map_or_else(String::new, |rate| format!(", asked {rate:.4}"));
     let mut table = Table::facts();
     table
         .fact("method", method)
-        .fact("rate", format!("{} of all parameters{asked}", plan.choices[0].rate))
-        .fact("parameters", format!("{} left", Params(plan.choices[0].parameters.0)))
+        .fact("rate", format!("{} of all parameters{asked}", plan.outcome().rate))
+        .fact("parameters", format!("{} left", Params(plan.outcome().parameters.0)))
         .fact("memory", format!("about {}, at most {}", gib(of.peak()), gib(bound)))
         .fact("  a block", gib(of.block))
         .fact("  activations", gib(of.activations))
         .fact("  a batch in it", gib(of.batch))
         .fact("  statistics", gib(of.statistics))
-        .fact("disk", format!("{} for the model, {} meanwhile", gb(plan.output), gb(plan.spilled)))
+        .fact(
+            "disk",
+            format!("{} for the model, {} meanwhile", gb(plan.output()), gb(plan.spilled())),
+        )
         .fact(
             "time",
             format!(
@@ -168,7 +174,7 @@ fn show(
 }
 
 /// What the target comes to, the one that is taken first.
-fn choices(plan: &Plan) -> Table {
+fn choices(outcomes: &[Smaller]) -> Table {
     let mut table = Table::new(&[
         ("", Align::Left),
         ("blocks", Align::Right),
@@ -180,7 +186,7 @@ fn choices(plan: &Plan) -> Table {
         ("without embedding", Align::Right),
         ("parameters left", Align::Right),
     ]);
-    for (place, choice) in plan.choices.iter().enumerate() {
+    for (place, choice) in outcomes.iter().enumerate() {
         let shape = &choice.shape;
         table.row([
             if place == 0 { "taken".to_owned() } else { String::new() },
@@ -199,20 +205,14 @@ fn choices(plan: &Plan) -> Table {
 
 /// Prints what a rate comes to, the one that was taken first; nothing for what leaves no choice.
 pub(super) fn show_choices(
-    folder: &ModelFolder,
     request: &prune::Request<'_>,
+    pruned: &prune::Pruned,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let method = prune::method(request.method)?;
     if matches!(request.target, prune::Target::Rate { .. })
-        && matches!(method, prune::Method::Select(_))
+        && matches!(request.method, prune::Method::Select(_))
     {
-        // What is read and where it is kept changes no choice.
-        let text = Text { sequences: 1, length: 1, spilled: false };
-        let config = folder.config();
-        let plan =
-            plan(config, method, &request.target, &request.options, text, folder.dtype().size())?;
-        output.table(&choices(&plan))?;
+        output.table(&choices(pruned.outcomes()))?;
         output.data("\n")?;
     }
     Ok(())

@@ -1,7 +1,6 @@
 //! What `regrow prune` prints when it has decided.
 
 use ledger::{Cut, CutRecord, Fallback, Part};
-use prune::Pruned;
 
 use crate::show::table::{Align, Table};
 use crate::terminal::Output;
@@ -11,8 +10,8 @@ use regrow::count::grouped;
 const SPARSE: f64 = 1e-3;
 
 /// The decision: what was scored, what stays, what that comes to.
-pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
-    let Pruned { record, kept, dropped } = pruned;
+pub(super) fn show(record: &CutRecord, output: &mut Output) -> anyhow::Result<()> {
+    let (kept, dropped) = (record.cut.kept(), record.cut.dropped());
     if let Some(scores) = &record.scores {
         let runs = scores.len() < record.cut.layers();
         let mut table = Table::new(&[
@@ -45,7 +44,7 @@ pub(super) fn show(pruned: &Pruned, output: &mut Output) -> anyhow::Result<()> {
             "  without embedding",
             change(record.n0_without_embedding.0, record.parameters_without_embedding.0),
         )
-        .fact("blocks kept", listed(kept));
+        .fact("blocks kept", listed(&kept));
     if !dropped.is_empty() {
         table.fact("blocks dropped", listed(dropped));
     }

@@ -38,7 +38,7 @@ fn depth_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
     // With the number of blocks that go.
     let mut cuts: Vec<(usize, PlannedCut)> = Vec::new();
     for &blocks in &method.blocks {
-        let legal = prune::legal_rates(&base.config);
+        let legal = shape::legal::legal_rates(&base.config);
         let Some(legal) = blocks.checked_sub(1).and_then(|at| legal.get(at)) else {
             bail!("`blocks` holds {blocks}, expected 1 to {} for `{}`", layers - 1, base.id);
         };
@@ -47,7 +47,7 @@ fn depth_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
         cuts.push((blocks, PlannedCut { name, removal, parameters: legal.parameters.0 }));
     }
     for &rate in &method.rates {
-        let legal = prune::shapes::nearest(&base.config, rate, prune::TOLERANCE)?;
+        let legal = shape::legal::nearest(&base.config, rate, prune::TOLERANCE)?;
         let (name, removal) = (rate.to_string(), Removal::Rate(rate));
         cuts.push((legal.dropped, PlannedCut { name, removal, parameters: legal.parameters.0 }));
     }
@@ -59,7 +59,7 @@ fn depth_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
             .map_err(Error::passed)
             .with_context(|| format!("`drop` holds {list:?}, which is no cut of `{}`", base.id))?;
         let blocks = drop.len();
-        let legal = &prune::legal_rates(&base.config)[blocks - 1];
+        let legal = &shape::legal::legal_rates(&base.config)[blocks - 1];
         let name = format!("{blocks}of{layers}");
         let removal = Removal::Blocks(drop);
         cuts.push((blocks, PlannedCut { name, removal, parameters: legal.parameters.0 }));
@@ -82,8 +82,13 @@ fn width_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
     }
     let mut cuts: Vec<PlannedCut> = Vec::new();
     for &rate in &method.rates {
-        let best =
-            prune::choices(&base.config, rate, prune::TOLERANCE, &prune::Options::default(), 1)?;
+        let best = shape::legal::choices(
+            &base.config,
+            rate,
+            prune::TOLERANCE,
+            &prune::WidthOptions::default(),
+            1,
+        )?;
         let parameters = best[0].parameters.0;
         if let Some(other) = cuts.iter().find(|other| other.parameters == parameters) {
             bail!("`{}` and `{rate}` make the same shape of `{}`", other.name, base.id);

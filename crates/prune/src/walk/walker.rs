@@ -1,88 +1,22 @@
-//! Streams blocks: load one, run the calibration text through it, let a visitor look, drop it.
-//! Nobody sees a whole model.
-//!
-//! In memory are the weights of one block, the residual stream of all calibration tokens, and the
-//! activations of one batch.
+//! The calibration text on its way through a model, block by block.
 
 use std::path::Path;
 
 use model::backend::{Backend, IGNORED};
 use model::batch::Batch;
-pub use model::decoder::Inlet;
-use model::decoder::{Decoder, Watch};
+use model::decoder::{Decoder, Inlet, Watch};
 use model::folder::ModelFolder;
-use model::safetensors::TensorView;
 use model::weights;
 use model::workspace::Workspace;
-use shape::tensors::{TensorSpec, leading_tensors};
 
+use super::embedding::Embedding;
+use super::stream::ResidualStream;
+use super::visit::{Read, Seen, Visit};
 use crate::calibration::Sequences;
 use crate::error::{Error, Result};
-use crate::states::States;
 
 /// Tokens that go through a block at once, or one sequence that is longer.
 pub(crate) const BATCH: usize = 2048;
-
-/// What a block did to one batch of tokens.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    /// The block, counted from 0.
-    pub layer: usize,
-    /// Width of the residual stream.
-    pub hidden: usize,
-    /// The residual stream that entered it, `[tokens, hidden]`.
-    pub before: &'a [f32],
-    /// The residual stream that left it, `[tokens, hidden]`.
-    pub after: &'a [f32],
-}
-
-/// What linear layers of a block read of one batch of tokens.
-#[derive(Clone, Copy, Debug)]
-pub struct Read<'a> {
-    /// The block, counted from 0.
-    pub layer: usize,
-    /// Which of its linear layers read it.
-    pub inlet: Inlet,
-    /// Numbers a token.
-    pub columns: usize,
-    /// `[tokens, columns]`; whole sequences. A vector, as the machine's products take it.
-    pub values: &'a Vec<f32>,
-}
-
-/// Looks on as blocks run; batches come in the order of the text, blocks in the order of the model.
-pub trait Visit {
-    /// Whether [`Visit::read`] wants to hear of this.
-    fn wants(&self, inlet: Inlet) -> bool {
-        let _ = inlet;
-        false
-    }
-
-    /// A block begins, before its first batch.
-    fn begin(&mut self, layer: usize) {
-        let _ = layer;
-    }
-
-    /// A block is running on one batch; heard before [`Visit::block`] of the same batch.
-    ///
-    /// # Errors
-    /// Whatever the visitor cannot accept; the walk ends with it.
-    fn read(&mut self, read: &Read<'_>) -> Result<()> {
-        let _ = read;
-        Ok(())
-    }
-
-    /// A block has run on one batch.
-    ///
-    /// # Errors
-    /// Whatever the visitor cannot accept; the walk ends with it.
-    fn block(&mut self, seen: &Seen<'_>) -> Result<()>;
-}
-
-impl<F: FnMut(&Seen<'_>) -> Result<()>> Visit for F {
-    fn block(&mut self, seen: &Seen<'_>) -> Result<()> {
-        self(seen)
-    }
-}
 
 /// Runs the sequences through every block of a model on `backend`. `progress` hears of blocks done,
 /// and of how many. Where a folder `spill` is named, the residual stream is kept in a file there
@@ -116,7 +50,7 @@ pub fn walk<B: Backend>(
 pub(crate) struct Walker<B: Backend> {
     decoder: Decoder<B>,
     space: Workspace<B>,
-    states: States, // [sequence, position, hidden]
+    states: ResidualStream, // [sequence, position, hidden]
     batches: Vec<Batch>,
     /// Tokens of a whole batch.
     rows: usize,
@@ -139,7 +73,7 @@ impl<B: Backend> Walker<B> {
         let rows = (BATCH / sequences.length()).max(1) * sequences.length();
         let largest = rows.min(sequences.tokens().len()) * hidden;
         let mut before = vec![0.0; largest];
-        let mut states = States::new(sequences.tokens().len(), hidden, spill)?;
+        let mut states = ResidualStream::new(sequences.tokens().len(), hidden, spill)?;
         let mut embedding = Embedding::of(folder);
         for (place, part) in sequences.tokens().chunks(rows).enumerate() {
             let before = &mut before[..part.len() * hidden];
@@ -219,7 +153,11 @@ fn finite(values: &[f32], columns: usize, first: usize, place: impl Fn() -> Stri
         None => Ok(()),
         Some(at) => {
             let (token, channel) = (first + at / columns, at % columns);
-            Err(Error::Activation { place: place(), token, channel, value: values[at] })
+            let (place, value) = (place(), values[at]);
+            Err(Error::other(format!(
+                "{place} is {value} at calibration token {token}, channel {channel}, expected \
+                 finite numbers"
+            )))
         }
     }
 }
@@ -232,46 +170,4 @@ fn batch(tokens: &[u32], length: usize) -> Batch {
         batch.push(sequence, &ignored);
     }
     batch
-}
-
-/// The embedding as it lies in its file; only the rows that are needed are read.
-struct Embedding<'a> {
-    folder: &'a ModelFolder,
-    spec: TensorSpec,
-}
-
-impl<'a> Embedding<'a> {
-    fn of(folder: &'a ModelFolder) -> Self {
-        let spec = leading_tensors(folder.config()).remove(0);
-        Self { folder, spec }
-    }
-
-    /// The embedding of every token, `[token, hidden]`; `first` is the place of the first.
-    fn embed(&mut self, tokens: &[u32], first: usize, states: &mut [f32]) -> Result<()> {
-        let (hidden, vocabulary) = (self.spec.columns(), self.spec.rows());
-        let table = self.folder.tensor(&self.spec)?;
-        let row_bytes = hidden * table.dtype.size();
-        for (position, (&token, state)) in
-            tokens.iter().zip(states.chunks_exact_mut(hidden)).enumerate()
-        {
-            let row = token as usize;
-            if row >= vocabulary {
-                let position = (first + position) as u64;
-                return Err(Error::TokenOutOfRange { found: token, position, vocabulary });
-            }
-            let bytes = &table.bytes[row * row_bytes..][..row_bytes];
-            let view = TensorView { dtype: table.dtype, shape: &[hidden], bytes };
-            view.to_f32(state).map_err(|column| model::Error::NotFinite {
-                path: self.folder.path().to_path_buf(),
-                tensor: self.spec.name.clone(),
-                index: row * hidden + column,
-                value: state[column],
-            })?;
-        }
-        Ok(())
-    }
-
-    fn release(&self) {
-        self.folder.release(&self.spec);
-    }
 }

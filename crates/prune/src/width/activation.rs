@@ -1,92 +1,155 @@
 //! Activations of every part of the width (Muralidharan et al. 2024, section 2.2).
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
-use ledger::Part;
-use model::backend::cpu::Cpu;
+use ledger::{Cut, Part};
 use model::folder::ModelFolder;
 use rayon::prelude::*;
 use shape::config::ModelConfig;
 use shape::tensors::{Role, trailing_tensors};
 
-use crate::calibration::Sequences;
+use super::narrow::{TAKES, narrow, outcomes, score_bytes};
+use crate::cost::{Cost, TextSize};
 use crate::error::Result;
+use crate::measuring::Measuring;
 use crate::options::{Aggregation, Options};
-use crate::walk::{Inlet, Read, Seen, Visit, walk};
-use crate::width::WidthScores;
+use crate::scores::{Scores, WidthScores};
+use crate::select::Select;
+use crate::target::{Takes, Target};
+use crate::walk::{Inlet, Read, Seen, Visit};
+use shape::legal::Smaller;
 
 /// Columns that one task sums up.
 const COLUMNS: usize = 256;
 
+/// `width-activation`: keeps what is most active on calibration text (Muralidharan et al. 2024).
+///
 /// How active each channel, neuron and group of heads is: the numbers below, summed up over the
-/// tokens of a sequence and then over sequences as `options` says.
+/// tokens of a sequence and then over sequences as the options say.
 ///
 /// A channel of the residual stream: its value after a norm; the mean over all norms, the final one
 /// among them. A neuron: `silu(gate) up`, what the down projection reads of it. A group of heads:
-/// the Euclidean norm of what its query heads give to the attention output. Only what
-/// `options.parts` names is measured.
-///
-/// # Errors
-/// Those of [`walk`].
-pub fn activation(
-    folder: &ModelFolder,
-    sequences: &Sequences,
-    options: &Options,
-    spill: Option<&Path>,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<WidthScores> {
-    let config = folder.config();
-    let (layers, hidden) = (config.num_hidden_layers(), config.hidden_size());
-    let named = |part, of| {
-        if options.parts.contains(&part) { vec![Sums::new(of); layers] } else { Vec::new() }
-    };
-    let mut visitor = Active {
-        config,
-        options,
-        length: sequences.length(),
-        final_norm: final_norm(folder)?,
-        norms: if options.parts.contains(&Part::Hidden) {
-            vec![Sums::new(hidden); 2 * layers + 1]
-        } else {
-            Vec::new()
-        },
-        ffn: named(Part::Ffn, config.intermediate_size()),
-        heads: named(Part::Heads, config.num_key_value_heads()),
-    };
-    walk(Cpu::<f32>::new(), folder, sequences, spill, &mut visitor, progress)?;
-    let over = options.over_sequences;
-    let of = |sums: &[Sums]| sums.iter().map(|sums| sums.scores(over)).collect::<Vec<_>>();
-    let norms = of(&visitor.norms);
-    let mean =
-        |channel: usize| norms.iter().map(|norm| norm[channel]).sum::<f64>() / norms.len() as f64;
-    let channels = norms.first().map_or(0, Vec::len);
-    Ok(WidthScores {
-        hidden: (0..channels).map(mean).collect(),
-        ffn: of(&visitor.ffn),
-        heads: of(&visitor.heads),
-    })
+/// the Euclidean norm of what its query heads give to the attention output. Only the parts that may
+/// become narrower are measured.
+#[derive(Clone, Copy, Debug)]
+pub struct WidthActivation;
+
+impl Select for WidthActivation {
+    fn name(&self) -> &'static str {
+        "width-activation"
+    }
+
+    fn summary(&self) -> &'static str {
+        "narrow every layer to the channels, neurons and groups of heads that are most active on \
+         calibration text"
+    }
+
+    fn paper(&self) -> Option<&'static str> {
+        Some(
+            "Muralidharan et al. 2024, Compact Language Models via Pruning and Knowledge Distillation",
+        )
+    }
+
+    fn takes(&self) -> &'static [Takes] {
+        TAKES
+    }
+
+    fn reads_text(&self) -> bool {
+        true
+    }
+
+    fn recorded_options(&self, options: &Options) -> BTreeMap<String, String> {
+        options.aggregations()
+    }
+
+    fn outcomes(
+        &self,
+        config: &ModelConfig,
+        target: &Target,
+        options: &Options,
+    ) -> Result<Vec<Smaller>> {
+        outcomes(self.name(), config, target, options)
+    }
+
+    fn cost(&self, config: &ModelConfig, _: &Smaller, _: &Options, text: TextSize) -> Result<Cost> {
+        Ok(Cost { statistics: score_bytes(config), ..Cost::walk(config, text)? })
+    }
+
+    fn measure(&self, model: &mut Measuring<'_>, _: &Smaller) -> Result<Scores> {
+        let (folder, options) = (model.folder(), model.options());
+        let mut sums = ActivationSums::new(folder, options, model.sequences().length())?;
+        model.walk(&mut sums)?;
+        Ok(Scores::Width(sums.scores()))
+    }
+
+    fn choose(
+        &self,
+        config: &ModelConfig,
+        scores: &Scores,
+        _: &Target,
+        outcome: &Smaller,
+    ) -> Result<Cut> {
+        narrow(self, config, scores, outcome)
+    }
 }
 
-struct Active<'a> {
+/// Sums over calibration text while blocks run.
+struct ActivationSums<'a> {
     config: &'a ModelConfig,
     options: &'a Options,
     length: usize,
-    /// Weights of the norm after the last layer.
+    /// Weights of the norm after the last block.
     final_norm: Vec<f32>,
-    /// Two norms a layer in their order, then the final one.
-    norms: Vec<Sums>,
-    ffn: Vec<Sums>,
-    heads: Vec<Sums>,
+    /// Two norms a block in their order, then the final one.
+    norms: Vec<ColumnSums>,
+    ffn: Vec<ColumnSums>,
+    heads: Vec<ColumnSums>,
+}
+
+impl<'a> ActivationSums<'a> {
+    fn new(folder: &'a ModelFolder, options: &'a Options, length: usize) -> Result<Self> {
+        let config = folder.config();
+        let layers = config.num_hidden_layers();
+        let sums = |part, columns, count| {
+            let wanted = options.width.parts.contains(&part);
+            vec![ColumnSums::new(columns); if wanted { count } else { 0 }]
+        };
+        Ok(Self {
+            config,
+            options,
+            length,
+            final_norm: final_norm(folder)?,
+            norms: sums(Part::Hidden, config.hidden_size(), 2 * layers + 1),
+            ffn: sums(Part::Ffn, config.intermediate_size(), layers),
+            heads: sums(Part::Heads, config.num_key_value_heads(), layers),
+        })
+    }
+
+    fn scores(&self) -> WidthScores {
+        let over = self.options.over_sequences;
+        let of =
+            |sums: &[ColumnSums]| sums.iter().map(|sums| sums.scores(over)).collect::<Vec<_>>();
+        let norms = of(&self.norms);
+        let mean = |channel: usize| {
+            norms.iter().map(|norm| norm[channel]).sum::<f64>() / norms.len() as f64
+        };
+        let channels = norms.first().map_or(0, Vec::len);
+        WidthScores {
+            hidden: (0..channels).map(mean).collect(),
+            ffn: of(&self.ffn),
+            heads: of(&self.heads),
+        }
+    }
 }
 
 /// Of every column, the sum over sequences of what their tokens come to.
 #[derive(Clone)]
-struct Sums {
+struct ColumnSums {
     columns: Vec<f64>,
     sequences: usize,
 }
 
-impl Sums {
+impl ColumnSums {
     fn new(columns: usize) -> Self {
         Self { columns: vec![0.0; columns], sequences: 0 }
     }
@@ -119,14 +182,14 @@ impl Sums {
     }
 }
 
-impl Visit for Active<'_> {
+impl Visit for ActivationSums<'_> {
     fn wants(&self, inlet: Inlet) -> bool {
         let part = match inlet {
             Inlet::Attention | Inlet::FeedForward => Part::Hidden,
             Inlet::AttentionOutput => Part::Heads,
             Inlet::Down => Part::Ffn,
         };
-        self.options.parts.contains(&part)
+        self.options.width.parts.contains(&part)
     }
 
     fn read(&mut self, read: &Read<'_>) -> Result<()> {

@@ -1,19 +1,19 @@
-//! Legal rates: what whole layers of a model make of a rate that is asked for.
+//! Legal rates: what whole blocks of a model make of a rate that is asked for.
 
+use crate::config::ModelConfig;
+use crate::count::Count;
 use ledger::{Params, Rate};
-use shape::config::ModelConfig;
-use shape::count::Count;
 
-use crate::error::{Error, Result};
+use super::illegal::Illegal;
 
 /// How far the realised rate may be from the one asked for, unless told otherwise: 0.05 of all
 /// parameters.
 pub const TOLERANCE: f64 = 0.05;
 
-/// A rate that a whole number of layers gives.
+/// A rate that a whole number of blocks gives.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LegalRate {
-    /// Layers that go.
+    /// Blocks that go.
     pub dropped: usize,
     /// The realised rate: the share of all parameters that goes.
     pub rate: Rate,
@@ -25,7 +25,7 @@ pub struct LegalRate {
     pub parameters_without_embedding: Params,
 }
 
-/// Every rate that depth pruning can give a model, rising: one layer dropped to one layer kept;
+/// Every rate that depth pruning can give a model, rising: one block dropped to one block kept;
 /// none for a model of one.
 ///
 /// # Panics
@@ -37,12 +37,12 @@ pub fn legal_rates(config: &ModelConfig) -> Vec<LegalRate> {
 /// The legal rate nearest to `asked`; of two as near, the lower.
 ///
 /// # Errors
-/// [`Error::Rate`] for 0, NaN, a negative number or 1 and above; [`Error::NoRateNear`] where the
-/// nearest is farther than `tolerance`; [`Error::Tolerance`] where that is no distance.
+/// For 0, NaN, a negative number or 1 and above; [`Illegal::NoRateNear`] where the nearest is
+/// farther than `tolerance`; and where that is no distance.
 ///
 /// # Panics
 /// As [`legal_rates`].
-pub fn nearest(config: &ModelConfig, asked: f64, tolerance: f64) -> Result<LegalRate> {
+pub fn nearest(config: &ModelConfig, asked: f64, tolerance: f64) -> Result<LegalRate, Illegal> {
     check_rate(asked, tolerance)?;
     let legal = legal_rates(config);
     let above = legal.partition_point(|legal| legal.rate.get() <= asked);
@@ -56,24 +56,49 @@ pub fn nearest(config: &ModelConfig, asked: f64, tolerance: f64) -> Result<Legal
     // What is written in decimals may be a rounding away from the distance that was meant.
     match nearest {
         Some(nearest) if distance(&nearest) <= tolerance + 1e-12 => Ok(nearest),
-        _ => Err(Error::NoRateNear { found: asked, tolerance, below, above }),
+        _ => {
+            let nearest = nearest_of(below, above);
+            Err(Illegal::NoRateNear {
+                message: format!(
+                    "no whole number of layers comes within {tolerance} of rate {asked}: {nearest}"
+                ),
+            })
+        }
     }
 }
 
 /// Refuses numbers that are no rate to prune by, or no distance.
-pub(crate) fn check_rate(asked: f64, tolerance: f64) -> Result<()> {
+pub(super) fn check_rate(asked: f64, tolerance: f64) -> Result<(), Illegal> {
     if !(asked > 0.0 && asked < 1.0) {
-        return Err(Error::Rate { found: asked });
+        return Err(Illegal::other(format!("rate is {asked}, expected above 0 and below 1")));
     }
     if tolerance.is_nan() || tolerance < 0.0 {
-        return Err(Error::Tolerance { found: tolerance });
+        return Err(Illegal::other(format!(
+            "tolerance of the rate is {tolerance}, expected a number of at least 0"
+        )));
     }
     Ok(())
 }
 
-/// What is left of a model without `dropped` of its layers; every layer has as many parameters as
+/// The nearest legal rates in words.
+fn nearest_of(below: Option<LegalRate>, above: Option<LegalRate>) -> String {
+    let words = |rate: &LegalRate| {
+        let layers = if rate.dropped == 1 { "layer" } else { "layers" };
+        format!("{} ({} {layers})", rate.rate, rate.dropped)
+    };
+    match (below, above) {
+        (Some(below), Some(above)) => {
+            format!("the nearest are {} below and {} above", words(&below), words(&above))
+        }
+        (Some(below), None) => format!("the nearest is {} below", words(&below)),
+        (None, Some(above)) => format!("the nearest is {} above", words(&above)),
+        (None, None) => "the model has a single layer".to_owned(),
+    }
+}
+
+/// What is left of a model without `dropped` of its blocks; every block has as many parameters as
 /// any other.
-pub(crate) fn without(config: &ModelConfig, dropped: usize) -> LegalRate {
+fn without(config: &ModelConfig, dropped: usize) -> LegalRate {
     let before = Count::of(config);
     let gone = before.per_block * dropped as u64;
     let rate = |all: u64| {
@@ -91,10 +116,10 @@ pub(crate) fn without(config: &ModelConfig, dropped: usize) -> LegalRate {
 
 #[cfg(test)]
 mod tests {
+    use crate::catalog;
+    use crate::config::RawConfig;
     use proptest::prelude::*;
     use serde_json::json;
-    use shape::catalog;
-    use shape::config::RawConfig;
 
     use super::*;
 
@@ -234,7 +259,7 @@ mod tests {
             let config = config(layers, hidden, inner, tied, qwen);
             let before = Count::of(&config);
             for legal in legal_rates(&config) {
-                let smaller = config.with_blocks(layers - legal.dropped);
+                let smaller = ModelConfig { num_hidden_layers: layers - legal.dropped, ..config.clone() };
                 let after = Count::of(&smaller);
                 prop_assert_eq!(legal.parameters.0, after.total);
                 prop_assert_eq!(legal.parameters_without_embedding.0, after.without_embedding);

@@ -5,11 +5,12 @@ use model::backend::cpu::Cpu;
 use model::backend::{Area, Backend, View, ViewMut};
 use rayon::prelude::*;
 
+use super::factor::invert_factor;
+use super::mask::{ZeroRule, lowest, zero_lowest};
+use super::score::{Linear, Sparsified, Sparsify};
+use super::stats::{LinearStats, Statistics};
+use super::wanda::Wanda;
 use crate::error::Result;
-use crate::score::wanda::Wanda;
-use crate::sparse::factor::invert_factor;
-use crate::sparse::mask::lowest;
-use crate::sparse::{Linear, LinearStats, Outcome, Sparsify, Statistics, Zeros, zero_lowest};
 
 /// `2:4-sparsegpt` and its like.
 ///
@@ -55,22 +56,22 @@ impl Sparsify for SparseGpt {
         weights: &mut Vec<f32>,
         linears: &[Linear],
         mut stats: LinearStats,
-        zeros: Zeros,
-    ) -> Result<Outcome> {
+        zeros: ZeroRule,
+    ) -> Result<Sparsified> {
         let side = stats.square_sums.len();
         let mut gram = std::mem::take(&mut stats.gram);
         let dead: Vec<bool> = stats.square_sums.iter().map(|&sum| sum == 0.0).collect();
         let Some(damping) = factor(&mut gram, side, stats.tokens, &dead)? else {
             // Nothing is changed yet: the next best score takes over, and the record says so.
             Wanda.sparsify(weights, linears, stats, zeros)?;
-            return Ok(Outcome { damping: None, instead: Some(Wanda.name()) });
+            return Ok(Sparsified { damping: None, instead: Some(Wanda.name()) });
         };
         let factor = gram;
         for linear in linears {
             clear_dead(weights, linear, &dead);
             prune(weights, linear, &factor, zeros)?;
         }
-        Ok(Outcome { damping: (damping > DAMPING[0]).then_some(damping), instead: None })
+        Ok(Sparsified { damping: (damping > DAMPING[0]).then_some(damping), instead: None })
     }
 }
 
@@ -136,7 +137,7 @@ pub(crate) fn prune(
     weights: &mut Vec<f32>,
     linear: &Linear,
     factor: &Vec<f32>,
-    zeros: Zeros,
+    zeros: ZeroRule,
 ) -> Result<()> {
     let Area { offset, rows, columns, .. } = linear.area;
     let backend = Cpu::<f32>::new();

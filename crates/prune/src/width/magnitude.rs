@@ -1,35 +1,94 @@
 //! The magnitude of the weights of every part of the width.
 
-use ledger::Part;
+use ledger::{Cut, Part};
 use model::folder::ModelFolder;
 use rayon::prelude::*;
+use shape::config::ModelConfig;
 use shape::tensors::{Role, TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 
+use super::narrow::{TAKES, narrow, outcomes, score_bytes};
+use crate::cost::{Cost, TextSize};
 use crate::error::{Error, Result};
+use crate::measuring::Measuring;
 use crate::options::Options;
-use crate::width::WidthScores;
+use crate::scores::{Scores, WidthScores};
+use crate::select::Select;
+use crate::target::{Takes, Target};
+use shape::legal::Smaller;
 
 /// Rows or columns that one task sums up.
 const TASK: usize = 64;
 
-/// `mean |w|` over every weight that a channel, neuron or group of heads is made of; norms and
-/// biases aside.
+/// Numbers that are read at a time.
+const PIECE: usize = 1 << 22;
+
+/// `width-magnitude`: keeps what has the largest weights.
+///
+/// The score is `mean |w|` over every weight that a channel, neuron or group of heads is made of;
+/// norms and biases aside.
 ///
 /// A channel of the residual stream has its column in the embedding, the head and in every matrix
 /// that reads the stream, and its row in every matrix that writes to it. A neuron has its rows of
 /// gate and up and its column of down. A group of heads has its rows of query, key and value and
-/// its columns of the attention output. Only what `options.parts` names is measured.
-///
-/// # Errors
-/// Where weights cannot be read or are not finite.
-pub fn width_magnitude(
-    folder: &ModelFolder,
-    options: &Options,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<WidthScores> {
+/// its columns of the attention output. Only the parts that may become narrower are measured.
+#[derive(Clone, Copy, Debug)]
+pub struct WidthMagnitude;
+
+impl Select for WidthMagnitude {
+    fn name(&self) -> &'static str {
+        "width-magnitude"
+    }
+
+    fn summary(&self) -> &'static str {
+        "narrow every layer to the channels, neurons and groups of heads with the largest weights"
+    }
+
+    fn paper(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn takes(&self) -> &'static [Takes] {
+        TAKES
+    }
+
+    fn reads_text(&self) -> bool {
+        false
+    }
+
+    fn outcomes(
+        &self,
+        config: &ModelConfig,
+        target: &Target,
+        options: &Options,
+    ) -> Result<Vec<Smaller>> {
+        outcomes(self.name(), config, target, options)
+    }
+
+    fn cost(&self, config: &ModelConfig, _: &Smaller, _: &Options, _: TextSize) -> Result<Cost> {
+        Ok(Cost { statistics: score_bytes(config), ..Cost::reading_weights(config)? })
+    }
+
+    fn measure(&self, model: &mut Measuring<'_>, _: &Smaller) -> Result<Scores> {
+        Ok(Scores::Width(magnitudes(model)?))
+    }
+
+    fn choose(
+        &self,
+        config: &ModelConfig,
+        scores: &Scores,
+        _: &Target,
+        outcome: &Smaller,
+    ) -> Result<Cut> {
+        narrow(self, config, scores, outcome)
+    }
+}
+
+/// Mean magnitudes; hears no text and reads every weight once.
+fn magnitudes(model: &mut Measuring<'_>) -> Result<WidthScores> {
+    let (folder, options) = (model.folder(), model.options());
     let config = folder.config();
     let (layers, groups) = (config.num_hidden_layers(), config.num_key_value_heads());
-    let wants = |part| options.parts.contains(&part);
+    let wants = |part| options.width.parts.contains(&part);
     let mut hidden = Means::new(config.hidden_size());
     let mut scores = WidthScores::default();
     if wants(Part::Hidden) {
@@ -39,7 +98,7 @@ pub fn width_magnitude(
             hidden.add(&Matrix::read(folder, spec)?.columns(), spec.rows());
         }
     }
-    progress(0, layers);
+    model.progress(0, layers);
     for layer in 0..layers {
         let mut ffn = Means::new(config.intermediate_size());
         let mut heads = Means::new(groups);
@@ -76,7 +135,7 @@ pub fn width_magnitude(
         if wants(Part::Heads) {
             scores.heads.push(heads.means());
         }
-        progress(layer + 1, layers);
+        model.progress(layer + 1, layers);
     }
     if wants(Part::Hidden) {
         scores.hidden = hidden.means();
@@ -148,6 +207,3 @@ impl Matrix {
         self.columns.clone()
     }
 }
-
-/// Numbers that are read at a time.
-const PIECE: usize = 1 << 22;

@@ -12,7 +12,7 @@ use crate::error::Result;
 /// Runs `work` while one of the pool's threads hashes the weights; the others are left to `work`,
 /// so that no more of them run than were asked for. What `work` is given waits for the hash; should
 /// `work` end before it asks, nobody waits.
-pub(crate) fn hashed<T>(
+pub(crate) fn hash_beside<T>(
     folder: &ModelFolder,
     work: impl FnOnce(&mut dyn FnMut() -> Result<String>) -> Result<T>,
 ) -> Result<T> {

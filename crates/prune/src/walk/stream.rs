@@ -5,45 +5,46 @@ use std::path::Path;
 
 use disk::ScratchFile;
 
-use crate::error::{Error, Result};
+use crate::calibration::no_memory;
+use crate::error::Result;
 
-/// So many numbers, read and written in pieces.
+/// The residual stream, read and written in pieces.
 #[derive(Debug)]
-pub(crate) struct States {
-    place: Place,
+pub(crate) struct ResidualStream {
+    storage: Storage,
     /// Bytes on their way to and from the file.
     bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Storage {
     Memory(Vec<f32>),
     File(ScratchFile),
 }
 
-impl States {
+impl ResidualStream {
     /// Room for `tokens` rows of width `hidden`; in a file of the folder `spill` where one is
     /// named.
     pub(crate) fn new(tokens: usize, hidden: usize, spill: Option<&Path>) -> Result<Self> {
-        let memory = || Error::Memory { tokens, hidden };
+        let memory = || no_memory(tokens, hidden);
         let len = tokens.checked_mul(hidden).ok_or_else(memory)?;
-        let place = match spill {
-            Some(folder) => Place::File(ScratchFile::create(folder)?),
+        let storage = match spill {
+            Some(folder) => Storage::File(ScratchFile::create(folder)?),
             None => {
-                let mut states = Vec::new();
-                states.try_reserve_exact(len).map_err(|_| memory())?;
-                states.resize(len, 0.0);
-                Place::Memory(states)
+                let mut numbers = Vec::new();
+                numbers.try_reserve_exact(len).map_err(|_| memory())?;
+                numbers.resize(len, 0.0);
+                Storage::Memory(numbers)
             }
         };
-        Ok(Self { place, bytes: Vec::new() })
+        Ok(Self { storage, bytes: Vec::new() })
     }
 
     /// Reads what was written from the number `at` on.
     pub(crate) fn read(&mut self, at: usize, out: &mut [f32]) -> Result<()> {
-        match &mut self.place {
-            Place::Memory(states) => out.copy_from_slice(&states[at..at + out.len()]),
-            Place::File(file) => {
+        match &mut self.storage {
+            Storage::Memory(numbers) => out.copy_from_slice(&numbers[at..at + out.len()]),
+            Storage::File(file) => {
                 self.bytes.resize(out.len() * 4, 0);
                 file.read_at(at as u64 * 4, &mut self.bytes)?;
                 for (number, bytes) in out.iter_mut().zip(self.bytes.chunks_exact(4)) {
@@ -56,9 +57,9 @@ impl States {
 
     /// Writes from the number `at` on.
     pub(crate) fn write(&mut self, at: usize, values: &[f32]) -> Result<()> {
-        match &mut self.place {
-            Place::Memory(states) => states[at..at + values.len()].copy_from_slice(values),
-            Place::File(file) => {
+        match &mut self.storage {
+            Storage::Memory(numbers) => numbers[at..at + values.len()].copy_from_slice(values),
+            Storage::File(file) => {
                 self.bytes.clear();
                 self.bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
                 file.write_at(at as u64 * 4, &self.bytes)?;

@@ -1,8 +1,10 @@
 //! Wanda: magnitude times the norm of what a weight reads (Sun et al. 2023).
 
+use super::magnitude::by_score;
+use super::mask::ZeroRule;
+use super::score::{Linear, Sparsified, Sparsify};
+use super::stats::{LinearStats, Statistics};
 use crate::error::Result;
-use crate::score::magnitude::by_score;
-use crate::sparse::{Linear, LinearStats, Outcome, Sparsify, Statistics, Zeros};
 
 /// `2:4-wanda` and its like: the score of a weight is `|w| |x|`, with the Euclidean norm of its
 /// input column over all calibration tokens; weights are compared within their output row.
@@ -31,12 +33,12 @@ impl Sparsify for Wanda {
         weights: &mut Vec<f32>,
         linears: &[Linear],
         stats: LinearStats,
-        zeros: Zeros,
-    ) -> Result<Outcome> {
+        zeros: ZeroRule,
+    ) -> Result<Sparsified> {
         let norms = stats.norms();
         for linear in linears {
             by_score(weights, linear, zeros, |column, weight| weight.abs() * norms[column]);
         }
-        Ok(Outcome::default())
+        Ok(Sparsified::default())
     }
 }

@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use crate::config::ModelConfig;
+use crate::count::Count;
 use ledger::{Params, Part, Rate, Width};
-use shape::config::ModelConfig;
-use shape::count::Count;
 
-use crate::error::{Error, Result};
-use crate::options::Options;
+use super::depth::check_rate;
+use super::illegal::Illegal;
 
 /// Shapes whose rates differ by less count as equally near to the rate asked for; of those, the
 /// most even is taken.
@@ -19,9 +19,9 @@ const STEP: f64 = 0.005;
 const WIDTHS: usize = 16;
 const LARGEST: usize = 64;
 
-/// A width of a model, the same in every layer.
+/// The widths of a model, the same in every block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct Widths {
     /// Channels of the residual stream.
     pub hidden: usize,
     /// Feed-forward neurons.
@@ -34,13 +34,13 @@ pub struct Shape {
     pub head_dim: usize,
 }
 
-/// A shape, and what it leaves of a model.
+/// A smaller model that pruning can make, and what it leaves of the one before.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Choice {
-    /// Layers that stay.
+pub struct Smaller {
+    /// Blocks that stay.
     pub layers: usize,
-    /// The shape.
-    pub shape: Shape,
+    /// How wide they are.
+    pub shape: Widths,
     /// The realised rate: the share of all parameters that goes.
     pub rate: Rate,
     /// The share that goes of all parameters but the embedding and the head.
@@ -51,19 +51,63 @@ pub struct Choice {
     pub parameters_without_embedding: Params,
 }
 
+/// What may become narrower, and in which steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WidthOptions {
+    /// The parts that may become narrower.
+    pub parts: Vec<Part>,
+    /// Channels of the residual stream stay in multiples of this; chosen by the width where nothing
+    /// is said.
+    pub hidden_multiple: Option<usize>,
+    /// Neurons stay in multiples of this; chosen likewise.
+    pub ffn_multiple: Option<usize>,
+}
+
 /// Sizes that are named instead of a rate; what is not named stays whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// Channels of the residual stream that stay.
     pub hidden: Option<usize>,
-    /// Feed-forward neurons that stay in each layer.
+    /// Feed-forward neurons that stay in each block.
     pub ffn: Option<usize>,
-    /// Query heads that stay in each layer: whole groups of them.
+    /// Query heads that stay in each block: whole groups of them.
     pub heads: Option<usize>,
 }
 
-impl Shape {
-    /// The shape of a model.
+impl Default for WidthOptions {
+    fn default() -> Self {
+        Self { parts: Part::ALL.to_vec(), hidden_multiple: None, ffn_multiple: None }
+    }
+}
+
+impl WidthOptions {
+    /// Checks what no method could work with.
+    ///
+    /// # Errors
+    /// For a multiple of 0, and where no part is named or one twice.
+    pub fn check(&self) -> Result<(), Illegal> {
+        for (field, multiple) in [
+            ("multiple of the hidden size", self.hidden_multiple),
+            ("multiple of neurons", self.ffn_multiple),
+        ] {
+            if multiple == Some(0) {
+                return Err(Illegal::other(format!("the {field} is 0, expected at least 1")));
+            }
+        }
+        let named = |part: &Part| self.parts.iter().filter(|other| *other == part).count();
+        if self.parts.is_empty() || self.parts.iter().any(|part| named(part) > 1) {
+            let found = self.parts.iter().map(|part| part.name()).collect::<Vec<_>>().join(",");
+            return Err(Illegal::other(format!(
+                "the parts to narrow are `{found}`, expected some of `hidden`, `ffn` and `heads`, \
+                 each once"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Widths {
+    /// The widths of a model.
     pub fn of(config: &ModelConfig) -> Self {
         Self {
             hidden: config.hidden_size(),
@@ -97,25 +141,30 @@ impl Shape {
     }
 }
 
-impl fmt::Display for Shape {
+impl fmt::Display for Widths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { hidden, ffn, heads, groups, .. } = self;
         write!(f, "hidden {hidden}, ffn {ffn}, heads {heads} in {groups} groups")
     }
 }
 
-impl Choice {
+impl Smaller {
     /// What a smaller configuration leaves of a model.
     ///
     /// # Errors
-    /// Where one of them cannot be counted, or the second is not the smaller one.
-    pub fn of(config: &ModelConfig, smaller: &ModelConfig) -> Result<Self> {
-        Self::between(smaller, Shape::of(smaller), &Count::of(config), &Count::of(smaller))
+    /// Where the second is not the smaller one.
+    pub fn of(config: &ModelConfig, smaller: &ModelConfig) -> Result<Self, Illegal> {
+        Self::between(smaller, Widths::of(smaller), &Count::of(config), &Count::of(smaller))
     }
 
-    fn between(smaller: &ModelConfig, shape: Shape, before: &Count, after: &Count) -> Result<Self> {
+    fn between(
+        smaller: &ModelConfig,
+        shape: Widths,
+        before: &Count,
+        after: &Count,
+    ) -> Result<Self, Illegal> {
         let rate = |before, after| {
-            Rate::realised(Params(before), Params(after)).map_err(|_| Error::NothingDropped)
+            Rate::realised(Params(before), Params(after)).map_err(|_| Illegal::nothing_goes())
         };
         Ok(Self {
             layers: smaller.num_hidden_layers(),
@@ -130,14 +179,14 @@ impl Choice {
 
 /// The legal shapes nearest to a rate, best first, at most `most` of them.
 ///
-/// A shape is legal whose channels and neurons are multiples of what [`Options`] says (or whole),
+/// A shape is legal whose channels and neurons are multiples of what [`WidthOptions`] says (or whole),
 /// whose heads are whole groups, and which stock transformers loads (its Llama wants the hidden
 /// size to be a multiple of the heads). Of all that come within 0.005 of the nearest, the one goes
 /// first whose parts keep the most equal shares of what they were.
 ///
 /// # Errors
-/// [`Error::Rate`] and [`Error::Tolerance`] for numbers that are none, [`Error::NoShapeNear`] where
-/// the nearest is farther than `tolerance`, and those of [`Options::check`].
+/// For numbers that are no rate or no distance, [`Illegal::NoShapeNear`] where the nearest is
+/// farther than `tolerance`, and those of [`WidthOptions::check`].
 ///
 /// # Panics
 /// For a configuration made by hand whose parameters cannot be counted.
@@ -145,24 +194,29 @@ pub fn choices(
     config: &ModelConfig,
     asked: f64,
     tolerance: f64,
-    options: &Options,
+    options: &WidthOptions,
     most: usize,
-) -> Result<Vec<Choice>> {
+) -> Result<Vec<Smaller>, Illegal> {
     options.check()?;
-    crate::shapes::check_rate(asked, tolerance)?;
+    check_rate(asked, tolerance)?;
     let all = candidates(config, asked, options);
-    let distance = |choice: &Choice| (choice.rate.get() - asked).abs();
+    let distance = |choice: &Smaller| (choice.rate.get() - asked).abs();
     let nearest = all.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
     let Some(&nearest) = nearest.filter(|nearest| distance(nearest) <= tolerance + 1e-12) else {
-        let nearest = nearest.map(|choice| (choice.rate, choice.shape));
-        return Err(Error::NoShapeNear { found: asked, tolerance, nearest });
+        let nearest = match nearest {
+            Some(Smaller { rate, shape, .. }) => format!("the nearest is {rate} ({shape})"),
+            None => "the model has no narrower shape".to_owned(),
+        };
+        return Err(Illegal::NoShapeNear {
+            message: format!("no legal shape comes within {tolerance} of rate {asked}: {nearest}"),
+        });
     };
     let limit = distance(&nearest) + STEP;
-    let mut near: Vec<Choice> =
+    let mut near: Vec<Smaller> =
         all.into_iter().filter(|choice| distance(choice) <= limit).collect();
-    let whole = Shape::of(config);
-    let order = |a: &Choice, b: &Choice| -> Ordering {
-        let key = |choice: &Choice| unevenness(&choice.shape, &whole, options);
+    let whole = Widths::of(config);
+    let order = |a: &Smaller, b: &Smaller| -> Ordering {
+        let key = |choice: &Smaller| unevenness(&choice.shape, &whole, options);
         key(a).total_cmp(&key(b)).then(distance(a).total_cmp(&distance(b)))
     };
     near.sort_by(order);
@@ -175,18 +229,24 @@ pub fn choices(
 /// # Errors
 /// Where a size is 0 or larger than the model's, nothing goes, heads are no whole groups, or stock
 /// transformers would refuse the shape.
-pub fn named(config: &ModelConfig, sizes: &Sizes) -> Result<Choice> {
-    let whole = Shape::of(config);
+pub fn named(config: &ModelConfig, sizes: &Sizes) -> Result<Smaller, Illegal> {
+    let whole = Widths::of(config);
     let group = whole.heads / whole.groups;
     let size = |part: Part, found: Option<usize>, of: usize| match found {
-        Some(found) if found == 0 || found > of => Err(Error::Size { part, found, of }),
+        Some(found) if found == 0 || found > of => {
+            Err(Illegal::other(format!("{found} {part} are to stay of {of}, expected 1 to {of}")))
+        }
         found => Ok(found.unwrap_or(of)),
     };
     let heads = size(Part::Heads, sizes.heads, whole.heads)?;
     if !heads.is_multiple_of(group) {
-        return Err(Error::PartOfAGroup { found: heads, group, of: whole.heads });
+        return Err(Illegal::other(format!(
+            "{heads} heads are to stay of {}, expected a multiple of {group}: as many read each key \
+             and value head",
+            whole.heads
+        )));
     }
-    let shape = Shape {
+    let shape = Widths {
         hidden: size(Part::Hidden, sizes.hidden, whole.hidden)?,
         ffn: size(Part::Ffn, sizes.ffn, whole.ffn)?,
         heads,
@@ -194,18 +254,22 @@ pub fn named(config: &ModelConfig, sizes: &Sizes) -> Result<Choice> {
         ..whole
     };
     if shape == whole {
-        return Err(Error::NothingDropped);
+        return Err(Illegal::nothing_goes());
     }
     if config.family().hidden_of_whole_heads && !shape.hidden.is_multiple_of(shape.heads) {
-        return Err(Error::HeadsDoNotDivide { heads: shape.heads, hidden: shape.hidden });
+        let Widths { heads, hidden, .. } = shape;
+        return Err(Illegal::other(format!(
+            "{heads} heads do not divide the hidden size {hidden}, and stock transformers refuses \
+             such a model"
+        )));
     }
-    Choice::of(config, &shape.apply(config))
+    Smaller::of(config, &shape.apply(config))
 }
 
 /// Of every hidden size and every number of groups, the number of neurons that come nearest to the
 /// rate.
-fn candidates(config: &ModelConfig, asked: f64, options: &Options) -> Vec<Choice> {
-    let whole = Shape::of(config);
+fn candidates(config: &ModelConfig, asked: f64, options: &WidthOptions) -> Vec<Smaller> {
+    let whole = Widths::of(config);
     let before = count(config);
     let group = whole.heads / whole.groups;
     let may = |part| options.parts.contains(&part);
@@ -215,7 +279,7 @@ fn candidates(config: &ModelConfig, asked: f64, options: &Options) -> Vec<Choice
     for groups in first..=whole.groups {
         let heads = groups * group;
         for hidden in hidden_sizes(config, heads, options) {
-            let at = |ffn| Shape { hidden, ffn, heads, groups, ..whole };
+            let at = |ffn| Widths { hidden, ffn, heads, groups, ..whole };
             let mut add = |ffn| {
                 let shape = at(ffn);
                 if shape != whole {
@@ -246,7 +310,7 @@ fn candidates(config: &ModelConfig, asked: f64, options: &Options) -> Vec<Choice
 }
 
 /// Every legal hidden size beside so many heads, ascending.
-fn hidden_sizes(config: &ModelConfig, heads: usize, options: &Options) -> Vec<usize> {
+fn hidden_sizes(config: &ModelConfig, heads: usize, options: &WidthOptions) -> Vec<usize> {
     let whole = config.hidden_size();
     let divisor = if config.family().hidden_of_whole_heads { heads } else { 1 };
     let mut sizes = Vec::new();
@@ -261,10 +325,10 @@ fn hidden_sizes(config: &ModelConfig, heads: usize, options: &Options) -> Vec<us
     sizes
 }
 
-fn choice(config: &ModelConfig, before: &Count, shape: Shape) -> Choice {
+fn choice(config: &ModelConfig, before: &Count, shape: Widths) -> Smaller {
     let narrower = shape.apply(config);
     let after = count(&narrower);
-    Choice::between(&narrower, shape, before, &after)
+    Smaller::between(&narrower, shape, before, &after)
         .expect("a narrower model is smaller and not empty")
 }
 
@@ -274,7 +338,7 @@ fn count(config: &ModelConfig) -> Count {
 
 /// How far apart the shares are that the parts keep: the logarithm of the largest over the
 /// smallest.
-fn unevenness(shape: &Shape, whole: &Shape, options: &Options) -> f64 {
+fn unevenness(shape: &Widths, whole: &Widths, options: &WidthOptions) -> f64 {
     let shares =
         options.parts.iter().map(|&part| shape.size(part) as f64 / whole.size(part) as f64);
     let (least, most) =

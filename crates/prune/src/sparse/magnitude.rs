@@ -2,8 +2,10 @@
 
 use rayon::prelude::*;
 
+use super::mask::{ZeroRule, zero_lowest};
+use super::score::{Linear, Sparsified, Sparsify};
+use super::stats::{LinearStats, Statistics};
 use crate::error::Result;
-use crate::sparse::{Linear, LinearStats, Outcome, Sparsify, Statistics, Zeros, zero_lowest};
 
 /// `2:4-magnitude` and its like: the score of a weight is `|w|`.
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +33,12 @@ impl Sparsify for Magnitude {
         weights: &mut Vec<f32>,
         linears: &[Linear],
         _: LinearStats,
-        zeros: Zeros,
-    ) -> Result<Outcome> {
+        zeros: ZeroRule,
+    ) -> Result<Sparsified> {
         for linear in linears {
             by_score(weights, linear, zeros, |_, weight| weight.abs());
         }
-        Ok(Outcome::default())
+        Ok(Sparsified::default())
     }
 }
 
@@ -44,7 +46,7 @@ impl Sparsify for Magnitude {
 pub(crate) fn by_score(
     weights: &mut [f32],
     linear: &Linear,
-    zeros: Zeros,
+    zeros: ZeroRule,
     score: impl Fn(usize, f32) -> f32 + Sync,
 ) {
     let columns = linear.area.columns;

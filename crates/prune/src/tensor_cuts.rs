@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// A tensor of the new model, and what it is in the old one.
 #[derive(Debug)]
-pub(crate) struct Move {
+pub(crate) struct TensorCut {
     pub(crate) from: TensorSpec,
     pub(crate) to: TensorSpec,
     /// Rows that stay, a vector being one row; all where nothing is said.
@@ -21,10 +21,10 @@ pub(crate) struct Move {
 }
 
 /// Every tensor of the smaller model in its order.
-pub(crate) fn moves(old: &ModelConfig, new: &ModelConfig, cut: &Cut) -> Vec<Move> {
+pub(crate) fn tensor_cuts(old: &ModelConfig, new: &ModelConfig, cut: &Cut) -> Vec<TensorCut> {
     let mut pairs: Vec<_> = leading_tensors(old).into_iter().zip(leading_tensors(new)).collect();
-    for (place, &layer) in cut.kept().iter().enumerate() {
-        pairs.extend(block_tensors(old, layer).into_iter().zip(block_tensors(new, place)));
+    for (block, &layer) in cut.kept().iter().enumerate() {
+        pairs.extend(block_tensors(old, layer).into_iter().zip(block_tensors(new, block)));
     }
     pairs.extend(trailing_tensors(old).into_iter().zip(trailing_tensors(new)));
     let sides = |from: &TensorSpec| match cut {
@@ -35,18 +35,19 @@ pub(crate) fn moves(old: &ModelConfig, new: &ModelConfig, cut: &Cut) -> Vec<Move
         .into_iter()
         .map(|(from, to)| {
             let (rows, columns) = sides(&from);
-            let step = Move { from, to, rows, columns };
+            let tensor = TensorCut { from, to, rows, columns };
             assert_eq!(
-                step.shape(),
-                (step.to.rows(), step.to.columns()),
+                tensor.shape(),
+                (tensor.to.rows(), tensor.to.columns()),
                 "{}: a cut gives its shape",
-                step.to.name
+                tensor.to.name
             );
-            step
+            tensor
         })
         .collect()
 }
 
+/// Runs of rows or columns; all of them where nothing is said.
 type Runs = Option<Vec<Range<usize>>>;
 
 /// Rows and columns of a tensor that a cut in width lets stay.
@@ -79,7 +80,7 @@ fn scaled(kept: &Indices, channels: usize) -> Vec<Range<usize>> {
     kept.runs().iter().map(|run| run.start * channels..run.end * channels).collect()
 }
 
-impl Move {
+impl TensorCut {
     /// Writes the tensor as the next of the plan.
     pub(crate) fn copy(&self, folder: &ModelFolder, writer: &mut FolderWriter) -> Result<()> {
         let (size, width) = (folder.tensor(&self.from)?.dtype.size(), self.from.columns());

@@ -1,0 +1,91 @@
+//! What measuring costs in memory and operations, from a configuration alone.
+
+use shape::config::ModelConfig;
+use shape::count::Count;
+use shape::tensors::{TensorSpec, leading_tensors, tensors, trailing_tensors};
+
+use crate::error::Result;
+use crate::walk::BATCH;
+
+/// How much calibration text there will be, and where its activations are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct TextSize {
+    /// Sequences.
+    pub sequences: usize,
+    /// Tokens a sequence.
+    pub length: usize,
+    /// Whether its activations are kept on disk instead of in memory.
+    pub spilled: bool,
+}
+
+/// What a method takes while it measures: bytes, unless another unit is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// One block in f32; none where weights are looked at row by row.
+    pub(crate) block: u64,
+    /// What is counted while the block runs.
+    pub(crate) statistics: u64,
+    /// The residual stream of the calibration text, and other streams kept beside it.
+    pub(crate) streams: u64,
+    /// The activations of one batch inside a block.
+    pub(crate) batch: u64,
+    /// Parameters that are read to be scored.
+    pub(crate) parameters_read: u64,
+    /// Floating-point operations.
+    pub(crate) flops: f64,
+}
+
+impl TextSize {
+    /// Tokens in all.
+    pub fn tokens(self) -> u64 {
+        self.sequences as u64 * self.length as u64
+    }
+}
+
+impl Cost {
+    /// Nothing is measured.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// All weights are read, row by row, and no text.
+    pub fn reading_weights(config: &ModelConfig) -> Result<Self> {
+        Ok(Self { parameters_read: Count::of(config).total, ..Self::default() })
+    }
+
+    /// The text goes once through all blocks.
+    pub fn walk(config: &ModelConfig, text: TextSize) -> Result<Self> {
+        let (count, tokens) = (Count::of(config), text.tokens());
+        Ok(Self {
+            block: count.per_block * 4,
+            statistics: 0,
+            streams: tokens.saturating_mul(config.hidden_size() as u64 * 4),
+            batch: batch_bytes(config, text.length, tokens),
+            parameters_read: count.total,
+            flops: flops(config, tokens, text.length),
+        })
+    }
+}
+
+/// What a batch of tokens takes on its way through a block.
+fn batch_bytes(config: &ModelConfig, length: usize, tokens: u64) -> u64 {
+    let rows = ((BATCH / length.max(1)).max(1) * length) as u64;
+    let (hidden, inner) = (config.hidden_size() as u64, config.intermediate_size() as u64);
+    let (query, key_value) = (config.query_width() as u64, config.key_value_width() as u64);
+    // Stream: entering, in the middle, leaving, normed, two host copies and one on its way; then
+    // what parts read.
+    let columns = 7 * hidden + 2 * query + 2 * key_value + 3 * inner + inner.max(query).max(hidden);
+    rows.min(tokens) * columns * 4
+}
+
+/// Twice the weights of the blocks for each token, and attention's scores and mixing over half the
+/// sequence.
+fn flops(config: &ModelConfig, tokens: u64, length: usize) -> f64 {
+    let outside = [leading_tensors(config), trailing_tensors(config)].concat();
+    let count =
+        |tensors: &[TensorSpec]| tensors.iter().map(|tensor| tensor.len() as f64).sum::<f64>();
+    let weights = count(&tensors(config)) - count(&outside);
+    let attention =
+        2.0 * config.query_width() as f64 * length as f64 * config.num_hidden_layers() as f64;
+    tokens as f64 * (2.0 * weights + attention)
+}

@@ -1,0 +1,180 @@
+//! Angular distance: how far a run of blocks turns the residual stream (Gromov et al. 2024,
+//! equation 7).
+
+use std::collections::BTreeMap;
+use std::f64::consts::PI;
+
+use ledger::Cut;
+use rayon::prelude::*;
+use shape::config::ModelConfig;
+
+use super::blocks::{cosine, cut, dropped, lowest, outcomes_of_rate};
+use crate::cost::{Cost, TextSize};
+use crate::error::{Error, Result};
+use crate::measuring::Measuring;
+use crate::options::{Options, Positions};
+use crate::scores::Scores;
+use crate::select::{Select, no_scores};
+use crate::target::{Takes, Target};
+use crate::walk::{ResidualStream, Seen, Visit};
+use shape::legal::Smaller;
+
+/// `depth-angular`: drops the most similar contiguous run of blocks.
+///
+/// The score of a run of `count` blocks is `mean of arccos(cos(x_l, x_(l+count))) / pi`, 0 (the run
+/// does nothing) to 1, one for each block `l` at which a run can begin. `x_l` is the residual stream
+/// that enters block `l`, and for `l` the number of blocks what leaves the last, before the final
+/// norm. The paper takes the last token of every sequence, [`Positions::Last`]; [`Positions::All`]
+/// takes every token and remembers the stream of `count` blocks, so it holds the calibration
+/// activations so many times.
+///
+/// Of the runs of as many blocks as come nearest to the rate, the one with the least distance goes;
+/// of equal distances the lower run.
+#[derive(Clone, Copy, Debug)]
+pub struct Angular;
+
+impl Select for Angular {
+    fn name(&self) -> &'static str {
+        "depth-angular"
+    }
+
+    fn summary(&self) -> &'static str {
+        "drop the run of layers over which the residual stream turns least on calibration text"
+    }
+
+    fn paper(&self) -> Option<&'static str> {
+        Some("Gromov et al. 2024, The Unreasonable Ineffectiveness of the Deeper Layers")
+    }
+
+    fn takes(&self) -> &'static [Takes] {
+        &[Takes::Rate]
+    }
+
+    fn reads_text(&self) -> bool {
+        true
+    }
+
+    fn recorded_options(&self, options: &Options) -> BTreeMap<String, String> {
+        [("positions".to_owned(), options.positions.name().to_owned())].into()
+    }
+
+    fn outcomes(&self, config: &ModelConfig, target: &Target, _: &Options) -> Result<Vec<Smaller>> {
+        outcomes_of_rate(self.name(), config, target)
+    }
+
+    fn cost(
+        &self,
+        config: &ModelConfig,
+        outcome: &Smaller,
+        options: &Options,
+        text: TextSize,
+    ) -> Result<Cost> {
+        let (walk, dropped) = (Cost::walk(config, text)?, dropped(config, outcome));
+        Ok(match options.positions {
+            Positions::All => {
+                Cost { streams: walk.streams.saturating_mul(1 + dropped as u64), ..walk }
+            }
+            Positions::Last => {
+                let remembered =
+                    (dropped * text.sequences) as u64 * config.hidden_size() as u64 * 4;
+                Cost { statistics: remembered, ..walk }
+            }
+        })
+    }
+
+    fn measure(&self, model: &mut Measuring<'_>, outcome: &Smaller) -> Result<Scores> {
+        let config = model.folder().config();
+        let (layers, hidden) = (config.num_hidden_layers(), config.hidden_size());
+        let (length, tokens) = (model.sequences().length(), model.sequences().tokens().len());
+        let (count, positions) = (dropped(config, outcome), model.options().positions);
+        let compared = match positions {
+            Positions::Last => tokens / length,
+            Positions::All => tokens,
+        };
+        let mut remembered = Vec::new();
+        for _ in 0..count {
+            remembered.push(ResidualStream::new(compared, hidden, model.spill())?);
+        }
+        let sums = vec![0.0; layers - count + 1];
+        let mut turns = Turns { count, layers, length, positions, remembered, at: 0, sums };
+        model.walk(&mut turns)?;
+        Ok(Scores::Listed(turns.sums.iter().map(|sum| sum / compared as f64).collect()))
+    }
+
+    fn choose(
+        &self,
+        config: &ModelConfig,
+        scores: &Scores,
+        _: &Target,
+        outcome: &Smaller,
+    ) -> Result<Cut> {
+        let Scores::Listed(scores) = scores else { return Err(no_scores(self)) };
+        let count = dropped(config, outcome);
+        let (found, expected) = (scores.len(), config.num_hidden_layers() - count + 1);
+        if found != expected {
+            let message =
+                format!("there are {found} scores of runs of layers, expected {expected}");
+            return Err(Error::other(message));
+        }
+        let first = lowest(scores, expected, 1)?[0];
+        cut(config, (first..first + count).collect())
+    }
+}
+
+/// Sums of angles over tokens, one for each run.
+struct Turns {
+    count: usize,
+    layers: usize,
+    length: usize,
+    positions: Positions,
+    /// What entered the last `count` blocks, that of block `l` at `l % count`.
+    remembered: Vec<ResidualStream>,
+    /// Numbers of this block that earlier batches held.
+    at: usize,
+    sums: Vec<f64>,
+}
+
+impl Turns {
+    /// Compares what entered `count` blocks before boundary `boundary` with what stands there now.
+    fn compare(&mut self, boundary: usize, now: &[f32], hidden: usize) -> Result<()> {
+        let Some(first) = boundary.checked_sub(self.count) else { return Ok(()) };
+        let mut then = vec![0.0; now.len()];
+        self.remembered[first % self.count].read(self.at, &mut then)?;
+        let rows = then.par_chunks_exact(hidden).zip(now.par_chunks_exact(hidden));
+        // Rounding may leave the range of a cosine by one unit.
+        let angles: Vec<f64> =
+            rows.map(|(then, now)| cosine(then, now).clamp(-1.0, 1.0).acos() / PI).collect();
+        // One after the other: the sum must not follow the number of threads.
+        self.sums[first] = angles.iter().fold(self.sums[first], |sum, angle| sum + angle);
+        Ok(())
+    }
+
+    /// The rows of a batch that are compared.
+    fn compared(&self, stream: &[f32], hidden: usize) -> Vec<f32> {
+        match self.positions {
+            Positions::All => stream.to_vec(),
+            Positions::Last => {
+                let last = stream.chunks_exact(self.length * hidden);
+                last.flat_map(|sequence| &sequence[(self.length - 1) * hidden..]).copied().collect()
+            }
+        }
+    }
+}
+
+impl Visit for Turns {
+    fn begin(&mut self, _layer: usize) {
+        self.at = 0;
+    }
+
+    fn block(&mut self, seen: &Seen<'_>) -> Result<()> {
+        let before = self.compared(seen.before, seen.hidden);
+        self.compare(seen.layer, &before, seen.hidden)?;
+        self.remembered[seen.layer % self.count].write(self.at, &before)?;
+        if seen.layer + 1 == self.layers {
+            let after = self.compared(seen.after, seen.hidden);
+            self.compare(self.layers, &after, seen.hidden)?;
+        }
+        self.at += before.len();
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! Depth pruning: whole blocks go. One file a method: what it measures, what that costs and how it
+//! chooses.
+
+mod angular;
+mod blocks;
+mod influence;
+mod list;
+
+pub use angular::Angular;
+pub use influence::BlockInfluence;
+pub use list::DepthList;
+
+use crate::select::Select;
+
+/// Every depth method: a new one is a file beside this and a line here.
+pub(crate) const METHODS: &[&dyn Select] = &[&BlockInfluence, &Angular, &DepthList];

@@ -1,0 +1,87 @@
+//! Where a smaller model is written, and what is checked of that place beforehand.
+
+use std::path::Path;
+
+use disk::Existing;
+use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
+use model::safetensors::Planned;
+use shape::config::RawConfig;
+
+use crate::error::{Error, Refusal, Result};
+
+/// A new model folder. It appears only when it is whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'a> {
+    path: &'a Path,
+    existing: Existing,
+    /// Most bytes of tensors in one file.
+    shard_limit: u64,
+}
+
+impl<'a> Destination<'a> {
+    /// The folder `path`, in files of the usual size.
+    pub fn new(path: &'a Path, existing: Existing) -> Self {
+        Self { path, existing, shard_limit: SHARD_LIMIT }
+    }
+
+    /// With at most so many bytes of tensors in one file.
+    #[must_use]
+    pub fn with_shard_limit(self, shard_limit: u64) -> Self {
+        Self { shard_limit, ..self }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    /// Begins to write the tensors.
+    pub(crate) fn create(&self, raw: &RawConfig, plan: Vec<Planned>) -> Result<FolderWriter> {
+        Ok(FolderWriter::create(self.path, self.existing, raw, plan, self.shard_limit)?)
+    }
+
+    /// Refuses a target that is taken, and one whose replacement would take the model away, before
+    /// hours are spent.
+    pub(crate) fn check(&self, folder: &ModelFolder) -> Result<()> {
+        let out = self.path;
+        if matches!(self.existing, Existing::Refuse) && out.symlink_metadata().is_ok() {
+            return Err(disk::Error::exists(out).into());
+        }
+        // Only what exists has a real path; a link at the target is replaced itself, not what it
+        // points to.
+        let is_link = out.symlink_metadata().is_ok_and(|data| data.is_symlink());
+        match (folder.path().canonicalize(), out.canonicalize()) {
+            (Ok(base), Ok(target)) if !is_link && base.starts_with(&target) => {
+                let message =
+                    format!("`{}` is or holds the model that is to be pruned", out.display());
+                Err(Error::refused(Refusal::OntoBase, message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses a folder that leaves open which model it is: what is written of it would lack something.
+pub(crate) fn check_clear(folder: &ModelFolder) -> Result<()> {
+    let Some(problem) = folder.unclear().first() else { return Ok(()) };
+    let more = match folder.unclear().len() - 1 {
+        0 => String::new(),
+        others => format!(" (and {others} more)"),
+    };
+    let path = folder.path().display();
+    let message = format!("{problem}{more}, so that `{path}` is not clearly one model");
+    Err(Error::refused(Refusal::Unclear, message))
+}
+
+/// Refuses a disk that is too small before hours are spent.
+pub(crate) fn check_disk(path: &Path, expected: u64, what: &'static str) -> Result<()> {
+    match disk::free_space(path)? {
+        Some(found) if found < expected => {
+            let path = path.display();
+            let message =
+                format!("`{path}` has room for {found} bytes, expected {expected} for {what}");
+            Err(Error::refused(Refusal::NoRoom, message))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,84 @@
+//! What a method is shown of a model while it measures. A method looks; which machine runs the
+//! blocks, and where the text waits meanwhile, is settled here.
+
+use std::path::Path;
+
+use model::backend::Backend;
+use model::folder::ModelFolder;
+
+use crate::calibration::Sequences;
+use crate::error::Result;
+use crate::options::Options;
+use crate::walk::{Visit, walk};
+
+/// A model, its calibration text and a machine that runs the one on the other.
+pub struct Measuring<'a> {
+    folder: &'a ModelFolder,
+    sequences: Option<&'a Sequences>,
+    options: &'a Options,
+    spill: Option<&'a Path>,
+    run: Box<Run<'a>>,
+    progress: &'a mut dyn FnMut(usize, usize),
+}
+
+/// Runs the text through all blocks, whatever the machine is.
+type Run<'a> = dyn Fn(&mut dyn Visit, &mut dyn FnMut(usize, usize)) -> Result<()> + 'a;
+
+impl<'a> Measuring<'a> {
+    /// Measures `folder` on `backend`. Where a folder `spill` is named, activations are kept in
+    /// files there. `progress` hears of blocks done, and of how many.
+    pub fn new<B: Backend + Clone>(
+        backend: &'a B,
+        folder: &'a ModelFolder,
+        sequences: Option<&'a Sequences>,
+        options: &'a Options,
+        spill: Option<&'a Path>,
+        progress: &'a mut dyn FnMut(usize, usize),
+    ) -> Self {
+        let run = move |visitor: &mut dyn Visit, progress: &mut dyn FnMut(usize, usize)| {
+            let sequences = sequences.expect("text is drawn for a method that reads it");
+            walk(backend.clone(), folder, sequences, spill, visitor, progress)
+        };
+        Self { folder, sequences, options, spill, run: Box::new(run), progress }
+    }
+
+    /// The model.
+    pub fn folder(&self) -> &'a ModelFolder {
+        self.folder
+    }
+
+    /// The calibration text.
+    ///
+    /// # Panics
+    /// Where there is none: the method did not say that it reads text.
+    pub fn sequences(&self) -> &'a Sequences {
+        self.sequences.expect("text is drawn for a method that reads it")
+    }
+
+    /// What methods were told.
+    pub fn options(&self) -> &'a Options {
+        self.options
+    }
+
+    /// The folder for what is too large for memory, where one was named.
+    pub fn spill(&self) -> Option<&'a Path> {
+        self.spill
+    }
+
+    /// Hears of blocks done, and of how many, where a method does not [`Measuring::walk`].
+    pub fn progress(&mut self, done: usize, of: usize) {
+        (self.progress)(done, of);
+    }
+
+    /// Runs the text through every block while `visitor` looks on.
+    ///
+    /// # Errors
+    /// If weights or activations are not finite, the disk fails or memory is short; and those of
+    /// `visitor`.
+    ///
+    /// # Panics
+    /// As [`Measuring::sequences`].
+    pub fn walk(&mut self, visitor: &mut dyn Visit) -> Result<()> {
+        (self.run)(visitor, self.progress)
+    }
+}

@@ -1,0 +1,166 @@
+//! One entry: a model folder and a request in, a smaller model folder and what came of it out.
+//!
+//! Everything that can be settled before something is measured is settled once, in [`Pruning`]: the
+//! method with what it makes of its target, and the calibration text. Deciding, writing and
+//! replaying a record work from that.
+
+use std::path::Path;
+
+use ledger::{Cut, CutRecord, Params, Rate};
+use model::backend::Backend;
+use model::folder::{FolderWriter, ModelFolder};
+
+use crate::apply::{apply, other_count};
+use crate::calibration::{Calibration, Sequences, Source};
+use crate::card::card;
+use crate::destination::Destination;
+use crate::error::{Error, Refusal, Result};
+use crate::measuring::Measuring;
+use crate::methods::Method;
+use crate::options::Options;
+use crate::plan::{PruningPlan, Resolved};
+use crate::record::{RECORD, record_json};
+use crate::scores::Scores;
+use crate::select::no_calibration;
+use crate::sparse::{self, Ran};
+use crate::target::Target;
+
+/// What is to be pruned, with all that is settled beforehand.
+pub(crate) struct Pruning<'a, B> {
+    pub(crate) backend: &'a B,
+    pub(crate) folder: &'a ModelFolder,
+    pub(crate) plan: PruningPlan,
+    pub(crate) target: &'a Target,
+    pub(crate) options: &'a Options,
+    /// The calibration text, for a method that reads one.
+    pub(crate) sequences: Option<Sequences>,
+    /// A folder in which activations are kept instead of in memory.
+    pub(crate) spill: Option<&'a Path>,
+}
+
+/// What was decided before anything is written.
+pub(crate) struct Decision {
+    pub(crate) cut: Cut,
+    pub(crate) scores: Scores,
+}
+
+/// Draws the calibration text of a method that reads one.
+pub(crate) fn draw(
+    folder: &ModelFolder,
+    method: Method,
+    calibration: Option<(Source<'_>, Calibration)>,
+) -> Result<Option<Sequences>> {
+    if !method.reads_text() {
+        return Ok(None);
+    }
+    let (source, settings) = calibration.ok_or_else(|| no_calibration(&method.name()))?;
+    Sequences::draw(source, &settings, folder.config()).map(Some)
+}
+
+impl<B: Backend + Clone> Pruning<'_, B> {
+    /// Measures and decides what goes. Which weights become zero is decided only as they are
+    /// written.
+    pub(crate) fn decide(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<Decision> {
+        let config = self.folder.config();
+        match self.plan.resolved() {
+            Resolved::Select { select, outcomes } => {
+                let outcome = &outcomes[0];
+                let sequences = self.sequences.as_ref();
+                let mut model = Measuring::new(
+                    self.backend,
+                    self.folder,
+                    sequences,
+                    self.options,
+                    self.spill,
+                    progress,
+                );
+                let scores = select.measure(&mut model, outcome)?;
+                let cut = select.choose(config, &scores, self.target, outcome)?;
+                Ok(Decision { cut, scores })
+            }
+            Resolved::Sparse { method, zeros } => {
+                let names = zeros.linear().iter().filter_map(|role| role.linear_name());
+                let cut = Cut::Sparse {
+                    layers: config.num_hidden_layers(),
+                    pattern: method.pattern(),
+                    score: method.score().name().to_owned(),
+                    linear: names.map(str::to_owned).collect(),
+                };
+                Ok(Decision { cut, scores: Scores::None })
+            }
+        }
+    }
+
+    /// Writes what was decided. `progress` hears of tensors written where blocks, channels or heads
+    /// go, and of blocks done where weights become zero; and of how many. The folder appears with
+    /// [`commit`]; the record then holds what only writing tells.
+    pub(crate) fn write(
+        &self,
+        record: CutRecord,
+        destination: &Destination<'_>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(FolderWriter, CutRecord)> {
+        let Resolved::Sparse { method, zeros } = self.plan.resolved() else {
+            return Ok((apply(self.folder, &record, destination, progress)?, record));
+        };
+        let (writer, ran) = sparse::write(
+            self.folder,
+            zeros,
+            method.score(),
+            self.sequences.as_ref(),
+            self.spill,
+            destination,
+            progress,
+        )?;
+        Ok((writer, with_what_ran(record, ran)))
+    }
+}
+
+/// Adds what describes the new folder, and lets it appear.
+pub(crate) fn commit(
+    mut writer: FolderWriter,
+    folder: &ModelFolder,
+    record: &CutRecord,
+) -> Result<()> {
+    writer.add_file(RECORD, &record_json(record))?;
+    writer.add_file("README.md", card(folder, record).as_bytes())?;
+    writer.commit()?;
+    Ok(())
+}
+
+/// The record with the zeros that stand there, which may be more than the pattern asks for: where
+/// weights were zero before, or read nothing but zeros.
+fn with_what_ran(record: CutRecord, ran: Ran) -> CutRecord {
+    let left = |before: Params| Params(before.0 - ran.zeros.0);
+    let rate = |before: Params| {
+        Rate::realised(before, left(before)).expect("norms stay, so less than all goes")
+    };
+    let (all, inner) = (record.n0, record.n0_without_embedding);
+    CutRecord {
+        parameters: left(all),
+        parameters_without_embedding: left(inner),
+        rate: rate(all),
+        rate_without_embedding: rate(inner),
+        already_zero: (ran.already_zero.0 > 0).then_some(ran.already_zero),
+        fallbacks: ran.fallbacks,
+        ..record
+    }
+}
+
+/// Refuses what came out otherwise than its record says.
+pub(crate) fn check_same(
+    folder: &ModelFolder,
+    made: &CutRecord,
+    expected: &CutRecord,
+) -> Result<()> {
+    if made == expected {
+        return Ok(());
+    }
+    Err(other_count(folder, expected, made.parameters.0))
+}
+
+/// The error of a record that was made on another model or text than is given.
+pub(crate) fn other_hash(refusal: Refusal, what: &str, found: &str, expected: &str) -> Error {
+    let message = format!("{what} the hash {found}, expected {expected} as in the cut");
+    Error::refused(refusal, message)
+}

@@ -1,0 +1,37 @@
+//! `cut.json`: the record of a cut beside the smaller model.
+
+use std::path::Path;
+
+use ledger::CutRecord;
+
+use crate::error::{Error, Result};
+
+/// The file beside the smaller model that says what was cut.
+pub(crate) const RECORD: &str = "cut.json";
+
+/// Longest `cut.json` that is read, in bytes.
+const RECORD_LIMIT: u64 = 64 << 20;
+
+/// The record of a pruned model folder, or that in a file; none where a folder has no `cut.json`.
+///
+/// # Errors
+/// Where it cannot be read, is of another format or tells of a cut that cannot be.
+pub fn record_of(place: &Path) -> Result<Option<CutRecord>> {
+    let path = if place.is_file() { place.to_path_buf() } else { place.join(RECORD) };
+    let bytes = match disk::read(&path, RECORD_LIMIT) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        bytes => bytes?,
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        let path = path.display();
+        Error::other(format!("`{path}` cannot be read as the record of a cut: {error}"))
+    })
+}
+
+/// What `cut.json` holds.
+pub(crate) fn record_json(record: &CutRecord) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(record)
+        .expect("counts, names and finite numbers are always JSON");
+    text.push(b'\n');
+    text
+}

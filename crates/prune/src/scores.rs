@@ -1,0 +1,36 @@
+//! What was measured of a model.
+
+/// What was measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Scores {
+    /// Nothing.
+    #[default]
+    None,
+    /// One number for every block, or for every place where a run of blocks can begin; the lowest
+    /// goes first.
+    Listed(Vec<f64>),
+    /// One number for every channel, neuron and group of heads; the highest stay.
+    Width(WidthScores),
+}
+
+/// How much each channel, neuron and group of heads matters; the highest stay.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WidthScores {
+    /// One for each channel of the residual stream.
+    pub hidden: Vec<f64>,
+    /// One for each neuron, block by block.
+    pub ffn: Vec<Vec<f64>>,
+    /// One for each group of heads, block by block.
+    pub heads: Vec<Vec<f64>>,
+}
+
+impl Scores {
+    /// Those that `cut.json` holds: one number a block or a run. Those of a width would outweigh
+    /// the model card.
+    pub(crate) fn recorded(self) -> Option<Vec<f64>> {
+        match self {
+            Self::Listed(scores) => Some(scores),
+            Self::None | Self::Width(_) => None,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Streams blocks: load one, run the calibration text through it, let a visitor look, drop it.
+//! Nobody sees a whole model.
+//!
+//! In memory are the weights of one block, the residual stream of all calibration tokens, and the
+//! activations of one batch.
+
+mod embedding;
+mod stream;
+mod visit;
+mod walker;
+
+pub(crate) use stream::ResidualStream;
+pub use visit::{Inlet, Read, Seen, Visit};
+pub use walker::walk;
+pub(crate) use walker::{BATCH, Walker};

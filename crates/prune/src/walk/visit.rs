@@ -1,0 +1,66 @@
+//! What looks on while text goes through the blocks of a model.
+
+pub use model::decoder::Inlet;
+
+use crate::error::Result;
+
+/// What a block did to one batch of tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The block, counted from 0.
+    pub layer: usize,
+    /// Width of the residual stream.
+    pub hidden: usize,
+    /// The residual stream that entered it, `[tokens, hidden]`.
+    pub before: &'a [f32],
+    /// The residual stream that left it, `[tokens, hidden]`.
+    pub after: &'a [f32],
+}
+
+/// What linear layers of a block read of one batch of tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Read<'a> {
+    /// The block, counted from 0.
+    pub layer: usize,
+    /// Which of its linear layers read it.
+    pub inlet: Inlet,
+    /// Numbers a token.
+    pub columns: usize,
+    /// `[tokens, columns]`; whole sequences. A vector, as the machine's products take it.
+    pub values: &'a Vec<f32>,
+}
+
+/// Looks on as blocks run; batches come in the order of the text, blocks in the order of the model.
+pub trait Visit {
+    /// Whether [`Visit::read`] wants to hear of this.
+    fn wants(&self, inlet: Inlet) -> bool {
+        let _ = inlet;
+        false
+    }
+
+    /// A block begins, before its first batch.
+    fn begin(&mut self, layer: usize) {
+        let _ = layer;
+    }
+
+    /// A block is running on one batch; heard before [`Visit::block`] of the same batch.
+    ///
+    /// # Errors
+    /// Whatever the visitor cannot accept; the walk ends with it.
+    fn read(&mut self, read: &Read<'_>) -> Result<()> {
+        let _ = read;
+        Ok(())
+    }
+
+    /// A block has run on one batch.
+    ///
+    /// # Errors
+    /// Whatever the visitor cannot accept; the walk ends with it.
+    fn block(&mut self, seen: &Seen<'_>) -> Result<()>;
+}
+
+impl<F: FnMut(&Seen<'_>) -> Result<()>> Visit for F {
+    fn block(&mut self, seen: &Seen<'_>) -> Result<()> {
+        self(seen)
+    }
+}

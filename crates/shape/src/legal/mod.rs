@@ -1,0 +1,10 @@
+//! Legal rates and widths: what whole blocks, multiples and groups of heads make of a rate, from a
+//! configuration alone.
+
+mod depth;
+mod illegal;
+mod width;
+
+pub use depth::{LegalRate, TOLERANCE, legal_rates, nearest};
+pub use illegal::Illegal;
+pub use width::{Sizes, Smaller, WidthOptions, Widths, choices, named};
