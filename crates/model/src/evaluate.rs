@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use ledger::{Convention, Evaluation, Nats};
 use shape::config::ModelConfig;
-use text::Part;
+use text::CorpusPart;
 
 use crate::backend::{Backend, IGNORED};
 use crate::batch::Batch;
@@ -106,7 +106,7 @@ pub fn evaluate<B: Backend>(
     decoder: &Decoder<B>,
     weights: &B::Buffer,
     space: &mut Workspace<B>,
-    part: &Part,
+    part: &CorpusPart,
     protocol: &Protocol,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Evaluated> {
@@ -142,12 +142,12 @@ pub fn evaluate<B: Backend>(
 }
 
 /// Tokens that [`evaluate`] will predict.
-pub fn planned_tokens(part: &Part, protocol: &Protocol) -> u64 {
+pub fn planned_tokens(part: &CorpusPart, protocol: &Protocol) -> u64 {
     windows(part, protocol).iter().map(|window| window.counted.end - window.counted.start).sum()
 }
 
 /// Adds the loss of the token at `target` to its document, `first` or one after it.
-fn add(documents: &mut Vec<DocumentLoss>, part: &Part, first: usize, target: u64, nats: f64) {
+fn add(documents: &mut Vec<DocumentLoss>, part: &CorpusPart, first: usize, target: u64, nats: f64) {
     let mut document = documents.last().map_or(first, |last| last.document.max(first));
     while part.document(document).end <= target {
         document += 1;
@@ -177,7 +177,7 @@ impl Window {
         self.tokens.start..self.tokens.end - 1
     }
 
-    fn push(&self, part: &Part, batch: &mut Batch) -> Result<()> {
+    fn push(&self, part: &CorpusPart, batch: &mut Batch) -> Result<()> {
         let mut tokens = vec![0; (self.tokens.end - self.tokens.start) as usize];
         part.read(self.tokens.start, &mut tokens)?;
         let targets: Vec<u32> = (self.tokens.start + 1..)
@@ -190,7 +190,7 @@ impl Window {
 }
 
 /// The windows of a part under a protocol, in order, until the limit is met.
-fn windows(part: &Part, protocol: &Protocol) -> Vec<Window> {
+fn windows(part: &CorpusPart, protocol: &Protocol) -> Vec<Window> {
     let mut windows = Vec::new();
     let mut left = protocol.limit;
     match protocol.convention {

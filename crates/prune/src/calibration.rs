@@ -34,7 +34,7 @@ pub struct Calibration {
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
     /// A part of a corpus.
-    Part(&'a text::Part),
+    Part(&'a text::CorpusPart),
     /// Tokens in memory.
     Tokens(&'a [u32]),
 }

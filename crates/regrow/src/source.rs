@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use model::folder::ModelFolder;
 use tempfile::TempDir;
-use text::{Corpus, Documents, Part, PartInfo, Reading, Sources, Tokenizer};
+use text::{Corpus, CorpusPart, Documents, PartInfo, Reading, Sources, Tokenizer};
 
 use crate::count::Count;
 use crate::hinted::hinted;
@@ -90,7 +90,7 @@ pub enum Source {
     /// A part of a corpus.
     Corpus(Box<Corpus>, PartName),
     /// Files, tokenised into a folder of their own for as long as this lives.
-    Text { part: Part, info: PartInfo, _folder: TempDir },
+    Text { part: CorpusPart, info: PartInfo, _folder: TempDir },
 }
 
 impl Source {
@@ -119,7 +119,7 @@ impl Source {
     }
 
     /// The tokens.
-    pub fn part(&self) -> &Part {
+    pub fn part(&self) -> &CorpusPart {
         match self {
             Self::Corpus(corpus, PartName::Heldout) => corpus.heldout(),
             Self::Corpus(corpus, PartName::Train) => corpus.train(),

@@ -10,7 +10,7 @@ use tokenizers::tokenizer::{
 };
 
 use crate::batches::Batches;
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 use crate::pieces::Pieces;
 use crate::tokenizer::Tokenizer;
 
@@ -33,14 +33,16 @@ const MOST_BYTES: u64 = i32::MAX as u64;
 /// Documents past the first 2 GiB are not looked at.
 ///
 /// # Errors
-/// [`Error::SmallVocabulary`] below 257 tokens, [`Error::PoorText`] when the text cannot give as
+/// Below 257 tokens, and when the text cannot give as
 /// many as asked for, and the first error among the documents.
 pub fn train_bpe(
     documents: impl Iterator<Item = Result<String>>,
     vocabulary: usize,
 ) -> Result<Tokenizer> {
     if vocabulary < SMALLEST_VOCABULARY {
-        return Err(Error::SmallVocabulary { asked: vocabulary, least: SMALLEST_VOCABULARY });
+        return Err(
+            Failure::SmallVocabulary { asked: vocabulary, least: SMALLEST_VOCABULARY }.into()
+        );
     }
     tokenizers::utils::parallelism::set_parallelism(false);
     let words = count_words(documents)?;
@@ -62,7 +64,9 @@ pub fn train_bpe(
     let json = tokenizer.to_string(true).map_err(failed)?;
     let tokenizer = Tokenizer::from_bytes(json)?;
     if tokenizer.vocabulary() != vocabulary {
-        return Err(Error::PoorText { found: tokenizer.vocabulary(), expected: vocabulary });
+        return Err(
+            Failure::PoorText { found: tokenizer.vocabulary(), expected: vocabulary }.into()
+        );
     }
     Ok(tokenizer)
 }
@@ -116,7 +120,7 @@ fn split() -> ByteLevel {
 
 #[allow(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 fn failed(error: tokenizers::Error) -> Error {
-    Error::Tokenize { action: "be trained", why: error.to_string() }
+    Error::from(Failure::Tokenize { action: "be trained", why: error.to_string() })
 }
 
 #[cfg(test)]

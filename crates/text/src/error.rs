@@ -2,10 +2,86 @@ use std::path::PathBuf;
 
 /// What can go wrong between a file of text and the tokens that a model reads.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[error(transparent)]
+pub struct Error(Box<Failure>);
+
+/// What an error is about, as far as somebody may do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A file could not be read or written; [`Error::disk`] says more.
+    Disk,
+    /// A corpus was made with another tokenizer.
+    OtherTokenizer,
+    /// The tokenizer has no begin token, or not the one that was named.
+    BeginToken,
+    /// A line of JSONL or a row of Parquet holds no text.
+    BrokenRow,
+    /// A Parquet file has no such column, or it holds something else than text.
+    TextColumn,
+    /// Text is not UTF-8.
+    NotUtf8,
+    /// A packed file ends early or is damaged.
+    Packing,
+    /// A document, line or page is longer than memory should hold.
+    TooLong,
+    /// The work was stopped from outside.
+    Stopped,
+    /// Anything else.
+    Other,
+}
+
+impl Error {
+    /// What it is about.
+    pub fn kind(&self) -> ErrorKind {
+        match *self.0 {
+            Failure::Disk(_) => ErrorKind::Disk,
+            Failure::OtherTokenizer { .. } => ErrorKind::OtherTokenizer,
+            Failure::NoBeginToken | Failure::UnknownToken { .. } => ErrorKind::BeginToken,
+            Failure::BadLine { .. } | Failure::BadRow { .. } => ErrorKind::BrokenRow,
+            Failure::NoColumn { .. } | Failure::ColumnType { .. } => ErrorKind::TextColumn,
+            Failure::NotUtf8 { .. } => ErrorKind::NotUtf8,
+            Failure::EndsEarly { .. } | Failure::Damaged { .. } => ErrorKind::Packing,
+            Failure::TooLong { .. } => ErrorKind::TooLong,
+            Failure::Stopped => ErrorKind::Stopped,
+            _ => ErrorKind::Other,
+        }
+    }
+
+    /// The failure of a file behind it, if it is one.
+    pub fn disk(&self) -> Option<&disk::Error> {
+        match &*self.0 {
+            Failure::Disk(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// A line number for text that is not UTF-8.
+    pub(crate) fn in_line(mut self, number: u64) -> Self {
+        if let Failure::NotUtf8 { line, .. } = &mut *self.0 {
+            *line = Some(number);
+        }
+        self
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self(Box::new(failure))
+    }
+}
+
+impl From<disk::Error> for Error {
+    fn from(error: disk::Error) -> Self {
+        Failure::Disk(error).into()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
     /// A file could not be read or written.
     #[error(transparent)]
-    Disk(#[from] disk::Error),
+    Disk(disk::Error),
 
     /// A file that should hold a tokenizer holds something else.
     #[error("`{from}` is not a tokenizer that can be used: {why}")]

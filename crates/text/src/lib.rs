@@ -16,10 +16,10 @@ mod tokenizer;
 
 pub use bpe::{END_OF_TEXT, SMALLEST_VOCABULARY, train_bpe};
 pub use corpus::{
-    Corpus, CorpusInfo, Part, PartInfo, Progress, Settings, Split, Stage, TokenizerSource, build,
-    build_until, tokenize_part,
+    BuildOptions, BuildProgress, Corpus, CorpusInfo, CorpusPart, HeldOutSplit, PartInfo, Stage,
+    TokenizerSource, build, build_until, tokenize_part,
 };
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use reader::{Counts, Documents, Reader, Reading, Sources};
 pub use split::{RULE, check_share, held_out};
 pub use tokenizer::{BeginToken, Tokenizer};

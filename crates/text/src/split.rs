@@ -1,6 +1,6 @@
 //! The held-out split: a document goes by the hash of its text, so a duplicate cannot leak.
 
-use crate::error::{Error, Result};
+use crate::error::{Failure, Result};
 use ledger::Sha256;
 
 /// The rule as it is written into `corpus.json`.
@@ -22,9 +22,9 @@ pub fn held_out(text: &str, share: f64) -> bool {
 /// Gives a share back when it lies above 0 and below 1.
 ///
 /// # Errors
-/// [`Error::Share`] for anything else, NaN included.
+/// For anything else, NaN included.
 pub fn check_share(share: f64) -> Result<f64> {
-    if share > 0.0 && share < 1.0 { Ok(share) } else { Err(Error::Share { found: share }) }
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err(Failure::Share { found: share }.into()) }
 }
 
 /// The rule on a hash that is already known.

@@ -10,7 +10,7 @@ use tokenizers::AddedToken;
 use tokenizers::models::ModelWrapper;
 use tokenizers::processors::PostProcessorWrapper;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 use crate::pieces::{Pieces, SPACE};
 
 /// The largest `tokenizer.json` that is read, in bytes; the largest known ones are below 40 MiB.
@@ -47,7 +47,7 @@ pub struct Tokenizer {
     hash: String,
     vocabulary: usize,
     begin: Option<BeginToken>,
-    cut: Cut,
+    piece_rule: PieceRule,
 }
 
 impl Tokenizer {
@@ -55,8 +55,8 @@ impl Tokenizer {
     /// `tokenizer_config.json` beside it if there is one.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] when either file is not what its name says; [`Error::UnknownToken`]
-    /// when the named begin token is not in the vocabulary.
+    /// When either file is not what its name says, and when the named begin token is not in the
+    /// vocabulary.
     pub fn load(path: &Path) -> Result<Self> {
         let path = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
         let mut tokenizer =
@@ -70,7 +70,7 @@ impl Tokenizer {
     /// Reads a tokenizer from the bytes of a `tokenizer.json`.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] when the bytes are something else.
+    /// When the bytes are something else.
     pub fn from_bytes(json: impl Into<Vec<u8>>) -> Result<Self> {
         Self::parse(json.into(), "tokenizer.json")
     }
@@ -78,19 +78,19 @@ impl Tokenizer {
     /// Token ids of a text, without any token before or after it.
     ///
     /// # Errors
-    /// [`Error::Tokenize`] when the tokenizer has no token for a part of the text and none for the
+    /// When the tokenizer has no token for a part of the text and none for the
     /// unknown.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 3);
-        let least = match self.cut {
-            Cut::Nowhere => text.len(),
-            Cut::BeforeSpaces => PIECE,
-            Cut::AtSpaces => WORDS,
+        let least = match self.piece_rule {
+            PieceRule::Nowhere => text.len(),
+            PieceRule::BeforeSpaces => PIECE,
+            PieceRule::AtSpaces => WORDS,
         };
         for (i, piece) in Pieces::new(text, least).enumerate() {
             let piece = if i == 0 { piece } else { self.without_space(piece) };
             let encoding = self.inner.encode_fast(piece, false).map_err(|error| {
-                Error::Tokenize { action: "encode a text", why: error.to_string() }
+                Error::from(Failure::Tokenize { action: "encode a text", why: error.to_string() })
             })?;
             ids.extend_from_slice(encoding.get_ids());
         }
@@ -100,7 +100,7 @@ impl Tokenizer {
     /// A text in stretches that can be encoded one by one, in a few where the tokenizer allows it
     /// and else in one.
     pub(crate) fn stretches<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
-        let least = if self.cut == Cut::Nowhere { text.len() } else { STRETCH };
+        let least = if self.piece_rule == PieceRule::Nowhere { text.len() } else { STRETCH };
         Pieces::new(text, least)
             .enumerate()
             .map(|(i, piece)| if i == 0 { piece } else { self.without_space(piece) })
@@ -108,7 +108,11 @@ impl Tokenizer {
 
     /// What is encoded of a piece that does not stand at the beginning.
     fn without_space<'a>(&self, piece: &'a str) -> &'a str {
-        if self.cut == Cut::AtSpaces { piece.strip_prefix(' ').unwrap_or(piece) } else { piece }
+        if self.piece_rule == PieceRule::AtSpaces {
+            piece.strip_prefix(' ').unwrap_or(piece)
+        } else {
+            piece
+        }
     }
 
     /// Encodes documents on all threads of the current pool, in order; the result does not depend
@@ -123,16 +127,16 @@ impl Tokenizer {
     /// The text of token ids, control tokens spelt out.
     ///
     /// # Errors
-    /// [`Error::Tokenize`] when an id is outside the vocabulary.
+    /// When an id is outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         // The library passes over ids that it does not know.
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.vocabulary) {
             let why = format!("id {id}, expected below the vocabulary of {}", self.vocabulary);
-            return Err(Error::Tokenize { action: "decode", why });
+            return Err(Failure::Tokenize { action: "decode", why }.into());
         }
-        self.inner
-            .decode(ids, false)
-            .map_err(|error| Error::Tokenize { action: "decode", why: error.to_string() })
+        self.inner.decode(ids, false).map_err(|error| {
+            Error::from(Failure::Tokenize { action: "decode", why: error.to_string() })
+        })
     }
 
     /// The largest id plus one, so that every id is below it.
@@ -167,21 +171,31 @@ impl Tokenizer {
         self.begin.as_ref()
     }
 
+    /// The token before each document, where documents cannot do without one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BeginToken`](crate::ErrorKind::BeginToken) when the tokenizer shows none.
+    pub fn require_begin_token(&self) -> Result<&BeginToken> {
+        self.begin_token().ok_or_else(|| Failure::NoBeginToken.into())
+    }
+
     /// Chooses the begin token by its text.
     ///
     /// # Errors
-    /// [`Error::UnknownToken`] when the vocabulary does not hold it.
+    /// When the vocabulary does not hold it.
     pub fn set_begin_token(&mut self, text: &str) -> Result<()> {
-        let id = self.id_of(text).ok_or_else(|| Error::UnknownToken {
-            text: text.to_owned(),
-            vocabulary: self.vocabulary,
+        let id = self.id_of(text).ok_or_else(|| {
+            Error::from(Failure::UnknownToken {
+                text: text.to_owned(),
+                vocabulary: self.vocabulary,
+            })
         })?;
         self.begin = Some(BeginToken { id, text: text.to_owned() });
         Ok(())
     }
 
     fn parse(json: Vec<u8>, from: &str) -> Result<Self> {
-        let bad = |why: String| Error::Tokenizer { from: from.to_owned(), why };
+        let bad = |why: String| Error::from(Failure::Tokenizer { from: from.to_owned(), why });
         // Documents are spread over threads here; the library's own threads would only add a
         // second, global switch.
         tokenizers::utils::parallelism::set_parallelism(false);
@@ -204,9 +218,9 @@ impl Tokenizer {
         if largest >= i32::MAX as u32 {
             return Err(bad(format!("token id {largest}, expected below {}", i32::MAX)));
         }
-        let cut = Cut::of(&inner);
+        let cut = PieceRule::of(&inner);
         let mut tokenizer = Self {
-            cut,
+            piece_rule: cut,
             hash: ledger::Sha256::of(&json).to_string(),
             vocabulary: largest as usize + 1,
             inner,
@@ -230,7 +244,7 @@ impl Tokenizer {
 
 /// Where a text may be cut so that the tokens of its [`Pieces`] are those of the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
+enum PieceRule {
     /// Nothing is known of this tokenizer: a text is encoded whole.
     Nowhere,
     /// Before a lone space, which stays with the word behind it: words are split off by a pattern.
@@ -246,7 +260,7 @@ const PATTERNS: [&str; 2] = [
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 ];
 
-impl Cut {
+impl PieceRule {
     fn of(inner: &tokenizers::Tokenizer) -> Self {
         let json = |value: serde_json::Result<Value>| value.unwrap_or(Value::Null);
         let splitter = json(serde_json::to_value(inner.get_pre_tokenizer()));
@@ -321,7 +335,7 @@ fn words_end_at_spaces(inner: &tokenizers::Tokenizer) -> bool {
 /// model trained with the file's ids would then read other tokens than were written.
 fn same_added_ids(inner: &tokenizers::Tokenizer, json: &[u8]) -> std::result::Result<(), String> {
     #[derive(Deserialize)]
-    struct File {
+    struct AddedTokens {
         #[serde(default)]
         added_tokens: Vec<Added>,
     }
@@ -330,7 +344,7 @@ fn same_added_ids(inner: &tokenizers::Tokenizer, json: &[u8]) -> std::result::Re
         id: u32,
         content: String,
     }
-    let file: File = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let file: AddedTokens = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     for token in file.added_tokens {
         match inner.token_to_id(&token.content) {
             Some(id) if id == token.id => {}
@@ -351,7 +365,8 @@ fn configured_begin_token(path: &Path) -> Result<Option<String>> {
     if !path.exists() {
         return Ok(None);
     }
-    let bad = |why: String| Error::Tokenizer { from: path.display().to_string(), why };
+    let bad =
+        |why: String| Error::from(Failure::Tokenizer { from: path.display().to_string(), why });
     let config: serde_json::Value = serde_json::from_slice(&disk::read(path, LARGEST_FILE)?)
         .map_err(|error| bad(error.to_string()))?;
     let token = match config.get("bos_token") {
@@ -424,16 +439,16 @@ mod tests {
 
     fn same_in_pieces(
         mut tokenizer: Tokenizer,
-        cut: Cut,
+        piece_rule: PieceRule,
         text: &str,
     ) -> std::result::Result<(), TestCaseError> {
-        prop_assert_eq!(tokenizer.cut, cut);
+        prop_assert_eq!(tokenizer.piece_rule, piece_rule);
         let pieces = tokenizer.encode(text).unwrap();
         let stretches: Vec<u32> = tokenizer
             .stretches(text)
             .flat_map(|stretch| tokenizer.encode(stretch).unwrap())
             .collect();
-        tokenizer.cut = Cut::Nowhere;
+        tokenizer.piece_rule = PieceRule::Nowhere;
         let whole = tokenizer.encode(text).unwrap();
         prop_assert_eq!(&pieces, &whole);
         prop_assert_eq!(stretches, whole);
@@ -453,9 +468,9 @@ mod tests {
             prop_assert!(Pieces::new(&text, PIECE).count() > 1);
             let nfc = json!({"type": "NFC"});
             let trained = trained(&text);
-            same_in_pieces(with(&trained, &pattern(0), &Value::Null), Cut::BeforeSpaces, &text)?;
-            same_in_pieces(with(&trained, &pattern(1), &nfc), Cut::BeforeSpaces, &text)?;
-            same_in_pieces(trained, Cut::BeforeSpaces, &text)?;
+            same_in_pieces(with(&trained, &pattern(0), &Value::Null), PieceRule::BeforeSpaces, &text)?;
+            same_in_pieces(with(&trained, &pattern(1), &nfc), PieceRule::BeforeSpaces, &text)?;
+            same_in_pieces(trained, PieceRule::BeforeSpaces, &text)?;
         }
 
         #[test]
@@ -463,7 +478,7 @@ mod tests {
             words in proptest::collection::vec("[abc ▁\\n]{0,6}|[abcé,]{1,4}", 0..400),
         ) {
             let tokenizer = Tokenizer::from_bytes(llama2().to_string()).unwrap();
-            same_in_pieces(tokenizer, Cut::AtSpaces, &words.join(" "))?;
+            same_in_pieces(tokenizer, PieceRule::AtSpaces, &words.join(" "))?;
         }
     }
 
@@ -484,24 +499,27 @@ mod tests {
             {
                 token["id"] = id.into();
             }
-            Tokenizer::from_bytes(json.to_string()).unwrap().cut
+            Tokenizer::from_bytes(json.to_string()).unwrap().piece_rule
         };
         let push = |json: &mut Value, token: Value| {
             json["added_tokens"].as_array_mut().unwrap().push(token)
         };
-        assert_eq!(cut_with(&|json| push(json, added("<tool>", false))), Cut::BeforeSpaces);
-        assert_eq!(cut_with(&|json| push(json, added("a tool", false))), Cut::Nowhere);
-        assert_eq!(cut_with(&|json| push(json, added("<tool>", true))), Cut::Nowhere);
+        assert_eq!(cut_with(&|json| push(json, added("<tool>", false))), PieceRule::BeforeSpaces);
+        assert_eq!(cut_with(&|json| push(json, added("a tool", false))), PieceRule::Nowhere);
+        assert_eq!(cut_with(&|json| push(json, added("<tool>", true))), PieceRule::Nowhere);
         assert_eq!(
             cut_with(&|json| json["normalizer"] = json!({"type": "Lowercase"})),
-            Cut::Nowhere
+            PieceRule::Nowhere
         );
         assert_eq!(
             cut_with(&|json| json["pre_tokenizer"]["add_prefix_space"] = true.into()),
-            Cut::Nowhere
+            PieceRule::Nowhere
         );
         let mut across = llama2();
         across["model"]["vocab"]["c▁"] = across["model"]["vocab"].as_object().unwrap().len().into();
-        assert_eq!(Tokenizer::from_bytes(across.to_string()).unwrap().cut, Cut::Nowhere);
+        assert_eq!(
+            Tokenizer::from_bytes(across.to_string()).unwrap().piece_rule,
+            PieceRule::Nowhere
+        );
     }
 }

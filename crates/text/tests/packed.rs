@@ -8,7 +8,7 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use text::{Error, Reader, Reading, Sources};
+use text::{ErrorKind, Reader, Reading, Sources};
 
 fn gz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -94,7 +94,7 @@ fn a_packed_file_that_ends_early_is_refused_wherever_it_ends() {
             (0..20).chain((20..packed.len()).step_by(997)).chain(packed.len() - 9..packed.len());
         for cut in cuts {
             let error = read(folder.path(), &name, &packed[..cut]).unwrap_err();
-            assert!(matches!(error, Error::EndsEarly { .. }), "{ending} cut at {cut}: {error}");
+            assert!(error.to_string().contains(" ends early: "), "{ending} cut at {cut}: {error}");
             let message = error.to_string();
             assert!(
                 message.contains(&format!("{name}` ends early: found its end after ")),
@@ -130,9 +130,9 @@ fn damage_and_what_follows_the_end_are_refused() {
             let name = format!("a.jsonl.{ending}");
             let error = read(folder.path(), &name, &bytes).unwrap_err();
             // A flipped bit may also spoil the text before any checksum is seen.
-            let spoilt = matches!(error, Error::BadLine { .. } | Error::NotUtf8 { .. });
+            let spoilt = matches!(error.kind(), ErrorKind::BrokenRow | ErrorKind::NotUtf8);
             assert!(
-                matches!(error, Error::Damaged { .. }) || case.contains("bit") && spoilt,
+                error.to_string().contains(" is damaged: ") || case.contains("bit") && spoilt,
                 "{case}: {error}"
             );
             if !spoilt {

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use text::{Counts, Documents, Error, Reader, Reading, Sources};
+use text::{Counts, Documents, ErrorKind, Reader, Reading, Sources};
 
 fn reading(documents: Documents) -> Reading {
     Reading { documents, ..Reading::default() }
@@ -147,7 +147,7 @@ fn broken_lines_are_left_out_and_counted_where_that_is_wanted() {
     let path = folder.path().join("a.txt");
     let mut reader =
         Reader::new(vec![path], Reading { skip_broken: true, ..Reading::default() }).unwrap();
-    assert!(matches!(reader.next(), Some(Err(Error::NotUtf8 { .. }))));
+    assert_eq!(reader.next().unwrap().unwrap_err().kind(), ErrorKind::NotUtf8);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn folders_are_read_in_the_order_of_names() {
     put(".hidden.txt", "no");
     let sources = Sources::find(&[folder.path().to_owned()]).unwrap();
     assert_eq!(
-        (sources.names(), sources.ignored),
+        (sources.names(), sources.ignored()),
         (vec!["z.jsonl".into(), "b.txt".into(), "e.TXT".into()], 5)
     );
     assert_eq!(sources.bytes().unwrap(), 17 + 6 + 5);
@@ -249,7 +249,7 @@ fn links_in_a_circle_are_passed_over() {
     std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
     std::os::unix::fs::symlink(folder.path().join("a.txt"), folder.path().join("b.txt")).unwrap();
     let sources = Sources::find(&[folder.path().to_owned()]).unwrap();
-    assert_eq!((sources.names(), sources.ignored), (vec!["a.txt".into(), "b.txt".into()], 1));
+    assert_eq!((sources.names(), sources.ignored()), (vec!["a.txt".into(), "b.txt".into()], 1));
 }
 
 #[test]
@@ -262,14 +262,16 @@ fn nothing_to_read_is_an_error() {
         folder.path().display()
     );
     assert_eq!(message, expected);
-    assert!(matches!(Sources::find(&[]), Err(Error::NoInput { .. })));
+    let error = Sources::find(&[]).unwrap_err().to_string();
+    assert!(error.contains(" file in no input, "), "{error}");
     assert!(
         Sources::find(&[PathBuf::from("nowhere.txt")])
             .unwrap_err()
             .to_string()
             .contains("`nowhere.txt`")
     );
-    assert!(matches!(Reader::new(vec![], reading(separator(""))), Err(Error::EmptySeparator)));
+    let error = Reader::new(vec![], reading(separator(""))).err().unwrap().to_string();
+    assert!(error.starts_with("the separator between documents is empty"), "{error}");
 }
 
 #[test]
@@ -287,7 +289,7 @@ fn real_jsonl_is_read_whole() {
     assert!(reader.by_ref().all(|document| document.is_ok()));
     let jsonl: Vec<_> =
         sources.names().into_iter().filter(|name| name.ends_with(".jsonl")).collect();
-    let others = sources.files.len() - jsonl.len();
+    let others = sources.files().len() - jsonl.len();
     let counts = reader.counts();
     assert_eq!(counts.documents + counts.empty, 4_262 + others as u64);
     assert_eq!(counts.bytes, sources.bytes().unwrap());

@@ -2,14 +2,14 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use text::Part;
+use text::CorpusPart;
 
 use crate::error::{Error, Result};
 
 /// Gives the n-th sequence of a run. The order follows from the seed alone, so that a run can go on
 /// anywhere.
 pub(crate) struct Order<'a> {
-    part: &'a Part,
+    part: &'a CorpusPart,
     context: usize,
     seed: u64,
     windows: u32,
@@ -21,7 +21,7 @@ pub(crate) struct Order<'a> {
 impl<'a> Order<'a> {
     /// Cuts the part into windows of `context` tokens, each with the token after it as the last
     /// target; what is left at the end is not read.
-    pub(crate) fn new(part: &'a Part, context: usize, seed: u64) -> Result<Self> {
+    pub(crate) fn new(part: &'a CorpusPart, context: usize, seed: u64) -> Result<Self> {
         let windows = part.tokens().saturating_sub(1) / context as u64;
         if windows == 0 {
             return Err(Error::ShortCorpus {

@@ -14,7 +14,7 @@ use model::decoder::{Decoder, Target};
 use model::mask::Masks;
 use model::weights;
 use shape::config::ModelConfig;
-use text::{Corpus, Documents, Reading, Settings, TokenizerSource};
+use text::{BuildOptions, Corpus, Documents, Reading, TokenizerSource};
 use train::{Begin, Error, Event, Job, Outcome, train};
 
 /// Picks one of so many, the same ones every time.
@@ -46,16 +46,10 @@ fn corpus(folder: &Path) -> Corpus {
     let input = folder.join("text.txt");
     fs::write(&input, documents.join("\n\n")).unwrap();
     let out = folder.join("corpus");
-    let settings = Settings {
-        inputs: vec![input],
-        reading: Reading { documents: Documents::BlankLine, ..Reading::default() },
-        tokenizer: TokenizerSource::TrainBpe { vocabulary: 280 },
-        begin_token: None,
-        heldout_share: 0.1,
-        out: out.clone(),
-        existing: disk::Existing::Refuse,
-    };
-    text::build(&settings, &mut |_| {}).unwrap();
+    let tokenizer = TokenizerSource::TrainBpe { vocabulary: 280 };
+    let options = BuildOptions::new(vec![input], tokenizer, 0.1, out.clone())
+        .reading(Reading { documents: Documents::BlankLine, ..Reading::default() });
+    text::build(&options, &mut |_| {}).unwrap();
     Corpus::open(&out).unwrap()
 }
 

@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     if let Some(text) = &arguments.begin_token {
         tokenizer.set_begin_token(text)?;
     }
-    let begin = tokenizer.begin_token().ok_or(text::Error::NoBeginToken)?.id;
+    let begin = tokenizer.require_begin_token()?.id;
     let prompt = arguments.prompt.as_deref().unwrap_or_default();
     let mut tokens = vec![begin];
     tokens.extend(tokenizer.encode(prompt)?);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use disk::Existing;
-use text::{Reading, Settings, Stage, TokenizerSource};
+use text::{BuildOptions, Reading, Stage, TokenizerSource};
 
 use crate::show::table::{Align, Table};
 use crate::terminal::Progress;
@@ -76,19 +76,17 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             TokenizerSource::TrainBpe { vocabulary: usize::try_from(vocabulary)? }
         }
     };
-    let settings = Settings {
-        inputs: arguments.inputs.clone(),
-        reading: Reading { skip_broken: arguments.skip_broken, ..arguments.reading.reading() },
-        tokenizer,
-        begin_token: arguments.begin_token.clone(),
-        heldout_share: arguments.heldout_share,
-        out: arguments.out.clone(),
-        existing: if arguments.force { Existing::Replace } else { Existing::Refuse },
-    };
+    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    let reading = Reading { skip_broken: arguments.skip_broken, ..arguments.reading.reading() };
+    let (inputs, out) = (arguments.inputs.clone(), arguments.out.clone());
+    let options = BuildOptions::new(inputs, tokenizer, arguments.heldout_share, out)
+        .reading(reading)
+        .begin_token(arguments.begin_token.clone())
+        .existing(existing);
     let begun = Instant::now();
     let mut shown: Option<(Stage, Progress, Instant)> = None;
     let stop = interrupt::listen()?;
-    let mut show = |progress: text::Progress| {
+    let mut show = |progress: text::BuildProgress| {
         if shown.as_ref().is_none_or(|(stage, ..)| *stage != progress.stage) {
             let label = match progress.stage {
                 Stage::Tokenizer => "reading for the tokenizer",
@@ -105,7 +103,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             );
         }
     };
-    let info = text::build_until(&settings, &mut show, &stop)?;
+    let info = text::build_until(&options, &mut show, &stop)?;
     drop(shown);
     if let Some(first) = &info.first_broken {
         let lines = if info.broken == 1 { "line or row" } else { "lines or rows" };

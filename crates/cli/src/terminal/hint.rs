@@ -47,32 +47,7 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         };
     }
     if let Some(error) = cause.downcast_ref::<text::Error>() {
-        return match error {
-            text::Error::Disk(inner) => of_cause(inner),
-            text::Error::OtherTokenizer { .. } => {
-                Some("tokenise the text with the model's own: `regrow tokenize --tokenizer MODEL`".into())
-            }
-            text::Error::BadLine { .. } | text::Error::BadRow { .. } => Some(
-                "name another field with `--field`, or leave such lines out with `regrow tokenize --skip-broken`"
-                    .into(),
-            ),
-            text::Error::NoColumn { .. } | text::Error::ColumnType { .. } => {
-                Some("name the column that holds the text with `--field`".into())
-            }
-            text::Error::NotUtf8 { .. } => {
-                Some("write the text as UTF-8 first, for example with `iconv -f LATIN1 -t UTF-8`".into())
-            }
-            text::Error::EndsEarly { .. } | text::Error::Damaged { .. } => {
-                Some("fetch or pack the file again, and test it with `gzip -t` or `zstd -t`".into())
-            }
-            text::Error::TooLong { .. } => {
-                Some("cut plain text into documents with `--documents blank-line` or `--separator`".into())
-            }
-            text::Error::NoBeginToken | text::Error::UnknownToken { .. } => {
-                Some("name a token of the vocabulary with `--begin-token`".into())
-            }
-            _ => None,
-        };
+        return of_text(error);
     }
     if let Some(error) = cause.downcast_ref::<store::Error>() {
         return match error.as_disk() {
@@ -123,6 +98,32 @@ fn of_kind(kind: &regrow::ErrorKind) -> Option<String> {
         }
         Of::NotInCache => "unset `HF_HUB_OFFLINE` to fetch it",
         Of::NoHub => "name a model folder, or build with the feature `hub`",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn of_text(error: &text::Error) -> Option<String> {
+    use text::ErrorKind;
+    let hint = match error.kind() {
+        ErrorKind::Disk => return of_cause(error.disk()?),
+        ErrorKind::OtherTokenizer => {
+            "tokenise the text with the model's own: `regrow tokenize --tokenizer MODEL`"
+        }
+        ErrorKind::BrokenRow => {
+            "name another field with `--field`, or leave such lines out with `regrow tokenize --skip-broken`"
+        }
+        ErrorKind::TextColumn => "name the column that holds the text with `--field`",
+        ErrorKind::NotUtf8 => {
+            "write the text as UTF-8 first, for example with `iconv -f LATIN1 -t UTF-8`"
+        }
+        ErrorKind::Packing => {
+            "fetch or pack the file again, and test it with `gzip -t` or `zstd -t`"
+        }
+        ErrorKind::TooLong => {
+            "cut plain text into documents with `--documents blank-line` or `--separator`"
+        }
+        ErrorKind::BeginToken => "name a token of the vocabulary with `--begin-token`",
         _ => return None,
     };
     Some(hint.to_owned())

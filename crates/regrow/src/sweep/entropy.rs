@@ -30,7 +30,7 @@ struct GrammarDocument {
 pub(super) fn entropy(folder: &SweepFolder, limit: u64) -> Result<Entropy> {
     let corpus = text::Corpus::open(&folder.corpus())?;
     let path = folder.grammar().join("documents.jsonl");
-    let held_out = documents_held_out(&path, corpus.info().split.share)
+    let held_out = documents_held_out(&path, corpus.info().split.share())
         .with_context(|| format!("the entropy of `{}` is not known", path.display()))?;
     let mut hash = Sha256Hasher::new();
     held_out.iter().for_each(|line| hash.update(Sha256::of(&line.text).as_bytes()));

@@ -5,33 +5,55 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger::Sha256;
 
-use super::idx::Width;
-use super::info::{self, CorpusInfo, FORMAT, Split};
-use super::writer::Writer;
+use super::idx::TokenWidth;
+use super::info::{self, CorpusInfo, FORMAT, HeldOutSplit};
+use super::writer::PartWriter;
 use crate::batches::{Batches, Encoded, encode};
 use crate::bpe::train_bpe;
-use crate::error::{Error, Result};
+use crate::error::{Failure, Result};
 use crate::reader::{Counts, Reading, Sources};
 use crate::split::{RULE, check_share, held_out_hash};
 use crate::tokenizer::Tokenizer;
 
-/// What a corpus is built from.
+/// What a corpus is built from, and where it will stand.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// Files and folders of text, JSONL and Parquet.
-    pub inputs: Vec<PathBuf>,
+pub struct BuildOptions {
+    inputs: Vec<PathBuf>,
+    reading: Reading,
+    tokenizer: TokenizerSource,
+    begin_token: Option<String>,
+    heldout_share: f64,
+    out: PathBuf,
+    existing: disk::Existing,
+}
+
+impl BuildOptions {
+    /// A corpus in the new folder `out` from files and folders of text, JSONL and Parquet; the
+    /// share of documents to hold out is above 0 and below 1.
+    pub fn new(
+        inputs: Vec<PathBuf>,
+        tokenizer: TokenizerSource,
+        heldout_share: f64,
+        out: PathBuf,
+    ) -> Self {
+        let (reading, existing) = (Reading::default(), disk::Existing::Refuse);
+        Self { inputs, reading, tokenizer, begin_token: None, heldout_share, out, existing }
+    }
+
     /// How files are read into documents.
-    pub reading: Reading,
-    /// Where the tokenizer comes from.
-    pub tokenizer: TokenizerSource,
+    pub fn reading(self, reading: Reading) -> Self {
+        Self { reading, ..self }
+    }
+
     /// The begin token by its text, where the tokenizer's own choice is not wanted.
-    pub begin_token: Option<String>,
-    /// Share of the documents to hold out, above 0 and below 1.
-    pub heldout_share: f64,
-    /// The corpus folder.
-    pub out: PathBuf,
-    /// What to do when that folder exists.
-    pub existing: disk::Existing,
+    pub fn begin_token(self, begin_token: Option<String>) -> Self {
+        Self { begin_token, ..self }
+    }
+
+    /// What to do when the folder exists; refused otherwise.
+    pub fn existing(self, existing: disk::Existing) -> Self {
+        Self { existing, ..self }
+    }
 }
 
 /// Where the tokenizer of a corpus comes from.
@@ -57,7 +79,7 @@ pub enum Stage {
 
 /// How far a build has come, told after each batch of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct BuildProgress {
     /// What it is busy with.
     pub stage: Stage,
     /// Documents read in this stage.
@@ -74,45 +96,48 @@ pub struct Progress {
 /// complete; memory holds a few MiB of text, or the longest documents, and four bytes a document.
 ///
 /// # Errors
-/// [`Error::EmptyPart`] when no document falls into a part, and whatever reading, tokenising and
+/// When no document falls into a part, and whatever reading, tokenising and
 /// writing find.
-pub fn build(settings: &Settings, progress: &mut dyn FnMut(Progress)) -> Result<CorpusInfo> {
-    build_until(settings, progress, &AtomicBool::new(false))
+pub fn build(
+    options: &BuildOptions,
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<CorpusInfo> {
+    build_until(options, progress, &AtomicBool::new(false))
 }
 
 /// Builds a corpus folder as [`build`] does, unless `stop` is set before it is complete; nothing is
 /// left then.
 ///
 /// # Errors
-/// As [`build`], and [`Error::Stopped`].
+/// As [`build`], and [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
 pub fn build_until(
-    settings: &Settings,
-    progress: &mut dyn FnMut(Progress),
+    options: &BuildOptions,
+    progress: &mut dyn FnMut(BuildProgress),
     stop: &AtomicBool,
 ) -> Result<CorpusInfo> {
-    let share = check_share(settings.heldout_share)?;
-    let sources = Sources::find(&settings.inputs)?;
-    sources.check(&settings.reading)?;
-    let folder = disk::NewFolder::create(&settings.out, settings.existing)?;
+    let share = check_share(options.heldout_share)?;
+    let sources = Sources::find(&options.inputs)?;
+    sources.check(&options.reading)?;
+    let folder = disk::NewFolder::create(&options.out, options.existing)?;
     let total_bytes = sources.bytes()?;
 
-    let mut tokenizer = match &settings.tokenizer {
+    let mut tokenizer = match &options.tokenizer {
         TokenizerSource::Load(path) => Tokenizer::load(path)?,
         TokenizerSource::TrainBpe { vocabulary } => {
             let stage = Learning { share, vocabulary: *vocabulary, total_bytes, stop };
-            stage.learn(&sources, &settings.reading, progress)?
+            stage.learn(&sources, &options.reading, progress)?
         }
     };
-    if let Some(text) = &settings.begin_token {
+    if let Some(text) = &options.begin_token {
         tokenizer.set_begin_token(text)?;
     }
-    let begin = tokenizer.begin_token().ok_or(Error::NoBeginToken)?.clone();
+    let begin = tokenizer.require_begin_token()?.clone();
 
-    let width = Width::of_vocabulary(tokenizer.vocabulary());
-    let mut train = Writer::create(folder.path(), "train", width)?;
-    let mut heldout = Writer::create(folder.path(), "heldout", width)?;
+    let width = TokenWidth::of_vocabulary(tokenizer.vocabulary());
+    let mut train = PartWriter::create(folder.path(), "train", width)?;
+    let mut heldout = PartWriter::create(folder.path(), "heldout", width)?;
     let mut wordless = 0;
-    let mut batches = Batches::new(sources.read(&settings.reading)?);
+    let mut batches = Batches::new(sources.read(&options.reading)?);
     let write = |batch: Vec<Encoded>| {
         for document in &batch {
             let part = if held_out_hash(&document.hash, share) { &mut heldout } else { &mut train };
@@ -126,7 +151,7 @@ pub fn build_until(
     };
     encode(&mut batches, &tokenizer, write, |reader| {
         let Counts { documents, bytes, .. } = reader.counts();
-        progress(Progress { stage: Stage::Tokens, documents, bytes, total_bytes });
+        progress(BuildProgress { stage: Stage::Tokens, documents, bytes, total_bytes });
         unless(stop)
     })?;
     let reader = batches.documents();
@@ -137,15 +162,15 @@ pub fn build_until(
         tokenizer: tokenizer.hash().to_owned(),
         vocabulary: tokenizer.vocabulary(),
         begin,
-        split: Split { rule: RULE.to_owned(), share },
+        split: HeldOutSplit { rule: RULE.to_owned(), share },
         train: train.finish()?,
         heldout: heldout.finish()?,
         empty: reader.counts().empty + wordless,
         broken: reader.counts().broken,
         first_broken: reader.first_broken().map(ToString::to_string),
         sources: sources.names(),
-        documents: settings.reading.documents.clone(),
-        field: settings.reading.field.clone(),
+        documents: options.reading.documents.clone(),
+        field: options.reading.field.clone(),
     };
     disk::write(&folder.path().join("tokenizer.json"), &tokenizer.to_json())?;
     disk::write(&folder.path().join("corpus.json"), &info::to_bytes(&info))?;
@@ -166,7 +191,7 @@ impl Learning<'_> {
         &self,
         sources: &Sources,
         reading: &Reading,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<Tokenizer> {
         let mut reader = sources.read(reading)?;
         let mut told = 0;
@@ -180,7 +205,12 @@ impl Learning<'_> {
                 if bytes - told >= 1 << 20 || document.is_none() {
                     told = bytes;
                     let total_bytes = self.total_bytes;
-                    progress(Progress { stage: Stage::Tokenizer, documents, bytes, total_bytes });
+                    progress(BuildProgress {
+                        stage: Stage::Tokenizer,
+                        documents,
+                        bytes,
+                        total_bytes,
+                    });
                 }
                 match document {
                     Some(Ok(text)) if held_out_hash(&Sha256::of(&text), self.share) => {}
@@ -193,27 +223,29 @@ impl Learning<'_> {
 }
 
 fn unless(stop: &AtomicBool) -> Result<()> {
-    if stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
+    if stop.load(Ordering::Relaxed) { Err(Failure::Stopped.into()) } else { Ok(()) }
 }
 
-fn require_documents(train: &Writer, heldout: &Writer, share: f64) -> Result<()> {
+fn require_documents(train: &PartWriter, heldout: &PartWriter, share: f64) -> Result<()> {
     if heldout.documents() == 0 {
         let advice = "raise the share, give more text, or cut it into more documents";
-        return Err(Error::EmptyPart {
+        return Err(Failure::EmptyPart {
             part: "held-out",
             documents: train.documents(),
             share,
             advice,
-        });
+        }
+        .into());
     }
     if train.documents() == 0 {
         let advice = "lower the share, give more text, or cut it into more documents";
-        return Err(Error::EmptyPart {
+        return Err(Failure::EmptyPart {
             part: "training",
             documents: heldout.documents(),
             share,
             advice,
-        });
+        }
+        .into());
     }
     Ok(())
 }

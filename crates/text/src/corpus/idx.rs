@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Failure, Result};
 
 const MAGIC: &[u8; 9] = b"MMIDIDX\0\0";
 const VERSION: u64 = 1;
@@ -19,14 +19,14 @@ const SMALL_VOCABULARY: usize = 65_500;
 
 /// How a token is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Width {
+pub(super) enum TokenWidth {
     /// uint16
     Two,
     /// int32
     Four,
 }
 
-impl Width {
+impl TokenWidth {
     pub(super) fn of_vocabulary(vocabulary: usize) -> Self {
         if vocabulary < SMALL_VOCABULARY { Self::Two } else { Self::Four }
     }
@@ -54,7 +54,7 @@ impl Width {
 /// What a checked index says; positions are bytes of the `.idx` file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Idx {
-    pub(super) width: Width,
+    pub(super) width: TokenWidth,
     pub(super) documents: usize,
     /// Length of all documents together, in tokens.
     pub(super) tokens: u64,
@@ -66,7 +66,7 @@ impl Idx {
     /// `bin` bytes ends.
     pub(super) fn parse(bytes: &[u8], bin: u64, path: &Path) -> Result<Self> {
         let wrong = |what: String, found: String, expected: String| {
-            Err(Error::BadCorpus { path: path.to_owned(), what, found, expected })
+            Err(Failure::BadCorpus { path: path.to_owned(), what, found, expected }.into())
         };
         let length = bytes.len() as u64;
         if length < HEADER {
@@ -83,7 +83,7 @@ impl Idx {
         if version != VERSION {
             return wrong("version".into(), version.to_string(), VERSION.to_string());
         }
-        let Some(width) = Width::from_code(bytes[17]) else {
+        let Some(width) = TokenWidth::from_code(bytes[17]) else {
             return wrong(
                 "token type".into(),
                 bytes[17].to_string(),
@@ -179,7 +179,7 @@ impl Idx {
 
 /// Writes an index of documents that are one sequence each; sizes are in tokens and at most
 /// `i32::MAX`.
-pub(super) fn write(out: &mut impl Write, width: Width, sizes: &[i32]) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, width: TokenWidth, sizes: &[i32]) -> io::Result<()> {
     let count = sizes.len() as u64;
     out.write_all(MAGIC)?;
     out.write_all(&VERSION.to_le_bytes())?;
@@ -234,10 +234,10 @@ mod tests {
     #[test]
     fn an_index_is_written_as_megatron_lays_it_out() {
         let mut bytes = Vec::new();
-        write(&mut bytes, Width::Two, &[3, 2]).unwrap();
+        write(&mut bytes, TokenWidth::Two, &[3, 2]).unwrap();
         assert_eq!(bytes, BY_HAND);
         let mut bytes = Vec::new();
-        write(&mut bytes, Width::Four, &[3, 2]).unwrap();
+        write(&mut bytes, TokenWidth::Four, &[3, 2]).unwrap();
         assert_eq!(
             (bytes[17], bytes[34 + 8 + 8]),
             (4, 12),
@@ -248,15 +248,15 @@ mod tests {
     #[test]
     fn an_index_is_read_back() {
         let idx = parse(&BY_HAND, 10).unwrap();
-        assert_eq!((idx.width, idx.documents, idx.tokens), (Width::Two, 2, 5));
+        assert_eq!((idx.width, idx.documents, idx.tokens), (TokenWidth::Two, 2, 5));
         assert_eq!(idx.document(&BY_HAND, 0), 0..3);
         assert_eq!(idx.document(&BY_HAND, 1), 3..5);
     }
 
     #[test]
     fn the_token_type_follows_the_vocabulary_as_in_megatron() {
-        assert_eq!(Width::of_vocabulary(65_499), Width::Two);
-        assert_eq!(Width::of_vocabulary(65_500), Width::Four);
+        assert_eq!(TokenWidth::of_vocabulary(65_499), TokenWidth::Two);
+        assert_eq!(TokenWidth::of_vocabulary(65_500), TokenWidth::Four);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use ledger::{Format, FormatHeader};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Failure, Result};
 use crate::reader::Documents;
 use crate::tokenizer::BeginToken;
 
@@ -26,7 +26,7 @@ pub struct CorpusInfo {
     /// The token before each document.
     pub begin: BeginToken,
     /// How held-out documents were chosen.
-    pub split: Split,
+    pub split: HeldOutSplit,
     /// The training part.
     pub train: PartInfo,
     /// The held-out part.
@@ -54,11 +54,17 @@ fn is_zero(count: &u64) -> bool {
 
 /// How held-out documents were chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Split {
+pub struct HeldOutSplit {
     /// The rule in words.
-    pub rule: String,
+    pub(super) rule: String,
+    pub(super) share: f64,
+}
+
+impl HeldOutSplit {
     /// The share asked for, above 0 and below 1.
-    pub share: f64,
+    pub fn share(&self) -> f64 {
+        self.share
+    }
 }
 
 /// One part of a corpus.
@@ -80,7 +86,8 @@ pub struct PartInfo {
 /// Reads and checks a `corpus.json`.
 pub(super) fn read(path: &Path) -> Result<CorpusInfo> {
     let wrong = |what: &str, found: String, expected: String| {
-        Err(Error::BadCorpus { path: path.to_owned(), what: what.to_owned(), found, expected })
+        Err(Failure::BadCorpus { path: path.to_owned(), what: what.to_owned(), found, expected }
+            .into())
     };
     let bytes = disk::read(path, LARGEST_FILE)?;
     // The number comes first: a later format may differ in everything else.

@@ -11,11 +11,11 @@ mod writer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-pub use self::build::{Progress, Settings, Stage, TokenizerSource, build, build_until};
-pub use self::info::{CorpusInfo, PartInfo, Split};
-pub use self::part::Part;
+pub use self::build::{BuildOptions, BuildProgress, Stage, TokenizerSource, build, build_until};
+pub use self::info::{CorpusInfo, HeldOutSplit, PartInfo};
+pub use self::part::CorpusPart;
 pub use self::unsplit::tokenize_part;
-use crate::error::{Error, Result};
+use crate::error::{Failure, Result};
 use crate::tokenizer::Tokenizer;
 
 /// A corpus folder, checked and memory-mapped.
@@ -23,8 +23,8 @@ use crate::tokenizer::Tokenizer;
 pub struct Corpus {
     folder: PathBuf,
     info: CorpusInfo,
-    train: Part,
-    heldout: Part,
+    train: CorpusPart,
+    heldout: CorpusPart,
 }
 
 impl Corpus {
@@ -33,21 +33,22 @@ impl Corpus {
     /// Token ids are checked as they are read, hashes of the parts by [`Self::verify`].
     ///
     /// # Errors
-    /// [`Error::BadCorpus`] names the file, the field, what was found and what was expected;
-    /// [`Error::OtherTokenizer`] when `tokenizer.json` is not the one that made the corpus.
+    /// The message names the file, the field, what was found and what was expected;
+    /// [`ErrorKind::OtherTokenizer`](crate::ErrorKind::OtherTokenizer) when `tokenizer.json` is not the one that made the corpus.
     pub fn open(folder: &Path) -> Result<Self> {
         let info = info::read(&folder.join("corpus.json"))?;
         let tokenizer = folder.join("tokenizer.json");
         let found = disk::sha256(&tokenizer)?.to_string();
         if found != info.tokenizer {
-            return Err(Error::OtherTokenizer {
+            return Err(Failure::OtherTokenizer {
                 path: tokenizer,
                 found: info.tokenizer,
                 expected: found,
-            });
+            }
+            .into());
         }
-        let train = Part::open(folder, "train", &info.train, info.vocabulary)?;
-        let heldout = Part::open(folder, "heldout", &info.heldout, info.vocabulary)?;
+        let train = CorpusPart::open(folder, "train", &info.train, info.vocabulary)?;
+        let heldout = CorpusPart::open(folder, "heldout", &info.heldout, info.vocabulary)?;
         Ok(Self { folder: folder.to_owned(), info, train, heldout })
     }
 
@@ -57,19 +58,19 @@ impl Corpus {
     }
 
     /// The training part.
-    pub fn train(&self) -> &Part {
+    pub fn train(&self) -> &CorpusPart {
         &self.train
     }
 
     /// The held-out part.
-    pub fn heldout(&self) -> &Part {
+    pub fn heldout(&self) -> &CorpusPart {
         &self.heldout
     }
 
     /// The tokenizer of this corpus with its begin token.
     ///
     /// # Errors
-    /// [`Error::BadCorpus`] when it contradicts `corpus.json`.
+    /// When it contradicts `corpus.json`.
     pub fn tokenizer(&self) -> Result<Tokenizer> {
         let path = self.folder.join("tokenizer.json");
         let mut tokenizer = Tokenizer::load(&path)?;
@@ -81,12 +82,13 @@ impl Corpus {
         ];
         for (what, found, expected) in checks {
             if found != Some(expected) {
-                return Err(Error::BadCorpus {
+                return Err(Failure::BadCorpus {
                     path,
                     what: what.to_owned(),
                     found: found.map_or("missing".to_owned(), |found| found.to_string()),
                     expected: format!("{expected} as in `corpus.json`"),
-                });
+                }
+                .into());
             }
         }
         Ok(tokenizer)
@@ -96,19 +98,19 @@ impl Corpus {
     /// [`Tokenizer::hash`].
     ///
     /// # Errors
-    /// [`Error::OtherTokenizer`].
+    /// [`ErrorKind::OtherTokenizer`](crate::ErrorKind::OtherTokenizer).
     pub fn require_tokenizer(&self, hash: &str) -> Result<()> {
         if self.info.tokenizer == hash {
             return Ok(());
         }
         let (found, expected) = (self.info.tokenizer.clone(), hash.to_owned());
-        Err(Error::OtherTokenizer { path: self.folder.clone(), found, expected })
+        Err(Failure::OtherTokenizer { path: self.folder.clone(), found, expected }.into())
     }
 
     /// Goes through both parts: their hashes, every token id, the begin token of every document.
     ///
     /// # Errors
-    /// [`Error::BadCorpus`] or [`Error::TokenOutOfRange`] for the first thing found.
+    /// For the first thing found.
     pub fn verify(&self) -> Result<()> {
         self.train.verify(self.info.begin.id)?;
         self.heldout.verify(self.info.begin.id)
@@ -120,7 +122,7 @@ impl Corpus {
     /// says less. Reads both parts once and keeps 40 bytes or so a held-out document in memory.
     ///
     /// # Errors
-    /// [`Error::TokenOutOfRange`].
+    /// For a token id outside the vocabulary.
     pub fn overlapping_documents(&self) -> Result<usize> {
         let mut buffer = Vec::new();
         let mut heldout: HashMap<ledger::Sha256, usize> = HashMap::new();

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use ledger::{Sha256, Sha256Hasher};
 
-use super::idx::{Idx, Width};
+use super::idx::{Idx, TokenWidth};
 use super::info::PartInfo;
-use crate::error::{Error, Result};
+use crate::error::{Failure, Result};
 
 /// Tokens that are read at a time when a whole part is gone through.
 const STRIDE: usize = 1 << 16;
 
 /// The training or the held-out part of a corpus.
 #[derive(Debug)]
-pub struct Part {
+pub struct CorpusPart {
     path: PathBuf,
     bin: disk::Map,
     index: disk::Map,
@@ -23,7 +23,7 @@ pub struct Part {
     hash: String,
 }
 
-impl Part {
+impl CorpusPart {
     /// Opens `<name>.bin` and `<name>.idx` and checks them against each other and against
     /// `corpus.json`.
     pub(super) fn open(
@@ -42,12 +42,13 @@ impl Part {
         ];
         for (what, found, expected) in counted {
             if found != expected {
-                return Err(Error::BadCorpus {
+                return Err(Failure::BadCorpus {
                     path: index_path,
                     what: format!("number of {what}"),
                     found: found.to_string(),
                     expected: format!("{expected} as in `corpus.json`"),
-                });
+                }
+                .into());
             }
         }
         Ok(Self { path, bin, index, idx, vocabulary, hash: info.hash.clone() })
@@ -74,24 +75,23 @@ impl Part {
     /// Copies the tokens from `start` on; documents follow each other without a gap.
     ///
     /// # Errors
-    /// [`Error::PastEnd`] when the part ends before; [`Error::TokenOutOfRange`] for an id outside
-    /// the vocabulary.
+    /// When the part ends before, and for an id outside the vocabulary.
     pub fn read(&self, start: u64, out: &mut [u32]) -> Result<()> {
         let end = start.checked_add(out.len() as u64).filter(|end| *end <= self.tokens());
         if end.is_none() {
             let (path, tokens) = (self.path.clone(), self.tokens());
-            return Err(Error::PastEnd { path, tokens, start, length: out.len() });
+            return Err(Failure::PastEnd { path, tokens, start, length: out.len() }.into());
         }
         // Inside the map, so no product overflows.
         let first = (start * self.idx.width.bytes()) as usize;
         match self.idx.width {
-            Width::Two => {
+            TokenWidth::Two => {
                 let bytes = &self.bin[first..first + 2 * out.len()];
                 for (token, bytes) in out.iter_mut().zip(bytes.chunks_exact(2)) {
                     *token = u32::from(u16::from_le_bytes([bytes[0], bytes[1]]));
                 }
             }
-            Width::Four => {
+            TokenWidth::Four => {
                 let bytes = &self.bin[first..first + 4 * out.len()];
                 for (token, bytes) in out.iter_mut().zip(bytes.chunks_exact(4)) {
                     *token = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
@@ -100,13 +100,14 @@ impl Part {
         }
         match out.iter().position(|token| *token as usize >= self.vocabulary) {
             None => Ok(()),
-            Some(i) => Err(Error::TokenOutOfRange {
+            Some(i) => Err(Failure::TokenOutOfRange {
                 path: self.path.clone(),
                 offset: start + i as u64,
                 // An id above the signed range was written as a negative one.
                 id: i64::from(out[i] as i32),
                 vocabulary: self.vocabulary,
-            }),
+            }
+            .into()),
         }
     }
 
@@ -121,24 +122,26 @@ impl Part {
         let found = disk::sha256(&self.path)?.to_string();
         if found != self.hash {
             let expected = format!("{} as in `corpus.json`", self.hash);
-            return Err(Error::BadCorpus {
+            return Err(Failure::BadCorpus {
                 path: self.path.clone(),
                 what: "hash".to_owned(),
                 found,
                 expected,
-            });
+            }
+            .into());
         }
         let mut buffer = vec![0; STRIDE];
         for i in 0..self.documents() {
             let mut first = true;
             self.chunks(i, &mut buffer, |tokens| {
                 if std::mem::take(&mut first) && tokens[0] != begin {
-                    return Err(Error::BadCorpus {
+                    return Err(Failure::BadCorpus {
                         path: self.path.clone(),
                         what: format!("first token of document {i}"),
                         found: tokens[0].to_string(),
                         expected: format!("the begin token {begin}"),
-                    });
+                    }
+                    .into());
                 }
                 Ok(())
             })?;

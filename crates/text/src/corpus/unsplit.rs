@@ -2,28 +2,29 @@
 
 use std::path::Path;
 
-use super::idx::Width;
+use super::idx::TokenWidth;
 use super::info::PartInfo;
-use super::part::Part;
-use super::writer::Writer;
+use super::part::CorpusPart;
+use super::writer::PartWriter;
 use crate::batches::{Batches, Encoded, encode};
-use crate::error::{Error, Result};
+use crate::error::{Failure, Result};
 use crate::tokenizer::Tokenizer;
 
 /// Tokenises documents into `text.bin` and `text.idx` of an existing folder, and opens them as a
-/// [`Part`] whose documents are laid out as in a corpus: begin token, then the tokens of the text.
+/// [`CorpusPart`] whose documents are laid out as in a corpus: begin token, then the tokens of the text.
 ///
 /// # Errors
-/// [`Error::NoBeginToken`], [`Error::NoText`] where there are no documents, the first error among
+/// Without a begin token, where there are no documents, the first error among
 /// the documents, and whatever tokenising and writing find.
 pub fn tokenize_part(
     documents: impl Iterator<Item = Result<String>> + Send,
     tokenizer: &Tokenizer,
     folder: &Path,
-) -> Result<(Part, PartInfo)> {
+) -> Result<(CorpusPart, PartInfo)> {
     const NAME: &str = "text";
-    let begin = tokenizer.begin_token().ok_or(Error::NoBeginToken)?.id;
-    let mut writer = Writer::create(folder, NAME, Width::of_vocabulary(tokenizer.vocabulary()))?;
+    let begin = tokenizer.require_begin_token()?.id;
+    let mut writer =
+        PartWriter::create(folder, NAME, TokenWidth::of_vocabulary(tokenizer.vocabulary()))?;
     let write = |batch: Vec<Encoded>| {
         batch
             .iter()
@@ -32,10 +33,10 @@ pub fn tokenize_part(
     };
     encode(&mut Batches::new(documents), tokenizer, write, |_| Ok(()))?;
     if writer.documents() == 0 {
-        return Err(Error::NoText);
+        return Err(Failure::NoText.into());
     }
     let info = writer.finish()?;
-    Ok((Part::open(folder, NAME, &info, tokenizer.vocabulary())?, info))
+    Ok((CorpusPart::open(folder, NAME, &info, tokenizer.vocabulary())?, info))
 }
 
 #[cfg(test)]
@@ -65,7 +66,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tokenizer = train_bpe(std::iter::once(Ok("a a a a".to_owned())), 257).unwrap();
         let found = tokenize_part(std::iter::empty(), &tokenizer, folder.path());
-        assert!(matches!(found, Err(Error::NoText)), "{found:?}");
+        assert_eq!(found.unwrap_err().to_string(), "no document holds any text");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 
 use ledger::Sha256Hasher;
 
-use super::idx::{self, Width};
+use super::idx::{self, TokenWidth};
 use super::info::PartInfo;
 use crate::batches::Encoded;
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 
 /// A part being written; keeps four bytes a document in memory.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct PartWriter {
     folder: PathBuf,
     name: &'static str,
-    width: Width,
+    width: TokenWidth,
     bin: disk::Aside,
     sizes: Vec<i32>,
     tokens: u64,
@@ -25,9 +25,9 @@ pub(super) struct Writer {
     row: Vec<u8>,
 }
 
-impl Writer {
+impl PartWriter {
     /// Begins `<name>.bin` in a folder.
-    pub(super) fn create(folder: &Path, name: &'static str, width: Width) -> Result<Self> {
+    pub(super) fn create(folder: &Path, name: &'static str, width: TokenWidth) -> Result<Self> {
         Ok(Self {
             bin: disk::Aside::create(&folder.join(format!("{name}.bin")))?,
             folder: folder.to_owned(),
@@ -45,19 +45,21 @@ impl Writer {
     /// Adds a document: its begin token and the tokens of its text.
     pub(super) fn push(&mut self, begin: u32, document: &Encoded) -> Result<()> {
         let count: usize = document.tokens.iter().map(Vec::len).sum();
-        let size = i32::try_from(count + 1).map_err(|_| Error::Tokenize {
-            action: "store a document",
-            why: format!("{count} tokens, expected at most {}", i32::MAX - 1),
+        let size = i32::try_from(count + 1).map_err(|_| {
+            Error::from(Failure::Tokenize {
+                action: "store a document",
+                why: format!("{count} tokens, expected at most {}", i32::MAX - 1),
+            })
         })?;
         self.row.clear();
         for token in std::iter::once(&begin).chain(document.tokens.iter().flatten()) {
             match self.width {
-                Width::Two => {
+                TokenWidth::Two => {
                     let token = u16::try_from(*token)
                         .expect("this width is chosen for vocabularies below 65500");
                     self.row.extend(token.to_le_bytes());
                 }
-                Width::Four => self.row.extend(token.to_le_bytes()),
+                TokenWidth::Four => self.row.extend(token.to_le_bytes()),
             }
         }
         let path = self.path("bin");

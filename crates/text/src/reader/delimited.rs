@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 
 use super::input::Input;
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 
 /// Some editors put it at the beginning of a file; it is no text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -65,12 +65,12 @@ impl Delimited {
         String::from_utf8(piece).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let path = self.path().to_owned();
-            Error::NotUtf8 {
+            Error::from(Failure::NotUtf8 {
                 path,
                 line: None,
                 offset: self.last + at as u64,
                 found: error.as_bytes()[at],
-            }
+            })
         })
     }
 
@@ -98,11 +98,11 @@ impl Delimited {
     }
 
     fn too_long(&self, longest: u64) -> Error {
-        Error::TooLong {
+        Error::from(Failure::TooLong {
             path: self.path().to_owned(),
             what: self.what,
             offset: self.offset,
             longest,
-        }
+        })
     }
 }

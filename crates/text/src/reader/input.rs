@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::sources::Packing;
-use crate::error::{Error, Result};
+use super::file_kind::Packing;
+use crate::error::{Error, Failure, Result};
 
 const BUFFER: usize = 1 << 16;
 
@@ -86,11 +86,16 @@ fn failed(path: &Path, packing: Packing, bytes: u64, error: io::Error) -> Error 
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return ends_early(path, packing, bytes);
     }
-    Error::Damaged { path: path.to_owned(), packing: packing.name(), bytes, why: error.to_string() }
+    Error::from(Failure::Damaged {
+        path: path.to_owned(),
+        packing: packing.name(),
+        bytes,
+        why: error.to_string(),
+    })
 }
 
 fn ends_early(path: &Path, packing: Packing, bytes: u64) -> Error {
-    Error::EndsEarly { path: path.to_owned(), packing: packing.name(), bytes }
+    Error::from(Failure::EndsEarly { path: path.to_owned(), packing: packing.name(), bytes })
 }
 
 struct Unpacked {

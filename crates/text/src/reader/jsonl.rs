@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::delimited::Delimited;
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 
 /// Names of fields that a message shows: a hostile line may have a million.
 const SHOWN: usize = 8;
@@ -22,23 +22,20 @@ impl Jsonl {
         Ok(Self { lines: Delimited::open(path, b"\n", "line")?, line: 0 })
     }
 
-    /// The text of the next line; `None` at the end of the file. After [`Error::BadLine`] and
-    /// [`Error::NotUtf8`] the line behind can be read.
+    /// The text of the next line; `None` at the end of the file. After an error of a line
+    /// the line behind can be read.
     pub(super) fn next(&mut self, field: &str, longest: u64) -> Result<Option<String>> {
         while let Some(line) = self.lines.next(longest)? {
             self.line += 1;
-            let line = self.lines.text(line).map_err(|error| match error {
-                Error::NotUtf8 { path, offset, found, .. } => {
-                    Error::NotUtf8 { path, line: Some(self.line), offset, found }
-                }
-                other => other,
-            })?;
+            let line = self.lines.text(line).map_err(|error| error.in_line(self.line))?;
             if !line.trim().is_empty() {
-                return text(&line, field).map(Some).map_err(|found| Error::BadLine {
-                    path: self.lines.path().to_owned(),
-                    line: self.line,
-                    found,
-                    field: field.to_owned(),
+                return text(&line, field).map(Some).map_err(|found| {
+                    Error::from(Failure::BadLine {
+                        path: self.lines.path().to_owned(),
+                        line: self.line,
+                        found,
+                        field: field.to_owned(),
+                    })
                 });
             }
         }
@@ -63,18 +60,18 @@ fn text(line: &str, field: &str) -> std::result::Result<String, String> {
         format!("no JSON ({why} at column {})", error.column())
     })?;
     match found {
-        Found::Fields { wanted: Some(wanted), .. } => match *wanted {
-            Found::Text(text) => Ok(text),
-            Found::Kind(kind) => Err(format!("{kind} in `{field}`")),
-            Found::Fields { .. } => Err(format!("an object in `{field}`")),
+        ProbedValue::Fields { wanted: Some(wanted), .. } => match *wanted {
+            ProbedValue::Text(text) => Ok(text),
+            ProbedValue::Kind(kind) => Err(format!("{kind} in `{field}`")),
+            ProbedValue::Fields { .. } => Err(format!("an object in `{field}`")),
         },
-        Found::Fields { names, .. } if names.is_empty() => Err("an empty object".to_owned()),
-        Found::Fields { names, count, .. } => {
+        ProbedValue::Fields { names, .. } if names.is_empty() => Err("an empty object".to_owned()),
+        ProbedValue::Fields { names, count, .. } => {
             let more = if count > names.len() { " ..." } else { "" };
             Err(format!("only `{}`{more}", names.join("`, `")))
         }
-        Found::Text(_) => Err("a string".to_owned()),
-        Found::Kind(kind) => Err(kind.to_owned()),
+        ProbedValue::Text(_) => Err("a string".to_owned()),
+        ProbedValue::Kind(kind) => Err(kind.to_owned()),
     }
 }
 
@@ -85,34 +82,40 @@ struct Probe<'a> {
     field: Option<&'a str>,
 }
 
-enum Found {
+enum ProbedValue {
     Text(String),
     /// Something else, by its kind.
     Kind(&'static str),
     /// An object: what stands in the wanted field, the first other names, and how many there are.
     Fields {
-        wanted: Option<Box<Found>>,
+        wanted: Option<Box<ProbedValue>>,
         names: Vec<String>,
         count: usize,
     },
 }
 
 impl<'de> DeserializeSeed<'de> for Probe<'_> {
-    type Value = Found;
+    type Value = ProbedValue;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<Found, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        json: D,
+    ) -> std::result::Result<ProbedValue, D::Error> {
         json.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Probe<'_> {
-    type Value = Found;
+    type Value = ProbedValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Found, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(
+        self,
+        mut map: A,
+    ) -> std::result::Result<ProbedValue, A::Error> {
         let (mut wanted, mut names, mut count) = (None, Vec::new(), 0);
         while let Some(other) = map.next_key_seed(Key { field: self.field })? {
             let Some(other) = other else {
@@ -126,36 +129,39 @@ impl<'de> Visitor<'de> for Probe<'_> {
             }
             map.next_value::<IgnoredAny>()?;
         }
-        Ok(Found::Fields { wanted, names, count })
+        Ok(ProbedValue::Fields { wanted, names, count })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Found, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(
+        self,
+        mut list: A,
+    ) -> std::result::Result<ProbedValue, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Found::Kind("a list"))
+        Ok(ProbedValue::Kind("a list"))
     }
 
-    fn visit_str<E>(self, text: &str) -> std::result::Result<Found, E> {
-        Ok(Found::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> std::result::Result<ProbedValue, E> {
+        Ok(ProbedValue::Text(text.to_owned()))
     }
 
-    fn visit_unit<E>(self) -> std::result::Result<Found, E> {
-        Ok(Found::Kind("null"))
+    fn visit_unit<E>(self) -> std::result::Result<ProbedValue, E> {
+        Ok(ProbedValue::Kind("null"))
     }
 
-    fn visit_bool<E>(self, _: bool) -> std::result::Result<Found, E> {
-        Ok(Found::Kind("a truth value"))
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<ProbedValue, E> {
+        Ok(ProbedValue::Kind("a truth value"))
     }
 
-    fn visit_i64<E>(self, _: i64) -> std::result::Result<Found, E> {
-        Ok(Found::Kind("a number"))
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<ProbedValue, E> {
+        Ok(ProbedValue::Kind("a number"))
     }
 
-    fn visit_u64<E>(self, _: u64) -> std::result::Result<Found, E> {
-        Ok(Found::Kind("a number"))
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<ProbedValue, E> {
+        Ok(ProbedValue::Kind("a number"))
     }
 
-    fn visit_f64<E>(self, _: f64) -> std::result::Result<Found, E> {
-        Ok(Found::Kind("a number"))
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<ProbedValue, E> {
+        Ok(ProbedValue::Kind("a number"))
     }
 }
 

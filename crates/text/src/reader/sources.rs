@@ -3,91 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Reader, Reading};
-use crate::error::{Error, Result};
-
-/// Extensions that would only be misread as plain text.
-const REFUSED: [&str; 11] =
-    ["zip", "tar", "tgz", "xz", "bz2", "lz4", "parquet", "arrow", "json", "bin", "feather"];
-
-/// How the bytes of a file are packed, by the last extension of its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packing {
-    None,
-    Gzip,
-    Zstd,
-}
-
-/// What a file holds, by its extension, that of its packing apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Txt,
-    Jsonl,
-    Parquet,
-}
-
-impl Packing {
-    pub(super) fn of(path: &Path) -> Self {
-        if has_extension(path, "gz") {
-            Self::Gzip
-        } else if has_extension(path, "zst") {
-            Self::Zstd
-        } else {
-            Self::None
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::None => "plain",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        }
-    }
-}
-
-impl Kind {
-    /// `None` where the name says that it is something else, or says nothing.
-    fn known(path: &Path) -> Option<Self> {
-        let packed = Packing::of(path) != Packing::None;
-        let inner = if packed { path.with_extension("") } else { path.to_owned() };
-        if has_extension(&inner, "txt") {
-            Some(Self::Txt)
-        } else if has_extension(&inner, "jsonl") {
-            Some(Self::Jsonl)
-        } else if has_extension(&inner, "parquet") && !packed {
-            // A packed Parquet file is not read: its pages are packed already.
-            Some(Self::Parquet)
-        } else {
-            None
-        }
-    }
-
-    /// What a file is read as that is named and not [`refused`].
-    pub(super) fn of(path: &Path) -> Self {
-        Self::known(path).unwrap_or(Self::Txt)
-    }
-}
-
-/// The extension for which a file is not read, if there is one.
-fn refused(path: &Path) -> Option<String> {
-    if Kind::known(path).is_some() {
-        return None;
-    }
-    let inner =
-        if Packing::of(path) == Packing::None { path.to_owned() } else { path.with_extension("") };
-    let found = REFUSED.iter().find(|known| has_extension(&inner, known))?;
-    let packing = if inner == *path { "" } else { path.extension()?.to_str()? };
-    Some(if packing.is_empty() { (*found).to_owned() } else { format!("{found}.{packing}") })
-}
+use super::file_kind::{FileKind, refused};
+use super::open_file::OpenFile;
+use super::reading::Reading;
+use super::stream::Reader;
+use crate::error::{Failure, Result};
 
 /// The files behind some inputs, in the order in which they are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sources {
-    /// The files.
-    pub files: Vec<PathBuf>,
-    /// How many other files and linked folders were passed over in folders.
-    pub ignored: usize,
+    files: Vec<PathBuf>,
+    ignored: usize,
 }
 
 impl Sources {
@@ -97,8 +23,7 @@ impl Sources {
     /// Hidden files and links to folders are passed over.
     ///
     /// # Errors
-    /// [`Error::InputKind`] for a named file of a kind that is not read, [`Error::NoInput`] when
-    /// nothing is left.
+    /// For a named file of a kind that is not read, and when nothing is left.
     pub fn find(inputs: &[PathBuf]) -> Result<Self> {
         let mut sources = Self { files: Vec::new(), ignored: 0 };
         for input in inputs {
@@ -106,7 +31,7 @@ impl Sources {
             if kind.is_dir() {
                 sources.walk(input)?;
             } else if let Some(found) = refused(input) {
-                return Err(Error::InputKind { path: input.clone(), found });
+                return Err(Failure::InputKind { path: input.clone(), found }.into());
             } else {
                 sources.files.push(input.clone());
             }
@@ -115,9 +40,19 @@ impl Sources {
             let inputs: Vec<_> =
                 inputs.iter().map(|path| format!("`{}`", path.display())).collect();
             let inputs = if inputs.is_empty() { "no input".to_owned() } else { inputs.join(", ") };
-            return Err(Error::NoInput { inputs, ignored: sources.ignored });
+            return Err(Failure::NoInput { inputs, ignored: sources.ignored }.into());
         }
         Ok(sources)
+    }
+
+    /// The files.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// How many other files and linked folders were passed over in folders.
+    pub fn ignored(&self) -> usize {
+        self.ignored
     }
 
     /// Size of all files together, in bytes.
@@ -141,7 +76,7 @@ impl Sources {
     /// The documents of the files.
     ///
     /// # Errors
-    /// [`Error::EmptySeparator`].
+    /// When the separator between documents is empty.
     pub fn read(&self, reading: &Reading) -> Result<Reader> {
         Reader::new(self.files.clone(), reading.clone())
     }
@@ -154,7 +89,7 @@ impl Sources {
     /// What reading the file would find.
     pub fn check(&self, reading: &Reading) -> Result<()> {
         let mut files = self.files.iter().filter(|path| path.is_file());
-        files.try_for_each(|path| super::Open::check(path, reading))
+        files.try_for_each(|path| OpenFile::check(path, reading))
     }
 
     fn walk(&mut self, folder: &Path) -> Result<()> {
@@ -170,7 +105,7 @@ impl Sources {
                 path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if kind.is_dir() && !hidden {
                 self.walk(&path)?;
-            } else if !hidden && Kind::known(&path).is_some() && path.is_file() {
+            } else if !hidden && FileKind::known(&path).is_some() && path.is_file() {
                 self.files.push(path);
             } else {
                 self.ignored += 1;
@@ -178,8 +113,4 @@ impl Sources {
         }
         Ok(())
     }
-}
-
-fn has_extension(path: &Path, wanted: &str) -> bool {
-    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted))
 }

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use super::Documents;
 use super::delimited::Delimited;
-use crate::error::{Error, Result};
+use super::reading::Documents;
+use crate::error::{Failure, Result};
 
 /// A file of plain text.
 pub(super) struct Txt {
@@ -51,7 +51,9 @@ impl Txt {
             }
             if block.len() as u64 > longest.saturating_add(1) {
                 let path = self.pieces.path().to_owned();
-                return Err(Error::TooLong { path, what: "document", offset: begins, longest });
+                return Err(
+                    Failure::TooLong { path, what: "document", offset: begins, longest }.into()
+                );
             }
         }
         Ok((!block.is_empty()).then_some(block))

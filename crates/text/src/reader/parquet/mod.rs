@@ -21,8 +21,8 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaD
 use parquet::schema::types::Type;
 
 use self::pages::{CODECS, Pages, can_unpack};
-use self::thrift::{Kind, Thrift};
-use crate::error::{Error, Result};
+use self::thrift::{FieldKind, Thrift};
+use crate::error::{Error, Failure, Result};
 
 /// Magic at both ends, and the length of the footer before the last.
 const MAGIC: &[u8; 4] = b"PAR1";
@@ -127,7 +127,7 @@ impl Parquet {
         })
     }
 
-    /// The text of the next row; `None` at the end of the file. After [`Error::BadRow`] the row
+    /// The text of the next row; `None` at the end of the file. After an error of a row the row
     /// behind can be read.
     pub(super) fn next(&mut self, longest: u64) -> Result<Option<String>> {
         while self.decoded.is_empty() {
@@ -140,11 +140,13 @@ impl Parquet {
         }
         let Some(value) = self.decoded.pop_front() else { return Ok(None) };
         self.row += 1;
-        let bad = |found| Error::BadRow {
-            path: self.path.clone(),
-            row: self.row,
-            found,
-            field: self.field.clone(),
+        let bad = |found| {
+            Error::from(Failure::BadRow {
+                path: self.path.clone(),
+                row: self.row,
+                found,
+                field: self.field.clone(),
+            })
         };
         let value = value.ok_or_else(|| bad("null".to_owned()))?;
         let bytes = value.data();
@@ -278,14 +280,14 @@ fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
     let mut last = 0;
     while let Some((number, kind)) = thrift.field(last)? {
         last = number;
-        if (number, kind) != (2, Kind::List) {
+        if (number, kind) != (2, FieldKind::List) {
             thrift.skip(kind)?;
             continue;
         }
         // The schema is written depth first: how many children each open group still waits for.
         let mut open: Vec<u64> = Vec::new();
         let (kind, count) = thrift.list()?;
-        if kind != Kind::Struct {
+        if kind != FieldKind::Struct {
             return refused("a schema that is no list of columns");
         }
         for _ in 0..count {
@@ -293,7 +295,7 @@ fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
             let mut last = 0;
             while let Some((number, kind)) = thrift.field(last)? {
                 match (number, kind) {
-                    (5, Kind::Integer) => children = thrift.size()? as u64,
+                    (5, FieldKind::Integer) => children = thrift.size()? as u64,
                     (_, kind) => thrift.skip(kind)?,
                 }
                 last = number;
@@ -319,8 +321,9 @@ fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
 /// path.
 fn find(metadata: &ParquetMetaData, path: &Path, field: &str) -> Result<usize> {
     let schema = metadata.file_metadata().schema_descr();
-    let wrong =
-        |found: String| Error::ColumnType { path: path.to_owned(), field: field.to_owned(), found };
+    let wrong = |found: String| {
+        Error::from(Failure::ColumnType { path: path.to_owned(), field: field.to_owned(), found })
+    };
     let Some(at) = schema.columns().iter().position(|column| column.path().string() == field)
     else {
         let fields = match schema.root_schema() {
@@ -337,7 +340,9 @@ fn find(metadata: &ParquetMetaData, path: &Path, field: &str) -> Result<usize> {
             .collect();
         let more = if fields.len() > SHOWN { " ..." } else { "" };
         let found = if shown.is_empty() { "no column".to_owned() } else { shown.join(", ") + more };
-        return Err(Error::NoColumn { path: path.to_owned(), found, field: field.to_owned() });
+        return Err(
+            Failure::NoColumn { path: path.to_owned(), found, field: field.to_owned() }.into()
+        );
     };
     let column = schema.column(at);
     if column.max_rep_level() > 0 {
@@ -398,5 +403,5 @@ fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> std::result:
 }
 
 fn bad(path: &Path, found: String, expected: &str) -> Error {
-    Error::BadParquet { path: path.to_owned(), found, expected: expected.to_owned() }
+    Error::from(Failure::BadParquet { path: path.to_owned(), found, expected: expected.to_owned() })
 }

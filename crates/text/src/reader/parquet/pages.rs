@@ -11,7 +11,7 @@ use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 
 use super::delta;
-use super::thrift::{Kind, Thrift};
+use super::thrift::{FieldKind, Thrift};
 
 /// How pages may be packed; the names are those of the format.
 pub(super) const CODECS: &str = "UNCOMPRESSED, SNAPPY, GZIP or ZSTD";
@@ -51,7 +51,7 @@ impl Pages {
 
     fn page(&mut self) -> Result<Option<Page>> {
         while !self.chunk.fill_buf()?.is_empty() {
-            let header = Header::read(&mut self.chunk)?;
+            let header = PageHeader::read(&mut self.chunk)?;
             for (what, size) in [("packed", header.packed), ("unpacked", header.unpacked)] {
                 if size > self.largest {
                     return bad(format!(
@@ -91,7 +91,7 @@ impl Pages {
         Ok(None)
     }
 
-    fn dictionary(&mut self, header: &Header, bytes: Vec<u8>) -> Result<Page> {
+    fn dictionary(&mut self, header: &PageHeader, bytes: Vec<u8>) -> Result<Page> {
         let buf = unpack(self.codec, bytes, header.unpacked)?;
         // The library sets aside room for as many values as are promised.
         let found = count(&buf)?;
@@ -107,7 +107,7 @@ impl Pages {
         })
     }
 
-    fn data(&self, header: &Header, bytes: Vec<u8>) -> Result<Page> {
+    fn data(&self, header: &PageHeader, bytes: Vec<u8>) -> Result<Page> {
         let buf = unpack(self.codec, bytes, header.unpacked)?;
         let mut levels = 0;
         if self.nullable {
@@ -130,7 +130,7 @@ impl Pages {
         })
     }
 
-    fn data_v2(&self, header: &Header, mut bytes: Vec<u8>) -> Result<Page> {
+    fn data_v2(&self, header: &PageHeader, mut bytes: Vec<u8>) -> Result<Page> {
         let levels = header.definition_bytes.saturating_add(header.repetition_bytes);
         if levels > bytes.len() || levels > header.unpacked {
             return bad(format!("a page of {} bytes with {levels} bytes of levels", bytes.len()));
@@ -163,7 +163,7 @@ impl Pages {
     /// safely.
     fn values(
         &self,
-        header: &Header,
+        header: &PageHeader,
         mut page: Vec<u8>,
         levels: usize,
     ) -> Result<(Encoding, Vec<u8>)> {
@@ -233,7 +233,7 @@ const END: [u8; 4] = [0xff; 4];
 
 /// What the header of a page says, as far as it is needed here.
 #[derive(Debug)]
-struct Header {
+struct PageHeader {
     kind: Option<PageKind>,
     packed: usize,
     unpacked: usize,
@@ -248,7 +248,7 @@ struct Header {
     is_packed: bool,
 }
 
-impl Header {
+impl PageHeader {
     fn read(input: &mut impl Read) -> Result<Self> {
         let mut header = Self {
             kind: None,
@@ -267,7 +267,7 @@ impl Header {
         let mut last = 0;
         while let Some((number, kind)) = thrift.field(last)? {
             match (number, kind) {
-                (1, Kind::Integer) => {
+                (1, FieldKind::Integer) => {
                     header.kind = match thrift.integer()? {
                         0 => Some(PageKind::Data),
                         1 => None,
@@ -276,12 +276,12 @@ impl Header {
                         other => return bad(format!("a page of kind {other}, expected 0 to 3")),
                     }
                 }
-                (2, Kind::Integer) => header.unpacked = thrift.size()?,
-                (3, Kind::Integer) => header.packed = thrift.size()?,
-                (4, Kind::Integer) => header.crc = Some(thrift.integer()? as u32),
-                (5, Kind::Struct) => header.body(&mut thrift, PageKind::Data)?,
-                (7, Kind::Struct) => header.body(&mut thrift, PageKind::Dictionary)?,
-                (8, Kind::Struct) => header.body(&mut thrift, PageKind::DataV2)?,
+                (2, FieldKind::Integer) => header.unpacked = thrift.size()?,
+                (3, FieldKind::Integer) => header.packed = thrift.size()?,
+                (4, FieldKind::Integer) => header.crc = Some(thrift.integer()? as u32),
+                (5, FieldKind::Struct) => header.body(&mut thrift, PageKind::Data)?,
+                (7, FieldKind::Struct) => header.body(&mut thrift, PageKind::Dictionary)?,
+                (8, FieldKind::Struct) => header.body(&mut thrift, PageKind::DataV2)?,
                 (_, kind) => thrift.skip(kind)?,
             }
             last = number;
@@ -297,15 +297,19 @@ impl Header {
         let mut last = 0;
         while let Some((number, found)) = thrift.field(last)? {
             match (kind, number, found) {
-                (_, 1, Kind::Integer) => self.values = thrift.size()?,
-                (PageKind::Data | PageKind::Dictionary, 2, Kind::Integer)
-                | (PageKind::DataV2, 4, Kind::Integer) => self.encoding = thrift.integer()?,
-                (PageKind::Data, 3, Kind::Integer) => self.levels = Some(thrift.integer()?),
-                (PageKind::DataV2, 2, Kind::Integer) => self.nulls = thrift.size()?,
-                (PageKind::DataV2, 5, Kind::Integer) => self.definition_bytes = thrift.size()?,
-                (PageKind::DataV2, 6, Kind::Integer) => self.repetition_bytes = thrift.size()?,
-                (PageKind::DataV2, 7, Kind::True | Kind::False) => {
-                    self.is_packed = found == Kind::True
+                (_, 1, FieldKind::Integer) => self.values = thrift.size()?,
+                (PageKind::Data | PageKind::Dictionary, 2, FieldKind::Integer)
+                | (PageKind::DataV2, 4, FieldKind::Integer) => self.encoding = thrift.integer()?,
+                (PageKind::Data, 3, FieldKind::Integer) => self.levels = Some(thrift.integer()?),
+                (PageKind::DataV2, 2, FieldKind::Integer) => self.nulls = thrift.size()?,
+                (PageKind::DataV2, 5, FieldKind::Integer) => {
+                    self.definition_bytes = thrift.size()?
+                }
+                (PageKind::DataV2, 6, FieldKind::Integer) => {
+                    self.repetition_bytes = thrift.size()?
+                }
+                (PageKind::DataV2, 7, FieldKind::True | FieldKind::False) => {
+                    self.is_packed = found == FieldKind::True
                 }
                 (_, _, found) => thrift.skip(found)?,
             }

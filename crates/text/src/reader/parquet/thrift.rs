@@ -6,9 +6,9 @@ use std::io::{self, Read};
 /// Values inside values: the format's own structures are five deep.
 const DEEPEST: usize = 32;
 
-/// Kind of a field, as the protocol numbers them.
+/// FieldKind of a field, as the protocol numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FieldKind {
     True,
     False,
     Integer,
@@ -30,7 +30,7 @@ impl<'a, R: Read> Thrift<'a, R> {
 
     /// The next field of a structure, given the number of the one before (0 at its start); `None`
     /// at its end.
-    pub(super) fn field(&mut self, last: i16) -> io::Result<Option<(i16, Kind)>> {
+    pub(super) fn field(&mut self, last: i16) -> io::Result<Option<(i16, FieldKind)>> {
         let byte = self.byte()?;
         if byte == 0 {
             return Ok(None);
@@ -53,8 +53,8 @@ impl<'a, R: Read> Thrift<'a, R> {
         usize::try_from(self.integer()?).map_err(|_| bad("a size below zero"))
     }
 
-    /// Kind and number of a list's elements.
-    pub(super) fn list(&mut self) -> io::Result<(Kind, u64)> {
+    /// FieldKind and number of a list's elements.
+    pub(super) fn list(&mut self) -> io::Result<(FieldKind, u64)> {
         let byte = self.byte()?;
         let count = match byte >> 4 {
             15 => self.unsigned()?,
@@ -64,17 +64,17 @@ impl<'a, R: Read> Thrift<'a, R> {
     }
 
     /// Passes over a value.
-    pub(super) fn skip(&mut self, kind: Kind) -> io::Result<()> {
+    pub(super) fn skip(&mut self, kind: FieldKind) -> io::Result<()> {
         self.skip_within(kind, DEEPEST)
     }
 
-    fn skip_within(&mut self, found: Kind, depth: usize) -> io::Result<()> {
+    fn skip_within(&mut self, found: FieldKind, depth: usize) -> io::Result<()> {
         let depth = depth.checked_sub(1).ok_or_else(|| bad("values inside values without end"))?;
         match found {
             // The kind is the value.
-            Kind::True | Kind::False => Ok(()),
-            Kind::Integer => self.integer().map(drop),
-            Kind::Struct => {
+            FieldKind::True | FieldKind::False => Ok(()),
+            FieldKind::Integer => self.integer().map(drop),
+            FieldKind::Struct => {
                 let mut last = 0;
                 while let Some((number, kind)) = self.field(last)? {
                     self.skip_within(kind, depth)?;
@@ -82,17 +82,17 @@ impl<'a, R: Read> Thrift<'a, R> {
                 }
                 Ok(())
             }
-            Kind::List => {
+            FieldKind::List => {
                 let (kind, count) = self.list()?;
                 (0..count).try_for_each(|_| self.skip_element(kind, depth))
             }
-            Kind::Other(3) => self.byte().map(drop),
-            Kind::Other(7) => self.pass(8),
-            Kind::Other(8) => {
+            FieldKind::Other(3) => self.byte().map(drop),
+            FieldKind::Other(7) => self.pass(8),
+            FieldKind::Other(8) => {
                 let length = self.unsigned()?;
                 self.pass(length)
             }
-            Kind::Other(11) => {
+            FieldKind::Other(11) => {
                 let count = self.unsigned()?;
                 let kinds = if count == 0 { 0 } else { self.byte()? };
                 (0..count).try_for_each(|_| {
@@ -100,14 +100,14 @@ impl<'a, R: Read> Thrift<'a, R> {
                     self.skip_element(kind(kinds & 0x0f), depth)
                 })
             }
-            Kind::Other(_) => Err(bad("a value of no known kind")),
+            FieldKind::Other(_) => Err(bad("a value of no known kind")),
         }
     }
 
     /// In a list a truth value has a byte of its own.
-    fn skip_element(&mut self, kind: Kind, depth: usize) -> io::Result<()> {
+    fn skip_element(&mut self, kind: FieldKind, depth: usize) -> io::Result<()> {
         match kind {
-            Kind::True | Kind::False => self.byte().map(drop),
+            FieldKind::True | FieldKind::False => self.byte().map(drop),
             kind => self.skip_within(kind, depth),
         }
     }
@@ -136,14 +136,14 @@ impl<'a, R: Read> Thrift<'a, R> {
     }
 }
 
-fn kind(code: u8) -> Kind {
+fn kind(code: u8) -> FieldKind {
     match code {
-        1 => Kind::True,
-        2 => Kind::False,
-        4..=6 => Kind::Integer,
-        9 | 10 => Kind::List,
-        12 => Kind::Struct,
-        other => Kind::Other(other),
+        1 => FieldKind::True,
+        2 => FieldKind::False,
+        4..=6 => FieldKind::Integer,
+        9 | 10 => FieldKind::List,
+        12 => FieldKind::Struct,
+        other => FieldKind::Other(other),
     }
 }
 
@@ -192,13 +192,15 @@ mod tests {
 
     #[test]
     fn depth_and_length_are_bounded() {
-        assert!(Thrift::new(&mut &[0x1c; 100][..]).skip(Kind::Struct).is_err());
+        assert!(Thrift::new(&mut &[0x1c; 100][..]).skip(FieldKind::Struct).is_err());
         assert!(
-            Thrift::new(&mut &[0xff, 0xff, 0xff, 0xff, 0x0f, 1][..]).skip(Kind::Other(8)).is_err()
+            Thrift::new(&mut &[0xff, 0xff, 0xff, 0xff, 0x0f, 1][..])
+                .skip(FieldKind::Other(8))
+                .is_err()
         );
         assert!(
             Thrift::new(&mut &[0xf5, 0xff, 0xff, 0xff, 0xff, 0x0f, 1][..])
-                .skip(Kind::List)
+                .skip(FieldKind::List)
                 .is_err()
         );
     }

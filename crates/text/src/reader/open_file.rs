@@ -1,0 +1,71 @@
+//! One open file, whatever its kind.
+
+use std::path::Path;
+
+use super::file_kind::FileKind;
+use super::jsonl::Jsonl;
+use super::parquet::Parquet;
+use super::reading::Reading;
+use super::txt::Txt;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A file of any kind that is read.
+pub(super) enum OpenFile {
+    Txt(Txt),
+    Jsonl(Jsonl),
+    Parquet(Box<Parquet>),
+}
+
+impl OpenFile {
+    pub(super) fn new(path: &Path, reading: &Reading) -> Result<Self> {
+        Ok(match FileKind::of(path) {
+            FileKind::Txt => Self::Txt(Txt::open(path, &reading.documents)?),
+            FileKind::Jsonl => Self::Jsonl(Jsonl::open(path)?),
+            FileKind::Parquet => Self::Parquet(Box::new(Parquet::open(path, &reading.field)?)),
+        })
+    }
+
+    /// What a look at the beginning of a file finds.
+    pub(super) fn check(path: &Path, reading: &Reading) -> Result<()> {
+        let mut open = Self::new(path, reading)?;
+        match open {
+            // Opening unpacks the first bytes, or checks the footer.
+            Self::Txt(_) | Self::Parquet(_) => {}
+            Self::Jsonl(_) => match open.next(reading) {
+                Err(error) if !(reading.skip_broken && open.goes_on_after(&error)) => {
+                    return Err(error);
+                }
+                _ => {}
+            },
+        }
+        Ok(())
+    }
+
+    pub(super) fn next(&mut self, reading: &Reading) -> Result<Option<String>> {
+        match self {
+            Self::Txt(file) => file.next(reading.longest),
+            Self::Jsonl(file) => file.next(&reading.field, reading.longest),
+            Self::Parquet(file) => file.next(reading.longest),
+        }
+    }
+
+    /// Whether an error is of one line or row, so that the next can be read.
+    pub(super) fn goes_on_after(&self, error: &Error) -> bool {
+        match self {
+            Self::Txt(_) => false,
+            Self::Jsonl(_) => {
+                matches!(error.kind(), ErrorKind::BrokenRow | ErrorKind::NotUtf8)
+            }
+            Self::Parquet(_) => error.kind() == ErrorKind::BrokenRow,
+        }
+    }
+
+    /// Bytes of the file that have been read.
+    pub(super) fn read_bytes(&self) -> u64 {
+        match self {
+            Self::Txt(file) => file.read_bytes(),
+            Self::Jsonl(file) => file.read_bytes(),
+            Self::Parquet(file) => file.read_bytes(),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! How files are read into documents.
+
+use serde::{Deserialize, Serialize};
+
+/// Where one document ends and the next begins in plain text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Documents {
+    /// A file is a document.
+    #[default]
+    File,
+    /// Lines of white space stand between documents.
+    BlankLine,
+    /// A text such as `<|endoftext|>` stands between documents.
+    Separator(String),
+}
+
+/// How files are read into documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The rule for plain text; in JSONL a line is a document, in Parquet a row.
+    pub documents: Documents,
+    /// The field of JSONL, or the column of Parquet, that holds the text.
+    pub field: String,
+    /// The longest document, JSONL line or page of Parquet, in bytes; a longer one is refused.
+    pub longest: u64,
+    /// Whether lines of JSONL and rows of Parquet without text are left out and counted instead of
+    /// refused.
+    pub skip_broken: bool,
+}
+
+impl Default for Reading {
+    /// A file is a document, the field is `text`, nothing is longer than 256 MiB or broken.
+    fn default() -> Self {
+        Self {
+            documents: Documents::default(),
+            field: "text".to_owned(),
+            longest: 256 << 20,
+            skip_broken: false,
+        }
+    }
+}
