@@ -182,16 +182,10 @@ mod tests {
                 let lines =
                     (0..200).map(|number| format!("{{\"text\":\"text number {number}\"}}\n"));
                 std::fs::write(&texts, lines.collect::<String>()).unwrap();
-                let settings = text::Settings {
-                    inputs: vec![texts],
-                    reading: text::Reading::default(),
-                    tokenizer: text::TokenizerSource::TrainBpe { vocabulary: 270 },
-                    begin_token: None,
-                    heldout_share: 0.1,
-                    out: corpus.folder().to_path_buf(),
-                    existing: disk::Existing::Refuse,
-                };
-                text::build(&settings, &mut |_| {})?;
+                let tokenizer = text::TokenizerSource::TrainBpe { vocabulary: 270 };
+                let out = corpus.folder().to_path_buf();
+                let options = text::BuildOptions::new(vec![texts], tokenizer, 0.1, out);
+                text::build(&options, &mut |_| {})?;
             }
             Ok(jobs.iter().map(|job| JobId::new(job.name())).collect())
         }
