@@ -12,6 +12,7 @@ mod curve;
 mod cut;
 mod cut_error;
 mod cut_record;
+mod done;
 mod estimate;
 mod finite;
 mod format;
@@ -33,6 +34,7 @@ pub use curve::{Curve, HeldOut, NotFinite, Phase, Point};
 pub use cut::Cut;
 pub use cut_error::CutError;
 pub use cut_record::{Calibration, CutRecord, Fallback};
+pub use done::Done;
 pub use estimate::Estimate;
 pub use format::{Format, FormatHeader, OtherFormat};
 pub use held::Held;
@@ -41,7 +43,7 @@ pub use method::{MethodId, MethodKind};
 pub use number::{ShortNumber, short_count, trimmed};
 pub use pattern::{Pattern, PatternError};
 pub use point_row::PointRow;
-pub use record::{Done, Provenance, RunRecord};
+pub use record::{Provenance, RunRecord};
 pub use sha256::{Sha256, Sha256Error, Sha256Hasher};
 pub use spec::{
     AdamW, Convention, Difference, Evaluation, Precision, RunSpec, Schedule, Start, Trainer,

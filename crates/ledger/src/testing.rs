@@ -1,7 +1,8 @@
-//! A run for tests: with [`run_spec`], a new field of [`RunSpec`] touches one place.
+//! A run for tests: a new field of [`RunSpec`] or [`RunRecord`] touches one place.
 
+use crate::record::{Provenance, RunRecord};
 use crate::spec::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start, Trainer};
-use crate::units::Tokens;
+use crate::units::{Params, Rate, Tokens};
 
 /// A short run of a small model; a test changes the fields that it is about.
 ///
@@ -44,5 +45,22 @@ pub fn run_spec() -> RunSpec {
             tokens: Tokens(100_000),
         },
         trainer: Trainer::Regrow,
+    }
+}
+
+/// The record of [`run_spec`]: 15 % of a thousand parameters were removed.
+pub fn run_record() -> RunRecord {
+    let rate = |all: u64| Rate::realised(Params(all), Params(all - 150)).unwrap_or_default();
+    RunRecord::of(&run_spec(), Params(1000), Params(850), provenance())
+        .with_rates(rate(1000), rate(900))
+}
+
+/// What ran it.
+pub fn provenance() -> Provenance {
+    Provenance {
+        regrow: "0.1.0".into(),
+        machine: "two cores".into(),
+        threads: 2,
+        kernel: "avx512".into(),
     }
 }

@@ -41,7 +41,8 @@ pub fn own(folder: &ModelFolder) -> anyhow::Result<Lineage> {
     if let Some(run) = run.map(RunFolder::open).transpose()? {
         // Every run calls its result `model`: the run's own name tells more.
         let name = run.path().file_name().map(|name| name.to_string_lossy().into_owned());
-        let (base, series) = (name.unwrap_or_else(|| folder.name()), run.record().series.clone());
+        let (base, series) =
+            (name.unwrap_or_else(|| folder.name()), run.record().series().to_owned());
         let curve = run.curve()?;
         let left = if path == run.best_path() { curve.best() } else { curve.last() };
         let left = left.filter(|_| run.is_done());

@@ -35,10 +35,10 @@ impl RunFolder {
         }
         let spec: RunSpec = read_toml(&path.join(SPEC), RunSpec::FORMAT)?;
         let record: RunRecord = read_json(&path.join(RECORD), RunRecord::FORMAT)?;
-        if record.id != spec.id() {
+        if record.id() != spec.id() {
             return Err(Failure::OtherRun {
                 path: path.join(RECORD),
-                found: record.id,
+                found: record.id().to_owned(),
                 expected: spec.id(),
             }
             .into());
@@ -133,7 +133,7 @@ mod tests {
     use disk::Existing;
 
     use super::*;
-    use crate::sample::{create, point, record, spec};
+    use crate::sample::{create, point, record, record_of, spec};
 
     #[test]
     fn a_new_run_holds_its_files_as_given() {
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(fs::read_to_string(path.join("recipe.toml")).unwrap(), recipe);
         assert_eq!(fs::read(path.join("cut.json")).unwrap(), b"{}");
         assert!(run.points().unwrap().is_empty() && run.done().unwrap().is_none());
-        assert_eq!(run.spec().id(), run.record().id);
+        assert_eq!(run.spec().id(), run.record().id());
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
         let path = root.path().join("run");
         let mut spec = spec();
         spec.optimizer.epsilon = f64::NAN;
-        let record = RunRecord { id: spec.id(), ..record() };
+        let record = record_of(&spec);
         let error =
             RunFolder::create(&path, Existing::Refuse, &spec, "", &record, None).unwrap_err();
         assert!(error.to_string().contains("cannot be written"), "{error}");
@@ -248,7 +248,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("run");
         let spec = RunSpec { seed: u64::MAX, ..spec() };
-        let record = RunRecord { id: spec.id(), seed: u64::MAX, ..record() };
+        let record = record_of(&spec);
         RunFolder::create(&path, Existing::Refuse, &spec, "", &record, None).unwrap();
         let folder = RunFolder::open(&path).unwrap();
         assert_eq!((folder.spec(), folder.record()), (&spec, &record));

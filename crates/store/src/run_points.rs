@@ -51,7 +51,7 @@ pub fn run_points(folder: &Path) -> Result<RunPoints> {
                 Some(format!("it is not done; its last checkpoint is of step {step}"))
             }
             RunState::Done(_) => {
-                match summary.folder().is_some_and(|run| run.record().loss0.is_some()) {
+                match summary.folder().is_some_and(|run| run.record().loss0().is_some()) {
                     true => None,
                     false => Some("it does not know the loss before pruning".to_owned()),
                 }
@@ -62,7 +62,7 @@ pub fn run_points(folder: &Path) -> Result<RunPoints> {
             continue;
         }
         let run = RunFolder::open(&path)?;
-        let group = |run: &RunFolder| (run.record().series.clone(), run.method());
+        let group = |run: &RunFolder| (run.record().series().to_owned(), run.method());
         match compared.iter().find(|other| group(other) == group(&run)) {
             Some(other) => run.check_alike(other)?,
             None => compared.push(run.clone()),
@@ -76,20 +76,20 @@ impl RunFolder {
     /// The held-out points after the first step; none where the loss before pruning is unknown.
     pub fn point_rows(&self) -> Result<Vec<PointRow>> {
         let record = self.record();
-        let Some(loss0) = record.loss0 else { return Ok(Vec::new()) };
+        let Some(loss0) = record.loss0() else { return Ok(Vec::new()) };
         let path = self.path().canonicalize().unwrap_or_else(|_| self.path().to_path_buf());
         let run = path
             .file_name()
-            .map_or_else(|| record.id.clone(), |name| name.to_string_lossy().into_owned());
+            .map_or_else(|| record.id().to_owned(), |name| name.to_string_lossy().into_owned());
         let rows =
             self.points()?.into_iter().filter(|point| point.tokens.0 > 0).filter_map(|point| {
                 Some(PointRow {
-                    series: record.series.clone(),
+                    series: record.series().to_owned(),
                     method: self.method(),
                     run: run.clone(),
-                    base: Some(record.base.clone()),
-                    n0: record.n0.0 as f64,
-                    rate: record.rate.get(),
+                    base: Some(record.base().to_owned()),
+                    n0: record.n0().0 as f64,
+                    rate: record.rate().get(),
                     loss0: loss0.0,
                     tokens: point.tokens.0 as f64,
                     loss: point.eval_loss?,
@@ -126,7 +126,7 @@ impl RunFolder {
     /// The pruning method; `none` where nothing was pruned.
     fn method(&self) -> String {
         let record = self.record();
-        if record.rate.get() == 0.0 { "none".to_owned() } else { record.method.clone() }
+        if record.rate().get() == 0.0 { "none".to_owned() } else { record.method().to_owned() }
     }
 }
 
@@ -134,19 +134,23 @@ impl RunFolder {
 mod tests {
     use std::fs;
 
-    use ledger::{Nats, RunRecord, RunSpec};
+    use ledger::testing::provenance;
+    use ledger::{Params, RunRecord, RunSpec};
 
     use super::*;
     use crate::Existing;
-    use crate::sample::{done, point, record, spec};
+    use crate::sample::{done, point, record, record_of, spec};
 
     fn make(path: &Path, spec: &RunSpec, record: &RunRecord, is_done: bool) {
-        let record = RunRecord { id: spec.id(), ..record.clone() };
-        let mut run = RunFolder::create(path, Existing::Refuse, spec, "", &record, None).unwrap();
+        let mut run = RunFolder::create(path, Existing::Refuse, spec, "", record, None).unwrap();
         (0..5).for_each(|step| run.append(&point(step)).unwrap());
         if is_done {
             run.finish(&done()).unwrap();
         }
+    }
+
+    fn without_loss0() -> RunRecord {
+        RunRecord::of(&spec(), Params(1000), Params(850), provenance())
     }
 
     #[test]
@@ -155,7 +159,7 @@ mod tests {
         let path = |name: &str| root.path().join(name);
         make(&path("a"), &spec(), &record(), true);
         make(&path("b-killed"), &spec(), &record(), false);
-        make(&path("c-scratch"), &spec(), &RunRecord { loss0: None, ..record() }, true);
+        make(&path("c-scratch"), &spec(), &without_loss0(), true);
         let found = run_points(root.path()).unwrap();
         let rows: Vec<_> =
             found.rows.iter().map(|row| (row.run.as_str(), row.tokens, row.loss)).collect();
@@ -183,12 +187,7 @@ mod tests {
             let mut changed = spec();
             change(&mut changed);
             make(&root.path().join("a"), &spec(), &record(), true);
-            make(
-                &root.path().join("b"),
-                &changed,
-                &RunRecord { loss0: Some(Nats(1.0)), ..record() },
-                true,
-            );
+            make(&root.path().join("b"), &changed, &record_of(&changed), true);
             let error = run_points(root.path()).unwrap_err().to_string();
             assert!(
                 error.contains(what) && error.contains("/a`") && error.contains("/b`"),

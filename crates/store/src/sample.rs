@@ -1,7 +1,7 @@
 //! A run for the tests.
 
-use ledger::testing::run_spec;
-use ledger::{Done, Nats, Params, Phase, Point, Provenance, Rate, RunRecord, RunSpec, Tokens};
+use ledger::testing::{provenance, run_spec};
+use ledger::{Curve, Done, Nats, Params, Phase, Point, Rate, RunRecord, RunSpec, Tokens};
 
 pub(crate) fn spec() -> RunSpec {
     RunSpec {
@@ -13,31 +13,15 @@ pub(crate) fn spec() -> RunSpec {
 }
 
 pub(crate) fn record() -> RunRecord {
-    let spec = spec();
-    RunRecord {
-        format: RunRecord::FORMAT,
-        id: spec.id(),
-        series: spec.series,
-        method: spec.method,
-        base: spec.base,
-        n0: Params(1000),
-        parameters: Params(850),
-        rate: Rate::realised(Params(1000), Params(850)).unwrap(),
-        rate_without_embedding: Rate::realised(Params(900), Params(750)).unwrap(),
-        loss0: Some(Nats(1.25)),
-        loss0_phase: None,
-        corpus: spec.corpus,
-        heldout: spec.heldout,
-        tokenizer: spec.tokenizer,
-        start: spec.start,
-        seed: spec.seed,
-        provenance: Provenance {
-            regrow: "0.1.0".into(),
-            machine: "any".into(),
-            threads: 2,
-            kernel: "plain".into(),
-        },
-    }
+    record_of(&spec())
+}
+
+/// The record of a run with this spec.
+pub(crate) fn record_of(spec: &RunSpec) -> RunRecord {
+    let rate = |all: u64| Rate::realised(Params(all), Params(all - 150)).unwrap();
+    RunRecord::of(spec, Params(1000), Params(850), provenance())
+        .with_rates(rate(1000), rate(900))
+        .with_loss0(Nats(1.25), None)
 }
 
 /// A point of the sample run with a training loss, and a held-out loss at even steps.
@@ -53,19 +37,13 @@ pub(crate) fn point(step: u64) -> Point {
 }
 
 pub(crate) fn done() -> Done {
-    Done {
-        format: Done::FORMAT,
-        steps: 10,
-        tokens: Tokens(5120),
-        loss_pruned: Some(Nats(4.5)),
-        eval_loss: Nats(1.0),
-        best_eval_loss: Nats(0.75),
-        last_quarter: None,
-        last_doubling: None,
-        seconds: 2.0,
-        tokens_per_second: 2560.0,
-        weights: "ee".into(),
-    }
+    done_after(2.0)
+}
+
+/// The end of the sample run after so many seconds.
+pub(crate) fn done_after(seconds: f64) -> Done {
+    let curve = Curve::from_points(&[point(0), point(8)]);
+    Done::of(&record(), &curve, (10, Tokens(5120)), seconds, "ee".into()).unwrap()
 }
 
 /// The sample run, new at `path`.

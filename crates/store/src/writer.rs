@@ -46,7 +46,7 @@ impl RunFolder {
         record: &RunRecord,
         cut: Option<&[u8]>,
     ) -> Result<RunWriter> {
-        assert_eq!(record.id, spec.id(), "a run is created with its own record");
+        assert_eq!(record.id(), spec.id(), "a run is created with its own record");
         let replaced =
             (existing == Existing::Replace).then(|| take_replaceable(path)).transpose()?;
         let new = NewFolder::create(path, existing)?;
@@ -157,7 +157,7 @@ impl RunWriter {
         let path = self.path().join(DONE);
         let text = to_json(&path, done)?;
         self.sync()?;
-        self.write_trainer_state(done.steps)?;
+        self.write_trainer_state(done.steps())?;
         disk::write(&path, &text)?;
         Ok(self.folder)
     }
@@ -201,7 +201,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sample::{create, done, point, spec};
+    use crate::sample::{create, done, done_after, point, spec};
 
     fn steps(folder: &RunFolder) -> Vec<u64> {
         folder.points().unwrap().iter().map(|point| point.step).collect()
@@ -299,7 +299,7 @@ mod tests {
         let mut run = create(&path);
         run.append(&point(0)).unwrap();
         // What cannot be written is found out before anything is.
-        let wrong = Done { seconds: f64::NAN, ..done() };
+        let wrong = done_after(f64::NAN);
         let error = run.finish(&wrong).unwrap_err().to_string();
         assert!(error.contains("cannot be written"), "{error}");
         assert!(!path.join("trainer_state.json").exists());

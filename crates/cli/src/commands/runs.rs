@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ledger::RunRecord;
 use serde::Serialize;
 use store::{RunFolder, RunState, RunSummary};
 
@@ -82,13 +83,13 @@ impl From<&RunSummary> for Row {
             run: run.path().display().to_string(),
             state,
             why,
-            id: record.map(|record| record.id.clone()),
-            series: record.map(|record| record.series.clone()),
-            method: record.map(|record| record.method.clone()),
-            base: record.map(|record| record.base.clone()),
-            n0: record.map(|record| record.n0.0),
-            rate: record.map(|record| record.rate.get()),
-            loss0: record.and_then(|record| record.loss0).map(|loss| loss.0),
+            id: record.map(|record| record.id().to_owned()),
+            series: record.map(|record| record.series().to_owned()),
+            method: record.map(|record| record.method().to_owned()),
+            base: record.map(|record| record.base().to_owned()),
+            n0: record.map(|record| record.n0().0),
+            rate: record.map(|record| record.rate().get()),
+            loss0: record.and_then(RunRecord::loss0).map(|loss| loss.0),
             tokens: last.map(|point| point.tokens.0),
             tokens_planned: folder.map(|folder| folder.spec().tokens.0),
             eval_loss: last.map(|point| point.loss.0),

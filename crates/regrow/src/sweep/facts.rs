@@ -13,9 +13,7 @@ use crate::error::Result;
 /// What runs say of themselves, under the names that points have.
 pub(super) fn of_runs(folders: &[RunFolder], names: &[String]) -> Result<Vec<RunFacts>> {
     let fact = |(folder, name): (&RunFolder, &String)| {
-        let mut record = folder.record().clone();
-        record.id.clone_from(name);
-        Ok(RunFacts { record, done: folder.done()? })
+        Ok(RunFacts { name: name.clone(), record: folder.record().clone(), done: folder.done()? })
     };
     folders.iter().zip(names).map(fact).collect()
 }

@@ -2,6 +2,7 @@
 //! pruning.
 
 use law::GroupLaw;
+use ledger::Done;
 use maud::{Markup, html};
 
 use super::input::{PageInput, RunFacts};
@@ -17,7 +18,7 @@ pub(super) fn section(input: &PageInput<'_>, groups: &[&GroupLaw]) -> Markup {
     let gain =
         groups.iter().find_map(|group| group.decisions.first()).map(|plan| plan.doubling_gain);
     let learning = |base: &&RunFacts| {
-        let control = control(input, base).and_then(|run| run.done.as_ref()?.last_doubling);
+        let control = control(input, base).and_then(|run| run.done.as_ref()?.last_doubling());
         control.zip(gain).is_some_and(|(control, gain)| control.0 >= gain)
     };
     let learning: Vec<&RunFacts> = input.bases.iter().filter(learning).collect();
@@ -35,7 +36,7 @@ pub(super) fn section(input: &PageInput<'_>, groups: &[&GroupLaw]) -> Markup {
                     p {
                         "Unpruned, "
                         @for (i, base) in learning.iter().enumerate() {
-                            @if i > 0 { ", " } code { (shown(&base.record.id)) }
+                            @if i > 0 { ", " } code { (shown(&base.name)) }
                         }
                         " still gained more per doubling than the " (plain(gain)) " nats that the rule asks for. There the answer tells "
                         "after how many tokens training on pays less than that, pruned or not; healing alone takes fewer. A loss below "
@@ -50,7 +51,7 @@ pub(super) fn section(input: &PageInput<'_>, groups: &[&GroupLaw]) -> Markup {
 
 /// The unpruned run of a base.
 fn control<'a>(input: &PageInput<'a>, base: &RunFacts) -> Option<&'a RunFacts> {
-    input.runs.iter().find(|run| run.record.method == "none" && run.record.base == base.record.id)
+    input.runs.iter().find(|run| run.record.method() == "none" && run.record.base() == base.name)
 }
 
 fn table(input: &PageInput<'_>) -> Markup {
@@ -70,16 +71,16 @@ fn table(input: &PageInput<'_>) -> Markup {
         let control = control(input, base).and_then(|run| run.done.as_ref());
         let loss =
             |loss: Option<ledger::Nats>| html! { @if let Some(loss) = loss { (nats(loss.0)) } };
-        let tokens = |done: Option<&ledger::Done>| html! { @if let Some(done) = done { (count(done.tokens.0 as f64)) } };
+        let tokens = |done: Option<&Done>| html! { @if let Some(done) = done { (count(done.tokens().0 as f64)) } };
         table.push(vec![
-            html! { bdi { (shown(&base.record.id)) } },
-            count(base.record.n0.0 as f64),
+            html! { bdi { (shown(&base.name)) } },
+            count(base.record.n0().0 as f64),
             tokens(done),
-            loss(done.map(|done| done.eval_loss)),
-            loss(done.and_then(|done| done.last_quarter)),
+            loss(done.map(Done::eval_loss)),
+            loss(done.and_then(Done::last_quarter)),
             tokens(control),
-            loss(control.map(|done| done.eval_loss)),
-            loss(control.and_then(|done| done.last_doubling)),
+            loss(control.map(Done::eval_loss)),
+            loss(control.and_then(Done::last_doubling)),
         ]);
     }
     table.markup()

@@ -27,7 +27,9 @@ pub struct PageInput<'a> {
 /// One run's own files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFacts {
-    /// `record.json`; its `id` is the `run` of the points.
+    /// Its name, which is the `run` of the points.
+    pub name: String,
+    /// `record.json`.
     pub record: RunRecord,
     /// `done.json`; `None` for a run that has not ended.
     pub done: Option<Done>,

@@ -1,5 +1,6 @@
 //! Which runs were left out, and how the rest was made.
 
+use ledger::Done;
 use maud::{Markup, html};
 
 use super::input::{PageInput, RunFacts};
@@ -51,12 +52,12 @@ fn shared(runs: &[RunFacts]) -> Markup {
         values
     };
     let lists = [
-        ("regrow", all(|run| run.record.provenance.regrow.clone())),
-        ("processor", all(|run| run.record.provenance.machine.clone())),
-        ("kernel", all(|run| run.record.provenance.kernel.clone())),
-        ("training text, SHA-256", all(|run| run.record.corpus.clone())),
-        ("held-out text, SHA-256", all(|run| run.record.heldout.clone())),
-        ("tokenizer, SHA-256", all(|run| run.record.tokenizer.clone())),
+        ("regrow", all(|run| run.record.provenance().regrow.clone())),
+        ("processor", all(|run| run.record.provenance().machine.clone())),
+        ("kernel", all(|run| run.record.provenance().kernel.clone())),
+        ("training text, SHA-256", all(|run| run.record.corpus().to_owned())),
+        ("held-out text, SHA-256", all(|run| run.record.heldout().to_owned())),
+        ("tokenizer, SHA-256", all(|run| run.record.tokenizer().to_owned())),
     ];
     html! {
         dl {
@@ -83,20 +84,20 @@ fn runs(runs: &[RunFacts]) -> Markup {
         TableColumn::new("state", Alignment::Left),
     ];
     let mut table = HtmlTable::new("Runs, from their own records", columns);
-    for RunFacts { record, done } in runs {
+    for RunFacts { name, record, done } in runs {
         let loss =
             |loss: Option<ledger::Nats>| html! { @if let Some(loss) = loss { (nats(loss.0)) } };
         table.push(vec![
-            html! { code { (shown(&record.id)) } },
-            html! { bdi { (shown(&record.base)) } },
-            html! { code { (shown(&record.method)) } },
-            count(record.n0.0 as f64),
-            rate(record.rate.get()),
-            loss(record.loss0),
-            loss(done.as_ref().and_then(|done| done.loss_pruned)),
-            loss(done.as_ref().map(|done| done.eval_loss)),
-            html! { @if let Some(done) = done { (count(done.tokens.0 as f64)) } },
-            whole(record.seed),
+            html! { code { (shown(name)) } },
+            html! { bdi { (shown(record.base())) } },
+            html! { code { (shown(record.method())) } },
+            count(record.n0().0 as f64),
+            rate(record.rate().get()),
+            loss(record.loss0()),
+            loss(done.as_ref().and_then(Done::loss_pruned)),
+            loss(done.as_ref().map(Done::eval_loss)),
+            html! { @if let Some(done) = done { (count(done.tokens().0 as f64)) } },
+            whole(record.seed()),
             html! { (if done.is_some() { "done" } else { "not ended" }) },
         ]);
     }

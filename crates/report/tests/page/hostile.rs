@@ -1,5 +1,7 @@
 //! Names and numbers of others.
 
+use ledger::testing::{provenance, run_spec};
+use ledger::{Params, Provenance, RunRecord, RunSpec};
 use proptest::prelude::*;
 use roxmltree::Document;
 
@@ -37,17 +39,11 @@ fn hostile(name: &str) -> World {
         }
     });
     for run in &mut world.runs {
-        let record = &mut run.record;
-        let provenance = &mut record.provenance;
-        for text in [
-            &mut record.id,
-            &mut record.base,
-            &mut record.method,
-            &mut record.corpus,
-            &mut provenance.machine,
-        ] {
-            *text = name.into();
-        }
+        let spec =
+            RunSpec { base: name.into(), method: name.into(), corpus: name.into(), ..run_spec() };
+        let provenance = Provenance { machine: name.into(), ..provenance() };
+        run.record = RunRecord::of(&spec, Params(31_000_000), Params(26_350_000), provenance);
+        run.name = name.into();
     }
     for left_out in &mut world.left_out {
         (left_out.run, left_out.why) = (name.into(), name.into());

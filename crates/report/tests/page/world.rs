@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 
 use law::{Law, Row, Settings, Table, TableRow, form};
-use ledger::{Done, Nats, Params, Provenance, Rate, RunRecord, Start, Tokens};
+use ledger::testing::{provenance, run_spec};
+use ledger::{Curve, Done, Nats, Params, Phase, Point, Rate, RunRecord, RunSpec, Tokens};
 use report::{Entropy, Fact, PageInput, RunFacts, SkippedRun};
 
 /// All that an [`PageInput`] borrows.
@@ -118,48 +119,39 @@ fn rows(sizes: &[f64], points: i32) -> Vec<TableRow> {
 
 /// The unpruned run of the first base.
 fn control() -> RunFacts {
-    let mut control = run("c", true);
-    control.record.method = "none".into();
-    control
+    run_of("c", "none", true)
 }
 
-fn run(id: &str, done: bool) -> RunFacts {
-    let record = RunRecord {
-        format: RunRecord::FORMAT,
-        id: id.into(),
+fn run(name: &str, done: bool) -> RunFacts {
+    run_of(name, "depth-list", done)
+}
+
+fn run_of(name: &str, method: &str, done: bool) -> RunFacts {
+    let spec = RunSpec {
         series: "llama".into(),
-        method: "depth-list".into(),
+        method: method.into(),
         base: "base-0".into(),
-        n0: Params(31_000_000),
-        parameters: Params(26_350_000),
-        rate: Rate::new(0.15).unwrap(),
-        rate_without_embedding: Rate::new(0.2).unwrap(),
-        loss0: Some(Nats(2.0)),
-        loss0_phase: None,
         corpus: "c0ffee".into(),
         heldout: "facade".into(),
         tokenizer: "decade".into(),
-        start: Start::Weights { hash: "beef".into(), sparsity: None },
         seed: 11,
-        provenance: Provenance {
-            regrow: "0.1.0".into(),
-            machine: "two cores".into(),
-            threads: 2,
-            kernel: "avx512".into(),
-        },
+        ..run_spec()
     };
-    let end = Done {
-        format: Done::FORMAT,
-        steps: 100,
-        tokens: Tokens(32_000_000),
-        loss_pruned: Some(Nats(4.25)),
-        eval_loss: Nats(2.125),
-        best_eval_loss: Nats(2.125),
-        last_quarter: Some(Nats(0.03125)),
-        last_doubling: Some(Nats(0.0625)),
-        seconds: 60.0,
-        tokens_per_second: 533_333.0,
-        weights: "feed".into(),
+    let rate = |rate| Rate::new(rate).unwrap();
+    let record = RunRecord::of(&spec, Params(31_000_000), Params(26_350_000), provenance())
+        .with_rates(rate(0.15), rate(0.2))
+        .with_loss0(Nats(2.0), None);
+    let point = |step: u64, loss: f64| Point {
+        eval_loss: Some(loss),
+        ..Point::new(step, Tokens(step * 320_000), 0.0, Phase::Constant)
     };
-    RunFacts { record, done: done.then_some(end) }
+    // The last quarter takes 0.03125 off, the last doubling 0.0625.
+    let curve = Curve::from_points(&[
+        point(0, 4.25),
+        point(50, 2.1875),
+        point(75, 2.15625),
+        point(100, 2.125),
+    ]);
+    let end = Done::of(&record, &curve, (100, Tokens(32_000_000)), 60.0, "feed".into());
+    RunFacts { name: name.into(), record, done: end.filter(|_| done) }
 }

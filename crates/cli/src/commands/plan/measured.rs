@@ -26,9 +26,10 @@ pub(super) fn reference(
             for summary in store::runs(path)? {
                 let Some(run) = summary.folder() else { continue };
                 let record = run.record();
-                let is_group = record.series == law.series && record.method == law.method;
-                if is_group && is_here(record.n0.0 as f64, record.rate.get()) {
-                    found.extend(run.done()?.and_then(|done| done.loss_pruned).map(|loss| loss.0));
+                let is_group = record.series() == law.series && record.method() == law.method;
+                if is_group && is_here(record.n0().0 as f64, record.rate().get()) {
+                    found
+                        .extend(run.done()?.and_then(|done| done.loss_pruned()).map(|loss| loss.0));
                 }
             }
             found

@@ -28,7 +28,6 @@ pub(super) fn begin(
 ) -> anyhow::Result<RunWriter> {
     let Run { beginning, spec, recipe, decoder, .. } = run;
     let (n0, rate, rate_without_embedding) = beginning.sizes()?;
-    let info = beginning.corpus.info();
     let loss0 = loss0(arguments, run, output)?;
     let loss0_phase = loss0.and(phase(arguments, run)?);
     if loss0_phase == Some(Phase::Decay) && spec.schedule.decay.0 == 0 {
@@ -37,30 +36,17 @@ pub(super) fn begin(
              what lies between their losses is that, not pruning",
         );
     }
-    let record = RunRecord {
-        format: RunRecord::FORMAT,
-        id: spec.id(),
-        series: spec.series.clone(),
-        method: spec.method.clone(),
-        base: spec.base.clone(),
-        n0,
-        parameters: beginning.parameters()?,
-        rate,
-        rate_without_embedding,
-        loss0,
-        loss0_phase,
-        corpus: info.train.text.clone(),
-        heldout: info.heldout.text.clone(),
-        tokenizer: info.tokenizer.clone(),
-        start: spec.start.clone(),
-        seed: spec.seed,
-        provenance: Provenance {
-            regrow: regrow::VERSION.to_owned(),
-            machine: machine(),
-            threads: rayon::current_num_threads(),
-            kernel: decoder.backend().kernel(),
-        },
+    let provenance = Provenance {
+        regrow: regrow::VERSION.to_owned(),
+        machine: machine(),
+        threads: rayon::current_num_threads(),
+        kernel: decoder.backend().kernel(),
     };
+    let mut record = RunRecord::of(spec, n0, beginning.parameters()?, provenance)
+        .with_rates(rate, rate_without_embedding);
+    if let Some(loss) = loss0 {
+        record = record.with_loss0(loss, loss0_phase);
+    }
     let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
     let cut = beginning.lineage.cut.as_ref().map(serde_json::to_vec_pretty).transpose()?;
     Ok(RunFolder::create(out, existing, spec, recipe, &record, cut.as_deref())?)

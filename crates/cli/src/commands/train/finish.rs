@@ -57,19 +57,9 @@ pub(super) fn finish(
     let best = curve.best().unwrap_or(last);
     write_best(run, &writer, best.step, steps, output)?;
     let tokens = Tokens(steps * train::milestones::tokens_per_step(&run.spec));
-    let done = Done {
-        format: Done::FORMAT,
-        steps,
-        tokens,
-        loss_pruned: loss_pruned(&writer, &curve),
-        eval_loss: last.loss,
-        best_eval_loss: best.loss,
-        last_quarter: curve.gained_after(0.75),
-        last_doubling: curve.gained_after(0.5),
-        seconds,
-        tokens_per_second: tokens.0 as f64 / seconds.max(1e-9),
-        weights: ModelFolder::open(&writer.model_path())?.weights_hash()?,
-    };
+    let weights = ModelFolder::open(&writer.model_path())?.weights_hash()?;
+    let done = Done::of(writer.record(), &curve, (steps, tokens), seconds, weights)
+        .context("the run has no held-out point")?;
     let folder = writer.finish(&done)?;
     remove_checkpoints(&folder)?;
     show(&folder, &done, json, output)
@@ -144,12 +134,6 @@ pub(super) fn already_done(
     show(&folder, &done, json, output)
 }
 
-/// Held-out loss of the freshly pruned model.
-fn loss_pruned(folder: &RunFolder, curve: &Curve) -> Option<Nats> {
-    let first = curve.points().first().filter(|point| point.step == 0)?;
-    (folder.record().method != "none").then_some(first.loss)
-}
-
 /// How a run stands.
 pub(super) fn report<'a>(
     folder: &'a RunFolder,
@@ -161,12 +145,12 @@ pub(super) fn report<'a>(
     Report {
         format: 1,
         run: folder.path(),
-        id: &folder.record().id,
+        id: folder.record().id(),
         state,
         steps,
         tokens: tokens.0,
-        loss0: folder.record().loss0.map(|loss| loss.0),
-        loss_pruned: loss_pruned(folder, curve).map(|loss| loss.0),
+        loss0: folder.record().loss0().map(|loss| loss.0),
+        loss_pruned: folder.record().loss_pruned(curve).map(|loss| loss.0),
         eval_loss: curve.last().map(|point| point.loss.0),
         best_eval_loss: curve.best().map(|point| point.loss.0),
         best_step: curve.best().map(|point| point.step),
@@ -182,30 +166,30 @@ fn best_model(folder: &RunFolder) -> Option<PathBuf> {
 fn show(folder: &RunFolder, done: &Done, json: bool, output: &mut Output) -> anyhow::Result<Exit> {
     let curve = folder.curve()?;
     if json {
-        output.json(&report(folder, "done", done.steps, done.tokens, &curve))?;
+        output.json(&report(folder, "done", done.steps(), done.tokens(), &curve))?;
         return Ok(Exit::Done);
     }
     let best = curve.best().map_or(0, |point| point.step);
     let nats = |loss: Nats| format!("{:.4} nats per token", loss.0);
     let mut table = Table::facts();
-    if let Some(loss) = folder.record().loss0 {
+    if let Some(loss) = folder.record().loss0() {
         let left =
-            folder.record().loss0_phase.map(|phase| format!(", left in its phase `{phase}`"));
+            folder.record().loss0_phase().map(|phase| format!(", left in its phase `{phase}`"));
         table.fact("held-out loss before pruning", nats(loss) + left.as_deref().unwrap_or(""));
     }
     if let Some(first) = curve.points().first().filter(|point| point.step == 0) {
         table.fact("before training", nats(first.loss));
     }
     table
-        .fact("after training", nats(done.eval_loss))
+        .fact("after training", nats(done.eval_loss()))
         .fact(
             "best on the way",
-            format!("{}, after step {}", nats(done.best_eval_loss), grouped(best)),
+            format!("{}, after step {}", nats(done.best_eval_loss()), grouped(best)),
         )
-        .fact("tokens", format!("{} in {} steps", grouped(done.tokens.0), grouped(done.steps)))
+        .fact("tokens", format!("{} in {} steps", grouped(done.tokens().0), grouped(done.steps())))
         .fact(
             "speed",
-            format!("{} tokens per second", grouped(done.tokens_per_second.round() as u64)),
+            format!("{} tokens per second", grouped(done.tokens_per_second().round() as u64)),
         )
         .fact("model", folder.model_path().display().to_string());
     if let Some(path) = best_model(folder) {

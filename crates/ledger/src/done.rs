@@ -1,0 +1,150 @@
+//! How a run ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::curve::Curve;
+use crate::finite;
+use crate::format::Format;
+use crate::record::RunRecord;
+use crate::units::{Nats, Tokens};
+
+/// What `done.json` holds, written last: its presence says that the run is done. Its losses are
+/// those of the run's curve.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    format: Format<1>,
+    steps: u64,
+    tokens: Tokens,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loss_pruned: Option<Nats>,
+    eval_loss: Nats,
+    best_eval_loss: Nats,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_quarter: Option<Nats>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_doubling: Option<Nats>,
+    #[serde(with = "finite")]
+    seconds: f64,
+    #[serde(with = "finite")]
+    tokens_per_second: f64,
+    weights: String,
+}
+
+impl Done {
+    /// The format that this version writes and reads.
+    pub const FORMAT: Format<1> = Format;
+
+    /// How a run ended that took so many steps and tokens, and so many seconds of training, and
+    /// left weights with this SHA-256; nothing where its curve holds no held-out point.
+    pub fn of(
+        record: &RunRecord,
+        curve: &Curve,
+        (steps, tokens): (u64, Tokens),
+        seconds: f64,
+        weights: String,
+    ) -> Option<Self> {
+        let last = curve.last()?;
+        Some(Self {
+            format: Format,
+            steps,
+            tokens,
+            loss_pruned: record.loss_pruned(curve),
+            eval_loss: last.loss,
+            best_eval_loss: curve.best().unwrap_or(last).loss,
+            last_quarter: curve.gained_after(0.75),
+            last_doubling: curve.gained_after(0.5),
+            seconds,
+            tokens_per_second: tokens.0 as f64 / seconds.max(1e-9),
+            weights,
+        })
+    }
+
+    /// Optimiser steps taken.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Training tokens seen.
+    pub fn tokens(&self) -> Tokens {
+        self.tokens
+    }
+
+    /// Held-out loss before the first step: of the freshly pruned model, if it was pruned.
+    pub fn loss_pruned(&self) -> Option<Nats> {
+        self.loss_pruned
+    }
+
+    /// Held-out loss after the last step.
+    pub fn eval_loss(&self) -> Nats {
+        self.eval_loss
+    }
+
+    /// The least held-out loss on the way.
+    pub fn best_eval_loss(&self) -> Nats {
+        self.best_eval_loss
+    }
+
+    /// What the last quarter of the tokens took off the held-out loss; unknown where no point lies
+    /// before it.
+    pub fn last_quarter(&self) -> Option<Nats> {
+        self.last_quarter
+    }
+
+    /// What the last doubling of the tokens took off the held-out loss.
+    pub fn last_doubling(&self) -> Option<Nats> {
+        self.last_doubling
+    }
+
+    /// Speed, held-out evaluation aside.
+    pub fn tokens_per_second(&self) -> f64 {
+        self.tokens_per_second
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::curve::{Phase, Point};
+    use crate::testing::{run_record, run_spec};
+
+    fn curve() -> Curve {
+        let losses = [4.5, 2.5, 1.75, 2.0];
+        let points = losses.iter().zip([0, 1, 2, 4]).map(|(&loss, step)| Point {
+            eval_loss: Some(loss),
+            ..Point::new(step, Tokens(step * 512), 0.0, Phase::Constant)
+        });
+        Curve::from_points(&points.collect::<Vec<_>>())
+    }
+
+    fn done(record: &RunRecord, seconds: f64) -> Done {
+        Done::of(record, &curve(), (4, Tokens(2048)), seconds, "e".into()).unwrap()
+    }
+
+    #[test]
+    fn the_end_of_a_run_is_read_from_its_curve() {
+        let done = done(&run_record(), 1.0);
+        assert_eq!((done.loss_pruned(), done.eval_loss()), (Some(Nats(4.5)), Nats(2.0)));
+        assert_eq!((done.best_eval_loss(), done.tokens_per_second()), (Nats(1.75), 2048.0));
+        assert_eq!(done.last_doubling(), Some(Nats(-0.25)));
+        let none = Done::of(&run_record(), &Curve::default(), (0, Tokens(0)), 1.0, "e".into());
+        assert_eq!(none, None);
+    }
+
+    #[test]
+    fn a_model_that_was_not_pruned_has_no_loss_of_the_pruned_one() {
+        let spec = crate::RunSpec { method: "none".into(), ..run_spec() };
+        let provenance = crate::testing::provenance();
+        let control = RunRecord::of(&spec, crate::Params(9), crate::Params(9), provenance);
+        assert_eq!(done(&control, 1.0).loss_pruned(), None);
+    }
+
+    #[test]
+    fn a_file_keeps_it_and_holds_no_number_that_is_not_finite() {
+        let done = done(&run_record(), 1.5);
+        let text = serde_json::to_string(&done).unwrap();
+        assert_eq!(serde_json::from_str::<Done>(&text).unwrap(), done);
+        assert!(serde_json::from_str::<Done>(&text.replace(":1,", ":2,")).is_err());
+        assert!(serde_json::to_string(&Done { seconds: f64::NAN, ..done.clone() }).is_err());
+        assert!(serde_json::to_string(&Done { eval_loss: Nats(f64::INFINITY), ..done }).is_err());
+    }
+}
