@@ -104,7 +104,7 @@ pub fn numbers(config: &ModelConfig, context: usize) -> u64 {
 /// If the part cannot be read, holds an id that the model does not have, or has nothing to predict.
 pub fn evaluate<B: Backend>(
     decoder: &Decoder<B>,
-    weights: &B::Buffer,
+    weights: &B::Weights,
     space: &mut Workspace<B>,
     part: &CorpusPart,
     protocol: &Protocol,
@@ -113,7 +113,7 @@ pub fn evaluate<B: Backend>(
     let windows = windows(part, protocol);
     let mut documents: Vec<DocumentLoss> = Vec::new();
     let mut batch = Batch::new();
-    let mut pending: Vec<Window> = Vec::new();
+    let mut pending: Vec<TextWindow> = Vec::new();
     let mut predicted = 0;
     for (index, window) in windows.iter().enumerate() {
         window.push(part, &mut batch)?;
@@ -163,7 +163,7 @@ fn add(documents: &mut Vec<DocumentLoss>, part: &CorpusPart, first: usize, targe
 
 /// A stretch of the token stream that goes through the network as one sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Window {
+struct TextWindow {
     /// Tokens read, the last of them only as a target.
     tokens: Range<u64>,
     /// Targets that count here.
@@ -172,7 +172,7 @@ struct Window {
     document: usize,
 }
 
-impl Window {
+impl TextWindow {
     fn inputs(&self) -> Range<u64> {
         self.tokens.start..self.tokens.end - 1
     }
@@ -190,7 +190,7 @@ impl Window {
 }
 
 /// The windows of a part under a protocol, in order, until the limit is met.
-fn windows(part: &CorpusPart, protocol: &Protocol) -> Vec<Window> {
+fn windows(part: &CorpusPart, protocol: &Protocol) -> Vec<TextWindow> {
     let mut windows = Vec::new();
     let mut left = protocol.limit;
     match protocol.convention {
@@ -210,7 +210,7 @@ fn cut(
     document: usize,
     protocol: &Protocol,
     left: &mut u64,
-    windows: &mut Vec<Window>,
+    windows: &mut Vec<TextWindow>,
 ) {
     let (context, stride) = (protocol.context as u64, protocol.stride as u64);
     assert!((1..=context).contains(&stride), "stride {stride} of context {context}");
@@ -218,7 +218,7 @@ fn cut(
     let mut next = text.start + 1;
     while next < text.end && *left > 0 {
         let end = text.end.min(start + context + 1).min(next.saturating_add(*left));
-        windows.push(Window { tokens: start..end, counted: next..end, document });
+        windows.push(TextWindow { tokens: start..end, counted: next..end, document });
         *left -= end - next;
         next = end;
         start += stride;
@@ -229,7 +229,7 @@ fn cut(
 mod tests {
     use super::*;
 
-    fn cut_all(text: Range<u64>, context: usize, stride: usize, limit: u64) -> Vec<Window> {
+    fn cut_all(text: Range<u64>, context: usize, stride: usize, limit: u64) -> Vec<TextWindow> {
         let protocol = Protocol { convention: Convention::Packed, context, stride, limit };
         let (mut left, mut windows) = (limit, Vec::new());
         cut(text, 0, &protocol, &mut left, &mut windows);

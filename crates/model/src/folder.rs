@@ -17,14 +17,11 @@ use shape::tensors::{self, TensorSpec};
 
 use crate::error::{Error, Result};
 use crate::safetensors::{Dtype, SafeTensors, TensorView};
-use files::Files;
+use files::{Files, JSON_LIMIT};
 pub use write::{FolderWriter, SHARD_LIMIT, goes_along};
 
 /// Bytes that are read before they are given back.
 const PIECE: usize = 1 << 22;
-
-/// Longest `config.json` or index that is read, in bytes.
-const JSON_LIMIT: u64 = 64 << 20;
 
 /// A model folder whose headers have been checked against its configuration.
 #[derive(Debug)]

@@ -9,12 +9,15 @@ pub mod decoder;
 pub mod error;
 pub mod evaluate;
 pub mod folder;
+mod inputs;
 pub mod layout;
 pub mod llama2c;
 pub mod mask;
 pub mod rope;
 pub mod safetensors;
 pub mod sparsity;
+#[doc(hidden)]
+pub mod testing;
 pub mod verify;
 pub mod weights;
 pub mod wide;

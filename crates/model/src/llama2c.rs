@@ -16,7 +16,7 @@ use shape::tensors::{self, Role, TensorSpec};
 use crate::error::{Error, Result};
 use crate::folder::{FolderWriter, SHARD_LIMIT};
 use crate::safetensors::{Dtype, Planned};
-use layout::Layout;
+use layout::FileLayout;
 
 /// Converts a model and its tokenizer into a model folder at `out`, with weights in f32.
 ///
@@ -32,7 +32,7 @@ pub fn convert(
     existing: disk::Existing,
 ) -> Result<ModelConfig> {
     let map = disk::Map::open(model_bin)?;
-    let layout = Layout::read(model_bin, &map)?;
+    let layout = FileLayout::read(model_bin, &map)?;
     let config = &layout.config;
     let tokenizer = tokenizer::to_json(tokenizer_bin, config.vocab_size())?;
 

@@ -83,7 +83,7 @@ impl Masks {
     pub fn apply<B: Backend>(
         &self,
         backend: &B,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         gradients: &mut B::Buffer,
     ) -> Result<()> {
         for range in &self.ranges {

@@ -4,11 +4,11 @@ use shape::config::ModelConfig;
 
 /// The turning speeds of the channel pairs, in radians a position.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rope {
+pub struct RotaryAngles {
     speeds: Vec<f64>,
 }
 
-impl Rope {
+impl RotaryAngles {
     /// Speeds theta^(-2i / dim), stretched where the configuration says so.
     pub fn new(config: &ModelConfig) -> Self {
         let dim = config.head_dim() as f64;
@@ -16,7 +16,7 @@ impl Rope {
             .map(|pair| config.rope_theta().powf(-2.0 * pair as f64 / dim))
             .map(|speed| config.rope_scaling().map_or(speed, |scaling| scaling.stretch(speed)))
             .collect();
-        Rope { speeds }
+        RotaryAngles { speeds }
     }
 
     /// Cosines and sines of positions `0..positions`, each `[position, dim / 2]`.

@@ -28,12 +28,12 @@ pub struct Sparsity {
 #[serde(deny_unknown_fields)]
 struct Written {
     format: Format<1>,
-    tensors: BTreeMap<String, Entry>,
+    tensors: BTreeMap<String, SparseTensor>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct SparseTensor {
     pattern: Pattern,
 }
 
@@ -69,7 +69,8 @@ impl Sparsity {
 
     /// As it stands in the file.
     pub fn to_json(&self) -> Vec<u8> {
-        let entries = self.tensors.iter().map(|(name, &pattern)| (name.clone(), Entry { pattern }));
+        let entries =
+            self.tensors.iter().map(|(name, &pattern)| (name.clone(), SparseTensor { pattern }));
         let written = Written { format: FORMAT, tensors: entries.collect() };
         let mut text =
             serde_json::to_vec_pretty(&written).expect("names and patterns are always JSON");

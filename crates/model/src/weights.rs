@@ -52,8 +52,8 @@ pub fn initial(config: &ModelConfig, seed: u64) -> Vec<f32> {
 ///
 /// # Errors
 /// If a tensor cannot be read or memory is short.
-pub fn load<B: Backend>(folder: &ModelFolder, backend: &B) -> Result<B::Buffer> {
-    let mut weights = backend.allocate(Layout::new(folder.config()).len)?;
+pub fn load<B: Backend>(folder: &ModelFolder, backend: &B) -> Result<B::Weights> {
+    let mut weights = backend.allocate_weights(Layout::new(folder.config()).len)?;
     read(folder, &tensors(folder.config()), backend, &mut weights)?;
     Ok(weights)
 }
@@ -66,8 +66,8 @@ pub fn load_block<B: Backend>(
     folder: &ModelFolder,
     layer: usize,
     backend: &B,
-) -> Result<B::Buffer> {
-    let mut weights = backend.allocate(Layout::new(folder.config()).block.len)?;
+) -> Result<B::Weights> {
+    let mut weights = backend.allocate_weights(Layout::new(folder.config()).block.len)?;
     read(folder, &block_tensors(folder.config(), layer), backend, &mut weights)?;
     Ok(weights)
 }
@@ -76,13 +76,13 @@ fn read<B: Backend>(
     folder: &ModelFolder,
     tensors: &[TensorSpec],
     backend: &B,
-    weights: &mut B::Buffer,
+    weights: &mut B::Weights,
 ) -> Result<()> {
     let mut offset = 0;
     for tensor in tensors {
         // In pieces, so that a large tensor is never held twice.
         folder.read_rows(tensor, PIECE, &mut |values| {
-            backend.upload(values, weights, offset)?;
+            backend.upload_weights(values, weights, offset)?;
             offset += values.len();
             Ok::<(), crate::Error>(())
         })?;
@@ -102,13 +102,13 @@ pub fn plan(config: &ModelConfig, dtype: Dtype) -> Vec<Planned> {
 pub fn save<B: Backend>(
     layout: &Layout,
     backend: &B,
-    weights: &B::Buffer,
+    weights: &B::Weights,
     writer: &mut FolderWriter,
 ) -> Result<()> {
     let mut values = Vec::new();
     for (tensor, offset) in &layout.tensors {
         values.resize(tensor.len(), 0.0);
-        backend.download(weights, *offset, &mut values)?;
+        backend.download_weights(weights, *offset, &mut values)?;
         writer.write_f32(&values)?;
     }
     Ok(())

@@ -11,9 +11,9 @@ use pulp::{Arch, NullaryFnOnce};
 /// for `FnMut` calls the closure's own body.
 #[inline(always)]
 pub fn widest<R>(arch: Arch, loops: impl FnMut() -> R) -> R {
-    struct Loops<F>(F);
+    struct WideLoops<F>(F);
 
-    impl<R, F: FnMut() -> R> NullaryFnOnce for Loops<F> {
+    impl<R, F: FnMut() -> R> NullaryFnOnce for WideLoops<F> {
         type Output = R;
 
         #[inline(always)]
@@ -22,5 +22,5 @@ pub fn widest<R>(arch: Arch, loops: impl FnMut() -> R) -> R {
         }
     }
 
-    arch.dispatch(Loops(loops))
+    arch.dispatch(WideLoops(loops))
 }

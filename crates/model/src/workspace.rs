@@ -44,6 +44,8 @@ pub(crate) struct Scratch<B: Backend> {
     pub(crate) inverse_rms: B::Buffer,
     pub(crate) inner: B::Buffer,
     pub(crate) logits: B::Buffer,
+    /// Loss of every token.
+    pub(crate) losses: B::Losses,
     pub(crate) gradients: Gradients<B>,
 }
 
@@ -65,6 +67,7 @@ impl<B: Backend> Workspace<B> {
             inverse_rms: empty()?,
             inner: empty()?,
             logits: empty()?,
+            losses: backend.allocate_losses(0)?,
             gradients: Gradients {
                 stream: empty()?,
                 normed: empty()?,
@@ -115,6 +118,7 @@ impl<B: Backend> Workspace<B> {
         }
         if head && !self.head {
             let vocabulary = config.vocab_size();
+            self.scratch.losses = backend.allocate_losses(self.rows)?;
             self.scratch.logits = allocate(logit_rows(vocabulary).min(self.rows) * vocabulary)?;
             self.head = true;
         }

@@ -8,10 +8,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// A configuration that cannot be used, and why.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct Error(Box<Problem>);
+pub struct Error(Box<ConfigProblem>);
 
 #[derive(Debug, thiserror::Error)]
-enum Problem {
+enum ConfigProblem {
     #[error("`{path}` cannot be read as a model configuration: {reason}")]
     Json { path: PathBuf, reason: serde_json::Error },
 
@@ -35,45 +35,45 @@ enum Problem {
 }
 
 impl Error {
-    fn new(problem: Problem) -> Self {
+    fn new(problem: ConfigProblem) -> Self {
         Self(Box::new(problem))
     }
 
     /// The file is no JSON object.
     pub(crate) fn json(path: &Path, reason: serde_json::Error) -> Self {
-        Self::new(Problem::Json { path: path.to_owned(), reason })
+        Self::new(ConfigProblem::Json { path: path.to_owned(), reason })
     }
 
     /// A field without which a configuration cannot be understood is missing.
     pub(crate) fn missing(path: &Path, field: String) -> Self {
-        Self::new(Problem::Missing { path: path.to_owned(), field })
+        Self::new(ConfigProblem::Missing { path: path.to_owned(), field })
     }
 
     /// A field has a value that cannot be right.
     pub(crate) fn value(path: &Path, field: String, found: &str, expected: &str) -> Self {
         let (found, expected) = (found.to_owned(), expected.to_owned());
-        Self::new(Problem::Value { path: path.to_owned(), field, found, expected })
+        Self::new(ConfigProblem::Value { path: path.to_owned(), field, found, expected })
     }
 
     /// A field asks for something that our network does not compute.
     pub(crate) fn unsupported(path: &Path, field: String, found: String, supported: &str) -> Self {
         let supported = supported.to_owned();
-        Self::new(Problem::Unsupported { path: path.to_owned(), field, found, supported })
+        Self::new(ConfigProblem::Unsupported { path: path.to_owned(), field, found, supported })
     }
 
     /// The model belongs to a family that is not supported.
     pub(crate) fn unknown_architecture(path: &Path, found: &str, supported: String) -> Self {
         let found = found.to_owned();
-        Self::new(Problem::UnknownArchitecture { path: path.to_owned(), found, supported })
+        Self::new(ConfigProblem::UnknownArchitecture { path: path.to_owned(), found, supported })
     }
 
     /// The parameters cannot be counted or addressed.
     pub(crate) fn too_large(shape: String) -> Self {
-        Self::new(Problem::TooLarge { shape })
+        Self::new(ConfigProblem::TooLarge { shape })
     }
 
     /// A list of blocks to keep does not fit the model.
     pub(crate) fn kept_blocks(blocks: usize, found: &[usize]) -> Self {
-        Self::new(Problem::KeptBlocks { blocks, found: found.to_vec() })
+        Self::new(ConfigProblem::KeptBlocks { blocks, found: found.to_vec() })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use ledger::{AdamW, Precision};
-use model::backend::profiled::{Account, Kind, Profiled, Rates};
+use model::backend::profiled::{Account, Profiled, Rates, Work};
 use model::backend::{Backend, cpu::Cpu};
 use model::batch::Batch;
 use model::decoder::{Decoder, Target};
@@ -130,9 +130,8 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         loss = 0.0;
         for (index, batch) in batches.iter().enumerate() {
             let target = Target { buffer: &mut gradients, add: index > 0 };
-            let losses =
-                decoder.gradients(&weights, batch, 1.0 / tokens as f64, target, &mut space)?;
-            loss += losses.iter().sum::<f64>() / tokens as f64;
+            let scale = 1.0 / tokens as f64;
+            loss += decoder.gradients(&weights, batch, scale, target, &mut space)? * scale;
         }
         let norm = optimizer.norm(backend, &gradients)?;
         optimizer.step(backend, &mut weights, &gradients, norm, settings.learning_rate)?;
@@ -144,11 +143,11 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let rates = Rates::measure(&Cpu::<f32>::with(precision))?;
         eprintln!("{:.0} GFLOP/s, {:.1} GB/s", rates.flop / 1e9, rates.bytes / 1e9);
         let whole: f64 = seconds.iter().sum();
-        for kind in Kind::ALL {
-            let spent = account.of(kind);
+        for work in Work::ALL {
+            let spent = account.of(work);
             eprintln!(
                 "{:26} {:6.2} % {:8.2} ms/step, floor {:8.2}, {:4} calls",
-                kind.name(),
+                work.name(),
                 100.0 * spent.seconds / whole,
                 1e3 * spent.seconds / args.steps as f64,
                 1e3 * rates.floor(&spent) / args.steps as f64,

@@ -7,6 +7,7 @@ use disk::{Existing, NewFolder};
 use ledger::{Format, FormatHeader, Sha256};
 use model::backend::Backend;
 use model::decoder::Decoder;
+use model::layout::Layout;
 use model::safetensors::{Dtype, Planned, SafeTensors, Writer};
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +55,7 @@ impl State {
 /// written meanwhile.
 pub(crate) struct Moment<'a, B: Backend> {
     pub(crate) decoder: &'a Decoder<B>,
-    pub(crate) weights: &'a B::Buffer,
+    pub(crate) weights: &'a B::Weights,
     pub(crate) optimizer: &'a Optimizer<B>,
     pub(crate) id: &'a str,
     pub(crate) seconds: f64,
@@ -64,9 +65,14 @@ pub(crate) struct Moment<'a, B: Backend> {
 pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()> {
     let Moment { decoder, weights, optimizer, id, seconds } = *moment;
     let folder = NewFolder::create(path, Existing::Replace)?;
-    let (first, second) = optimizer.moments();
+    let (backend, (first, second)) = (decoder.backend(), optimizer.moments());
+    let downloads: [&dyn Fn(usize, &mut [f32]) -> model::Result<()>; 3] = [
+        &|offset, values| backend.download_weights(weights, offset, values),
+        &|offset, values| backend.download(first, offset, values),
+        &|offset, values| backend.download(second, offset, values),
+    ];
     let mut sha256 = [const { String::new() }; 3];
-    for ((name, buffer), hash) in FILES.iter().zip([weights, first, second]).zip(&mut sha256) {
+    for ((name, download), hash) in FILES.iter().zip(downloads).zip(&mut sha256) {
         let file = folder.path().join(name);
         let plan = decoder
             .layout()
@@ -80,7 +86,7 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
             // In pieces: an embedding may be a third of a model, and it is held already.
             for start in (0..tensor.len()).step_by(PIECE) {
                 values.resize(PIECE.min(tensor.len() - start), 0.0);
-                decoder.backend().download(buffer, offset + start, &mut values)?;
+                download(offset + start, &mut values)?;
                 writer.write_f32(&values)?;
             }
         }
@@ -103,7 +109,7 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
 pub(crate) fn load<B: Backend>(
     path: &Path,
     decoder: &Decoder<B>,
-    weights: &mut B::Buffer,
+    weights: &mut B::Weights,
     optimizer: &mut Optimizer<B>,
     (id, step): (&str, u64),
 ) -> Result<State> {
@@ -112,9 +118,14 @@ pub(crate) fn load<B: Backend>(
     // All hashes before anything is taken over.
     let files: Vec<SafeTensors> =
         (0..FILES.len()).map(|number| checkpoint.open(&state, number)).collect::<Result<_>>()?;
-    let (first, second) = optimizer.restore(step);
-    for (file, buffer) in files.iter().zip([weights, first, second]) {
-        checkpoint.read(file, decoder, buffer)?;
+    let (backend, (first, second)) = (decoder.backend(), optimizer.restore(step));
+    let uploads: [&mut Upload<'_>; 3] = [
+        &mut |values, offset| backend.upload_weights(values, weights, offset),
+        &mut |values, offset| backend.upload(values, first, offset),
+        &mut |values, offset| backend.upload(values, second, offset),
+    ];
+    for (file, upload) in files.iter().zip(uploads) {
+        checkpoint.read(file, decoder.layout(), upload)?;
     }
     Ok(state)
 }
@@ -128,13 +139,19 @@ pub fn checkpoint_weights<B: Backend>(
     decoder: &Decoder<B>,
     id: &str,
     step: u64,
-) -> Result<B::Buffer> {
+) -> Result<B::Weights> {
     let checkpoint = Checkpoint { path };
     let file = checkpoint.open(&checkpoint.state(id, step)?, 0)?;
-    let mut weights = decoder.backend().allocate(decoder.layout().len)?;
-    checkpoint.read(&file, decoder, &mut weights)?;
+    let mut weights = decoder.backend().allocate_weights(decoder.layout().len)?;
+    let backend = decoder.backend();
+    checkpoint.read(&file, decoder.layout(), &mut |values, offset| {
+        backend.upload_weights(values, &mut weights, offset)
+    })?;
     Ok(weights)
 }
+
+/// Copies numbers to their place in the machine's memory.
+type Upload<'a> = dyn FnMut(&[f32], usize) -> model::Result<()> + 'a;
 
 /// A checkpoint that is read; whatever is wrong with it, another one may still serve.
 struct Checkpoint<'a> {
@@ -187,14 +204,10 @@ impl Checkpoint<'_> {
         SafeTensors::open(&file).map_err(|error| self.refuse(error))
     }
 
-    fn read<B: Backend>(
-        &self,
-        file: &SafeTensors,
-        decoder: &Decoder<B>,
-        buffer: &mut B::Buffer,
-    ) -> Result<()> {
+    /// Hands every tensor of a file to `upload`, with its place in the layout.
+    fn read(&self, file: &SafeTensors, layout: &Layout, upload: &mut Upload<'_>) -> Result<()> {
         let mut values = Vec::new();
-        for (tensor, offset) in &decoder.layout().tensors {
+        for (tensor, offset) in &layout.tensors {
             let view = file.tensor(&tensor.name).map_err(|error| self.refuse(error))?;
             if view.shape != tensor.shape {
                 let Planned { name, shape, .. } = Planned::new(tensor, Dtype::F32);
@@ -206,7 +219,7 @@ impl Checkpoint<'_> {
             let not_finite =
                 |at| self.refuse(format!("`{}` is not finite at element {at}", tensor.name));
             view.to_f32(&mut values).map_err(not_finite)?;
-            decoder.backend().upload(&values, buffer, *offset)?;
+            upload(&values, *offset)?;
         }
         Ok(())
     }

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use ledger::AdamW as Settings;
+use ledger::AdamW;
 use model::Result;
-use model::backend::{AdamW, Backend};
+use model::backend::{AdamWStep, Backend};
 use model::layout::Layout;
 
 /// The moments of every weight, and the count of steps.
@@ -12,7 +12,7 @@ pub struct Optimizer<B: Backend> {
     first: B::Buffer,
     second: B::Buffer,
     steps: u64,
-    settings: Settings,
+    settings: AdamW,
     decayed: Vec<Range<usize>>,
     plain: Vec<Range<usize>>,
 }
@@ -22,7 +22,7 @@ impl<B: Backend> Optimizer<B> {
     ///
     /// # Errors
     /// If memory is short.
-    pub fn new(backend: &B, layout: &Layout, settings: &Settings) -> Result<Self> {
+    pub fn new(backend: &B, layout: &Layout, settings: &AdamW) -> Result<Self> {
         let (decayed, plain) = layout.decayed_and_plain();
         Ok(Optimizer {
             first: backend.allocate(layout.len)?,
@@ -54,20 +54,27 @@ impl<B: Backend> Optimizer<B> {
     pub fn step(
         &mut self,
         backend: &B,
-        weights: &mut B::Buffer,
+        weights: &mut B::Weights,
         gradients: &B::Buffer,
         norm: f64,
         learning_rate: f64,
     ) -> Result<()> {
         self.steps += 1;
-        let Settings { beta1, beta2, epsilon, weight_decay, clip_norm, .. } = self.settings;
+        let AdamW { beta1, beta2, epsilon, weight_decay, clip_norm, .. } = self.settings;
         // The small number is PyTorch's, in `clip_grad_norm_`.
         let gradient_scale = (clip_norm / (norm + 1e-6)).min(1.0);
         let ranges = self.decayed.iter().map(|range| (range, weight_decay));
         for (range, weight_decay) in ranges.chain(self.plain.iter().map(|range| (range, 0.0))) {
             let step = self.steps;
-            let constants =
-                AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, step, gradient_scale };
+            let constants = AdamWStep {
+                learning_rate,
+                beta1,
+                beta2,
+                epsilon,
+                weight_decay,
+                step,
+                gradient_scale,
+            };
             let moments = (&mut self.first, &mut self.second);
             backend.adamw(weights, gradients, moments, range.clone(), constants)?;
         }

@@ -46,7 +46,7 @@ pub struct Job<'a> {
 /// Where a run begins.
 pub enum Begin<B: Backend> {
     /// At its first step, from these weights.
-    Weights(B::Buffer),
+    Weights(B::Weights),
     /// After a step, from the checkpoint that was written there.
     Checkpoint {
         /// Its folder.
@@ -61,7 +61,7 @@ pub enum Outcome<B: Backend> {
     /// All tokens were seen.
     Finished {
         /// The healed weights, in the layout's order.
-        weights: B::Buffer,
+        weights: B::Weights,
         /// Steps taken.
         steps: u64,
         /// Seconds of training, evaluation and interruptions aside.
@@ -144,7 +144,7 @@ struct Run<'a, B: Backend> {
     decoder: &'a Decoder<B>,
     job: &'a Job<'a>,
     order: Order<'a>,
-    weights: B::Buffer,
+    weights: B::Weights,
     gradients: B::Buffer,
     optimizer: Optimizer<B>,
     space: Workspace<B>,
@@ -172,7 +172,7 @@ impl<'a, B: Backend> Run<'a, B> {
         let (weights, seconds, saved) = match begin {
             Begin::Weights(weights) => (weights, 0.0, None),
             Begin::Checkpoint { path, step } => {
-                let mut weights = backend.allocate(layout.len)?;
+                let mut weights = backend.allocate_weights(layout.len)?;
                 let id = spec.id();
                 let state =
                     checkpoint::load(&path, decoder, &mut weights, &mut optimizer, (&id, step))?;
@@ -273,7 +273,7 @@ impl<'a, B: Backend> Run<'a, B> {
         tell(Event::Saving { step })?;
         let path = (self.job.checkpoint)(step);
         let Self { decoder, job, order, weights, gradients, optimizer, space, seconds, .. } = self;
-        let (decoder, weights, optimizer): (_, &B::Buffer, &Optimizer<B>) =
+        let (decoder, weights, optimizer): (_, &B::Weights, &Optimizer<B>) =
             (decoder, weights, optimizer);
         let id = job.spec.id();
         let moment = Moment { decoder, weights, optimizer, id: &id, seconds: *seconds };
@@ -394,7 +394,7 @@ fn gradients_of<B: Backend>(
     decoder: &Decoder<B>,
     spec: &RunSpec,
     order: &mut Order<'_>,
-    weights: &B::Buffer,
+    weights: &B::Weights,
     gradients: &mut B::Buffer,
     space: &mut Workspace<B>,
     first: u64,
@@ -408,7 +408,7 @@ fn gradients_of<B: Backend>(
         }
         let scale = 1.0 / milestones::tokens_per_step(spec) as f64;
         let target = Target { buffer: &mut *gradients, add: start > 0 };
-        nats += decoder.gradients(weights, &batch, scale, target, space)?.iter().sum::<f64>();
+        nats += decoder.gradients(weights, &batch, scale, target, space)?;
     }
     Ok(nats)
 }

@@ -75,9 +75,19 @@ impl<'a, Buffer> View<'a, Buffer> {
         View { buffer, area, transposed: false }
     }
 
+    /// The same view of another buffer.
+    pub(crate) fn on<Other>(&self, buffer: &'a Other) -> View<'a, Other> {
+        View { buffer, area: self.area, transposed: self.transposed }
+    }
+
     /// The transpose of this view.
     pub fn t(self) -> Self {
         View { transposed: !self.transposed, ..self }
+    }
+
+    /// Numbers in it.
+    pub(crate) fn len(&self) -> usize {
+        self.area.rows * self.area.columns
     }
 
     /// Rows and columns as the operation sees them.
@@ -103,5 +113,10 @@ impl<'a, Buffer> ViewMut<'a, Buffer> {
     /// The matrix as stored.
     pub fn new(buffer: &'a mut Buffer, area: Area) -> Self {
         ViewMut { buffer, area }
+    }
+
+    /// Numbers in it.
+    pub(crate) fn len(&self) -> usize {
+        self.area.rows * self.area.columns
     }
 }

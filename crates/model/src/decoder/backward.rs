@@ -5,7 +5,7 @@ use super::target::Target;
 use crate::Result;
 use crate::activations::Activations;
 use crate::backend::{Area, Backend, View, ViewMut};
-use crate::batch::Batch;
+use crate::inputs::RowPlaces;
 use crate::layout::BlockAreas;
 use crate::workspace::{Scratch, Slot};
 
@@ -20,22 +20,22 @@ impl<B: Backend> Decoder<B> {
     /// input, and adds those of its weights to `gradients`. Uses up `slot.gate_up`.
     pub(super) fn block_backward(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         base: usize,
-        batch: &Batch,
+        places: &RowPlaces<B>,
         slot: &mut Slot<B>,
         gradients: &mut Target<'_, B>,
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
         let parts = self.layout.block.at(base);
-        let shape = Activations::new(&self.config, batch.tokens().len());
+        let shape = Activations::new(&self.config, places.rows);
         let backend = &self.backend;
         self.feed_forward_backward(weights, &parts, shape, slot, gradients, scratch)?;
 
         let grads = &mut scratch.gradients;
         let stream = View::new(&grads.stream, shape.stream);
         let target = ViewMut::new(&mut grads.mixed, shape.mixed);
-        backend.product(stream, View::new(weights, parts.attention_output), target, false)?;
+        backend.project(stream, View::new(weights, parts.attention_output), target, false)?;
         let mixed = View::new(&slot.mixed, shape.mixed);
         backend.product(
             stream.t(),
@@ -49,10 +49,10 @@ impl<B: Backend> Decoder<B> {
             View::new(&slot.log_sums, shape.log_sums),
             View::new(&grads.mixed, shape.mixed),
             shape.heads,
-            batch.sequences(),
+            places.sequences(),
             ViewMut::new(&mut grads.qkv, shape.qkv),
         )?;
-        self.rotate(&mut grads.qkv, shape, batch, true)?;
+        self.rotate(&mut grads.qkv, shape, places, true)?;
         if let Some(bias) = parts.query_key_value_bias {
             backend.add_bias_backward(
                 View::new(&grads.qkv, shape.qkv),
@@ -73,7 +73,7 @@ impl<B: Backend> Decoder<B> {
 
     fn feed_forward_backward(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         parts: &BlockAreas,
         shape: Activations,
         slot: &mut Slot<B>,
@@ -84,7 +84,7 @@ impl<B: Backend> Decoder<B> {
         let grads = &mut scratch.gradients;
         let stream = View::new(&grads.stream, shape.stream);
         let target = ViewMut::new(&mut scratch.inner, shape.inner);
-        backend.product(stream, View::new(weights, parts.down), target, false)?;
+        backend.project(stream, View::new(weights, parts.down), target, false)?;
         let gate_up = ViewMut::new(&mut slot.gate_up, shape.gate_up);
         backend.swiglu_backward(gate_up, ViewMut::new(&mut scratch.inner, shape.inner))?;
         let inner = View::new(&scratch.inner, shape.inner);
@@ -113,7 +113,7 @@ impl<B: Backend> Decoder<B> {
     #[allow(clippy::too_many_arguments)]
     fn projection_backward(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         (norm, matrix): (Area, Area),
         input: &B::Buffer,
         joint: Joint<'_, B>,
@@ -136,7 +136,7 @@ impl<B: Backend> Decoder<B> {
             gradients.add,
         )?;
         let target = ViewMut::new(&mut grads.normed, shape.stream);
-        backend.product(joint, View::new(weights, matrix), target, false)?;
+        backend.project(joint, View::new(weights, matrix), target, false)?;
         backend.rms_norm_backward(
             View::new(&grads.normed, shape.stream),
             View::new(input, shape.stream),
@@ -162,7 +162,7 @@ impl<B: Backend> Decoder<B> {
     /// Begins the stream's gradient from that of the normed stream.
     pub(super) fn final_norm_backward(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         stream: &B::Buffer,
         rows: usize,
         gradients: &mut Target<'_, B>,

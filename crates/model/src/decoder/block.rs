@@ -5,7 +5,7 @@ use super::inlet::{Inlet, Watch};
 use crate::Result;
 use crate::activations::Activations;
 use crate::backend::{Area, Backend, Rotation, View, ViewMut};
-use crate::batch::Batch;
+use crate::inputs::RowPlaces;
 use crate::workspace::{Scratch, Slot};
 
 impl<B: Backend> Decoder<B> {
@@ -14,31 +14,31 @@ impl<B: Backend> Decoder<B> {
     #[allow(clippy::too_many_arguments)]
     pub(super) fn block(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         base: usize,
-        batch: &Batch,
+        places: &RowPlaces<B>,
         slot: &mut Slot<B>,
         output: Option<&mut B::Buffer>,
         scratch: &mut Scratch<B>,
         watch: &mut Watch<'_, B>,
     ) -> Result<()> {
         let parts = self.layout.block.at(base);
-        let shape = Activations::new(&self.config, batch.tokens().len());
+        let shape = Activations::new(&self.config, places.rows);
         let backend = &self.backend;
         let matrix = |area| View::new(weights, area);
         self.norm(weights, parts.attention_norm, &slot.input, shape, scratch)?;
         let normed = View::new(&scratch.normed, shape.stream);
         watch(Inlet::Attention, normed);
         let target = ViewMut::new(&mut slot.qkv, shape.qkv);
-        backend.product(normed, matrix(parts.query_key_value).t(), target, false)?;
+        backend.project(normed, matrix(parts.query_key_value).t(), target, false)?;
         if let Some(bias) = parts.query_key_value_bias {
             backend.add_bias(ViewMut::new(&mut slot.qkv, shape.qkv), matrix(bias))?;
         }
-        self.rotate(&mut slot.qkv, shape, batch, false)?;
+        self.rotate(&mut slot.qkv, shape, places, false)?;
         backend.attention(
             View::new(&slot.qkv, shape.qkv),
             shape.heads,
-            batch.sequences(),
+            places.sequences(),
             ViewMut::new(&mut slot.mixed, shape.mixed),
             ViewMut::new(&mut slot.log_sums, shape.log_sums),
         )?;
@@ -49,25 +49,25 @@ impl<B: Backend> Decoder<B> {
         let (mixed, target) =
             (View::new(&slot.mixed, shape.mixed), ViewMut::new(&mut slot.middle, shape.stream));
         watch(Inlet::AttentionOutput, mixed);
-        backend.product(mixed, matrix(parts.attention_output).t(), target, true)?;
+        backend.project(mixed, matrix(parts.attention_output).t(), target, true)?;
 
         self.norm(weights, parts.feed_forward_norm, &slot.middle, shape, scratch)?;
         let normed = View::new(&scratch.normed, shape.stream);
         watch(Inlet::FeedForward, normed);
         let target = ViewMut::new(&mut slot.gate_up, shape.gate_up);
-        backend.product(normed, matrix(parts.gate_up).t(), target, false)?;
+        backend.project(normed, matrix(parts.gate_up).t(), target, false)?;
         let Some(output) = output else { return Ok(()) };
         let gate_up = View::new(&slot.gate_up, shape.gate_up);
         backend.swiglu(gate_up, ViewMut::new(&mut scratch.inner, shape.inner))?;
         backend.copy(View::new(&slot.middle, shape.stream), ViewMut::new(output, shape.stream))?;
         let inner = View::new(&scratch.inner, shape.inner);
         watch(Inlet::Down, inner);
-        backend.product(inner, matrix(parts.down).t(), ViewMut::new(output, shape.stream), true)
+        backend.project(inner, matrix(parts.down).t(), ViewMut::new(output, shape.stream), true)
     }
 
     pub(super) fn norm(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         weight: Area,
         x: &B::Buffer,
         shape: Activations,
@@ -87,7 +87,7 @@ impl<B: Backend> Decoder<B> {
         &self,
         qkv: &mut B::Buffer,
         shape: Activations,
-        batch: &Batch,
+        places: &RowPlaces<B>,
         inverse: bool,
     ) -> Result<()> {
         let columns = (shape.heads.query + shape.heads.key_value) * shape.heads.dim;
@@ -95,7 +95,7 @@ impl<B: Backend> Decoder<B> {
         let rotation = Rotation {
             cosines: &self.cosines,
             sines: &self.sines,
-            positions: batch.positions(),
+            positions: &places.positions,
             inverse,
         };
         self.backend.rotate(ViewMut::new(qkv, area), shape.heads.dim, rotation)

@@ -8,20 +8,20 @@ use crate::Result;
 use crate::activations::{Activations, logit_rows};
 use crate::backend::{Area, Backend, View, ViewMut};
 use crate::batch::Batch;
+use crate::inputs::Inputs;
 use crate::workspace::{Scratch, Workspace};
 
 impl<B: Backend> Decoder<B> {
-    /// Losses from the normed stream, in chunks of rows that turn logits into gradients in place.
+    /// Losses from the normed stream, into `scratch.losses`, in chunks of rows that turn logits into gradients in place.
     pub(super) fn head(
         &self,
-        weights: &B::Buffer,
-        batch: &Batch,
+        weights: &B::Weights,
+        inputs: &Inputs<B>,
         scratch: &mut Scratch<B>,
         mut backward: Option<(f64, &mut Target<'_, B>)>,
-        losses: &mut [f64],
     ) -> Result<()> {
         let (hidden, vocabulary) = (self.config.hidden_size(), self.config.vocab_size());
-        let rows = batch.tokens().len();
+        let rows = inputs.places.rows;
         let chunk = logit_rows(vocabulary).min(rows);
         let head = View::new(weights, self.head_area());
         for start in (0..rows).step_by(chunk.max(1)) {
@@ -29,34 +29,34 @@ impl<B: Backend> Decoder<B> {
             let part = Area::new(start * hidden, count, hidden);
             let area = Area::new(0, count, vocabulary);
             let normed = View::new(&scratch.normed, part);
-            self.backend.product(
+            self.backend.project(
                 normed,
                 head.t(),
                 ViewMut::new(&mut scratch.logits, area),
                 false,
             )?;
-            let targets = &batch.targets()[start..start + count];
             let scale = backward.as_ref().map(|(scale, _)| *scale);
             let logits = ViewMut::new(&mut scratch.logits, area);
             self.backend.cross_entropy(
                 logits,
-                targets,
+                &inputs.targets,
+                start,
                 scale,
-                &mut losses[start..start + count],
+                &mut scratch.losses,
             )?;
             let Some((_, gradients)) = &mut backward else { continue };
             let logits = View::new(&scratch.logits, area);
             let sum = ViewMut::new(gradients.buffer, self.head_area());
             self.backend.product(logits.t(), normed, sum, gradients.add || start > 0)?;
             let grads = &mut scratch.gradients;
-            self.backend.product(logits, head, ViewMut::new(&mut grads.normed, part), false)?;
+            self.backend.project(logits, head, ViewMut::new(&mut grads.normed, part), false)?;
         }
         Ok(())
     }
 
     pub(super) fn final_norm(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         stream: &B::Buffer,
         rows: usize,
         scratch: &mut Scratch<B>,
@@ -71,19 +71,19 @@ impl<B: Backend> Decoder<B> {
     /// If the batch does not fit the model, or memory is short.
     pub fn logits(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         batch: &Batch,
         rows: Range<usize>,
         space: &mut Workspace<B>,
     ) -> Result<Vec<f32>> {
-        self.infer(weights, batch, space)?;
+        self.infer(weights, &self.inputs(batch)?, space)?;
         let (hidden, vocabulary) = (self.config.hidden_size(), self.config.vocab_size());
         let mut all = vec![0.0; rows.len() * vocabulary];
         for (row, out) in rows.zip(all.chunks_exact_mut(vocabulary)) {
             let row = Area::new(row * hidden, 1, hidden);
             let head = View::new(weights, self.head_area()).t();
             let logits = ViewMut::new(&mut space.scratch.logits, Area::new(0, 1, vocabulary));
-            self.backend.product(View::new(&space.scratch.normed, row), head, logits, false)?;
+            self.backend.project(View::new(&space.scratch.normed, row), head, logits, false)?;
             self.backend.download(&space.scratch.logits, 0, out)?;
         }
         Ok(all)

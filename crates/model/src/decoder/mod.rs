@@ -13,7 +13,7 @@ use crate::Result;
 use crate::backend::{Area, Backend, View, ViewMut};
 use crate::batch::Batch;
 use crate::layout::Layout;
-use crate::rope::Rope;
+use crate::rope::RotaryAngles;
 use crate::workspace::Workspace;
 pub use inlet::{Inlet, Watch};
 pub use target::Target;
@@ -35,7 +35,7 @@ impl<B: Backend> Decoder<B> {
     /// # Errors
     /// If the machine has no memory for the rotary table.
     pub fn new(backend: B, config: &ModelConfig, longest: usize) -> Result<Self> {
-        let (cosines, sines) = Rope::new(config).table(longest);
+        let (cosines, sines) = RotaryAngles::new(config).table(longest);
         let mut buffers = [backend.allocate(cosines.len())?, backend.allocate(sines.len())?];
         backend.upload_f64(&cosines, &mut buffers[0], 0)?;
         backend.upload_f64(&sines, &mut buffers[1], 0)?;
@@ -97,56 +97,65 @@ impl<B: Backend> Decoder<B> {
     /// If the batch does not fit the model, or memory is short.
     pub fn losses(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         batch: &Batch,
         space: &mut Workspace<B>,
     ) -> Result<Vec<f64>> {
-        self.infer(weights, batch, space)?;
-        let mut losses = vec![0.0; batch.tokens().len()];
-        self.head(weights, batch, &mut space.scratch, None, &mut losses)?;
+        let read = self.inputs(batch)?;
+        self.infer(weights, &read, space)?;
+        self.head(weights, &read, &mut space.scratch, None)?;
+        let mut losses = vec![0.0; read.places.rows];
+        self.backend.download_losses(&space.scratch.losses, &mut losses)?;
         Ok(losses)
     }
 
     /// Forward and backward: `gradients` become `scale` times the gradient of the summed loss, or
-    /// that is added to them; returns the loss of every token in nats.
+    /// that is added to them; returns the summed loss, in nats, of the predicted tokens.
     ///
     /// # Errors
     /// If the batch does not fit the model, or memory is short.
     pub fn gradients(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         batch: &Batch,
         scale: f64,
         mut gradients: Target<'_, B>,
         space: &mut Workspace<B>,
-    ) -> Result<Vec<f64>> {
-        batch.check(self.config.vocab_size(), self.longest)?;
-        let rows = batch.tokens().len();
+    ) -> Result<f64> {
+        let read = self.inputs(batch)?;
+        let rows = read.places.rows;
         let blocks = &self.layout.blocks;
         space.reserve(&self.backend, &self.config, rows, blocks.len(), true, true)?;
         let gradients = &mut gradients;
         self.clear_sums(gradients)?;
-        self.forward(weights, batch, space)?;
+        self.forward(weights, &read, space)?;
         let recompute = space.recomputes();
         let Workspace { slots, inputs, output, scratch, .. } = space;
         self.final_norm(weights, output, rows, scratch)?;
-        let mut losses = vec![0.0; rows];
-        self.head(weights, batch, scratch, Some((scale, &mut *gradients)), &mut losses)?;
+        self.head(weights, &read, scratch, Some((scale, &mut *gradients)))?;
         self.final_norm_backward(weights, output, rows, gradients, scratch)?;
         for (index, &base) in blocks.iter().enumerate().rev() {
             let slot = if recompute {
                 std::mem::swap(&mut slots[0].input, &mut inputs[index]);
-                self.block(weights, base, batch, &mut slots[0], None, scratch, &mut |_, _| ())?;
+                self.block(
+                    weights,
+                    base,
+                    &read.places,
+                    &mut slots[0],
+                    None,
+                    scratch,
+                    &mut |_, _| (),
+                )?;
                 &mut slots[0]
             } else {
                 &mut slots[index]
             };
-            self.block_backward(weights, base, batch, slot, gradients, scratch)?;
+            self.block_backward(weights, base, &read.places, slot, gradients, scratch)?;
         }
         let stream = Area::new(0, rows, self.config.hidden_size());
         let stream = View::new(&scratch.gradients.stream, stream);
         let table = ViewMut::new(gradients.buffer, self.embedding_area());
-        self.backend.embed_backward(stream, batch.tokens(), table)?;
-        Ok(losses)
+        self.backend.embed_backward(stream, &read.tokens, table)?;
+        self.backend.sum_losses(&scratch.losses, rows)
     }
 }

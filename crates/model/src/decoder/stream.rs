@@ -5,6 +5,7 @@ use super::inlet::Watch;
 use crate::Result;
 use crate::backend::{Area, Backend, View, ViewMut};
 use crate::batch::Batch;
+use crate::inputs::{Inputs, RowPlaces};
 use crate::workspace::Workspace;
 
 impl<B: Backend> Decoder<B> {
@@ -12,22 +13,22 @@ impl<B: Backend> Decoder<B> {
     /// what enters them.
     pub(super) fn forward(
         &self,
-        weights: &B::Buffer,
-        batch: &Batch,
+        weights: &B::Weights,
+        read: &Inputs<B>,
         space: &mut Workspace<B>,
     ) -> Result<()> {
         let recompute = space.recomputes();
         let Workspace { slots, inputs, output, scratch, .. } = space;
         let blocks = &self.layout.blocks;
         if !recompute {
-            self.embed(weights, batch, &mut slots[0].input)?;
+            self.embed_tokens(weights, read, &mut slots[0].input)?;
             for (index, &base) in blocks.iter().enumerate() {
                 let (before, after) = slots.split_at_mut(index + 1);
                 let next = after.first_mut().map_or(&mut *output, |slot| &mut slot.input);
                 self.block(
                     weights,
                     base,
-                    batch,
+                    &read.places,
                     &mut before[index],
                     Some(next),
                     scratch,
@@ -37,12 +38,12 @@ impl<B: Backend> Decoder<B> {
             return Ok(());
         }
         let slot = &mut slots[0];
-        self.embed(weights, batch, &mut inputs[0])?;
+        self.embed_tokens(weights, read, &mut inputs[0])?;
         for (index, &base) in blocks.iter().enumerate() {
             let (before, after) = inputs.split_at_mut(index + 1);
             let next = after.first_mut().unwrap_or(&mut *output);
             std::mem::swap(&mut slot.input, &mut before[index]);
-            self.block(weights, base, batch, slot, Some(next), scratch, &mut |_, _| ())?;
+            self.block(weights, base, &read.places, slot, Some(next), scratch, &mut |_, _| ())?;
             std::mem::swap(&mut slot.input, &mut before[index]);
         }
         Ok(())
@@ -55,7 +56,7 @@ impl<B: Backend> Decoder<B> {
     /// If the batch does not fit the model, or memory is short.
     pub fn run_block(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         base: usize,
         batch: &Batch,
         stream: &mut B::Buffer,
@@ -71,7 +72,7 @@ impl<B: Backend> Decoder<B> {
     /// If the batch does not fit the model, or memory is short.
     pub fn watch_block(
         &self,
-        weights: &B::Buffer,
+        weights: &B::Weights,
         base: usize,
         batch: &Batch,
         stream: &mut B::Buffer,
@@ -82,33 +83,58 @@ impl<B: Backend> Decoder<B> {
         space.reserve(&self.backend, &self.config, batch.tokens().len(), 1, false, false)?;
         let Workspace { slots, scratch, .. } = space;
         std::mem::swap(&mut slots[0].input, stream);
-        self.block(weights, base, batch, &mut slots[0], Some(stream), scratch, watch)
+        let places = RowPlaces::upload(&self.backend, batch)?;
+        self.block(weights, base, &places, &mut slots[0], Some(stream), scratch, watch)
     }
 
     /// `out[t] =` the embedding of token t, `[tokens, hidden]`.
     ///
     /// # Errors
     /// Those of the machine.
-    pub fn embed(&self, weights: &B::Buffer, batch: &Batch, out: &mut B::Buffer) -> Result<()> {
+    pub fn embed(&self, weights: &B::Weights, batch: &Batch, out: &mut B::Buffer) -> Result<()> {
         let out = ViewMut::new(out, Area::new(0, batch.tokens().len(), self.config.hidden_size()));
-        self.backend.embed(View::new(weights, self.embedding_area()), batch.tokens(), out)
+        let tokens = self.backend.upload_ids(batch.tokens())?;
+        self.backend.embed(View::new(weights, self.embedding_area()), &tokens, out)
+    }
+
+    fn embed_tokens(
+        &self,
+        weights: &B::Weights,
+        read: &Inputs<B>,
+        out: &mut B::Buffer,
+    ) -> Result<()> {
+        let out = ViewMut::new(out, Area::new(0, read.places.rows, self.config.hidden_size()));
+        self.backend.embed(View::new(weights, self.embedding_area()), &read.tokens, out)
+    }
+
+    /// Checks a batch and copies it to the machine.
+    pub(super) fn inputs(&self, batch: &Batch) -> Result<Inputs<B>> {
+        batch.check(self.config.vocab_size(), self.longest)?;
+        Inputs::upload(&self.backend, batch)
     }
 
     /// All blocks on one slot, then the final norm: leaves the normed stream in `scratch.normed`.
     pub(super) fn infer(
         &self,
-        weights: &B::Buffer,
-        batch: &Batch,
+        weights: &B::Weights,
+        read: &Inputs<B>,
         space: &mut Workspace<B>,
     ) -> Result<()> {
-        batch.check(self.config.vocab_size(), self.longest)?;
-        let rows = batch.tokens().len();
+        let rows = read.places.rows;
         space.reserve(&self.backend, &self.config, rows, 1, true, false)?;
         let Workspace { slots, output, scratch, .. } = space;
         let slot = &mut slots[0];
-        self.embed(weights, batch, &mut slot.input)?;
+        self.embed_tokens(weights, read, &mut slot.input)?;
         for &base in &self.layout.blocks {
-            self.block(weights, base, batch, slot, Some(&mut *output), scratch, &mut |_, _| ())?;
+            self.block(
+                weights,
+                base,
+                &read.places,
+                slot,
+                Some(&mut *output),
+                scratch,
+                &mut |_, _| (),
+            )?;
             std::mem::swap(&mut slot.input, output);
         }
         self.final_norm(weights, &slot.input, rows, scratch)

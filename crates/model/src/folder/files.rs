@@ -5,9 +5,11 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::JSON_LIMIT;
 use crate::error::{Error, Result};
 use crate::safetensors::{SafeTensors, shown};
+
+/// Longest `config.json` or index that is read, in bytes.
+pub(super) const JSON_LIMIT: u64 = 64 << 20;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";

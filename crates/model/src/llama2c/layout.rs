@@ -19,16 +19,16 @@ const MAGIC: [[u8; 4]; 2] = [*b"24ka", *b"ak42"];
 const HEADER_OF_VERSION_1: usize = 256;
 
 /// A configuration and the place of each of its tensors in the file.
-pub(super) struct Layout {
+pub(super) struct FileLayout {
     pub(super) config: ModelConfig,
     /// First byte of each tensor, by name.
     places: BTreeMap<String, usize>,
 }
 
-impl Layout {
+impl FileLayout {
     /// Reads the header; the file must have exactly the length that follows from it.
     pub(super) fn read(path: &Path, file: &[u8]) -> Result<Self> {
-        let header = Header::read(path, file)?;
+        let header = FileHeader::read(path, file)?;
         let config = header.config(path)?;
         let mut places = BTreeMap::new();
         let mut end = header.length as u64;
@@ -36,7 +36,7 @@ impl Layout {
         let too_large = || refuse(path, "its header multiplies past 64 bits");
         for part in header.order {
             match part {
-                Part::Tensors(role) => {
+                FilePart::Tensors(role) => {
                     for spec in specs.iter().filter(|spec| spec.role == *role) {
                         // Fits a usize: checked against the file's length below, before it is used.
                         places.insert(spec.name.clone(), end as usize);
@@ -44,7 +44,7 @@ impl Layout {
                     }
                 }
                 // Cosines and sines, half a head each for every position; they are computed anew.
-                Part::Rotary => {
+                FilePart::Rotary => {
                     let numbers = (header.context as u64).checked_mul(config.head_dim() as u64);
                     let bytes = numbers.and_then(|numbers| numbers.checked_mul(4));
                     end = bytes.and_then(|bytes| end.checked_add(bytes)).ok_or_else(too_large)?;
@@ -65,45 +65,45 @@ impl Layout {
     }
 }
 
-enum Part {
+enum FilePart {
     /// The tensors of this role, block after block.
     Tensors(Role),
     Rotary,
 }
 
-const FIRST: &[Part] = &[
-    Part::Tensors(Role::Embedding),
-    Part::Tensors(Role::AttentionNorm),
-    Part::Tensors(Role::Query),
-    Part::Tensors(Role::Key),
-    Part::Tensors(Role::Value),
-    Part::Tensors(Role::AttentionOutput),
-    Part::Tensors(Role::FeedForwardNorm),
-    Part::Tensors(Role::Gate),
-    Part::Tensors(Role::Down),
-    Part::Tensors(Role::Up),
-    Part::Tensors(Role::FinalNorm),
-    Part::Rotary,
-    Part::Tensors(Role::Head),
+const FIRST: &[FilePart] = &[
+    FilePart::Tensors(Role::Embedding),
+    FilePart::Tensors(Role::AttentionNorm),
+    FilePart::Tensors(Role::Query),
+    FilePart::Tensors(Role::Key),
+    FilePart::Tensors(Role::Value),
+    FilePart::Tensors(Role::AttentionOutput),
+    FilePart::Tensors(Role::FeedForwardNorm),
+    FilePart::Tensors(Role::Gate),
+    FilePart::Tensors(Role::Down),
+    FilePart::Tensors(Role::Up),
+    FilePart::Tensors(Role::FinalNorm),
+    FilePart::Rotary,
+    FilePart::Tensors(Role::Head),
 ];
 
-const VERSION_1: &[Part] = &[
-    Part::Tensors(Role::AttentionNorm),
-    Part::Tensors(Role::FeedForwardNorm),
-    Part::Tensors(Role::FinalNorm),
-    Part::Tensors(Role::Embedding),
-    Part::Tensors(Role::Query),
-    Part::Tensors(Role::Key),
-    Part::Tensors(Role::Value),
-    Part::Tensors(Role::AttentionOutput),
-    Part::Tensors(Role::Gate),
-    Part::Tensors(Role::Down),
-    Part::Tensors(Role::Up),
-    Part::Tensors(Role::Head),
+const VERSION_1: &[FilePart] = &[
+    FilePart::Tensors(Role::AttentionNorm),
+    FilePart::Tensors(Role::FeedForwardNorm),
+    FilePart::Tensors(Role::FinalNorm),
+    FilePart::Tensors(Role::Embedding),
+    FilePart::Tensors(Role::Query),
+    FilePart::Tensors(Role::Key),
+    FilePart::Tensors(Role::Value),
+    FilePart::Tensors(Role::AttentionOutput),
+    FilePart::Tensors(Role::Gate),
+    FilePart::Tensors(Role::Down),
+    FilePart::Tensors(Role::Up),
+    FilePart::Tensors(Role::Head),
 ];
 
 /// Seven numbers and what follows from the version.
-struct Header {
+struct FileHeader {
     width: i32,
     feed_forward: i32,
     blocks: i32,
@@ -114,10 +114,10 @@ struct Header {
     tied: bool,
     /// Bytes before the first tensor.
     length: usize,
-    order: &'static [Part],
+    order: &'static [FilePart],
 }
 
-impl Header {
+impl FileHeader {
     fn read(path: &Path, file: &[u8]) -> Result<Self> {
         if !file.first_chunk().is_some_and(|magic| MAGIC.contains(magic)) {
             let numbers = numbers(path, file, 0)?;
@@ -154,7 +154,7 @@ impl Header {
         vocabulary: i32,
         tied: bool,
         length: usize,
-        order: &'static [Part],
+        order: &'static [FilePart],
     ) -> Self {
         let [width, feed_forward, blocks, heads, key_value_heads, _, context] = numbers;
         Self {

@@ -15,7 +15,7 @@ pub(super) const HEADER_LIMIT: u64 = 100_000_000;
 
 /// Where one tensor lies in the file, and as what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct StoredTensor {
     pub(super) dtype: String,
     pub(super) shape: Vec<usize>,
     /// Bytes of the file, header included.
@@ -23,7 +23,7 @@ pub(super) struct Entry {
 }
 
 /// Reads and checks the header of a whole file.
-pub(super) fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, Entry>> {
+pub(super) fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, StoredTensor>> {
     let (start, json) = header_bytes(path, file)?;
     let not_json =
         |reason| Error::Json { path: path.to_path_buf(), what: "a safetensors header", reason };
@@ -44,7 +44,7 @@ pub(super) fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, Entry>>
     for (name, stated) in tensors.0 {
         let [begin, end] = stated.data_offsets.map(|offset| start + offset as usize);
         let shape = stated.shape.iter().map(|&side| side as usize).collect();
-        let entry = Entry { dtype: stated.dtype, shape, range: begin..end };
+        let entry = StoredTensor { dtype: stated.dtype, shape, range: begin..end };
         if entries.insert(name.clone(), entry).is_some() {
             return Err(not_json(format!("it names `{}` twice", shown(&name))));
         }

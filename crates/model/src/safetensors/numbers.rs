@@ -3,8 +3,9 @@
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use pulp::Arch;
+use rayon::prelude::*;
 
-use super::Dtype;
+use super::dtype::Dtype;
 use crate::wide::widest;
 
 /// Elements converted at a time where a copy of them is needed.
@@ -137,6 +138,25 @@ pub(super) fn first_not_finite(values: &[f32]) -> Option<usize> {
         || values.iter().fold(true, |all, value| all & value.is_finite()),
     );
     if finite { None } else { values.iter().position(|value| !value.is_finite()) }
+}
+
+impl Dtype {
+    /// Rounds numbers to what this type can hold, to the nearest, ties to even; the first that is
+    /// finite but too large is the error, by its index.
+    pub fn round(self, values: &mut [f32]) -> Result<(), usize> {
+        const PIECE: usize = 1 << 14;
+        if self == Self::F32 {
+            return Ok(());
+        }
+        let pieces = values.par_chunks_mut(PIECE).enumerate();
+        let bad = pieces.filter_map(|(piece, values)| {
+            let mut bytes = [0; 2 * PIECE];
+            let bytes = &mut bytes[..2 * values.len()];
+            let rounded = from_f32(self, values, bytes);
+            rounded.map(|()| to_f32(self, bytes, values)).err().map(|at| piece * PIECE + at)
+        });
+        bad.min().map_or(Ok(()), Err)
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::header::{Entry, parse, shown};
-use super::{Dtype, numbers};
+use super::dtype::Dtype;
+use super::header::{StoredTensor, parse, shown};
+use super::numbers;
 use crate::error::{Error, Result};
 
 /// A mapped safetensors file whose header has been checked. Only the header has been read.
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 pub struct SafeTensors {
     path: PathBuf,
     map: disk::Map,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, StoredTensor>,
 }
 
 /// One tensor as it lies in a file.

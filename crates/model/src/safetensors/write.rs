@@ -8,7 +8,9 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use shape::tensors::TensorSpec;
 
-use super::{Dtype, SafeTensors, numbers};
+use super::dtype::Dtype;
+use super::numbers;
+use super::read::SafeTensors;
 use crate::error::{Error, Result};
 
 /// A tensor that will be written.

@@ -8,11 +8,12 @@ use std::fs;
 use std::path::Path;
 
 use golden::{batch, cases, floats, integers, largest_difference};
-use model::backend::Backend;
-use model::backend::cpu::{Cpu, Engine};
+use model::backend::cpu::Cpu;
+use model::backend::{Backend, Scalar};
 use model::batch::Batch;
 use model::decoder::{Decoder, Target};
 use model::folder::ModelFolder;
+use model::testing::{Copies, Opaque};
 use model::weights;
 use safetensors::SafeTensors;
 
@@ -22,14 +23,14 @@ const LOSS: f64 = 1e-5;
 const GRADIENT: f64 = 1e-4;
 
 /// Prints the differences and holds them to the tolerances.
-fn check<T: Engine>(case: &Path) {
-    let name = format!("{} in {}", case.file_name().unwrap().to_str().unwrap(), T::NAME);
+fn check<B: Backend>(machine: B, case: &Path) {
+    let name = format!("{} in {}", case.file_name().unwrap().to_str().unwrap(), B::Scalar::NAME);
     let bytes = fs::read(case.join("golden.safetensors")).unwrap();
     let golden = SafeTensors::deserialize(&bytes).unwrap();
     let folder = ModelFolder::open(case).unwrap();
     let batch = batch(&golden);
     let length = batch.sequences()[0].len();
-    let decoder = Decoder::new(Cpu::<T>::new(), folder.config(), length).unwrap();
+    let decoder = Decoder::new(machine, folder.config(), length).unwrap();
     let backend = decoder.backend();
     let weights = weights::load(&folder, backend).unwrap();
     let mut space = decoder.workspace().unwrap();
@@ -45,8 +46,10 @@ fn check<T: Engine>(case: &Path) {
     }
 
     let counted = batch.predicted() as f64;
-    let mut gradients = vec![T::from_f64(f64::NAN); decoder.layout().len];
-    let losses = decoder
+    // Whatever the buffer held must not show.
+    let mut gradients = backend.allocate(decoder.layout().len).unwrap();
+    backend.upload(&vec![f32::NAN; decoder.layout().len], &mut gradients, 0).unwrap();
+    let sum = decoder
         .gradients(
             &weights,
             &batch,
@@ -55,14 +58,17 @@ fn check<T: Engine>(case: &Path) {
             &mut space,
         )
         .unwrap();
-    let loss = (losses.iter().sum::<f64>() / counted - floats(&golden, "loss")[0]).abs();
+    let loss = (sum / counted - floats(&golden, "loss")[0]).abs();
     // Forward alone, after a training pass on the same workspace, gives the same losses.
-    assert_eq!(decoder.losses(&weights, &batch, &mut space).unwrap(), losses, "{name}");
+    let losses = decoder.losses(&weights, &batch, &mut space).unwrap();
+    assert_eq!(losses.iter().sum::<f64>(), sum, "{name}");
 
     let mut worst = (0.0, "");
     for (tensor, offset) in &decoder.layout().tensors {
         let expected = floats(&golden, &format!("grad.{}", tensor.name));
-        let found = gradients[*offset..offset + tensor.len()].iter().map(|value| value.to_f64());
+        let mut found = vec![0.0; tensor.len()];
+        backend.download(&gradients, *offset, &mut found).unwrap();
+        let found = found.into_iter().map(f64::from);
         let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let share = largest_difference(found, &expected) / largest;
         assert!(share <= GRADIENT, "{name}: gradient of `{}` is off by {share:e}", tensor.name);
@@ -79,12 +85,39 @@ fn check<T: Engine>(case: &Path) {
 
 #[test]
 fn single_precision_agrees_with_pytorch() {
-    cases().iter().for_each(|case| check::<f32>(case));
+    cases().iter().for_each(|case| check(Cpu::<f32>::new(), case));
 }
 
 #[test]
 fn double_precision_agrees_with_pytorch() {
-    cases().iter().for_each(|case| check::<f64>(case));
+    cases().iter().for_each(|case| check(Cpu::<f64>::new(), case));
+}
+
+#[test]
+fn a_machine_whose_memory_is_closed_agrees_with_pytorch() {
+    cases().iter().for_each(|case| check(Opaque::<f32>::new(), case));
+}
+
+#[test]
+fn a_pass_copies_tokens_targets_positions_and_sequences_once_and_losses_stay() {
+    for case in cases() {
+        let bytes = fs::read(case.join("golden.safetensors")).unwrap();
+        let batch = batch(&SafeTensors::deserialize(&bytes).unwrap());
+        let folder = ModelFolder::open(&case).unwrap();
+        let machine = Opaque::<f32>::new();
+        let length = batch.sequences()[0].len();
+        let decoder = Decoder::new(machine.clone(), folder.config(), length).unwrap();
+        let weights = weights::load(&folder, &machine).unwrap();
+        let mut gradients = machine.allocate(decoder.layout().len).unwrap();
+        for mut space in [decoder.workspace().unwrap(), decoder.recomputing_workspace().unwrap()] {
+            machine.copies();
+            let target = Target { buffer: &mut gradients, add: false };
+            decoder.gradients(&weights, &batch, 1.0, target, &mut space).unwrap();
+            assert_eq!(machine.copies(), Copies { up: 4, down: 0 }, "{case:?}");
+            decoder.losses(&weights, &batch, &mut space).unwrap();
+            assert_eq!(machine.copies(), Copies { up: 4, down: 1 }, "{case:?}");
+        }
+    }
 }
 
 #[test]
@@ -107,8 +140,7 @@ fn micro_batches_add_up_to_the_loss_and_gradients_of_the_whole_batch() {
                 part.push(&whole.tokens()[rows.clone()], &whole.targets()[rows.clone()]);
             }
             let target = Target { buffer: &mut gradients, add: true };
-            let losses = decoder.gradients(&weights, &part, 1e-3, target, &mut space).unwrap();
-            loss += losses.iter().sum::<f64>();
+            loss += decoder.gradients(&weights, &part, 1e-3, target, &mut space).unwrap();
         }
         (loss, gradients)
     };

@@ -99,7 +99,7 @@ impl<B: Backend> Walker<B> {
     /// only where `advance` says so; otherwise it stands before the same block again.
     pub(crate) fn pass(
         &mut self,
-        block: &B::Buffer,
+        block: &B::Weights,
         layer: usize,
         advance: bool,
         visitor: &mut dyn Visit,

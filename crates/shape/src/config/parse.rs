@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::model::ModelConfig;
 use super::raw::RawConfig;
-use super::read::{self, MAX_BLOCKS, MAX_SIZE, Reader};
+use super::read::{self, FieldReader, MAX_BLOCKS, MAX_SIZE};
 use super::rope;
 use crate::count::Count;
 use crate::family::{FAMILIES, Family};
@@ -30,7 +30,7 @@ impl ModelConfig {
     ///
     /// As [`ModelConfig::from_json`].
     pub fn from_raw(raw: &RawConfig) -> Result<Self> {
-        let reader = Reader::new(raw.path(), raw.map());
+        let reader = FieldReader::new(raw.path(), raw.map());
         let family = family(&reader, raw)?;
         refuse_unsupported(&reader)?;
         let hidden_size = reader.size("hidden_size", MAX_SIZE)?;
@@ -62,7 +62,7 @@ impl ModelConfig {
     }
 }
 
-fn family(reader: &Reader<'_>, raw: &RawConfig) -> Result<&'static Family> {
+fn family(reader: &FieldReader<'_>, raw: &RawConfig) -> Result<&'static Family> {
     let architecture = match reader.get("architectures") {
         None => None,
         Some(Value::Array(names)) => match names.as_slice() {
@@ -96,7 +96,7 @@ fn unknown(raw: &RawConfig, found: &str) -> Error {
     Error::unknown_architecture(raw.path(), found, supported)
 }
 
-fn refuse_unsupported(reader: &Reader<'_>) -> Result<()> {
+fn refuse_unsupported(reader: &FieldReader<'_>) -> Result<()> {
     // Llama's `attention_bias` puts a bias on the output projection as well, which is not computed.
     for field in ["attention_bias", "mlp_bias", "use_sliding_window"] {
         reader.must_be_off(field)?;
@@ -114,7 +114,7 @@ fn refuse_unsupported(reader: &Reader<'_>) -> Result<()> {
     Ok(())
 }
 
-fn key_value_heads(reader: &Reader<'_>, heads: usize) -> Result<usize> {
+fn key_value_heads(reader: &FieldReader<'_>, heads: usize) -> Result<usize> {
     let key_value = reader.size_or_silent("num_key_value_heads", MAX_SIZE)?.unwrap_or(heads);
     if heads.is_multiple_of(key_value) {
         return Ok(key_value);
@@ -123,7 +123,7 @@ fn key_value_heads(reader: &Reader<'_>, heads: usize) -> Result<usize> {
     Err(reader.wrong_value("num_key_value_heads", &key_value.to_string(), &expected))
 }
 
-fn head_dim(reader: &Reader<'_>, hidden: usize, heads: usize) -> Result<usize> {
+fn head_dim(reader: &FieldReader<'_>, hidden: usize, heads: usize) -> Result<usize> {
     let stated = reader.size_or_silent("head_dim", MAX_SIZE)?;
     if stated.is_none() && !hidden.is_multiple_of(heads) {
         let expected = format!("a multiple of `num_attention_heads`, {heads} (or a `head_dim`)");
@@ -140,7 +140,7 @@ fn head_dim(reader: &Reader<'_>, hidden: usize, heads: usize) -> Result<usize> {
     ))
 }
 
-fn check_layer_types(reader: &Reader<'_>, layers: usize) -> Result<()> {
+fn check_layer_types(reader: &FieldReader<'_>, layers: usize) -> Result<()> {
     let Some(found) = reader.get("layer_types") else { return Ok(()) };
     match found {
         Value::Array(types) if types.len() == layers => {
@@ -161,7 +161,7 @@ fn check_layer_types(reader: &Reader<'_>, layers: usize) -> Result<()> {
     }
 }
 
-fn begin_token(reader: &Reader<'_>, vocab_size: usize) -> Result<Option<u32>> {
+fn begin_token(reader: &FieldReader<'_>, vocab_size: usize) -> Result<Option<u32>> {
     let field = "bos_token_id";
     let first = match reader.get(field) {
         None => return Ok(None),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::read::{MAX_BLOCKS, Reader};
+use super::read::{FieldReader, MAX_BLOCKS};
 use crate::{Error, Result};
 
 /// The fields of a `config.json` in their order, and the file they came from (for messages).
@@ -60,7 +60,8 @@ impl RawConfig {
     /// Where `num_hidden_layers` cannot be read, or `kept` is empty, does not rise or leaves the
     /// model.
     pub fn with_layers(&self, kept: &[usize]) -> Result<Self> {
-        let layers = Reader::new(&self.path, &self.map).size("num_hidden_layers", MAX_BLOCKS)?;
+        let layers =
+            FieldReader::new(&self.path, &self.map).size("num_hidden_layers", MAX_BLOCKS)?;
         let rises = kept.windows(2).all(|pair| pair[0] < pair[1]);
         if !rises || kept.last().is_none_or(|&last| last >= layers) {
             return Err(Error::kept_blocks(layers, kept));

@@ -13,7 +13,7 @@ pub(super) const MAX_BLOCKS: usize = 10_000;
 pub(super) const MAX_SIZE: usize = 1 << 31;
 
 /// Reads one JSON object of a configuration: the whole file, or one object in it.
-pub(super) struct Reader<'a> {
+pub(super) struct FieldReader<'a> {
     /// The file that errors name.
     path: &'a Path,
     map: &'a Map<String, Value>,
@@ -21,16 +21,16 @@ pub(super) struct Reader<'a> {
     prefix: String,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> FieldReader<'a> {
     pub(super) fn new(path: &'a Path, map: &'a Map<String, Value>) -> Self {
         Self { path, map, prefix: String::new() }
     }
 
     /// A reader of the object `field`; `None` where it is missing or null.
-    pub(super) fn object(&self, field: &str) -> Result<Option<Reader<'a>>> {
+    pub(super) fn object(&self, field: &str) -> Result<Option<FieldReader<'a>>> {
         match self.get(field) {
             None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Reader {
+            Some(Value::Object(map)) => Ok(Some(FieldReader {
                 path: self.path,
                 map,
                 prefix: format!("{}{field}.", self.prefix),

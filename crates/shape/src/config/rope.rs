@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 
 use serde_json::{Value, json};
 
-use super::read::{MAX_SIZE, Reader};
+use super::read::{FieldReader, MAX_SIZE};
 use crate::Result;
 use crate::family::Family;
 
@@ -44,13 +44,13 @@ impl Llama3Scaling {
 }
 
 /// What the rotary positions of a model need.
-pub(super) struct Rope {
+pub(super) struct RotaryFields {
     pub(super) theta: f64,
     pub(super) scaling: Option<Llama3Scaling>,
 }
 
 /// Reads either style; where both stand in one file they must agree.
-pub(super) fn read(reader: &Reader<'_>, family: &Family) -> Result<Rope> {
+pub(super) fn read(reader: &FieldReader<'_>, family: &Family) -> Result<RotaryFields> {
     check_partial(reader)?;
     let old_theta = reader.positive("rope_theta")?;
     let old = reader.object("rope_scaling")?;
@@ -79,7 +79,7 @@ pub(super) fn read(reader: &Reader<'_>, family: &Family) -> Result<Rope> {
             "the same as `rope_scaling`",
         ));
     }
-    Ok(Rope {
+    Ok(RotaryFields {
         theta: theta.unwrap_or(family.rope_theta),
         scaling: new_scaling.or(old_scaling).flatten(),
     })
@@ -96,7 +96,7 @@ pub(super) fn to_json(scaling: Llama3Scaling) -> Value {
     })
 }
 
-fn scaling(reader: &Reader<'_>) -> Result<Option<Llama3Scaling>> {
+fn scaling(reader: &FieldReader<'_>) -> Result<Option<Llama3Scaling>> {
     check_partial(reader)?;
     if let Some((field, found)) = reader.fields().find(|(_, value)| value.is_object()) {
         return Err(reader.unsupported(field, found, "the same positions in every block"));
@@ -110,7 +110,7 @@ fn scaling(reader: &Reader<'_>) -> Result<Option<Llama3Scaling>> {
     }
 }
 
-fn llama3(reader: &Reader<'_>) -> Result<Llama3Scaling> {
+fn llama3(reader: &FieldReader<'_>) -> Result<Llama3Scaling> {
     let scaling = Llama3Scaling {
         factor: reader.required_positive("factor")?,
         low_freq_factor: reader.required_positive("low_freq_factor")?,
@@ -132,7 +132,7 @@ fn llama3(reader: &Reader<'_>) -> Result<Llama3Scaling> {
     Ok(scaling)
 }
 
-fn check_partial(reader: &Reader<'_>) -> Result<()> {
+fn check_partial(reader: &FieldReader<'_>) -> Result<()> {
     match reader.get("partial_rotary_factor") {
         Some(found) if found.as_f64() != Some(1.0) => {
             Err(reader.unsupported("partial_rotary_factor", found, "1"))

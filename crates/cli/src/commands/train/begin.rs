@@ -97,7 +97,7 @@ fn loss0(arguments: &Arguments, run: &Run, output: &Output) -> anyhow::Result<Op
 /// The held-out loss of `weights`, by the protocol of the run.
 fn measure<B: Backend>(
     decoder: &Decoder<B>,
-    weights: &B::Buffer,
+    weights: &B::Weights,
     run: &Run,
     output: &Output,
 ) -> anyhow::Result<Nats> {

@@ -1,7 +1,7 @@
 //! `--profile`: where a step's time went, against the least that it could take.
 
 use model::backend::Backend;
-use model::backend::profiled::{Account, Kind, Rates};
+use model::backend::profiled::{Account, Rates, Work};
 use train::Event;
 
 use crate::show::table::{Align, Table};
@@ -50,8 +50,8 @@ pub(super) fn table<B: Backend>(
         ("calls a step", Align::Right),
     ]);
     let (mut known, mut least) = (0.0, 0.0);
-    for kind in Kind::ALL {
-        let spent = account.of(kind);
+    for work in Work::ALL {
+        let spent = account.of(work);
         let floor = rates.floor(&spent);
         (known, least) = (known + spent.seconds, least + floor);
         let speed = if spent.flop > 0.0 {
@@ -61,7 +61,7 @@ pub(super) fn table<B: Backend>(
         };
         let calls = format!("{:.0}", spent.calls as f64 / steps);
         table.row([
-            kind.name().into(),
+            work.name().into(),
             a_step(spent.seconds),
             share(spent.seconds),
             a_step(floor),

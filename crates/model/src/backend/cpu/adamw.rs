@@ -4,9 +4,9 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::CHUNK;
+use super::chunks::CHUNK;
 use super::lanes::in_lanes;
-use crate::backend::{AdamW, Scalar};
+use crate::backend::{AdamWStep, Scalar};
 use crate::wide::widest;
 
 /// One step on parallel slices.
@@ -16,9 +16,9 @@ pub(super) fn step<T: Scalar>(
     gradients: &[T],
     first: &mut [T],
     second: &mut [T],
-    constants: AdamW,
+    constants: AdamWStep,
 ) {
-    let AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, step, gradient_scale } =
+    let AdamWStep { learning_rate, beta1, beta2, epsilon, weight_decay, step, gradient_scale } =
         constants;
     let correction1 = 1.0 - beta1.powf(step as f64);
     let correction2 = 1.0 - beta2.powf(step as f64);
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_first_step_moves_by_the_learning_rate_against_the_sign() {
-        let constants = AdamW {
+        let constants = AdamWStep {
             learning_rate: 0.1,
             beta1: 0.9,
             beta2: 0.99,

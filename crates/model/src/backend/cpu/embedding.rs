@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::rows_of_chunk;
+use super::chunks::rows_of_chunk;
 use crate::backend::Scalar;
 
 /// `out[t] = table[tokens[t]]`.

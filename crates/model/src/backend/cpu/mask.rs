@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::CHUNK;
+use super::chunks::CHUNK;
 use crate::backend::Scalar;
 
 /// `values[i] = 0` where `by[i]` is 0.

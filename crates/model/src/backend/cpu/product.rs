@@ -1,7 +1,7 @@
 //! Matrix products.
 
-use super::Cpu;
 use super::kernel::{self, Engine, Matrix, MatrixMut};
+use super::processor::Cpu;
 use crate::backend::{View, ViewMut};
 
 /// `c = a b`, or `c += a b` if `accumulate`.

@@ -4,8 +4,8 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
+use super::chunks::rows_of_chunk;
 use super::lanes::in_lanes;
-use super::rows_of_chunk;
 use crate::backend::{Rotation, Scalar, ViewMut};
 use crate::wide::widest;
 
@@ -14,7 +14,7 @@ pub(super) fn rotate<T: Scalar>(
     arch: Arch,
     x: ViewMut<'_, Vec<T>>,
     dim: usize,
-    rotation: Rotation<'_, Vec<T>>,
+    rotation: Rotation<'_, Vec<T>, Vec<u32>>,
 ) {
     let area = x.area;
     assert!(area.columns.is_multiple_of(dim) && rotation.positions.len() == area.rows);
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn the_backward_pass_agrees_with_finite_differences() {
         let (rows, heads, dim, stride) = (5, 2, 6, 17);
-        let positions = [0, 1, 2, 0, 3];
+        let positions = vec![0, 1, 2, 0, 3];
         let angles: Vec<f64> = numbers(4 * dim / 2, 1);
         let cosines: Vec<f64> = angles.iter().map(|angle| angle.cos()).collect();
         let sines: Vec<f64> = angles.iter().map(|angle| angle.sin()).collect();

@@ -3,7 +3,7 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::CHUNK;
+use super::chunks::CHUNK;
 use crate::backend::Scalar;
 use crate::wide::widest;
 

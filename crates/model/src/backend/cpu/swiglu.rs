@@ -3,8 +3,8 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
+use super::chunks::rows_of_chunk;
 use super::lanes::in_lanes;
-use super::rows_of_chunk;
 use crate::backend::Scalar;
 use crate::wide::widest;
 

@@ -4,14 +4,15 @@ use std::ops::Range;
 
 use pulp::Arch;
 
-use super::{
-    KEYS, LANES, Part, ROWS, Saved, hide, padded, products_seen, row_panels, square, visible,
+use super::tiles::{
+    HeadGroup, KEYS, LANES, ROWS, Saved, hide, padded, products_seen, row_panels, square, visible,
 };
-use crate::backend::cpu::Cpu;
 use crate::backend::cpu::kernel::{
-    Band, Choice, Engine, Kernel, Matrix, MatrixMut, Panels, Side, Target, Work, multiply, parallel,
+    Band, Engine, Kernel, KernelChoice, Matrix, MatrixMut, Panels, Side, StripTarget, WithKernel,
+    multiply, parallel,
 };
 use crate::backend::cpu::lanes::mapped;
+use crate::backend::cpu::processor::Cpu;
 use crate::backend::cpu::space::with_space;
 use crate::backend::cpu::sums::dot;
 use crate::backend::{Area, Heads, Scalar};
@@ -39,7 +40,7 @@ struct Backward<'a, T> {
     qkv_grad: &'a mut [T],
 }
 
-impl<T: Scalar> Work<T> for Backward<'_, T> {
+impl<T: Scalar> WithKernel<T> for Backward<'_, T> {
     type Output = ();
 
     fn with<K: Kernel<Number = T>>(self, kernel: K) {
@@ -51,10 +52,10 @@ impl<T: Scalar> Work<T> for Backward<'_, T> {
             Band { start: query * dim, width: dim },
             Band { start: (query + key_value) * dim, width: dim },
         ];
-        let target = [Target::new(qkv_grad, heads.width(), &bands)];
+        let target = [StripTarget::new(qkv_grad, heads.width(), &bands)];
         parallel(sequences, key_value, target, |sequence, shared, [mut qkv_grad]| {
             let rows = &sequences[sequence];
-            let part = Part::new(saved.qkv, heads, rows, shared);
+            let part = HeadGroup::new(saved.qkv, heads, rows, shared);
             with_space(|space: &mut BackwardSpace<K>| {
                 space.fit(arch, &part);
                 for member in 0..group {
@@ -148,7 +149,7 @@ impl<K: Kernel> Default for BackwardSpace<K> {
 impl<K: Kernel> BackwardSpace<K> {
     /// Lays out keys and values, has room for a block's rows, and sets the sums over blocks to
     /// zero.
-    fn fit(&mut self, arch: Arch, part: &Part<'_, K::Number>) {
+    fn fit(&mut self, arch: Arch, part: &HeadGroup<'_, K::Number>) {
         let (len, dim) = (part.len(), part.heads.dim);
         self.keys_by_channel.fill(arch, part.keys().t());
         self.values_by_channel.fill(arch, part.values().t());

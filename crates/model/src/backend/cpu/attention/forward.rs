@@ -4,13 +4,16 @@ use std::ops::Range;
 
 use pulp::Arch;
 
-use super::{KEYS, Part, ROWS, cover, hide, padded, products_seen, row_panels, square, visible};
-use crate::backend::cpu::Cpu;
+use super::tiles::{
+    HeadGroup, KEYS, ROWS, cover, hide, padded, products_seen, row_panels, square, visible,
+};
 use crate::backend::cpu::kernel::{
-    Band, Choice, Engine, Kernel, Matrix, MatrixMut, Panels, Side, Target, Work, multiply, parallel,
+    Band, Engine, Kernel, KernelChoice, Matrix, MatrixMut, Panels, Side, StripTarget, WithKernel,
+    multiply, parallel,
 };
 use crate::backend::cpu::lanes::{in_lanes, mapped};
 use crate::backend::cpu::loss::largest;
+use crate::backend::cpu::processor::Cpu;
 use crate::backend::cpu::space::with_space;
 use crate::backend::cpu::sums::total;
 use crate::backend::{Area, Heads, Scalar};
@@ -40,7 +43,7 @@ struct Forward<'a, T> {
     log_sums: &'a mut [T],
 }
 
-impl<T: Scalar> Work<T> for Forward<'_, T> {
+impl<T: Scalar> WithKernel<T> for Forward<'_, T> {
     type Output = ();
 
     fn with<K: Kernel<Number = T>>(self, kernel: K) {
@@ -51,15 +54,21 @@ impl<T: Scalar> Work<T> for Forward<'_, T> {
         let members = if sequences.len() * key_value < FEW { 1 } else { heads.group() };
         let width = [Band { start: 0, width: members * dim }];
         let single = [Band { start: 0, width: members }];
-        let targets =
-            [Target::new(out, query * dim, &width), Target::new(log_sums, query, &single)];
+        let targets = [
+            StripTarget::new(out, query * dim, &width),
+            StripTarget::new(log_sums, query, &single),
+        ];
         parallel(
             sequences,
             query / members,
             targets,
             |sequence, strip, [mut out, mut log_sums]| {
-                let part =
-                    Part::new(qkv, heads, &sequences[sequence], strip * members / heads.group());
+                let part = HeadGroup::new(
+                    qkv,
+                    heads,
+                    &sequences[sequence],
+                    strip * members / heads.group(),
+                );
                 with_space(|space: &mut ForwardSpace<K>| {
                     space.fit(arch, &part);
                     for member in 0..members {
@@ -117,7 +126,7 @@ impl<K: Kernel> Default for ForwardSpace<K> {
 
 impl<K: Kernel> ForwardSpace<K> {
     /// Lays out keys and values, and has room for a block's rows.
-    fn fit(&mut self, arch: Arch, part: &Part<'_, K::Number>) {
+    fn fit(&mut self, arch: Arch, part: &HeadGroup<'_, K::Number>) {
         let (len, dim) = (part.len(), part.heads.dim);
         self.keys.fill(arch, part.keys().t());
         self.values.fill(arch, part.values());

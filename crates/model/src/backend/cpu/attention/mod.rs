@@ -7,157 +7,24 @@
 
 mod backward;
 mod forward;
-
-use std::ops::Range;
+mod tiles;
 
 pub(super) use backward::backward;
 pub(super) use forward::forward;
-
-use super::kernel::{Kernel, Matrix, MatrixMut, Panels, multiply};
-use crate::backend::{Area, Heads, Scalar};
-
-/// Query rows worked on at once.
-const ROWS: usize = 96;
-/// Keys worked on at once; whole panels of every kernel.
-const KEYS: usize = 384;
-/// Lines of scores are padded to a multiple of this, so that loops over them have no rest.
-const LANES: usize = 16;
-
-/// What the forward pass keeps for the backward pass.
-#[derive(Clone, Copy)]
-pub(super) struct Saved<'a, T> {
-    /// `[rows, heads.width()]`
-    pub(super) qkv: &'a [T],
-    /// `[rows, heads.query * dim]`
-    pub(super) out: &'a [T],
-    /// `[rows, heads.query]`
-    pub(super) log_sums: &'a [T],
-}
-
-/// How many of the keys in `seen` the row sees.
-fn visible(row: usize, seen: &Range<usize>) -> usize {
-    (row + 1).clamp(seen.start, seen.end) - seen.start
-}
-
-/// The length of a line of scores.
-fn padded(keys: usize) -> usize {
-    keys.next_multiple_of(LANES)
-}
-
-/// Lanes after the first `visible` numbers, up to whole lanes, become `value`.
-#[inline(always)]
-fn cover<T: Scalar>(line: &mut [T], visible: usize, value: T) {
-    let kept = visible % LANES;
-    if kept > 0 {
-        let lanes = &mut line.as_chunks_mut::<LANES>().0[visible / LANES];
-        for (i, lane) in lanes.iter_mut().enumerate() {
-            *lane = if i < kept { *lane } else { value };
-        }
-    }
-}
-
-/// Zeros after the first `visible` numbers, as far as the tiles of these rows read.
-#[inline(always)]
-fn hide<K: Kernel>(line: &mut [K::Number], visible: usize) {
-    // A tile reads what its last row sees, and one number more where two make a unit.
-    const { assert!(K::ROWS + K::STEP <= LANES + 1) };
-    cover(line, visible, K::Number::ZERO);
-    if let Some(next) = line.as_chunks_mut::<LANES>().0.get_mut(visible.div_ceil(LANES)) {
-        *next = [K::Number::ZERO; LANES];
-    }
-}
-
-/// A block's scores by the keys in `seen`.
-fn square(block: &Range<usize>, seen: &Range<usize>) -> Area {
-    Area { offset: 0, rows: block.len(), columns: seen.len(), stride: padded(seen.len()) }
-}
-
-/// Rows in whole panels of a kernel.
-fn row_panels<K: Kernel>(rows: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..rows).step_by(K::ROWS).map(move |start| start..rows.min(start + K::ROWS))
-}
-
-/// `out = scale left right` `[block.len(), seen.len()]`, as far as rows see keys.
-#[allow(clippy::too_many_arguments)]
-fn products_seen<K: Kernel>(
-    kernel: K,
-    block: &Range<usize>,
-    seen: &Range<usize>,
-    left: &Panels<K>,
-    right: &Panels<K>,
-    steps: usize,
-    out: &mut [K::Number],
-    scale: K::Number,
-) {
-    for rows in row_panels::<K>(block.len()) {
-        let columns = visible(block.start + rows.end - 1, seen);
-        let stride = padded(seen.len());
-        let area = Area { offset: rows.start * stride, rows: rows.len(), columns, stride };
-        let right = right.part(seen.start..seen.start + columns, 0);
-        multiply(kernel, left.part(rows, 0), right, steps, MatrixMut::new(out, area), scale, false);
-    }
-}
-
-impl Heads {
-    /// Query heads that share one key and value head.
-    fn group(&self) -> usize {
-        self.query / self.key_value
-    }
-}
-
-/// The queries, keys and values of one sequence and one key and value head.
-struct Part<'a, T> {
-    qkv: &'a [T],
-    heads: Heads,
-    rows: Range<usize>,
-    shared: usize,
-}
-
-impl<'a, T: Scalar> Part<'a, T> {
-    fn new(qkv: &'a [T], heads: Heads, rows: &Range<usize>, shared: usize) -> Self {
-        Part { qkv, heads, rows: rows.clone(), shared }
-    }
-
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Blocks of rows, first to last, each counted from the sequence's beginning.
-    fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
-        let len = self.rows.len();
-        (0..len).step_by(ROWS).map(move |start| start..len.min(start + ROWS))
-    }
-
-    /// Blocks of keys that a block of rows sees, first to last.
-    fn seen(&self, block: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<T> {
-        let len = block.end;
-        (0..len).step_by(KEYS).map(move |start| start..len.min(start + KEYS))
-    }
-
-    /// `rows` of one head of the joint matrix, `[row, channel]`.
-    fn columns(&self, rows: &Range<usize>, head: usize) -> Matrix<'a, T> {
-        let stride = self.heads.width();
-        let offset = (self.rows.start + rows.start) * stride + head * self.heads.dim;
-        Matrix::new(self.qkv, Area { offset, rows: rows.len(), columns: self.heads.dim, stride })
-    }
-
-    fn keys(&self) -> Matrix<'a, T> {
-        self.columns(&(0..self.len()), self.heads.query + self.shared)
-    }
-
-    fn values(&self) -> Matrix<'a, T> {
-        self.columns(&(0..self.len()), self.heads.query + self.heads.key_value + self.shared)
-    }
-}
+pub(super) use tiles::Saved;
 
 #[cfg(test)]
 mod tests {
     use ledger::Precision;
 
+    use std::ops::Range;
+
     use super::super::Cpu;
     use super::super::sums::dot;
+    use super::tiles::{KEYS, ROWS};
     use super::super::testing::{check_gradient, numbers, on_threads};
     use super::*;
+    use crate::backend::Heads;
 
     const HEADS: Heads = Heads { query: 4, key_value: 2, dim: 6 };
 

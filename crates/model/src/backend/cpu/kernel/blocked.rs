@@ -10,8 +10,8 @@ use std::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::panels::{Layout, Operand, Room, Side, pack};
-use super::product::{Matrix, MatrixMut};
+use super::matrix::{Matrix, MatrixMut};
+use super::panels::{Operand, PanelLayout, Room, Side, pack};
 use super::tile::{Kernel, Tile};
 use crate::backend::Scalar;
 
@@ -72,7 +72,7 @@ pub(super) fn product<K: Kernel>(
                     index / across * LEFT_PANELS * K::ROWS,
                     index % across * RIGHT_PANELS * K::COLUMNS,
                 );
-                let part = Part {
+                let part = ResultPart {
                     rows: row..window.rows.min(row + LEFT_PANELS * K::ROWS),
                     columns: column..window.columns.min(column + RIGHT_PANELS * K::COLUMNS),
                     steps,
@@ -116,7 +116,7 @@ pub(in crate::backend::cpu) fn multiply<K: Kernel>(
         c.columns()
     );
     let window = c.window(0..left.len, 0..right.len);
-    let part = Part { rows: 0..left.len, columns: 0..right.len, steps };
+    let part = ResultPart { rows: 0..left.len, columns: 0..right.len, steps };
     // SAFETY: this is the only task, and the window is borrowed mutably.
     unsafe { tiles(kernel, left, right, part, &window, scale, add) };
 }
@@ -131,7 +131,7 @@ fn lay_out<'a, K: Kernel>(
     room: &'a mut Room,
     parallel: bool,
 ) -> Operand<'a, K> {
-    let layout = Layout::of::<K>(side, matrix);
+    let layout = PanelLayout::of::<K>(side, matrix);
     let panel = layout.width() * steps;
     let units = room.units(which.len().next_multiple_of(layout.width()) * steps);
     // A task's panels lie side by side in memory: enough of them for long reads.
@@ -148,7 +148,7 @@ fn lay_out<'a, K: Kernel>(
 }
 
 /// A part of a result, and of the summed index.
-struct Part {
+struct ResultPart {
     /// From the first row of a panel on.
     rows: Range<usize>,
     /// From the first column of a panel on.
@@ -177,7 +177,7 @@ unsafe fn tiles<K: Kernel>(
     kernel: K,
     left: Operand<'_, K>,
     right: Operand<'_, K>,
-    part: Part,
+    part: ResultPart,
     window: &Window<K::Number>,
     scale: K::Number,
     add: bool,

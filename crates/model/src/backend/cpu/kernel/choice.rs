@@ -10,7 +10,7 @@ use super::tile::{Kernel, Plain, Rounded};
 use crate::backend::Scalar;
 
 /// Something done with a kernel, whichever it is.
-pub trait Work<T: Scalar> {
+pub trait WithKernel<T: Scalar> {
     /// What it gives.
     type Output;
     /// Does it.
@@ -21,15 +21,15 @@ pub trait Work<T: Scalar> {
 pub trait Engine: Scalar {
     /// Its kernels.
     #[doc(hidden)]
-    type Choice: Choice<Self>;
+    type Choice: KernelChoice<Self>;
 }
 
 /// One of the kernels of a number type.
-pub trait Choice<T: Scalar>: Copy + Send + Sync + std::fmt::Debug {
+pub trait KernelChoice<T: Scalar>: Copy + Send + Sync + std::fmt::Debug {
     /// The fastest that this processor has.
     fn best(precision: Precision) -> Self;
     /// Does some work with it.
-    fn run<W: Work<T>>(self, work: W) -> W::Output;
+    fn run<W: WithKernel<T>>(self, work: W) -> W::Output;
     /// What records call it: the number type of products, and the instructions.
     fn name(self) -> &'static str;
     /// Whether whole products are `gemm`'s, which computes what the kernel would, and as fast or
@@ -58,7 +58,7 @@ impl Engine for f32 {
     type Choice = Single;
 }
 
-impl Choice<f32> for Single {
+impl KernelChoice<f32> for Single {
     fn best(precision: Precision) -> Self {
         match precision {
             Precision::F32 => {
@@ -85,7 +85,7 @@ impl Choice<f32> for Single {
     }
 
     #[inline]
-    fn run<W: Work<f32>>(self, work: W) -> W::Output {
+    fn run<W: WithKernel<f32>>(self, work: W) -> W::Output {
         match self {
             #[cfg(target_arch = "x86_64")]
             Single::Avx512(kernel) => work.with(kernel),
@@ -136,13 +136,13 @@ impl Engine for f64 {
     type Choice = Plain<f64>;
 }
 
-impl Choice<f64> for Plain<f64> {
+impl KernelChoice<f64> for Plain<f64> {
     fn best(_: Precision) -> Self {
         Plain::new()
     }
 
     #[inline]
-    fn run<W: Work<f64>>(self, work: W) -> W::Output {
+    fn run<W: WithKernel<f64>>(self, work: W) -> W::Output {
         work.with(self)
     }
 

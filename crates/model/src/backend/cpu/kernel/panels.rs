@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use pulp::Arch;
 
-use super::product::Matrix;
+use super::matrix::Matrix;
 use super::tile::{Kernel, Rows};
 use crate::backend::Scalar;
 use crate::wide::widest;
@@ -23,23 +23,23 @@ const STRETCH: usize = 64;
 /// A cache line, so that a panel begins on one.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
-struct Line {
+struct CacheLine {
     _bytes: [u8; 64],
 }
 
 /// Memory for panels; it grows and is used again.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    lines: Vec<Line>,
+    lines: Vec<CacheLine>,
 }
 
 impl Room {
     /// `len` units; what they hold is left over from earlier use.
     pub(super) fn units<U: Copy + Default + 'static>(&mut self, len: usize) -> &mut [U] {
-        let lines = (len * size_of::<U>()).div_ceil(size_of::<Line>());
+        let lines = (len * size_of::<U>()).div_ceil(size_of::<CacheLine>());
         if self.lines.len() < lines {
             self.lines.clear();
-            self.lines.resize(lines, Line { _bytes: [0; 64] });
+            self.lines.resize(lines, CacheLine { _bytes: [0; 64] });
         }
         // SAFETY: the lines are initialised bytes, at least as many as `len` units take, aligned to
         // 64; units are plain numbers (`f32`, `f64`, `u32`), for which every pattern of
@@ -49,7 +49,7 @@ impl Room {
 
     /// What [`Room::units`] gave before, to read.
     pub(super) fn filled<U: Copy + Default + 'static>(&self, len: usize) -> &[U] {
-        assert!(len * size_of::<U>() <= self.lines.len() * size_of::<Line>());
+        assert!(len * size_of::<U>() <= self.lines.len() * size_of::<CacheLine>());
         // SAFETY: as in `units`.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), len) }
     }
@@ -66,28 +66,28 @@ pub(in crate::backend::cpu) enum Side {
 
 /// How an operand is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(super) enum PanelLayout {
     /// Row after row, each along the summed index.
     Rows,
     /// In panels of this many rows, or columns, the summed index outermost.
     Panels(usize),
 }
 
-impl Layout {
+impl PanelLayout {
     /// The layout of `matrix`, whose rows are the left matrix's rows or the right one's columns.
     pub(super) fn of<K: Kernel>(side: Side, matrix: Matrix<'_, K::Number>) -> Self {
         match side {
-            Side::Left if matrix.row_stride() != 1 => Layout::Rows,
-            Side::Left => Layout::Panels(BAND * K::ROWS),
-            Side::Right => Layout::Panels(K::COLUMNS),
+            Side::Left if matrix.row_stride() != 1 => PanelLayout::Rows,
+            Side::Left => PanelLayout::Panels(BAND * K::ROWS),
+            Side::Right => PanelLayout::Panels(K::COLUMNS),
         }
     }
 
     /// Rows, or columns, that lie together.
     pub(super) fn width(self) -> usize {
         match self {
-            Layout::Rows => 1,
-            Layout::Panels(width) => width,
+            PanelLayout::Rows => 1,
+            PanelLayout::Panels(width) => width,
         }
     }
 }
@@ -96,7 +96,7 @@ impl Layout {
 pub(in crate::backend::cpu) struct Panels<K: Kernel> {
     room: Room,
     side: Side,
-    layout: Layout,
+    layout: PanelLayout,
     /// Rows of a left matrix, columns of a right one.
     count: usize,
     /// Units of the summed index.
@@ -108,14 +108,14 @@ impl<K: Kernel> Panels<K> {
     /// Nothing yet.
     pub(in crate::backend::cpu) fn new(side: Side) -> Self {
         let (room, kernel) = (Room::default(), PhantomData);
-        Panels { room, side, layout: Layout::Rows, count: 0, steps: 0, kernel }
+        Panels { room, side, layout: PanelLayout::Rows, count: 0, steps: 0, kernel }
     }
 
     /// Lays out `matrix` in place of what was there.
     pub(in crate::backend::cpu) fn fill(&mut self, arch: Arch, matrix: Matrix<'_, K::Number>) {
         // Rows are what a left matrix is cut into, columns a right one.
         let matrix = if self.side == Side::Left { matrix } else { matrix.t() };
-        self.layout = Layout::of::<K>(self.side, matrix);
+        self.layout = PanelLayout::of::<K>(self.side, matrix);
         (self.count, self.steps) = (matrix.rows(), matrix.columns().div_ceil(K::STEP));
         let units = self.room.units(self.count.next_multiple_of(self.layout.width()) * self.steps);
         pack::<K>(arch, matrix, self.layout, 0, units);
@@ -131,9 +131,9 @@ impl<K: Kernel> Panels<K> {
         debug_assert!(self.side == Side::Left);
         if let Some(units) = K::as_units(matrix.data()) {
             let (layout, stride) = if matrix.row_stride() == 1 {
-                (Layout::Panels(matrix.column_stride().max(matrix.rows())), 0)
+                (PanelLayout::Panels(matrix.column_stride().max(matrix.rows())), 0)
             } else {
-                (Layout::Rows, matrix.row_stride())
+                (PanelLayout::Rows, matrix.row_stride())
             };
             let (len, steps) = (matrix.rows(), matrix.columns());
             return Operand {
@@ -179,7 +179,7 @@ impl<K: Kernel> Panels<K> {
 pub(in crate::backend::cpu) struct Operand<'a, K: Kernel> {
     pub(super) units: &'a [K::Unit],
     pub(super) side: Side,
-    pub(super) layout: Layout,
+    pub(super) layout: PanelLayout,
     /// The first row, or column.
     pub(super) first: usize,
     /// Rows, or columns.
@@ -223,8 +223,8 @@ impl<K: Kernel> Operand<'_, K> {
         assert!(at + len <= self.len && self.from + from + steps <= self.steps && len * steps > 0);
         let (at, from) = (self.first + at, self.from + from);
         let (first, row, step) = match self.layout {
-            Layout::Rows => (at * self.stride + from, self.stride, 1),
-            Layout::Panels(width) => {
+            PanelLayout::Rows => (at * self.stride + from, self.stride, 1),
+            PanelLayout::Panels(width) => {
                 assert!(at % width + len <= width);
                 (at / width * width * self.steps + from * width + at % width, 1, width)
             }
@@ -241,7 +241,7 @@ impl<K: Kernel> Operand<'_, K> {
 pub(super) fn pack<K: Kernel>(
     arch: Arch,
     matrix: Matrix<'_, K::Number>,
-    layout: Layout,
+    layout: PanelLayout,
     first: usize,
     units: &mut [K::Unit],
 ) {
@@ -253,15 +253,15 @@ pub(super) fn pack<K: Kernel>(
         arch,
         #[inline(always)]
         || match layout {
-            Layout::Rows => {
+            PanelLayout::Rows => {
                 for (row, units) in units.chunks_exact_mut(steps).enumerate() {
                     K::along(matrix.line(first + row), units);
                 }
             }
-            Layout::Panels(width) if matrix.row_stride() == 1 => {
+            PanelLayout::Panels(width) if matrix.row_stride() == 1 => {
                 across::<K>(matrix, width, first, steps, units);
             }
-            Layout::Panels(width) => along::<K>(matrix, width, first, steps, units),
+            PanelLayout::Panels(width) => along::<K>(matrix, width, first, steps, units),
         },
     );
 }

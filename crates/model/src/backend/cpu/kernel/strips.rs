@@ -15,13 +15,13 @@ pub(in crate::backend::cpu) struct Band {
 }
 
 /// A row-major matrix to be written in strips.
-pub(in crate::backend::cpu) struct Target<'a, T> {
+pub(in crate::backend::cpu) struct StripTarget<'a, T> {
     data: &'a mut [T],
     columns: usize,
     bands: &'a [Band],
 }
 
-impl<'a, T> Target<'a, T> {
+impl<'a, T> StripTarget<'a, T> {
     /// `data` in rows of `columns` elements, cut by `bands`.
     pub(in crate::backend::cpu) fn new(
         data: &'a mut [T],
@@ -33,7 +33,7 @@ impl<'a, T> Target<'a, T> {
             "{} in rows of {columns}",
             data.len()
         );
-        Target { data, columns, bands }
+        StripTarget { data, columns, bands }
     }
 }
 
@@ -81,7 +81,7 @@ unsafe impl<T: Send> Sync for Pointer<T> {}
 pub(in crate::backend::cpu) fn parallel<T: Send, const N: usize>(
     rows: &[Range<usize>],
     strips: usize,
-    targets: [Target<'_, T>; N],
+    targets: [StripTarget<'_, T>; N],
     task: impl Fn(usize, usize, [Cell<'_, T>; N]) + Sync,
 ) {
     for target in &targets {
@@ -132,12 +132,17 @@ mod tests {
     fn every_task_writes_its_own_cell() {
         let mut data = vec![0_u32; 5 * 7];
         let bands = [Band { start: 0, width: 2 }, Band { start: 4, width: 1 }];
-        parallel(&[0..2, 3..5], 2, [Target::new(&mut data, 7, &bands)], |i, strip, [mut cell]| {
-            for row in 0..2 {
-                cell.row(row, 0).fill(10 * (i as u32 + 1) + strip as u32);
-                cell.row(row, 1).fill(100 * (i as u32 + 1) + strip as u32);
-            }
-        });
+        parallel(
+            &[0..2, 3..5],
+            2,
+            [StripTarget::new(&mut data, 7, &bands)],
+            |i, strip, [mut cell]| {
+                for row in 0..2 {
+                    cell.row(row, 0).fill(10 * (i as u32 + 1) + strip as u32);
+                    cell.row(row, 1).fill(100 * (i as u32 + 1) + strip as u32);
+                }
+            },
+        );
         let line = |i: u32| [10 * i, 10 * i, 10 * i + 1, 10 * i + 1, 100 * i, 100 * i + 1, 0];
         let expected = [line(1), line(1), [0; 7], line(2), line(2)].concat();
         assert_eq!(data, expected);
@@ -147,13 +152,13 @@ mod tests {
     #[should_panic(expected = "overlap")]
     fn overlapping_rows_are_refused() {
         let bands = [Band { start: 0, width: 1 }];
-        parallel(&[0..2, 1..3], 1, [Target::new(&mut [0_u8; 3], 1, &bands)], |_, _, _| {});
+        parallel(&[0..2, 1..3], 1, [StripTarget::new(&mut [0_u8; 3], 1, &bands)], |_, _, _| {});
     }
 
     #[test]
     #[should_panic(expected = "columns up to 4 of 3")]
     fn strips_outside_the_matrix_are_refused() {
         let bands = [Band { start: 0, width: 2 }];
-        parallel(&[0..1, 1..2], 2, [Target::new(&mut [0_u8; 6], 3, &bands)], |_, _, _| {});
+        parallel(&[0..1, 1..2], 2, [StripTarget::new(&mut [0_u8; 6], 3, &bands)], |_, _, _| {});
     }
 }

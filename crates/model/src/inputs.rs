@@ -1,0 +1,51 @@
+//! A batch in the machine's memory: every list is copied there once a pass.
+
+use crate::Result;
+use crate::backend::{Backend, SequenceRows};
+use crate::batch::Batch;
+
+/// What a pass through the whole network reads.
+pub(crate) struct Inputs<B: Backend> {
+    pub(crate) tokens: B::Ids,
+    pub(crate) targets: B::Ids,
+    pub(crate) places: RowPlaces<B>,
+}
+
+/// Where every row stands: all that a block must know of a batch.
+pub(crate) struct RowPlaces<B: Backend> {
+    pub(crate) positions: B::Ids,
+    bounds: B::Ids,
+    count: usize,
+    pairs: f64,
+    pub(crate) rows: usize,
+}
+
+impl<B: Backend> Inputs<B> {
+    pub(crate) fn upload(backend: &B, batch: &Batch) -> Result<Self> {
+        Ok(Self {
+            tokens: backend.upload_ids(batch.tokens())?,
+            targets: backend.upload_ids(batch.targets())?,
+            places: RowPlaces::upload(backend, batch)?,
+        })
+    }
+}
+
+impl<B: Backend> RowPlaces<B> {
+    pub(crate) fn upload(backend: &B, batch: &Batch) -> Result<Self> {
+        let sequences = batch.sequences();
+        let bounds: Vec<u32> =
+            sequences.iter().flat_map(|rows| [rows.start as u32, rows.end as u32]).collect();
+        let pairs = |rows: f64| rows * (rows + 1.0) / 2.0;
+        Ok(Self {
+            positions: backend.upload_ids(batch.positions())?,
+            bounds: backend.upload_ids(&bounds)?,
+            count: sequences.len(),
+            pairs: sequences.iter().map(|rows| pairs(rows.len() as f64)).sum(),
+            rows: batch.tokens().len(),
+        })
+    }
+
+    pub(crate) fn sequences(&self) -> SequenceRows<'_, B::Ids> {
+        SequenceRows { bounds: &self.bounds, count: self.count, pairs: self.pairs }
+    }
+}
