@@ -21,8 +21,8 @@ mod tests {
 
     use super::super::Cpu;
     use super::super::sums::dot;
-    use super::tiles::{KEYS, ROWS};
     use super::super::testing::{check_gradient, numbers, on_threads};
+    use super::tiles::{KEYS, ROWS};
     use super::*;
     use crate::backend::Heads;
 

@@ -19,16 +19,16 @@ pub(in crate::backend::cpu) fn product<T: Engine>(
     accumulate: bool,
 ) {
     assert!(
-        a.rows == c.rows && b.columns == c.columns && a.columns == b.rows,
+        a.rows() == c.rows() && b.columns() == c.columns() && a.columns() == b.rows(),
         "[{}, {}] x [{}, {}] into [{}, {}]",
-        a.rows,
-        a.columns,
-        b.rows,
-        b.columns,
-        c.rows,
-        c.columns
+        a.rows(),
+        a.columns(),
+        b.rows(),
+        b.columns(),
+        c.rows(),
+        c.columns()
     );
-    if c.rows == 0 || c.columns == 0 {
+    if c.rows() == 0 || c.columns() == 0 {
         return;
     }
     if choice.leaves_to_gemm() {
@@ -66,29 +66,36 @@ impl<T: Scalar> WithKernel<T> for Blocked<'_, T> {
 }
 
 /// `c = a b`, or `c += a b` if `accumulate`.
-fn by_gemm<T: Scalar>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: MatrixMut<'_, T>, accumulate: bool) {
+fn by_gemm<T: Scalar>(
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    mut c: MatrixMut<'_, T>,
+    accumulate: bool,
+) {
     // One thread is asked for by name: `gemm` would otherwise still send the work through the pool.
     let parallel = rayon::current_num_threads() > 1;
     let parallelism = if parallel { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
+    let (rows, columns) = (c.rows(), c.columns());
+    let (target, stride) = c.parts();
     // SAFETY: `Matrix::new` and `MatrixMut::new` have checked that the last element that these
     // shapes and strides reach lies inside each slice (transposing permutes the same elements),
     // the shapes agree by the assertion above, and `c` is borrowed mutably, so it overlaps
     // neither `a` nor `b`.
     unsafe {
         gemm::gemm(
-            c.rows,
-            c.columns,
-            a.columns,
-            c.data.as_mut_ptr(),
+            rows,
+            columns,
+            a.columns(),
+            target.as_mut_ptr(),
             1,
-            c.stride as isize,
+            stride as isize,
             accumulate,
-            a.data.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
+            a.data().as_ptr(),
+            a.column_stride() as isize,
+            a.row_stride() as isize,
+            b.data().as_ptr(),
+            b.column_stride() as isize,
+            b.row_stride() as isize,
             T::ONE,
             T::ONE,
             false,
