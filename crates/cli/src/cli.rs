@@ -6,8 +6,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    convert, eval, fit, generate, grammar, inspect, plan, predict, prune, quickstart, runs, sweep,
-    tokenize, train, validate,
+    completions, convert, eval, fit, generate, grammar, inspect, man, plan, predict, prune,
+    quickstart, runs, sweep, tokenize, train, validate,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -97,4 +97,8 @@ pub enum Command {
     Plan(Box<plan::Arguments>),
     /// Hold out a part of measured curves and judge every form and baseline on it
     Validate(validate::Arguments),
+    /// Print what a shell needs to complete commands and flags
+    Completions(completions::Arguments),
+    /// Write manual pages, one a command
+    Man(man::Arguments),
 }

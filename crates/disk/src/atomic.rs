@@ -184,7 +184,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::error::{Failure, failure};
+    use crate::error::{DiskFailure, failure};
 
     fn names(folder: &Path) -> Vec<std::ffi::OsString> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
@@ -268,7 +268,10 @@ mod tests {
     fn a_path_without_a_name_is_refused() {
         for path in ["", "/", ".."] {
             assert!(
-                matches!(failure(&Aside::create(Path::new(path))), Some(Failure::Nameless { .. })),
+                matches!(
+                    failure(&Aside::create(Path::new(path))),
+                    Some(DiskFailure::Nameless { .. })
+                ),
                 "{path}"
             );
         }
@@ -291,7 +294,7 @@ mod tests {
     fn a_folder_is_not_copied_as_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let copied = copy(folder.path(), &folder.path().join("b"));
-        assert!(matches!(failure(&copied), Some(Failure::NotAFile { .. })));
+        assert!(matches!(failure(&copied), Some(DiskFailure::NotAFile { .. })));
         assert!(names(folder.path()).is_empty());
     }
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 /// A failure of a file or folder.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct Error(Box<Failure>);
+pub struct Error(Box<DiskFailure>);
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum DiskFailure {
     /// The operating system refused an action.
     #[error("cannot {action} `{}`: {error}", path.display())]
     Io {
@@ -77,7 +77,7 @@ pub(crate) enum Failure {
 impl Error {
     /// The target of a new file or folder is taken.
     pub fn exists(path: &Path) -> Self {
-        Failure::Exists { path: path.to_path_buf() }.into()
+        DiskFailure::Exists { path: path.to_path_buf() }.into()
     }
 
     /// Whether the file or folder is simply not there.
@@ -87,12 +87,12 @@ impl Error {
 
     /// Whether something stands where a new file or folder should.
     pub fn is_exists(&self) -> bool {
-        matches!(*self.0, Failure::Exists { .. })
+        matches!(*self.0, DiskFailure::Exists { .. })
     }
 
     /// Whether another process, or another handle of this one, holds the lock.
     pub fn is_locked(&self) -> bool {
-        matches!(*self.0, Failure::Locked { .. })
+        matches!(*self.0, DiskFailure::Locked { .. })
     }
 
     /// Whether the disk, a quota or a limit leaves no room for what was to be written.
@@ -102,18 +102,18 @@ impl Error {
     }
 
     fn is_io(&self, is: impl Fn(io::ErrorKind) -> bool) -> bool {
-        matches!(&*self.0, Failure::Io { error, .. } if is(error.kind()))
+        matches!(&*self.0, DiskFailure::Io { error, .. } if is(error.kind()))
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl From<DiskFailure> for Error {
+    fn from(failure: DiskFailure) -> Self {
         Self(Box::new(failure))
     }
 }
 
 #[cfg(test)]
-pub(crate) fn failure<T>(result: &Result<T>) -> Option<&Failure> {
+pub(crate) fn failure<T>(result: &Result<T>) -> Option<&DiskFailure> {
     result.as_ref().err().map(|error| &*error.0)
 }
 
@@ -129,7 +129,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// assert!(error.to_string().starts_with("cannot open `nowhere/at all`: "));
 /// ```
 pub fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |error| Failure::Io { action, path: path.to_path_buf(), error }.into()
+    move |error| DiskFailure::Io { action, path: path.to_path_buf(), error }.into()
 }
 
 #[cfg(test)]

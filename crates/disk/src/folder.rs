@@ -122,7 +122,7 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
-    use crate::error::{Failure, failure};
+    use crate::error::{DiskFailure, failure};
 
     fn build(target: &Path, existing: Existing, content: &str) -> Result<()> {
         let new = NewFolder::create(target, existing)?;
@@ -164,9 +164,9 @@ mod tests {
         fs::create_dir(&target).unwrap();
         assert!(matches!(
             failure(&NewFolder::create(&target, Existing::Refuse)),
-            Some(Failure::Exists { .. })
+            Some(DiskFailure::Exists { .. })
         ));
-        assert!(matches!(failure(&new.commit()), Some(Failure::Exists { .. })));
+        assert!(matches!(failure(&new.commit()), Some(DiskFailure::Exists { .. })));
         assert_eq!(names(root.path()), ["run"]);
     }
 
@@ -193,7 +193,7 @@ mod tests {
         std::os::unix::fs::symlink(&real, &link).unwrap();
         assert!(matches!(
             failure(&NewFolder::create(&link, Existing::Refuse)),
-            Some(Failure::Exists { .. })
+            Some(DiskFailure::Exists { .. })
         ));
         build(&link, Existing::Replace, "new").unwrap();
         assert_eq!(fs::read_to_string(real.join("sub/file")).unwrap(), "kept");

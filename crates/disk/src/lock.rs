@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
-use crate::error::Failure;
+use crate::error::DiskFailure;
 use crate::{Result, io_error};
 
 /// An exclusive lock on a file, held until dropped; the system drops it with the process, however
@@ -42,7 +42,9 @@ impl Lock {
 fn judge(path: &Path, answer: std::result::Result<(), TryLockError>) -> Result<bool> {
     match answer {
         Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Err(Failure::Locked { path: path.to_path_buf() }.into()),
+        Err(TryLockError::WouldBlock) => {
+            Err(DiskFailure::Locked { path: path.to_path_buf() }.into())
+        }
         Err(TryLockError::Error(error)) if is_without_locks(&error) => Ok(false),
         Err(TryLockError::Error(error)) => Err(io_error("lock", path)(error)),
     }
@@ -70,7 +72,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         let first = Lock::acquire(&path).unwrap();
-        assert!(matches!(failure(&Lock::acquire(&path)), Some(Failure::Locked { .. })));
+        assert!(matches!(failure(&Lock::acquire(&path)), Some(DiskFailure::Locked { .. })));
         drop(first);
         Lock::acquire(&path).unwrap();
     }
@@ -88,14 +90,14 @@ mod tests {
         }
         for errno in [Errno::IO, Errno::INTR, Errno::BADF] {
             assert!(
-                matches!(failure(&said(errno)), Some(Failure::Io { action: "lock", .. })),
+                matches!(failure(&said(errno)), Some(DiskFailure::Io { action: "lock", .. })),
                 "{errno}"
             );
         }
         assert!(judge(path, Ok(())).unwrap());
         assert!(matches!(
             failure(&judge(path, Err(TryLockError::WouldBlock))),
-            Some(Failure::Locked { .. })
+            Some(DiskFailure::Locked { .. })
         ));
     }
 }

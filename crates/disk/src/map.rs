@@ -105,7 +105,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::error::{Failure, failure};
+    use crate::error::{DiskFailure, failure};
 
     #[test]
     fn an_empty_file_maps_to_no_bytes() {
@@ -145,6 +145,6 @@ mod tests {
     #[test]
     fn a_folder_is_not_mapped() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(failure(&Map::open(folder.path())), Some(Failure::NotAFile { .. })));
+        assert!(matches!(failure(&Map::open(folder.path())), Some(DiskFailure::NotAFile { .. })));
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::Failure;
+use crate::error::DiskFailure;
 use crate::{Result, io_error};
 
 /// The path `folder/relative`, once it is sure that it stays inside `folder`.
@@ -23,7 +23,7 @@ use crate::{Result, io_error};
 pub fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
     let refuse = |why| {
         let (folder, relative) = (folder.to_path_buf(), relative.to_string());
-        Err(Failure::Outside { folder, relative, why }.into())
+        Err(DiskFailure::Outside { folder, relative, why }.into())
     };
     if relative.is_empty() {
         return refuse("it is empty");
@@ -64,7 +64,7 @@ pub fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
 
 /// The folder that a path stands in (`.` for a bare name), and its last name.
 pub(crate) fn split(path: &Path) -> Result<(&Path, &OsStr)> {
-    let nameless = || Failure::Nameless { path: path.to_path_buf() };
+    let nameless = || DiskFailure::Nameless { path: path.to_path_buf() };
     let name = path.file_name().ok_or_else(nameless)?;
     let parent = path.parent().ok_or_else(nameless)?;
     Ok((if parent.as_os_str().is_empty() { Path::new(".") } else { parent }, name))
@@ -91,7 +91,7 @@ mod tests {
         for relative in ["", ".", "./", "/etc/passwd", "..", "../a", "a/../../b", "a/..", "a\0b"] {
             let found = inside(folder.path(), relative);
             assert!(
-                matches!(failure(&found), Some(Failure::Outside { .. })),
+                matches!(failure(&found), Some(DiskFailure::Outside { .. })),
                 "{relative:?}: {found:?}"
             );
         }
@@ -123,7 +123,7 @@ mod tests {
         {
             let found = inside(&folder, relative);
             assert!(
-                matches!(failure(&found), Some(Failure::Outside { .. })),
+                matches!(failure(&found), Some(DiskFailure::Outside { .. })),
                 "{relative}: {found:?}"
             );
         }
@@ -146,12 +146,12 @@ mod tests {
         assert!(inside(&snapshot, "model.safetensors").is_ok());
         assert!(matches!(
             failure(&inside(&snapshot, "config.json")),
-            Some(Failure::Outside { .. })
+            Some(DiskFailure::Outside { .. })
         ));
         // The same layout under another name is no cache.
         fs::rename(model.join("snapshots"), model.join("others")).unwrap();
         let found = inside(&model.join("others/0123"), "model.safetensors");
-        assert!(matches!(failure(&found), Some(Failure::Outside { .. })));
+        assert!(matches!(failure(&found), Some(DiskFailure::Outside { .. })));
     }
 
     #[cfg(unix)]

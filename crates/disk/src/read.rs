@@ -4,21 +4,21 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use crate::error::Failure;
+use crate::error::DiskFailure;
 use crate::{Result, io_error};
 
 /// Reads a whole regular file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let (file, length) = open(path)?;
     if length > limit {
-        return Err(Failure::TooLarge { path: path.to_path_buf(), found: length, limit }.into());
+        return Err(DiskFailure::TooLarge { path: path.to_path_buf(), found: length, limit }.into());
     }
     let mut bytes = Vec::new();
     // The file may grow between the question and the reading, so the reading is bounded too.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io_error("read", path))?;
     let found = bytes.len() as u64;
     if found > limit {
-        return Err(Failure::TooLarge { path: path.to_path_buf(), found, limit }.into());
+        return Err(DiskFailure::TooLarge { path: path.to_path_buf(), found, limit }.into());
     }
     Ok(bytes)
 }
@@ -27,7 +27,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 pub fn read_to_string(path: &Path, limit: u64) -> Result<String> {
     String::from_utf8(read(path, limit)?).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
-        Failure::NotText { path: path.to_path_buf(), offset }.into()
+        DiskFailure::NotText { path: path.to_path_buf(), offset }.into()
     })
 }
 
@@ -35,7 +35,7 @@ pub fn read_to_string(path: &Path, limit: u64) -> Result<String> {
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
     // Asked before opening: opening a pipe waits for its writer.
     if !fs::metadata(path).map_err(io_error("open", path))?.is_file() {
-        return Err(Failure::NotAFile { path: path.to_path_buf() }.into());
+        return Err(DiskFailure::NotAFile { path: path.to_path_buf() }.into());
     }
     let file = File::open(path).map_err(io_error("open", path))?;
     let length = file.metadata().map_err(io_error("open", path))?.len();
@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(read(&path, 5).unwrap(), b"12345");
         assert!(matches!(
             failure(&read(&path, 4)),
-            Some(Failure::TooLarge { found: 5, limit: 4, .. })
+            Some(DiskFailure::TooLarge { found: 5, limit: 4, .. })
         ));
     }
 
@@ -66,14 +66,14 @@ mod tests {
         fs::write(&path, b"ok\xff").unwrap();
         assert!(matches!(
             failure(&read_to_string(&path, 9)),
-            Some(Failure::NotText { offset: 2, .. })
+            Some(DiskFailure::NotText { offset: 2, .. })
         ));
     }
 
     #[test]
     fn a_folder_or_nothing_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(failure(&read(folder.path(), 9)), Some(Failure::NotAFile { .. })));
+        assert!(matches!(failure(&read(folder.path(), 9)), Some(DiskFailure::NotAFile { .. })));
         assert!(read(&folder.path().join("none"), 9).unwrap_err().is_not_found());
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use law::fit::{Fit, fit_form};
 use law::{Point, Run, form};
-use report::{Axis, AxisScale, Layer, Plot, Tone, Unit};
+use report::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 
 const SIZES: [&str; 3] = ["25", "100", "400"];
 const DRAWN: &str = "100";
@@ -162,8 +162,8 @@ impl Curve {
         let line: Vec<[f64; 2]> = line.map(|step| [step, self.says(step)]).collect();
         let heights = self.points.iter().map(|point| point.loss).chain(line.iter().map(|at| at[1]));
         let x = self.points.iter().map(|point| point.tokens);
-        let x = Axis::around("steps", AxisScale::Log, Unit::Count, x)?;
-        let y = Axis::around("loss, nats per token", AxisScale::Linear, Unit::Plain, heights)?;
+        let x = PlotAxis::around("steps", AxisScale::Log, Unit::Count, x)?;
+        let y = PlotAxis::around("loss, nats per token", AxisScale::Linear, Unit::Plain, heights)?;
         let description = format!(
             "Training loss of a model of {DRAWN}M parameters, learning rate {name}; the curve is fitted to the first 80 % of the \
              points and misses the rest by {:+.3} nats on average.",

@@ -17,6 +17,6 @@ mod text;
 
 pub use page::{Entropy, Fact, PageInput, RunFacts, SkippedRun, page, picture};
 pub use pictures::{choice_picture, plan_picture, prediction_picture};
-pub use plot::{Axis, AxisScale, Layer, Plot, Tone, Unit};
+pub use plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 pub use table::{Alignment, HtmlTable, TableColumn};
 pub use validation::validation_picture;

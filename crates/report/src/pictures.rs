@@ -5,7 +5,7 @@ use law::plan::{Allocation, Offer};
 use law::{GroupLaw, Place, Plan, Prediction};
 
 use crate::number::{short_count, short_rate};
-use crate::plot::{Axis, AxisScale, Layer, Plot, Tone, Unit};
+use crate::plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 
 /// Places that a curve is drawn through.
 const STEPS: i32 = 64;
@@ -70,7 +70,7 @@ pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
 /// they are as levels; `None` where nothing costs anything.
 pub fn choice_picture(found: &Allocation) -> Option<String> {
     let paid = || found.front.iter().filter(|offer| offer.cost.flops > 0.0);
-    let x = Axis::around(
+    let x = PlotAxis::around(
         "floating-point operations",
         AxisScale::Log,
         Unit::Plain,
@@ -115,7 +115,7 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
             aside: false,
         });
     }
-    let y = Axis::around(
+    let y = PlotAxis::around(
         "loss after post-training, nats per token",
         AxisScale::Linear,
         Unit::Plain,
@@ -138,7 +138,7 @@ fn name(offer: &Offer) -> String {
 
 /// A curve with its bands, and what is drawn on it.
 struct Sketch {
-    x: Axis,
+    x: PlotAxis,
     layers: Vec<Layer>,
     heights: Vec<f64>,
 }
@@ -149,7 +149,7 @@ impl Sketch {
         let [low, high] = group.ranges.get("tokens").copied()?;
         let near = |tokens: &f64| (low / FARTHEST..=high * FARTHEST).contains(tokens);
         let shown: Vec<f64> = asked.into_iter().filter(near).chain([low, high]).collect();
-        let x = Axis::around("post-training tokens", AxisScale::Log, Unit::Count, shown)?;
+        let x = PlotAxis::around("post-training tokens", AxisScale::Log, Unit::Count, shown)?;
         let [from, to] = x.range();
         let (mut line, mut mean, mut new_run) = (Vec::new(), Vec::new(), Vec::new());
         for i in 0..=STEPS {
@@ -173,7 +173,7 @@ impl Sketch {
     }
 
     fn draw(self, group: &GroupLaw, place: Place, sentence: &str) -> Option<String> {
-        let y = Axis::around(
+        let y = PlotAxis::around(
             "held-out loss, nats per token",
             AxisScale::Linear,
             Unit::Plain,

@@ -1,11 +1,11 @@
 //! Plots as SVG: small, readable in light, dark and print, and without colour.
 //!
 //! ```
-//! use report::{Axis, Layer, Plot, AxisScale, Tone, Unit};
+//! use report::{PlotAxis, Layer, Plot, AxisScale, Tone, Unit};
 //! let points = vec![[1e6, 3.2], [2e6, 3.1], [4e6, 3.05]];
-//! let x = Axis::around("tokens", AxisScale::Log, Unit::Count, points.iter().map(|p| p[0])).unwrap();
+//! let x = PlotAxis::around("tokens", AxisScale::Log, Unit::Count, points.iter().map(|p| p[0])).unwrap();
 //! let losses = points.iter().map(|p| p[1]);
-//! let y = Axis::around("nats per token", AxisScale::Linear, Unit::Plain, losses).unwrap();
+//! let y = PlotAxis::around("nats per token", AxisScale::Linear, Unit::Plain, losses).unwrap();
 //! let line = Layer::Line { tone: Tone::Series(0), points, label: Some("rate 0.15".into()) };
 //! let plot = Plot::new("A run".into(), "Held-out loss falls.".into(), [x, y], vec![line]);
 //! assert!(plot.svg().starts_with("<svg"));
@@ -19,7 +19,7 @@ mod style;
 mod ticks;
 mod whiskers;
 
-pub use axis::{Axis, AxisScale, Unit};
+pub use axis::{AxisScale, PlotAxis, Unit};
 pub use layer::{Layer, Plot, Tone};
 
 pub(crate) use style::{PLOT_STYLE, palette};

@@ -4,7 +4,7 @@
 use law::validate::{GroupValidation, HeldOutCurve, Holdout};
 
 use crate::number::{short_count, short_rate};
-use crate::plot::{Axis, AxisScale, Layer, Plot, Tone, Unit};
+use crate::plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 
 /// All held-out curves of a group as one SVG file; splits that the design does not allow have none.
 pub fn validation_picture(group: &GroupValidation) -> String {
@@ -33,14 +33,15 @@ fn plot(split: &Holdout, curve: &HeldOutCurve) -> Option<Plot> {
         values.iter().map(hint).collect::<Vec<_>>()
     };
     let measured = || curve.fitted.iter().chain(&curve.held_out);
-    let x = Axis::around(
+    let x = PlotAxis::around(
         "post-training tokens",
         AxisScale::Log,
         Unit::Count,
         measured().map(|at| at[0]),
     )?;
     let heights = measured().map(|at| at[1]).chain(curve.curve.iter().map(|at| at[1]));
-    let y = Axis::around("held-out loss, nats per token", AxisScale::Linear, Unit::Plain, heights)?;
+    let y =
+        PlotAxis::around("held-out loss, nats per token", AxisScale::Linear, Unit::Plain, heights)?;
     let mut layers = Vec::new();
     if let (false, Some([from, _])) = (curve.fitted.is_empty(), curve.held_out.first()) {
         layers.push(Layer::Beyond { from: *from, label: "held out".into() });

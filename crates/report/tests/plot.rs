@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
-use report::{Axis, AxisScale, Layer, Plot, Tone, Unit};
+use report::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 
 fn plot() -> Plot {
     let points = vec![[1e6, 3.2], [2e6, 3.1], [4e6, 3.05]];
     let marks = points.iter().map(|&point| (point, format!("{:.2} nats", point[1]))).collect();
-    let x = Axis::around("tokens", AxisScale::Log, Unit::Count, points.iter().map(|p| p[0]));
+    let x = PlotAxis::around("tokens", AxisScale::Log, Unit::Count, points.iter().map(|p| p[0]));
     let losses = points.iter().map(|p| p[1]);
-    let y = Axis::around("nats per token", AxisScale::Linear, Unit::Plain, losses);
+    let y = PlotAxis::around("nats per token", AxisScale::Linear, Unit::Plain, losses);
     Plot::new(
         "A run & <its> law".into(),
         "Held-out loss falls with tokens.".into(),

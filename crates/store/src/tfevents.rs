@@ -115,7 +115,7 @@ fn now() -> f64 {
 /// `Event` of TensorFlow. Optional fields are written also where they are zero: the time stands at
 /// a fixed place of every record.
 #[derive(Message)]
-struct Event {
+struct TensorBoardEvent {
     #[prost(double, optional, tag = "1")]
     wall_time: Option<f64>,
     #[prost(int64, optional, tag = "2")]
@@ -129,26 +129,26 @@ struct Event {
 #[derive(Message)]
 struct Summary {
     #[prost(message, repeated, tag = "1")]
-    scalars: Vec<Scalar>,
+    scalars: Vec<ScalarValue>,
 }
 
 /// `Summary.Value` of TensorFlow, as far as it is a number.
 #[derive(Message)]
-struct Scalar {
+struct ScalarValue {
     #[prost(string, tag = "1")]
     tag: String,
     #[prost(float, optional, tag = "2")]
     simple_value: Option<f32>,
 }
 
-fn version(time: f64) -> Event {
+fn version(time: f64) -> TensorBoardEvent {
     let file_version = Some(VERSION.to_owned());
-    Event { wall_time: Some(time), step: None, file_version, summary: None }
+    TensorBoardEvent { wall_time: Some(time), step: None, file_version, summary: None }
 }
 
 /// The `Event` of a point: its numbers as scalars, under the names that the Hugging Face Trainer
 /// gives them.
-fn event(point: &Point, time: f64) -> Event {
+fn event(point: &Point, time: f64) -> TensorBoardEvent {
     let numbers = [
         ("train/loss", point.loss),
         ("eval/loss", point.eval_loss),
@@ -159,10 +159,10 @@ fn event(point: &Point, time: f64) -> Event {
         ("train/tokens_per_second", point.tokens_per_second),
     ];
     let scalar = |(tag, number): (&str, Option<f64>)| {
-        number.map(|number| Scalar { tag: tag.to_owned(), simple_value: Some(number as f32) })
+        number.map(|number| ScalarValue { tag: tag.to_owned(), simple_value: Some(number as f32) })
     };
     let scalars = numbers.into_iter().filter_map(scalar).collect();
-    Event {
+    TensorBoardEvent {
         wall_time: Some(time),
         step: Some(point.step.cast_signed()),
         file_version: None,
@@ -171,7 +171,7 @@ fn event(point: &Point, time: f64) -> Event {
 }
 
 /// Frames a message.
-fn record(event: &Event) -> Vec<u8> {
+fn record(event: &TensorBoardEvent) -> Vec<u8> {
     let message = event.encode_to_vec();
     let length = (message.len() as u64).to_le_bytes();
     let (before, behind) = (masked(&length).to_le_bytes(), masked(&message).to_le_bytes());
@@ -194,7 +194,7 @@ mod tests {
     use crate::sample::point;
 
     /// The messages of a file, every checksum checked.
-    fn messages(mut bytes: &[u8]) -> Vec<Event> {
+    fn messages(mut bytes: &[u8]) -> Vec<TensorBoardEvent> {
         let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
         let mut found = Vec::new();
         while !bytes.is_empty() {
@@ -202,7 +202,7 @@ mod tests {
             assert_eq!(word(&bytes[8..12]), masked(&bytes[..8]));
             let message = &bytes[12..12 + length];
             assert_eq!(word(&bytes[12 + length..16 + length]), masked(message));
-            found.push(Event::decode(message).unwrap());
+            found.push(TensorBoardEvent::decode(message).unwrap());
             bytes = &bytes[16 + length..];
         }
         found

@@ -10,7 +10,7 @@ use tokenizers::tokenizer::{
 };
 
 use crate::batches::Batches;
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result, TextFailure};
 use crate::pieces::Pieces;
 use crate::tokenizer::Tokenizer;
 
@@ -41,7 +41,7 @@ pub fn train_bpe(
 ) -> Result<Tokenizer> {
     if vocabulary < SMALLEST_VOCABULARY {
         return Err(
-            Failure::SmallVocabulary { asked: vocabulary, least: SMALLEST_VOCABULARY }.into()
+            TextFailure::SmallVocabulary { asked: vocabulary, least: SMALLEST_VOCABULARY }.into()
         );
     }
     tokenizers::utils::parallelism::set_parallelism(false);
@@ -65,7 +65,7 @@ pub fn train_bpe(
     let tokenizer = Tokenizer::from_bytes(json)?;
     if tokenizer.vocabulary() != vocabulary {
         return Err(
-            Failure::PoorText { found: tokenizer.vocabulary(), expected: vocabulary }.into()
+            TextFailure::PoorText { found: tokenizer.vocabulary(), expected: vocabulary }.into()
         );
     }
     Ok(tokenizer)
@@ -120,7 +120,7 @@ fn split() -> ByteLevel {
 
 #[allow(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 fn failed(error: tokenizers::Error) -> Error {
-    Error::from(Failure::Tokenize { action: "be trained", why: error.to_string() })
+    Error::from(TextFailure::Tokenize { action: "be trained", why: error.to_string() })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 /// What can go wrong between a file of text and the tokens that a model reads.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct Error(Box<Failure>);
+pub struct Error(Box<TextFailure>);
 
 /// What an error is about, as far as somebody may do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,15 +35,15 @@ impl Error {
     /// What it is about.
     pub fn kind(&self) -> ErrorKind {
         match *self.0 {
-            Failure::Disk(_) => ErrorKind::Disk,
-            Failure::OtherTokenizer { .. } => ErrorKind::OtherTokenizer,
-            Failure::NoBeginToken | Failure::UnknownToken { .. } => ErrorKind::BeginToken,
-            Failure::BadLine { .. } | Failure::BadRow { .. } => ErrorKind::BrokenRow,
-            Failure::NoColumn { .. } | Failure::ColumnType { .. } => ErrorKind::TextColumn,
-            Failure::NotUtf8 { .. } => ErrorKind::NotUtf8,
-            Failure::EndsEarly { .. } | Failure::Damaged { .. } => ErrorKind::Packing,
-            Failure::TooLong { .. } => ErrorKind::TooLong,
-            Failure::Stopped => ErrorKind::Stopped,
+            TextFailure::Disk(_) => ErrorKind::Disk,
+            TextFailure::OtherTokenizer { .. } => ErrorKind::OtherTokenizer,
+            TextFailure::NoBeginToken | TextFailure::UnknownToken { .. } => ErrorKind::BeginToken,
+            TextFailure::BadLine { .. } | TextFailure::BadRow { .. } => ErrorKind::BrokenRow,
+            TextFailure::NoColumn { .. } | TextFailure::ColumnType { .. } => ErrorKind::TextColumn,
+            TextFailure::NotUtf8 { .. } => ErrorKind::NotUtf8,
+            TextFailure::EndsEarly { .. } | TextFailure::Damaged { .. } => ErrorKind::Packing,
+            TextFailure::TooLong { .. } => ErrorKind::TooLong,
+            TextFailure::Stopped => ErrorKind::Stopped,
             _ => ErrorKind::Other,
         }
     }
@@ -51,34 +51,34 @@ impl Error {
     /// The failure of a file behind it, if it is one.
     pub fn disk(&self) -> Option<&disk::Error> {
         match &*self.0 {
-            Failure::Disk(error) => Some(error),
+            TextFailure::Disk(error) => Some(error),
             _ => None,
         }
     }
 
     /// A line number for text that is not UTF-8.
     pub(crate) fn in_line(mut self, number: u64) -> Self {
-        if let Failure::NotUtf8 { line, .. } = &mut *self.0 {
+        if let TextFailure::NotUtf8 { line, .. } = &mut *self.0 {
             *line = Some(number);
         }
         self
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl From<TextFailure> for Error {
+    fn from(failure: TextFailure) -> Self {
         Self(Box::new(failure))
     }
 }
 
 impl From<disk::Error> for Error {
     fn from(error: disk::Error) -> Self {
-        Failure::Disk(error).into()
+        TextFailure::Disk(error).into()
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum TextFailure {
     /// A file could not be read or written.
     #[error(transparent)]
     Disk(disk::Error),

@@ -1,6 +1,6 @@
 //! The held-out split: a document goes by the hash of its text, so a duplicate cannot leak.
 
-use crate::error::{Failure, Result};
+use crate::error::{Result, TextFailure};
 use ledger::Sha256;
 
 /// The rule as it is written into `corpus.json`.
@@ -24,7 +24,11 @@ pub fn held_out(text: &str, share: f64) -> bool {
 /// # Errors
 /// For anything else, NaN included.
 pub fn check_share(share: f64) -> Result<f64> {
-    if share > 0.0 && share < 1.0 { Ok(share) } else { Err(Failure::Share { found: share }.into()) }
+    if share > 0.0 && share < 1.0 {
+        Ok(share)
+    } else {
+        Err(TextFailure::Share { found: share }.into())
+    }
 }
 
 /// The rule on a hash that is already known.

@@ -10,7 +10,7 @@ use tokenizers::AddedToken;
 use tokenizers::models::ModelWrapper;
 use tokenizers::processors::PostProcessorWrapper;
 
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result, TextFailure};
 use crate::pieces::{Pieces, SPACE};
 
 /// The largest `tokenizer.json` that is read, in bytes; the largest known ones are below 40 MiB.
@@ -90,7 +90,10 @@ impl Tokenizer {
         for (i, piece) in Pieces::new(text, least).enumerate() {
             let piece = if i == 0 { piece } else { self.without_space(piece) };
             let encoding = self.inner.encode_fast(piece, false).map_err(|error| {
-                Error::from(Failure::Tokenize { action: "encode a text", why: error.to_string() })
+                Error::from(TextFailure::Tokenize {
+                    action: "encode a text",
+                    why: error.to_string(),
+                })
             })?;
             ids.extend_from_slice(encoding.get_ids());
         }
@@ -132,10 +135,10 @@ impl Tokenizer {
         // The library passes over ids that it does not know.
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.vocabulary) {
             let why = format!("id {id}, expected below the vocabulary of {}", self.vocabulary);
-            return Err(Failure::Tokenize { action: "decode", why }.into());
+            return Err(TextFailure::Tokenize { action: "decode", why }.into());
         }
         self.inner.decode(ids, false).map_err(|error| {
-            Error::from(Failure::Tokenize { action: "decode", why: error.to_string() })
+            Error::from(TextFailure::Tokenize { action: "decode", why: error.to_string() })
         })
     }
 
@@ -176,7 +179,7 @@ impl Tokenizer {
     /// # Errors
     /// [`ErrorKind::BeginToken`](crate::ErrorKind::BeginToken) when the tokenizer shows none.
     pub fn require_begin_token(&self) -> Result<&BeginToken> {
-        self.begin_token().ok_or_else(|| Failure::NoBeginToken.into())
+        self.begin_token().ok_or_else(|| TextFailure::NoBeginToken.into())
     }
 
     /// Chooses the begin token by its text.
@@ -185,7 +188,7 @@ impl Tokenizer {
     /// When the vocabulary does not hold it.
     pub fn set_begin_token(&mut self, text: &str) -> Result<()> {
         let id = self.id_of(text).ok_or_else(|| {
-            Error::from(Failure::UnknownToken {
+            Error::from(TextFailure::UnknownToken {
                 text: text.to_owned(),
                 vocabulary: self.vocabulary,
             })
@@ -195,7 +198,7 @@ impl Tokenizer {
     }
 
     fn parse(json: Vec<u8>, from: &str) -> Result<Self> {
-        let bad = |why: String| Error::from(Failure::Tokenizer { from: from.to_owned(), why });
+        let bad = |why: String| Error::from(TextFailure::Tokenizer { from: from.to_owned(), why });
         // Documents are spread over threads here; the library's own threads would only add a
         // second, global switch.
         tokenizers::utils::parallelism::set_parallelism(false);
@@ -366,7 +369,7 @@ fn configured_begin_token(path: &Path) -> Result<Option<String>> {
         return Ok(None);
     }
     let bad =
-        |why: String| Error::from(Failure::Tokenizer { from: path.display().to_string(), why });
+        |why: String| Error::from(TextFailure::Tokenizer { from: path.display().to_string(), why });
     let config: serde_json::Value = serde_json::from_slice(&disk::read(path, LARGEST_FILE)?)
         .map_err(|error| bad(error.to_string()))?;
     let token = match config.get("bos_token") {

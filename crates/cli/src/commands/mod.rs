@@ -1,11 +1,13 @@
 //! One file a subcommand.
 
+pub mod completions;
 pub mod convert;
 pub mod eval;
 pub mod fit;
 pub mod generate;
 pub mod grammar;
 pub mod inspect;
+pub mod man;
 pub mod plan;
 pub mod predict;
 pub mod prune;
@@ -17,6 +19,7 @@ pub mod train;
 pub mod validate;
 
 use anyhow::Context;
+use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
 use crate::terminal::{Exit, Output};
@@ -52,5 +55,7 @@ pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
         Command::Predict(arguments) => predict::run(&arguments, output),
         Command::Plan(arguments) => plan::run(&arguments, output),
         Command::Validate(arguments) => validate::run(&arguments, output),
+        Command::Completions(arguments) => completions::run(&arguments, Cli::command(), output),
+        Command::Man(arguments) => man::run(&arguments, Cli::command(), output),
     }
 }

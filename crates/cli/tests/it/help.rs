@@ -184,6 +184,8 @@ const FLAGS: &[(&str, &[&str])] = &[
         ],
     ),
     ("validate", &["force", "form", "group-by", "json", "level", "out", "starts"]),
+    ("completions", &[]),
+    ("man", &["force", "out"]),
 ];
 
 /// Flags of every subcommand.
@@ -253,4 +255,33 @@ fn a_wrong_command_line_ends_with_status_2() {
         assert_eq!(ran.code, 2, "{case:?}: {}", ran.stderr);
         assert!(ran.stdout.is_empty() && !ran.stderr.is_empty(), "{case:?}");
     }
+}
+
+#[test]
+fn every_shell_gets_completions_that_know_every_subcommand() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = done(&["completions", shell]).stdout;
+        for (name, _) in FLAGS.iter().filter(|(name, _)| !name.contains(' ')) {
+            assert!(script.contains(name), "{shell}: {name}");
+        }
+    }
+    assert_eq!(regrow(&["completions", "tcl"]).code, 2);
+}
+
+#[test]
+fn every_subcommand_has_a_manual_page_with_its_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("man1");
+    let arguments = ["man", "--out", out.to_str().unwrap()];
+    done(&arguments);
+    for (name, flags) in FLAGS {
+        let page = out.join(format!("regrow-{}.1", name.replace(' ', "-")));
+        let page = std::fs::read_to_string(&page).unwrap_or_else(|_| panic!("{}", page.display()));
+        for flag in *flags {
+            // Hyphens are escaped on manual pages.
+            assert!(page.replace("\\-", "-").contains(&format!("--{flag}")), "{name}: {flag}");
+        }
+        assert!(!page.contains('\u{1b}'), "{name}: colours");
+    }
+    assert_eq!(regrow(&arguments).code, 1, "the folder exists");
 }

@@ -9,7 +9,7 @@ use super::influence::most_influential;
 use crate::number::{
     count, interval, nats, percent, plain, rate, short_count, short_rate, significant,
 };
-use crate::plot::{Axis, AxisScale, Tone, Unit, WhiskerRow, Whiskers};
+use crate::plot::{AxisScale, PlotAxis, Tone, Unit, WhiskerRow, Whiskers};
 use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::{said, shown};
 
@@ -239,7 +239,7 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
     // An interval may reach to the ends of the world; the picture shows how it leaves the data.
     let near = |x: &f64| (measured[0] / FARTHEST..=measured[1] * FARTHEST).contains(x);
     let told = rows.iter().flat_map(|row| row.interval.into_iter().flatten().chain(row.value));
-    let x = Axis::around(
+    let x = PlotAxis::around(
         "tokens that are enough",
         AxisScale::Log,
         Unit::Count,

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::decisions::{self, answers, by_rate, by_size, is_at, is_size};
 use super::input::PageInput;
 use crate::number::{count, nats, percent, rate, short_count, short_rate};
-use crate::plot::{Axis, AxisScale, Layer, Plot, Tone, Unit};
+use crate::plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::shown;
 
@@ -58,11 +58,11 @@ pub(super) fn panels<'a>(input: &PageInput<'a>, group: &GroupLaw) -> Vec<Panel<'
 }
 
 /// From the first measured point to the last, and on to what is enough as far as that is near.
-fn token_axis(group: &GroupLaw) -> Option<Axis> {
+fn token_axis(group: &GroupLaw) -> Option<PlotAxis> {
     let [low, high] = group.ranges.get("tokens").copied()?;
     let enough = group.decisions.iter().filter_map(|plan| plan.enough.value);
     let near = enough.filter(|tokens| *tokens < FARTHEST * high).map(|tokens| tokens * 1.15);
-    Axis::around(
+    PlotAxis::around(
         "post-training tokens",
         AxisScale::Log,
         Unit::Count,
@@ -74,7 +74,7 @@ fn panel<'a>(
     input: &PageInput<'a>,
     group: &GroupLaw,
     size: &[&Plan],
-    x: &Axis,
+    x: &PlotAxis,
 ) -> Option<Panel<'a>> {
     let n0 = size.first()?.place.n0;
     let mut layers =
@@ -133,7 +133,8 @@ fn panel<'a>(
     bases.dedup();
     let title = format!("{} parameters", short_count(n0));
     let description = description(&title, size);
-    let y = Axis::around("held-out loss, nats per token", AxisScale::Linear, Unit::Plain, heights)?;
+    let y =
+        PlotAxis::around("held-out loss, nats per token", AxisScale::Linear, Unit::Plain, heights)?;
     Some(Panel {
         plot: Plot::new(title, description, [x.clone(), y], layers),
         heading: html! {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::decisions::{answers, by_rate, by_size, doublings};
 use crate::number::{count, plain, rate, short_count, short_rate, significant};
-use crate::plot::{Axis, AxisScale, Layer, Plot, Tone, Unit};
+use crate::plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 use crate::table::{Alignment, HtmlTable, TableColumn};
 
 /// The plot for the largest size, and a table for all.
@@ -42,9 +42,9 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
         .iter()
         .map(|point| point[0])
         .chain(ends.filter(|x| (left / 4.0..right * 4.0).contains(x)));
-    let x = Axis::around("post-training tokens so far", AxisScale::Log, Unit::Count, tokens)?;
+    let x = PlotAxis::around("post-training tokens so far", AxisScale::Log, Unit::Count, tokens)?;
     let gains = all.iter().map(|point| point[1]).chain([gain]);
-    let y = Axis::around("nats that doubling them buys", AxisScale::Log, Unit::Plain, gains)?;
+    let y = PlotAxis::around("nats that doubling them buys", AxisScale::Log, Unit::Plain, gains)?;
     let mut layers =
         vec![Layer::Level { y: gain, label: format!("{} nats", significant(gain, 3)) }];
     let mut places = Vec::new();

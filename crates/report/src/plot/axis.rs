@@ -2,7 +2,7 @@
 
 /// An axis: what it counts and from where to where.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Axis {
+pub struct PlotAxis {
     label: String,
     pub(super) scale: AxisScale,
     pub(super) unit: Unit,
@@ -27,7 +27,7 @@ pub enum Unit {
     Count,
 }
 
-impl Axis {
+impl PlotAxis {
     /// An axis over a range; `None` where no axis can be: not finite, not ascending, or not
     /// positive and logarithmic.
     pub fn new(label: &str, scale: AxisScale, unit: Unit, range: [f64; 2]) -> Option<Self> {
@@ -93,25 +93,26 @@ mod tests {
 
     #[test]
     fn axes_that_cannot_be_are_none() {
-        let axis = |scale, range| Axis::new("x", scale, Unit::Plain, range);
+        let axis = |scale, range| PlotAxis::new("x", scale, Unit::Plain, range);
         for range in
             [[1.0, 1.0], [2.0, 1.0], [f64::NAN, 1.0], [0.0, f64::INFINITY], [-f64::MAX, f64::MAX]]
         {
             assert_eq!(axis(AxisScale::Linear, range), None, "{range:?}");
         }
         assert_eq!(axis(AxisScale::Log, [0.0, 1.0]), None);
-        assert_eq!(Axis::around("x", AxisScale::Log, Unit::Plain, [-1.0, f64::NAN]), None);
+        assert_eq!(PlotAxis::around("x", AxisScale::Log, Unit::Plain, [-1.0, f64::NAN]), None);
     }
 
     #[test]
     fn an_axis_holds_its_values_and_one_value_too() {
         for values in [vec![3.0], vec![0.0], vec![1e-3, 5.0], vec![-4.0, 2.0]] {
-            let axis = Axis::around("x", AxisScale::Linear, Unit::Plain, values.clone()).unwrap();
+            let axis =
+                PlotAxis::around("x", AxisScale::Linear, Unit::Plain, values.clone()).unwrap();
             assert!(
                 values.iter().all(|x| axis.place(*x).is_some_and(|at| (0.0..=1.0).contains(&at)))
             );
         }
-        let axis = Axis::around("x", AxisScale::Log, Unit::Plain, [1.0, 100.0]).unwrap();
+        let axis = PlotAxis::around("x", AxisScale::Log, Unit::Plain, [1.0, 100.0]).unwrap();
         assert!((axis.place(10.0).unwrap() - 0.5).abs() < 1e-12);
         assert_eq!((axis.place(0.0), axis.place(-1.0), axis.place(1e300)), (None, None, Some(9.0)));
     }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::axis::{Axis, AxisScale};
+use super::axis::{AxisScale, PlotAxis};
 use super::layer::{Layer, Plot, Tone};
 use super::marks::{Label, marker, px, spread};
 use super::style::{PLOT_STYLE, palette};
@@ -79,8 +79,8 @@ fn standing(plots: &[&Plot], columns: usize, title: &str) -> Markup {
 
 /// The area inside the axes, from top left to bottom right.
 struct Frame<'a> {
-    x: &'a Axis,
-    y: &'a Axis,
+    x: &'a PlotAxis,
+    y: &'a PlotAxis,
     right: f64,
     bottom: f64,
 }
@@ -139,7 +139,11 @@ fn axes(frame: &Frame<'_>) -> Markup {
 }
 
 /// The axis along the bottom, from left to right; its marks reach up to `top`.
-pub(super) fn axis_below(axis: &Axis, [left, right]: [f64; 2], [top, bottom]: [f64; 2]) -> Markup {
+pub(super) fn axis_below(
+    axis: &PlotAxis,
+    [left, right]: [f64; 2],
+    [top, bottom]: [f64; 2],
+) -> Markup {
     let across = right - left;
     let most = if axis.scale == AxisScale::Log { across / 36.0 } else { across / 52.0 };
     html! {

@@ -1,14 +1,14 @@
 //! What a plot holds, before anything is drawn.
 
-use super::axis::Axis;
+use super::axis::PlotAxis;
 
 /// A picture with two axes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plot {
     pub(super) title: String,
     pub(super) description: String,
-    pub(super) x: Axis,
-    pub(super) y: Axis,
+    pub(super) x: PlotAxis,
+    pub(super) y: PlotAxis,
     pub(super) layers: Vec<Layer>,
 }
 
@@ -16,7 +16,12 @@ impl Plot {
     /// A plot of layers, the first below all others. The title says in a few words what it shows;
     /// the description says what can be seen, for readers who cannot see it. `x` runs along the
     /// bottom, `y` up the left side.
-    pub fn new(title: String, description: String, [x, y]: [Axis; 2], layers: Vec<Layer>) -> Self {
+    pub fn new(
+        title: String,
+        description: String,
+        [x, y]: [PlotAxis; 2],
+        layers: Vec<Layer>,
+    ) -> Self {
         Self { title, description, x, y, layers }
     }
 }

@@ -2,7 +2,7 @@
 
 use ledger::trimmed;
 
-use super::axis::{Axis, AxisScale, Unit};
+use super::axis::{AxisScale, PlotAxis, Unit};
 use crate::number::significant;
 
 /// One mark of an axis.
@@ -14,7 +14,7 @@ pub(crate) struct Tick {
     pub(crate) label: String,
 }
 
-impl Axis {
+impl PlotAxis {
     /// Round values inside the range, ascending, at most `most` of them; no two share a label.
     pub(crate) fn ticks(&self, most: usize) -> Vec<Tick> {
         let most = most.clamp(2, 50);
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn labels(scale: AxisScale, unit: Unit, range: [f64; 2], most: usize) -> Vec<String> {
-        let axis = Axis::new("x", scale, unit, range).unwrap();
+        let axis = PlotAxis::new("x", scale, unit, range).unwrap();
         axis.ticks(most).into_iter().map(|tick| tick.label).collect()
     }
 
@@ -134,19 +134,19 @@ mod tests {
             low in -1e9..1e9_f64, span in 1e-6..1e9_f64, most in 2..12_usize,
         ) {
             let range = [low, low + span.max(low.abs() * 1e-4)];
-            check(&Axis::new("x", AxisScale::Linear, Unit::Count, range).unwrap(), most)?;
-            check(&Axis::new("x", AxisScale::Linear, Unit::Plain, range).unwrap(), most)?;
+            check(&PlotAxis::new("x", AxisScale::Linear, Unit::Count, range).unwrap(), most)?;
+            check(&PlotAxis::new("x", AxisScale::Linear, Unit::Plain, range).unwrap(), most)?;
         }
 
         #[test]
         fn marks_of_logarithmic_axes_do_too(low in 1e-12..1e15_f64, factor in 1.01..1e9_f64, most in 2..12_usize) {
             let range = [low, low * factor];
-            check(&Axis::new("x", AxisScale::Log, Unit::Count, range).unwrap(), most)?;
-            check(&Axis::new("x", AxisScale::Log, Unit::Plain, range).unwrap(), most)?;
+            check(&PlotAxis::new("x", AxisScale::Log, Unit::Count, range).unwrap(), most)?;
+            check(&PlotAxis::new("x", AxisScale::Log, Unit::Plain, range).unwrap(), most)?;
         }
     }
 
-    fn check(axis: &Axis, most: usize) -> Result<(), TestCaseError> {
+    fn check(axis: &PlotAxis, most: usize) -> Result<(), TestCaseError> {
         let ticks = axis.ticks(most);
         prop_assert!(!ticks.is_empty() && ticks.len() <= most, "{:?} for {:?}", ticks, axis);
         prop_assert!(ticks.iter().all(|tick| (axis.range[0]..=axis.range[1]).contains(&tick.at)));

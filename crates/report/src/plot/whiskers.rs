@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::axis::Axis;
+use super::axis::PlotAxis;
 use super::draw::axis_below;
 use super::layer::Tone;
 use super::marks::{marker, px};
@@ -16,7 +16,7 @@ pub(crate) struct Whiskers {
     /// What can be seen, for who cannot see it.
     pub(crate) description: String,
     /// The axis that all rows share.
-    pub(crate) x: Axis,
+    pub(crate) x: PlotAxis,
     /// A part of the axis that is shaded, and what it is.
     pub(crate) shaded: Option<([f64; 2], String)>,
     /// From top to bottom.

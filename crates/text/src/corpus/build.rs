@@ -10,7 +10,7 @@ use super::info::{self, CorpusInfo, FORMAT, HeldOutSplit};
 use super::writer::PartWriter;
 use crate::batches::{Batches, Encoded, encode};
 use crate::bpe::train_bpe;
-use crate::error::{Failure, Result};
+use crate::error::{Result, TextFailure};
 use crate::reader::{Counts, Reading, Sources};
 use crate::split::{RULE, check_share, held_out_hash};
 use crate::tokenizer::Tokenizer;
@@ -223,13 +223,13 @@ impl Learning<'_> {
 }
 
 fn unless(stop: &AtomicBool) -> Result<()> {
-    if stop.load(Ordering::Relaxed) { Err(Failure::Stopped.into()) } else { Ok(()) }
+    if stop.load(Ordering::Relaxed) { Err(TextFailure::Stopped.into()) } else { Ok(()) }
 }
 
 fn require_documents(train: &PartWriter, heldout: &PartWriter, share: f64) -> Result<()> {
     if heldout.documents() == 0 {
         let advice = "raise the share, give more text, or cut it into more documents";
-        return Err(Failure::EmptyPart {
+        return Err(TextFailure::EmptyPart {
             part: "held-out",
             documents: train.documents(),
             share,
@@ -239,7 +239,7 @@ fn require_documents(train: &PartWriter, heldout: &PartWriter, share: f64) -> Re
     }
     if train.documents() == 0 {
         let advice = "lower the share, give more text, or cut it into more documents";
-        return Err(Failure::EmptyPart {
+        return Err(TextFailure::EmptyPart {
             part: "training",
             documents: heldout.documents(),
             share,

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
 
-use crate::error::{Failure, Result};
+use crate::error::{Result, TextFailure};
 
 const MAGIC: &[u8; 9] = b"MMIDIDX\0\0";
 const VERSION: u64 = 1;
@@ -66,7 +66,7 @@ impl Idx {
     /// `bin` bytes ends.
     pub(super) fn parse(bytes: &[u8], bin: u64, path: &Path) -> Result<Self> {
         let wrong = |what: String, found: String, expected: String| {
-            Err(Failure::BadCorpus { path: path.to_owned(), what, found, expected }.into())
+            Err(TextFailure::BadCorpus { path: path.to_owned(), what, found, expected }.into())
         };
         let length = bytes.len() as u64;
         if length < HEADER {

@@ -5,7 +5,7 @@ use std::path::Path;
 use ledger::{Format, FormatHeader};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Failure, Result};
+use crate::error::{Result, TextFailure};
 use crate::reader::Documents;
 use crate::tokenizer::BeginToken;
 
@@ -86,8 +86,13 @@ pub struct PartInfo {
 /// Reads and checks a `corpus.json`.
 pub(super) fn read(path: &Path) -> Result<CorpusInfo> {
     let wrong = |what: &str, found: String, expected: String| {
-        Err(Failure::BadCorpus { path: path.to_owned(), what: what.to_owned(), found, expected }
-            .into())
+        Err(TextFailure::BadCorpus {
+            path: path.to_owned(),
+            what: what.to_owned(),
+            found,
+            expected,
+        }
+        .into())
     };
     let bytes = disk::read(path, LARGEST_FILE)?;
     // The number comes first: a later format may differ in everything else.

@@ -15,7 +15,7 @@ pub use self::build::{BuildOptions, BuildProgress, Stage, TokenizerSource, build
 pub use self::info::{CorpusInfo, HeldOutSplit, PartInfo};
 pub use self::part::CorpusPart;
 pub use self::unsplit::tokenize_part;
-use crate::error::{Failure, Result};
+use crate::error::{Result, TextFailure};
 use crate::tokenizer::Tokenizer;
 
 /// A corpus folder, checked and memory-mapped.
@@ -40,7 +40,7 @@ impl Corpus {
         let tokenizer = folder.join("tokenizer.json");
         let found = disk::sha256(&tokenizer)?.to_string();
         if found != info.tokenizer {
-            return Err(Failure::OtherTokenizer {
+            return Err(TextFailure::OtherTokenizer {
                 path: tokenizer,
                 found: info.tokenizer,
                 expected: found,
@@ -82,7 +82,7 @@ impl Corpus {
         ];
         for (what, found, expected) in checks {
             if found != Some(expected) {
-                return Err(Failure::BadCorpus {
+                return Err(TextFailure::BadCorpus {
                     path,
                     what: what.to_owned(),
                     found: found.map_or("missing".to_owned(), |found| found.to_string()),
@@ -104,7 +104,7 @@ impl Corpus {
             return Ok(());
         }
         let (found, expected) = (self.info.tokenizer.clone(), hash.to_owned());
-        Err(Failure::OtherTokenizer { path: self.folder.clone(), found, expected }.into())
+        Err(TextFailure::OtherTokenizer { path: self.folder.clone(), found, expected }.into())
     }
 
     /// Goes through both parts: their hashes, every token id, the begin token of every document.

@@ -7,7 +7,7 @@ use ledger::{Sha256, Sha256Hasher};
 
 use super::idx::{Idx, TokenWidth};
 use super::info::PartInfo;
-use crate::error::{Failure, Result};
+use crate::error::{Result, TextFailure};
 
 /// Tokens that are read at a time when a whole part is gone through.
 const STRIDE: usize = 1 << 16;
@@ -42,7 +42,7 @@ impl CorpusPart {
         ];
         for (what, found, expected) in counted {
             if found != expected {
-                return Err(Failure::BadCorpus {
+                return Err(TextFailure::BadCorpus {
                     path: index_path,
                     what: format!("number of {what}"),
                     found: found.to_string(),
@@ -80,7 +80,7 @@ impl CorpusPart {
         let end = start.checked_add(out.len() as u64).filter(|end| *end <= self.tokens());
         if end.is_none() {
             let (path, tokens) = (self.path.clone(), self.tokens());
-            return Err(Failure::PastEnd { path, tokens, start, length: out.len() }.into());
+            return Err(TextFailure::PastEnd { path, tokens, start, length: out.len() }.into());
         }
         // Inside the map, so no product overflows.
         let first = (start * self.idx.width.bytes()) as usize;
@@ -100,7 +100,7 @@ impl CorpusPart {
         }
         match out.iter().position(|token| *token as usize >= self.vocabulary) {
             None => Ok(()),
-            Some(i) => Err(Failure::TokenOutOfRange {
+            Some(i) => Err(TextFailure::TokenOutOfRange {
                 path: self.path.clone(),
                 offset: start + i as u64,
                 // An id above the signed range was written as a negative one.
@@ -122,7 +122,7 @@ impl CorpusPart {
         let found = disk::sha256(&self.path)?.to_string();
         if found != self.hash {
             let expected = format!("{} as in `corpus.json`", self.hash);
-            return Err(Failure::BadCorpus {
+            return Err(TextFailure::BadCorpus {
                 path: self.path.clone(),
                 what: "hash".to_owned(),
                 found,
@@ -135,7 +135,7 @@ impl CorpusPart {
             let mut first = true;
             self.chunks(i, &mut buffer, |tokens| {
                 if std::mem::take(&mut first) && tokens[0] != begin {
-                    return Err(Failure::BadCorpus {
+                    return Err(TextFailure::BadCorpus {
                         path: self.path.clone(),
                         what: format!("first token of document {i}"),
                         found: tokens[0].to_string(),

@@ -7,7 +7,7 @@ use super::info::PartInfo;
 use super::part::CorpusPart;
 use super::writer::PartWriter;
 use crate::batches::{Batches, Encoded, encode};
-use crate::error::{Failure, Result};
+use crate::error::{Result, TextFailure};
 use crate::tokenizer::Tokenizer;
 
 /// Tokenises documents into `text.bin` and `text.idx` of an existing folder, and opens them as a
@@ -33,7 +33,7 @@ pub fn tokenize_part(
     };
     encode(&mut Batches::new(documents), tokenizer, write, |_| Ok(()))?;
     if writer.documents() == 0 {
-        return Err(Failure::NoText.into());
+        return Err(TextFailure::NoText.into());
     }
     let info = writer.finish()?;
     Ok((CorpusPart::open(folder, NAME, &info, tokenizer.vocabulary())?, info))

@@ -8,7 +8,7 @@ use ledger::Sha256Hasher;
 use super::idx::{self, TokenWidth};
 use super::info::PartInfo;
 use crate::batches::Encoded;
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result, TextFailure};
 
 /// A part being written; keeps four bytes a document in memory.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl PartWriter {
     pub(super) fn push(&mut self, begin: u32, document: &Encoded) -> Result<()> {
         let count: usize = document.tokens.iter().map(Vec::len).sum();
         let size = i32::try_from(count + 1).map_err(|_| {
-            Error::from(Failure::Tokenize {
+            Error::from(TextFailure::Tokenize {
                 action: "store a document",
                 why: format!("{count} tokens, expected at most {}", i32::MAX - 1),
             })

@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 
 use super::input::Input;
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result, TextFailure};
 
 /// Some editors put it at the beginning of a file; it is no text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -65,7 +65,7 @@ impl Delimited {
         String::from_utf8(piece).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let path = self.path().to_owned();
-            Error::from(Failure::NotUtf8 {
+            Error::from(TextFailure::NotUtf8 {
                 path,
                 line: None,
                 offset: self.last + at as u64,
@@ -98,7 +98,7 @@ impl Delimited {
     }
 
     fn too_long(&self, longest: u64) -> Error {
-        Error::from(Failure::TooLong {
+        Error::from(TextFailure::TooLong {
             path: self.path().to_owned(),
             what: self.what,
             offset: self.offset,

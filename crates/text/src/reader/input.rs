@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::bufread::MultiGzDecoder;
 
 use super::file_kind::Packing;
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result, TextFailure};
 
 const BUFFER: usize = 1 << 16;
 
@@ -86,7 +86,7 @@ fn failed(path: &Path, packing: Packing, bytes: u64, error: io::Error) -> Error 
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return ends_early(path, packing, bytes);
     }
-    Error::from(Failure::Damaged {
+    Error::from(TextFailure::Damaged {
         path: path.to_owned(),
         packing: packing.name(),
         bytes,
@@ -95,7 +95,7 @@ fn failed(path: &Path, packing: Packing, bytes: u64, error: io::Error) -> Error 
 }
 
 fn ends_early(path: &Path, packing: Packing, bytes: u64) -> Error {
-    Error::from(Failure::EndsEarly { path: path.to_owned(), packing: packing.name(), bytes })
+    Error::from(TextFailure::EndsEarly { path: path.to_owned(), packing: packing.name(), bytes })
 }
 
 struct Unpacked {

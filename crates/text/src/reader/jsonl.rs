@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::delimited::Delimited;
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result, TextFailure};
 
 /// Names of fields that a message shows: a hostile line may have a million.
 const SHOWN: usize = 8;
@@ -30,7 +30,7 @@ impl Jsonl {
             let line = self.lines.text(line).map_err(|error| error.in_line(self.line))?;
             if !line.trim().is_empty() {
                 return text(&line, field).map(Some).map_err(|found| {
-                    Error::from(Failure::BadLine {
+                    Error::from(TextFailure::BadLine {
                         path: self.lines.path().to_owned(),
                         line: self.line,
                         found,

@@ -7,7 +7,7 @@ use super::file_kind::{FileKind, refused};
 use super::open_file::OpenFile;
 use super::reading::Reading;
 use super::stream::Reader;
-use crate::error::{Failure, Result};
+use crate::error::{Result, TextFailure};
 
 /// The files behind some inputs, in the order in which they are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Sources {
             if kind.is_dir() {
                 sources.walk(input)?;
             } else if let Some(found) = refused(input) {
-                return Err(Failure::InputKind { path: input.clone(), found }.into());
+                return Err(TextFailure::InputKind { path: input.clone(), found }.into());
             } else {
                 sources.files.push(input.clone());
             }
@@ -40,7 +40,7 @@ impl Sources {
             let inputs: Vec<_> =
                 inputs.iter().map(|path| format!("`{}`", path.display())).collect();
             let inputs = if inputs.is_empty() { "no input".to_owned() } else { inputs.join(", ") };
-            return Err(Failure::NoInput { inputs, ignored: sources.ignored }.into());
+            return Err(TextFailure::NoInput { inputs, ignored: sources.ignored }.into());
         }
         Ok(sources)
     }

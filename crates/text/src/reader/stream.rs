@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::open_file::OpenFile;
 use super::reading::{Documents, Reading};
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result, TextFailure};
 
 /// What a reader has seen so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,7 +39,7 @@ impl Reader {
     /// When the separator between documents is empty.
     pub fn new(files: Vec<PathBuf>, reading: Reading) -> Result<Self> {
         if matches!(&reading.documents, Documents::Separator(text) if text.is_empty()) {
-            return Err(Failure::EmptySeparator.into());
+            return Err(TextFailure::EmptySeparator.into());
         }
         Ok(Self {
             files: files.into_iter(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::delimited::Delimited;
 use super::reading::Documents;
-use crate::error::{Failure, Result};
+use crate::error::{Result, TextFailure};
 
 /// A file of plain text.
 pub(super) struct Txt {
@@ -51,9 +51,13 @@ impl Txt {
             }
             if block.len() as u64 > longest.saturating_add(1) {
                 let path = self.pieces.path().to_owned();
-                return Err(
-                    Failure::TooLong { path, what: "document", offset: begins, longest }.into()
-                );
+                return Err(TextFailure::TooLong {
+                    path,
+                    what: "document",
+                    offset: begins,
+                    longest,
+                }
+                .into());
             }
         }
         Ok((!block.is_empty()).then_some(block))

@@ -22,7 +22,7 @@ use parquet::schema::types::Type;
 
 use self::pages::{CODECS, Pages, can_unpack};
 use self::thrift::{FieldKind, Thrift};
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result, TextFailure};
 
 /// Magic at both ends, and the length of the footer before the last.
 const MAGIC: &[u8; 4] = b"PAR1";
@@ -141,7 +141,7 @@ impl Parquet {
         let Some(value) = self.decoded.pop_front() else { return Ok(None) };
         self.row += 1;
         let bad = |found| {
-            Error::from(Failure::BadRow {
+            Error::from(TextFailure::BadRow {
                 path: self.path.clone(),
                 row: self.row,
                 found,
@@ -322,7 +322,11 @@ fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
 fn find(metadata: &ParquetMetaData, path: &Path, field: &str) -> Result<usize> {
     let schema = metadata.file_metadata().schema_descr();
     let wrong = |found: String| {
-        Error::from(Failure::ColumnType { path: path.to_owned(), field: field.to_owned(), found })
+        Error::from(TextFailure::ColumnType {
+            path: path.to_owned(),
+            field: field.to_owned(),
+            found,
+        })
     };
     let Some(at) = schema.columns().iter().position(|column| column.path().string() == field)
     else {
@@ -340,9 +344,12 @@ fn find(metadata: &ParquetMetaData, path: &Path, field: &str) -> Result<usize> {
             .collect();
         let more = if fields.len() > SHOWN { " ..." } else { "" };
         let found = if shown.is_empty() { "no column".to_owned() } else { shown.join(", ") + more };
-        return Err(
-            Failure::NoColumn { path: path.to_owned(), found, field: field.to_owned() }.into()
-        );
+        return Err(TextFailure::NoColumn {
+            path: path.to_owned(),
+            found,
+            field: field.to_owned(),
+        }
+        .into());
     };
     let column = schema.column(at);
     if column.max_rep_level() > 0 {
@@ -403,5 +410,9 @@ fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> std::result:
 }
 
 fn bad(path: &Path, found: String, expected: &str) -> Error {
-    Error::from(Failure::BadParquet { path: path.to_owned(), found, expected: expected.to_owned() })
+    Error::from(TextFailure::BadParquet {
+        path: path.to_owned(),
+        found,
+        expected: expected.to_owned(),
+    })
 }
