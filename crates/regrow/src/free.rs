@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// Bytes that this process may still take: what the machine has free, or what a control group
 /// leaves, whichever is less.
-pub fn memory() -> Option<u64> {
+pub(crate) fn memory() -> Option<u64> {
     let machine = std::fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(available);
     let group = control_group(Path::new("/sys/fs/cgroup"));
     machine.into_iter().chain(group).min()

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
 use law::Law;
 use serde::{Deserialize, Serialize};
 
-use crate::hinted::hinted;
+use crate::error::{Context, Error, ErrorKind, Result, bail};
 
 /// A law of a thousand runs with all its refits is about 10 MB.
 const LIMIT: u64 = 256 << 20;
@@ -18,12 +17,12 @@ struct Head {
 }
 
 /// Reads a law; its format first, then everything in it is checked.
-pub fn read(path: &Path) -> anyhow::Result<Law> {
+pub fn read(path: &Path) -> Result<Law> {
     let text = disk::read_to_string(path, LIMIT)?;
     let no_law = || format!("`{}` is not a law file", path.display());
     let head: Head = serde_json::from_str(&text)
-        .with_context(no_law)
-        .map_err(|error| hinted(error, "make one with `regrow fit POINTS --out law.json`"))?;
+        .map_err(|error| Error::passed_as(ErrorKind::NotALaw, error))
+        .with_context(no_law)?;
     if head.format != i64::from(Law::FORMAT) {
         bail!("`{}` has format {}, expected {}", path.display(), head.format, Law::FORMAT);
     }
@@ -31,7 +30,7 @@ pub fn read(path: &Path) -> anyhow::Result<Law> {
 }
 
 /// Makes sure before the work that the result may be written to `path`.
-pub fn check_free(path: &Path, force: bool) -> anyhow::Result<()> {
+pub fn check_free(path: &Path, force: bool) -> Result<()> {
     if !force && path.symlink_metadata().is_ok() {
         return Err(disk::Error::exists(path).into());
     }
@@ -39,13 +38,13 @@ pub fn check_free(path: &Path, force: bool) -> anyhow::Result<()> {
 }
 
 /// Writes a law; the file appears whole.
-pub fn write(path: &Path, law: &Law) -> anyhow::Result<()> {
+pub fn write(path: &Path, law: &Law) -> Result<()> {
     write_with(path, law, None)
 }
 
 /// Writes a law, and beside it the entropy of the text where it is known: no law of that text gets
 /// below.
-pub fn write_with(path: &Path, law: &Law, entropy: Option<report::Entropy>) -> anyhow::Result<()> {
+pub fn write_with(path: &Path, law: &Law, entropy: Option<report::Entropy>) -> Result<()> {
     #[derive(Serialize)]
     struct File<'a> {
         #[serde(flatten)]

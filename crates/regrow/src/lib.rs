@@ -16,32 +16,36 @@ pub use {disk, law, ledger, model, prune, report, shape, store, text, train};
 pub mod count;
 mod error;
 pub mod executor;
-pub mod free;
+mod free;
+pub mod generate;
+pub mod heal;
 pub mod hinted;
 pub mod hub;
+pub mod inspect;
 pub mod law_file;
-pub mod lineage;
-#[allow(missing_docs)]
-pub mod loaded;
+mod lineage;
+mod loaded;
+mod locks;
+pub mod machine;
+pub mod measure;
 mod observer;
+pub mod pruning;
+mod public;
 pub mod quickstart;
-#[allow(missing_docs)]
-pub mod recipe;
-#[allow(missing_docs)]
+mod recipe;
 pub mod source;
+mod stop;
 pub mod sweep;
+mod tokenize;
 
 pub use count::Count;
 pub use error::{Error, ErrorKind, Result};
+pub use loaded::{default_context, open as open_model};
 pub use observer::{Event, Observer, Silent};
+pub use public::public_model;
+pub use recipe::Recipe;
+pub use stop::Stop;
+pub use tokenize::tokenize;
 
 /// The version, with the commit it was built from where that is known.
 pub const VERSION: &str = env!("REGROW_VERSION");
-
-/// What is said where nothing keeps two processes apart.
-pub fn without_locks(folder: &std::path::Path) -> String {
-    format!(
-        "the file system of `{}` has no locks: nothing keeps a second process from writing in this folder",
-        folder.display()
-    )
-}

@@ -5,25 +5,26 @@ use model::folder::ModelFolder;
 use shape::catalog;
 use store::RunFolder;
 
+use crate::error::Result;
 use crate::hub;
 
 /// Where a model folder comes from.
 #[derive(Debug)]
-pub struct Lineage {
+pub(crate) struct Lineage {
     /// What was cut, where the model was pruned.
-    pub cut: Option<CutRecord>,
+    pub(crate) cut: Option<CutRecord>,
     /// The name of the model before pruning.
-    pub base: String,
+    pub(crate) base: String,
     /// The series that laws are fitted for.
-    pub series: String,
+    pub(crate) series: String,
     /// Its held-out loss, where the model is the result of a run.
-    pub loss: Option<Nats>,
+    pub(crate) loss: Option<Nats>,
     /// The phase of the learning rate in which that run ended.
-    pub phase: Option<Phase>,
+    pub(crate) phase: Option<Phase>,
 }
 
 /// Reads a folder's `cut.json`, or else goes by what the folder itself is called.
-pub fn of(folder: &ModelFolder) -> anyhow::Result<Lineage> {
+pub(crate) fn of(folder: &ModelFolder) -> Result<Lineage> {
     let own = own(folder)?;
     Ok(match own.cut {
         Some(cut) => {
@@ -34,7 +35,7 @@ pub fn of(folder: &ModelFolder) -> anyhow::Result<Lineage> {
 }
 
 /// The model itself as the base of what comes after it, whatever it was made from.
-pub fn own(folder: &ModelFolder) -> anyhow::Result<Lineage> {
+pub(crate) fn own(folder: &ModelFolder) -> Result<Lineage> {
     let cut = prune::record_of(folder.path())?;
     let path = folder.path().canonicalize().unwrap_or_else(|_| folder.path().to_path_buf());
     let run = path.parent().filter(|run| run.join("record.json").is_file());

@@ -2,37 +2,56 @@
 
 use std::path::Path;
 
-use model::backend::cpu::Cpu;
 use model::decoder::Decoder;
 use model::folder::ModelFolder;
 use model::workspace::Workspace;
 
+use crate::error::Result;
 use crate::hub;
+use crate::machine::{Machine, Weights, machine};
 use crate::observer::{Event, Observer};
 
 /// Longest context that is taken without being asked for, in tokens.
-pub const LONGEST_DEFAULT: usize = 2048;
+const LONGEST_DEFAULT: usize = 2048;
 
 /// A model folder with its weights and the network.
-pub struct Loaded {
-    pub folder: ModelFolder,
-    pub decoder: Decoder<Cpu<f32>>,
-    pub weights: Vec<f32>,
-    pub space: Workspace<Cpu<f32>>,
+pub(crate) struct Loaded {
+    folder: ModelFolder,
+    decoder: Decoder<Machine>,
+    weights: Weights,
 }
 
 impl Loaded {
     /// Loads an opened folder for sequences of up to `longest` tokens.
-    pub fn new(folder: ModelFolder, longest: usize) -> model::Result<Self> {
-        let decoder = Decoder::new(Cpu::new(), folder.config(), longest)?;
+    pub(crate) fn new(folder: ModelFolder, longest: usize) -> model::Result<Self> {
+        let decoder = Decoder::new(machine(), folder.config(), longest)?;
         let weights = model::weights::load(&folder, decoder.backend())?;
-        let space = decoder.workspace()?;
-        Ok(Self { folder, decoder, weights, space })
+        Ok(Self { folder, decoder, weights })
+    }
+
+    pub(crate) fn folder(&self) -> &ModelFolder {
+        &self.folder
+    }
+
+    pub(crate) fn decoder(&self) -> &Decoder<Machine> {
+        &self.decoder
+    }
+
+    pub(crate) fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Room for one pass.
+    pub(crate) fn workspace(&self) -> model::Result<Workspace<Machine>> {
+        self.decoder.workspace()
     }
 }
 
 /// Opens a model by its folder or its id on the hub; what is odd about it is said.
-pub fn open(path: &Path, observer: &mut dyn Observer) -> anyhow::Result<ModelFolder> {
+///
+/// # Errors
+/// Where it is no model, or the hub does not give it.
+pub fn open(path: &Path, observer: &mut dyn Observer) -> Result<ModelFolder> {
     let folder = ModelFolder::open(&hub::folder(path, observer)?)?;
     for problem in folder.problems() {
         observer.hear(&Event::Warning(problem));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ledger::Point;
+
 /// Hears what happens while a function of this library works.
 ///
 /// Any closure that takes an [`Event`] is one; [`Silent`] hears nothing.
@@ -17,7 +19,7 @@ use std::time::Duration;
 /// observer.hear(&Event::Warning("the folder has no locks"));
 /// assert_eq!(warnings, 1);
 /// ```
-pub trait Observer {
+pub trait Observer: Send {
     /// Hears one event.
     fn hear(&mut self, event: &Event<'_>);
 }
@@ -50,6 +52,10 @@ pub enum Event<'a> {
         /// What else can be said about it; may be empty.
         message: &'a str,
     },
+    /// A point of a run's curve was measured.
+    Measured(&'a Point),
+    /// The loss of the model before pruning is not known, and laws need it.
+    LossBeforeUnknown,
     /// The jobs of a sweep, as they stand.
     Jobs {
         /// Tokens that its runs have trained on.
@@ -67,7 +73,7 @@ pub enum Event<'a> {
     Ended,
 }
 
-impl<F: FnMut(&Event<'_>)> Observer for F {
+impl<F: FnMut(&Event<'_>) + Send> Observer for F {
     fn hear(&mut self, event: &Event<'_>) {
         self(event);
     }
@@ -79,4 +85,31 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn hear(&mut self, _event: &Event<'_>) {}
+}
+
+/// A stage of work that is told of from its beginning to its end, also where that is an error.
+pub(crate) struct Stage<'a> {
+    observer: &'a mut dyn Observer,
+}
+
+impl<'a> Stage<'a> {
+    pub(crate) fn begin(
+        observer: &'a mut dyn Observer,
+        stage: &str,
+        total: u64,
+        unit: &'static str,
+    ) -> Self {
+        observer.hear(&Event::Begun { stage, total, unit, done: 0 });
+        Self { observer }
+    }
+
+    pub(crate) fn at(&mut self, done: u64) {
+        self.observer.hear(&Event::Progress { done, message: "" });
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        self.observer.hear(&Event::Ended);
+    }
 }

@@ -2,14 +2,13 @@
 //! [`RunSpec`].
 
 use std::path::Path;
+use std::str::FromStr;
 
-use anyhow::{Context, bail};
-use clap::Args;
 use ledger::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start, Tokens};
 use serde::{Deserialize, Serialize};
 
 use crate::count::Count;
-use crate::hinted::usage;
+use crate::error::{Context, Error, ErrorKind, Result, bail};
 
 /// The format of a recipe file.
 const FORMAT: i64 = 1;
@@ -24,118 +23,99 @@ const MICRO_BATCH_TOKENS: usize = 4096;
 /// Held-out tokens read at each point where `eval_tokens` is silent.
 const EVAL_TOKENS: u64 = 65_536;
 
-/// Every key of a recipe; each is a flag of the same name. What is not said has a default.
-#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// How a model is trained, as written. What is not said has a default.
+///
+/// ```
+/// let recipe: regrow::Recipe = "format = 1\ntokens = \"20M\"\nbatch = 16\n".parse()?;
+/// # Ok::<(), regrow::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[command(next_help_heading = "Recipe (each flag is also a key of `--recipe`, with `_` for `-`)")]
 pub struct Recipe {
-    #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<i64>,
     /// Tokens to train on, for example 20M; the run ends with the step that reaches them
-    #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<Count>,
+    pub(crate) tokens: Option<Count>,
     /// The model series that laws are fitted for [default: that of the pruned model, else the
     /// family]
-    #[arg(long, value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub series: Option<String>,
+    pub(crate) series: Option<String>,
     /// Tokens a sequence [default: the model's own, 2048 at most]
-    #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<Count>,
     /// Sequences a step [default: 8]
-    #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<Count>,
     /// Sequences that go through the network together [default: up to 4096 tokens of them]
-    #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     micro_batch: Option<Count>,
     /// What products compute in: f32, or bf16 with sums in f32; weights and held-out losses stay
     /// f32 [default: f32]
-    #[arg(long, value_name = "TYPE", value_parser = precision)]
     #[serde(skip_serializing_if = "Option::is_none")]
     precision: Option<Precision>,
     /// The peak learning rate [default: 3e-4]
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     learning_rate: Option<f64>,
-    /// Tokens over which the learning rate rises [default: a fiftieth of `--tokens`]
-    #[arg(long, value_name = "N")]
+    /// Tokens over which the learning rate rises [default: a fiftieth of `tokens`]
     #[serde(skip_serializing_if = "Option::is_none")]
     warmup: Option<Count>,
     /// The last tokens, over which the learning rate falls [default: 0, it stays constant]
-    #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     decay: Option<Count>,
     /// Decoupled weight decay of matrices [default: 0.1]
-    #[arg(long, value_name = "W", allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     weight_decay: Option<f64>,
     /// The largest global norm of a gradient that is used as it is [default: 1]
-    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     clip_norm: Option<f64>,
     /// Decay of the mean of gradients [default: 0.9]
-    #[arg(long, value_name = "B", allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     beta1: Option<f64>,
     /// Decay of the mean of squared gradients [default: 0.95]
-    #[arg(long, value_name = "B", allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     beta2: Option<f64>,
     /// Added to the root of the second mean [default: 1e-8]
-    #[arg(long, value_name = "E", allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     epsilon: Option<f64>,
     /// Order of the text, and weights that start at random [default: 0]
-    #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     /// Points of held-out loss, evenly spaced in the logarithm of tokens [default: 24]
-    #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_points: Option<Count>,
-    /// Tokens at the first of them [default: a two-hundredth of `--tokens`]
-    #[arg(long, value_name = "N")]
+    /// Tokens at the first of them [default: a two-hundredth of `tokens`]
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_first: Option<Count>,
     /// Held-out tokens read at each of them [default: 65536, or all]
-    #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_tokens: Option<Count>,
     /// How held-out documents meet the context: documents, each by itself, or packed, end to end
     /// [default: documents]
-    #[arg(long, value_name = "HOW", value_parser = convention)]
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_convention: Option<Convention>,
     /// Most tokens that a held-out prediction looks back on [default: the context]
-    #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_context: Option<Count>,
-    /// Tokens between the beginnings of two windows of held-out text [default: `--eval-context`]
-    #[arg(long, value_name = "N")]
+    /// Tokens between the beginnings of two windows of held-out text [default: `eval_context`]
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_stride: Option<Count>,
     /// Tokens between two checkpoints, beside those of the least held-out loss [default: a tenth
-    /// of `--tokens`]
-    #[arg(long, value_name = "N")]
+    /// of `tokens`]
     #[serde(skip_serializing_if = "Option::is_none")]
     save_every: Option<Count>,
 }
 
 /// What a recipe does not say: the text, the start, and whose curve it is.
 #[derive(Debug)]
-pub struct Setting<'a> {
-    pub series: String,
-    pub method: String,
-    pub base: String,
-    pub corpus: &'a text::CorpusInfo,
+pub(crate) struct Setting<'a> {
+    pub(crate) series: String,
+    pub(crate) method: String,
+    pub(crate) base: String,
+    pub(crate) corpus: &'a text::CorpusInfo,
     /// Context where the recipe is silent, in tokens.
-    pub context: usize,
-    pub start: Start,
+    pub(crate) context: usize,
+    pub(crate) start: Start,
 }
 
 impl Recipe {
@@ -143,20 +123,39 @@ impl Recipe {
     ///
     /// # Errors
     /// Where it is no TOML, its `format` is not 1, or a key is unknown.
-    pub fn read(path: &Path) -> anyhow::Result<(Self, String)> {
+    pub fn read(path: &Path) -> Result<(Self, String)> {
         let text = disk::read_to_string(path, LIMIT)?;
-        let wrong = || format!("`{}` is not a recipe", path.display());
-        let table: toml::Table = toml::from_str(&text).with_context(wrong)?;
+        Ok((Self::parse(&text, &path.display().to_string())?, text))
+    }
+
+    /// Reads the text of a file that goes by `name`.
+    fn parse(text: &str, name: &str) -> Result<Self> {
+        let wrong = || format!("`{name}` is not a recipe");
+        let table: toml::Table = toml::from_str(text).with_context(wrong)?;
         // First: another format may have other keys.
         match table.get("format").map(|found| (found, found.as_integer())) {
             Some((_, Some(FORMAT))) => {}
-            Some((found, _)) => bail!("`{}` has format {found}, expected {FORMAT}", path.display()),
-            None => bail!("`{}` lacks `format = {FORMAT}`", path.display()),
+            Some((found, _)) => bail!("`{name}` has format {found}, expected {FORMAT}"),
+            None => bail!("`{name}` lacks `format = {FORMAT}`"),
         }
-        Ok((toml::from_str(&text).with_context(wrong)?, text))
+        toml::from_str(text).with_context(wrong)
+    }
+
+    /// A recipe of these keys, with their values as a recipe file has them.
+    ///
+    /// # Errors
+    /// Where a key is unknown, or its value is none.
+    pub fn of_keys(keys: toml::Table) -> Result<Self> {
+        Ok(Self::deserialize(keys)?)
+    }
+
+    /// Whether it says how many tokens to train on.
+    pub fn has_tokens(&self) -> bool {
+        self.tokens.is_some()
     }
 
     /// This recipe, and what it does not say taken from `other`.
+    #[must_use]
     pub fn over(self, other: Self) -> Self {
         Self {
             format: self.format.or(other.format),
@@ -186,16 +185,18 @@ impl Recipe {
     }
 
     /// The text of a recipe file that says the same.
-    pub fn to_toml(&self) -> anyhow::Result<String> {
+    ///
+    /// # Errors
+    /// Where a number is too large for TOML.
+    pub fn to_toml(&self) -> Result<String> {
         Ok(toml::to_string(&Self { format: Some(FORMAT), ..self.clone() })?)
     }
 
     /// Resolves every default; the numbers themselves are checked by the trainer.
-    pub fn resolve(&self, setting: Setting<'_>) -> anyhow::Result<RunSpec> {
+    pub(crate) fn resolve(&self, setting: Setting<'_>) -> Result<RunSpec> {
         let Some(Count(tokens)) = self.tokens else {
-            return Err(usage(
-                "how many tokens to train on is not said: `--tokens N`, or `tokens` in the recipe",
-            ));
+            let message = "how many tokens to train on is not said: `tokens` in the recipe";
+            return Err(Error::new(ErrorKind::Usage, message));
         };
         let size = |count: Option<Count>, default: usize| match count {
             Some(Count(number)) => usize::try_from(number).unwrap_or(usize::MAX),
@@ -250,29 +251,25 @@ impl Recipe {
     }
 
     /// Steps between two checkpoints.
-    pub fn save_every(&self, spec: &RunSpec) -> u64 {
+    pub(crate) fn save_every(&self, spec: &RunSpec) -> u64 {
         let tokens = self.save_every.map_or(spec.tokens.0 / 10, |count| count.0);
         tokens.div_ceil(train::milestones::tokens_per_step(spec)).max(1)
     }
 }
 
-fn precision(name: &str) -> Result<Precision, String> {
-    let known = [Precision::F32, Precision::Bf16];
-    let found = known.into_iter().find(|precision| precision.name() == name);
-    found.ok_or_else(|| "expected `f32` or `bf16`".to_owned())
-}
+impl FromStr for Recipe {
+    type Err = Error;
 
-fn convention(name: &str) -> Result<Convention, String> {
-    let known = [Convention::Documents, Convention::Packed];
-    let found = known.into_iter().find(|convention| convention.name() == name);
-    found.ok_or_else(|| "expected `documents` or `packed`".to_owned())
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text, "recipe")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> anyhow::Result<Recipe> {
+    fn read(text: &str) -> Result<Recipe> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("recipe.toml");
         std::fs::write(&path, text).unwrap();
@@ -309,18 +306,5 @@ mod tests {
             let error = format!("{:#}", read(text).unwrap_err());
             assert!(error.contains(said), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn every_key_is_a_flag_of_the_same_name() {
-        use clap::Args as _;
-        let command = Recipe::augment_args(clap::Command::new("x"));
-        let flags: Vec<&str> = command.get_arguments().filter_map(|flag| flag.get_long()).collect();
-        // An unknown key makes the parser name all that it knows.
-        let error = format!("{:#}", read("format = 1\nnothing = 1\n").unwrap_err());
-        let known = error.split_once("expected one of ").unwrap().1;
-        let keys: Vec<String> =
-            known.split('`').skip(1).step_by(2).map(|key| key.replace('_', "-")).collect();
-        assert_eq!(keys, [vec!["format"], flags].concat());
     }
 }

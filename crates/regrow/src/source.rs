@@ -1,83 +1,52 @@
-//! Where a command reads text from: a part of a corpus, or files read on the spot with the model's
-//! own tokenizer.
+//! Text for a model: a part of a corpus, or files read on the spot with the model's own tokenizer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
 use model::folder::ModelFolder;
 use tempfile::TempDir;
-use text::{Corpus, CorpusPart, Documents, PartInfo, Reading, Sources, Tokenizer};
+use text::{Corpus, CorpusPart, PartInfo, Reading, Sources, Tokenizer};
 
-use crate::count::Count;
-use crate::hinted::hinted;
+use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Event, Observer};
 
-/// How text files are cut into documents.
-#[derive(Debug, Args)]
-pub struct ReadingArguments {
-    /// Where documents of plain text end
-    #[arg(long, value_enum, value_name = "RULE", default_value_t = End::File, conflicts_with = "separator")]
-    documents: End,
-    /// Documents of plain text end at this text, for example `<|endoftext|>`
-    #[arg(long, value_name = "TEXT")]
-    separator: Option<String>,
-    /// The field of JSONL, or the column of Parquet, that holds the text
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    field: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum End {
-    /// At the end of the file
-    File,
-    /// At a blank line
-    BlankLine,
-}
-
-impl ReadingArguments {
-    pub fn reading(&self) -> Reading {
-        let documents = match (&self.separator, self.documents) {
-            (Some(text), _) => Documents::Separator(text.clone()),
-            (None, End::File) => Documents::File,
-            (None, End::BlankLine) => Documents::BlankLine,
-        };
-        Reading { documents, field: self.field.clone(), ..Reading::default() }
-    }
-}
-
-/// A corpus or text files.
-#[derive(Debug, Args)]
-pub struct SourceArguments {
-    /// Read a part of this corpus
-    #[arg(long, value_name = "CORPUS", conflicts_with = "text")]
-    pub corpus: Option<PathBuf>,
-    /// Read these files or folders of text, JSONL and Parquet instead, with the model's own
-    /// tokenizer
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub text: Vec<PathBuf>,
-    #[command(flatten)]
-    reading: ReadingArguments,
-    /// Read no more than the first N documents of `--text`
-    #[arg(long, value_name = "N", requires = "text")]
-    documents_limit: Option<Count>,
-    /// Stands before each document of `--text` [default: as the tokenizer says]
-    #[arg(long, value_name = "TOKEN", requires = "text")]
-    begin_token: Option<String>,
+/// Where text comes from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum TextSource {
+    /// A part of a corpus folder.
+    Corpus {
+        /// The folder.
+        path: PathBuf,
+        /// The part.
+        part: PartName,
+    },
+    /// Files or folders of text, JSONL and Parquet, read with the model's own tokenizer.
+    Files {
+        /// The files and folders.
+        paths: Vec<PathBuf>,
+        /// How they are cut into documents.
+        reading: Reading,
+        /// The most documents that are read.
+        limit: Option<usize>,
+        /// What stands before each document, where it is not as the tokenizer says.
+        begin_token: Option<String>,
+    },
 }
 
 /// A part of a corpus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartName {
-    /// Text that no training sees
-    Heldout,
-    /// Text to train on
+    /// Text that no training sees.
+    HeldOut,
+    /// Text to train on.
     Train,
 }
 
 impl PartName {
+    /// `heldout` or `train`, as files are named.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Heldout => "heldout",
+            Self::HeldOut => "heldout",
             Self::Train => "train",
         }
     }
@@ -85,72 +54,79 @@ impl PartName {
 
 /// Opened text.
 #[derive(Debug)]
+pub struct OpenText(Opened);
+
+#[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
-pub enum Source {
+enum Opened {
     /// A part of a corpus.
     Corpus(Box<Corpus>, PartName),
     /// Files, tokenised into a folder of their own for as long as this lives.
     Text { part: CorpusPart, info: PartInfo, _folder: TempDir },
 }
 
-impl Source {
-    /// Opens what the arguments name, for a model; `None` where they name nothing.
+impl OpenText {
+    /// Opens a source for a model; files are read with the model's own tokenizer.
+    ///
+    /// # Errors
+    /// Where the text cannot be read, or was tokenised with another tokenizer.
     pub fn open(
-        arguments: &SourceArguments,
-        part: PartName,
+        source: &TextSource,
         model: &ModelFolder,
         observer: &mut dyn Observer,
-    ) -> anyhow::Result<Option<Self>> {
-        if let Some(path) = &arguments.corpus {
-            return Ok(Some(Self::Corpus(Box::new(open_corpus(path, model, observer)?), part)));
+    ) -> Result<Self> {
+        match source {
+            TextSource::Corpus { path, part } => {
+                let corpus = open_corpus(path, model, observer)?;
+                Ok(Self(Opened::Corpus(Box::new(corpus), *part)))
+            }
+            TextSource::Files { paths, reading, limit, begin_token } => {
+                let mut tokenizer = tokenizer_of(model)?;
+                if let Some(text) = begin_token {
+                    tokenizer.set_begin_token(text)?;
+                }
+                let folder = tempfile::tempdir()?;
+                let reader = Sources::find(paths)?.read(reading)?;
+                let documents = reader.take(limit.unwrap_or(usize::MAX));
+                let (part, info) = text::tokenize_part(documents, &tokenizer, folder.path())?;
+                Ok(Self(Opened::Text { part, info, _folder: folder }))
+            }
         }
-        if arguments.text.is_empty() {
-            return Ok(None);
-        }
-        let mut tokenizer = tokenizer_of(model)?;
-        if let Some(text) = &arguments.begin_token {
-            tokenizer.set_begin_token(text)?;
-        }
-        let folder = tempfile::tempdir()?;
-        let reader = Sources::find(&arguments.text)?.read(&arguments.reading.reading())?;
-        let limit = arguments.documents_limit.map_or(usize::MAX, |limit| limit.0 as usize);
-        let (part, info) = text::tokenize_part(reader.take(limit), &tokenizer, folder.path())?;
-        Ok(Some(Self::Text { part, info, _folder: folder }))
     }
 
     /// The tokens.
     pub fn part(&self) -> &CorpusPart {
-        match self {
-            Self::Corpus(corpus, PartName::Heldout) => corpus.heldout(),
-            Self::Corpus(corpus, PartName::Train) => corpus.train(),
-            Self::Text { part, .. } => part,
+        match &self.0 {
+            Opened::Corpus(corpus, PartName::HeldOut) => corpus.heldout(),
+            Opened::Corpus(corpus, PartName::Train) => corpus.train(),
+            Opened::Text { part, .. } => part,
         }
     }
 
     /// Counts and hashes.
     pub fn info(&self) -> &PartInfo {
-        match self {
-            Self::Corpus(corpus, PartName::Heldout) => &corpus.info().heldout,
-            Self::Corpus(corpus, PartName::Train) => &corpus.info().train,
-            Self::Text { info, .. } => info,
+        match &self.0 {
+            Opened::Corpus(corpus, PartName::HeldOut) => &corpus.info().heldout,
+            Opened::Corpus(corpus, PartName::Train) => &corpus.info().train,
+            Opened::Text { info, .. } => info,
         }
     }
 
     /// `heldout`, `train` or `text`.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Corpus(_, part) => part.name(),
-            Self::Text { .. } => "text",
+        match &self.0 {
+            Opened::Corpus(_, part) => part.name(),
+            Opened::Text { .. } => "text",
         }
     }
 }
 
 /// Opens a corpus and makes sure that it was tokenised with the model's tokenizer.
-pub fn open_corpus(
-    path: &std::path::Path,
+pub(crate) fn open_corpus(
+    path: &Path,
     model: &ModelFolder,
     observer: &mut dyn Observer,
-) -> anyhow::Result<Corpus> {
+) -> Result<Corpus> {
     let corpus = Corpus::open(path)?;
     match model.tokenizer_json() {
         Some(file) => corpus.require_tokenizer(&disk::sha256(&file)?.to_string())?,
@@ -164,10 +140,10 @@ pub fn open_corpus(
 }
 
 /// The tokenizer of a model folder.
-pub fn tokenizer_of(model: &ModelFolder) -> anyhow::Result<Tokenizer> {
+pub(crate) fn tokenizer_of(model: &ModelFolder) -> Result<Tokenizer> {
     let Some(path) = model.tokenizer_json() else {
-        let error = anyhow::anyhow!("`{}` has no `tokenizer.json`", model.path().display());
-        return Err(hinted(error, "copy the tokenizer's `tokenizer.json` into the model folder"));
+        let message = format!("`{}` has no `tokenizer.json`", model.path().display());
+        return Err(Error::new(ErrorKind::NoTokenizer, message));
     };
     Ok(Tokenizer::load(&path)?)
 }

@@ -3,17 +3,17 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::{Args, ValueEnum};
 use ledger::Convention;
-use model::evaluate::{Evaluated, Protocol, evaluate, planned_tokens};
+use model::evaluate::{Evaluated, Protocol};
+use regrow::Count;
+use regrow::count::grouped;
+use regrow::measure::{Options, measure};
 use serde::Serialize;
 
+use crate::flags::source::{PartFlag, SourceFlags};
 use crate::show::table::{Align, Table};
 use crate::terminal::{Exit, Output};
-use regrow::count::{Count, grouped};
-use regrow::loaded::{self, Loaded, default_context};
-use regrow::source::{PartName, Source, SourceArguments};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,10 +31,10 @@ pub struct Arguments {
     /// The model folder
     model: PathBuf,
     #[command(flatten)]
-    source: SourceArguments,
+    source: SourceFlags,
     /// The part of `--corpus` to read
-    #[arg(long, value_enum, value_name = "PART", default_value_t = PartName::Heldout)]
-    part: PartName,
+    #[arg(long, value_enum, value_name = "PART", default_value_t = PartFlag::Heldout)]
+    part: PartFlag,
     /// How documents meet the context
     #[arg(long, value_enum, value_name = "HOW", default_value_t = ConventionName::Documents)]
     convention: ConventionName,
@@ -77,7 +77,7 @@ impl From<ConventionName> for Convention {
 #[derive(Serialize)]
 struct Report<'a> {
     format: u32,
-    model: String,
+    model: &'a str,
     part: &'a str,
     loss: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,45 +103,27 @@ struct Each {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let folder = loaded::open(&arguments.model, &mut output.listener())?;
-    let source = Source::open(&arguments.source, arguments.part, &folder, &mut output.listener())?
+    let text = arguments
+        .source
+        .source(arguments.part.into())
         .expect("the parser demands a corpus or text");
-    let part = source.part();
-    let context = arguments.context.map_or(default_context(folder.config()), NonZeroUsize::get);
-    let stride = arguments.stride.map_or(context, NonZeroUsize::get);
-    if stride > context {
-        bail!("stride of {stride} tokens, expected at most the context of {context}");
-    }
-    if context > folder.config().max_position_embeddings() {
-        output.warn(&format!(
-            "the model was made for {} tokens, a context of {context} goes beyond",
-            folder.config().max_position_embeddings()
-        ));
-    }
-    let limit = arguments.tokens.map_or(u64::MAX, |tokens| tokens.0).min(part.tokens());
-    let protocol = Protocol { convention: arguments.convention.into(), context, stride, limit };
-    let mut model = Loaded::new(folder, context)?;
-    let mut progress = output.progress("evaluating", planned_tokens(part, &protocol), "tokens");
-    let found =
-        evaluate(&model.decoder, &model.weights, &mut model.space, part, &protocol, &mut |done| {
-            progress.at(done, "");
-        })?;
-    drop(progress);
+    let measured = measure(&arguments.model, &text, &options(arguments), &mut output.listener())?;
+    let (found, protocol, text) = (measured.found(), measured.protocol(), measured.text());
     if arguments.json {
         let report = Report {
             format: 1,
-            model: model.folder.name(),
-            part: source.name(),
+            model: measured.model(),
+            part: text.name(),
             loss: found.loss().0,
             standard_error: found.standard_error().map(|nats| nats.0),
             perplexity: found.loss().0.exp(),
             tokens: found.tokens(),
             documents: found.documents.len(),
             convention: protocol.convention.name(),
-            context,
-            stride,
-            text: &source.info().text,
-            each: arguments.each.then(|| each(&found)),
+            context: protocol.context,
+            stride: protocol.stride,
+            text: &text.info().text,
+            each: arguments.each.then(|| each(found)),
         };
         output.json(&report)?;
         return Ok(Exit::Done);
@@ -152,7 +134,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             ("tokens", Align::Right),
             ("loss (nats/token)", Align::Right),
         ]);
-        for document in each(&found) {
+        for document in each(found) {
             table.row([
                 document.document.to_string(),
                 grouped(document.tokens),
@@ -171,10 +153,24 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         .fact("perplexity", format!("{:.3}", found.loss().0.exp()))
         .fact("tokens", format!("{} predicted", grouped(found.tokens())))
         .fact("documents", grouped(found.documents.len() as u64))
-        .fact("text", format!("{}, {}", source.name(), source.info().text))
-        .fact("convention", in_words(&protocol));
+        .fact("text", format!("{}, {}", text.name(), text.info().text))
+        .fact("convention", in_words(protocol));
     output.table(&table)?;
     Ok(Exit::Done)
+}
+
+fn options(arguments: &Arguments) -> Options {
+    let mut options = Options::new().convention(arguments.convention.into());
+    if let Some(context) = arguments.context {
+        options = options.context(context.get());
+    }
+    if let Some(stride) = arguments.stride {
+        options = options.stride(stride.get());
+    }
+    if let Some(tokens) = arguments.tokens {
+        options = options.tokens(tokens.0);
+    }
+    options
 }
 
 fn each(found: &Evaluated) -> Vec<Each> {

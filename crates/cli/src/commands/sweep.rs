@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use super::fit::{decisions, of_losses};
 use crate::show::table::Table;
+use crate::terminal::usage;
 use crate::terminal::{Exit, Output, interrupt};
 use regrow::Observer;
 use regrow::executor::{Executor, LocalExecutor};
-use regrow::hinted::usage;
 use regrow::sweep::{self, LeftOutJob, SweepOptions, SweepOutcome, SweepRecipe, SweepResult};
 
 const EXAMPLES: &str = "\
@@ -99,7 +99,7 @@ pub(super) fn execute(
     let stop = interrupt::listen()?;
     let threads = jobs.map_or_else(rayon::current_num_threads, NonZeroUsize::get);
     let executor = LocalExecutor::new(sweep::logs(out), threads);
-    let SweepOutcome::Done(result) = run(&executor, &stop, &mut output.listener())? else {
+    let SweepOutcome::Done(result) = run(&executor, stop.flag(), &mut output.listener())? else {
         output.say("stopped: the same command goes on");
         return Ok(Exit::Interrupted);
     };

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use clap::Args;
 use disk::Existing;
-use text::{BuildOptions, Reading, Stage, TokenizerSource};
+use regrow::Count;
+use regrow::count::grouped;
+use text::{BuildOptions, Reading, TokenizerSource};
 
+use crate::flags::source::ReadingFlags;
 use crate::show::table::{Align, Table};
-use crate::terminal::Progress;
 use crate::terminal::{Exit, Output, interrupt};
-use regrow::count::{Count, grouped};
-use regrow::source::ReadingArguments;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,9 +36,9 @@ pub struct Arguments {
     #[arg(long, value_name = "CORPUS")]
     out: PathBuf,
     #[command(flatten)]
-    tokenizer: TokenizerArguments,
+    tokenizer: TokenizerFlags,
     #[command(flatten)]
-    reading: ReadingArguments,
+    reading: ReadingFlags,
     /// Leave out lines of JSONL and rows of Parquet that hold no text, and count them
     #[arg(long)]
     skip_broken: bool,
@@ -58,7 +58,7 @@ pub struct Arguments {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct TokenizerArguments {
+struct TokenizerFlags {
     /// Use this `tokenizer.json`, or the one of a model folder
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
@@ -84,27 +84,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         .begin_token(arguments.begin_token.clone())
         .existing(existing);
     let begun = Instant::now();
-    let mut shown: Option<(Stage, Progress, Instant)> = None;
     let stop = interrupt::listen()?;
-    let mut show = |progress: text::BuildProgress| {
-        if shown.as_ref().is_none_or(|(stage, ..)| *stage != progress.stage) {
-            let label = match progress.stage {
-                Stage::Tokenizer => "reading for the tokenizer",
-                Stage::Tokens => "tokenising",
-            };
-            let bar = output.progress(label, progress.total_bytes, "bytes");
-            shown = Some((progress.stage, bar, Instant::now()));
-        }
-        if let Some((_, bar, since)) = &mut shown {
-            let speed = progress.bytes as f64 / since.elapsed().as_secs_f64().max(1e-3) / 1e6;
-            bar.at(
-                progress.bytes,
-                &format!("{} documents, {speed:.1} MB/s", grouped(progress.documents)),
-            );
-        }
-    };
-    let info = text::build_until(&options, &mut show, &stop)?;
-    drop(shown);
+    let info = regrow::tokenize(&options, &stop, &mut output.listener())?;
     if let Some(first) = &info.first_broken {
         let lines = if info.broken == 1 { "line or row" } else { "lines or rows" };
         output

@@ -3,4 +3,6 @@
 pub(crate) mod group;
 pub(crate) mod known;
 pub(crate) mod place;
+pub(crate) mod recipe;
+pub(crate) mod source;
 pub(crate) mod span;

@@ -6,11 +6,10 @@ use std::path::Path;
 use clap::Args;
 use law::{GroupLaw, Law, Place};
 use model::folder::ModelFolder;
-use shape::catalog;
 use shape::count::Count as Parameters;
 
+use crate::terminal::{hinted, usage};
 use regrow::count::Count;
-use regrow::hinted::{hinted, usage};
 
 /// One pruned model, as `predict` asks about.
 #[derive(Debug, Args)]
@@ -75,15 +74,11 @@ impl Size {
     /// The size of a model folder, of a `config.json`, or of a public model.
     pub(crate) fn of_model(model: &str) -> anyhow::Result<Self> {
         let path = Path::new(model);
-        let (config, series) = match (path.exists(), catalog::find(model)) {
-            (true, _) => (ModelFolder::config_of(path)?, None),
-            (false, Some(entry)) => (entry.config(), Some(entry.series)),
-            (false, None) => {
-                let names: Vec<&str> = catalog::entries().map(|entry| entry.name).collect();
-                let error =
-                    anyhow::anyhow!("`{model}` is neither a folder nor the name of a public model");
-                return Err(hinted(error, format!("the names are {}", names.join(", "))));
-            }
+        let (config, series) = if path.exists() {
+            (ModelFolder::config_of(path)?, None)
+        } else {
+            let public = regrow::public_model(model)?;
+            (public.config(), Some(public.series))
         };
         let count = Parameters::of(&config);
         let name = Some(model.to_owned());

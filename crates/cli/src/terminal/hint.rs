@@ -1,7 +1,73 @@
 //! What the user can do about an error, where there is one thing to do.
 
+use std::fmt;
+
+use regrow::ErrorKind;
 use regrow::count::grouped;
-use regrow::hinted::Hinted;
+use shape::catalog;
+
+/// An error with its hint.
+#[derive(Debug)]
+struct Hinted {
+    error: anyhow::Error,
+    hint: String,
+}
+
+/// Puts a hint on an error.
+pub(crate) fn hinted(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> anyhow::Error {
+    Hinted { error: error.into(), hint: hint.into() }.into()
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// A command line that parses and still cannot be run.
+#[derive(Debug)]
+struct Usage(&'static str);
+
+/// Such an error, with exit status 2.
+pub(crate) fn usage(message: &'static str) -> anyhow::Error {
+    Usage(message).into()
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Whether the command line is at fault.
+pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<Usage>()
+        || error.is::<regrow::hinted::Usage>()
+        || error
+            .downcast_ref::<regrow::Error>()
+            .is_some_and(|error| *error.kind() == ErrorKind::Usage)
+}
+
+/// The text of an error, where options are called by their flags: the library knows none.
+pub(crate) fn with_flags(error: &(dyn std::error::Error + 'static)) -> String {
+    let text = error.to_string();
+    match error.downcast_ref::<regrow::Error>().and_then(regrow::Error::option) {
+        Some(option) => text.replacen(&format!("`{option}`"), &format!("`{}`", flag(option)), 1),
+        None => text,
+    }
+}
+
+fn flag(option: &str) -> String {
+    format!("--{}", option.replace('_', "-"))
+}
 
 /// The hint of an error: the one it carries, or the one that its kind always has.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
@@ -10,11 +76,13 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
 
 fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(hinted) = cause.downcast_ref::<Hinted>() {
+        return Some(hinted.hint.clone());
+    }
+    if let Some(hinted) = cause.downcast_ref::<regrow::hinted::Hinted>() {
         return Some(hinted.hint().to_owned());
     }
     if let Some(error) = cause.downcast_ref::<regrow::Error>() {
-        let passed = || error.get_ref().and_then(|inner| of_cause(inner));
-        return of_kind(error.kind()).or_else(passed);
+        return of_kind(error).or_else(|| of_cause(error.get_ref()?));
     }
     if let Some(error) = cause.downcast_ref::<model::Error>() {
         return match error {
@@ -71,9 +139,43 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     Some(hint.to_owned())
 }
 
-fn of_kind(kind: &regrow::ErrorKind) -> Option<String> {
-    use regrow::ErrorKind as Of;
-    let hint = match kind {
+/// The hint of an error of the library by its kind.
+fn of_kind(error: &regrow::Error) -> Option<String> {
+    use ErrorKind as Of;
+    let hint = match error.kind() {
+        Of::RunExists => {
+            "go on with it with `--resume`, replace it with `--force`, or choose another `--out`"
+        }
+        Of::NothingHeldOut => "tokenise the text again with a larger `--heldout-share`",
+        Of::TooFewPositions { longest } => {
+            let flag = error.option().map_or_else(String::new, flag);
+            return Some(format!(
+                "give `{flag} {longest}` or less; the model was never taught where later tokens stand"
+            ));
+        }
+        Of::TooLarge { fits: Some((size, false)), .. } => {
+            return Some(format!(
+                "`--micro-batch {size}` fits, with gradients of the same batch added up"
+            ));
+        }
+        Of::TooLarge { fits: Some((size, true)), .. } => {
+            return Some(format!(
+                "`--micro-batch {size} --recompute` fits, with the same numbers and more time"
+            ));
+        }
+        Of::TooLarge { fits: None, model } => {
+            return Some(format!(
+                "no micro-batch fits; the model alone takes {:.2} GB: prune more, shorten `--context`, or use a larger machine",
+                *model as f64 / 1e9
+            ));
+        }
+        Of::NoTime => "give a longer `--time-limit`; what was there before is kept",
+        Of::NoTokenizer => "copy the tokenizer's `tokenizer.json` into the model folder",
+        Of::UnknownModel => {
+            let names: Vec<&str> = catalog::entries().map(|entry| entry.name).collect();
+            return Some(format!("the names are {}", names.join(", ")));
+        }
+        Of::NotALaw => "make one with `regrow fit POINTS --out law.json`",
         Of::NotASweepFolder => "it holds no sweep; choose another `--out`",
         Of::OtherRecipe => "go on with that recipe, or choose another `--out`",
         Of::TextTooShort { bytes } => {
@@ -155,8 +257,6 @@ fn of_refusal(refusal: prune::Refusal) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-
-    use regrow::hinted::hinted;
 
     use super::*;
 

@@ -57,8 +57,11 @@ impl Observer for Listener<'_> {
                 }
                 self.at(tokens, &message);
             }
+            Event::LossBeforeUnknown => self.output.warn(
+                "the loss of the model before pruning is not known, and laws need it: give `--base DIR` or `--loss0 NATS`",
+            ),
             Event::Ended => self.stage = None,
-            // Events of later versions are not shown.
+            // A measured point is told of by a note. Events of later versions are not shown.
             _ => {}
         }
     }

@@ -11,9 +11,8 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
-use regrow::hinted::Usage;
-
-use self::hint::hint;
+use self::hint::{hint, is_usage, with_flags};
+pub(crate) use self::hint::{hinted, usage};
 pub(crate) use self::listener::Listener;
 pub(crate) use self::progress::Progress;
 use crate::cli::{Color, Globals};
@@ -137,10 +136,10 @@ impl Output {
         if broken(error.root_cause()) {
             return Exit::Done;
         }
-        let mut text = format!("{} {error}", styled(self.colors.1, BAD, "error:"));
-        let mut said = error.to_string();
+        let mut said = with_flags(error.as_ref());
+        let mut text = format!("{} {said}", styled(self.colors.1, BAD, "error:"));
         for cause in error.chain().skip(1) {
-            let cause = cause.to_string();
+            let cause = with_flags(cause);
             // Transparent errors repeat their cause.
             if !said.contains(&cause) {
                 text += &format!("\n  caused by: {cause}");
@@ -151,7 +150,7 @@ impl Output {
             text += &format!("\n\n{} {hint}", styled(self.colors.1, HELPFUL, "hint:"));
         }
         stderr(&text);
-        if error.is::<Usage>() { Exit::Usage } else { Exit::Failed }
+        if is_usage(error) { Exit::Usage } else { Exit::Failed }
     }
 }
 

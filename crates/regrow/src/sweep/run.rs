@@ -14,8 +14,8 @@ use super::result::{LeftOutJob, SweepOutcome};
 use super::work::work;
 use crate::error::{Result, bail};
 use crate::executor::{DryRun, Executor, Job, JobState};
+use crate::locks::without_locks;
 use crate::observer::{Event, Observer};
-use crate::without_locks;
 
 /// The jobs of a sweep, as [`run`] submits them: the first ones make its text.
 ///

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use ledger::Params;
+use regrow::count::grouped;
 use serde_json::Value;
 
-use super::Report;
+use super::facts::Facts;
 use crate::show::table::{Align, Table};
 use crate::terminal::Output;
-use regrow::count::grouped;
 
-pub(super) fn show(report: &Report, output: &mut Output) -> anyhow::Result<()> {
-    let Report { shapes, parameters, rope, .. } = report;
+pub(super) fn show(facts: &Facts, output: &mut Output) -> anyhow::Result<()> {
+    let Facts { shapes, parameters, rope, .. } = facts;
     let count = |number: u64| format!("{} ({})", grouped(number), Params(number));
     let size = |number: usize| grouped(number as u64);
-    let weights = match (report.weights, report.dtype) {
+    let weights = match (facts.weights, facts.dtype) {
         (true, Some(dtype)) => dtype.to_owned(),
         _ => "none here, only a configuration".to_owned(),
     };
@@ -25,8 +25,8 @@ pub(super) fn show(report: &Report, output: &mut Output) -> anyhow::Result<()> {
     let yes = |yes: bool| if yes { "yes" } else { "no" };
     let mut table = Table::facts();
     table
-        .fact("model", &report.model)
-        .fact("architecture", format!("{} ({})", report.architecture, report.family))
+        .fact("model", &facts.model)
+        .fact("architecture", format!("{} ({})", facts.architecture, facts.family))
         .fact("parameters", count(parameters.total))
         .fact("  embedding", count(parameters.embedding))
         .fact("  without embedding", count(parameters.without_embedding))
@@ -34,7 +34,7 @@ pub(super) fn show(report: &Report, output: &mut Output) -> anyhow::Result<()> {
         .fact("  feed-forward", count(parameters.feed_forward))
         .fact("  norms", count(parameters.norms))
         .fact("  one block", count(parameters.per_block))
-        .fact("blocks", report.layers.to_string())
+        .fact("blocks", facts.layers.to_string())
         .fact(
             "hidden, intermediate",
             format!("{}, {}", size(shapes.hidden_size), size(shapes.intermediate_size)),
@@ -48,28 +48,28 @@ pub(super) fn show(report: &Report, output: &mut Output) -> anyhow::Result<()> {
         )
         .fact("vocabulary", size(shapes.vocab_size))
         .fact("embedding tied", yes(shapes.tie_word_embeddings))
-        .fact("context", format!("{} tokens", size(report.context)))
+        .fact("context", format!("{} tokens", size(facts.context)))
         .fact("rope", format!("theta {}{scaling}", rope.theta))
         .fact("weights", weights)
-        .fact("tokenizer", yes(report.tokenizer))
+        .fact("tokenizer", yes(facts.tokenizer))
         .fact(
             "memory to train",
-            format!("{:.2} GB in f32, activations aside", report.training_bytes as f64 / 1e9),
+            format!("{:.2} GB in f32, activations aside", facts.training_bytes as f64 / 1e9),
         );
-    if let Some(hash) = &report.hash {
+    if let Some(hash) = &facts.hash {
         table.fact("SHA-256", hash);
     }
     output.table(&table)?;
     output.data("\n")?;
-    output.table(&tensors(report))?;
-    if !report.legal_rates.is_empty() {
+    output.table(&tensors(facts))?;
+    if !facts.legal_rates.is_empty() {
         let mut table = Table::new(&[
             ("blocks dropped", Align::Right),
             ("rate", Align::Right),
             ("rate without embedding", Align::Right),
             ("parameters left", Align::Right),
         ]);
-        for legal in &report.legal_rates {
+        for legal in &facts.legal_rates {
             table.row([
                 legal.dropped.to_string(),
                 format!("{:.4}", legal.rate),
@@ -80,18 +80,18 @@ pub(super) fn show(report: &Report, output: &mut Output) -> anyhow::Result<()> {
         output.data("\n")?;
         output.table(&table)?;
     }
-    if !report.sparsity.is_empty() {
+    if !facts.sparsity.is_empty() {
         output.data("\n")?;
-        output.table(&zeros(report))?;
+        output.table(&zeros(facts))?;
     }
     Ok(())
 }
 
 /// The tensors of a block and those outside, with their shapes.
-fn tensors(report: &Report) -> Table {
+fn tensors(facts: &Facts) -> Table {
     let mut table =
         Table::new(&[("tensor", Align::Left), ("shape", Align::Right), ("in", Align::Left)]);
-    let (blocks, shapes) = (format!("each of {} blocks", report.layers), &report.shapes);
+    let (blocks, shapes) = (format!("each of {} blocks", facts.layers), &facts.shapes);
     let places = [(&shapes.block, blocks.as_str()), (&shapes.outside, "the model")];
     for (name, shape, place) in
         places.iter().flat_map(|(tensors, place)| tensors.iter().map(move |(n, s)| (n, s, *place)))
@@ -104,9 +104,9 @@ fn tensors(report: &Report) -> Table {
 }
 
 /// Patterns of zeros, blocks taken together where they have the same.
-fn zeros(report: &Report) -> Table {
+fn zeros(facts: &Facts) -> Table {
     let mut found: BTreeMap<(String, String), (usize, Option<u64>)> = BTreeMap::new();
-    for (name, zeros) in &report.sparsity {
+    for (name, zeros) in &facts.sparsity {
         let part = match name.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.')) {
             Some((_, part)) => part.to_owned(),
             None => name.clone(),

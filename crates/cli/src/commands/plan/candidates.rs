@@ -7,8 +7,8 @@ use law::plan::Candidate;
 use law::{GroupLaw, Law, Place};
 
 use crate::flags::place::{Size, loss_is_measured, series, which_group};
+use crate::terminal::usage;
 use regrow::count::Count;
-use regrow::hinted::usage;
 
 /// Which models, pruned how and how far.
 #[derive(Debug, Args)]

@@ -5,8 +5,8 @@ use std::path::Path;
 use law::{GroupLaw, Place};
 
 use super::wish::Begin;
+use crate::terminal::hinted;
 use regrow::count::grouped;
-use regrow::hinted::hinted;
 
 /// Rates and sizes nearer than this share are of one pruned model; token counts are one
 /// measurement.

@@ -16,8 +16,8 @@ use self::candidates::CandidateFlags;
 pub(crate) use self::wish::WishFlags;
 use self::wish::{Begin, CostFlags, Share};
 use crate::show::picture;
+use crate::terminal::usage;
 use crate::terminal::{Exit, Output};
-use regrow::hinted::usage;
 use regrow::law_file;
 
 const EXAMPLES: &str = "\

@@ -1,8 +1,7 @@
 //! `regrow prune`: a model folder in, a smaller one out, with the decision written down.
 
-mod again;
 mod options;
-mod plan;
+mod preview;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -10,21 +9,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use disk::Existing;
-use ledger::Nats;
-use model::backend::cpu::Cpu;
-use model::folder::{ModelFolder, SHARD_LIMIT};
-use prune::{
-    Calibration, Destination, METHODS, Method, Progress, Pruned, Refusal, Request, TOLERANCE,
-    Takes, Target,
-};
+use ledger::{Cut, CutRecord, Nats};
+use model::folder::SHARD_LIMIT;
+use prune::{METHODS, Method, TOLERANCE, Takes, Target};
+use regrow::Count;
+use regrow::pruning::{self, Options, Replay};
+use regrow::source::PartName;
 use serde::Serialize;
 
-use self::options::OptionArguments;
+use self::options::MethodFlags;
+use crate::flags::source::SourceFlags;
 use crate::terminal::{Exit, Output};
-use regrow::count::Count;
-use regrow::lineage;
-use regrow::loaded;
-use regrow::source::{PartName, Source, SourceArguments};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,9 +78,9 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    options: OptionArguments,
+    options: MethodFlags,
     #[command(flatten)]
-    source: SourceArguments,
+    source: SourceFlags,
     /// Calibration sequences [default: 128, or fewer where the text is used up by fewer]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
@@ -124,117 +119,107 @@ struct Report<'a> {
     record: &'a ledger::CutRecord,
     kept: &'a [usize],
     dropped: &'a [usize],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    out: Option<&'a Path>,
+    out: &'a Path,
 }
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if arguments.dry_run {
-        return plan::run(arguments, output);
-    }
-    if arguments.shard_size.0 == 0 {
-        bail!("`--shard-size` is 0, expected at least 1");
-    }
-    let folder = loaded::open(&arguments.model, &mut output.listener())?;
-    if let Some(cut) = &arguments.cut {
-        return again::run(arguments, &folder, cut, output);
-    }
-    let lineage = lineage::own(&folder)?;
-    let (method, target) = decision(arguments)?;
-    let source = if method.reads_text() {
-        Source::open(&arguments.source, PartName::Train, &folder, &mut output.listener())?
-    } else {
-        None
-    };
-    let sequences = arguments.samples.unwrap_or(prune::calibration::SEQUENCES);
-    let calibration = Calibration { sequences, length: arguments.length, seed: arguments.seed };
-    if let Some(source) = &source {
-        let fits = calibration.fits(prune::Source::Part(source.part()), folder.config());
-        match fits {
-            // The text that there is does where no number was asked for.
-            Err(error)
-                if error.refusal() == Some(Refusal::TooFewTokens)
-                    && arguments.samples.is_none() =>
-            {
-                output.warn(&format!("{error}: fewer are read"));
-            }
-            fits => fits?,
-        }
-    }
-    let request = Request {
-        calibration: source
-            .as_ref()
-            .map(|source| (prune::Source::Part(source.part()), calibration)),
-        base: Some(lineage.base),
-        series: Some(arguments.series.clone().unwrap_or(lineage.series)),
-        loss0: loss0(arguments)?.or(lineage.loss),
-        loss0_phase: lineage.phase,
-        options: arguments.options.options(),
-        spill: arguments.options.spill.clone(),
-        ..Request::new(method, target, regrow::VERSION)
-    };
-    let pruned = execute(arguments, &folder, &request, output)?;
-    if !arguments.json {
-        plan::show_choices(&request, &pruned, output)?;
-    }
-    report(arguments, pruned.record(), output)
-}
-
-/// Says what was decided and where it stands.
-fn report(
-    arguments: &Arguments,
-    record: &ledger::CutRecord,
-    output: &mut Output,
-) -> anyhow::Result<Exit> {
-    show::warn(record, output);
-    if arguments.json {
-        let (kept, dropped, out) =
-            (record.cut.kept(), record.cut.dropped(), arguments.out.as_deref());
-        output.json(&Report { record, kept: &kept, dropped, out })?;
+        let preview = pruning::preview(&arguments.model, &options(arguments)?)?;
+        preview::show(&preview, arguments.rate, arguments.json, output)?;
         return Ok(Exit::Done);
     }
-    show::show(record, output)?;
-    if let Some(out) = &arguments.out {
-        output.say(&format!("written to `{}`", out.display()));
-    }
+    let out = arguments.out.as_deref().context("`--out` is missing")?;
+    let record = match &arguments.cut {
+        Some(cut) => {
+            let how = replay(arguments);
+            pruning::prune_again(&arguments.model, cut, &how, out, &mut output.listener())?
+        }
+        None => {
+            let options = options(arguments)?;
+            let pruned = pruning::prune(&arguments.model, &options, out, &mut output.listener())?;
+            let of_many = !matches!(pruned.record().cut, Cut::Sparse { .. });
+            if of_many && arguments.rate.is_some() && !arguments.json {
+                output.table(&preview::choices(pruned.outcomes()))?;
+                output.data("\n")?;
+            }
+            pruned.into_record()
+        }
+    };
+    report(arguments.json, &record, out, output)?;
     Ok(Exit::Done)
 }
 
-fn loss0(arguments: &Arguments) -> anyhow::Result<Option<Nats>> {
-    match arguments.loss0 {
-        Some(loss) if !(loss.is_finite() && loss >= 0.0) => {
-            bail!("`--loss0` is {loss}, expected nats per token, 0 or more")
-        }
-        loss => Ok(loss.map(Nats)),
+/// Says what was decided and where it stands.
+fn report(json: bool, record: &CutRecord, out: &Path, output: &mut Output) -> anyhow::Result<()> {
+    show::warn(record, output);
+    if json {
+        let (kept, dropped) = (record.cut.kept(), record.cut.dropped());
+        return output.json(&Report { record, kept: &kept, dropped, out });
+    }
+    show::show(record, output)?;
+    output.say(&format!("written to `{}`", out.display()));
+    Ok(())
+}
+
+fn options(arguments: &Arguments) -> anyhow::Result<Options> {
+    let mut options = Options::new(target(arguments)?)
+        .seed(arguments.seed)
+        .how(arguments.options.options())
+        .shard_limit(arguments.shard_size.0)
+        .existing(existing(arguments));
+    if let Some(method) = arguments.method {
+        options = options.method(method);
+    }
+    if let Some(text) = arguments.source.source(PartName::Train) {
+        options = options.text(text);
+    }
+    if let Some(samples) = arguments.samples {
+        options = options.samples(samples);
+    }
+    if let Some(length) = arguments.length {
+        options = options.length(length);
+    }
+    if let Some(folder) = arguments.options.spill() {
+        options = options.spill(folder);
+    }
+    if let Some(series) = &arguments.series {
+        options = options.series(series);
+    }
+    if let Some(loss) = arguments.loss0 {
+        options = options.loss0(Nats(loss));
+    }
+    Ok(options)
+}
+
+fn replay(arguments: &Arguments) -> Replay {
+    let replay = Replay::new().shard_limit(arguments.shard_size.0).existing(existing(arguments));
+    match arguments.source.source(PartName::Train) {
+        Some(text) => replay.text(text),
+        None => replay,
     }
 }
 
-/// The method and what it is told; a method that does not fit the target is refused by the pruner.
-fn decision(arguments: &Arguments) -> anyhow::Result<(Method, Target)> {
-    let named = arguments.method;
-    let target = match arguments.rate {
-        Some(rate) => Target::Rate { rate, tolerance: arguments.tolerance },
-        None if !arguments.shape.is_empty() => Target::Sizes(options::sizes(&arguments.shape)),
-        None if !arguments.drop.is_empty() => Target::Blocks(arguments.drop.clone()),
-        None => match named.and_then(|method| method.takes().first().copied()) {
-            Some(Takes::Pattern) => Target::Pattern,
-            Some(Takes::Blocks) => bail!("`--drop` is missing: the blocks to remove"),
-            _ => {
-                bail!("`--rate` is missing: the share of all parameters to remove or make zero")
-            }
-        },
-    };
-    let default = match target.kind() {
-        Takes::Rate | Takes::Pattern => "depth-block-influence",
-        Takes::Blocks => "depth-list",
-        Takes::Sizes => "width-activation",
-    };
-    let method = match named {
-        Some(method) => method,
-        None => prune::method(default)?,
-    };
-    Ok((method, target))
+fn existing(arguments: &Arguments) -> Existing {
+    if arguments.force { Existing::Replace } else { Existing::Refuse }
+}
+
+/// How much goes; a method that does not fit it is refused by the pruner.
+fn target(arguments: &Arguments) -> anyhow::Result<Target> {
+    if let Some(rate) = arguments.rate {
+        return Ok(Target::Rate { rate, tolerance: arguments.tolerance });
+    }
+    if !arguments.shape.is_empty() {
+        return Ok(Target::Sizes(options::sizes(&arguments.shape)));
+    }
+    if !arguments.drop.is_empty() {
+        return Ok(Target::Blocks(arguments.drop.clone()));
+    }
+    match arguments.method.and_then(|method| method.takes().first().copied()) {
+        Some(Takes::Pattern) => Ok(Target::Pattern),
+        Some(Takes::Blocks) => bail!("`--drop` is missing: the blocks to remove"),
+        _ => bail!("`--rate` is missing: the share of all parameters to remove or make zero"),
+    }
 }
 
 fn method_help() -> String {
@@ -244,35 +229,4 @@ fn method_help() -> String {
          depth-list with `--drop`, width-activation with `--shape`]",
         names.join(", ")
     )
-}
-
-fn execute(
-    arguments: &Arguments,
-    folder: &ModelFolder,
-    request: &Request<'_>,
-    output: &Output,
-) -> anyhow::Result<Pruned> {
-    let mut shown: Option<(&str, crate::terminal::Progress)> = None;
-    let mut progress = |progress: Progress| {
-        let (label, done, of, unit) = match progress {
-            Progress::Scoring { done, of } => ("scoring", done, of, "blocks"),
-            Progress::Writing { done, of } => ("writing", done, of, "tensors"),
-            Progress::Hashing => return,
-        };
-        if shown.as_ref().is_none_or(|(before, _)| *before != label) {
-            shown = Some((label, output.progress(label, of as u64, unit)));
-        }
-        if let Some((_, bar)) = &mut shown {
-            bar.at(done as u64, "");
-        }
-    };
-    let machine = Cpu::<f32>::new();
-    Ok(prune::prune(&machine, folder, request, &destination(arguments)?, &mut progress)?)
-}
-
-/// Where the smaller model goes.
-fn destination(arguments: &Arguments) -> anyhow::Result<Destination<'_>> {
-    let out = arguments.out.as_deref().context("`--out` is missing")?;
-    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
-    Ok(Destination::new(out, existing).with_shard_limit(arguments.shard_size.0))
 }

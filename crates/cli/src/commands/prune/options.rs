@@ -1,6 +1,6 @@
 //! Flags that say how a method measures and what it may change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -10,7 +10,7 @@ use shape::tensors::Role;
 
 /// Flags of single methods.
 #[derive(Debug, Args)]
-pub(super) struct OptionArguments {
+pub(super) struct MethodFlags {
     /// Width: the parts that may become narrower [default: all three]
     #[arg(long, value_name = "PART,..", value_delimiter = ',', value_parser = part())]
     width: Vec<Part>,
@@ -35,10 +35,15 @@ pub(super) struct OptionArguments {
     layers: Vec<Role>,
     /// Keep the activations of the calibration text in a file of this folder instead of in memory
     #[arg(long, value_name = "DIR")]
-    pub(super) spill: Option<PathBuf>,
+    spill: Option<PathBuf>,
 }
 
-impl OptionArguments {
+impl MethodFlags {
+    /// Where activations are kept, if not in memory.
+    pub(super) fn spill(&self) -> Option<&Path> {
+        self.spill.as_deref()
+    }
+
     pub(super) fn options(&self) -> Options {
         let parts = if self.width.is_empty() { Part::ALL.to_vec() } else { self.width.clone() };
         Options {

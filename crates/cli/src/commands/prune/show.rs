@@ -1,10 +1,10 @@
 //! What `regrow prune` prints when it has decided.
 
 use ledger::{Cut, CutRecord, Fallback, Part};
+use regrow::count::grouped;
 
 use crate::show::table::{Align, Table};
 use crate::terminal::Output;
-use regrow::count::grouped;
 
 /// The share of zeros from which a model is called sparse.
 const SPARSE: f64 = 1e-3;

@@ -1,29 +1,20 @@
 //! `regrow train`: one loop for training from scratch and for post-training.
 
-mod begin;
-mod check;
-mod execute;
-mod finish;
-mod plan;
+mod preview;
 mod profile;
-mod scribe;
-mod start;
+mod show;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
-use ledger::{RunSpec, Tokens};
-use model::backend::cpu::Cpu;
-use model::backend::profiled::{Account, Profiled};
-use model::decoder::Decoder;
+use ledger::Nats;
+use regrow::heal::{self, Interruption, Options, RunMode, StartingPoint};
+use regrow::{Count, Recipe};
 
-use self::start::Beginning;
-use crate::terminal::{Exit, Output};
-use regrow::count::Count;
-use regrow::hinted::hinted;
-use regrow::loaded::default_context;
-use regrow::recipe::{Recipe, Setting};
+use crate::flags::recipe::RecipeFlags;
+use crate::terminal::{Exit, Output, interrupt, usage};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,9 +33,6 @@ Examples:
 A stopped run (SIGINT, SIGTERM, SIGUSR1, --time-limit) saves a checkpoint and ends with status 75. A run that was killed
 goes on from the newest checkpoint that is whole. Both end with the weights of the run left alone. The model is in `model/` of the
 run folder once `done.json` stands there.";
-
-/// What a run computes on.
-type Machine = Profiled<Cpu<f32>>;
 
 /// Arguments of `regrow train`.
 #[derive(Debug, Args)]
@@ -98,88 +86,76 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    keys: Recipe,
+    keys: RecipeFlags,
 }
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let limit = arguments.time_limit.map(|time| Instant::now() + time);
-    if let Some(out) = arguments
-        .out
-        .as_ref()
-        .filter(|_| !arguments.dry_run && !arguments.resume && !arguments.force)
-        && out.symlink_metadata().is_ok()
-    {
-        // Before anything long is computed.
-        let error = disk::Error::exists(out);
-        return Err(hinted(
-            error,
-            "go on with it with `--resume`, replace it with `--force`, or choose another `--out`",
-        ));
-    }
-    let (file, written) =
-        arguments.recipe.as_deref().map(Recipe::read).transpose()?.unwrap_or_default();
-    let as_written = arguments.recipe.is_some() && arguments.keys == Recipe::default();
-    let recipe = arguments.keys.clone().over(file);
-    let beginning = match (&arguments.model, &arguments.init) {
-        (Some(model), _) => Beginning::model(model, &arguments.corpus, output)?,
-        (None, init) => {
-            let init = init.as_deref().expect("the parser demands a model or a configuration");
-            Beginning::random(init, &arguments.corpus)?
-        }
-    };
-    let spec = resolve(&recipe, &beginning)?;
-    check::held_out(&beginning)?;
-    train::milestones::check(&spec)?;
-    check::training(&spec, &beginning)?;
-    warn(&spec, &beginning, output)?;
+    let options = options(arguments)?;
     if arguments.dry_run {
-        plan::show(&spec, &beginning, arguments.recompute, arguments.json, output)?;
+        let preview = heal::preview(&options, &mut output.listener())?;
+        preview::show(&preview, arguments.json, output)?;
         return Ok(Exit::Done);
     }
-    check::memory(&spec, &beginning, arguments)?;
-    // Every id and hash, before the first step rather than somewhere on the way.
-    beginning.corpus.verify()?;
-    let recipe_text = if as_written { written } else { recipe.to_toml()? };
-    let longest = spec.context.max(spec.evaluation.context);
-    let account = arguments.profile.then(Account::default);
-    let machine = Machine::new(Cpu::with(spec.precision), account.clone());
-    let decoder = Decoder::new(machine, &beginning.config, longest)?;
-    let save_every = recipe.save_every(&spec);
-    execute::run(
-        arguments,
-        &execute::Run { beginning, spec, recipe: recipe_text, decoder, account, save_every, limit },
-        output,
-    )
+    let out = arguments.out.as_deref().context("`--out` is missing")?;
+    let stop = interrupt::listen()?;
+    let ended = heal::heal(&options, out, &stop, &mut output.listener())?;
+    let Some(interruption) = ended.interruption() else {
+        show::done(&ended, arguments.json, output)?;
+        return Ok(Exit::Done);
+    };
+    let why = match interruption {
+        Interruption::TimeLimit => ", before the time limit",
+        _ => "",
+    };
+    output.say(&format!("stopped after step {}{why}: go on with `--resume`", ended.steps()));
+    if arguments.json {
+        show::json(&ended, output)?;
+    }
+    Ok(Exit::Interrupted)
 }
 
-fn resolve(recipe: &Recipe, beginning: &Beginning) -> anyhow::Result<RunSpec> {
-    recipe.resolve(Setting {
-        series: beginning.lineage.series.clone(),
-        method: beginning.method().to_owned(),
-        base: beginning.lineage.base.clone(),
-        corpus: beginning.corpus.info(),
-        context: default_context(&beginning.config),
-        start: beginning.start.clone(),
-    })
-}
-
-/// What is allowed, but makes a curve say less than it seems to.
-fn warn(spec: &RunSpec, beginning: &Beginning, output: &Output) -> anyhow::Result<()> {
-    let overlapping = beginning.corpus.overlapping_documents()?;
-    if overlapping > 0 {
-        output.warn(&format!(
-            "held-out text that is also training text: {overlapping} of {} held-out documents; the held-out loss will \
-             look better than it is",
-            beginning.corpus.heldout().documents()
+fn options(arguments: &Arguments) -> anyhow::Result<Options> {
+    let (file, written) =
+        arguments.recipe.as_deref().map(Recipe::read).transpose()?.unwrap_or_default();
+    let as_written = arguments.recipe.is_some() && arguments.keys == RecipeFlags::default();
+    let recipe = arguments.keys.recipe()?.over(file);
+    if !recipe.has_tokens() {
+        return Err(usage(
+            "how many tokens to train on is not said: `--tokens N`, or `tokens` in the recipe",
         ));
     }
-    let train = Tokens(beginning.corpus.train().tokens());
-    if spec.tokens > train {
-        output.warn(&format!(
-            "{} are asked for, the corpus has {train}: text will be repeated",
-            spec.tokens
-        ));
+    let start = match (&arguments.model, &arguments.init) {
+        (Some(model), _) => StartingPoint::Model(model.clone()),
+        (None, init) => {
+            let init = init.clone().expect("the parser demands a model or a configuration");
+            StartingPoint::Random(init)
+        }
+    };
+    let mut options = Options::new(start, &arguments.corpus, recipe)
+        .mode(match (arguments.resume, arguments.force) {
+            (true, _) => RunMode::Resume,
+            (false, true) => RunMode::Replace,
+            (false, false) => RunMode::New,
+        })
+        .recompute(arguments.recompute);
+    if as_written {
+        options = options.written(written);
     }
-    Ok(())
+    if let Some(base) = &arguments.base {
+        options = options.base(base);
+    }
+    if let Some(loss) = arguments.loss0 {
+        options = options.loss0(Nats(loss));
+    }
+    if let Some(time) = arguments.time_limit {
+        options = options.time_limit(time);
+    }
+    if let Some(bytes) = arguments.memory {
+        options = options.memory(bytes.0);
+    }
+    if arguments.profile {
+        options = options.account(profile::table);
+    }
+    Ok(options)
 }

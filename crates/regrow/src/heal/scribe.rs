@@ -6,9 +6,9 @@ use ledger::{Curve, Point, RunSpec};
 use store::RunWriter;
 use train::Event;
 
-use crate::terminal::Output;
-use crate::terminal::Progress;
-use regrow::count::grouped;
+use crate::count::grouped;
+use crate::error::Result;
+use crate::observer::{self, Observer};
 
 /// Checkpoints that stay beside the one with the least held-out loss: the last, and one before it
 /// in case that is damaged.
@@ -17,47 +17,41 @@ const KEPT: usize = 2;
 /// Writes down what the trainer tells, and shows it.
 pub(super) struct Scribe<'a> {
     writer: &'a mut RunWriter,
-    progress: Progress,
     /// The state before the first step stands in the curve already.
     begun: bool,
     held_out: Option<f64>,
     tokens_per_step: u64,
     /// The step of the least held-out loss so far, and the loss.
     best: Option<(u64, f64)>,
-    output: &'a Output,
+    observer: &'a mut dyn Observer,
 }
 
 impl<'a> Scribe<'a> {
     pub(super) fn new(
         writer: &'a mut RunWriter,
         spec: &RunSpec,
-        output: &'a Output,
-    ) -> anyhow::Result<Self> {
+        observer: &'a mut dyn Observer,
+    ) -> Result<Self> {
         let points = writer.points()?;
         let tokens_per_step = train::milestones::tokens_per_step(spec);
-        let tokens = train::milestones::steps(spec) * tokens_per_step;
-        let progress = output.progress("training", tokens, "tokens");
         let held_out = points.iter().rev().find_map(|point| point.eval_loss);
         let best = Curve::from_points(&points).best().map(|point| (point.step, point.loss.0));
-        Ok(Self {
-            writer,
-            progress,
-            begun: !points.is_empty(),
-            held_out,
-            tokens_per_step,
-            best,
-            output,
-        })
+        Ok(Self { writer, begun: !points.is_empty(), held_out, tokens_per_step, best, observer })
     }
 
-    pub(super) fn hear(&mut self, event: &Event) -> anyhow::Result<()> {
+    pub(super) fn hear(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Started { step, steps } => {
-                let version = regrow::VERSION;
+                let version = crate::VERSION;
                 self.writer.log(&format!("regrow {version}: step {step} of {steps}"))?;
+                self.observer.hear(&observer::Event::Begun {
+                    stage: "training",
+                    total: steps * self.tokens_per_step,
+                    unit: "tokens",
+                    done: step * self.tokens_per_step,
+                });
                 if *step > 0 {
-                    self.progress.start_at(step * self.tokens_per_step);
-                    self.progress.say(&format!(
+                    self.note(&format!(
                         "going on after step {} of {}",
                         grouped(*step),
                         grouped(*steps)
@@ -69,7 +63,7 @@ impl<'a> Scribe<'a> {
             Event::SecondEpoch { step } => {
                 let text = format!("from step {step} on, text is read a second time");
                 self.writer.log(&text)?;
-                self.progress.say(&text);
+                self.note(&text);
             }
             Event::Saving { .. } => self.writer.sync()?,
             Event::Saved { step, .. } => {
@@ -80,7 +74,11 @@ impl<'a> Scribe<'a> {
         Ok(())
     }
 
-    fn point(&mut self, point: &Point) -> anyhow::Result<()> {
+    fn note(&mut self, text: &str) {
+        self.observer.hear(&observer::Event::Note(text));
+    }
+
+    fn point(&mut self, point: &Point) -> Result<()> {
         if point.step > 0 || !self.begun {
             self.writer.append(point)?;
         }
@@ -91,7 +89,7 @@ impl<'a> Scribe<'a> {
             }
             let text = in_words(point);
             self.writer.log(&text)?;
-            self.progress.say(&text);
+            self.note(&text);
         }
         let held_out = self.held_out.map_or_else(String::new, |loss| format!("held-out {loss:.4}"));
         let message = match (point.loss, point.tokens_per_second) {
@@ -100,13 +98,14 @@ impl<'a> Scribe<'a> {
             }
             _ => held_out,
         };
-        self.progress.at(point.tokens.0, &message);
+        self.observer.hear(&observer::Event::Measured(point));
+        self.observer.hear(&observer::Event::Progress { done: point.tokens.0, message: &message });
         Ok(())
     }
 
     /// Removes the checkpoints that are not kept after `step`. Those of later steps were passed
     /// over.
-    fn tidy(&self, step: u64) -> anyhow::Result<()> {
+    fn tidy(&mut self, step: u64) -> Result<()> {
         let (so_far, mut gone): (Vec<_>, Vec<_>) =
             self.writer.checkpoints()?.into_iter().partition(|(of, _)| *of <= step);
         let old = &so_far[..so_far.len().saturating_sub(KEPT)];
@@ -117,12 +116,19 @@ impl<'a> Scribe<'a> {
     }
 
     /// A checkpoint that cannot be removed takes room, nothing else.
-    fn remove(&self, checkpoints: &[(u64, PathBuf)]) {
+    fn remove(&mut self, checkpoints: &[(u64, PathBuf)]) {
         for (_, path) in checkpoints {
             if let Err(error) = std::fs::remove_dir_all(path) {
-                self.output.warn(&format!("`{}` cannot be removed: {error}", path.display()));
+                let text = format!("`{}` cannot be removed: {error}", path.display());
+                self.observer.hear(&observer::Event::Warning(&text));
             }
         }
+    }
+}
+
+impl Drop for Scribe<'_> {
+    fn drop(&mut self) {
+        self.observer.hear(&observer::Event::Ended);
     }
 }
 

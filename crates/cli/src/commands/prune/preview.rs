@@ -1,22 +1,14 @@
 //! `regrow prune --dry-run`: what would be left and what it takes, from a configuration alone.
 
 use ledger::Params;
-use model::backend::cpu::Cpu;
-use model::folder::ModelFolder;
-use prune::plan::{DISK_SPEED, speed};
-use prune::{PruningPlan, Smaller, TextSize};
-use serde::Serialize;
-use shape::config::RawConfig;
-
-use super::{Arguments, decision};
-use crate::commands::inspect;
-use crate::show::table::{Align, Table};
-use crate::terminal::{Exit, Output};
+use prune::plan::DISK_SPEED;
+use prune::{PruningPlan, Smaller};
 use regrow::count::grouped;
-use regrow::loaded::default_context;
+use regrow::pruning::Preview;
+use serde::Serialize;
 
-/// Bytes of a weight where nothing says how weights are stored, as most public models store theirs.
-const USUAL: usize = 2;
+use crate::show::table::{Align, Table};
+use crate::terminal::Output;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -60,48 +52,32 @@ struct Memory {
     program: u64,
 }
 
-pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let found = inspect::find(&arguments.model)?;
-    let bytes = match &found.folder {
-        Some(folder) => folder.dtype().size(),
-        None if arguments.model.exists() => stored(&ModelFolder::raw_config_of(&arguments.model)?),
-        None => USUAL,
-    };
-    let (method, target) = decision(arguments)?;
-    let text = TextSize {
-        sequences: arguments.samples.unwrap_or(prune::calibration::SEQUENCES),
-        length: arguments.length.unwrap_or_else(|| default_context(&found.config)),
-        spilled: arguments.options.spill.is_some(),
-    };
-    let options = arguments.options.options();
-    let plan = PruningPlan::new(&found.config, method, &target, &options, text, bytes)?;
-    let method = method.name();
-    let speed = speed(&Cpu::<f32>::new())?;
-    let bound = plan.memory().bound(&found.config);
-    if arguments.json {
-        output.json(&Report {
+/// Shows what pruning to a rate, if one was asked for, would leave and take.
+pub(super) fn show(
+    preview: &Preview,
+    asked: Option<f64>,
+    json: bool,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let (plan, bound) = (preview.plan(), preview.memory_bound());
+    if json {
+        return output.json(&Report {
             format: 1,
-            model: &found.name,
-            method: &method,
-            asked_rate: arguments.rate,
+            model: preview.model().name(),
+            method: &preview.method(),
+            asked_rate: asked,
             choices: plan.outcomes().iter().map(choice).collect(),
-            memory: memory(&plan, bound),
+            memory: memory(plan, bound),
             output_bytes: plan.output(),
             spilled_bytes: plan.spilled(),
             read_bytes: plan.read(),
             flops: plan.flops(),
-            seconds: plan.seconds(speed),
-        })?;
-        return Ok(Exit::Done);
+            seconds: plan.seconds(preview.speed()),
+        });
     }
-    show(arguments, &method, &plan, bound, speed, output)?;
+    in_tables(preview, asked, output)?;
     output.say("nothing measured, nothing written");
-    Ok(Exit::Done)
-}
-
-fn stored(raw: &RawConfig) -> usize {
-    let name = raw.get("dtype").or_else(|| raw.get("torch_dtype")).and_then(|value| value.as_str());
-    if name == Some("float32") { 4 } else { USUAL }
+    Ok(())
 }
 
 fn choice(choice: &Smaller) -> Choice {
@@ -132,26 +108,23 @@ fn memory(plan: &PruningPlan, bound: u64) -> Memory {
     }
 }
 
-fn show(
-    arguments: &Arguments,
-    method: &str,
-    plan: &PruningPlan,
-    bound: u64,
-    speed: f64,
-    output: &mut Output,
-) -> anyhow::Result<()> {
+fn in_tables(preview: &Preview, asked: Option<f64>, output: &mut Output) -> anyhow::Result<()> {
+    let (plan, speed) = (preview.plan(), preview.speed());
     output.table(&choices(&plan.outcomes()))?;
     output.data("\n")?;
     let gib = |bytes: u64| format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30));
     let gb = |bytes: u64| format!("{:.2} GB", bytes as f64 / 1e9);
     let of = plan.memory();
-    let asked = arguments.rate.map_or_else(String::new, |rate| format!(", asked {rate:.4}"));
+    let asked = asked.map_or_else(String::new, |rate| format!(", asked {rate:.4}"));
     let mut table = Table::facts();
     table
-        .fact("method", method)
+        .fact("method", preview.method())
         .fact("rate", format!("{} of all parameters{asked}", plan.outcome().rate))
         .fact("parameters", format!("{} left", Params(plan.outcome().parameters.0)))
-        .fact("memory", format!("about {}, at most {}", gib(of.peak()), gib(bound)))
+        .fact(
+            "memory",
+            format!("about {}, at most {}", gib(of.peak()), gib(preview.memory_bound())),
+        )
         .fact("  a block", gib(of.block))
         .fact("  activations", gib(of.activations))
         .fact("  a batch in it", gib(of.batch))
@@ -174,7 +147,7 @@ fn show(
 }
 
 /// What the target comes to, the one that is taken first.
-fn choices(outcomes: &[Smaller]) -> Table {
+pub(super) fn choices(choices: &[Smaller]) -> Table {
     let mut table = Table::new(&[
         ("", Align::Left),
         ("blocks", Align::Right),
@@ -186,7 +159,7 @@ fn choices(outcomes: &[Smaller]) -> Table {
         ("without embedding", Align::Right),
         ("parameters left", Align::Right),
     ]);
-    for (place, choice) in outcomes.iter().enumerate() {
+    for (place, choice) in choices.iter().enumerate() {
         let shape = &choice.shape;
         table.row([
             if place == 0 { "taken".to_owned() } else { String::new() },
@@ -201,21 +174,6 @@ fn choices(outcomes: &[Smaller]) -> Table {
         ]);
     }
     table
-}
-
-/// Prints what a rate comes to, the one that was taken first; nothing for what leaves no choice.
-pub(super) fn show_choices(
-    request: &prune::Request<'_>,
-    pruned: &prune::Pruned,
-    output: &mut Output,
-) -> anyhow::Result<()> {
-    if matches!(request.target, prune::Target::Rate { .. })
-        && matches!(request.method, prune::Method::Select(_))
-    {
-        output.table(&choices(pruned.outcomes()))?;
-        output.data("\n")?;
-    }
-    Ok(())
 }
 
 fn duration(seconds: f64) -> String {

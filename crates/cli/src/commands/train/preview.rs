@@ -1,13 +1,12 @@
 //! `regrow train --dry-run`: what would be run, and what it would take.
 
 use ledger::RunSpec;
+use regrow::count::grouped;
+use regrow::heal::Preview;
 use serde::Serialize;
-use train::memory;
 
-use super::start::Beginning;
 use crate::show::table::Table;
 use crate::terminal::Output;
-use regrow::count::grouped;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -30,15 +29,9 @@ struct Memory {
     total: u64,
 }
 
-pub(super) fn show(
-    spec: &RunSpec,
-    beginning: &Beginning,
-    recompute: bool,
-    json: bool,
-    output: &mut Output,
-) -> anyhow::Result<()> {
-    let parameters = beginning.parameters()?.0;
-    let estimate = memory::Memory::of(&beginning.config, spec, recompute)?;
+pub(super) fn show(preview: &Preview, json: bool, output: &mut Output) -> anyhow::Result<()> {
+    let (spec, estimate) = (preview.spec(), preview.memory());
+    let parameters = preview.parameters().0;
     let memory = Memory {
         weights_and_optimizer: estimate.model,
         activations: estimate.activations,

@@ -12,6 +12,8 @@ use shape::count::Count;
 use shape::legal::Widths;
 use text::Tokenizer;
 
+use crate::error::Result;
+
 /// Longest `generation_config.json` that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
 
@@ -113,7 +115,7 @@ pub(super) fn of_weights(
     folder: &Path,
     verified: &Verified,
     base: Option<&Path>,
-) -> anyhow::Result<Vec<String>> {
+) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     // One that cannot be read is among the problems already.
     let Some(record) = prune::record_of(folder).ok().flatten() else {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::bail;
 use ledger::{CutRecord, Params, Rate, Start};
 use model::backend::Backend;
 use model::decoder::Decoder;
@@ -14,14 +13,15 @@ use shape::config::{ModelConfig, RawConfig};
 use shape::count::Count;
 use text::Corpus;
 
-use super::Machine;
-use crate::terminal::Output;
-use regrow::lineage::{self, Lineage};
-use regrow::loaded;
-use regrow::source::open_corpus;
+use crate::error::{Result, bail};
+use crate::lineage::{self, Lineage};
+use crate::loaded;
+use crate::machine::{TrainingMachine, Weights};
+use crate::observer::Observer;
+use crate::source::open_corpus;
 
-/// The beginning of a run.
-pub(super) struct Beginning {
+/// What a run starts from, with its text.
+pub(super) struct Origin {
     pub(super) config: ModelConfig,
     pub(super) raw: RawConfig,
     /// How the trained weights are stored.
@@ -35,10 +35,10 @@ pub(super) struct Beginning {
     pub(super) masks: Masks,
 }
 
-impl Beginning {
+impl Origin {
     /// From a model folder.
-    pub(super) fn model(path: &Path, corpus: &Path, output: &Output) -> anyhow::Result<Self> {
-        let folder = loaded::open(path, &mut output.listener())?;
+    pub(super) fn model(path: &Path, corpus: &Path, observer: &mut dyn Observer) -> Result<Self> {
+        let folder = loaded::open(path, observer)?;
         let lineage = lineage::of(&folder)?;
         let config = folder.config().clone();
         if let Some(cut) = &lineage.cut {
@@ -50,7 +50,7 @@ impl Beginning {
                 );
             }
         }
-        let corpus = open_corpus(corpus, &folder, &mut output.listener())?;
+        let corpus = open_corpus(corpus, &folder, observer)?;
         check_vocabulary(&config, folder.raw_config(), &corpus)?;
         let masks = Masks::of(&folder)?;
         let start = Start::Weights { hash: folder.weights_hash()?, sparsity: masks.hash() };
@@ -59,7 +59,7 @@ impl Beginning {
     }
 
     /// From a `config.json`, or the one in a folder.
-    pub(super) fn random(path: &Path, corpus: &Path) -> anyhow::Result<Self> {
+    pub(super) fn random(path: &Path, corpus: &Path) -> Result<Self> {
         let mut raw = ModelFolder::raw_config_of(path)?;
         let config = ModelConfig::from_raw(&raw)?;
         let corpus = Corpus::open(corpus)?;
@@ -88,7 +88,11 @@ impl Beginning {
     }
 
     /// The weights before the first step.
-    pub(super) fn weights(&self, decoder: &Decoder<Machine>, seed: u64) -> model::Result<Vec<f32>> {
+    pub(super) fn weights(
+        &self,
+        decoder: &Decoder<TrainingMachine>,
+        seed: u64,
+    ) -> model::Result<Weights> {
         let Some(folder) = &self.folder else {
             let mut weights = decoder.backend().allocate(decoder.layout().len)?;
             decoder.backend().upload(
@@ -102,12 +106,12 @@ impl Beginning {
     }
 
     /// Parameters now.
-    pub(super) fn parameters(&self) -> anyhow::Result<Params> {
+    pub(super) fn parameters(&self) -> Result<Params> {
         Ok(Params(Count::of(&self.config).total))
     }
 
     /// Parameters before pruning, and the realised rates.
-    pub(super) fn sizes(&self) -> anyhow::Result<(Params, Rate, Rate)> {
+    pub(super) fn sizes(&self) -> Result<(Params, Rate, Rate)> {
         match &self.lineage.cut {
             Some(cut) => Ok((cut.n0, cut.rate, cut.rate_without_embedding)),
             None => Ok((self.parameters()?, Rate::NONE, Rate::NONE)),
@@ -135,7 +139,7 @@ impl Beginning {
 }
 
 /// Every token of the corpus has a row in the model's embedding.
-fn check_vocabulary(config: &ModelConfig, raw: &RawConfig, corpus: &Corpus) -> anyhow::Result<()> {
+fn check_vocabulary(config: &ModelConfig, raw: &RawConfig, corpus: &Corpus) -> Result<()> {
     let (found, expected) = (config.vocab_size(), corpus.info().vocabulary);
     if found < expected {
         bail!(

@@ -1,0 +1,94 @@
+//! What `regrow train` prints at the end.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use ledger::Nats;
+use regrow::count::grouped;
+use regrow::heal::Ended;
+use serde::Serialize;
+
+use crate::show::table::Table;
+use crate::terminal::Output;
+
+/// What `--json` prints at the end.
+#[derive(Serialize)]
+struct Report<'a> {
+    format: u32,
+    run: &'a Path,
+    id: &'a str,
+    state: &'a str,
+    steps: u64,
+    tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss0: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss_pruned: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eval_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    best_eval_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    best_step: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<PathBuf>,
+    /// Where `best_eval_loss` was measured, if that is neither the end nor the beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    best: Option<PathBuf>,
+}
+
+/// How a run stands, as JSON.
+pub(super) fn json(ended: &Ended, output: &mut Output) -> anyhow::Result<()> {
+    let (folder, curve) = (ended.folder(), ended.curve());
+    output.json(&Report {
+        format: 1,
+        run: folder.path(),
+        id: folder.record().id(),
+        state: if ended.is_done() { "done" } else { "resumable" },
+        steps: ended.steps(),
+        tokens: ended.tokens().0,
+        loss0: folder.record().loss0().map(|loss| loss.0),
+        loss_pruned: ended.loss_pruned().map(|loss| loss.0),
+        eval_loss: curve.last().map(|point| point.loss.0),
+        best_eval_loss: curve.best().map(|point| point.loss.0),
+        best_step: curve.best().map(|point| point.step),
+        model: ended.model(),
+        best: ended.best_model(),
+    })
+}
+
+/// What came of a run that is done.
+pub(super) fn done(ended: &Ended, json: bool, output: &mut Output) -> anyhow::Result<()> {
+    if json {
+        return self::json(ended, output);
+    }
+    let (folder, curve) = (ended.folder(), ended.curve());
+    let done = folder.done()?.context("`done.json` has gone")?;
+    let best = curve.best().map_or(0, |point| point.step);
+    let nats = |loss: Nats| format!("{:.4} nats per token", loss.0);
+    let mut table = Table::facts();
+    if let Some(loss) = folder.record().loss0() {
+        let left =
+            folder.record().loss0_phase().map(|phase| format!(", left in its phase `{phase}`"));
+        table.fact("held-out loss before pruning", nats(loss) + left.as_deref().unwrap_or(""));
+    }
+    if let Some(first) = curve.points().first().filter(|point| point.step == 0) {
+        table.fact("before training", nats(first.loss));
+    }
+    table
+        .fact("after training", nats(done.eval_loss()))
+        .fact(
+            "best on the way",
+            format!("{}, after step {}", nats(done.best_eval_loss()), grouped(best)),
+        )
+        .fact("tokens", format!("{} in {} steps", grouped(done.tokens().0), grouped(done.steps())))
+        .fact(
+            "speed",
+            format!("{} tokens per second", grouped(done.tokens_per_second().round() as u64)),
+        )
+        .fact("model", folder.model_path().display().to_string());
+    if let Some(path) = ended.best_model() {
+        table.fact("model at its best", path.display().to_string());
+    }
+    Ok(output.table(&table)?)
+}

@@ -1,0 +1,124 @@
+//! Greedy continuation of a text, a debugging aid that recomputes the whole text for every token.
+
+use std::path::Path;
+
+use model::backend::IGNORED;
+use model::batch::Batch;
+use model::folder::ModelFolder;
+use model::workspace::Workspace;
+
+use crate::error::{Result, bail};
+use crate::loaded::{self, Loaded};
+use crate::machine::Machine;
+use crate::observer::{Observer, Stage};
+use crate::source::tokenizer_of;
+
+/// What is continued, and how far.
+#[derive(Clone, Debug)]
+pub struct Options {
+    prompt: String,
+    tokens: usize,
+    begin_token: Option<String>,
+}
+
+impl Options {
+    /// Adds at most `tokens` tokens to `prompt`, which may be empty.
+    pub fn new(prompt: impl Into<String>, tokens: usize) -> Self {
+        Self { prompt: prompt.into(), tokens, begin_token: None }
+    }
+
+    /// What stands before the text, where it is not as the tokenizer says.
+    #[must_use]
+    pub fn begin_token(mut self, token: impl Into<String>) -> Self {
+        self.begin_token = Some(token.into());
+        self
+    }
+}
+
+/// Continues a text, each time by the likeliest token, until it ends or the model's context does.
+///
+/// # Errors
+/// Where the model cannot be read or the prompt is longer than its context.
+pub fn generate(
+    model: impl AsRef<Path>,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Result<String> {
+    let folder = loaded::open(model.as_ref(), observer)?;
+    let mut tokenizer = tokenizer_of(&folder)?;
+    if let Some(text) = &options.begin_token {
+        tokenizer.set_begin_token(text)?;
+    }
+    let begin = tokenizer.require_begin_token()?.id;
+    let mut tokens = vec![begin];
+    tokens.extend(tokenizer.encode(&options.prompt)?);
+
+    let longest = folder.config().max_position_embeddings();
+    if tokens.len() > longest {
+        bail!(
+            "the prompt has {} tokens, expected at most the model's context of {longest}",
+            tokens.len()
+        );
+    }
+    let most = options.tokens.saturating_add(tokens.len()).min(longest);
+    let ends = end_tokens(&folder, begin);
+    let model = Loaded::new(folder, most)?;
+    let mut space = model.workspace()?;
+    let first = tokens.len();
+    let mut stage = Stage::begin(observer, "generating", (most - first) as u64, "tokens");
+    while tokens.len() < most {
+        let next = likeliest(&logits(&model, &mut space, &tokens, tokens.len() - 1)?);
+        if ends.contains(&next) {
+            break;
+        }
+        tokens.push(next);
+        stage.at((tokens.len() - first) as u64);
+    }
+    drop(stage);
+    Ok(tokenizer.decode(&tokens[1..])?)
+}
+
+/// The logits of every one of `tokens`, a row of the vocabulary each.
+///
+/// # Errors
+/// Where the model cannot be read, or there are more tokens than it has positions for.
+pub fn logits_of(
+    model: impl AsRef<Path>,
+    tokens: &[u32],
+    observer: &mut dyn Observer,
+) -> Result<Vec<Vec<f32>>> {
+    let folder = loaded::open(model.as_ref(), observer)?;
+    let vocabulary = folder.config().vocab_size();
+    let model = Loaded::new(folder, tokens.len())?;
+    let all = logits(&model, &mut model.workspace()?, tokens, 0)?;
+    Ok(all.chunks_exact(vocabulary).map(<[f32]>::to_vec).collect())
+}
+
+/// Logits of the rows from `first` on, `[rows, vocabulary]`.
+fn logits(
+    model: &Loaded,
+    space: &mut Workspace<Machine>,
+    tokens: &[u32],
+    first: usize,
+) -> model::Result<Vec<f32>> {
+    let mut batch = Batch::new();
+    batch.push(tokens, &vec![IGNORED; tokens.len()]);
+    model.decoder().logits(model.weights(), &batch, first..tokens.len(), space)
+}
+
+/// The first of the largest.
+fn likeliest(logits: &[f32]) -> u32 {
+    let best = logits
+        .iter()
+        .enumerate()
+        .fold(0, |best, (id, logit)| if *logit > logits[best] { id } else { best });
+    best as u32
+}
+
+/// Tokens that end a text: the begin token of the next, and what the configuration names.
+fn end_tokens(folder: &ModelFolder, begin: u32) -> Vec<u32> {
+    let named = folder.raw_config().get("eos_token_id");
+    let listed = named.and_then(|value| value.as_array()).into_iter().flatten();
+    let ids = named.into_iter().chain(listed).filter_map(|value| value.as_u64());
+    ids.filter_map(|id| u32::try_from(id).ok()).chain([begin]).collect()
+}

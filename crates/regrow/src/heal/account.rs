@@ -1,0 +1,124 @@
+//! Where the time of a training step went, against the least that it could take.
+
+use ledger::RunSpec;
+use model::backend::profiled::{Account, Rates, Work};
+use train::Event;
+
+use crate::machine::unaccounted;
+
+/// Time of training steps, by what it was spent on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepAccount {
+    steps: u64,
+    seconds: f64,
+    spent: Vec<Spent>,
+    rates: (f64, f64),
+}
+
+/// Time spent on one operation, over all steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spent {
+    name: &'static str,
+    seconds: f64,
+    least: f64,
+    flop: f64,
+    calls: u64,
+}
+
+impl StepAccount {
+    /// Steps that were timed.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Seconds that they took.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// Operations, in a fixed order.
+    pub fn spent(&self) -> &[Spent] {
+        &self.spent
+    }
+
+    /// Floating-point operations a second of products, as measured here.
+    pub fn flop_rate(&self) -> f64 {
+        self.rates.0
+    }
+
+    /// Bytes a second read and written, as measured here.
+    pub fn byte_rate(&self) -> f64 {
+        self.rates.1
+    }
+}
+
+impl Spent {
+    /// The operation.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Seconds in it.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// Seconds that it takes at least, at the rates measured.
+    pub fn least(&self) -> f64 {
+        self.least
+    }
+
+    /// Floating-point operations.
+    pub fn flop(&self) -> f64 {
+        self.flop
+    }
+
+    /// Calls.
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+}
+
+/// Steps that were timed.
+#[derive(Debug, Default)]
+pub(super) struct Timed {
+    steps: u64,
+    seconds: f64,
+    tokens: u64,
+}
+
+impl Timed {
+    /// Counts a step, where that is what happened.
+    pub(super) fn hear(&mut self, event: &Event) {
+        let Event::Point(point) = event else { return };
+        if let Some(speed) = point.tokens_per_second.filter(|&speed| speed > 0.0) {
+            let tokens = point.tokens.0.saturating_sub(self.tokens);
+            // The first of a run that goes on counts what was seen before: it says nothing about
+            // its own step.
+            if self.tokens > 0 || point.step == 1 {
+                self.steps += 1;
+                self.seconds += tokens as f64 / speed;
+            }
+        }
+        self.tokens = point.tokens.0;
+    }
+
+    /// The account of these steps; the speed of the machine is measured for it.
+    pub(super) fn account(&self, account: &Account, spec: &RunSpec) -> model::Result<StepAccount> {
+        // On a machine that keeps no account of being measured.
+        let rates = Rates::measure(&unaccounted(spec.precision))?;
+        let spent = |work: Work| {
+            let spent = account.of(work);
+            Spent {
+                name: work.name(),
+                seconds: spent.seconds,
+                least: rates.floor(&spent),
+                flop: spent.flop,
+                calls: spent.calls,
+            }
+        };
+        let spent = Work::ALL.into_iter().map(spent).collect();
+        let rates = (rates.flop, rates.bytes);
+        Ok(StepAccount { steps: self.steps, seconds: self.seconds, spent, rates })
+    }
+}

@@ -1,0 +1,106 @@
+//! Training from the newest checkpoint that can be read, or from the beginning.
+
+use std::path::{Path, PathBuf};
+
+use store::{RunFolder, RunWriter};
+use train::{Begin, BoxError, Event, Job, Outcome};
+
+use super::account::{StepAccount, Timed};
+use super::options::Options;
+use super::prepared::Run;
+use super::scribe::Scribe;
+use crate::error::Result;
+use crate::machine::TrainingMachine;
+use crate::observer::{self, Observer};
+use crate::stop::Stop;
+
+/// What came of training.
+pub(super) struct Attempt {
+    /// The step after which it began.
+    pub(super) begun: u64,
+    pub(super) outcome: Outcome<TrainingMachine>,
+    /// Where the time went, if that was asked.
+    pub(super) account: Option<StepAccount>,
+}
+
+/// Trains from the newest checkpoint that can be read, or from the beginning.
+pub(super) fn train_from_newest(
+    options: &Options,
+    run: &Run,
+    writer: &mut RunWriter,
+    stop: &Stop,
+    observer: &mut dyn Observer,
+) -> Result<Attempt> {
+    let (origin, spec, decoder) = (run.origin(), run.spec(), run.decoder());
+    let mut timed = Timed::default();
+    let mut begins: Vec<Option<(u64, PathBuf)>> = vec![None];
+    begins.extend(writer.checkpoints()?.into_iter().map(Some));
+    while let Some(checkpoint) = begins.pop() {
+        if let Some((step, path)) =
+            checkpoint.as_ref().filter(|(step, _)| *step > writer.last_step())
+        {
+            // The curve is synced before a checkpoint: somebody has cut it.
+            let last = writer.last_step();
+            let why = format!("the curve ends at step {last}, expected {step}");
+            pass_over(writer, path, &why, observer)?;
+            continue;
+        }
+        let (step, begin) = match &checkpoint {
+            Some((step, path)) => (*step, Begin::Checkpoint { path: path.clone(), step: *step }),
+            None => (0, Begin::Weights(origin.weights(decoder, spec.seed)?)),
+        };
+        // Points after the checkpoint are measured anew.
+        writer.truncate_after(step)?;
+        let folder = RunFolder::open(writer.path())?;
+        let path_of = |step: u64| folder.checkpoint_path(step);
+        let job = Job {
+            spec,
+            corpus: &origin.corpus,
+            masks: &origin.masks,
+            recompute: options.recompute,
+            save_every: Some(run.save_every()),
+            best: folder.curve()?.best().map(|point| point.loss.0),
+            limit: run.deadline(),
+            checkpoint: &path_of,
+        };
+        let mut scribe = Scribe::new(writer, spec, observer)?;
+        let mut listener = |event: &Event| {
+            timed.hear(event);
+            scribe.hear(event).map_err(BoxError::from)
+        };
+        match train::train(decoder, begin, &job, stop.flag(), &mut listener) {
+            Err(train::Error::Checkpoint { path, reason }) if checkpoint.is_some() => {
+                drop(scribe);
+                pass_over(writer, &path, &reason, observer)?;
+            }
+            Err(error) => {
+                drop(scribe);
+                // On a full disk there may be no room to say so here.
+                let _ = writer.log(&format!("failed: {error}"));
+                if let Some((step, path)) = writer.checkpoints()?.last() {
+                    observer.hear(&observer::Event::Note(&format!(
+                        "the last checkpoint is whole, after step {step}: `{}`",
+                        path.display()
+                    )));
+                }
+                return Err(error.into());
+            }
+            Ok(outcome) => {
+                let account = run.account().map(|account| timed.account(account, spec));
+                return Ok(Attempt { begun: step, outcome, account: account.transpose()? });
+            }
+        }
+    }
+    unreachable!("the beginning is tried last, and it is no checkpoint")
+}
+
+fn pass_over(
+    writer: &mut RunWriter,
+    path: &Path,
+    why: &str,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let text = format!("`{}` is passed over: {why}", path.display());
+    observer.hear(&observer::Event::Warning(&text));
+    Ok(writer.log(&text)?)
+}

@@ -1,0 +1,116 @@
+//! What can be known to fail before the first step, refused before a run folder is made for it.
+
+use std::path::Path;
+
+use ledger::RunSpec;
+use train::memory::Memory;
+
+use super::options::Options;
+use super::origin::Origin;
+use crate::count::grouped;
+use crate::error::{Error, ErrorKind, Result};
+use crate::free;
+use crate::observer::{Event, Observer};
+
+/// Refuses held-out text that has nothing to predict.
+pub(super) fn held_out(origin: &Origin) -> Result<()> {
+    let part = origin.corpus.heldout();
+    let (documents, tokens) = (part.documents() as u64, part.tokens());
+    // A document of one token has its begin token only.
+    if tokens > documents {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::NothingHeldOut,
+        format!(
+            "the held-out part of the corpus has nothing to predict: {documents} documents of {tokens} tokens"
+        ),
+    ))
+}
+
+/// Refuses training text that does not fill one sequence, and sequences that the model has no
+/// positions for.
+pub(super) fn training(spec: &RunSpec, origin: &Origin) -> Result<()> {
+    length(spec, origin)?;
+    positions(spec, origin)
+}
+
+/// Warns where the disk has no room for what a run will write, `checkpoints` of it aside that stand
+/// already.
+pub(super) fn room(
+    origin: &Origin,
+    out: &Path,
+    checkpoints: usize,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let parameters = origin.parameters()?.0;
+    // Weights and two moments in f32; the last two, the best, and the next before one of them goes.
+    let missing = 4_u64.saturating_sub(checkpoints as u64);
+    let checkpoints = parameters.saturating_mul(12).saturating_mul(missing);
+    let needed =
+        checkpoints.saturating_add(parameters.saturating_mul(2 * origin.dtype.size() as u64));
+    if let Some(found) = disk::free_space(out)?.filter(|&found| found < needed) {
+        observer.hear(&Event::Warning(&format!(
+            "the disk of `{}` has room for {} MB, checkpoints and models of this run take up to {} MB",
+            out.display(),
+            grouped(found / 1_000_000),
+            grouped(needed.div_ceil(1_000_000))
+        )));
+    }
+    Ok(())
+}
+
+/// The training text fills one sequence.
+fn length(spec: &RunSpec, origin: &Origin) -> train::Result<()> {
+    let (tokens, context) = (origin.corpus.train().tokens(), spec.context);
+    let expected = context as u64 + 1;
+    if tokens < expected {
+        Err(train::Error::ShortCorpus { tokens, context, expected })
+    } else {
+        Ok(())
+    }
+}
+
+/// The model has a position for every token of a sequence.
+fn positions(spec: &RunSpec, origin: &Origin) -> Result<()> {
+    let longest = origin.config.max_position_embeddings();
+    for (option, found) in [("context", spec.context), ("eval_context", spec.evaluation.context)] {
+        if found > longest {
+            let file = origin.raw.path().display();
+            let message = format!(
+                "`{option}` is {found} tokens, the model has positions for {longest}: \
+                 `max_position_embeddings` in `{file}`"
+            );
+            return Err(Error::new(ErrorKind::TooFewPositions { longest }, message).about(option));
+        }
+    }
+    Ok(())
+}
+
+/// A step fits into memory.
+pub(super) fn memory(spec: &RunSpec, origin: &Origin, options: &Options) -> Result<()> {
+    let (limit, whose) = match (options.memory, free::memory()) {
+        (Some(asked), _) => (asked, "`memory` allows"),
+        (None, Some(free)) => (free, "free are"),
+        (None, None) => return Ok(()),
+    };
+    let estimate = Memory::of(&origin.config, spec, options.recompute)?;
+    if estimate.total() <= limit {
+        return Ok(());
+    }
+    let gigabytes = |bytes: u64| format!("{:.2} GB", bytes as f64 / 1e9);
+    let message = format!(
+        "the run takes about {}, {whose} {}: {} for weights, gradients and moments, {} for a micro-batch of {} sequences of \
+         {} tokens, {} for evaluation and the rest",
+        gigabytes(estimate.total()),
+        gigabytes(limit),
+        gigabytes(estimate.model),
+        gigabytes(estimate.activations),
+        spec.micro_batch,
+        spec.context,
+        gigabytes(estimate.evaluation + estimate.rest)
+    );
+    let fits = Memory::fitting(&origin.config, spec, limit);
+    let kind = ErrorKind::TooLarge { fits, model: estimate.model };
+    Err(Error::new(kind, message).about("memory"))
+}

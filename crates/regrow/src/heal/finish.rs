@@ -1,0 +1,141 @@
+//! The end of a run: the model is written, and `done.json` after it.
+
+use std::path::Path;
+
+use disk::Existing;
+use ledger::Done;
+use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
+use model::sparsity;
+use store::{RunFolder, RunWriter};
+use train::{Outcome, Why};
+
+use super::attempt::Attempt;
+use super::ended::Ended;
+use super::options::Options;
+use super::prepared::Run;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::machine::Weights;
+use crate::observer::{Event, Observer};
+
+/// Writes down how training ended, and the model where it is done.
+pub(super) fn finish(
+    options: &Options,
+    run: &Run,
+    mut writer: RunWriter,
+    attempt: Attempt,
+    observer: &mut dyn Observer,
+) -> Result<Ended> {
+    if let (Some(show), Some(account)) = (options.account, &attempt.account) {
+        let lines = show(account);
+        writer.log(&lines)?;
+        observer.hear(&Event::Note(&lines));
+    }
+    match attempt.outcome {
+        Outcome::Finished { weights, steps, seconds } => {
+            done(run, writer, &weights, (steps, seconds), observer)
+        }
+        Outcome::Interrupted { step, why } => {
+            let why_said = if why == Why::Limit { ", before the time limit" } else { "" };
+            writer.log(&format!("stopped after step {step}{why_said}"))?;
+            writer.write_trainer_state(train::milestones::steps(run.spec()))?;
+            if why == Why::Limit && step == attempt.begun {
+                let message = "the time limit leaves no room for a step and a checkpoint";
+                return Err(Error::new(ErrorKind::NoTime, message));
+            }
+            let curve = writer.curve()?;
+            let folder = RunFolder::open(writer.path())?;
+            Ok(Ended::new(folder, curve, (step, run.tokens_after(step)), Some(why.into())))
+        }
+    }
+}
+
+/// Writes the model and ends the run.
+fn done(
+    run: &Run,
+    writer: RunWriter,
+    weights: &Weights,
+    (steps, seconds): (u64, f64),
+    observer: &mut dyn Observer,
+) -> Result<Ended> {
+    write_model(run, &writer.model_path(), weights)?;
+    let curve = writer.curve()?;
+    let best = curve.best().context("the run has no held-out point")?;
+    write_best(run, &writer, best.step, steps, observer)?;
+    let hash = ModelFolder::open(&writer.model_path())?.weights_hash()?;
+    let tokens = run.tokens_after(steps);
+    let done = Done::of(writer.record(), &curve, (steps, tokens), seconds, hash)
+        .context("the run has no held-out point")?;
+    let folder = writer.finish(&done)?;
+    remove_checkpoints(&folder)?;
+    ended(folder, &done)
+}
+
+/// Makes a model of the checkpoint with the least held-out loss, where it is neither the end nor
+/// the origin.
+fn write_best(
+    run: &Run,
+    writer: &RunWriter,
+    best: u64,
+    steps: u64,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    if best == 0 || best == steps {
+        return Ok(());
+    }
+    let id = run.spec().id();
+    match train::checkpoint_weights(&writer.checkpoint_path(best), run.decoder(), &id, best) {
+        Ok(weights) => write_model(run, &writer.best_path(), &weights),
+        Err(error @ train::Error::Checkpoint { .. }) => {
+            observer.hear(&Event::Warning(&format!(
+                "the weights with the least held-out loss are lost: {error}"
+            )));
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write_model(run: &Run, path: &Path, weights: &Weights) -> Result<()> {
+    let (origin, decoder) = (run.origin(), run.decoder());
+    let plan = model::weights::plan(&origin.config, origin.dtype);
+    let mut writer = FolderWriter::create(path, Existing::Replace, &origin.raw, plan, SHARD_LIMIT)?;
+    model::weights::save(decoder.layout(), decoder.backend(), weights, &mut writer)?;
+    match &origin.folder {
+        Some(folder) => writer.copy_companions(folder.path())?,
+        None => {
+            writer.add_file("tokenizer.json", &origin.corpus.tokenizer()?.to_json())?;
+            writer.add_file("tokenizer_config.json", &origin.tokenizer_config())?;
+        }
+    }
+    if !origin.masks.is_empty() {
+        writer.add_file(sparsity::FILE, &origin.masks.sparsity().to_json())?;
+    }
+    if let Some(cut) = &origin.lineage.cut {
+        writer.add_file("cut.json", &serde_json::to_vec_pretty(cut)?)?;
+    }
+    Ok(writer.commit()?)
+}
+
+/// A done run does not go on: its checkpoints have no reader.
+fn remove_checkpoints(folder: &RunFolder) -> Result<()> {
+    for (_, path) in folder.checkpoints()? {
+        std::fs::remove_dir_all(&path).map_err(disk::io_error("remove", &path))?;
+    }
+    Ok(())
+}
+
+/// Tells of a run that needs nothing more.
+pub(super) fn already_done(run: &Run, out: &Path, observer: &mut dyn Observer) -> Result<Ended> {
+    let folder = RunFolder::open(out)?;
+    folder.check_spec(run.spec())?;
+    observer.hear(&Event::Note(&format!("`{}` is already done", out.display())));
+    let done = folder.done()?.context("`done.json` has gone")?;
+    // It may have been killed just before.
+    remove_checkpoints(&folder)?;
+    ended(folder, &done)
+}
+
+fn ended(folder: RunFolder, done: &Done) -> Result<Ended> {
+    let curve = folder.curve()?;
+    Ok(Ended::new(folder, curve, (done.steps(), done.tokens()), None))
+}

@@ -1,0 +1,74 @@
+//! Training into a run folder: a pruned model heals, or a base is made from random weights.
+
+mod account;
+mod attempt;
+mod check;
+mod ended;
+mod finish;
+mod options;
+mod origin;
+mod prepared;
+mod record;
+mod scribe;
+
+use std::path::Path;
+
+use store::RunFolder;
+
+pub use self::account::{Spent, StepAccount};
+pub use self::ended::{Ended, Interruption};
+pub use self::options::{Options, RunMode, ShowAccount, StartingPoint};
+use self::prepared::Prepared;
+pub use self::prepared::Preview;
+use crate::error::{Error, ErrorKind, Result};
+use crate::observer::{Event, Observer};
+use crate::stop::Stop;
+
+/// Says what a run would do and take. Nothing is written.
+///
+/// # Errors
+/// Where the options make no run.
+pub fn preview(options: &Options, observer: &mut dyn Observer) -> Result<Preview> {
+    Prepared::new(options, observer)?.preview(options)
+}
+
+/// Trains into the run folder `out`.
+///
+/// Once `stop` is requested, the run saves a checkpoint and ends; with [`RunMode::Resume`] it goes
+/// on from there to the same weights.
+///
+/// # Errors
+/// Where the options make no run, `out` holds another, a file fails, or the loss is no longer a
+/// number.
+pub fn heal(
+    options: &Options,
+    out: impl AsRef<Path>,
+    stop: &Stop,
+    observer: &mut dyn Observer,
+) -> Result<Ended> {
+    let out = out.as_ref();
+    if options.folder == RunMode::New && out.symlink_metadata().is_ok() {
+        // Before anything long is computed.
+        let error = disk::Error::exists(out);
+        return Err(Error::passed_as(ErrorKind::RunExists, error));
+    }
+    let prepared = Prepared::new(options, observer)?;
+    prepared.check_memory(options)?;
+    let run = prepared.load(options)?;
+    observer.hear(&Event::Detail(&format!("run {}, kernel {}", run.spec().id(), run.kernel())));
+    let resume = options.folder == RunMode::Resume;
+    if resume && RunFolder::open(out).is_ok_and(|folder| folder.is_done()) {
+        return finish::already_done(&run, out, observer);
+    }
+    let mut writer = if resume && out.symlink_metadata().is_ok() {
+        RunFolder::resume(out, run.spec())?
+    } else {
+        record::begin(options, &run, out, observer)?
+    };
+    if !writer.is_locked() {
+        observer.hear(&Event::Warning(&crate::locks::without_locks(out)));
+    }
+    check::room(run.origin(), out, writer.checkpoints()?.len(), observer)?;
+    let attempt = attempt::train_from_newest(options, &run, &mut writer, stop, observer)?;
+    finish::finish(options, &run, writer, attempt, observer)
+}

@@ -1,0 +1,148 @@
+//! What a run is asked to do.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ledger::Nats;
+
+use crate::recipe::Recipe;
+
+/// What is trained, on which text, and into which run folder.
+///
+/// ```no_run
+/// use regrow::heal::{Options, StartingPoint, heal};
+/// use regrow::{Recipe, Silent, Stop};
+///
+/// let recipe: Recipe = "format = 1\ntokens = \"20M\"\n".parse()?;
+/// let start = StartingPoint::Model("llama-1b-75".into());
+/// let options = Options::new(start, "corpus", recipe).base("llama-1b");
+/// let ended = heal(&options, "runs/healed", &Stop::new(), &mut Silent)?;
+/// assert!(ended.is_done());
+/// # Ok::<(), regrow::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(super) start: StartingPoint,
+    pub(super) corpus: PathBuf,
+    pub(super) recipe: Recipe,
+    /// The recipe as its file has it; goes into the run folder as it is.
+    pub(super) written: Option<String>,
+    pub(super) before: LossBefore,
+    pub(super) folder: RunMode,
+    pub(super) deadline: Option<Instant>,
+    pub(super) recompute: bool,
+    /// In bytes.
+    pub(super) memory: Option<u64>,
+    pub(super) account: Option<ShowAccount>,
+}
+
+/// What a run starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartingPoint {
+    /// The weights of a model folder, or of a model on the hub.
+    Model(PathBuf),
+    /// Random weights of the shape in a `config.json`.
+    Random(PathBuf),
+}
+
+/// The held-out loss of the model before pruning: laws need it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum LossBefore {
+    /// Not said; a model that was not pruned is its own base.
+    Unsaid,
+    /// Measured on this model folder.
+    Of(PathBuf),
+    /// Known.
+    Known(Nats),
+}
+
+/// What happens where the run folder stands already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunMode {
+    /// It is refused.
+    New,
+    /// It is replaced.
+    Replace,
+    /// It is gone on with from its last checkpoint.
+    Resume,
+}
+
+/// Writes an account of a step's time as lines for people.
+pub type ShowAccount = fn(&super::StepAccount) -> String;
+
+impl Options {
+    /// Trains from `start` on the corpus folder `corpus` as `recipe` says.
+    pub fn new(start: StartingPoint, corpus: impl AsRef<Path>, recipe: Recipe) -> Self {
+        Self {
+            start,
+            corpus: corpus.as_ref().to_path_buf(),
+            recipe,
+            written: None,
+            before: LossBefore::Unsaid,
+            folder: RunMode::New,
+            deadline: None,
+            recompute: false,
+            memory: None,
+            account: None,
+        }
+    }
+
+    /// Keeps this text of the recipe in the run folder instead of one made from its keys.
+    #[must_use]
+    pub fn written(mut self, text: impl Into<String>) -> Self {
+        self.written = Some(text.into());
+        self
+    }
+
+    /// Measures the loss before pruning on this model folder.
+    #[must_use]
+    pub fn base(mut self, model: impl AsRef<Path>) -> Self {
+        self.before = LossBefore::Of(model.as_ref().to_path_buf());
+        self
+    }
+
+    /// Takes the loss before pruning as known.
+    #[must_use]
+    pub fn loss0(mut self, loss: Nats) -> Self {
+        self.before = LossBefore::Known(loss);
+        self
+    }
+
+    /// Says what happens where the run folder stands already; it is refused otherwise.
+    #[must_use]
+    pub fn mode(mut self, mode: RunMode) -> Self {
+        self.folder = mode;
+        self
+    }
+
+    /// Stops and saves before this much time is over, counted from now.
+    #[must_use]
+    pub fn time_limit(mut self, time: Duration) -> Self {
+        self.deadline = Some(Instant::now() + time);
+        self
+    }
+
+    /// Keeps less of every block and computes it again in the backward pass: less memory, more
+    /// time, the same numbers.
+    #[must_use]
+    pub fn recompute(mut self, recompute: bool) -> Self {
+        self.recompute = recompute;
+        self
+    }
+
+    /// Takes at most so many bytes of memory instead of what is free.
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// Keeps an account of where the time of a step goes; `show` writes it for the run's log.
+    #[must_use]
+    pub fn account(mut self, show: ShowAccount) -> Self {
+        self.account = Some(show);
+        self
+    }
+}

@@ -1,0 +1,173 @@
+//! Everything that is decided before the first step.
+
+use std::time::Instant;
+
+use ledger::{Params, RunSpec, Tokens};
+use model::backend::Backend;
+use model::backend::profiled::Account;
+use model::decoder::Decoder;
+use train::memory::Memory;
+
+use super::check;
+use super::options::{Options, StartingPoint};
+use super::origin::Origin;
+use crate::error::Result;
+use crate::loaded::default_context;
+use crate::machine::{TrainingMachine, training_machine};
+use crate::observer::{Event, Observer};
+use crate::recipe::Setting;
+
+/// A run that makes sense, before anything large is read.
+pub(super) struct Prepared {
+    origin: Origin,
+    spec: RunSpec,
+}
+
+/// A run that can begin.
+pub(super) struct Run {
+    origin: Origin,
+    spec: RunSpec,
+    /// Goes into `recipe.toml`.
+    recipe: String,
+    decoder: Decoder<TrainingMachine>,
+    account: Option<Account>,
+    /// In steps.
+    save_every: u64,
+    /// When it must have stopped and saved.
+    deadline: Option<Instant>,
+}
+
+/// What a run would do and take.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    spec: RunSpec,
+    parameters: Params,
+    memory: Memory,
+}
+
+impl Preview {
+    /// The resolved run.
+    pub fn spec(&self) -> &RunSpec {
+        &self.spec
+    }
+
+    /// Parameters that are trained.
+    pub fn parameters(&self) -> Params {
+        self.parameters
+    }
+
+    /// An estimate of the memory that it takes.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+}
+
+impl Prepared {
+    /// Resolves the options and refuses what cannot become a run.
+    pub(super) fn new(options: &Options, observer: &mut dyn Observer) -> Result<Self> {
+        let origin = match &options.start {
+            StartingPoint::Model(path) => Origin::model(path, &options.corpus, observer)?,
+            StartingPoint::Random(path) => Origin::random(path, &options.corpus)?,
+        };
+        let spec = options.recipe.resolve(Setting {
+            series: origin.lineage.series.clone(),
+            method: origin.method().to_owned(),
+            base: origin.lineage.base.clone(),
+            corpus: origin.corpus.info(),
+            context: default_context(&origin.config),
+            start: origin.start.clone(),
+        })?;
+        check::held_out(&origin)?;
+        train::milestones::check(&spec)?;
+        check::training(&spec, &origin)?;
+        warn(&spec, &origin, observer)?;
+        Ok(Self { origin, spec })
+    }
+
+    pub(super) fn preview(self, options: &Options) -> Result<Preview> {
+        let memory = Memory::of(&self.origin.config, &self.spec, options.recompute)?;
+        Ok(Preview { parameters: self.origin.parameters()?, spec: self.spec, memory })
+    }
+
+    pub(super) fn check_memory(&self, options: &Options) -> Result<()> {
+        check::memory(&self.spec, &self.origin, options)
+    }
+
+    /// Reads the whole corpus and makes the network.
+    pub(super) fn load(self, options: &Options) -> Result<Run> {
+        let Self { origin, spec } = self;
+        // Every id and hash, before the first step rather than somewhere on the way.
+        origin.corpus.verify()?;
+        let recipe = match &options.written {
+            Some(text) => text.clone(),
+            None => options.recipe.to_toml()?,
+        };
+        let longest = spec.context.max(spec.evaluation.context);
+        let account = options.account.map(|_| Account::default());
+        let machine = training_machine(spec.precision, account.clone());
+        let decoder = Decoder::new(machine, &origin.config, longest)?;
+        let save_every = options.recipe.save_every(&spec);
+        let deadline = options.deadline;
+        Ok(Run { origin, spec, recipe, decoder, account, save_every, deadline })
+    }
+}
+
+impl Run {
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(super) fn spec(&self) -> &RunSpec {
+        &self.spec
+    }
+
+    pub(super) fn recipe(&self) -> &str {
+        &self.recipe
+    }
+
+    pub(super) fn decoder(&self) -> &Decoder<TrainingMachine> {
+        &self.decoder
+    }
+
+    /// Where the time goes, if that was asked.
+    pub(super) fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    pub(super) fn save_every(&self) -> u64 {
+        self.save_every
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(super) fn kernel(&self) -> String {
+        self.decoder.backend().kernel()
+    }
+
+    /// Training tokens seen after so many steps.
+    pub(super) fn tokens_after(&self, steps: u64) -> Tokens {
+        Tokens(steps * train::milestones::tokens_per_step(&self.spec))
+    }
+}
+
+/// What is allowed, but makes a curve say less than it seems to.
+fn warn(spec: &RunSpec, origin: &Origin, observer: &mut dyn Observer) -> Result<()> {
+    let overlapping = origin.corpus.overlapping_documents()?;
+    if overlapping > 0 {
+        observer.hear(&Event::Warning(&format!(
+            "held-out text that is also training text: {overlapping} of {} held-out documents; the held-out loss will \
+             look better than it is",
+            origin.corpus.heldout().documents()
+        )));
+    }
+    let train = Tokens(origin.corpus.train().tokens());
+    if spec.tokens > train {
+        observer.hear(&Event::Warning(&format!(
+            "{} are asked for, the corpus has {train}: text will be repeated",
+            spec.tokens
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The record of a run, written with its folder: what is known before the first step, including
+//! the loss before pruning.
+
+use std::path::Path;
+
+use disk::Existing;
+use ledger::{Nats, Phase, Provenance, RunRecord};
+use model::backend::Backend;
+use model::decoder::Decoder;
+use model::evaluate::{Protocol, evaluate, planned_tokens};
+use model::folder::ModelFolder;
+use store::{RunFolder, RunWriter};
+
+use super::options::{LossBefore, Options, RunMode};
+use super::prepared::Run;
+use crate::error::{Error, Result, bail};
+use crate::lineage::{self, Lineage};
+use crate::loaded::Loaded;
+use crate::observer::{Event, Observer, Stage};
+use crate::source::open_corpus;
+
+/// Makes the run folder, with what is known before the first step.
+pub(super) fn begin(
+    options: &Options,
+    run: &Run,
+    out: &Path,
+    observer: &mut dyn Observer,
+) -> Result<RunWriter> {
+    let (origin, spec, decoder) = (run.origin(), run.spec(), run.decoder());
+    let (n0, rate, rate_without_embedding) = origin.sizes()?;
+    let loss0 = loss0(options, run, observer)?;
+    let loss0_phase = loss0.and(phase(options, run)?);
+    if loss0_phase == Some(Phase::Decay) && spec.schedule.decay.0 == 0 {
+        observer.hear(&Event::Warning(
+            "the model before pruning was left at the end of a decay, this run trains at a constant learning rate: a part of \
+             what lies between their losses is that, not pruning",
+        ));
+    }
+    let provenance = Provenance {
+        regrow: crate::VERSION.to_owned(),
+        machine: machine(),
+        threads: rayon::current_num_threads(),
+        kernel: decoder.backend().kernel(),
+    };
+    let mut record = RunRecord::of(spec, n0, origin.parameters()?, provenance)
+        .with_rates(rate, rate_without_embedding);
+    if let Some(loss) = loss0 {
+        record = record.with_loss0(loss, loss0_phase);
+    }
+    let existing = match options.folder {
+        RunMode::Replace => Existing::Replace,
+        RunMode::New | RunMode::Resume => Existing::Refuse,
+    };
+    let cut = origin.lineage.cut.as_ref().map(serde_json::to_vec_pretty).transpose()?;
+    Ok(RunFolder::create(out, existing, spec, run.recipe(), &record, cut.as_deref())?)
+}
+
+/// The loss of the model before pruning, on the held-out text of this run and by its protocol.
+fn loss0(options: &Options, run: &Run, observer: &mut dyn Observer) -> Result<Option<Nats>> {
+    let (origin, spec, decoder) = (run.origin(), run.spec(), run.decoder());
+    if let LossBefore::Known(loss) = options.before {
+        if !(loss.0.is_finite() && loss.0 >= 0.0) {
+            let message = format!("`loss0` is {}, expected nats per token, 0 or more", loss.0);
+            return Err(Error::msg(message).about("loss0"));
+        }
+        return Ok(Some(loss));
+    }
+    if let LossBefore::Of(path) = &options.before {
+        let folder = ModelFolder::open(path)?;
+        open_corpus(&options.corpus, &folder, observer)?;
+        if let Some(cut) = &origin.lineage.cut {
+            let found = folder.weights_hash()?;
+            if found != cut.base_hash {
+                bail!(
+                    "`{}` is not the model that was pruned: its weights have the hash {found}, expected {}",
+                    path.display(),
+                    cut.base_hash
+                );
+            }
+        }
+        let base = Loaded::new(folder, spec.evaluation.context)?;
+        return measure(base.decoder(), base.weights(), run, observer).map(Some);
+    }
+    match (&origin.folder, &origin.lineage.cut) {
+        // Training from scratch has no model before it.
+        (None, _) => Ok(None),
+        // A control is its own base.
+        (Some(_), None) => {
+            let weights = origin.weights(decoder, spec.seed)?;
+            measure(&decoder.in_full_precision()?, &weights, run, observer).map(Some)
+        }
+        (Some(_), Some(_)) => {
+            observer.hear(&Event::LossBeforeUnknown);
+            Ok(None)
+        }
+    }
+}
+
+/// The held-out loss of `weights`, by the protocol of the run.
+fn measure<B: Backend>(
+    decoder: &Decoder<B>,
+    weights: &B::Weights,
+    run: &Run,
+    observer: &mut dyn Observer,
+) -> Result<Nats> {
+    let (part, protocol) = (run.origin().corpus.heldout(), Protocol::from(&run.spec().evaluation));
+    let mut space = decoder.workspace()?;
+    let total = planned_tokens(part, &protocol);
+    let mut stage = Stage::begin(observer, "the loss before pruning", total, "tokens");
+    let found =
+        evaluate(decoder, weights, &mut space, part, &protocol, &mut |done| stage.at(done))?;
+    Ok(found.loss())
+}
+
+/// The phase of the learning rate in which the model before pruning was left, where it comes from a
+/// run.
+fn phase(options: &Options, run: &Run) -> Result<Option<Phase>> {
+    let Lineage { cut, phase, .. } = &run.origin().lineage;
+    // What is known of a pruned model's base stands in its cut record, not in its own lineage.
+    let known = cut.as_ref().map_or(*phase, |cut| cut.loss0_phase);
+    let LossBefore::Of(base) = &options.before else { return Ok(known) };
+    Ok(lineage::own(&ModelFolder::open(base)?)?.phase.or(known))
+}
+
+/// The model of the CPU, where the system says.
+fn machine() -> String {
+    let named = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    });
+    named.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}

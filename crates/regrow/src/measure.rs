@@ -1,0 +1,130 @@
+//! The loss of a model on text, by the one evaluator and its written convention.
+
+use std::path::Path;
+
+use ledger::Convention;
+use model::evaluate::{Evaluated, Protocol, evaluate, planned_tokens};
+
+use crate::error::{Result, bail};
+use crate::loaded::{self, Loaded, default_context};
+use crate::observer::{Event, Observer, Stage};
+use crate::source::{OpenText, TextSource};
+
+/// How text is read.
+#[derive(Clone, Debug)]
+pub struct Options {
+    convention: Convention,
+    context: Option<usize>,
+    stride: Option<usize>,
+    tokens: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { convention: Convention::Documents, context: None, stride: None, tokens: None }
+    }
+}
+
+impl Options {
+    /// Each document by itself, windows of the model's own length side by side, all of the text.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How documents meet the context.
+    #[must_use]
+    pub fn convention(mut self, convention: Convention) -> Self {
+        self.convention = convention;
+        self
+    }
+
+    /// The most tokens in a window.
+    #[must_use]
+    pub fn context(mut self, tokens: usize) -> Self {
+        self.context = Some(tokens);
+        self
+    }
+
+    /// Tokens between the beginnings of two windows.
+    #[must_use]
+    pub fn stride(mut self, tokens: usize) -> Self {
+        self.stride = Some(tokens);
+        self
+    }
+
+    /// Stops after so many predicted tokens.
+    #[must_use]
+    pub fn tokens(mut self, tokens: u64) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+}
+
+/// A loss with what it was measured on.
+#[derive(Debug)]
+pub struct Measured {
+    model: String,
+    text: OpenText,
+    protocol: Protocol,
+    found: Evaluated,
+}
+
+impl Measured {
+    /// The name of the model.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// The text.
+    pub fn text(&self) -> &OpenText {
+        &self.text
+    }
+
+    /// How it was read.
+    pub fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
+    /// The losses.
+    pub fn found(&self) -> &Evaluated {
+        &self.found
+    }
+}
+
+/// Measures the loss of a model, named by its folder or its id on the hub, on text.
+///
+/// # Errors
+/// Where model or text cannot be read, or the options contradict each other.
+pub fn measure(
+    model: impl AsRef<Path>,
+    text: &TextSource,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Result<Measured> {
+    let folder = loaded::open(model.as_ref(), observer)?;
+    let text = OpenText::open(text, &folder, observer)?;
+    let context = options.context.unwrap_or_else(|| default_context(folder.config()));
+    let stride = options.stride.unwrap_or(context);
+    if stride > context {
+        bail!("stride of {stride} tokens, expected at most the context of {context}");
+    }
+    let positions = folder.config().max_position_embeddings();
+    if context > positions {
+        observer.hear(&Event::Warning(&format!(
+            "the model was made for {positions} tokens, a context of {context} goes beyond"
+        )));
+    }
+    let part = text.part();
+    let limit = options.tokens.unwrap_or(u64::MAX).min(part.tokens());
+    let protocol = Protocol { convention: options.convention, context, stride, limit };
+    let model = Loaded::new(folder, context)?;
+    let mut space = model.workspace()?;
+    let total = planned_tokens(part, &protocol);
+    let mut stage = Stage::begin(observer, "evaluating", total, "tokens");
+    let found =
+        evaluate(model.decoder(), model.weights(), &mut space, part, &protocol, &mut |done| {
+            stage.at(done)
+        })?;
+    drop(stage);
+    Ok(Measured { model: model.folder().name(), text, protocol, found })
+}

@@ -1,0 +1,384 @@
+//! A model folder in, a smaller one out, with the decision written down.
+
+use std::path::{Path, PathBuf};
+
+use disk::Existing;
+use ledger::{CutRecord, Nats};
+use model::folder::{ModelFolder, SHARD_LIMIT};
+use prune::{
+    Calibration, Destination, Method, Progress, Pruned, PruningPlan, Refusal, Request, Takes,
+    Target, TextSize,
+};
+use shape::config::RawConfig;
+
+use crate::error::{Error, Result, bail};
+use crate::inspect::{self, Inspected};
+use crate::lineage;
+use crate::loaded::{self, default_context};
+use crate::machine::machine;
+use crate::observer::{Event, Observer};
+use crate::source::{OpenText, TextSource};
+
+/// Bytes of a weight where nothing says how weights are stored, as most public models store theirs.
+const USUAL_BYTES: usize = 2;
+
+/// How much goes, how it is chosen, and what is written down.
+#[derive(Clone, Debug)]
+pub struct Options {
+    method: Option<Method>,
+    target: Target,
+    text: Option<TextSource>,
+    samples: Option<usize>,
+    length: Option<usize>,
+    seed: u64,
+    how: prune::Options,
+    spill: Option<PathBuf>,
+    series: Option<String>,
+    loss0: Option<Nats>,
+    shard_limit: u64,
+    existing: Existing,
+}
+
+impl Options {
+    /// Prunes to `target` by the usual method for it.
+    pub fn new(target: Target) -> Self {
+        Self {
+            method: None,
+            target,
+            text: None,
+            samples: None,
+            length: None,
+            seed: 0,
+            how: prune::Options::default(),
+            spill: None,
+            series: None,
+            loss0: None,
+            shard_limit: SHARD_LIMIT,
+            existing: Existing::Refuse,
+        }
+    }
+
+    /// Chooses by this method of [`prune::METHODS`].
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = Some(method);
+        self
+    }
+
+    /// Measures on this text; methods that measure nothing do not read it.
+    #[must_use]
+    pub fn text(mut self, text: TextSource) -> Self {
+        self.text = Some(text);
+        self
+    }
+
+    /// Reads so many calibration sequences; otherwise the usual number, or what the text has.
+    #[must_use]
+    pub fn samples(mut self, sequences: usize) -> Self {
+        self.samples = Some(sequences);
+        self
+    }
+
+    /// Reads so many tokens a calibration sequence.
+    #[must_use]
+    pub fn length(mut self, tokens: usize) -> Self {
+        self.length = Some(tokens);
+        self
+    }
+
+    /// Chooses the calibration sequences.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// What the methods can be told beside how much goes.
+    #[must_use]
+    pub fn how(mut self, how: prune::Options) -> Self {
+        self.how = how;
+        self
+    }
+
+    /// Keeps activations in a file of this folder instead of in memory.
+    #[must_use]
+    pub fn spill(mut self, folder: impl AsRef<Path>) -> Self {
+        self.spill = Some(folder.as_ref().to_path_buf());
+        self
+    }
+
+    /// The model series that laws are fitted for; otherwise that of the model.
+    #[must_use]
+    pub fn series(mut self, series: impl Into<String>) -> Self {
+        self.series = Some(series.into());
+        self
+    }
+
+    /// Held-out loss of the model before pruning, for the record.
+    #[must_use]
+    pub fn loss0(mut self, loss: Nats) -> Self {
+        self.loss0 = Some(loss);
+        self
+    }
+
+    /// The most bytes of weights in one file.
+    #[must_use]
+    pub fn shard_limit(mut self, bytes: u64) -> Self {
+        self.shard_limit = bytes;
+        self
+    }
+
+    /// What happens where the new folder stands already; it is refused otherwise.
+    #[must_use]
+    pub fn existing(mut self, existing: Existing) -> Self {
+        self.existing = existing;
+        self
+    }
+
+    /// The method that was said, or the usual one for the target.
+    fn resolved_method(&self) -> Result<Method> {
+        let usual = match self.target.kind() {
+            Takes::Rate | Takes::Pattern => "depth-block-influence",
+            Takes::Blocks => "depth-list",
+            Takes::Sizes => "width-activation",
+        };
+        self.method.map_or_else(|| Ok(prune::method(usual)?), Ok)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.shard_limit == 0 {
+            let message = "`shard_size` is 0, expected at least 1";
+            return Err(Error::msg(message).about("shard_size"));
+        }
+        match self.loss0 {
+            Some(Nats(loss)) if !(loss.is_finite() && loss >= 0.0) => {
+                let message = format!("`loss0` is {loss}, expected nats per token, 0 or more");
+                Err(Error::msg(message).about("loss0"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What pruning would leave, read, hold and write.
+pub struct Preview {
+    model: Inspected,
+    method: Method,
+    plan: PruningPlan,
+    speed: f64,
+}
+
+impl Preview {
+    /// The model.
+    pub fn model(&self) -> &Inspected {
+        &self.model
+    }
+
+    /// The id of the method.
+    pub fn method(&self) -> String {
+        self.method.name()
+    }
+
+    /// What it leaves and takes.
+    pub fn plan(&self) -> &PruningPlan {
+        &self.plan
+    }
+
+    /// Floating-point operations a second, as measured here.
+    pub fn speed(&self) -> f64 {
+        self.speed
+    }
+
+    /// The most memory that it can take, in bytes.
+    pub fn memory_bound(&self) -> u64 {
+        self.plan.memory().bound(self.model.config())
+    }
+}
+
+/// Prunes a model, named by its folder or its id on the hub, into the new folder `out`.
+///
+/// # Errors
+/// Where model or text cannot be read, the method does not fit the target, or `out` cannot be
+/// written.
+pub fn prune(
+    model: impl AsRef<Path>,
+    options: &Options,
+    out: impl AsRef<Path>,
+    observer: &mut dyn Observer,
+) -> Result<Pruned> {
+    options.check()?;
+    let folder = loaded::open(model.as_ref(), observer)?;
+    let lineage = lineage::own(&folder)?;
+    let method = options.resolved_method()?;
+    let text = match &options.text {
+        Some(text) if method.reads_text() => Some(OpenText::open(text, &folder, observer)?),
+        _ => None,
+    };
+    let sequences = options.samples.unwrap_or(prune::calibration::SEQUENCES);
+    let calibration = Calibration { sequences, length: options.length, seed: options.seed };
+    if let Some(text) = &text {
+        let fits = calibration.fits(prune::Source::Part(text.part()), folder.config());
+        match fits {
+            // The text that there is does where no number was asked for.
+            Err(error)
+                if error.refusal() == Some(Refusal::TooFewTokens) && options.samples.is_none() =>
+            {
+                observer.hear(&Event::Warning(&format!("{error}: fewer are read")));
+            }
+            fits => fits?,
+        }
+    }
+    let request = Request {
+        calibration: text.as_ref().map(|text| (prune::Source::Part(text.part()), calibration)),
+        base: Some(lineage.base),
+        series: Some(options.series.clone().unwrap_or(lineage.series)),
+        loss0: options.loss0.or(lineage.loss),
+        loss0_phase: lineage.phase,
+        options: options.how.clone(),
+        spill: options.spill.clone(),
+        ..Request::new(method, options.target.clone(), crate::VERSION)
+    };
+    let destination =
+        Destination::new(out.as_ref(), options.existing).with_shard_limit(options.shard_limit);
+    let mut shown = Shown::new(observer);
+    let mut hear = |progress: Progress| match progress {
+        Progress::Scoring { done, of } => shown.at("scoring", done, of, "blocks"),
+        Progress::Writing { done, of } => shown.at("writing", done, of, "tensors"),
+        Progress::Hashing => {}
+    };
+    Ok(prune::prune(&machine(), &folder, &request, &destination, &mut hear)?)
+}
+
+/// Makes a cut again that was decided before, of a pruned folder or its `cut.json`, on the model
+/// that it was decided on.
+///
+/// # Errors
+/// As [`prune`], and where `cut` holds no cut or one of another model.
+pub fn prune_again(
+    model: impl AsRef<Path>,
+    cut: impl AsRef<Path>,
+    options: &Replay,
+    out: impl AsRef<Path>,
+    observer: &mut dyn Observer,
+) -> Result<CutRecord> {
+    if options.shard_limit == 0 {
+        let message = "`shard_size` is 0, expected at least 1";
+        return Err(Error::msg(message).about("shard_size"));
+    }
+    let folder = loaded::open(model.as_ref(), observer)?;
+    let cut = cut.as_ref();
+    let Some(record) = prune::record_of(cut)? else {
+        bail!("`{}` holds no `cut.json`", cut.display());
+    };
+    let text = match &options.text {
+        Some(text) => Some(OpenText::open(text, &folder, observer)?),
+        None => None,
+    };
+    let source = text.as_ref().map(|text| prune::Source::Part(text.part()));
+    let destination =
+        Destination::new(out.as_ref(), options.existing).with_shard_limit(options.shard_limit);
+    let mut shown = Shown::new(observer);
+    let mut hear = |done: usize, of: usize| shown.at("writing", done, of, "parts");
+    prune::replay(&machine(), &folder, &record, source, &destination, &mut hear)?;
+    Ok(record)
+}
+
+/// How a cut is made again.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    text: Option<TextSource>,
+    shard_limit: u64,
+    existing: Existing,
+}
+
+impl Default for Replay {
+    fn default() -> Self {
+        Self { text: None, shard_limit: SHARD_LIMIT, existing: Existing::Refuse }
+    }
+}
+
+impl Replay {
+    /// Without text, into a folder that does not stand yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The text that the cut was decided on, where its method changes values by it.
+    #[must_use]
+    pub fn text(mut self, text: TextSource) -> Self {
+        self.text = Some(text);
+        self
+    }
+
+    /// The most bytes of weights in one file.
+    #[must_use]
+    pub fn shard_limit(mut self, bytes: u64) -> Self {
+        self.shard_limit = bytes;
+        self
+    }
+
+    /// What happens where the new folder stands already; it is refused otherwise.
+    #[must_use]
+    pub fn existing(mut self, existing: Existing) -> Self {
+        self.existing = existing;
+        self
+    }
+}
+
+/// Says what pruning would leave and take, of a folder, a configuration or a public model. Nothing
+/// is measured but the speed of this machine, nothing is written.
+///
+/// # Errors
+/// Where there is no such model, or the method does not fit the target.
+pub fn preview(model: impl AsRef<Path>, options: &Options) -> Result<Preview> {
+    let path = model.as_ref();
+    let model = inspect::find(path)?;
+    let bytes = match model.folder() {
+        Some(folder) => folder.dtype().size(),
+        None if path.exists() => stored_bytes(&ModelFolder::raw_config_of(path)?),
+        None => USUAL_BYTES,
+    };
+    let text = TextSize {
+        sequences: options.samples.unwrap_or(prune::calibration::SEQUENCES),
+        length: options.length.unwrap_or_else(|| default_context(model.config())),
+        spilled: options.spill.is_some(),
+    };
+    let method = options.resolved_method()?;
+    let plan =
+        PruningPlan::new(model.config(), method, &options.target, &options.how, text, bytes)?;
+    let speed = prune::plan::speed(&machine())?;
+    Ok(Preview { model, method, plan, speed })
+}
+
+fn stored_bytes(raw: &RawConfig) -> usize {
+    let name = raw.get("dtype").or_else(|| raw.get("torch_dtype")).and_then(|value| value.as_str());
+    if name == Some("float32") { 4 } else { USUAL_BYTES }
+}
+
+/// Tells of stages that follow each other.
+struct Shown<'a> {
+    observer: &'a mut dyn Observer,
+    stage: Option<&'static str>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(observer: &'a mut dyn Observer) -> Self {
+        Self { observer, stage: None }
+    }
+
+    fn at(&mut self, stage: &'static str, done: usize, of: usize, unit: &'static str) {
+        if self.stage != Some(stage) {
+            self.observer.hear(&Event::Begun { stage, total: of as u64, unit, done: 0 });
+            self.stage = Some(stage);
+        }
+        self.observer.hear(&Event::Progress { done: done as u64, message: "" });
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        if self.stage.is_some() {
+            self.observer.hear(&Event::Ended);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Public models by their name.
+
+use shape::catalog::{self, PublicModel};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The public model of this name, which is the path of no folder.
+///
+/// # Errors
+/// Where there is none.
+pub fn public_model(name: &str) -> Result<&'static PublicModel> {
+    catalog::find(name).ok_or_else(|| {
+        let message = format!("`{name}` is neither a folder nor the name of a public model");
+        Error::new(ErrorKind::UnknownModel, message)
+    })
+}
