@@ -1,10 +1,10 @@
 //! What is removed: scores, cuts, and the one place that changes shapes.
 //!
 //! [`prune()`] does it all: a [`Method`] of the registry [`METHODS`] turns the rate that is asked
-//! for into a legal model ([`shape::legal`]), looks on while the blocks stream over calibration text one at
-//! a time ([`walk`]), and decides; then the smaller model is written beside its `cut.json`. Sparse
-//! methods make weights zero instead, block by block ([`sparse`]). The same folder, request and seed
-//! give the same cut and the same bytes, whatever the number of threads.
+//! for into a legal model ([`shape::legal`]), looks on while the blocks stream over calibration
+//! text one at a time ([`walk`]), and decides; then the smaller model is written beside its
+//! `cut.json`. Sparse methods make weights zero instead, block by block ([`sparse`]). The same
+//! folder, request and seed give the same cut and the same bytes, whatever the number of threads.
 //!
 //! For a tour, from the top: `request.rs`, `pruning.rs`, `methods.rs`; then one method, for example
 //! `depth/influence.rs`, which holds what it measures, what that costs and how it chooses.

@@ -11,8 +11,8 @@ use crate::sparse::{SCORES, SparseMethod};
 use crate::target::Takes;
 use crate::{depth, width};
 
-/// Every method, those of depth first. A sparse score stands here with 2:4; [`method`] knows it with
-/// every pattern.
+/// Every method, those of depth first. A sparse score stands here with 2:4; [`method`] knows it
+/// with every pattern.
 pub static METHODS: &[Method] = &all();
 
 const COUNT: usize = depth::METHODS.len() + width::METHODS.len() + SCORES.len();

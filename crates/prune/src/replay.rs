@@ -18,8 +18,8 @@ use crate::select::no_calibration;
 use crate::target::Target;
 
 /// Makes a cut again from its record: the same bytes, if `folder` is the model that it was decided
-/// on. A sparse cut whose score reads text reads it again from `source`. `progress` hears of tensors
-/// written, or of blocks made sparse, and of how many.
+/// on. A sparse cut whose score reads text reads it again from `source`. `progress` hears of
+/// tensors written, or of blocks made sparse, and of how many.
 ///
 /// # Errors
 /// [`Refusal::OtherBase`] where its weights have another hash, [`Refusal::OtherCalibration`] where

@@ -12,7 +12,8 @@ use crate::inputs::Inputs;
 use crate::workspace::{Scratch, Workspace};
 
 impl<B: Backend> Decoder<B> {
-    /// Losses from the normed stream, into `scratch.losses`, in chunks of rows that turn logits into gradients in place.
+    /// Losses from the normed stream, into `scratch.losses`, in chunks of rows that turn logits
+    /// into gradients in place.
     pub(super) fn head(
         &self,
         weights: &B::Weights,

@@ -22,11 +22,11 @@ use shape::legal::Smaller;
 /// `depth-angular`: drops the most similar contiguous run of blocks.
 ///
 /// The score of a run of `count` blocks is `mean of arccos(cos(x_l, x_(l+count))) / pi`, 0 (the run
-/// does nothing) to 1, one for each block `l` at which a run can begin. `x_l` is the residual stream
-/// that enters block `l`, and for `l` the number of blocks what leaves the last, before the final
-/// norm. The paper takes the last token of every sequence, [`Positions::Last`]; [`Positions::All`]
-/// takes every token and remembers the stream of `count` blocks, so it holds the calibration
-/// activations so many times.
+/// does nothing) to 1, one for each block `l` at which a run can begin. `x_l` is the residual
+/// stream that enters block `l`, and for `l` the number of blocks what leaves the last, before the
+/// final norm. The paper takes the last token of every sequence, [`Positions::Last`];
+/// [`Positions::All`] takes every token and remembers the stream of `count` blocks, so it holds the
+/// calibration activations so many times.
 ///
 /// Of the runs of as many blocks as come nearest to the rate, the one with the least distance goes;
 /// of equal distances the lower run.

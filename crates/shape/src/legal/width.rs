@@ -179,10 +179,10 @@ impl Smaller {
 
 /// The legal shapes nearest to a rate, best first, at most `most` of them.
 ///
-/// A shape is legal whose channels and neurons are multiples of what [`WidthOptions`] says (or whole),
-/// whose heads are whole groups, and which stock transformers loads (its Llama wants the hidden
-/// size to be a multiple of the heads). Of all that come within 0.005 of the nearest, the one goes
-/// first whose parts keep the most equal shares of what they were.
+/// A shape is legal whose channels and neurons are multiples of what [`WidthOptions`] says (or
+/// whole), whose heads are whole groups, and which stock transformers loads (its Llama wants the
+/// hidden size to be a multiple of the heads). Of all that come within 0.005 of the nearest, the
+/// one goes first whose parts keep the most equal shares of what they were.
 ///
 /// # Errors
 /// For numbers that are no rate or no distance, [`Illegal::NoShapeNear`] where the nearest is

@@ -34,7 +34,8 @@ impl Corpus {
     ///
     /// # Errors
     /// The message names the file, the field, what was found and what was expected;
-    /// [`ErrorKind::OtherTokenizer`](crate::ErrorKind::OtherTokenizer) when `tokenizer.json` is not the one that made the corpus.
+    /// [`ErrorKind::OtherTokenizer`](crate::ErrorKind::OtherTokenizer) when `tokenizer.json` is not
+    /// the one that made the corpus.
     pub fn open(folder: &Path) -> Result<Self> {
         let info = info::read(&folder.join("corpus.json"))?;
         let tokenizer = folder.join("tokenizer.json");

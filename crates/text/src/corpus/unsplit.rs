@@ -11,7 +11,8 @@ use crate::error::{Result, TextFailure};
 use crate::tokenizer::Tokenizer;
 
 /// Tokenises documents into `text.bin` and `text.idx` of an existing folder, and opens them as a
-/// [`CorpusPart`] whose documents are laid out as in a corpus: begin token, then the tokens of the text.
+/// [`CorpusPart`] whose documents are laid out as in a corpus: begin token, then the tokens of the
+/// text.
 ///
 /// # Errors
 /// Without a begin token, where there are no documents, the first error among
