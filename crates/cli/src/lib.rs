@@ -9,5 +9,6 @@ mod flags;
 mod show;
 mod terminal;
 
-pub use cli::{Cli, Color, Command, Globals};
+pub use cli::{Cli, Command};
+pub use flags::globals::{Color, Globals};
 pub use terminal::{Exit, Output};

@@ -1,5 +1,6 @@
 //! Flags that several subcommands share.
 
+pub(crate) mod globals;
 pub(crate) mod group;
 pub(crate) mod known;
 pub(crate) mod place;

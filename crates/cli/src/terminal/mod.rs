@@ -15,7 +15,7 @@ use self::hint::{hint, is_usage, with_flags};
 pub(crate) use self::hint::{hinted, usage};
 pub(crate) use self::listener::Listener;
 pub(crate) use self::progress::Progress;
-use crate::cli::{Color, Globals};
+use crate::flags::globals::{Color, Globals};
 use crate::show::table::Table;
 
 /// How a command ended; the numbers are part of the interface.

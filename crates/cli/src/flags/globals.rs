@@ -1,0 +1,34 @@
+//! Flags that every subcommand has.
+
+use std::num::NonZeroUsize;
+
+use clap::{Args, ValueEnum};
+
+/// What every subcommand shares.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Globals {
+    /// Threads to work with; results do not depend on it [default: one a core]
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Say more
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say nothing but results, warnings and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Also into files and pipes.
+    Always,
+    /// Not at all.
+    Never,
+}
