@@ -1,11 +1,86 @@
 //! What can be wrong with a table, a request or a law file.
 
+use std::fmt;
+
 /// Why a table cannot be read, a law cannot be fitted, or a question cannot be asked.
 ///
 /// That the data cannot tell is no error: see [`crate::Identifiability`].
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq)]
+pub struct Error(Box<Fault>);
+
+/// The errors that a caller may want to tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ErrorKind {
+    /// The table holds no row to fit.
+    NothingToFit,
+    /// A row of the table is wrong: see [`Error::row`].
+    BadRow,
+    /// No law can be fitted to a group.
+    NoFit,
+    /// The law holds several groups, and the question leaves open which.
+    SeveralGroups,
+    /// Nothing tells whether the method removes weights or makes them zero.
+    ZeroedUnknown,
+    /// Anything else that is wrong with a table, a law or a question.
+    Other,
+}
+
+impl Error {
+    /// Which error it is, as far as callers tell them apart.
+    ///
+    /// ```
+    /// let error = law::form::by_name("p3").err().unwrap();
+    /// assert_eq!(error.kind(), law::ErrorKind::Other);
+    /// ```
+    pub fn kind(&self) -> ErrorKind {
+        match *self.0 {
+            Fault::Empty | Fault::OnlyControls => ErrorKind::NothingToFit,
+            Fault::TooFewPoints { .. } | Fault::NoFit { .. } => ErrorKind::NoFit,
+            Fault::SeveralGroups { .. } => ErrorKind::SeveralGroups,
+            Fault::ZeroedUnknown { .. } => ErrorKind::ZeroedUnknown,
+            _ if self.row().is_some() => ErrorKind::BadRow,
+            _ => ErrorKind::Other,
+        }
+    }
+
+    /// The row of the table that is wrong, counted from 1, without the header.
+    pub fn row(&self) -> Option<usize> {
+        match *self.0 {
+            Fault::NotFinite { row, .. }
+            | Fault::OutOfRange { row, .. }
+            | Fault::PrunedControl { row, .. }
+            | Fault::Duplicate { row, .. }
+            | Fault::RunChanges { row, .. } => Some(row),
+            Fault::ZeroedContradicts { row, .. } => row,
+            _ => None,
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(problem: Fault) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Every error with its text.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(crate) enum Fault {
     /// Nothing to fit.
     #[error("the table holds no rows")]
     Empty,
@@ -41,6 +116,29 @@ pub enum Error {
         row: usize,
         /// The rate.
         rate: f64,
+    },
+    /// What is said of a method contradicts its id.
+    #[error(
+        "{}`zeroed` is {zeroed}, but the method `{method}` {}",
+        row.map_or_else(String::new, |row| format!("row {row}: ")),
+        if *zeroed { "removes weights" } else { "makes weights zero" }
+    )]
+    ZeroedContradicts {
+        /// Where a row of a table says it: counted from 1, without the header.
+        row: Option<usize>,
+        /// The method.
+        method: String,
+        /// What was said.
+        zeroed: bool,
+    },
+    /// A question whose answer hangs on what a method does to weights, which nothing tells.
+    #[error(
+        "it is not known whether the method `{method}` removes weights or makes them zero: \
+         its id does not tell, and the points do not say it in a column `zeroed`"
+    )]
+    ZeroedUnknown {
+        /// The method.
+        method: String,
     },
     /// One run at one token count twice.
     #[error("row {row} repeats row {first}: run `{run}` at {tokens} tokens")]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::Code;
 use crate::form::{Axis, Follows, Form};
+use crate::method::rate_follows_size;
 use crate::table::Run;
 
 pub use crate::form::Levels;
@@ -38,7 +39,8 @@ pub const WIDEST_EXPONENT: f64 = 0.5;
 pub const WIDEST_FACTOR: f64 = 3.0;
 
 impl Levels {
-    /// Counts the levels; in an N:M method the rate follows the size and is never counted.
+    /// Counts the levels; with an N:M pattern of ours the rate follows the size and is never
+    /// counted.
     ///
     /// ```
     /// use law::{Table, TableRow, identify::Levels};
@@ -54,7 +56,7 @@ impl Levels {
         let sizes = distinct(runs.iter().map(|run| run.n0), SIZE_TOLERANCE);
         let at = |size: f64| runs.iter().filter(move |run| same(run.n0, size, SIZE_TOLERANCE));
         let rates_at = |size: f64| distinct(at(size).map(|run| run.rate), RATE_TOLERANCE).len();
-        let rates = if is_n_of_m(method) {
+        let rates = if rate_follows_size(method) {
             1
         } else {
             sizes.iter().map(|&s| rates_at(s)).max().unwrap_or(1)
@@ -72,14 +74,6 @@ pub(crate) const RATE_TOLERANCE: f64 = 0.02;
 /// Whether two positive numbers differ by no more than a share of the larger.
 pub(crate) fn same(a: f64, b: f64, tolerance: f64) -> bool {
     (a - b).abs() <= tolerance * a.max(b)
-}
-
-/// `2:4-wanda` and its like.
-pub(crate) fn is_n_of_m(method: &str) -> bool {
-    let pattern = method.split('-').next().unwrap_or_default();
-    pattern
-        .split_once(':')
-        .is_some_and(|(n, m)| n.parse::<u32>().is_ok() && m.parse::<u32>().is_ok())
 }
 
 /// How many sizes some runs hold.
@@ -129,7 +123,7 @@ impl Identifiability {
         }
         if asks("gamma") && !has("gamma") {
             found.fixed.insert("gamma".to_owned(), 0.0);
-            sentences.push(match is_n_of_m(method) {
+            sentences.push(match rate_follows_size(method) {
                 true => "an N:M pattern's rate follows the size: gamma is set to 0 and the other constants absorb it",
                 false => "one rate a size cannot tell gamma: it is set to 0 and the other constants absorb it",
             });

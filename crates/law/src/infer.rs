@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ledger::Estimate;
 
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::fit::{Constraints, Fit, Loss, Problem, fit_within, refit};
 use crate::form::{self, Axis, Follows, Form};
 use crate::identify::{Identifiability, Levels, WIDEST_EXPONENT, WIDEST_FACTOR, ZERO};
@@ -72,16 +72,17 @@ impl Default for Settings {
 /// assert_eq!(group.form, "p2-one-size-one-rate");
 /// assert!((group.constants["beta"].value - 0.5).abs() < 1e-6);
 /// let elsewhere = group.predict(Place::new(3e9, 0.25, 2.0)?, 1e5)?;
-/// assert_eq!((elsewhere.loss, elsewhere.code[0].as_str()), (None, "levels-too-few"));
+/// assert_eq!((elsewhere.loss, &elsewhere.code[0]), (None, &law::Code::LevelsTooFew));
 /// # Ok::<(), law::Error>(())
 /// ```
 pub fn fit(table: &Table, settings: &Settings) -> Result<Law> {
     if !(0.5..1.0).contains(&settings.level) {
-        return Err(Error::Setting {
+        return Err(Fault::Setting {
             name: "level",
             found: settings.level,
             expected: "at least 0.5 and below 1",
-        });
+        }
+        .into());
     }
     let asked = form::by_name(&settings.form)?;
     settings.constraints.check(asked)?;
@@ -125,6 +126,7 @@ pub(crate) fn fit_group(
     let mut law = GroupLaw {
         series: group.series.clone(),
         method: group.method.clone(),
+        zeroed: group.zeroed,
         form: fit.form.name().to_owned(),
         units: settings.units,
         constants: constants
@@ -209,7 +211,7 @@ fn fit_largest(
         form.axes().iter().copied().find(|column| !group.columns.contains(column))
     };
     if let Some(column) = missing(asked) {
-        return Err(Error::MissingColumn { column: column.name(), form: asked.name() });
+        return Err(Fault::MissingColumn { column: column.name(), form: asked.name() }.into());
     }
     let all = full.into_iter().chain(std::iter::once(first)).chain(levels.ladder());
     for form in all.filter(|form| missing(*form).is_none()) {
@@ -226,19 +228,20 @@ fn fit_largest(
             || fit.constants(&Scale::COUNTS).iter().any(|x| !x.is_finite())
         {
             let group = format!("{} {}", group.series, group.method);
-            return Err(Error::NoFit { group, form: form.name() });
+            return Err(Fault::NoFit { group, form: form.name() }.into());
         }
         if fit.singular_values.iter().all(|value| *value >= ZERO) {
             return Ok(fit);
         }
     }
     let group = format!("{} {}", group.series, group.method);
-    Err(Error::TooFewPoints {
+    Err(Fault::TooFewPoints {
         group,
         points,
         form: first.name(),
         constants: first.parameters().len(),
-    })
+    }
+    .into())
 }
 
 /// Adds intervals of the constants, on their natural scales; returns the constants that these leave
@@ -424,5 +427,5 @@ fn decisions(law: &GroupLaw, runs: &[&Run], wish: &Wish) -> Result<Vec<Plan>> {
     let key = |place: &Place| [place.n0, place.rate, place.loss0];
     places.sort_by(|a, b| key(a).partial_cmp(&key(b)).expect("a table holds no NaN"));
     places.dedup();
-    places.into_iter().map(|place| law.plan(place, wish)).collect()
+    places.into_iter().map(|place| law.decide(place, wish)).collect()
 }

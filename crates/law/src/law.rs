@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ledger::Estimate;
+use ledger::{Estimate, MethodKind};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::fit::Loss;
 use crate::form::{self, Axis, Form, MOST_PARAMETERS};
 use crate::identify::Identifiability;
+use crate::method::kind_of;
 use crate::metric::Metrics;
 use crate::plan::decision::Plan;
 use crate::row::{Row, Scale};
@@ -33,6 +34,9 @@ pub struct GroupLaw {
     pub series: String,
     /// The pruning method.
     pub method: String,
+    /// Whether the method makes weights zero, where its id does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zeroed: Option<bool>,
     /// The form fitted.
     pub form: String,
     /// What one unit of size and data is.
@@ -157,8 +161,10 @@ impl Law {
     pub fn group(&self, series: Option<&str>, method: Option<&str>) -> Result<&GroupLaw> {
         match self.groups_of(series, method)?[..] {
             [group] => Ok(group),
-            [] => Err(Error::NoGroup),
-            ref several => Err(Error::SeveralGroups { known: labels(several.iter().copied()) }),
+            [] => Err(Fault::NoGroup.into()),
+            ref several => {
+                Err(Fault::SeveralGroups { known: labels(several.iter().copied()) }.into())
+            }
         }
     }
 
@@ -183,17 +189,37 @@ impl Law {
                 found.into_iter().partition(|group| name(group) == wanted);
             if fits.is_empty() {
                 let nearest = others.iter().min_by_key(|group| form::distance(wanted, name(group)));
-                let nearest = nearest.ok_or(Error::NoGroup)?;
-                return Err(Error::UnknownGroup {
+                let nearest = nearest.ok_or(Fault::NoGroup)?;
+                return Err(Fault::UnknownGroup {
                     what,
                     found: wanted.to_owned(),
                     nearest: name(nearest).to_owned(),
                     known: labels(self.groups.iter()),
-                });
+                }
+                .into());
             }
             found = fits;
         }
-        if found.is_empty() { Err(Error::NoGroup) } else { Ok(found) }
+        if found.is_empty() { Err(Fault::NoGroup.into()) } else { Ok(found) }
+    }
+
+    /// Takes note that methods whose ids do not tell make weights zero, or remove them.
+    ///
+    /// # Errors
+    /// Where no method's id leaves it open, and one does otherwise.
+    pub fn say_zeroed(&mut self, zeroed: bool) -> Result<()> {
+        let mut is_open = false;
+        for group in self.groups.iter_mut().filter(|group| group.kind().is_none()) {
+            group.zeroed = Some(zeroed);
+            is_open = true;
+        }
+        match is_open {
+            true => Ok(()),
+            false => {
+                let said = |group: &GroupLaw| kind_of(&group.method, Some(zeroed)).map(|_| ());
+                self.groups.iter().try_for_each(said)
+            }
+        }
     }
 
     /// Whether every number is finite, every constant of every form is there and every range
@@ -208,7 +234,7 @@ impl Law {
     /// ```
     pub fn validate(&self) -> Result<()> {
         for (i, group) in self.groups.iter().enumerate() {
-            group.validate().map_err(|problem| Error::Law { group: i + 1, problem })?;
+            group.validate().map_err(|problem| Fault::Law { group: i + 1, problem })?;
         }
         Ok(())
     }
@@ -218,6 +244,11 @@ impl GroupLaw {
     /// Series and method as people read them.
     pub fn label(&self) -> String {
         format!("{} {}", self.series, self.method)
+    }
+
+    /// What the method does to weights; nothing where neither its id nor the table tells.
+    pub fn kind(&self) -> Option<MethodKind> {
+        kind_of(&self.method, self.zeroed).ok().flatten()
     }
 
     /// The form.
@@ -293,6 +324,7 @@ impl GroupLaw {
 
     fn validate(&self) -> std::result::Result<(), String> {
         let form = self.form().map_err(|error| error.to_string())?;
+        kind_of(&self.method, self.zeroed).map_err(|error| error.to_string())?;
         if !(0.0 < self.level && self.level < 1.0) {
             return Err(format!(
                 "`level` is {}, expected a probability between 0 and 1",

@@ -18,7 +18,7 @@
 //!         for tokens in [0.1, 0.2, 0.4, 0.7, 1.0] {
 //!             let loss = p2.value(&truth, &Row::new(n0, rate, 2.2, tokens));
 //!             let run = TableRow::run(&format!("{n0} {rate}"), n0 * 1e9, rate, 2.2);
-//!             rows.push(TableRow { tokens: tokens * 1e9, loss, ..run });
+//!             rows.push(TableRow { method: "depth-list".into(), tokens: tokens * 1e9, loss, ..run });
 //!         }
 //!     }
 //! }
@@ -48,6 +48,7 @@ mod error;
 mod infer;
 mod judge;
 mod lack_of_fit;
+mod method;
 mod parallel;
 mod place;
 mod predict;
@@ -58,7 +59,7 @@ mod student;
 mod warning;
 
 pub use code::Code;
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use fit::Fit;
 pub use identify::Identifiability;
 pub use infer::{Settings, fit};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::row::Row;
 
 /// A pruned model: its size before pruning, its rate and its loss before pruning.
@@ -24,7 +24,7 @@ impl Place {
     /// assert_eq!(error.to_string(), "`rate` is 0, expected above 0 and below 1");
     /// ```
     pub fn new(n0: f64, rate: f64, loss0: f64) -> Result<Self> {
-        let refuse = |name, found, expected| Err(Error::Setting { name, found, expected });
+        let refuse = |name, found, expected| Err(Fault::Setting { name, found, expected }.into());
         match () {
             () if !(1.0..=1e18).contains(&n0) => {
                 refuse("n0", n0, "a parameter count from 1 to 1e18")

@@ -1,10 +1,11 @@
 //! What a law says of one place, and where it has nothing to say.
 
 use crate::code::Code;
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::form::{Axis, Follows, Form};
-use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, is_n_of_m, same};
+use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, same};
 use crate::law::{GroupLaw, Law};
+use crate::method::rate_follows_size;
 use crate::place::Place;
 use crate::prediction::{FARTHEST, Outside, Prediction};
 
@@ -39,7 +40,7 @@ impl Law {
     /// let inside = law.predict(None, None, place, 4e6)?;
     /// assert!((inside.loss.unwrap() - 2.32).abs() < 1e-6 && inside.outside.is_empty());
     /// let beyond = law.predict(None, None, place, 4e7)?;
-    /// assert_eq!((beyond.outside[0].axis.as_str(), beyond.outside[0].factor), ("tokens", 4.0));
+    /// assert_eq!((beyond.outside[0].axis.name(), beyond.outside[0].factor), ("tokens", 4.0));
     /// # Ok::<(), law::Error>(())
     /// ```
     pub fn predict(
@@ -58,11 +59,12 @@ impl GroupLaw {
     pub fn predict(&self, place: Place, tokens: f64) -> Result<Prediction> {
         let place = Place::new(place.n0, place.rate, place.loss0)?;
         if !(1.0..=1e18).contains(&tokens) {
-            return Err(Error::Setting {
+            return Err(Fault::Setting {
                 name: "tokens",
                 found: tokens,
                 expected: "a token count from 1 to 1e18",
-            });
+            }
+            .into());
         }
         let form = self.form()?;
         let row = self.row(&place.row(tokens));
@@ -141,7 +143,7 @@ impl GroupLaw {
         // A rate that the data hold several of, or that follows the size, is taken up by the other
         // constants.
         let varies = self.ranges.get("rate").is_some_and(|range| !has_one(*range));
-        let rated = if varies || is_n_of_m(&self.method) {
+        let rated = if varies || rate_follows_size(&self.method) {
             Follows::Curve
         } else {
             form.follows(Axis::Rate)

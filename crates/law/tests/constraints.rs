@@ -7,7 +7,7 @@ mod world;
 
 use law::fit::{Constraints, Fit, Loss, fit_within};
 use law::law::Bound;
-use law::{Error, Place, Run, Scale, Settings, form};
+use law::{Place, Run, Scale, Settings, form};
 use proptest::prelude::*;
 use world::World;
 
@@ -149,7 +149,7 @@ fn a_law_says_what_was_bounded_and_what_was_of_no_use() {
         "form `p2-one-size` has no delta: what was set for it is not used"
     );
     let wrong = law::fit(&one.table(1), &settings(none().fix("omega", 0.2).unwrap())).unwrap_err();
-    assert!(matches!(wrong, Error::UnknownConstant { .. }), "{wrong}");
+    assert!(wrong.to_string().contains("has no constant"), "{wrong}");
 }
 
 #[test]

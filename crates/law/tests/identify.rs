@@ -75,8 +75,11 @@ fn every_shape_of_data_gets_the_form_it_can_fix() {
 #[test]
 fn a_pattern_of_n_in_m_has_no_gamma() {
     let world = World::new(&[0.494, 1.236, 1.544, 3.086], &[0.36, 0.44]);
-    let rows =
-        world.rows(1).into_iter().map(|row| TableRow { method: "2:4-wanda".to_owned(), ..row });
+    let rows = world.rows(1).into_iter().map(|row| TableRow {
+        method: "2:4-wanda".to_owned(),
+        zeroed: None,
+        ..row
+    });
     let law = law::fit(&Table::new(rows).unwrap(), &Settings::default()).unwrap();
     assert_eq!(law.groups[0].form, "p2-one-rate");
     assert_eq!(law.groups[0].identifiability.fixed["gamma"], 0.0);
@@ -94,6 +97,7 @@ fn two_sizes_give_no_number_for_a_third() {
             rows.push(TableRow {
                 tokens: tokens * 1e9,
                 loss,
+                zeroed: Some(false),
                 ..TableRow::run(&n0.to_string(), n0 * 1e9, 0.25, 2.0)
             });
         }

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use law::TableRow;
+use ledger::{MethodId, MethodKind};
 
 /// What makes a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,6 +35,9 @@ impl GroupFlags {
             grouped.run = format!("{} {}", row.series, grouped.run);
         }
         if !self.group_by.contains(&GroupBy::Method) && row.rate > 0.0 {
+            // The new name tells nothing of what the method does; the old one may.
+            let kind = MethodId::from(row.method.as_str()).kind();
+            grouped.zeroed = kind.map(|kind| kind == MethodKind::Zeroes).or(row.zeroed);
             grouped.method = ANY.to_owned();
             grouped.run = format!("{} {}", row.method, grouped.run);
         }
@@ -59,6 +63,9 @@ mod tests {
             ("s", "any", "any")
         );
         assert_ne!(depth.run, width.run);
+        // `depth` is no id of ours, `2:4-wanda` is.
+        assert_eq!(depth.zeroed, None);
+        assert_eq!(by_series.grouped(row(0.2, "2:4-wanda")).zeroed, Some(true));
         let control = by_series.grouped(row(0.0, "none"));
         assert_eq!((control.method.as_str(), control.run.as_str()), ("none", "a"));
         let by_method = GroupFlags { group_by: vec![GroupBy::Method] }.grouped(row(0.2, "depth"));

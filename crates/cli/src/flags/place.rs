@@ -55,7 +55,7 @@ impl PlaceFlags {
 
     pub(crate) fn group<'a>(&self, law: &'a Law) -> anyhow::Result<&'a GroupLaw> {
         let series = series(law, self.series.as_deref(), &self.size()?);
-        law.group(series, self.method.as_deref()).map_err(which_group)
+        law.group(series, self.method.as_deref()).map_err(Into::into)
     }
 
     fn size(&self) -> anyhow::Result<Size> {
@@ -98,14 +98,4 @@ pub(crate) fn loss_is_measured() -> anyhow::Error {
         "the loss before pruning is not given, and no catalogue holds it: measure it with \
          `regrow eval MODEL --corpus CORPUS` on the held-out text of the law's own runs, and give it as `--loss0`",
     )
-}
-
-/// Says with which flags a group is named.
-pub(crate) fn which_group(error: law::Error) -> anyhow::Error {
-    match error {
-        law::Error::SeveralGroups { .. } => {
-            hinted(error, "name one with `--series` and `--method`")
-        }
-        error => error.into(),
-    }
 }

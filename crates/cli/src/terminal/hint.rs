@@ -84,6 +84,19 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<regrow::Error>() {
         return of_kind(error).or_else(|| of_cause(error.get_ref()?));
     }
+    if let Some(error) = cause.downcast_ref::<law::Error>() {
+        return match error.kind() {
+            law::ErrorKind::SeveralGroups => {
+                Some("name one with `--series` and `--method`".into())
+            }
+            law::ErrorKind::ZeroedUnknown => Some(
+                "say it with `--zeroed` or `--removed`, or give the points a column `zeroed` of `true` or `false` and \
+                 fit again"
+                    .into(),
+            ),
+            _ => None,
+        };
+    }
     if let Some(error) = cause.downcast_ref::<model::Error>() {
         return match error {
             // Transparent errors skip their own kind in the chain.

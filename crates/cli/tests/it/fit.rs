@@ -27,7 +27,7 @@ fn noisy() -> String {
                 let loss = loss(size, rate, tokens) + of_run + 0.004 * noise();
                 writeln!(
                     text,
-                    "s,depth,{size}-{rate},{},{rate},2.2,{},{loss}",
+                    "s,depth-list,{size}-{rate},{},{rate},2.2,{},{loss}",
                     size * 1e9,
                     tokens * 1e9
                 )
@@ -155,7 +155,7 @@ fn the_loss_is_kept_in_the_law() {
 
 #[test]
 fn groups_are_made_of_what_is_asked_for() {
-    let two = noisy() + &noisy().replace(HEAD, "").replace(",depth,", ",width,");
+    let two = noisy() + &noisy().replace(HEAD, "").replace(",depth-list,", ",width-activation,");
     let bench = Bench::new(&two);
     let labels = |flags: &[&str]| {
         let law = bench.fit(&[flags, &["--force", "--json"]].concat()).json();
@@ -168,12 +168,12 @@ fn groups_are_made_of_what_is_asked_for() {
     };
     let label =
         |series: &str, method: &str, runs: u64| (series.to_owned(), method.to_owned(), runs);
-    assert_eq!(labels(&[]), [label("s", "depth", 12), label("s", "width", 12)]);
+    assert_eq!(labels(&[]), [label("s", "depth-list", 12), label("s", "width-activation", 12)]);
     assert_eq!(labels(&["--group-by", "series,method"]), labels(&[]));
     assert_eq!(labels(&["--group-by", "series"]), [label("s", "any", 24)]);
     assert_eq!(
         labels(&["--group-by", "method"]),
-        [label("any", "depth", 12), label("any", "width", 12)]
+        [label("any", "depth-list", 12), label("any", "width-activation", 12)]
     );
     assert_eq!(bench.fit(&["--group-by", "size"]).code, 2);
 }

@@ -59,7 +59,8 @@ pub(crate) fn points(sizes: &[f64]) -> String {
         for rate in RATES {
             for tokens in [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0] {
                 let (n0, count, loss) = (size * 1e9, tokens * 1e9, loss(*size, rate, tokens));
-                writeln!(text, "s,depth,{size}-{rate},{n0},{rate},2.2,{count},{loss}").unwrap();
+                writeln!(text, "s,depth-list,{size}-{rate},{n0},{rate},2.2,{count},{loss}")
+                    .unwrap();
             }
         }
     }
@@ -308,7 +309,7 @@ fn a_share_is_won_back_from_what_was_measured() {
     let ran = recover(&["--from-loss", "3"]);
     assert!((ran.json()["decisions"][0]["recovered_loss"].as_f64().unwrap() - 2.52).abs() < 1e-9);
     for (flags, said) in [
-        (&["--measured", arg(&points)][..], "holds no loss right after pruning of s depth"),
+        (&["--measured", arg(&points)][..], "holds no loss right after pruning of s depth-list"),
         (&["--from", "7M", "--measured", arg(&points)], "holds no loss after 7,000,000 tokens"),
         (&["--from-loss", "2.1"], "there is nothing to recover"),
     ] {
@@ -320,14 +321,16 @@ fn a_share_is_won_back_from_what_was_measured() {
 #[test]
 fn candidates_of_a_table_are_ranked_by_what_they_become() {
     let two = points(&[0.5, 1.2, 3.1, 7.6])
-        + &points(&[0.5, 1.2, 3.1, 7.6]).replace(HEAD, "").replace(",depth,", ",width,");
+        + &points(&[0.5, 1.2, 3.1, 7.6])
+            .replace(HEAD, "")
+            .replace(",depth-list,", ",width-activation,");
     let bench = Bench::new(&two);
     assert_eq!(bench.fit(&[]).code, 0);
     let law = bench.law();
     let table = law.with_file_name("candidates.csv");
     fs::write(
         &table,
-        "n0,loss0,method,rate\n3.1e9,2.2,depth,0.15\n3.1e9,2.2,width,0.35\n7.6e9,2.2,,0.25\n2e9,2.4,none,0\n",
+        "n0,loss0,method,rate\n3.1e9,2.2,depth-list,0.15\n3.1e9,2.2,width-activation,0.35\n7.6e9,2.2,,0.25\n2e9,2.4,none,0\n",
     )
     .unwrap();
     let plan =
@@ -366,9 +369,44 @@ fn candidates_of_a_table_are_ranked_by_what_they_become() {
     ]);
     assert!(ran.code == 1 && ran.stderr.contains("`--series` and `--method`"), "{}", ran.stderr);
     let ran = regrow(&["plan", arg(&law), "--n0", "3.1e9", "--loss0", "2.2", "--method", "witdh"]);
-    assert!(ran.code == 1 && ran.stderr.contains("the nearest is `width`"), "{}", ran.stderr);
+    assert!(
+        ran.code == 1 && ran.stderr.contains("the nearest is `width-activation`"),
+        "{}",
+        ran.stderr
+    );
     let ran = regrow(&["plan", arg(&law), "--n0", "3.1e9,7.6e9", "--loss0", "2.2"]);
     assert!(ran.code == 2 && ran.stderr.contains("one `--loss0` for each"), "{}", ran.stderr);
     fs::write(&table, "n0\n1e9\n").unwrap();
     assert!(plan(&[]).stderr.contains("no column `loss0`"));
+}
+
+#[test]
+fn what_a_method_does_to_weights_is_asked_for_not_guessed() {
+    let rows = points(&[0.5, 1.2, 3.1, 7.6]);
+    let bench = Bench::new(&rows.replace(",depth-list,", ",sparsegpt 2:4,"));
+    assert_eq!(bench.fit(&[]).code, 0);
+    let ran = bench.ask("plan", "3.1e9", &[]);
+    assert!(ran.code == 1 && ran.stderr.contains("`sparsegpt 2:4`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`--zeroed` or `--removed`"), "{}", ran.stderr);
+    let held = |flag: &str| {
+        let ran = bench.ask("plan", "3.1e9", &["--json", flag]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.json()["decisions"][0]["parameters"].as_f64().unwrap()
+    };
+    assert_eq!((held("--zeroed"), held("--removed")), (3.1e9, 3.1e9 * 0.75));
+    assert_eq!(bench.ask("plan", "3.1e9", &["--zeroed", "--removed"]).code, 2);
+    // The table may say it.
+    let said: String = rows
+        .replace(",depth-list,", ",sparsegpt 2:4,")
+        .lines()
+        .map(|line| {
+            line.to_owned() + if line.starts_with("series") { ",zeroed\n" } else { ",true\n" }
+        })
+        .collect();
+    let bench = Bench::new(&said);
+    assert_eq!(bench.fit(&[]).code, 0);
+    let plan = bench.ask("plan", "3.1e9", &["--json"]).json();
+    assert_eq!(plan["decisions"][0]["parameters"], 3.1e9);
+    let ran = bench.ask("predict", "3.1e9", &["--tokens", "1e9"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::form::{Form, distance};
 use crate::row::Scale;
 
@@ -54,7 +54,9 @@ impl Constraints {
     pub fn fix(self, name: &str, value: f64) -> Result<Self> {
         match value.is_finite() {
             true => self.bound(name, value, value),
-            false => Err(Error::Constraint { name: name.to_owned(), found: value.to_string() }),
+            false => {
+                Err(Fault::Constraint { name: name.to_owned(), found: value.to_string() }.into())
+            }
         }
     }
 
@@ -65,14 +67,15 @@ impl Constraints {
     pub fn bound(mut self, name: &str, low: f64, high: f64) -> Result<Self> {
         let sound = low <= high && low < f64::INFINITY && high > f64::NEG_INFINITY;
         if !sound || (low.is_infinite() && high.is_infinite()) {
-            return Err(Error::Constraint {
+            return Err(Fault::Constraint {
                 name: name.to_owned(),
                 found: format!("{low}..{high}"),
-            });
+            }
+            .into());
         }
         match self.ends.insert(name.to_owned(), [low, high]) {
             None => Ok(self),
-            Some(_) => Err(Error::ConstrainedTwice { name: name.to_owned() }),
+            Some(_) => Err(Fault::ConstrainedTwice { name: name.to_owned() }.into()),
         }
     }
 
@@ -106,7 +109,7 @@ impl Constraints {
             return Ok(());
         };
         let names: Vec<&str> = form.parameters().iter().map(|parameter| parameter.name).collect();
-        Err(Error::UnknownConstant {
+        Err(Fault::UnknownConstant {
             form: form.name(),
             found: unknown.clone(),
             nearest: names
@@ -115,7 +118,8 @@ impl Constraints {
                 .copied()
                 .unwrap_or_default(),
             known: names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-        })
+        }
+        .into())
     }
 
     /// Names of constants that the form has not.

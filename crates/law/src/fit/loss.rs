@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 
 /// The objective of a fit.
 ///
@@ -93,7 +93,7 @@ impl FromStr for Loss {
     /// # Ok::<(), law::Error>(())
     /// ```
     fn from_str(text: &str) -> Result<Self> {
-        let unknown = || Error::UnknownLoss { found: text.chars().take(40).collect() };
+        let unknown = || Fault::UnknownLoss { found: text.chars().take(40).collect() }.into();
         let (name, delta) = text.split_once(':').unwrap_or((text, ""));
         let delta =
             || delta.parse().ok().filter(|delta| (1e-9..=1e6).contains(delta)).ok_or_else(unknown);

@@ -22,7 +22,7 @@ pub use p2::{Floor, P2, Terms, TokenTerm};
 
 use std::sync::LazyLock;
 
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 
 /// Every form: the members of the P2 family, then its rivals.
 ///
@@ -53,10 +53,11 @@ pub fn by_name(name: &str) -> Result<&'static dyn Form> {
     let found = FORMS.iter().find(|form| form.name() == name);
     found.copied().ok_or_else(|| {
         let nearest = FORMS.iter().min_by_key(|form| distance(name, form.name()));
-        Error::UnknownForm {
+        Fault::UnknownForm {
             found: name.to_owned(),
             nearest: nearest.map_or("p2", |form| form.name()),
         }
+        .into()
     })
 }
 

@@ -6,19 +6,18 @@
 
 use std::collections::BTreeSet;
 
-use ledger::short_count;
+use ledger::{MethodId, MethodKind, short_count};
 
 use super::cost::{Bill, held_parameters};
 use super::front::front;
 use super::offer::{Allocation, Candidate, Limits, Offer, Refusal};
 use super::question::Wish;
 use crate::code::Code;
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::law::{GroupLaw, Law};
 use crate::parallel;
 use crate::place::Place;
 use crate::prediction::{FARTHEST, Prediction};
-use crate::table::CONTROL;
 use crate::warning::{Notice, Warning};
 
 /// Keeps a product within a bound that rounding might lift over it.
@@ -33,16 +32,16 @@ impl Law {
     /// too.
     ///
     /// # Errors
-    /// Where there are no candidates, one is of no group of this law, or a number lies outside its
-    /// range.
+    /// Where there are no candidates, one is of no group of this law, it is not known whether its
+    /// method removes weights, or a number lies outside its range.
     ///
     /// ```
     /// use law::plan::{Candidate, Limits};
     /// use law::{Place, Settings, Table, TableRow, Wish};
-    /// let row = |tokens: f64| TableRow { loss: 2.3 + 40.0 * tokens.powf(-0.5), tokens, ..TableRow::run("a", 1e9, 0.25, 2.0) };
+    /// let row = |tokens: f64| TableRow { loss: 2.3 + 40.0 * tokens.powf(-0.5), tokens, method: "depth-list".into(), ..TableRow::run("a", 1e9, 0.25, 2.0) };
     /// let law = law::fit(&Table::new([1e4, 1e5, 1e6, 1e7].map(row))?, &Settings::default())?;
     /// let candidate = Candidate {
-    ///     model: None, series: "unnamed".into(), method: "unnamed".into(),
+    ///     model: None, series: "unnamed".into(), method: "depth-list".into(),
     ///     place: Place::new(1e9, 0.25, 2.0)?, embedding: 0.0,
     /// };
     /// let limits = Limits { parameters: Some(8e8), flops: Some(6.0 * 7.5e8 * 4e6), ..Limits::default() };
@@ -58,7 +57,7 @@ impl Law {
         wish: &Wish,
     ) -> Result<Allocation> {
         if candidates.is_empty() {
-            return Err(Error::NoCandidates);
+            return Err(Fault::NoCandidates.into());
         }
         limits.check()?;
         let priced: Result<Vec<PricedCandidate<'_>>> =
@@ -106,8 +105,14 @@ impl Law {
             false => None,
         };
         let bill = Bill { embedding: candidate.embedding, ..wish.bill };
-        let flops_per_token = bill.flops_per_token(&candidate.place, &candidate.method)?;
-        Ok(PricedCandidate { candidate, group, bill, flops_per_token })
+        let kind = match group {
+            Some(group) => group.known_kind()?,
+            // Of a model as it is nothing is removed.
+            None => MethodKind::Removes,
+        };
+        let flops_per_token = bill.flops_per_token(&candidate.place, kind)?;
+        let parameters = held_parameters(&candidate.place, kind);
+        Ok(PricedCandidate { candidate, group, bill, parameters, flops_per_token })
     }
 }
 
@@ -117,6 +122,8 @@ struct PricedCandidate<'a> {
     /// `None` for a model as it is.
     group: Option<&'a GroupLaw>,
     bill: Bill,
+    /// Parameters after pruning, zeroed ones among them.
+    parameters: f64,
     flops_per_token: f64,
 }
 
@@ -130,7 +137,7 @@ impl PricedCandidate<'_> {
     fn answer(&self, limits: &Limits, wish: &Wish) -> Result<Outcome> {
         let Some(group) = self.group else { return Ok(Outcome::AsItIs) };
         let place = self.candidate.place;
-        let parameters = held_parameters(&place, &group.method);
+        let parameters = self.parameters;
         if limits.parameters.is_some_and(|most| parameters > most) {
             let sentence =
                 format!("it keeps {} parameters, more than allowed", short_count(parameters));
@@ -159,7 +166,7 @@ impl PricedCandidate<'_> {
         for tokens in levels(wanted, [fewest, most]) {
             let prediction = group.predict(place, tokens)?;
             match told(&prediction) {
-                Some(loss) => offers.push(self.offer(parameters, tokens, loss, prediction)),
+                Some(loss) => offers.push(self.offer(tokens, loss, prediction)),
                 None => last = Some(prediction),
             }
         }
@@ -171,14 +178,14 @@ impl PricedCandidate<'_> {
         }
     }
 
-    fn offer(&self, parameters: f64, tokens: f64, loss: f64, prediction: Prediction) -> Offer {
+    fn offer(&self, tokens: f64, loss: f64, prediction: Prediction) -> Offer {
         let Candidate { model, series, method, place, .. } = self.candidate;
         Offer {
             model: model.clone(),
             series: series.clone(),
             method: method.clone(),
             place: *place,
-            parameters,
+            parameters: self.parameters,
             tokens,
             cost: self.bill.cost(tokens * self.flops_per_token),
             loss,
@@ -224,7 +231,7 @@ fn as_they_are(candidates: &[Candidate], limits: &Limits, bill: &Bill) -> Vec<Of
             offers.push(Offer {
                 model: model.clone(),
                 series: series.clone(),
-                method: CONTROL.to_owned(),
+                method: MethodId::NONE.to_owned(),
                 place: Place { rate: 0.0, ..*place },
                 parameters: place.n0,
                 tokens: 0.0,

@@ -8,11 +8,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ledger::MethodKind;
 use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
-use crate::error::{Error, Result};
-use crate::identify::is_n_of_m;
+use crate::error::{Error, Fault, Result};
 use crate::place::Place;
 
 /// Floating-point operations for one parameter and one token of training.
@@ -78,28 +78,31 @@ pub struct Spend {
     pub usd: Option<Amount>,
 }
 
-/// Parameters of a pruned model, zeroed ones among them: a sparse method removes none.
+/// Parameters of a pruned model, zeroed ones among them.
 ///
 /// ```
+/// use ledger::MethodKind;
 /// let place = law::Place::new(8e9, 0.25, 2.0)?;
-/// assert_eq!(law::plan::held_parameters(&place, "depth-list"), 6e9);
-/// assert_eq!(law::plan::held_parameters(&place, "2:4-wanda"), 8e9);
+/// assert_eq!(law::plan::held_parameters(&place, MethodKind::Removes), 6e9);
+/// assert_eq!(law::plan::held_parameters(&place, MethodKind::Zeroes), 8e9);
 /// # Ok::<(), law::Error>(())
 /// ```
-pub fn held_parameters(place: &Place, method: &str) -> f64 {
-    let is_sparse = is_n_of_m(method) || method.starts_with("unstructured-");
-    if is_sparse { place.n0 } else { place.n0 * (1.0 - place.rate) }
+pub fn held_parameters(place: &Place, kind: MethodKind) -> f64 {
+    match kind {
+        MethodKind::Removes => place.n0 * (1.0 - place.rate),
+        MethodKind::Zeroes => place.n0,
+    }
 }
 
 /// Parameters that every token is multiplied with: those held, without an untied input embedding.
 ///
 /// # Errors
 /// Where the embedding is no number of parameters below those held.
-pub fn multiplied_parameters(place: &Place, method: &str, embedding: f64) -> Result<f64> {
-    let held = held_parameters(place, method);
+pub fn multiplied_parameters(place: &Place, kind: MethodKind, embedding: f64) -> Result<f64> {
+    let held = held_parameters(place, kind);
     if !(0.0..held).contains(&embedding) {
         let expected = "from 0 to below the parameters that are left";
-        return Err(Error::Setting { name: "embedding", found: embedding, expected });
+        return Err(Fault::Setting { name: "embedding", found: embedding, expected }.into());
     }
     Ok(held - embedding)
 }
@@ -116,7 +119,7 @@ impl Machine {
     /// # Ok::<(), law::Error>(())
     /// ```
     pub fn new(peak: f64, utilisation: f64, hour_price: Option<f64>) -> Result<Self> {
-        let refuse = |name, found, expected| Err(Error::Setting { name, found, expected });
+        let refuse = |name, found, expected| Err(Fault::Setting { name, found, expected }.into());
         match hour_price {
             _ if !(1.0..=1e30).contains(&peak) => {
                 refuse("device-peak", peak, "from 1 to 1e30 floating-point operations a second")
@@ -139,8 +142,8 @@ impl Machine {
 
 impl Bill {
     /// Floating-point operations of one token.
-    pub(super) fn flops_per_token(&self, place: &Place, method: &str) -> Result<f64> {
-        Ok(PER_PARAMETER * multiplied_parameters(place, method, self.embedding)?)
+    pub(super) fn flops_per_token(&self, place: &Place, kind: MethodKind) -> Result<f64> {
+        Ok(PER_PARAMETER * multiplied_parameters(place, kind, self.embedding)?)
     }
 
     /// What so many floating-point operations come to.
@@ -175,8 +178,8 @@ impl Budget {
     /// # Ok::<(), law::Error>(())
     /// ```
     pub fn flops(&self, machine: Option<&Machine>) -> Result<f64> {
-        let need = |missing| Error::Unpriced { budget: self.to_string(), missing };
-        let of_hours = |hours: f64| {
+        let need = |missing| Error::from(Fault::Unpriced { budget: self.to_string(), missing });
+        let of_hours = |hours: f64| -> Result<f64> {
             let machine = machine.ok_or_else(|| need("the peak of the device"))?;
             Ok(hours * SECONDS_AN_HOUR * machine.peak * machine.utilisation)
         };
@@ -196,7 +199,7 @@ impl Budget {
             true => Ok(flops),
             false => {
                 let expected = "above 0 and at most 1e40 floating-point operations";
-                Err(Error::Setting { name: "budget", found: flops, expected })
+                Err(Fault::Setting { name: "budget", found: flops, expected }.into())
             }
         }
     }
@@ -274,20 +277,20 @@ mod tests {
 
     #[test]
     fn a_cost_is_six_operations_a_parameter_that_is_multiplied() {
+        use MethodKind::{Removes, Zeroes};
         let place = Place { n0: 8e9, rate: 0.25, loss0: 2.0 };
         let machine = Machine::new(1e15, 0.4, Some(3.0)).unwrap();
         let bill = Bill { embedding: 5e8, machine: Some(machine) };
-        let flops = bill.flops_per_token(&place, "depth-list").unwrap();
+        let flops = bill.flops_per_token(&place, Removes).unwrap();
         assert_eq!(flops, 6.0 * 5.5e9);
-        assert_eq!(bill.flops_per_token(&place, "2:4-wanda").unwrap(), 6.0 * 7.5e9);
-        assert_eq!(bill.flops_per_token(&place, "unstructured-magnitude").unwrap(), 6.0 * 7.5e9);
+        assert_eq!(bill.flops_per_token(&place, Zeroes).unwrap(), 6.0 * 7.5e9);
         let cost = bill.cost(flops * 1e9);
         let hours = 6.0 * 5.5e18 / 4e14 / 3600.0;
         assert!((cost.gpu_hours.unwrap() / hours - 1.0).abs() < 1e-12);
         assert!((cost.usd.unwrap() / (3.0 * hours) - 1.0).abs() < 1e-12);
         for embedding in [-1.0, 6e9, f64::NAN, f64::INFINITY] {
             assert!(
-                Bill { embedding, machine: None }.flops_per_token(&place, "depth-list").is_err(),
+                Bill { embedding, machine: None }.flops_per_token(&place, Removes).is_err(),
                 "{embedding}"
             );
         }

@@ -15,12 +15,13 @@ pub struct Plan {
     /// The pruned model.
     #[serde(flatten)]
     pub place: Place,
-    /// Parameters of the pruned model, zeroed ones among them.
-    #[serde(default)]
-    pub parameters: f64,
+    /// Parameters of the pruned model, zeroed ones among them; left out, as all cost is, where it
+    /// is not known whether the method removes weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<f64>,
     /// Floating-point operations of one token.
-    #[serde(default)]
-    pub flops_per_token: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flops_per_token: Option<f64>,
     /// The loss that no number of tokens gets below, nats per token.
     pub floor: Answer,
     /// The doubling rule's gain, nats.

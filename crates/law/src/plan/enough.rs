@@ -1,6 +1,6 @@
 //! How many tokens are enough, for one pruned model.
 
-use ledger::short_count;
+use ledger::{MethodKind, short_count};
 
 use super::amount::Amount;
 use super::answer::Answer;
@@ -9,7 +9,7 @@ use super::curve::TokenCurve;
 use super::decision::{Bought, Doubling, Plan};
 use super::question::Wish;
 use crate::code::{Code, mark};
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::form::{Axis, Form};
 use crate::identify::WIDEST_FACTOR;
 use crate::law::{GroupLaw, Law};
@@ -38,12 +38,13 @@ impl GroupLaw {
     /// How many tokens are enough at a place.
     ///
     /// # Errors
-    /// Where a number of the place or the wish lies outside its range.
+    /// Where a number of the place or the wish lies outside its range, or it is not known whether
+    /// the method removes weights, on which parameters and costs hang.
     ///
     /// ```
     /// use law::{Place, Settings, Table, TableRow, Wish};
     /// // 40 D^-0.5 above a floor of 2.3: doubling from D buys 40 D^-0.5 (1 - 2^-0.5).
-    /// let row = |tokens: f64| TableRow { loss: 2.3 + 40.0 * tokens.powf(-0.5), tokens, ..TableRow::run("a", 1e9, 0.25, 2.0) };
+    /// let row = |tokens: f64| TableRow { loss: 2.3 + 40.0 * tokens.powf(-0.5), tokens, method: "depth-list".into(), ..TableRow::run("a", 1e9, 0.25, 2.0) };
     /// let law = law::fit(&Table::new([1e4, 1e5, 1e6, 1e7].map(row))?, &Settings::default())?;
     /// let wish = Wish { target_loss: Some(2.31), ..Wish::default() };
     /// let plan = law.plan(None, None, Place::new(1e9, 0.25, 2.0)?, &wish)?;
@@ -53,6 +54,26 @@ impl GroupLaw {
     /// # Ok::<(), law::Error>(())
     /// ```
     pub fn plan(&self, place: Place, wish: &Wish) -> Result<Plan> {
+        self.known_kind()?;
+        self.decide(place, wish)
+    }
+
+    /// How many tokens are enough by the doubling rule alone, also where it is not known what the
+    /// method does to weights: then without costs.
+    ///
+    /// # Errors
+    /// Where a number of the place or the wish lies outside its range.
+    pub fn enough(&self, place: Place, wish: &Wish) -> Result<Answer> {
+        Ok(self.decide(place, &Wish { budget: None, ..*wish })?.enough)
+    }
+
+    /// What the method does to weights.
+    pub(super) fn known_kind(&self) -> Result<MethodKind> {
+        self.kind().ok_or_else(|| Fault::ZeroedUnknown { method: self.method.clone() }.into())
+    }
+
+    /// A plan; without parameters and costs where it is not known what the method does to weights.
+    pub(crate) fn decide(&self, place: Place, wish: &Wish) -> Result<Plan> {
         wish.check()?;
         let place = Place::new(place.n0, place.rate, place.loss0)?;
         let asker = Asker {
@@ -60,7 +81,10 @@ impl GroupLaw {
             form: self.form()?,
             place,
             bill: wish.bill,
-            flops_per_token: wish.bill.flops_per_token(&place, &self.method)?,
+            flops_per_token: self
+                .kind()
+                .map(|kind| wish.bill.flops_per_token(&place, kind))
+                .transpose()?,
         };
         let enough = asker
             .tokens("enough tokens", true, |curve| curve.where_doubling_buys(wish.doubling_gain));
@@ -71,7 +95,7 @@ impl GroupLaw {
             wish.recover.map(|recovery| recovery.target(place.loss0)).transpose()?;
         Ok(Plan {
             place,
-            parameters: held_parameters(&place, &self.method),
+            parameters: self.kind().map(|kind| held_parameters(&place, kind)),
             flops_per_token: asker.flops_per_token,
             floor: asker.floor(),
             doubling_gain: wish.doubling_gain,
@@ -98,7 +122,8 @@ struct Asker<'a> {
     form: &'static dyn Form,
     place: Place,
     bill: Bill,
-    flops_per_token: f64,
+    /// Nothing where it is not known what the method does to weights.
+    flops_per_token: Option<f64>,
 }
 
 impl Asker<'_> {
@@ -202,15 +227,18 @@ impl Asker<'_> {
 
     /// What so many floating-point operations buy.
     fn bought(&self, flops: f64) -> Result<Bought> {
-        let tokens = (flops / self.flops_per_token).floor();
+        let Some(flops_per_token) = self.flops_per_token else {
+            return Err(Fault::ZeroedUnknown { method: self.law.method.clone() }.into());
+        };
+        let tokens = (flops / flops_per_token).floor();
         if tokens < 1.0 {
             let expected = "enough floating-point operations for one token";
-            return Err(Error::Setting { name: "budget", found: flops, expected });
+            return Err(Fault::Setting { name: "budget", found: flops, expected }.into());
         }
         let doubling = self.doubling(tokens);
         Ok(Bought {
             tokens,
-            cost: self.bill.cost(tokens * self.flops_per_token),
+            cost: self.bill.cost(tokens * flops_per_token),
             prediction: self.law.predict(self.place, tokens)?,
             next_doubling: doubling.map_or_else(Amount::default, |d| Amount {
                 value: Some(d.gain),
@@ -256,9 +284,9 @@ impl Asker<'_> {
             answer.value = None;
             caveats.push(sentence);
         }
-        let flops =
-            Amount { value: answer.value, interval: answer.interval }.times(self.flops_per_token);
-        if flops.value.is_some() || flops.interval.is_some() {
+        let amount = Amount { value: answer.value, interval: answer.interval };
+        let flops = self.flops_per_token.map(|of_one| amount.times(of_one));
+        if let Some(flops) = flops.filter(|flops| *flops != Amount::default()) {
             answer.cost = Some(self.bill.spend(flops));
         }
         answer.say(what, &caveats, short_count);

@@ -13,10 +13,10 @@ impl Allocation {
     /// ```
     /// use law::plan::{Candidate, Limits};
     /// use law::{Place, Settings, Table, TableRow, Wish};
-    /// let row = |tokens: f64| TableRow { loss: 2.3 + 40.0 * tokens.powf(-0.5), tokens, ..TableRow::run("a", 1e9, 0.25, 2.0) };
+    /// let row = |tokens: f64| TableRow { loss: 2.3 + 40.0 * tokens.powf(-0.5), tokens, method: "depth-list".into(), ..TableRow::run("a", 1e9, 0.25, 2.0) };
     /// let law = law::fit(&Table::new([1e4, 1e5, 1e6, 1e7].map(row))?, &Settings::default())?;
     /// let candidate = Candidate {
-    ///     model: None, series: "unnamed".into(), method: "unnamed".into(),
+    ///     model: None, series: "unnamed".into(), method: "depth-list".into(),
     ///     place: Place::new(1e9, 0.25, 2.0)?, embedding: 0.0,
     /// };
     /// let found = law.allocate(&[candidate], &Limits::default(), &Wish::default())?;

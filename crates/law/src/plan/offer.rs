@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cost::Cost;
 use crate::code::Code;
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::place::Place;
 use crate::warning::Warning;
 
@@ -117,11 +117,12 @@ impl Limits {
             .into_iter()
             .find(|(_, limit)| limit.is_some_and(|x| !(x > 0.0 && x.is_finite())))
         {
-            Some((name, found)) => Err(Error::Setting {
+            Some((name, found)) => Err(Fault::Setting {
                 name,
                 found: found.unwrap_or_default(),
                 expected: "a positive number",
-            }),
+            }
+            .into()),
             None => Ok(()),
         }
     }

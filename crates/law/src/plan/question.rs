@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cost::Bill;
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 
 /// What a plan should answer, and what tokens cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,12 +55,13 @@ impl Wish {
         ];
         for (name, found) in positive {
             if let Some(found) = found.filter(|x| !(*x > 0.0 && x.is_finite())) {
-                return Err(Error::Setting { name, found, expected: "a positive number" });
+                return Err(Fault::Setting { name, found, expected: "a positive number" }.into());
             }
         }
         match self.target_loss.filter(|x| !x.is_finite()) {
             Some(found) => {
-                Err(Error::Setting { name: "target-loss", found, expected: "a finite number" })
+                Err(Fault::Setting { name: "target-loss", found, expected: "a finite number" }
+                    .into())
             }
             None => Ok(()),
         }
@@ -83,14 +84,15 @@ impl Recovery {
     pub fn target(&self, loss0: f64) -> Result<f64> {
         let Self { share, reference } = *self;
         if !(share > 0.0 && share <= 1.0) {
-            return Err(Error::Setting {
+            return Err(Fault::Setting {
                 name: "recover",
                 found: share,
                 expected: "above 0 and at most 1",
-            });
+            }
+            .into());
         }
         if !(reference.is_finite() && reference > loss0) {
-            return Err(Error::NothingLost { reference, loss0 });
+            return Err(Fault::NothingLost { reference, loss0 }.into());
         }
         Ok(reference - share * (reference - loss0))
     }

@@ -161,7 +161,7 @@ impl World {
                     let run =
                         TableRow::run(&format!("{n0}-{rate}"), n0 * 1e9, rate, Self::loss0(n0));
                     let loss = self.loss(n0, rate, tokens) + noise;
-                    rows.push(TableRow { tokens: tokens * 1e9, loss, ..run });
+                    rows.push(TableRow { tokens: tokens * 1e9, loss, zeroed: Some(false), ..run });
                 }
             }
         }

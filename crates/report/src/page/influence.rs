@@ -27,7 +27,7 @@ pub(super) fn most_influential<'a>(
             .iter()
             .map(|(name, value)| (name.clone(), Estimate::bare(*value)))
             .collect();
-        let without = other.plan(plan.place, &wish).ok()?.enough.value?.ln();
+        let without = other.enough(plan.place, &wish).ok()?.value?.ln();
         moved.push(((without - value).abs(), &replicate.left_out));
     }
     let count = moved.len();

@@ -6,7 +6,7 @@ use clap::Args;
 use law::plan::Candidate;
 use law::{GroupLaw, Law, Place};
 
-use crate::flags::place::{Size, loss_is_measured, series, which_group};
+use crate::flags::place::{Size, loss_is_measured, series};
 use crate::terminal::usage;
 use regrow::count::Count;
 
@@ -31,6 +31,12 @@ pub(super) struct CandidateFlags {
     /// The model series, where the law holds several
     #[arg(long)]
     series: Option<String>,
+    /// The method makes weights zero and keeps them: for a method whose id does not tell
+    #[arg(long, conflicts_with = "removed")]
+    zeroed: bool,
+    /// The method removes weights: for a method whose id does not tell
+    #[arg(long)]
+    removed: bool,
     /// The pruning method [default: every one that the law holds for the series]
     #[arg(long)]
     method: Option<String>,
@@ -50,6 +56,11 @@ struct Wanted {
 }
 
 impl CandidateFlags {
+    /// Whether methods whose ids do not tell make weights zero, where the flags say it.
+    pub(super) fn zeroed(&self) -> Option<bool> {
+        (self.zeroed || self.removed).then_some(self.zeroed)
+    }
+
     pub(super) fn candidates(&self, law: &Law) -> anyhow::Result<Vec<Candidate>> {
         let mut found = Vec::new();
         for wanted in self.wanted()? {
@@ -125,7 +136,7 @@ impl Wanted {
             return Err(law
                 .group(of, self.method.as_deref())
                 .map(drop)
-                .map_or_else(which_group, |()| usage("`--series`")));
+                .map_or_else(Into::into, |()| usage("`--series`")));
         }
         let mut found = Vec::new();
         for group in groups {

@@ -115,7 +115,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
         law_file::check_free(out, arguments.force)?;
     }
-    let law = law_file::read(&arguments.law)?;
+    let mut law = law_file::read(&arguments.law)?;
+    if let Some(zeroed) = arguments.which.zeroed() {
+        law.say_zeroed(zeroed)?;
+    }
     let candidates = arguments.which.candidates(&law)?;
     let flops = arguments.cost.flops()?;
     let mut plans = Vec::new();

@@ -134,7 +134,7 @@ pub(super) fn candidates(plans: &[(&Candidate, &GroupLaw, Plan)]) -> Table {
             name(candidate.model.as_deref(), plan.place.n0),
             group.method.clone(),
             format!("{:.4}", plan.place.rate),
-            parameters(plan.parameters),
+            plan.parameters.map_or_else(unknown, parameters),
             value(&plan.enough, tokens),
             ends(plan.enough.interval.or(plan.enough.hull), tokens),
             plan.enough.cost.and_then(|cost| cost.flops.value).map_or_else(unknown, operations),

@@ -1,0 +1,176 @@
+//! A run while its rows come in: which of its points are fitted depends on the learning rate.
+
+use ledger::{Phase, PointRow};
+
+use super::rows::base;
+use super::run::{Point, Run};
+use crate::error::{Fault, Result};
+use crate::warning::{Notice, Warning};
+
+/// Learning rates nearer than this share are the same.
+const SAME_RATE: f64 = 1e-6;
+/// So many points at the highest learning rate are a constant phase: fewer have no curve.
+const FEWEST_CONSTANT: usize = 3;
+
+/// A run while its rows come in.
+pub(super) struct Gathered {
+    first: usize,
+    run: Run,
+    points: Vec<(usize, Point, Option<Phase>)>,
+    /// In the order of `points`.
+    learning_rates: Vec<Option<f64>>,
+    repeated: bool,
+    /// Whether the method makes weights zero, and the row that says it.
+    zeroed: Option<(bool, usize)>,
+}
+
+impl Gathered {
+    pub(super) fn new(row: PointRow, number: usize) -> Self {
+        let run = Run {
+            name: row.run.clone(),
+            base: base(&row),
+            n0: row.n0,
+            rate: row.rate,
+            loss0: row.loss0,
+            points: Vec::new(),
+        };
+        let mut gathered = Self {
+            first: number,
+            run,
+            points: Vec::new(),
+            learning_rates: Vec::new(),
+            repeated: false,
+            zeroed: row.zeroed.map(|zeroed| (zeroed, number)),
+        };
+        gathered.push(&row, number);
+        gathered
+    }
+
+    /// Adds a row; what a run has once must be the same in all of its rows.
+    pub(super) fn add(&mut self, row: PointRow, number: usize) -> Result<()> {
+        let Run { n0, rate, loss0, .. } = self.run;
+        let numbers = [("n0", row.n0, n0), ("rate", row.rate, rate), ("loss0", row.loss0, loss0)];
+        let (base, mine) = (base(&row), &self.run.base);
+        let changed = numbers
+            .iter()
+            .find(|(_, found, expected)| found != expected)
+            .map(|(column, found, expected)| (*column, found.to_string(), expected.to_string()))
+            .or_else(|| (base != *mine).then(|| ("base", base, mine.clone())));
+        if let Some((column, found, expected)) = changed {
+            return Err(Fault::RunChanges {
+                row: number,
+                first: self.first,
+                run: row.run,
+                column,
+                found,
+                expected,
+            }
+            .into());
+        }
+        match (self.zeroed, row.zeroed) {
+            (Some((expected, first)), Some(found)) if found != expected => {
+                return Err(Fault::RunChanges {
+                    row: number,
+                    first,
+                    run: row.run,
+                    column: "zeroed",
+                    found: found.to_string(),
+                    expected: expected.to_string(),
+                }
+                .into());
+            }
+            (None, Some(zeroed)) => self.zeroed = Some((zeroed, number)),
+            _ => {}
+        }
+        self.push(&row, number);
+        Ok(())
+    }
+
+    fn push(&mut self, row: &PointRow, number: usize) {
+        let point = Point { tokens: row.tokens, loss: row.loss, weight: row.weight.unwrap_or(1.0) };
+        self.points.push((number, point, row.phase));
+        self.learning_rates.push(row.learning_rate);
+        self.repeated |= row.repeated;
+    }
+
+    /// Phases by the learning rate, where no row names one and every row has a rate: at its peak it
+    /// is constant, before that it warms up, after that it decays.
+    fn name_phases(&mut self) {
+        if self.points.iter().any(|(_, _, phase)| phase.is_some()) {
+            return;
+        }
+        let Some(rates) = self.learning_rates.iter().copied().collect::<Option<Vec<f64>>>() else {
+            return;
+        };
+        let peak = rates.iter().copied().fold(0.0, f64::max);
+        let is_peak = |rate: f64| rate >= peak * (1.0 - SAME_RATE);
+        let at_peak = || self.points.iter().zip(&rates).filter(|(_, rate)| is_peak(**rate));
+        let first = at_peak().map(|((_, point, _), _)| point.tokens).fold(f64::INFINITY, f64::min);
+        // A schedule that decays from its first step on touches its peak; it does not stay there.
+        let stays = at_peak().count() >= FEWEST_CONSTANT || rates.iter().all(|rate| is_peak(*rate));
+        for ((_, point, phase), &rate) in self.points.iter_mut().zip(&rates) {
+            *phase = Some(if point.tokens < first {
+                Phase::Warmup
+            } else if is_peak(rate) && stays {
+                Phase::Constant
+            } else {
+                Phase::Decay
+            });
+        }
+    }
+
+    /// Whether the rows say that the method makes weights zero.
+    pub(super) fn zeroed(&self) -> Option<bool> {
+        self.zeroed.map(|(zeroed, _)| zeroed)
+    }
+
+    /// Sorts the points and sets aside those of other phases than the run is fitted by.
+    pub(super) fn finish(mut self) -> Result<(Run, Vec<Warning>)> {
+        self.name_phases();
+        self.points.sort_by(|a, b| a.1.tokens.total_cmp(&b.1.tokens).then(a.0.cmp(&b.0)));
+        for pair in self.points.windows(2) {
+            if pair[0].1.tokens == pair[1].1.tokens && pair[0].2 == pair[1].2 {
+                return Err(Fault::Duplicate {
+                    row: pair[1].0,
+                    first: pair[0].0,
+                    run: self.run.name,
+                    tokens: pair[1].1.tokens,
+                }
+                .into());
+            }
+        }
+        let mut warnings = Vec::new();
+        if self.repeated {
+            warnings.push(Notice::RepeatedData { run: self.run.name.clone() }.into());
+        }
+        let has = |phase| self.points.iter().any(|(_, _, p)| *p == Some(phase));
+        let steady = self.points.iter().any(|(_, _, p)| matches!(p, None | Some(Phase::Constant)));
+        let wanted = |phase: Option<Phase>| match phase {
+            None | Some(Phase::Constant) => true,
+            Some(Phase::Decay) => !steady,
+            Some(Phase::Warmup) => !steady && !has(Phase::Decay),
+        };
+        if has(Phase::Warmup) && (steady || has(Phase::Decay)) {
+            warnings.push(Notice::WarmUpLeftOut { run: self.run.name.clone() }.into());
+        }
+        if has(Phase::Decay) {
+            let run = self.run.name.clone();
+            warnings.push(Warning::from(match steady {
+                true => Notice::MixedSchedule { run },
+                false => Notice::DecayingSchedule { run },
+            }));
+        }
+        self.run.points = self
+            .points
+            .iter()
+            .filter(|(_, _, phase)| wanted(*phase))
+            .map(|(_, point, _)| *point)
+            .collect();
+        // One end point is worth fitting; the middle of a decay is not where a run of that length
+        // would end.
+        if !steady && has(Phase::Decay) {
+            self.run.points.drain(..self.run.points.len() - 1);
+        }
+        Ok((self.run, warnings))
+    }
+}
