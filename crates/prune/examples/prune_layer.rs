@@ -5,8 +5,8 @@
 use std::time::Instant;
 
 use clap::Parser;
-use model::backend::Area;
-use prune::sparse::{Linear, LinearStats, Statistics, ZeroRule};
+use model::backend::cpu::Cpu;
+use prune::sparse::{Linear, LinearStats, MachineBench, Statistics, Workbench, ZeroRule};
 use prune::{Method, method};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -47,27 +47,35 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     };
     let weights = numbers(args.rows * args.columns);
     let inputs = numbers(args.tokens * args.columns);
-    let mut stats = LinearStats::new(score.needs(), args.columns)?;
+    let machine = Cpu::<f32>::new();
+    let mut bench = MachineBench::new(&machine);
+    let mut stats = LinearStats::new(&mut bench, score.needs(), args.columns)?;
     let start = Instant::now();
-    stats.add(&inputs, args.columns)?;
+    stats.add(&mut bench, &inputs)?;
+    stats.close(&mut bench);
     let statistics = start.elapsed().as_secs_f64();
     drop(inputs);
-    let area = Area::new(0, args.rows, args.columns);
-    let linears = [Linear { name: "layer".to_owned(), area }];
+    let mut sums = vec![0.0; args.columns * args.columns];
+    if let Some(gram) = stats.gram() {
+        bench.download(gram, 0, &mut sums)?;
+    }
     let mut seconds = Vec::new();
-    let mut work = weights.clone();
+    let mut linears = [Linear::new("layer", args.columns, weights.clone())];
     for _ in 0..=args.repeats {
-        work.copy_from_slice(&weights);
-        let stats = stats.clone();
+        linears[0].weights_mut().copy_from_slice(&weights);
+        if let Some(gram) = stats.gram() {
+            bench.upload(&sums, gram, 0)?;
+        }
         let start = Instant::now();
-        let outcome =
-            score.sparsify(&mut work, &linears, stats, ZeroRule::new(pattern, args.share))?;
+        let zeros = ZeroRule::new(pattern, args.share);
+        let outcome = score.sparsify(&mut bench, &mut linears, &stats, zeros)?;
         seconds.push(start.elapsed().as_secs_f64());
         assert!(
             outcome.instead.is_none() && outcome.damping.is_none(),
             "the score did what it does"
         );
     }
+    let work = linears[0].weights();
     let zeros = work.iter().filter(|&&weight| weight == 0.0).count();
     assert!(
         zeros.abs_diff(work.len() / 2) <= args.rows * args.columns / 1000,

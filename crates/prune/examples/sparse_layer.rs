@@ -11,9 +11,9 @@
 use std::error::Error;
 use std::path::Path;
 
-use model::backend::Area;
+use model::backend::cpu::Cpu;
 use model::safetensors::{Dtype, Planned, SafeTensors, Writer};
-use prune::sparse::{Linear, LinearStats, Statistics, ZeroRule};
+use prune::sparse::{Linear, LinearStats, MachineBench, Statistics, Workbench, ZeroRule};
 use prune::{Method, method};
 
 const PATTERNS: [&str; 5] = ["2:4", "4:8", "1:4", "3:32", "unstructured"];
@@ -30,11 +30,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let file = SafeTensors::open(Path::new(from))?;
     let (shape, weight) = read(&file, "weight")?;
     let (_, inputs) = read(&file, "inputs")?;
-    let &[rows, columns] = &shape[..] else { return Err("`weight` is no matrix".into()) };
-    let mut stats = LinearStats::new(Statistics::Gram, columns)?;
+    let &[_, columns] = &shape[..] else { return Err("`weight` is no matrix".into()) };
+    let machine = Cpu::<f32>::new();
+    let mut bench = MachineBench::new(&machine);
+    let mut stats = LinearStats::new(&mut bench, Statistics::Gram, columns)?;
     for batch in inputs.chunks(BATCH * columns) {
-        stats.add(&batch.to_vec(), columns)?;
+        stats.add(&mut bench, batch)?;
     }
+    let mut gram = vec![0.0; columns * columns];
+    bench.download(stats.gram().ok_or("no Gram matrix")?, 0, &mut gram)?;
     let fits = |pattern: &str| {
         let of = pattern.split_once(':').and_then(|(_, of)| of.parse::<usize>().ok());
         of.is_none_or(|of| columns.is_multiple_of(of))
@@ -52,19 +56,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     plan.extend(names.iter().map(|name| planned(name, &shape)));
     let mut writer = Writer::create(Path::new(to), plan)?;
     writer.write_f32(&stats.norms())?;
-    writer.write_f32(&stats.gram)?;
-    let linears = [Linear { name: "weight".into(), area: Area::new(0, rows, columns) }];
+    writer.write_f32(&gram)?;
     for name in &names {
         let Method::Sparse(sparse) = method(name)? else {
             return Err("no sparse method".into());
         };
-        let mut pruned = weight.clone();
+        let sums = stats.square_sums().to_vec();
+        let stats = LinearStats::of_sums(&mut bench, stats.tokens(), sums, &gram)?;
+        let mut linears = [Linear::new("weight", columns, weight.clone())];
         let zeros = ZeroRule::new(sparse.pattern(), 0.5);
-        let outcome = sparse.score().sparsify(&mut pruned, &linears, stats.clone(), zeros)?;
+        let outcome = sparse.score().sparsify(&mut bench, &mut linears, &stats, zeros)?;
+        stats.free(&mut bench);
         if outcome != prune::sparse::Sparsified::default() {
             println!("{name}: {outcome:?}");
         }
-        writer.write_f32(&pruned)?;
+        writer.write_f32(linears[0].weights())?;
     }
     writer.commit()?;
     Ok(())

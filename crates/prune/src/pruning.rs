@@ -22,7 +22,7 @@ use crate::plan::{PruningPlan, Resolved};
 use crate::record::{RECORD, record_json};
 use crate::scores::Scores;
 use crate::select::no_calibration;
-use crate::sparse::{self, Ran};
+use crate::sparse::{self, Ran, SparseRun};
 use crate::target::Target;
 
 /// What is to be pruned, with all that is settled beforehand.
@@ -103,15 +103,15 @@ impl<B: Backend + Clone> Pruning<'_, B> {
         let Resolved::Sparse { method, zeros } = self.plan.resolved() else {
             return Ok((apply(self.folder, &record, destination, progress)?, record));
         };
-        let (writer, ran) = sparse::write(
-            self.folder,
-            zeros,
-            method.score(),
-            self.sequences.as_ref(),
-            self.spill,
-            destination,
-            progress,
-        )?;
+        let run = SparseRun {
+            machine: self.backend,
+            folder: self.folder,
+            plan: zeros,
+            score: method.score(),
+            sequences: self.sequences.as_ref(),
+            spill: self.spill,
+        };
+        let (writer, ran) = sparse::write(&run, destination, progress)?;
         Ok((writer, with_what_ran(record, ran)))
     }
 }

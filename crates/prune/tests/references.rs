@@ -4,9 +4,11 @@
 
 use std::path::Path;
 
-use model::backend::Area;
+use model::backend::cpu::Cpu;
 use model::safetensors::SafeTensors;
-use prune::sparse::{Linear, LinearStats, Sparsified, Statistics, ZeroRule};
+use prune::sparse::{
+    Linear, LinearStats, MachineBench, Sparsified, Statistics, Workbench, ZeroRule,
+};
 use prune::{Method, method};
 
 /// As in `make_sparse.py`.
@@ -37,28 +39,28 @@ impl Golden {
     }
 
     /// Statistics that are the golden ones, bit for bit.
-    fn stats(&self) -> LinearStats {
+    fn stats(&self, bench: &mut dyn Workbench) -> LinearStats {
         // The square of an f32 and its root are exact in f64.
         let square_sums = self.read("norms").iter().map(|&norm| f64::from(norm).powi(2)).collect();
-        let mut stats = LinearStats::new(Statistics::Gram, self.columns).unwrap();
-        (stats.tokens, stats.square_sums, stats.gram) =
-            (self.tokens as u64, square_sums, self.read("gram"));
+        let gram = self.read("gram");
+        let stats = LinearStats::of_sums(bench, self.tokens as u64, square_sums, &gram).unwrap();
         assert_eq!(stats.norms(), self.read("norms"));
         stats
     }
 
     /// What a method leaves of the weight.
-    fn ours(&self, name: &str, stats: LinearStats) -> Vec<f32> {
+    fn ours(&self, name: &str) -> Vec<f32> {
         let Ok(Method::Sparse(sparse)) = method(name) else { panic!("{name}") };
-        let linears =
-            [Linear { name: "weight".into(), area: Area::new(0, self.rows, self.columns) }];
-        let mut weight = self.read("weight");
-        let outcome = sparse
-            .score()
-            .sparsify(&mut weight, &linears, stats, ZeroRule::new(sparse.pattern(), 0.5))
-            .unwrap();
+        let machine = Cpu::<f32>::new();
+        let bench: &mut dyn Workbench = &mut MachineBench::new(&machine);
+        let stats = self.stats(bench);
+        let mut linears = [Linear::new("weight", self.columns, self.read("weight"))];
+        assert_eq!(linears[0].rows(), self.rows);
+        let zeros = ZeroRule::new(sparse.pattern(), 0.5);
+        let outcome = sparse.score().sparsify(bench, &mut linears, &stats, zeros).unwrap();
         assert_eq!(outcome, Sparsified::default(), "{name}");
-        weight
+        let [weight] = linears;
+        weight.into_weights()
     }
 }
 
@@ -70,7 +72,7 @@ fn magnitude_and_wanda_leave_what_the_formulas_leave_bit_for_bit() {
         .into_iter()
         .flat_map(|pattern| ["magnitude", "wanda"].map(|score| format!("{pattern}-{score}")))
     {
-        assert!(bits(golden.ours(&name, golden.stats())) == bits(golden.read(&name)), "{name}");
+        assert!(bits(golden.ours(&name)) == bits(golden.read(&name)), "{name}");
     }
 }
 
@@ -82,7 +84,7 @@ fn sparsegpt_leaves_what_the_formulas_leave() {
     };
     for pattern in PATTERNS {
         let name = format!("{pattern}-sparsegpt");
-        let (found, expected) = (golden.ours(&name, golden.stats()), golden.read(&name));
+        let (found, expected) = (golden.ours(&name), golden.read(&name));
         let zeros = |values: &[f32]| values.iter().map(|&value| value == 0.0).collect::<Vec<_>>();
         assert!(zeros(&found) == zeros(&expected), "{name}: other zeros");
         let off =
@@ -95,22 +97,26 @@ fn sparsegpt_leaves_what_the_formulas_leave() {
 #[test]
 fn statistics_are_the_sums_over_tokens() {
     let golden = Golden::open();
-    let mut stats = LinearStats::new(Statistics::Gram, golden.columns).unwrap();
+    let machine = Cpu::<f32>::new();
+    let bench: &mut dyn Workbench = &mut MachineBench::new(&machine);
+    let mut stats = LinearStats::new(bench, Statistics::Gram, golden.columns).unwrap();
     let inputs = golden.read("inputs");
     // In pieces of unequal length, as batches may come.
     let (first, second) = inputs.split_at(70 * golden.columns);
-    stats.add(&first.to_vec(), golden.columns).unwrap();
-    stats.add(&second.to_vec(), golden.columns).unwrap();
-    assert_eq!(stats.tokens, golden.tokens as u64);
+    stats.add(bench, first).unwrap();
+    stats.add(bench, second).unwrap();
+    assert_eq!(stats.tokens(), golden.tokens as u64);
     for (found, expected) in stats.norms().iter().zip(golden.read("norms")) {
         assert!((found / expected - 1.0).abs() < 2e-7, "{found}, expected {expected}");
     }
     let (gram, norms) = (golden.read("gram"), golden.read("norms"));
+    let mut found = vec![0.0; gram.len()];
+    bench.download(stats.gram().unwrap(), 0, &mut found).unwrap();
     for row in 0..golden.columns {
         for column in row..golden.columns {
             let at = row * golden.columns + column;
-            let off = (stats.gram[at] - gram[at]).abs() / (norms[row] * norms[column]);
-            assert!(off < 1e-6, "{row}, {column}: {}, expected {}", stats.gram[at], gram[at]);
+            let off = (found[at] - gram[at]).abs() / (norms[row] * norms[column]);
+            assert!(off < 1e-6, "{row}, {column}: {}, expected {}", found[at], gram[at]);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! ZeroRule where a pattern has them, everything else as it was.
+//! Zeros where a pattern has them, everything else as it was.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use disk::Existing;
 use ledger::{Cut, Pattern};
-use model::backend::Area;
 use model::backend::cpu::Cpu;
 use model::folder::{ModelFolder, SHARD_LIMIT};
 use model::mask::Masks;
 use model::sparsity::Sparsity;
 use prune::sparse::{
-    Linear, LinearStats, Magnitude, SparseMethod, Sparsified, Sparsify, Statistics, ZeroRule,
+    Linear, LinearStats, MachineBench, Magnitude, SparseMethod, Sparsified, Sparsify, Statistics,
+    Workbench, ZeroRule,
 };
 use prune::{
     Calibration, Destination, METHODS, Method, Options, Refusal, Request, Source, Target, method,
@@ -269,7 +269,7 @@ fn reconstruction(old: &[f32], new: &[f32], x: &[f32], columns: usize) -> f64 {
 fn what_knows_more_of_the_inputs_reconstructs_better() {
     let (rows, columns, tokens) = (24, 264, 700);
     let (old, x) = (numbers(rows * columns, 1), inputs(tokens, columns));
-    let linears = [Linear { name: "w".into(), area: Area::new(0, rows, columns) }];
+    let machine = Cpu::<f32>::new();
     for pattern in ["2:4", "4:8", "unstructured"] {
         let errors: Vec<f64> = METHODS
             .iter()
@@ -278,12 +278,15 @@ fn what_knows_more_of_the_inputs_reconstructs_better() {
                 Method::Select(_) => None,
             })
             .map(|score: &dyn Sparsify| {
-                let mut stats = LinearStats::new(Statistics::Gram, columns).unwrap();
-                stats.add(&x, columns).unwrap();
-                let (mut new, zeros) = (old.clone(), ZeroRule::new(pattern.parse().unwrap(), 0.5));
-                score.sparsify(&mut new, &linears, stats, zeros).unwrap();
+                let bench: &mut dyn Workbench = &mut MachineBench::new(&machine);
+                let mut stats = LinearStats::new(bench, Statistics::Gram, columns).unwrap();
+                stats.add(bench, &x).unwrap();
+                let mut linears = [Linear::new("w", columns, old.clone())];
+                let zeros = ZeroRule::new(pattern.parse().unwrap(), 0.5);
+                score.sparsify(bench, &mut linears, &stats, zeros).unwrap();
+                let new = linears[0].weights();
                 assert_eq!(new.iter().filter(|&&value| value == 0.0).count(), rows * columns / 2);
-                reconstruction(&old, &new, &x, columns)
+                reconstruction(&old, new, &x, columns)
             })
             .collect();
         assert!(errors[2] < 0.75 * errors[1] && errors[1] < errors[0], "{pattern}: {errors:?}");
@@ -294,30 +297,30 @@ fn what_knows_more_of_the_inputs_reconstructs_better() {
 fn a_hessian_that_cannot_be_factored_falls_back_and_says_so() {
     let columns = 8;
     let old = numbers(4 * columns, 1);
-    let linears = [Linear { name: "w".into(), area: Area::new(0, 4, columns) }];
+    let machine = Cpu::<f32>::new();
     let zeros = ZeroRule::new(Pattern::TWO_FOUR, 0.0);
-    let stats = |gram: f32| {
-        let mut stats = LinearStats::new(Statistics::Gram, columns).unwrap();
-        stats.add(&inputs(50, columns), columns).unwrap();
-        // Off the diagonal larger than on it: no Gram matrix, as one that lost its digits.
-        let scale = stats.gram[0] * gram;
-        (1..columns).for_each(|column| stats.gram[column] = scale);
-        stats
+    // Off the diagonal larger than on it: no Gram matrix, as one that lost its digits.
+    let run = |name: &str, larger: f32| {
+        let bench: &mut dyn Workbench = &mut MachineBench::new(&machine);
+        let mut seen = LinearStats::new(bench, Statistics::Gram, columns).unwrap();
+        seen.add(bench, &inputs(50, columns)).unwrap();
+        let mut gram = vec![0.0; columns * columns];
+        bench.download(seen.gram().unwrap(), 0, &mut gram).unwrap();
+        let scale = gram[0] * larger;
+        (1..columns).for_each(|column| gram[column] = scale);
+        let sums = seen.square_sums().to_vec();
+        let stats = LinearStats::of_sums(bench, seen.tokens(), sums, &gram).unwrap();
+        let Ok(Method::Sparse(sparse)) = method(name) else { unreachable!() };
+        let mut linears = [Linear::new("w", columns, old.clone())];
+        let outcome = sparse.score().sparsify(bench, &mut linears, &stats, zeros).unwrap();
+        (outcome, linears[0].weights().to_vec())
     };
-    let gpt = |stats: LinearStats| {
-        let Ok(Method::Sparse(gpt)) = method("2:4-sparsegpt") else { unreachable!() };
-        let mut new = old.clone();
-        (gpt.score().sparsify(&mut new, &linears, stats, zeros).unwrap(), new)
-    };
-    let (outcome, _) = gpt(stats(0.0));
+    let (outcome, _) = run("2:4-sparsegpt", 0.0);
     assert_eq!((outcome.damping, outcome.instead), (None, None));
-    let (outcome, new) = gpt(stats(1e6));
+    let (outcome, new) = run("2:4-sparsegpt", 1e6);
     assert_eq!((outcome.damping, outcome.instead), (None, Some("wanda")));
-    let Ok(Method::Sparse(wanda)) = method("2:4-wanda") else { unreachable!() };
-    let mut expected = old.clone();
-    wanda.score().sparsify(&mut expected, &linears, stats(1e6), zeros).unwrap();
-    assert_eq!(new, expected);
-    let (outcome, _) = gpt(stats(3.0));
+    assert_eq!(new, run("2:4-wanda", 1e6).1);
+    let (outcome, _) = run("2:4-sparsegpt", 3.0);
     assert!(outcome.damping.is_some_and(|damping| damping > 0.01), "{outcome:?}");
 }
 
@@ -447,12 +450,12 @@ impl Sparsify for Damped {
 
     fn sparsify(
         &self,
-        weights: &mut Vec<f32>,
-        linears: &[Linear],
-        stats: LinearStats,
+        bench: &mut dyn Workbench,
+        linears: &mut [Linear],
+        stats: &LinearStats,
         zeros: ZeroRule,
     ) -> prune::Result<Sparsified> {
-        Magnitude.sparsify(weights, linears, stats, zeros)?;
+        Magnitude.sparsify(bench, linears, stats, zeros)?;
         Ok(Sparsified { damping: Some(0.1), instead: None })
     }
 }

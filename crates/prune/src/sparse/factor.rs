@@ -6,9 +6,9 @@
 //! multiplications and additions together. Blocks are multiplied by the machine's product, which
 //! never splits the summed dimension; blocks on the diagonal are taken in f64.
 
-use model::backend::cpu::Cpu;
-use model::backend::{Area, Backend, View, ViewMut};
+use model::backend::Area;
 
+use super::bench::{ArrayId, Operand, Workbench};
 use crate::error::Result;
 
 /// Side of a block.
@@ -21,118 +21,130 @@ const SMALLEST: f64 = 1e-75;
 /// multiplied in vain.
 const STRETCH: usize = 1024;
 
+/// A square matrix on a machine that is turned into its factor.
+struct Square {
+    matrix: ArrayId,
+    side: usize,
+    /// Room for a panel: all rows of one block of columns.
+    space: ArrayId,
+}
+
 /// Turns the upper triangle of `matrix`, `[side, side]`, into U and clears what lies below. Where a
 /// pivot is not positive the matrix cannot be factored: its upper triangle then holds nothing of
 /// use, and what lies below is as it was.
-pub(crate) fn invert_factor(matrix: &mut Vec<f32>, side: usize) -> Result<bool> {
-    let mut space = Cpu::<f32>::new().allocate(side * BLOCK)?;
-    Ok(factor(matrix, side, &mut space)? && invert(matrix, side, &mut space)?)
+pub(super) fn invert_factor(
+    bench: &mut dyn Workbench,
+    matrix: ArrayId,
+    side: usize,
+) -> Result<bool> {
+    let space = bench.allocate(side * BLOCK)?;
+    let square = Square { matrix, side, space };
+    let done = square.factor(bench)? && square.invert(bench)?;
+    bench.free(space);
+    Ok(done)
 }
 
-/// H = R R^T, in place.
-fn factor(matrix: &mut Vec<f32>, side: usize, space: &mut Vec<f32>) -> Result<bool> {
-    let backend = Cpu::<f32>::new();
-    for start in (0..side).step_by(BLOCK).rev() {
-        let (end, width) = (side.min(start + BLOCK), BLOCK.min(side - start));
-        let area = |row: usize, rows: usize, column: usize, columns: usize| Area {
-            offset: row * side + column,
-            rows,
-            columns,
-            stride: side,
-        };
-        let panel = Area::new(0, end, width);
-        if end < side {
-            // H[..end, block] - R[..end, end..] R[block, end..]^T
-            let left = View::new(&*matrix, area(0, end, end, side - end));
-            let right = View::new(&*matrix, area(start, width, end, side - end)).t();
-            backend.product(left, right, ViewMut::new(space, panel), false)?;
-            for row in 0..end {
-                let skip = row.saturating_sub(start);
-                let to = &mut matrix[row * side + start..][skip..width];
-                for (to, from) in to.iter_mut().zip(&space[row * width + skip..]) {
-                    *to -= from;
+impl Square {
+    fn part(&self, row: usize, rows: usize, column: usize, columns: usize) -> Area {
+        Area { offset: row * self.side + column, rows, columns, stride: self.side }
+    }
+
+    fn operand(&self, row: usize, rows: usize, column: usize, columns: usize) -> Operand {
+        Operand::new(self.matrix, self.part(row, rows, column, columns))
+    }
+
+    /// H = R R^T, in place.
+    fn factor(&self, bench: &mut dyn Workbench) -> Result<bool> {
+        let &Self { matrix, side, space } = self;
+        for start in (0..side).step_by(BLOCK).rev() {
+            let (end, width) = (side.min(start + BLOCK), BLOCK.min(side - start));
+            let mut panel = bench.read(matrix, self.part(0, end, start, width))?;
+            if end < side {
+                // H[..end, block] - R[..end, end..] R[block, end..]^T
+                let left = self.operand(0, end, end, side - end);
+                let right = self.operand(start, width, end, side - end).t();
+                bench.product(left, right, Operand::new(space, Area::new(0, end, width)), false)?;
+                let mut known = vec![0.0; end * width];
+                bench.download(space, 0, &mut known)?;
+                let rows = panel.chunks_exact_mut(width).zip(known.chunks_exact(width));
+                for (row, (to, from)) in rows.enumerate() {
+                    // What lies below the diagonal is kept.
+                    let below = row.saturating_sub(start);
+                    for (to, from) in to[below..].iter_mut().zip(&from[below..]) {
+                        *to -= from;
+                    }
                 }
             }
+            let on_diagonal = &mut panel[start * width..];
+            let mut block: Vec<f64> = on_diagonal.iter().map(|&value| f64::from(value)).collect();
+            if !factor_block(&mut block, width) {
+                return Ok(false);
+            }
+            for row in 0..width {
+                for column in row..width {
+                    on_diagonal[row * width + column] = block[row * width + column] as f32;
+                }
+            }
+            bench.write(&panel, matrix, self.part(0, end, start, width))?;
+            if start > 0 {
+                // R[..start, block] = (..) R[block, block]^-T
+                let inverse = invert_block(&block, width);
+                let mut right = vec![0.0; width * width];
+                for (at, to) in right.iter_mut().enumerate() {
+                    *to = inverse[at % width * width + at / width] as f32;
+                }
+                let right = bench.array_of(&right)?;
+                let above = Operand::new(space, Area::new(0, start, width));
+                let turned = Operand::new(right, Area::new(0, width, width));
+                bench.product(self.operand(0, start, start, width), turned, above, false)?;
+                bench.copy(above, self.operand(0, start, start, width))?;
+                bench.free(right);
+            }
         }
-        let mut block = read_block(matrix, side, start, width);
-        if !factor_block(&mut block, width) {
-            return Ok(false);
+        Ok(true)
+    }
+
+    /// U = R^-1, in place, from the first column to the last.
+    fn invert(&self, bench: &mut dyn Workbench) -> Result<bool> {
+        let &Self { matrix, side, space } = self;
+        for row in 1..side {
+            bench.clear(matrix, row * side..row * side + row)?;
         }
-        write_block(matrix, side, start, width, &block);
-        if start > 0 {
-            // R[..start, block] = (..) R[block, block]^-T
+        let scaled = bench.allocate(side * BLOCK)?;
+        for start in (0..side).step_by(BLOCK) {
+            let width = BLOCK.min(side - start);
+            let on_diagonal = self.part(start, width, start, width);
+            let block = bench.read(matrix, on_diagonal)?;
+            let block: Vec<f64> = block.into_iter().map(f64::from).collect();
             let inverse = invert_block(&block, width);
-            let mut right = vec![0.0; width * width];
-            for (at, to) in right.iter_mut().enumerate() {
-                *to = inverse[at % width * width + at / width] as f32;
+            if start > 0 {
+                // U[..start, block] = -U[..start, ..start] R[..start, block] U[block, block]
+                let small: Vec<f32> = inverse.iter().map(|value| -value as f32).collect();
+                let small = bench.array_of(&small)?;
+                let all = Operand::new(scaled, Area::new(0, start, width));
+                let turned = Operand::new(small, Area::new(0, width, width));
+                bench.product(self.operand(0, start, start, width), turned, all, false)?;
+                bench.free(small);
+                for from in (0..start).step_by(STRETCH) {
+                    let rows = STRETCH.min(start - from);
+                    let left = self.operand(from, rows, from, start - from);
+                    let below = Operand::new(scaled, Area::new(from * width, start - from, width));
+                    let target = Operand::new(space, Area::new(from * width, rows, width));
+                    bench.product(left, below, target, false)?;
+                }
+                let above = Operand::new(space, Area::new(0, start, width));
+                bench.copy(above, self.operand(0, start, start, width))?;
             }
-            let left = View::new(&*matrix, area(0, start, start, width));
-            let (right, above) =
-                (View::new(&right, Area::new(0, width, width)), Area::new(0, start, width));
-            backend.product(left, right, ViewMut::new(space, above), false)?;
-            for row in 0..start {
-                matrix[row * side + start..][..width]
-                    .copy_from_slice(&space[row * width..][..width]);
-            }
-        }
-    }
-    Ok(true)
-}
-
-/// U = R^-1, in place, from the first column to the last.
-fn invert(matrix: &mut Vec<f32>, side: usize, space: &mut Vec<f32>) -> Result<bool> {
-    let backend = Cpu::<f32>::new();
-    for row in 1..side {
-        matrix[row * side..][..row].fill(0.0);
-    }
-    for start in (0..side).step_by(BLOCK) {
-        let width = BLOCK.min(side - start);
-        let inverse = invert_block(&read_block(matrix, side, start, width), width);
-        if start > 0 {
-            // U[..start, block] = -U[..start, ..start] R[..start, block] U[block, block]
-            let small: Vec<f32> = inverse.iter().map(|value| -value as f32).collect();
-            let left = Area { offset: start, rows: start, columns: width, stride: side };
-            let (left, right) =
-                (View::new(&*matrix, left), View::new(&small, Area::new(0, width, width)));
-            backend.product(left, right, ViewMut::new(space, Area::new(0, start, width)), false)?;
-            let scaled = space[..start * width].to_vec();
-            for from in (0..start).step_by(STRETCH) {
-                let rows = STRETCH.min(start - from);
-                let left =
-                    Area { offset: from * side + from, rows, columns: start - from, stride: side };
-                let below = Area::new(from * width, start - from, width);
-                let target = Area::new(from * width, rows, width);
-                backend.product(
-                    View::new(&*matrix, left),
-                    View::new(&scaled, below),
-                    ViewMut::new(space, target),
-                    false,
-                )?;
-            }
-            for row in 0..start {
-                matrix[row * side + start..][..width]
-                    .copy_from_slice(&space[row * width..][..width]);
+            // What lies below the diagonal of an inverse is zero, as it is here by now.
+            let rounded: Vec<f32> = inverse.iter().map(|&value| value as f32).collect();
+            bench.write(&rounded, matrix, on_diagonal)?;
+            if !inverse.iter().all(|value| value.is_finite()) {
+                bench.free(scaled);
+                return Ok(false);
             }
         }
-        write_block(matrix, side, start, width, &inverse);
-        if !inverse.iter().all(|value| value.is_finite()) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn read_block(matrix: &[f32], side: usize, start: usize, width: usize) -> Vec<f64> {
-    let row = |row: usize| &matrix[(start + row) * side + start..][..width];
-    (0..width).flat_map(|at| row(at).iter().map(|&value| f64::from(value))).collect()
-}
-
-/// Writes the upper triangle of a block on the diagonal.
-fn write_block(matrix: &mut [f32], side: usize, start: usize, width: usize, block: &[f64]) {
-    for row in 0..width {
-        for column in row..width {
-            matrix[(start + row) * side + start + column] = block[row * width + column] as f32;
-        }
+        bench.free(scaled);
+        Ok(true)
     }
 }
 
@@ -179,7 +191,20 @@ fn invert_block(block: &[f64], width: usize) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use model::backend::cpu::Cpu;
+
+    use super::super::bench::MachineBench;
     use super::*;
+
+    /// Factors in place; whether it could be done.
+    fn factored(matrix: &mut [f32], side: usize) -> bool {
+        let machine = Cpu::<f32>::new();
+        let bench: &mut dyn Workbench = &mut MachineBench::new(&machine);
+        let there = bench.array_of(matrix).unwrap();
+        let done = invert_factor(bench, there, side).unwrap();
+        bench.download(there, 0, matrix).unwrap();
+        done
+    }
 
     /// `A A^T + 1` of pseudo-random A.
     fn positive(side: usize) -> Vec<f32> {
@@ -206,7 +231,7 @@ mod tests {
         for side in [1, 2, 5, 127, 128, 129, 300] {
             let matrix = positive(side);
             let mut upper = matrix.clone();
-            assert!(invert_factor(&mut upper, side).unwrap());
+            assert!(factored(&mut upper, side));
             let at = |i: usize, j: usize| f64::from(matrix[i.min(j) * side + i.max(j)]);
             // U H U^T = 1
             for i in (0..side).step_by(7) {
@@ -232,7 +257,7 @@ mod tests {
             let mut matrix = positive(side);
             matrix[(side / 2) * (side + 1)] = -1.0;
             matrix[side] = 5.0;
-            assert!(!invert_factor(&mut matrix, side).unwrap());
+            assert!(!factored(&mut matrix, side));
             assert_eq!(matrix[side], 5.0, "what lies below the diagonal is kept");
         }
     }
@@ -242,7 +267,7 @@ mod tests {
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut matrix = positive(300);
-            assert!(pool.install(|| invert_factor(&mut matrix, 300)).unwrap());
+            assert!(pool.install(|| factored(&mut matrix, 300)));
             matrix
         };
         assert!(run(1) == run(3));

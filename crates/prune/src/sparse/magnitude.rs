@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::bench::Workbench;
 use super::mask::{ZeroRule, zero_lowest};
 use super::score::{Linear, Sparsified, Sparsify};
 use super::stats::{LinearStats, Statistics};
@@ -30,13 +31,13 @@ impl Sparsify for Magnitude {
 
     fn sparsify(
         &self,
-        weights: &mut Vec<f32>,
-        linears: &[Linear],
-        _: LinearStats,
+        _: &mut dyn Workbench,
+        linears: &mut [Linear],
+        _: &LinearStats,
         zeros: ZeroRule,
     ) -> Result<Sparsified> {
         for linear in linears {
-            by_score(weights, linear, zeros, |_, weight| weight.abs());
+            by_score(linear, zeros, |_, weight| weight.abs());
         }
         Ok(Sparsified::default())
     }
@@ -44,14 +45,13 @@ impl Sparsify for Magnitude {
 
 /// Makes weights zero by a score of their input column and their value.
 pub(crate) fn by_score(
-    weights: &mut [f32],
-    linear: &Linear,
+    linear: &mut Linear,
     zeros: ZeroRule,
     score: impl Fn(usize, f32) -> f32 + Sync,
 ) {
-    let columns = linear.area.columns;
+    let columns = linear.columns();
     let (len, count) = zeros.group(columns);
-    let rows = weights[linear.area.offset..linear.area.end()].par_chunks_exact_mut(columns);
+    let rows = linear.weights_mut().par_chunks_exact_mut(columns);
     rows.for_each_init(
         || vec![0.0; columns],
         |scores, row| {

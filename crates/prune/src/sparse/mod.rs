@@ -2,6 +2,7 @@
 //! beside them say which weights are chosen from, what is known of their inputs, and in which order
 //! blocks are pruned and written.
 
+mod bench;
 mod factor;
 mod magnitude;
 mod mask;
@@ -14,11 +15,12 @@ mod stats;
 mod wanda;
 mod write;
 
+pub use bench::{ArrayId, MachineBench, Operand, Workbench};
 pub use magnitude::Magnitude;
 pub use mask::{ZeroRule, zero_lowest};
 pub use method::SparseMethod;
 pub use plan::SparsePlan;
-pub(crate) use run::Ran;
+pub(crate) use run::{Ran, SparseRun};
 pub use score::{Linear, Sparsified, Sparsify};
 pub use sparsegpt::SparseGpt;
 pub use stats::{LinearStats, Statistics};

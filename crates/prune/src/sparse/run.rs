@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ledger::{Fallback, Params};
-use model::backend::Area;
-use model::backend::cpu::Cpu;
+use model::backend::{Area, Backend};
 use model::decoder::Inlet;
 use model::folder::{FolderWriter, ModelFolder};
 use model::weights;
@@ -18,6 +17,7 @@ use rayon::prelude::*;
 use shape::config::ModelConfig;
 use shape::tensors::{TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 
+use super::bench::MachineBench;
 use super::plan::SparsePlan;
 use super::score::{Linear, Sparsified, Sparsify};
 use super::stats::{LinearStats, Statistics};
@@ -34,76 +34,141 @@ const TASK: usize = 1 << 16;
 /// What only running it tells.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ran {
-    /// ZeroRule that already stood in the weights.
+    /// Zeros that already stood in the weights.
     pub(crate) already_zero: Params,
-    /// ZeroRule that stand in them now: at least as many as the pattern asks for.
+    /// Zeros that stand in them now: at least as many as the pattern asks for.
     pub(crate) zeros: Params,
     /// Where the score could not do what it does.
     pub(crate) fallbacks: Vec<Fallback>,
 }
 
-/// Prunes every block in order, each on the inputs that the blocks before it give as they are then,
-/// and writes the model.
-pub(crate) fn run(
-    folder: &ModelFolder,
-    plan: &SparsePlan,
-    score: &dyn Sparsify,
-    sequences: Option<&Sequences>,
-    spill: Option<&Path>,
-    writer: &mut FolderWriter,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<Ran> {
-    let config = folder.config();
-    let backend = Cpu::<f32>::new();
-    let walker = sequences.map(|sequences| Walker::new(backend, folder, sequences, spill));
-    let mut walker = walker.transpose()?;
-    let mut ran = Ran::default();
-    copy(folder, &leading_tensors(config), writer)?;
-    for layer in 0..config.num_hidden_layers() {
-        progress(layer, config.num_hidden_layers());
-        let Some(walker) = &mut walker else {
-            let mut outcomes = BTreeMap::new();
-            for tensor in block_tensors(config, layer) {
-                if !plan.has(&tensor) {
-                    copy(folder, &[tensor], writer)?;
-                    continue;
-                }
-                let outcome = alone(folder, &tensor, plan, score, writer, &mut ran)?;
-                let inlet =
-                    Inlet::ALL.into_iter().find(|inlet| inlet.roles().contains(&tensor.role));
-                let (whole, names): &mut (Sparsified, Vec<String>) =
-                    outcomes.entry(inlet).or_default();
-                *whole = worse(std::mem::take(whole), outcome);
-                names.push(tensor.name);
-            }
-            ran.fallbacks.extend(
-                outcomes.into_values().filter_map(|(outcome, names)| fallback(outcome, names)),
-            );
-            continue;
+/// What is pruned, and by what.
+pub(crate) struct SparseRun<'a, B> {
+    pub(crate) machine: &'a B,
+    pub(crate) folder: &'a ModelFolder,
+    pub(crate) plan: &'a SparsePlan,
+    pub(crate) score: &'a dyn Sparsify,
+    pub(crate) sequences: Option<&'a Sequences>,
+    pub(crate) spill: Option<&'a Path>,
+}
+
+impl<B: Backend + Clone> SparseRun<'_, B> {
+    /// Prunes every block in order, each on the inputs that the blocks before it give as they are
+    /// then, and writes the model.
+    pub(super) fn run(
+        &self,
+        writer: &mut FolderWriter,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Ran> {
+        let (folder, config) = (self.folder, self.folder.config());
+        let mut walker = match self.sequences {
+            Some(text) => Some(Walker::new(self.machine.clone(), folder, text, self.spill)?),
+            None => None,
         };
-        let mut block = weights::load_block(folder, layer, &backend)?;
-        let mut looker = Looker::new(config, plan, score.needs())?;
+        let mut ran = Ran::default();
+        copy(folder, &leading_tensors(config), writer)?;
+        for layer in 0..config.num_hidden_layers() {
+            progress(layer, config.num_hidden_layers());
+            match &mut walker {
+                None => self.block_by_rows(layer, writer, &mut ran)?,
+                Some(walker) => self.block_on_text(layer, walker, writer, &mut ran)?,
+            }
+        }
+        progress(config.num_hidden_layers(), config.num_hidden_layers());
+        copy(folder, &trailing_tensors(config), writer)?;
+        Ok(ran)
+    }
+
+    /// Prunes a block by a score that reads no text.
+    fn block_by_rows(&self, layer: usize, writer: &mut FolderWriter, ran: &mut Ran) -> Result<()> {
+        let mut outcomes = BTreeMap::new();
+        for tensor in block_tensors(self.folder.config(), layer) {
+            if !self.plan.has(&tensor) {
+                copy(self.folder, &[tensor], writer)?;
+                continue;
+            }
+            let outcome = self.by_rows(&tensor, writer, ran)?;
+            let inlet = Inlet::ALL.into_iter().find(|inlet| inlet.roles().contains(&tensor.role));
+            let (whole, names): &mut (Sparsified, Vec<String>) = outcomes.entry(inlet).or_default();
+            *whole = worse(std::mem::take(whole), outcome);
+            names.push(tensor.name);
+        }
+        ran.fallbacks
+            .extend(outcomes.into_values().filter_map(|(outcome, names)| fallback(outcome, names)));
+        Ok(())
+    }
+
+    /// Prunes a weight by a score that needs to know nothing: it looks at rows one by one, and so
+    /// no more of them are held.
+    fn by_rows(
+        &self,
+        tensor: &TensorSpec,
+        writer: &mut FolderWriter,
+        ran: &mut Ran,
+    ) -> Result<Sparsified> {
+        let mut outcome = Sparsified::default();
+        let mut bench = MachineBench::new(self.machine);
+        let stats = LinearStats::new(&mut bench, Statistics::Nothing, tensor.columns())?;
+        self.folder.read_rows(tensor, PIECE, &mut |rows| {
+            ran.already_zero.0 += zeros(rows);
+            let some = Linear::new(tensor.name.clone(), tensor.columns(), std::mem::take(rows));
+            let mut linears = [some];
+            let of_rows =
+                self.score.sparsify(&mut bench, &mut linears, &stats, self.plan.zeros())?;
+            outcome = worse(std::mem::take(&mut outcome), of_rows);
+            let [some] = linears;
+            *rows = some.into_weights();
+            ran.zeros.0 += zeros(rows);
+            Ok::<(), Error>(writer.write_f32(rows)?)
+        })?;
+        Ok(outcome)
+    }
+
+    /// Prunes a block on what its linear layers read, and sends the text on through what it has
+    /// become.
+    fn block_on_text(
+        &self,
+        layer: usize,
+        walker: &mut Walker<B>,
+        writer: &mut FolderWriter,
+        ran: &mut Ran,
+    ) -> Result<()> {
+        let (folder, config, machine) = (self.folder, self.folder.config(), self.machine);
+        let mut block = weights::load_block(folder, layer, machine)?;
+        let mut looker = Looker::new(machine, config, self.plan, self.score.needs())?;
         walker.pass(&block, layer, false, &mut looker)?;
         let placed = placed(&block_tensors(config, layer));
-        for (inlet, stats) in looker.stats {
-            let linears: Vec<Linear> = placed
-                .iter()
-                .filter(|(tensor, _)| plan.has(tensor) && inlet.roles().contains(&tensor.role))
-                .map(|(tensor, area)| Linear { name: tensor.name.clone(), area: *area })
-                .collect();
-            for linear in &linears {
-                ran.already_zero.0 += zeros(&block[linear.area.offset..linear.area.end()]);
+        let Looker { mut bench, stats, .. } = looker;
+        for (inlet, mut stats) in stats {
+            stats.close(&mut bench);
+            let mut linears = Vec::new();
+            let mut areas = Vec::new();
+            for (tensor, area) in &placed {
+                if self.plan.has(tensor) && inlet.roles().contains(&tensor.role) {
+                    let mut values = vec![0.0; tensor.len()];
+                    machine.download_weights(&block, area.offset, &mut values)?;
+                    ran.already_zero.0 += zeros(&values);
+                    linears.push(Linear::new(tensor.name.clone(), tensor.columns(), values));
+                    areas.push((tensor, area));
+                }
             }
-            let outcome = score.sparsify(&mut block, &linears, stats, plan.zeros())?;
-            ran.fallbacks
-                .extend(fallback(outcome, linears.into_iter().map(|linear| linear.name).collect()));
+            let outcome =
+                self.score.sparsify(&mut bench, &mut linears, &stats, self.plan.zeros())?;
+            stats.free(&mut bench);
+            let names = linears.iter().map(|linear| linear.name().to_owned()).collect();
+            ran.fallbacks.extend(fallback(outcome, names));
+            for (mut linear, (tensor, area)) in linears.into_iter().zip(areas) {
+                // The text goes on through the weights as they will be read.
+                round(folder, tensor, linear.weights_mut())?;
+                machine.upload_weights(linear.weights(), &mut block, area.offset)?;
+            }
         }
         for (tensor, area) in placed {
-            if plan.has(&tensor) {
-                // The text goes on through the weights as they will be read.
-                round(folder, &tensor, &mut block[area.offset..area.end()])?;
-                ran.zeros.0 += zeros(&block[area.offset..area.end()]);
-                writer.write_f32(&block[area.offset..area.end()])?;
+            if self.plan.has(&tensor) {
+                let mut values = vec![0.0; tensor.len()];
+                machine.download_weights(&block, area.offset, &mut values)?;
+                ran.zeros.0 += zeros(&values);
+                writer.write_f32(&values)?;
             } else {
                 copy(folder, &[tensor], writer)?;
             }
@@ -111,36 +176,11 @@ pub(crate) fn run(
         if layer + 1 < config.num_hidden_layers() {
             walker.pass(&block, layer, true, &mut |_: &Seen<'_>| Ok(()))?;
         }
+        Ok(())
     }
-    progress(config.num_hidden_layers(), config.num_hidden_layers());
-    copy(folder, &trailing_tensors(config), writer)?;
-    Ok(ran)
 }
 
-/// Prunes a weight by a score that needs to know nothing: it looks at rows one by one, and so no
-/// more of them are held.
-fn alone(
-    folder: &ModelFolder,
-    tensor: &TensorSpec,
-    plan: &SparsePlan,
-    score: &dyn Sparsify,
-    writer: &mut FolderWriter,
-    ran: &mut Ran,
-) -> Result<Sparsified> {
-    let mut outcome = Sparsified::default();
-    folder.read_rows(tensor, PIECE, &mut |rows| {
-        let area = Area::new(0, rows.len() / tensor.columns(), tensor.columns());
-        let linear = Linear { name: tensor.name.clone(), area };
-        ran.already_zero.0 += zeros(rows);
-        let of_rows = score.sparsify(rows, &[linear], LinearStats::default(), plan.zeros())?;
-        outcome = worse(std::mem::take(&mut outcome), of_rows);
-        ran.zeros.0 += zeros(rows);
-        Ok::<(), Error>(writer.write_f32(rows)?)
-    })?;
-    Ok(outcome)
-}
-
-/// What two parts of the same layers have to tell together.
+/// What two parts of the same linear layers have to tell together.
 fn worse(one: Sparsified, other: Sparsified) -> Sparsified {
     let damping = match (one.damping, other.damping) {
         (Some(one), Some(other)) => Some(one.max(other)),
@@ -192,13 +232,20 @@ fn fallback(outcome: Sparsified, tensors: Vec<String>) -> Option<Fallback> {
 }
 
 /// Takes the statistics of one block.
-struct Looker {
+struct Looker<'a, B: Backend> {
+    bench: MachineBench<'a, B>,
     needs: Statistics,
     stats: Vec<(Inlet, LinearStats)>,
 }
 
-impl Looker {
-    fn new(config: &ModelConfig, plan: &SparsePlan, needs: Statistics) -> Result<Self> {
+impl<'a, B: Backend> Looker<'a, B> {
+    fn new(
+        machine: &'a B,
+        config: &ModelConfig,
+        plan: &SparsePlan,
+        needs: Statistics,
+    ) -> Result<Self> {
+        let mut bench = MachineBench::new(machine);
         let mut stats = Vec::new();
         for inlet in Inlet::ALL {
             if inlet.roles().iter().any(|role| plan.linear().contains(role)) {
@@ -207,14 +254,14 @@ impl Looker {
                     Inlet::AttentionOutput => config.query_width(),
                     Inlet::Down => config.intermediate_size(),
                 };
-                stats.push((inlet, LinearStats::new(needs, columns)?));
+                stats.push((inlet, LinearStats::new(&mut bench, needs, columns)?));
             }
         }
-        Ok(Self { needs, stats })
+        Ok(Self { bench, needs, stats })
     }
 }
 
-impl Visit for Looker {
+impl<B: Backend> Visit for Looker<'_, B> {
     fn wants(&self, inlet: Inlet) -> bool {
         self.needs != Statistics::Nothing && self.stats.iter().any(|(wanted, _)| *wanted == inlet)
     }
@@ -222,7 +269,7 @@ impl Visit for Looker {
     fn read(&mut self, read: &Read<'_>) -> Result<()> {
         let found = self.stats.iter_mut().find(|(inlet, _)| *inlet == read.inlet);
         let (_, stats) = found.expect("only what is wanted comes");
-        stats.add(read.values, read.columns)
+        stats.add(&mut self.bench, read.values)
     }
 
     fn block(&mut self, _: &Seen<'_>) -> Result<()> {

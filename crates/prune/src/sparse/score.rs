@@ -1,7 +1,6 @@
 //! The seam of scores that decide which weights become zero.
 
-use model::backend::Area;
-
+use super::bench::Workbench;
 use super::mask::ZeroRule;
 use super::stats::{LinearStats, Statistics};
 use crate::error::Result;
@@ -25,20 +24,61 @@ pub trait Sparsify: Sync {
     /// Where memory is short.
     fn sparsify(
         &self,
-        weights: &mut Vec<f32>,
-        linears: &[Linear],
-        stats: LinearStats,
+        bench: &mut dyn Workbench,
+        linears: &mut [Linear],
+        stats: &LinearStats,
         zeros: ZeroRule,
     ) -> Result<Sparsified>;
 }
 
-/// A linear layer whose weight lies in a buffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A linear layer, or some rows of one, with its weight on the host.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Linear {
-    /// The tensor, as in `model.layers.3.mlp.up_proj.weight`.
-    pub name: String,
-    /// Where it lies, `[out, in]`.
-    pub area: Area,
+    name: String,
+    columns: usize,
+    weights: Vec<f32>,
+}
+
+impl Linear {
+    /// The linear layer of the tensor `name`, as in `model.layers.3.mlp.up_proj.weight`, with its
+    /// weight `[out, in]`.
+    ///
+    /// # Panics
+    /// Where the weight is no whole number of rows.
+    pub fn new(name: impl Into<String>, columns: usize, weights: Vec<f32>) -> Self {
+        assert!(weights.len().is_multiple_of(columns), "whole rows of {columns}");
+        Self { name: name.into(), columns, weights }
+    }
+
+    /// The name of the tensor.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Inputs.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Outputs.
+    pub fn rows(&self) -> usize {
+        self.weights.len() / self.columns
+    }
+
+    /// The weight, `[out, in]`.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// The weight, to change it.
+    pub fn weights_mut(&mut self) -> &mut [f32] {
+        &mut self.weights
+    }
+
+    /// The weight alone.
+    pub fn into_weights(self) -> Vec<f32> {
+        self.weights
+    }
 }
 
 /// How a score did on linear layers that read the same inputs.

@@ -1,10 +1,10 @@
 //! SparseGPT: weights go that the others can make up for, and the others do (Frantar and Alistarh
 //! 2023).
 
-use model::backend::cpu::Cpu;
-use model::backend::{Area, Backend, View, ViewMut};
+use model::backend::Area;
 use rayon::prelude::*;
 
+use super::bench::{ArrayId, Operand, Workbench};
 use super::factor::invert_factor;
 use super::mask::{ZeroRule, lowest, zero_lowest};
 use super::score::{Linear, Sparsified, Sparsify};
@@ -28,6 +28,12 @@ const DAMPING: [f64; 4] = [0.01, 0.1, 1.0, 10.0];
 
 /// Numbers that one task scales.
 const CHUNK: usize = 1 << 16;
+
+/// Numbers that are on the host at a time while a Gram matrix is scaled.
+const PIECE: usize = 1 << 20;
+
+/// Side of the tiles in which a matrix is mirrored.
+const TILE: usize = 512;
 
 /// Columns of a block, or the largest multiple of the group below it.
 const BLOCK: usize = 128;
@@ -53,78 +59,109 @@ impl Sparsify for SparseGpt {
 
     fn sparsify(
         &self,
-        weights: &mut Vec<f32>,
-        linears: &[Linear],
-        mut stats: LinearStats,
+        bench: &mut dyn Workbench,
+        linears: &mut [Linear],
+        stats: &LinearStats,
         zeros: ZeroRule,
     ) -> Result<Sparsified> {
-        let side = stats.square_sums.len();
-        let mut gram = std::mem::take(&mut stats.gram);
-        let dead: Vec<bool> = stats.square_sums.iter().map(|&sum| sum == 0.0).collect();
-        let Some(damping) = factor(&mut gram, side, stats.tokens, &dead)? else {
+        let side = stats.square_sums().len();
+        let gram = stats.gram().expect("what a score needs is kept");
+        let dead: Vec<bool> = stats.square_sums().iter().map(|&sum| sum == 0.0).collect();
+        let Some(damping) = factor(bench, gram, side, stats.tokens(), &dead)? else {
             // Nothing is changed yet: the next best score takes over, and the record says so.
-            Wanda.sparsify(weights, linears, stats, zeros)?;
+            Wanda.sparsify(bench, linears, stats, zeros)?;
             return Ok(Sparsified { damping: None, instead: Some(Wanda.name()) });
         };
-        let factor = gram;
         for linear in linears {
-            clear_dead(weights, linear, &dead);
-            prune(weights, linear, &factor, zeros)?;
+            clear_dead(linear, &dead);
+            prune(bench, linear, gram, zeros)?;
         }
         Ok(Sparsified { damping: (damping > DAMPING[0]).then_some(damping), instead: None })
     }
 }
 
 /// Turns a Gram matrix into U with the least damping that does; none where none does.
-fn factor(gram: &mut Vec<f32>, side: usize, tokens: u64, dead: &[bool]) -> Result<Option<f64>> {
+fn factor(
+    bench: &mut dyn Workbench,
+    gram: ArrayId,
+    side: usize,
+    tokens: u64,
+    dead: &[bool],
+) -> Result<Option<f64>> {
     let scale = 1.0 / tokens.max(1) as f64;
-    let diagonal: Vec<f64> = (0..side).map(|at| f64::from(gram[at * (side + 1)]) * scale).collect();
+    // A matrix of one column whose rows are a row and a number apart.
+    let on_diagonal = Area { offset: 0, rows: side, columns: 1, stride: side + 1 };
+    let diagonal: Vec<f64> =
+        bench.read(gram, on_diagonal)?.into_iter().map(|sum| f64::from(sum) * scale).collect();
     let mean = diagonal.iter().sum::<f64>() / side as f64;
-    let damp = |gram: &mut [f32], damping: f64| {
-        for row in 0..side {
-            let damped = if dead[row] { 1.0 } else { diagonal[row] } + damping * mean;
-            gram[row * (side + 1)] = damped as f32;
-        }
-    };
-    gram.par_chunks_mut(CHUNK).for_each(|values| {
-        values.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
-    });
+    scale_all(bench, gram, side * side, scale)?;
     // The upper triangle once more below the diagonal, from where it can be taken again.
-    mirror(gram, side, false);
+    mirror(bench, gram, side, false)?;
     for damping in DAMPING {
-        damp(gram, damping);
-        if mean.is_finite() && invert_factor(gram, side)? {
+        let damped =
+            |row: usize| (if dead[row] { 1.0 } else { diagonal[row] } + damping * mean) as f32;
+        bench.write(&(0..side).map(damped).collect::<Vec<_>>(), gram, on_diagonal)?;
+        if mean.is_finite() && invert_factor(bench, gram, side)? {
             return Ok(Some(damping));
         }
-        mirror(gram, side, true);
+        mirror(bench, gram, side, true)?;
     }
     Ok(None)
 }
 
+/// Multiplies the first `len` numbers of an array, some of them at a time on the host.
+fn scale_all(bench: &mut dyn Workbench, array: ArrayId, len: usize, scale: f64) -> Result<()> {
+    let mut values = vec![0.0; PIECE.min(len)];
+    for start in (0..len).step_by(PIECE) {
+        let values = &mut values[..PIECE.min(len - start)];
+        bench.download(array, start, values)?;
+        values.par_chunks_mut(CHUNK).for_each(|values| {
+            values.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
+        });
+        bench.upload(values, array, start)?;
+    }
+    Ok(())
+}
+
 /// Copies the upper triangle of a square matrix to the lower one, or the lower one to the upper, in
-/// tiles: rows and columns of a tile stay near.
-fn mirror(matrix: &mut [f32], side: usize, upwards: bool) {
-    const TILE: usize = 32;
+/// tiles that are transposed on the host.
+fn mirror(bench: &mut dyn Workbench, matrix: ArrayId, side: usize, upwards: bool) -> Result<()> {
+    let tile = |row: usize, column: usize| Area {
+        offset: row * side + column,
+        rows: TILE.min(side - row),
+        columns: TILE.min(side - column),
+        stride: side,
+    };
     for above in (0..side).step_by(TILE) {
         for right in (above..side).step_by(TILE) {
-            for row in above..side.min(above + TILE) {
-                for column in right.max(row + 1)..side.min(right + TILE) {
-                    let (upper, lower) = (row * side + column, column * side + row);
-                    if upwards {
-                        matrix[upper] = matrix[lower];
-                    } else {
-                        matrix[lower] = matrix[upper];
-                    }
+            let (upper, lower) = (tile(above, right), tile(right, above));
+            let (from, to) = if upwards { (lower, upper) } else { (upper, lower) };
+            let values = bench.read(matrix, from)?;
+            let mut turned = vec![0.0; values.len()]; // [from.columns, from.rows]
+            for (row, values) in values.chunks_exact(from.columns).enumerate() {
+                for (column, &value) in values.iter().enumerate() {
+                    turned[column * from.rows + row] = value;
                 }
             }
+            if above == right {
+                // Of a tile on the diagonal, half is what it was.
+                let width = from.columns;
+                for row in 0..width {
+                    let kept = if upwards { 0..row + 1 } else { row..width };
+                    turned[row * width..][kept.clone()]
+                        .copy_from_slice(&values[row * width..][kept]);
+                }
+            }
+            bench.write(&turned, matrix, to)?;
         }
     }
+    Ok(())
 }
 
 /// What never reads anything but zero matters to nothing.
-fn clear_dead(weights: &mut [f32], linear: &Linear, dead: &[bool]) {
+fn clear_dead(linear: &mut Linear, dead: &[bool]) {
     if dead.iter().any(|&dead| dead) {
-        for row in weights[linear.area.offset..linear.area.end()].chunks_exact_mut(dead.len()) {
+        for row in linear.weights_mut().chunks_exact_mut(dead.len()) {
             for (weight, _) in row.iter_mut().zip(dead).filter(|(_, dead)| **dead) {
                 *weight = 0.0;
             }
@@ -133,66 +170,73 @@ fn clear_dead(weights: &mut [f32], linear: &Linear, dead: &[bool]) {
 }
 
 /// Prunes one weight with U, `[columns, columns]`.
-pub(crate) fn prune(
-    weights: &mut Vec<f32>,
-    linear: &Linear,
-    factor: &Vec<f32>,
+fn prune(
+    bench: &mut dyn Workbench,
+    linear: &mut Linear,
+    factor: ArrayId,
     zeros: ZeroRule,
 ) -> Result<()> {
-    let Area { offset, rows, columns, .. } = linear.area;
-    let backend = Cpu::<f32>::new();
+    let (rows, columns) = (linear.rows(), linear.columns());
     let (group, gone) = zeros.group(columns);
     let grouped = group < columns || matches!(zeros.pattern(), ledger::Pattern::Groups { .. });
     let width = if grouped { (BLOCK / group).max(1) * group } else { BLOCK.min(columns) };
-    let mut owed = backend.allocate(rows * width)?; // [row, column of the block]: -(w / U_cc)
+    // Blocks are worked on the host; what they owe to the columns right of them is added on the
+    // machine.
+    let changed = bench.array_of(linear.weights())?;
+    let owed_there = bench.allocate(rows * width)?;
+    let mut owed = vec![0.0; rows * width]; // [row, column of the block]: -(w / U_cc)
     for start in (0..columns).step_by(width) {
         let width = width.min(columns - start);
-        let block = Block::new(factor, columns, start, width);
+        let part = |row: usize, rows: usize, column: usize, width: usize| Area {
+            offset: row * columns + column,
+            rows,
+            columns: width,
+            stride: columns,
+        };
+        let upper = bench.read(factor, part(start, width, start, width))?;
+        let block = Block { width, upper };
+        let mut weights = bench.read(changed, part(0, rows, start, width))?;
         let mask = if grouped {
             Vec::new()
         } else {
             let count = rows * (zeros.until(start + width, columns) - zeros.until(start, columns));
-            block.lowest(&weights[offset..linear.area.end()], count)
+            block.lowest(&weights, count)
         };
         let step = if grouped { Some((group, gone)) } else { None };
-        weights[offset..linear.area.end()]
-            .par_chunks_exact_mut(columns)
+        let owed = &mut owed[..rows * width];
+        weights
+            .par_chunks_exact_mut(width)
             .zip(owed.par_chunks_exact_mut(width))
             .enumerate()
             .for_each(|(row, (weights, owed))| {
                 let mask = mask.get(row * width..(row + 1) * width).unwrap_or_default();
-                block.sweep(&mut weights[start..start + width], owed, step, mask);
+                block.sweep(weights, owed, step, mask);
             });
+        for (to, from) in linear.weights_mut().chunks_exact_mut(columns).zip(weights.chunks(width))
+        {
+            to[start..start + width].copy_from_slice(from);
+        }
         let end = start + width;
         if end < columns {
-            let right = Area {
-                offset: start * columns + end,
-                rows: width,
-                columns: columns - end,
-                stride: columns,
-            };
-            let rest = Area { offset: offset + end, rows, columns: columns - end, stride: columns };
-            let owed = View::new(&owed, Area::new(0, rows, width));
-            backend.product(owed, View::new(factor, right), ViewMut::new(weights, rest), true)?;
+            bench.upload(owed, owed_there, 0)?;
+            let owed = Operand::new(owed_there, Area::new(0, rows, width));
+            let right = Operand::new(factor, part(start, width, end, columns - end));
+            let rest = Operand::new(changed, part(0, rows, end, columns - end));
+            bench.product(owed, right, rest, true)?;
         }
     }
+    bench.free(owed_there);
+    bench.free(changed);
     Ok(())
 }
 
 /// The part of U that columns `start..start + width` share.
 struct Block {
-    start: usize,
     width: usize,
-    columns: usize,
     upper: Vec<f32>, // [width, width]
 }
 
 impl Block {
-    fn new(factor: &[f32], columns: usize, start: usize, width: usize) -> Self {
-        let row = |row: usize| &factor[(start + row) * columns + start..][..width];
-        Self { start, width, columns, upper: (0..width).flat_map(row).copied().collect() }
-    }
-
     fn diagonal(&self, column: usize) -> f32 {
         self.upper[column * (self.width + 1)]
     }
@@ -205,10 +249,10 @@ impl Block {
     /// Which `count` weights of the block score lowest, over all rows.
     fn lowest(&self, weights: &[f32], count: usize) -> Vec<bool> {
         let block = |row: &[f32]| -> Vec<f32> {
-            let row = row[self.start..self.start + self.width].iter().enumerate();
+            let row = row.iter().enumerate();
             row.map(|(column, &weight)| self.score(column, weight)).collect()
         };
-        let scores: Vec<f32> = weights.chunks_exact(self.columns).flat_map(block).collect();
+        let scores: Vec<f32> = weights.chunks_exact(self.width).flat_map(block).collect();
         let mut mask = vec![false; scores.len()];
         for &at in lowest(&scores, count, &mut Vec::new()) {
             mask[at] = true;

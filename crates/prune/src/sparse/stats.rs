@@ -1,9 +1,9 @@
 //! What is kept of the inputs of linear layers, however long the calibration text is.
 
-use model::backend::cpu::Cpu;
-use model::backend::{Area, Backend, View, ViewMut};
+use model::backend::Area;
 use rayon::prelude::*;
 
+use super::bench::{ArrayId, Operand, Workbench};
 use crate::error::Result;
 
 /// What a score has to know of inputs.
@@ -18,15 +18,15 @@ pub enum Statistics {
 }
 
 /// Sums over the tokens of the calibration text, of what linear layers read.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug)]
 pub struct LinearStats {
-    /// Tokens seen.
-    pub tokens: u64,
+    columns: usize,
+    tokens: u64,
     /// Sum of squares of each input column; empty where nothing is kept.
-    pub square_sums: Vec<f64>,
-    /// The sum of `x x^T` over tokens, `[in, in]`, right and above the diagonal in blocks of
-    /// [`LinearStats::BLOCK`]; empty where it is not kept.
-    pub gram: Vec<f32>,
+    square_sums: Vec<f64>,
+    gram: Option<ArrayId>,
+    /// Where inputs wait on the machine, and how many numbers it holds.
+    inputs: Option<(ArrayId, usize)>,
 }
 
 /// Columns that one task sums.
@@ -40,23 +40,42 @@ impl LinearStats {
     ///
     /// # Errors
     /// Where memory is short.
-    pub fn new(needs: Statistics, columns: usize) -> Result<Self> {
-        let mut stats = Self::default();
-        if needs >= Statistics::SquareSums {
-            stats.square_sums = vec![0.0; columns];
-        }
-        if needs == Statistics::Gram {
-            let len = columns.saturating_mul(columns);
-            stats.gram = Cpu::<f32>::new().allocate(len)?;
-        }
-        Ok(stats)
+    pub fn new(bench: &mut dyn Workbench, needs: Statistics, columns: usize) -> Result<Self> {
+        let square_sums =
+            if needs >= Statistics::SquareSums { vec![0.0; columns] } else { Vec::new() };
+        let gram = match needs {
+            Statistics::Gram => Some(bench.allocate(columns.saturating_mul(columns))?),
+            Statistics::Nothing | Statistics::SquareSums => None,
+        };
+        Ok(Self { columns, tokens: 0, square_sums, gram, inputs: None })
+    }
+
+    /// Sums that were taken elsewhere: those of squares, and those of `x x^T`, `[in, in]`, right
+    /// and above the diagonal.
+    ///
+    /// # Errors
+    /// Where memory is short.
+    ///
+    /// # Panics
+    /// Where the one is not as wide as the other.
+    pub fn of_sums(
+        bench: &mut dyn Workbench,
+        tokens: u64,
+        square_sums: Vec<f64>,
+        gram: &[f32],
+    ) -> Result<Self> {
+        let columns = square_sums.len();
+        assert_eq!(gram.len(), columns * columns, "a Gram matrix of {columns} columns");
+        let gram = Some(bench.array_of(gram)?);
+        Ok(Self { columns, tokens, square_sums, gram, inputs: None })
     }
 
     /// Adds tokens, `[tokens, columns]`, in their order.
     ///
     /// # Errors
     /// Those of the machine.
-    pub fn add(&mut self, values: &Vec<f32>, columns: usize) -> Result<()> {
+    pub fn add(&mut self, bench: &mut dyn Workbench, values: &[f32]) -> Result<()> {
+        let columns = self.columns;
         let tokens = values.len() / columns;
         self.tokens += tokens as u64;
         self.square_sums.par_chunks_mut(COLUMNS).enumerate().for_each(|(chunk, sums)| {
@@ -66,24 +85,65 @@ impl LinearStats {
                 }
             }
         });
-        if !self.gram.is_empty() {
-            let backend = Cpu::<f32>::new();
-            for start in (0..columns).step_by(Self::BLOCK) {
-                let side = Self::BLOCK.min(columns - start);
-                let area = |from, width| Area {
-                    offset: from,
-                    rows: tokens,
-                    columns: width,
-                    stride: columns,
-                };
-                let rows = View::new(values, area(0, start + side)).t();
-                let block = View::new(values, area(start, side));
-                let target =
-                    Area { offset: start, rows: start + side, columns: side, stride: columns };
-                backend.product(rows, block, ViewMut::new(&mut self.gram, target), true)?;
-            }
+        let Some(gram) = self.gram else { return Ok(()) };
+        let inputs = self.inputs_for(bench, values.len())?;
+        bench.upload(values, inputs, 0)?;
+        for start in (0..columns).step_by(Self::BLOCK) {
+            let side = Self::BLOCK.min(columns - start);
+            let area =
+                |from, width| Area { offset: from, rows: tokens, columns: width, stride: columns };
+            let rows = Operand::new(inputs, area(0, start + side)).t();
+            let block = Operand::new(inputs, area(start, side));
+            let target = Area { offset: start, rows: start + side, columns: side, stride: columns };
+            bench.product(rows, block, Operand::new(gram, target), true)?;
         }
         Ok(())
+    }
+
+    /// An array for so many inputs; batches are mostly as long as the one before.
+    fn inputs_for(&mut self, bench: &mut dyn Workbench, len: usize) -> Result<ArrayId> {
+        match self.inputs {
+            Some((array, room)) if room >= len => Ok(array),
+            found => {
+                if let Some((array, _)) = found {
+                    bench.free(array);
+                }
+                let array = bench.allocate(len)?;
+                self.inputs = Some((array, len));
+                Ok(array)
+            }
+        }
+    }
+
+    /// Gives back what no score reads, once all tokens are added.
+    pub fn close(&mut self, bench: &mut dyn Workbench) {
+        if let Some((inputs, _)) = self.inputs.take() {
+            bench.free(inputs);
+        }
+    }
+
+    /// Gives back all arrays.
+    pub fn free(mut self, bench: &mut dyn Workbench) {
+        self.close(bench);
+        if let Some(gram) = self.gram {
+            bench.free(gram);
+        }
+    }
+
+    /// Tokens seen.
+    pub fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
+    /// Sum of squares of each input column; empty where nothing is kept.
+    pub fn square_sums(&self) -> &[f64] {
+        &self.square_sums
+    }
+
+    /// The sum of `x x^T` over tokens, `[in, in]`, right and above the diagonal in blocks of
+    /// [`LinearStats::BLOCK`]; none where it is not kept. A score may work in it.
+    pub fn gram(&self) -> Option<ArrayId> {
+        self.gram
     }
 
     /// The root of each sum of squares, or the largest number that there is: infinity times a

@@ -1,5 +1,6 @@
 //! Wanda: magnitude times the norm of what a weight reads (Sun et al. 2023).
 
+use super::bench::Workbench;
 use super::magnitude::by_score;
 use super::mask::ZeroRule;
 use super::score::{Linear, Sparsified, Sparsify};
@@ -30,14 +31,14 @@ impl Sparsify for Wanda {
 
     fn sparsify(
         &self,
-        weights: &mut Vec<f32>,
-        linears: &[Linear],
-        stats: LinearStats,
+        _: &mut dyn Workbench,
+        linears: &mut [Linear],
+        stats: &LinearStats,
         zeros: ZeroRule,
     ) -> Result<Sparsified> {
         let norms = stats.norms();
         for linear in linears {
-            by_score(weights, linear, zeros, |column, weight| weight.abs() * norms[column]);
+            by_score(linear, zeros, |column, weight| weight.abs() * norms[column]);
         }
         Ok(Sparsified::default())
     }

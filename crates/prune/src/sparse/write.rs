@@ -1,30 +1,23 @@
 //! The folder of a sparse model.
 
-use std::path::Path;
-
-use model::folder::{FolderWriter, ModelFolder};
+use model::backend::Backend;
+use model::folder::FolderWriter;
 use model::safetensors::Planned;
 use model::sparsity::{self, Sparsity};
 use shape::tensors::{block_tensors, tensors};
 
-use super::plan::SparsePlan;
-use super::run::{Ran, run};
-use super::score::Sparsify;
-use crate::calibration::Sequences;
+use super::run::{Ran, SparseRun};
 use crate::destination::Destination;
 use crate::error::Result;
 
 /// Prunes and writes all but what describes the folder; the writer is still to be given that and to
 /// be committed.
-pub(crate) fn write(
-    folder: &ModelFolder,
-    plan: &SparsePlan,
-    score: &dyn Sparsify,
-    sequences: Option<&Sequences>,
-    spill: Option<&Path>,
+pub(crate) fn write<B: Backend + Clone>(
+    run: &SparseRun<'_, B>,
     destination: &Destination<'_>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<(FolderWriter, Ran)> {
+    let &SparseRun { folder, plan, .. } = run;
     let config = folder.config();
     let mut planned = Vec::new();
     for tensor in tensors(config) {
@@ -37,7 +30,7 @@ pub(crate) fn write(
         sparse.tensors.extend(pruned.map(|tensor| (tensor.name, plan.zeros().pattern())));
     }
     let mut writer = destination.create(folder.raw_config(), planned)?;
-    let ran = run(folder, plan, score, sequences, spill, &mut writer, progress)?;
+    let ran = run.run(&mut writer, progress)?;
     writer.copy_companions(folder.path())?;
     writer.add_file(sparsity::FILE, &sparse.to_json())?;
     Ok((writer, ran))

@@ -26,8 +26,8 @@ pub struct Read<'a> {
     pub inlet: Inlet,
     /// Numbers a token.
     pub columns: usize,
-    /// `[tokens, columns]`; whole sequences. A vector, as the machine's products take it.
-    pub values: &'a Vec<f32>,
+    /// `[tokens, columns]`; whole sequences.
+    pub values: &'a [f32],
 }
 
 /// Looks on as blocks run; batches come in the order of the text, blocks in the order of the model.

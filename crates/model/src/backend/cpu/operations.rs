@@ -114,7 +114,17 @@ impl<T: Engine> Backend for Cpu<T> {
     }
 
     fn copy(&self, from: View<'_, Vec<T>>, to: ViewMut<'_, Vec<T>>) -> Result<()> {
-        write(to).copy_from_slice(read(from));
+        if from.area.is_contiguous() && to.area.is_contiguous() {
+            write(to).copy_from_slice(read(from));
+            return Ok(());
+        }
+        assert!(!from.transposed, "rows are copied as they lie");
+        assert_eq!(from.shape(), (to.area.rows, to.area.columns), "as many rows and columns");
+        for row in 0..from.area.rows {
+            let (from_start, to_start) = (row * from.area.stride, row * to.area.stride);
+            let from = &from.buffer[from.area.offset + from_start..][..from.area.columns];
+            to.buffer[to.area.offset + to_start..][..from.len()].copy_from_slice(from);
+        }
         Ok(())
     }
 
