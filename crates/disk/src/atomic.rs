@@ -86,7 +86,8 @@ impl Aside {
             if self.behind.is_none() {
                 self.behind = Some(Behind::begin(self.file.get_ref().as_file().try_clone()?));
             }
-            // A thread that has ended had an error, which the commit tells.
+            // Sending fails where the thread has ended with an error; the commit returns that
+            // error.
             let _ = self.behind.as_ref().map(|behind| behind.more.send(()));
         }
         Ok(())
@@ -97,7 +98,8 @@ impl Aside {
         let Self { target, file, behind, .. } = self;
         let file =
             file.into_inner().map_err(|error| io_error("write", &target)(error.into_error()))?;
-        // An error of the disk is told once, to whoever hears of it first.
+        // The system reports a failed write once, to the first call that syncs: perhaps the
+        // thread's.
         behind.map_or(Ok(()), Behind::end).map_err(io_error("sync", &target))?;
         file.as_file().sync_all().map_err(io_error("sync", &target))?;
         file.persist(&target).map_err(|error| io_error("create", &target)(error.error))?;
@@ -127,6 +129,7 @@ impl Seek for Aside {
 /// refused, which a disk that is full, another file system or an older system make it do.
 #[cfg(target_os = "linux")]
 fn copied(from: &File, range: Range<usize>, to: &File) -> usize {
+    // The system may copy less than it was asked for, so it is asked again.
     let (mut at, end) = (range.start as u64, range.end as u64);
     while at < end {
         let left = (end - at) as usize;
@@ -157,6 +160,7 @@ impl Behind {
 
     fn end(self) -> io::Result<()> {
         let Self { more, thread } = self;
+        // The thread ends when nobody can ask it for more.
         drop(more);
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }

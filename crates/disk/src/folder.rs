@@ -57,6 +57,7 @@ impl NewFolder {
         sync_all(aside.path())?;
         match existing {
             Existing::Refuse => {
+                // Another process may have made the folder since.
                 refuse(&target)?;
                 fs::rename(aside.path(), &target).map_err(io_error("create", &target))?;
             }
@@ -205,7 +206,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let whole = root.path().join("whole");
         build(&whole, Existing::Refuse, "x").unwrap();
-        // As a killed process would, these forget to clean up.
+        // A killed process cleans up nothing; neither do these.
         let new = NewFolder::create(&whole, Existing::Replace).unwrap();
         fs::write(new.path().join("half"), "x").unwrap();
         let _ = new.aside.keep();

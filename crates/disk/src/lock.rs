@@ -52,7 +52,7 @@ fn judge(path: &Path, answer: std::result::Result<(), TryLockError>) -> Result<b
 
 #[cfg(unix)]
 fn is_without_locks(error: &io::Error) -> bool {
-    // What network file systems say that were mounted without their lock service.
+    // Network file systems that were mounted without their lock service answer so.
     let none_left = error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error());
     none_left || error.kind() == io::ErrorKind::Unsupported
 }

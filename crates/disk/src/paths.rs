@@ -148,7 +148,7 @@ mod tests {
             failure(&inside(&snapshot, "config.json")),
             Some(DiskFailure::Outside { .. })
         ));
-        // The same layout under another name is no cache.
+        // Without a folder `snapshots` it is not the hub's cache.
         fs::rename(model.join("snapshots"), model.join("others")).unwrap();
         let found = inside(&model.join("others/0123"), "model.safetensors");
         assert!(matches!(failure(&found), Some(DiskFailure::Outside { .. })));

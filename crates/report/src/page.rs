@@ -110,6 +110,7 @@ fn section(input: &PageInput<'_>, group: &GroupLaw, number: usize, several: bool
 /// The laws, that of the most runs first: it has the most to say.
 fn in_order<'a>(input: &PageInput<'a>) -> Vec<&'a GroupLaw> {
     let mut groups: Vec<&GroupLaw> = input.law.groups.iter().collect();
+    // Sorting is stable, so equal groups keep the order of the file.
     groups.sort_by_key(|group| std::cmp::Reverse((group.runs, group.points)));
     groups
 }

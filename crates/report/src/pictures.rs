@@ -77,7 +77,7 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
         paid().map(|offer| offer.cost.flops),
     )?;
     let mut lines: Vec<(String, Vec<&Offer>)> = Vec::new();
-    // The best candidates get a line each; others stand together.
+    // The best candidates get a line each; all others share one, so that colours suffice.
     let names: Vec<String> = found.best.iter().map(name).collect();
     for offer in paid() {
         let own = name(offer);
@@ -155,11 +155,13 @@ impl Sketch {
         for i in 0..=STEPS {
             let tokens = from * (to / from).powf(f64::from(i) / f64::from(STEPS));
             let Ok(found) = group.predict(place, tokens) else { continue };
+            // Where the law gives no single loss, the middle of its interval is drawn.
             let middle = found.mean.map(|[low, high]| 0.5 * (low + high));
             line.extend(found.loss.or(middle).map(|loss| [tokens, loss]));
             mean.extend(found.mean.map(|[low, high]| [tokens, low, high]));
             new_run.extend(found.new_run.map(|[low, high]| [tokens, low, high]));
         }
+        // A law that predicts nothing here gets no picture.
         (!line.is_empty()).then_some(())?;
         let heights = line.iter().map(|point| point[1]).chain([place.loss0]).collect();
         let layers = vec![

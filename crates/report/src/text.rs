@@ -28,6 +28,7 @@ pub(crate) fn full(text: &str) -> String {
     let text = sentence(text.trim());
     let mut letters = text.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    // Sentences from elsewhere may already end with a mark.
     let stop = if text.is_empty() || text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{stop}", letters.as_str())
 }

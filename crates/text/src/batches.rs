@@ -33,6 +33,7 @@ impl<I: Iterator<Item = Result<String>>> Iterator for Batches<I> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
+        // After an error nothing more is read, as the reader promises.
         while !self.failed && batch.len() < DOCUMENTS && bytes < BYTES {
             match self.documents.next() {
                 Some(Ok(text)) => {
@@ -78,11 +79,13 @@ pub(crate) fn encode<I: Iterator<Item = Result<String>> + Send>(
         let write = &mut write;
         let reader = &mut *batches;
         let here = batch.take();
+        // Reading and writing are done by one thread each, in order; all others encode.
         let (now, (next, written)) = rayon::join(
             || here.map(|batch| encode_batch(&batch, tokenizer)).transpose(),
             || rayon::join(|| reader.next().transpose(), || before.map_or(Ok(()), write)),
         );
-        // What was written goes first: it is of an earlier document than what was encoded or read.
+        // Errors in the order of their documents: what was written came before what was encoded,
+        // and that before what was read.
         written?;
         encoded = now?;
         batch = next?;
@@ -105,6 +108,7 @@ fn encode_batch(batch: &[String], tokenizer: &Tokenizer) -> Result<Vec<Encoded>>
         || batch.par_iter().map(|text| Sha256::of(text)).collect::<Vec<_>>(),
         || {
             let encode = |(_, stretch): &(usize, &str)| tokenizer.encode(stretch);
+            // One stretch a task: they differ in length by up to a thousand times.
             stretches.par_iter().with_max_len(1).map(encode).collect::<Result<Vec<_>>>()
         },
     );

@@ -27,6 +27,7 @@ impl<'a> Iterator for Pieces<'a> {
         let mut before = ' ';
         let mut characters = self.text.char_indices().peekable();
         while let Some((at, character)) = characters.next() {
+            // Not after white space: the pattern takes a run of spaces together, all but the last.
             if character == ' ' && at >= self.least && !(before.is_whitespace() || before == SPACE)
             {
                 let after = characters.peek().map_or(' ', |(_, after)| *after);

@@ -88,6 +88,8 @@ impl Tokenizer {
             PieceRule::AtSpaces => WORDS,
         };
         for (i, piece) in Pieces::new(text, least).enumerate() {
+            // The tokenizer puts the space of the first piece itself; every later piece starts with
+            // its own.
             let piece = if i == 0 { piece } else { self.without_space(piece) };
             let encoding = self.inner.encode_fast(piece, false).map_err(|error| {
                 Error::from(TextFailure::Tokenize {
@@ -207,17 +209,20 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(|error| bad(error.to_string()))?;
         inner.with_padding(None);
         inner.with_post_processor(None::<PostProcessorWrapper>);
+        // Encode the letters of a special token in a text, not the token.
         inner.set_encode_special_tokens(true);
         if let ModelWrapper::BPE(model) = inner.get_model()
             && model.dropout.is_some()
         {
             let mut model = model.clone();
+            // Dropout would give other tokens each time.
             model.dropout = None;
             inner.with_model(model);
         }
         same_added_ids(&inner, &json).map_err(bad)?;
         let largest =
             inner.get_vocab(true).into_values().max().ok_or_else(|| bad("no tokens".to_owned()))?;
+        // Corpora hold ids as int32.
         if largest >= i32::MAX as u32 {
             return Err(bad(format!("token id {largest}, expected below {}", i32::MAX)));
         }
@@ -266,6 +271,7 @@ const PATTERNS: [&str; 2] = [
 impl PieceRule {
     fn of(inner: &tokenizers::Tokenizer) -> Self {
         let json = |value: serde_json::Result<Value>| value.unwrap_or(Value::Null);
+        // The library hides these fields; its JSON form shows them.
         let splitter = json(serde_json::to_value(inner.get_pre_tokenizer()));
         let normalizer = json(serde_json::to_value(inner.get_normalizer()));
         let added = inner.get_added_tokens_decoder();

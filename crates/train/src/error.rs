@@ -83,17 +83,3 @@ pub enum Error {
         reason: String,
     },
 }
-
-impl Error {
-    /// What the user can do about it, where there is one thing to do.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::NotFinite { .. } => Some(
-                "go on from the last checkpoint's weights with a lower `--learning-rate` or a longer `--warmup`",
-            ),
-            Self::ShortCorpus { .. } => Some("give more text, or a shorter `--context`"),
-            Self::Model(error) => error.hint(),
-            _ => None,
-        }
-    }
-}

@@ -124,7 +124,14 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
             train::Error::Model(inner) => of_cause(inner),
             train::Error::Disk(inner) => of_cause(inner),
             train::Error::Text(inner) => of_cause(inner),
-            _ => error.hint().map(str::to_owned),
+            train::Error::NotFinite { .. } => Some(
+                "go on from the last checkpoint's weights with a lower `--learning-rate` or a longer `--warmup`"
+                    .to_owned(),
+            ),
+            train::Error::ShortCorpus { .. } => {
+                Some("give more text, or a shorter `--context`".to_owned())
+            }
+            _ => None,
         };
     }
     if let Some(error) = cause.downcast_ref::<text::Error>() {

@@ -14,11 +14,14 @@ pub(crate) struct Listener<'a> {
     stage: Option<Progress>,
 }
 
-impl<'a> Listener<'a> {
-    pub(super) fn new(output: &'a Output) -> Self {
-        Self { output, stage: None }
+impl Output {
+    /// Shows what the library tells.
+    pub(crate) fn listener(&self) -> Listener<'_> {
+        Listener { output: self, stage: None }
     }
+}
 
+impl Listener<'_> {
     fn at(&mut self, done: u64, message: &str) {
         if let Some(stage) = &mut self.stage {
             stage.at(done, message);

@@ -120,11 +120,6 @@ impl Output {
         Progress::new(label, total, unit, self.quiet)
     }
 
-    /// Shows what the library tells.
-    pub(crate) fn listener(&self) -> Listener<'_> {
-        Listener::new(self)
-    }
-
     /// Says what went wrong and what helps, and how the process ends for it.
     pub fn error(&self, error: &anyhow::Error) -> Exit {
         // Whoever read our data has gone, as `head` does; that is no failure.

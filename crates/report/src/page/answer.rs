@@ -119,6 +119,7 @@ fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
 /// Why there is no number, or no narrow interval, or one outside the data.
 fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     let enough = &plan.enough;
+    // Token counts are compared by their ratio: intervals are made on a logarithm.
     let wide = enough.interval.is_some_and(|[low, high]| high > WIDE * low);
     let sizes = by_size(group);
     let same = sizes.iter().find(|size| size.iter().any(|other| std::ptr::eq(*other, plan)));
@@ -133,6 +134,7 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     };
     let [least, most] = group.ranges.get("tokens").copied().unwrap_or_default();
     let about_data = enough.value.is_none() || wide;
+    // The refits cost time, so they are made only where the page explains a wide interval.
     let influence = wide.then(|| most_influential(group, plan)).flatten();
     html! {
         div.doubt {
@@ -236,7 +238,7 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
             });
         }
     }
-    // An interval may reach to the ends of the world; the picture shows how it leaves the data.
+    // An interval may reach to any number; the picture ends a little beyond the data.
     let near = |x: &f64| (measured[0] / FARTHEST..=measured[1] * FARTHEST).contains(x);
     let told = rows.iter().flat_map(|row| row.interval.into_iter().flatten().chain(row.value));
     let x = PlotAxis::around(

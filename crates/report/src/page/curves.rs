@@ -82,10 +82,11 @@ fn panel<'a>(
     let (mut rows, mut heights, mut bases) = (Vec::new(), Vec::new(), Vec::new());
 
     let mut loss0s: Vec<f64> = size.iter().map(|plan| plan.place.loss0).collect();
+    // Bases of one size may differ in their loss before pruning.
     loss0s.sort_by(f64::total_cmp);
     loss0s.dedup();
     for (i, &loss0) in loss0s.iter().enumerate() {
-        // One word for all of them, at the highest.
+        // Several levels share one label, which stands at the highest.
         let label = if i + 1 == loss0s.len() { "unpruned" } else { "" };
         layers.push(Layer::Level { y: loss0, label: label.into() });
     }
@@ -100,6 +101,7 @@ fn panel<'a>(
                 input.rows.iter().filter(|row| is_at(row, group, &plan.place)).collect();
             heights.extend(measured.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
             heights.extend(curve.line.last().map(|point| point[1]));
+            // Bands go below all lines, above the shade that marks what is beyond the data.
             layers.insert(1, Layer::Band { tone, ends: curve.band });
             layers.push(Layer::Line {
                 tone,
@@ -125,7 +127,7 @@ fn panel<'a>(
         - heights.iter().copied().fold(f64::INFINITY, f64::min);
     if let Some(entropy) = input.entropy {
         layers.push(Layer::Level { y: entropy.nats, label: "entropy".into() });
-        // Far below everything it would flatten the curves; the table of facts still holds it.
+        // An entropy far below all losses would flatten the curves, so only a near one is drawn.
         let near = heights.iter().any(|height| height - entropy.nats < 0.5 * span);
         heights.extend(near.then_some(entropy.nats));
     }
@@ -234,7 +236,7 @@ fn control(panel: &Panel<'_>) -> Markup {
 
 /// Losses by tokens and rate.
 fn numbers(panel: &Panel<'_>) -> Markup {
-    // The bits of positive numbers stand in the order of the numbers.
+    // Positive numbers sort by their bits; a map needs keys that sort.
     let key = |rate: Option<f64>| rate.map(f64::to_bits);
     let mut rates: Vec<Option<f64>> = Vec::new();
     let mut by_tokens: BTreeMap<u64, Vec<(Option<u64>, &TableRow)>> = BTreeMap::new();

@@ -68,7 +68,7 @@ pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
         .map(|size| by_rate(size).iter().map(|alike| alike[0]).collect())
         .collect();
     let middle = |len: usize| len.saturating_sub(1) / 2;
-    // Around the middle: it first, then what stands above, then what stands below.
+    // Indices from the middle: first it, then those above, then those below.
     let from_middle = |len: usize| (middle(len)..len).chain((0..middle(len)).rev());
     let sure = |plan: &&Plan| plan.enough.value.is_some() && plan.enough.interval.is_some();
     let places =
@@ -91,8 +91,8 @@ pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> La
     for i in 0..=STEPS {
         let tokens = low * step.powi(i as i32);
         let Ok(Prediction { loss, mean, .. }) = group.predict(place, tokens) else { continue };
-        // Where the interval is wide the law gives no number to rely on; the curve it drew through
-        // its own data is the middle of the band all the same.
+        // Where its interval is wide, the law gives no number. The curve is still drawn, through
+        // the middle of the band.
         if let Some(loss) = loss.or(mean.map(|[low, high]| 0.5 * (low + high))) {
             curve.line.push([tokens, loss]);
         }

@@ -19,6 +19,8 @@ pub(super) fn most_influential<'a>(
         LeftOut::Simulation(_) | LeftOut::Draw(_) => false,
     };
     let wish = Wish { doubling_gain: plan.doubling_gain, ..Wish::default() };
+    // The same law with the constants of one refit; without replicates it plans without intervals,
+    // fast.
     let mut other = GroupLaw { replicates: Vec::new(), decisions: Vec::new(), ..group.clone() };
     let mut moved: Vec<(f64, &LeftOut)> = Vec::new();
     for replicate in group.replicates.iter().filter(|replicate| counts(&replicate.left_out)) {
@@ -70,7 +72,8 @@ mod tests {
         for odd in [0, 3] {
             let group = law(odd);
             let place = LeftOut::Base(format!("base-{odd}"));
-            // Asked where the odd base stands: there the others would say something else.
+            // The question is asked at the size of the odd base: the others predict another answer
+            // there.
             let plan = group
                 .decisions
                 .iter()

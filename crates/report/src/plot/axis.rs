@@ -32,6 +32,7 @@ impl PlotAxis {
     /// positive and logarithmic.
     pub fn new(label: &str, scale: AxisScale, unit: Unit, range: [f64; 2]) -> Option<Self> {
         let [low, high] = range;
+        // A range narrower than the precision of its ends has no places to tell apart.
         let wide = (high - low).is_finite() && high - low > 1e-12 * low.abs().max(high.abs());
         let sound = low.is_finite()
             && high.is_finite()
@@ -55,6 +56,7 @@ impl PlotAxis {
         let [low, high] = ends?;
         let range = match scale {
             AxisScale::Linear => {
+                // A single value gets an axis too, with room on both sides.
                 let room = if high > low { 0.06 * (high - low) } else { 0.1 * low.abs().max(1.0) };
                 [low - room, high + room]
             }
@@ -73,7 +75,7 @@ impl PlotAxis {
             AxisScale::Linear => (x - low) / (high - low),
             AxisScale::Log => (x / low).ln() / (high / low).ln(),
         };
-        // Far outside is still outside: no coordinate needs more digits.
+        // Places far outside are cut: SVG coordinates must stay short.
         share.is_finite().then(|| share.clamp(-9.0, 9.0))
     }
 

@@ -54,6 +54,7 @@ fn standing(plots: &[&Plot], columns: usize, title: &str) -> Markup {
     let width = columns as f64 * cell_width;
     // Letters of the heading are at most this wide, in the widest of the usual fonts.
     let lines = wrapped(&shown(title), ((width - 24.0) / 9.2) as usize);
+    // The heading takes 20 pixels a line.
     let head = 14.0 + 20.0 * lines.len() as f64;
     let height = head + plots.len().div_ceil(columns) as f64 * cell_height;
     let description: Vec<String> = plots.iter().map(|plot| sentence(&plot.description)).collect();
@@ -244,7 +245,7 @@ fn labels(plot: &Plot) -> Vec<(Tone, f64, &str)> {
             Layer::Line { tone, points, label: Some(label) } => {
                 Some((*tone, end(points)?, label.as_str()))
             }
-            // A level outside the plot has no end to stand at.
+            // A level outside the plot gets no label.
             Layer::Level { y, label } => {
                 let inside = plot.y.place(*y).is_some_and(|share| (0.0..=1.0).contains(&share));
                 (inside && !label.is_empty()).then_some((Tone::Guide, *y, label.as_str()))

@@ -52,6 +52,7 @@ pub(super) struct Label<'a> {
 pub(super) fn spread(wanted: &[f64], apart: f64, top: f64, bottom: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
+    // Too many labels for the height stand closer.
     let apart = apart.min((bottom - top) / wanted.len().max(1) as f64);
     let mut heights = vec![0.0; wanted.len()];
     let mut least = top;

@@ -25,6 +25,7 @@ impl PlotAxis {
         };
         let mut ticks: Vec<Tick> =
             values.into_iter().map(|at| Tick { at, label: self.unit.label(at) }).collect();
+        // Rounded labels may repeat on a narrow axis.
         ticks.dedup_by(|b, a| a.label == b.label);
         ticks
     }
@@ -46,6 +47,7 @@ impl Unit {
 /// Multiples of 1, 2 or 5 times a power of ten.
 fn steps(low: f64, high: f64, most: usize) -> Vec<f64> {
     let least = (high - low) / most as f64;
+    // The step is 1, 2 or 5 times a power of ten, the smallest that gives few enough marks.
     let exponent = least.log10().floor();
     let power = 10_f64.powf(exponent);
     // An exact power of ten on both sides, so that 0.3 is not 0.30000000000000004.
@@ -82,6 +84,7 @@ fn powers(low: f64, high: f64, most: usize) -> Option<Vec<f64>> {
     };
     let dense =
         BETWEEN.iter().map(|mantissas| within(1, mantissas)).find(|values| values.len() <= most);
+    // Over many powers of ten, whole powers are left out evenly.
     let values = dense.unwrap_or_else(|| {
         let stride = (last.abs_diff(first) as usize + 1).div_ceil(most);
         within(stride, &[1.0])

@@ -117,6 +117,7 @@ pub fn build_until(
 ) -> Result<CorpusInfo> {
     let share = check_share(options.heldout_share)?;
     let sources = Sources::find(&options.inputs)?;
+    // Before anything is made: an error in the last of many files should not cost hours.
     sources.check(&options.reading)?;
     let folder = disk::NewFolder::create(&options.out, options.existing)?;
     let total_bytes = sources.bytes()?;
@@ -141,6 +142,7 @@ pub fn build_until(
     let write = |batch: Vec<Encoded>| {
         for document in &batch {
             let part = if held_out_hash(&document.hash, share) { &mut heldout } else { &mut train };
+            // Some tokenizers have no tokens for some texts, such as control characters.
             if document.tokens.iter().all(Vec::is_empty) {
                 wordless += 1;
             } else {

@@ -91,7 +91,7 @@ impl Idx {
             );
         };
         let (sequences, entries) = (u64_at(bytes, 18), u64_at(bytes, 26));
-        // Twelve bytes a sequence and eight a document index, the header, nothing else.
+        // A file is its header, twelve bytes a sequence and eight bytes a document index.
         let expected = sequences
             .checked_mul(12)
             .and_then(|sum| sum.checked_add(entries.checked_mul(8)?))
@@ -110,10 +110,11 @@ impl Idx {
         if sequences == 0 {
             return wrong("number of sequences".into(), "0".into(), "at least one".into());
         }
-        // The length fits in memory, so do all positions inside.
+        // The file is in memory, so every position inside it fits `usize`.
         let documents = sequences as usize;
         let pointers_at = HEADER as usize + 4 * documents;
         let indices_at = pointers_at + 8 * documents;
+        // Documents must follow each other without gaps, so that a part is one stream of tokens.
         let mut end = 0u64;
         for i in 0..documents {
             let size = i32::from_le_bytes(array(bytes, HEADER as usize + 4 * i));
@@ -124,6 +125,7 @@ impl Idx {
                     "at least one".into(),
                 );
             }
+            // Pointers follow from the sizes; Megatron reads them, so they must agree.
             let pointer = i64::from_le_bytes(array(bytes, pointers_at + 8 * i));
             if u64::try_from(pointer) != Ok(end) {
                 return wrong(
@@ -150,6 +152,7 @@ impl Idx {
                 format!("the {bin} bytes of the `.bin`"),
             );
         }
+        // Here each document is one sequence, so the document indices count up.
         for i in 0..=documents {
             let index = u64_at(bytes, indices_at + 8 * i);
             if index != i as u64 {

@@ -82,7 +82,7 @@ impl CorpusPart {
             let (path, tokens) = (self.path.clone(), self.tokens());
             return Err(TextFailure::PastEnd { path, tokens, start, length: out.len() }.into());
         }
-        // Inside the map, so no product overflows.
+        // The range lies inside the map, so the products below cannot overflow.
         let first = (start * self.idx.width.bytes()) as usize;
         match self.idx.width {
             TokenWidth::Two => {

@@ -24,6 +24,7 @@ impl Delimited {
     pub(super) fn open(path: &Path, delimiter: &[u8], what: &'static str) -> Result<Self> {
         let mut input = Input::open(path)?;
         let mut offset = 0;
+        // Opening reads the first bytes, so that a wrong packing is found before any text is used.
         let marked = input.fill_buf().map(|start| start.starts_with(BYTE_ORDER_MARK));
         if marked.map_err(|error| input.failed(error))? {
             input.consume(BYTE_ORDER_MARK.len());
@@ -39,6 +40,8 @@ impl Delimited {
         while let Some(room) = most.checked_sub(piece.len() as u64) {
             // One byte more than fits tells a piece that is too long from one that just fits.
             let mut input = (&mut self.input).take(room.saturating_add(1));
+            // Reads to the delimiter's last byte; whether the whole delimiter stands there is seen
+            // after that.
             let read = match self.delimiter.last() {
                 Some(last) => input.read_until(*last, &mut piece),
                 None => input.read_to_end(&mut piece),

@@ -29,6 +29,7 @@ impl Input {
         let read = Arc::new(AtomicU64::new(0));
         let mut file = BufReader::with_capacity(BUFFER, Counted { file, read: Arc::clone(&read) });
         let packing = Packing::of(path);
+        // An empty file is no packed file: packers write a header also for no text.
         if packing != Packing::None
             && file.fill_buf().map_err(disk::io_error("read", path))?.is_empty()
         {
@@ -80,6 +81,7 @@ impl BufRead for Input {
 
 /// An error of the system is one of the file; what is left is what a decoder found.
 fn failed(path: &Path, packing: Packing, bytes: u64, error: io::Error) -> Error {
+    // A decoder's errors carry no number of the system.
     if error.raw_os_error().is_some() || packing == Packing::None {
         return disk::io_error("read", path)(error).into();
     }

@@ -55,7 +55,7 @@ fn text(line: &str, field: &str) -> std::result::Result<String, String> {
         .and_then(|found| json.end().map(|()| found));
     let found = found.map_err(|error| {
         let why = error.to_string();
-        // The library counts lines within this one line.
+        // The library's message names a line, counted within this one: it would mislead.
         let why = why.split(" at line ").next().unwrap_or_default();
         format!("no JSON ({why} at column {})", error.column())
     })?;

@@ -29,7 +29,7 @@ impl OpenFile {
     pub(super) fn check(path: &Path, reading: &Reading) -> Result<()> {
         let mut open = Self::new(path, reading)?;
         match open {
-            // Opening unpacks the first bytes, or checks the footer.
+            // Opening has already unpacked the first bytes, or checked the footer.
             Self::Txt(_) | Self::Parquet(_) => {}
             Self::Jsonl(_) => match open.next(reading) {
                 Err(error) if !(reading.skip_broken && open.goes_on_after(&error)) => {

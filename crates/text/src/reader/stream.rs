@@ -70,6 +70,8 @@ impl Reader {
                 match document {
                     Ok(Some(document)) => return Ok(Some(document)),
                     Ok(None) => {}
+                    // Only an error of one line or row can be passed over: the file goes on behind
+                    // it.
                     Err(error) if self.reading.skip_broken && open.goes_on_after(&error) => {
                         self.counts.broken += 1;
                         self.broken.get_or_insert(error);
@@ -111,6 +113,7 @@ impl Iterator for Reader {
                 Ok(None) => return None,
                 Err(error) => {
                     self.open = None;
+                    // The file may be damaged further on, so its later documents are not trusted.
                     self.files = Vec::new().into_iter();
                     return Some(Err(error));
                 }

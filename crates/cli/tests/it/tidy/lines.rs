@@ -10,10 +10,10 @@ const WIDEST: usize = 100;
 const WIDEST_IN_MACROS: usize = 130;
 
 /// Crates where such statements are still rewritten.
-const WITH_RIDDLES: &[&str] = &["cli", "law", "regrow"];
+const WITH_RIDDLES: &[&str] = &["law"];
 
 /// The crates that know a command line.
-const KNOW_FLAGS: &[&str] = &["cli", "regrow", "train"];
+const KNOW_FLAGS: &[&str] = &["cli", "regrow"];
 
 /// Crates that a terminal needs, and the room that has one.
 const TERMINAL: &[&str] = &["clap", "comfy-table", "indicatif"];

@@ -6,6 +6,7 @@ use parquet::errors::{ParquetError, Result};
 /// Values whose lengths come first, packed as deltas, and their bytes behind, as values with each
 /// its length before it. At most `most` values come out, in at most `largest` bytes.
 pub(super) fn plain(mut input: &[u8], most: usize, largest: usize) -> Result<Vec<u8>> {
+    // Every value costs four bytes for its length in PLAIN, so the bound on bytes is one on values.
     let lengths = lengths(&mut input, most.min(largest / 4))?;
     let mut plain = Vec::new();
     for length in lengths {
@@ -30,6 +31,7 @@ fn lengths(input: &mut &[u8], most: usize) -> Result<Vec<i64>> {
     let block = unsigned(input)? as usize;
     let parts = unsigned(input)? as usize;
     let count = unsigned(input)?;
+    // What the format demands; the upper limit of a block is ours and far above what writers use.
     if block == 0
         || block > 1 << 20
         || parts == 0
@@ -47,12 +49,13 @@ fn lengths(input: &mut &[u8], most: usize) -> Result<Vec<i64>> {
     if count > 0 {
         values.push(value);
     }
+    // A block: the least of its deltas, the bits of each part, then the parts.
     while values.len() < count {
         let least = zigzag(input)?;
         let widths = take(input, parts)?;
         for width in widths {
             if values.len() == count {
-                // Parts of no values have a width and no bits.
+                // Behind the last value, parts have a width but no bits.
                 break;
             }
             let width = usize::from(*width);
@@ -61,6 +64,7 @@ fn lengths(input: &mut &[u8], most: usize) -> Result<Vec<i64>> {
             }
             let bits = take(input, part / 8 * width)?;
             for i in 0..part.min(count - values.len()) {
+                // Sums may wrap around; a wrong length is refused when its value is cut out.
                 value =
                     value.wrapping_add(least).wrapping_add(number(bits, i * width, width) as i64);
                 values.push(value);

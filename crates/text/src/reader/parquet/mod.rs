@@ -63,6 +63,7 @@ impl Parquet {
         let length = file.metadata().map_err(disk::io_error("read", path))?.len();
         let bad = |found: String, expected: &str| bad(path, found, expected);
         let footer = footer(&mut file, length, path)?;
+        // Before the library sees the schema: it follows groups by recursion, without a limit.
         check_depth(&footer)
             .map_err(|error| bad(format!("a footer with {error}"), "a Parquet footer"))?;
         let metadata =
@@ -71,6 +72,7 @@ impl Parquet {
             })?;
 
         let column = find(&metadata, path, field)?;
+        // Data stands between the magic at the start and the footer.
         let data_end = length - TAIL - footer.len() as u64;
         let mut total = 0u64;
         for (group, row_group) in metadata.row_groups().iter().enumerate() {
@@ -84,6 +86,7 @@ impl Parquet {
             total = total
                 .checked_add(rows)
                 .ok_or_else(|| bad("more rows than 64 bits count".into(), "fewer"))?;
+            // A column outside lists has exactly one value, or null, a row.
             if chunk.num_values() != row_group.num_rows() {
                 let found =
                     format!("row group {group} with {} values for its rows", chunk.num_values());
@@ -93,6 +96,7 @@ impl Parquet {
                 let found = format!("column `{field}` packed as {:?}", chunk.compression_codec());
                 return Err(bad(found, CODECS));
             }
+            // A path here could name any file of the system.
             if chunk.file_path().is_some() {
                 return Err(bad(
                     format!("row group {group} in another file"),
@@ -130,6 +134,7 @@ impl Parquet {
     /// The text of the next row; `None` at the end of the file. After an error of a row the row
     /// behind can be read.
     pub(super) fn next(&mut self, longest: u64) -> Result<Option<String>> {
+        // Rows are decoded some hundreds at a time; a row group may have none.
         while self.decoded.is_empty() {
             if self.left == 0 && !self.next_group(longest)? {
                 return Ok(None);
@@ -167,6 +172,7 @@ impl Parquet {
         if self.row == self.total {
             return if self.total > 0 || self.groups > 0 { self.length } else { 0 };
         }
+        // In 128 bits, since the product may not fit 64.
         (u128::from(self.length) * u128::from(self.row) / u128::from(self.total)) as u64
     }
 
@@ -177,7 +183,7 @@ impl Parquet {
         };
         let chunk = group.column(self.column);
         let descriptor = chunk.column_descr_ptr();
-        // Both were checked with the footer.
+        // The range and the number of rows were checked when the file was opened.
         let place = range(chunk).unwrap_or_default();
         self.left = u64::try_from(group.num_rows()).unwrap_or_default();
         let file = self.file.try_clone().map_err(disk::io_error("open", &self.path))?;
@@ -207,6 +213,8 @@ impl Parquet {
         }
         self.left -= read as u64;
         if self.left == 0 {
+            // The footer may promise fewer rows than the pages hold; that is an error too, not a
+            // loss of text.
             let more =
                 guarded(|| rows.read_records(1, Some(&mut Vec::new()), None, &mut Vec::new()));
             let (more, _, _) =
@@ -225,6 +233,7 @@ impl Parquet {
             self.decoded.extend(values.into_iter().map(Some));
         } else {
             let mut values = values.into_iter();
+            // A level below the highest means that the value, or a group around it, is null.
             let present = |level: i16| if level == nullable { values.next() } else { None };
             self.decoded.extend(levels.into_iter().map(present));
         }
@@ -246,6 +255,7 @@ fn footer(file: &mut File, length: u64, path: &Path) -> Result<Vec<u8>> {
     };
     read_both().map_err(read)?;
     let [a, b, c, d, magic @ ..] = tail;
+    // The most common damage gets a message of its own: a download that was cut short.
     if &head == MAGIC && &magic != MAGIC && &magic != ENCRYPTED {
         return Err(bad(
             path,
@@ -260,6 +270,7 @@ fn footer(file: &mut File, length: u64, path: &Path) -> Result<Vec<u8>> {
         return Err(bad(path, format!("`{}` at its start", head.escape_ascii()), "`PAR1`"));
     }
     let size = u64::from(u32::from_le_bytes([a, b, c, d]));
+    // The length stands in the file, so it is checked before it is allocated.
     let room = (length - TAIL - 4).min(LARGEST_FOOTER);
     if size > room {
         return Err(bad(path, format!("a footer of {size} bytes"), &format!("at most {room}")));
@@ -284,7 +295,7 @@ fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
             thrift.skip(kind)?;
             continue;
         }
-        // The schema is written depth first: how many children each open group still waits for.
+        // The schema is a list, depth first. For each open group: how many children are to come.
         let mut open: Vec<u64> = Vec::new();
         let (kind, count) = thrift.list()?;
         if kind != FieldKind::Struct {
@@ -300,6 +311,7 @@ fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
                 }
                 last = number;
             }
+            // Groups whose children have all come are closed.
             while open.last() == Some(&0) {
                 open.pop();
             }
@@ -352,6 +364,7 @@ fn find(metadata: &ParquetMetaData, path: &Path, field: &str) -> Result<usize> {
         .into());
     };
     let column = schema.column(at);
+    // Repeated values: a row could hold several texts, or none.
     if column.max_rep_level() > 0 {
         return Err(wrong("a list".to_owned()));
     }
@@ -401,6 +414,7 @@ fn range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
 
 /// Runs the library on bytes that may be hostile: where it gives up is an error like any other.
 fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> std::result::Result<T, String> {
+    // After a panic the reader is dropped with its pages, so nothing half-changed is used.
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(parquet::errors::ParquetError::General(why))) => Err(why),

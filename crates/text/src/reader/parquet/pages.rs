@@ -51,6 +51,7 @@ impl Pages {
 
     fn page(&mut self) -> Result<Option<Page>> {
         while !self.chunk.fill_buf()?.is_empty() {
+            // Sizes are checked before anything is allocated by them.
             let header = PageHeader::read(&mut self.chunk)?;
             for (what, size) in [("packed", header.packed), ("unpacked", header.unpacked)] {
                 if size > self.largest {
@@ -67,9 +68,10 @@ impl Pages {
                     header.packed
                 ));
             }
-            // Inside the file, so no more than it holds.
+            // The page lies inside the file, so this allocates no more than the file holds.
             let mut bytes = vec![0; header.packed];
             self.chunk.read_exact(&mut bytes)?;
+            // The checksum is of the page as it is packed.
             if let Some(expected) = header.crc {
                 let mut crc = Crc::new();
                 crc.update(&bytes);
@@ -84,7 +86,7 @@ impl Pages {
                 Some(PageKind::Dictionary) => return self.dictionary(&header, bytes).map(Some),
                 Some(PageKind::Data) => return self.data(&header, bytes).map(Some),
                 Some(PageKind::DataV2) => return self.data_v2(&header, bytes).map(Some),
-                // An index, which nothing here needs.
+                // An index page: nothing here looks rows up.
                 None => {}
             }
         }
@@ -93,7 +95,7 @@ impl Pages {
 
     fn dictionary(&mut self, header: &PageHeader, bytes: Vec<u8>) -> Result<Page> {
         let buf = unpack(self.codec, bytes, header.unpacked)?;
-        // The library sets aside room for as many values as are promised.
+        // The library allocates by the promised number of values, so it must be true.
         let found = count(&buf)?;
         if header.values > found {
             return bad(format!("a dictionary of {found} values, expected {}", header.values));
@@ -109,9 +111,11 @@ impl Pages {
 
     fn data(&self, header: &PageHeader, bytes: Vec<u8>) -> Result<Page> {
         let buf = unpack(self.codec, bytes, header.unpacked)?;
+        // A column that may hold nulls has levels before its values, with their length first.
         let mut levels = 0;
         if self.nullable {
             if header.levels != Some(RLE) {
+                // Only old writers use the other one, BIT_PACKED.
                 return bad("definition levels in another encoding than RLE".to_owned());
             }
             let length = buf
@@ -136,6 +140,7 @@ impl Pages {
             return bad(format!("a page of {} bytes with {levels} bytes of levels", bytes.len()));
         }
         if header.is_packed && self.codec != CompressionCodec::UNCOMPRESSED {
+            // In version 2 levels are never packed; values may be.
             let values = unpack(self.codec, bytes.split_off(levels), header.unpacked - levels)?;
             bytes.extend_from_slice(&values);
         }
@@ -175,6 +180,7 @@ impl Pages {
                 bad("a page that needs a dictionary before there is one".to_owned())
             }
             Encoding::DELTA_LENGTH_BYTE_ARRAY => {
+                // The library's own decoder of this encoding panics on lengths that lie.
                 let plain = delta::plain(values, header.values, self.largest)?;
                 page.truncate(levels);
                 page.extend_from_slice(&plain);
@@ -182,6 +188,7 @@ impl Pages {
                 Ok((Encoding::PLAIN, page))
             }
             Encoding::PLAIN => {
+                // Goes through all lengths, so that the decoder meets none that leaves the page.
                 count(values)?;
                 page.extend(END);
                 Ok((Encoding::PLAIN, page))
@@ -252,6 +259,7 @@ impl PageHeader {
     fn read(input: &mut impl Read) -> Result<Self> {
         let mut header = Self {
             kind: None,
+            // A field that is missing leaves a size that no check lets pass.
             packed: usize::MAX,
             unpacked: usize::MAX,
             crc: None,
@@ -270,6 +278,7 @@ impl PageHeader {
                 (1, FieldKind::Integer) => {
                     header.kind = match thrift.integer()? {
                         0 => Some(PageKind::Data),
+                        // Kind 1 is an index page.
                         1 => None,
                         2 => Some(PageKind::Dictionary),
                         3 => Some(PageKind::DataV2),
@@ -286,6 +295,7 @@ impl PageHeader {
             }
             last = number;
         }
+        // The decoder counts values in 31 bits.
         if header.kind.is_some() && header.values > i32::MAX as usize {
             return bad("a page that does not say how many values it holds".to_owned());
         }

@@ -71,7 +71,7 @@ impl<'a, R: Read> Thrift<'a, R> {
     fn skip_within(&mut self, found: FieldKind, depth: usize) -> io::Result<()> {
         let depth = depth.checked_sub(1).ok_or_else(|| bad("values inside values without end"))?;
         match found {
-            // The kind is the value.
+            // A truth value is written as its kind alone.
             FieldKind::True | FieldKind::False => Ok(()),
             FieldKind::Integer => self.integer().map(drop),
             FieldKind::Struct => {
