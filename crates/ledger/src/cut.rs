@@ -85,9 +85,8 @@ impl Cut {
     /// Layers before the cut.
     pub fn layers(&self) -> usize {
         match self {
-            Self::Depth { layers, .. }
-            | Self::Width(Width { layers, .. })
-            | Self::Sparse { layers, .. } => *layers,
+            Self::Depth { layers, .. } | Self::Sparse { layers, .. } => *layers,
+            Self::Width(width) => width.layers(),
         }
     }
 

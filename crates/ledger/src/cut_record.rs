@@ -8,10 +8,13 @@ use crate::curve::Phase;
 use crate::cut::Cut;
 use crate::finite;
 use crate::format::Format;
+use crate::held::Held;
+use crate::sha256::Sha256;
 use crate::units::{Nats, Params, Rate, Tokens};
 
 /// What `cut.json` holds: the cut, what it was made from and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "CutFile", into = "CutFile")]
 pub struct CutRecord {
     /// The format of the file.
     pub format: Format<1>,
@@ -25,75 +28,104 @@ pub struct CutRecord {
     pub base_hash: String,
     /// The model series, as in `llama-3`.
     pub series: String,
-    /// Parameters before the cut.
-    pub n0: Params,
-    /// Parameters after it that are neither removed nor made zero.
-    pub parameters: Params,
-    /// Parameters before the cut, embeddings aside.
-    pub n0_without_embedding: Params,
-    /// Parameters after it, embeddings aside.
-    pub parameters_without_embedding: Params,
+    /// Parameters before and after it, and the realised rates.
+    pub held: Held,
     /// The rate that was asked for; unknown where layers were named instead.
-    #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
     pub asked_rate: Option<f64>,
-    /// The realised rate.
-    pub rate: Rate,
-    /// The realised rate, embeddings aside.
-    pub rate_without_embedding: Rate,
     /// Held-out loss of the model before the cut, where it was measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss0: Option<Nats>,
     /// The phase of the learning rate in which that model was left, where it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss0_phase: Option<Phase>,
     /// The text that the scores were taken on, where there was any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calibration: Option<Calibration>,
+    pub calibration: Option<CalibrationRecord>,
     /// What the method was told beside the target, by name: how activations are summed up, for
     /// example.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
     /// Where the method scores layers one score for each, in their order, the lowest go first;
     /// where it scores runs of layers one for each place where a run can begin.
-    #[serde(default, with = "finite::list", skip_serializing_if = "Option::is_none")]
     pub scores: Option<Vec<f64>>,
     /// Zeros that already stood in the weights that were to get zeros, where there were any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub already_zero: Option<Params>,
     /// Where a score could not do what it does, and what was done instead.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<Fallback>,
     /// The version of regrow that cut.
     pub regrow: String,
 }
 
-/// What was done where a score could not do what it does.
+/// What was done where a score could not do what it does: more damping, or another score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fallback {
-    /// The weights that it was done to.
-    pub tensors: Vec<String>,
-    /// The damping that it took to factor the Hessian, as a share of its mean diagonal.
+    tensors: Vec<String>,
     #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
-    pub damping: Option<f64>,
-    /// The score that was used instead, where no damping helped.
+    damping: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score: Option<String>,
+    score: Option<String>,
 }
 
-/// The calibration text of a cut.
+impl Fallback {
+    /// What was done to the weights `tensors`, where anything was.
+    pub fn of(tensors: Vec<String>, damping: Option<f64>, score: Option<String>) -> Option<Self> {
+        (damping.is_some() || score.is_some()).then_some(Self { tensors, damping, score })
+    }
+
+    /// The weights that it was done to.
+    pub fn tensors(&self) -> &[String] {
+        &self.tensors
+    }
+
+    /// The damping that it took to factor the Hessian, as a share of its mean diagonal.
+    pub fn damping(&self) -> Option<f64> {
+        self.damping
+    }
+
+    /// The score that was used instead, where no damping helped.
+    pub fn score(&self) -> Option<&str> {
+        self.score.as_deref()
+    }
+}
+
+/// The calibration text of a cut: sequences of one length.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Calibration {
+pub struct CalibrationRecord {
+    hash: String,
+    sequences: usize,
+    length: usize,
+    tokens: Tokens,
+    seed: u64,
+}
+
+impl CalibrationRecord {
+    /// So many sequences of `length` tokens, drawn with `seed`, whose text has this SHA-256.
+    pub fn of(hash: Sha256, sequences: usize, length: usize, seed: u64) -> Self {
+        let tokens = Tokens(sequences as u64 * length as u64);
+        Self { hash: hash.to_string(), sequences, length, tokens, seed }
+    }
+
     /// SHA-256 of the text.
-    pub hash: String,
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
     /// How many sequences were read.
-    pub sequences: usize,
+    pub fn sequences(&self) -> usize {
+        self.sequences
+    }
+
     /// Tokens a sequence.
-    pub length: usize,
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     /// Tokens in all.
-    pub tokens: Tokens,
+    pub fn tokens(&self) -> Tokens {
+        self.tokens
+    }
+
     /// The seed that chose the sequences.
-    pub seed: u64,
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
 }
 
 impl CutRecord {
@@ -103,8 +135,100 @@ impl CutRecord {
     /// Parameters that the model has as it is stored, zeros among them.
     pub fn stored(&self) -> Params {
         match self.cut {
-            Cut::Sparse { .. } => self.n0,
-            Cut::Depth { .. } | Cut::Width(_) => self.parameters,
+            Cut::Sparse { .. } => self.held.n0(),
+            Cut::Depth { .. } | Cut::Width(_) => self.held.parameters(),
+        }
+    }
+}
+
+/// The fields of `cut.json` in their order, from which files of all versions are read.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "CutRecord")]
+struct CutFile {
+    format: Format<1>,
+    method: String,
+    cut: Cut,
+    base: String,
+    base_hash: String,
+    series: String,
+    n0: Params,
+    parameters: Params,
+    n0_without_embedding: Params,
+    parameters_without_embedding: Params,
+    #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
+    asked_rate: Option<f64>,
+    rate: Rate,
+    rate_without_embedding: Rate,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loss0: Option<Nats>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loss0_phase: Option<Phase>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calibration: Option<CalibrationRecord>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    options: BTreeMap<String, String>,
+    #[serde(default, with = "finite::list", skip_serializing_if = "Option::is_none")]
+    scores: Option<Vec<f64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    already_zero: Option<Params>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fallbacks: Vec<Fallback>,
+    regrow: String,
+}
+
+impl From<CutFile> for CutRecord {
+    fn from(file: CutFile) -> Self {
+        let held = Held::told(
+            (file.n0, file.n0_without_embedding),
+            (file.parameters, file.parameters_without_embedding),
+            (file.rate, file.rate_without_embedding),
+        );
+        Self {
+            format: file.format,
+            method: file.method,
+            cut: file.cut,
+            base: file.base,
+            base_hash: file.base_hash,
+            series: file.series,
+            asked_rate: file.asked_rate,
+            loss0: file.loss0,
+            loss0_phase: file.loss0_phase,
+            calibration: file.calibration,
+            options: file.options,
+            scores: file.scores,
+            already_zero: file.already_zero,
+            fallbacks: file.fallbacks,
+            regrow: file.regrow,
+            held,
+        }
+    }
+}
+
+impl From<CutRecord> for CutFile {
+    fn from(record: CutRecord) -> Self {
+        let held = record.held;
+        Self {
+            n0: held.n0(),
+            parameters: held.parameters(),
+            n0_without_embedding: held.n0_without_embedding(),
+            parameters_without_embedding: held.parameters_without_embedding(),
+            rate: held.rate(),
+            rate_without_embedding: held.rate_without_embedding(),
+            format: record.format,
+            method: record.method,
+            cut: record.cut,
+            base: record.base,
+            base_hash: record.base_hash,
+            series: record.series,
+            asked_rate: record.asked_rate,
+            loss0: record.loss0,
+            loss0_phase: record.loss0_phase,
+            calibration: record.calibration,
+            options: record.options,
+            scores: record.scores,
+            already_zero: record.already_zero,
+            fallbacks: record.fallbacks,
+            regrow: record.regrow,
         }
     }
 }
@@ -121,13 +245,12 @@ mod tests {
             base: "stories260K".into(),
             base_hash: "ab".repeat(32),
             series: "stories".into(),
-            n0: Params(1000),
-            parameters: Params(850),
-            n0_without_embedding: Params(900),
-            parameters_without_embedding: Params(750),
+            held: Held::told(
+                (Params(1000), Params(900)),
+                (Params(850), Params(750)),
+                (Rate::new(0.15).unwrap(), Rate::new(0.1666).unwrap()),
+            ),
             asked_rate: None,
-            rate: Rate::new(0.15).unwrap(),
-            rate_without_embedding: Rate::new(0.1666).unwrap(),
             loss0: None,
             loss0_phase: None,
             calibration: None,
@@ -149,6 +272,28 @@ mod tests {
             assert!(!text.contains(key), "{text}");
         }
         assert_eq!(serde_json::from_str::<CutRecord>(&text).unwrap(), record());
+    }
+
+    #[test]
+    fn the_order_of_the_fields_is_that_of_all_versions() {
+        let text = serde_json::to_string(&record()).unwrap();
+        let keys = [
+            "format",
+            "method",
+            "cut",
+            "base",
+            "base_hash",
+            "series",
+            "n0",
+            "parameters",
+            "n0_without_embedding",
+            "parameters_without_embedding",
+            "rate",
+            "rate_without_embedding",
+            "regrow",
+        ];
+        let at = keys.map(|key| text.find(&format!("\"{key}\":")).unwrap());
+        assert!(at.is_sorted(), "{text}");
     }
 
     #[test]

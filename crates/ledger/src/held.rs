@@ -1,26 +1,25 @@
 //! What a pruned model holds, counted with and without its embedding.
 
-use serde::{Deserialize, Serialize};
-
 use crate::units::{Params, Rate, RateError};
 
-/// Parameters that are left after a cut, and the rate that this makes; each also without the
-/// embedding, which pruning does not touch.
+/// Parameters before a cut, those that it leaves, and the rate that this makes; each also without
+/// the embedding, which pruning does not touch.
 ///
 /// ```
 /// use ledger::{Held, Params};
 /// let held = Held::of((Params(1000), Params(900)), (Params(850), Params(750)))?;
-/// assert_eq!((held.parameters(), held.rate().get()), (Params(850), 0.15));
-/// assert_eq!(held.without_embedding(), Params(750));
+/// assert_eq!((held.n0(), held.parameters(), held.rate().get()), (Params(1000), Params(850), 0.15));
+/// assert_eq!(held.parameters_without_embedding(), Params(750));
 /// assert_eq!(held.rate_without_embedding().to_string(), "0.1667");
 /// assert!(Held::of((Params(1000), Params(900)), (Params(1001), Params(900))).is_err());
 /// # Ok::<(), ledger::RateError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Held {
+    n0: Params,
+    n0_without_embedding: Params,
     parameters: Params,
-    #[serde(rename = "parameters_without_embedding")]
-    without_embedding: Params,
+    parameters_without_embedding: Params,
     rate: Rate,
     rate_without_embedding: Rate,
 }
@@ -31,22 +30,44 @@ impl Held {
     /// # Errors
     /// Where more is held than there was, or nothing.
     pub fn of(before: (Params, Params), after: (Params, Params)) -> Result<Self, RateError> {
-        Ok(Self {
-            parameters: after.0,
-            without_embedding: after.1,
-            rate: Rate::realised(before.0, after.0)?,
-            rate_without_embedding: Rate::realised(before.1, after.1)?,
-        })
+        let rates = (Rate::realised(before.0, after.0)?, Rate::realised(before.1, after.1)?);
+        Ok(Self::told(before, after, rates))
     }
 
-    /// Parameters that are neither removed nor zeroed.
+    /// What a file says: its rates are its own, and `inspect` holds them against the model.
+    pub(crate) fn told(
+        before: (Params, Params),
+        after: (Params, Params),
+        rates: (Rate, Rate),
+    ) -> Self {
+        Self {
+            n0: before.0,
+            n0_without_embedding: before.1,
+            parameters: after.0,
+            parameters_without_embedding: after.1,
+            rate: rates.0,
+            rate_without_embedding: rates.1,
+        }
+    }
+
+    /// Parameters before the cut.
+    pub fn n0(&self) -> Params {
+        self.n0
+    }
+
+    /// The same, embeddings aside.
+    pub fn n0_without_embedding(&self) -> Params {
+        self.n0_without_embedding
+    }
+
+    /// Parameters after it that are neither removed nor zeroed.
     pub fn parameters(&self) -> Params {
         self.parameters
     }
 
     /// The same, embeddings aside.
-    pub fn without_embedding(&self) -> Params {
-        self.without_embedding
+    pub fn parameters_without_embedding(&self) -> Params {
+        self.parameters_without_embedding
     }
 
     /// The realised rate.

@@ -33,7 +33,7 @@ mod width;
 pub use curve::{Curve, HeldOut, NotFinite, Phase, Point};
 pub use cut::Cut;
 pub use cut_error::CutError;
-pub use cut_record::{Calibration, CutRecord, Fallback};
+pub use cut_record::{CalibrationRecord, CutRecord, Fallback};
 pub use done::Done;
 pub use estimate::Estimate;
 pub use format::{Format, FormatHeader, OtherFormat};

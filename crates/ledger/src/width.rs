@@ -28,37 +28,29 @@ pub enum Part {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Width {
-    /// Layers of the model.
-    pub layers: usize,
-    /// Channels of the residual stream that stay, the same ones everywhere.
+    layers: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hidden: Option<Kept>,
-    /// Feed-forward neurons that stay in each layer.
+    hidden: Option<Kept>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ffn: Option<KeptByLayer>,
-    /// Groups of heads that stay in each layer, counted as key and value heads.
+    ffn: Option<KeptByLayer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heads: Option<KeptByLayer>,
+    heads: Option<KeptByLayer>,
 }
 
 /// Those of a part that stay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
-    /// How many there were.
-    pub of: usize,
-    /// Those that stay, counted from 0.
-    pub keep: Indices,
+    of: usize,
+    keep: Indices,
 }
 
 /// Those of a part that stay, layer by layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptByLayer {
-    /// How many each layer had.
-    pub of: usize,
-    /// Those that stay in each layer, counted from 0; as many in each.
-    pub keep: Vec<Indices>,
+    of: usize,
+    keep: Vec<Indices>,
 }
 
 impl Part {
@@ -89,7 +81,66 @@ impl fmt::Display for Part {
     }
 }
 
+impl Kept {
+    /// Those of `of` that stay, counted from 0.
+    pub fn new(of: usize, keep: Indices) -> Self {
+        Self { of, keep }
+    }
+
+    /// Those that stay, counted from 0.
+    pub fn keep(&self) -> &Indices {
+        &self.keep
+    }
+}
+
+impl KeptByLayer {
+    /// Those of `of` that stay in each layer, counted from 0.
+    pub fn new(of: usize, keep: Vec<Indices>) -> Self {
+        Self { of, keep }
+    }
+
+    /// Those that stay in each layer, counted from 0; as many in each.
+    pub fn keep(&self) -> &[Indices] {
+        &self.keep
+    }
+}
+
 impl Width {
+    /// What stays of the width of a model of so many layers.
+    ///
+    /// # Errors
+    /// Where indices are out of range, layers differ, nothing of a part stays, or everything does.
+    pub fn new(
+        layers: usize,
+        hidden: Option<Kept>,
+        ffn: Option<KeptByLayer>,
+        heads: Option<KeptByLayer>,
+    ) -> Result<Self, CutError> {
+        let width = Self { layers, hidden, ffn, heads };
+        width.validate()?;
+        Ok(width)
+    }
+
+    /// Layers of the model.
+    pub fn layers(&self) -> usize {
+        self.layers
+    }
+
+    /// Channels of the residual stream that stay, the same ones everywhere.
+    pub fn hidden(&self) -> Option<&Kept> {
+        self.hidden.as_ref()
+    }
+
+    /// Feed-forward neurons that stay in each layer.
+    pub fn ffn(&self) -> Option<&KeptByLayer> {
+        self.ffn.as_ref()
+    }
+
+    /// Groups of heads that stay in each layer, counted as key and value heads.
+    pub fn heads(&self) -> Option<&KeptByLayer> {
+        self.heads.as_ref()
+    }
+
     /// Of a part, how many there were and how many stay; none where it stays whole.
     pub fn change(&self, part: Part) -> Option<(usize, usize)> {
         let by_layer = |kept: &KeptByLayer| (kept.of, kept.keep.first().map_or(0, Indices::len));

@@ -32,7 +32,7 @@ pub(crate) fn apply(
     check_cut(folder, &record.cut)?;
     let (raw, config) = smaller(folder, &record.cut)?;
     let left = Count::of(&config).total;
-    if record.parameters.0 != left {
+    if record.held.parameters().0 != left {
         return Err(other_count(folder, record, left));
     }
     let tensors = tensor_cuts(folder.config(), &config, &record.cut);
@@ -59,7 +59,7 @@ pub(crate) fn other_count(folder: &ModelFolder, record: &CutRecord, left: u64) -
     Error::other(format!(
         "the cut of `{}` leaves {left} parameters, its record says {}",
         folder.path().display(),
-        record.parameters.0
+        record.held.parameters().0
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ledger::Tokens;
+use ledger::CalibrationRecord;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use shape::config::ModelConfig;
@@ -144,19 +144,14 @@ impl Sequences {
 
     /// What `cut.json` says of them; the hash is SHA-256 over the ids, four bytes each, little
     /// endian.
-    pub fn record(&self) -> ledger::Calibration {
+    pub fn record(&self) -> CalibrationRecord {
         let mut hash = ledger::Sha256Hasher::new();
         for piece in self.tokens.chunks(1 << 14) {
             let bytes: Vec<u8> = piece.iter().flat_map(|token| token.to_le_bytes()).collect();
             hash.update(&bytes);
         }
-        ledger::Calibration {
-            hash: hash.finish().to_string(),
-            sequences: self.tokens.len() / self.length,
-            length: self.length,
-            tokens: Tokens(self.tokens.len() as u64),
-            seed: self.seed,
-        }
+        let sequences = self.tokens.len() / self.length;
+        CalibrationRecord::of(hash.finish(), sequences, self.length, self.seed)
     }
 }
 
@@ -282,8 +277,14 @@ mod tests {
         let settings = Calibration { sequences: 1, length: Some(3), seed: 9 };
         let record = draw(&[1, 2, 70_000], settings, 64).unwrap().record();
         // printf '\1\0\0\0\2\0\0\0\160\21\1\0' | sha256sum
-        assert_eq!(record.hash, "313a9de55e88265f756e61a8793c45193dade4a5b645f7f35082452e6b133604");
-        assert_eq!((record.sequences, record.length, record.tokens.0, record.seed), (1, 3, 3, 9));
+        assert_eq!(
+            record.hash(),
+            "313a9de55e88265f756e61a8793c45193dade4a5b645f7f35082452e6b133604"
+        );
+        assert_eq!(
+            (record.sequences(), record.length(), record.tokens().0, record.seed()),
+            (1, 3, 3, 9)
+        );
     }
 
     #[test]

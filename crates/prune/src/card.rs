@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use ledger::{Cut, CutRecord, Fallback, Params, Part, Pattern, Rate};
+use ledger::{Cut, CutRecord, Params, Part, Pattern, Rate};
 use model::folder::ModelFolder;
 
 use crate::methods::method;
@@ -36,9 +36,17 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
     add(&mut card, format_args!("| | all parameters | without embeddings |\n|---|---|---|\n"));
     let row =
         |name: &str, all: String, without: String| format!("| {name} | {all} | {without} |\n");
-    card += &row("before", exact(record.n0), exact(record.n0_without_embedding));
-    card += &row("after", exact(record.parameters), exact(record.parameters_without_embedding));
-    card += &row("realised rate", share(record.rate), share(record.rate_without_embedding));
+    card += &row("before", exact(record.held.n0()), exact(record.held.n0_without_embedding()));
+    card += &row(
+        "after",
+        exact(record.held.parameters()),
+        exact(record.held.parameters_without_embedding()),
+    );
+    card += &row(
+        "realised rate",
+        share(record.held.rate()),
+        share(record.held.rate_without_embedding()),
+    );
     if let Some(asked) = record.asked_rate {
         card += &row("asked rate", format!("{asked}"), "not asked".into());
     }
@@ -66,10 +74,10 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
             &mut card,
             format_args!(
                 "- calibration: {} sequences of {} tokens, seed {}, SHA-256 of the tokens `{}`\n",
-                text.sequences,
-                text.length,
-                text.seed,
-                plain(&text.hash)
+                text.sequences(),
+                text.length(),
+                text.seed(),
+                plain(text.hash())
             ),
         );
     }
@@ -98,7 +106,7 @@ fn gone(record: &CutRecord) -> (String, String) {
     let layers = record.cut.layers();
     match &record.cut {
         Cut::Sparse { pattern, .. } => {
-            let gone = record.n0.0.saturating_sub(record.parameters.0);
+            let gone = record.held.n0().0.saturating_sub(record.held.parameters().0);
             (format!("{pattern} sparse"), format!("{gone} of its weights made zero"))
         }
         Cut::Depth { drop, .. } => {
@@ -166,7 +174,8 @@ const SPARSE: &str = "## Zeros\n\n\
 /// Where the score could not do what it does.
 fn fallbacks(record: &CutRecord) -> String {
     let mut text = String::new();
-    for Fallback { tensors, damping, score } in &record.fallbacks {
+    for fallback in &record.fallbacks {
+        let (tensors, damping, score) = (fallback.tensors(), fallback.damping(), fallback.score());
         let tensors: Vec<String> =
             tensors.iter().map(|name| format!("`{}`", plain(name))).collect();
         let what = match (score, damping) {

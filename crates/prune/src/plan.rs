@@ -95,7 +95,7 @@ impl PruningPlan {
             Method::Select(select) => {
                 let outcomes = select.outcomes(config, target, options)?;
                 let cost = select.cost(config, &outcomes[0], options, text)?;
-                let left = outcomes[0].parameters.0;
+                let left = outcomes[0].held.parameters().0;
                 (Resolved::Select { select, outcomes }, cost, left, left)
             }
             Method::Sparse(method) => {

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use ledger::{Cut, CutRecord, Params, Rate};
+use ledger::{Cut, CutRecord, Held, Params};
 use model::backend::Backend;
 use model::folder::{FolderWriter, ModelFolder};
 
@@ -132,15 +132,11 @@ pub(crate) fn commit(
 /// weights were zero before, or read nothing but zeros.
 fn with_what_ran(record: CutRecord, ran: Ran) -> CutRecord {
     let left = |before: Params| Params(before.0 - ran.zeros.0);
-    let rate = |before: Params| {
-        Rate::realised(before, left(before)).expect("norms stay, so less than all goes")
-    };
-    let (all, inner) = (record.n0, record.n0_without_embedding);
+    let (all, inner) = (record.held.n0(), record.held.n0_without_embedding());
+    let held = Held::of((all, inner), (left(all), left(inner)))
+        .expect("norms stay, so less than all goes");
     CutRecord {
-        parameters: left(all),
-        parameters_without_embedding: left(inner),
-        rate: rate(all),
-        rate_without_embedding: rate(inner),
+        held,
         already_zero: (ran.already_zero.0 > 0).then_some(ran.already_zero),
         fallbacks: ran.fallbacks,
         ..record
@@ -156,7 +152,7 @@ pub(crate) fn check_same(
     if made == expected {
         return Ok(());
     }
-    Err(other_count(folder, expected, made.parameters.0))
+    Err(other_count(folder, expected, made.held.parameters().0))
 }
 
 /// The error of a record that was made on another model or text than is given.

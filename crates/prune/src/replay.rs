@@ -90,12 +90,13 @@ fn sequences_again(
         return Err(no_calibration(&method.name()));
     };
     let settings =
-        Calibration { sequences: then.sequences, length: Some(then.length), seed: then.seed };
+        Calibration { sequences: then.sequences(), length: Some(then.length()), seed: then.seed() };
     let sequences = draw(folder, method, Some((source, settings)))?;
-    let found = sequences.as_ref().map_or_else(String::new, |drawn| drawn.record().hash);
-    if found != then.hash {
+    let found =
+        sequences.as_ref().map_or_else(String::new, |drawn| drawn.record().hash().to_owned());
+    if found != then.hash() {
         let what = "the calibration sequences have";
-        return Err(other_hash(Refusal::OtherCalibration, what, &found, &then.hash));
+        return Err(other_hash(Refusal::OtherCalibration, what, &found, then.hash()));
     }
     Ok(sequences)
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use ledger::{CutRecord, Nats, Params, Phase};
+use ledger::{CutRecord, Nats, Phase};
 use model::backend::Backend;
 use model::folder::ModelFolder;
-use shape::count::Count;
 
 use crate::calibration::{Calibration, LENGTH, Sequences, Source};
 use crate::cost::TextSize;
@@ -210,20 +209,14 @@ fn decide_record<B: Backend + Clone>(
     let Decision { cut, scores } =
         pruning.decide(&mut |done, of| progress(Progress::Scoring { done, of }))?;
     let (config, base_name) = (pruning.folder.config(), || pruning.folder.name());
-    let (before, left) = (Count::of(config), pruning.plan.outcome());
     Ok(CutRecord {
         format: CutRecord::FORMAT,
         method: request.method.name(),
         base: request.base.clone().unwrap_or_else(base_name),
         base_hash: String::new(),
         series: request.series.clone().unwrap_or_else(|| config.family().name.to_owned()),
-        n0: Params(before.total),
-        parameters: left.parameters,
-        n0_without_embedding: Params(before.without_embedding),
-        parameters_without_embedding: left.parameters_without_embedding,
+        held: pruning.plan.outcome().held,
         asked_rate: request.target.rate(),
-        rate: left.rate,
-        rate_without_embedding: left.rate_without_embedding,
         loss0: request.loss0,
         loss0_phase: request.loss0_phase,
         calibration: pruning.sequences.as_ref().map(Sequences::record),

@@ -52,11 +52,10 @@ type Runs = Option<Vec<Range<usize>>>;
 
 /// Rows and columns of a tensor that a cut in width lets stay.
 fn sides(old: &ModelConfig, width: &Width, from: &TensorSpec) -> (Runs, Runs) {
-    let stream = || width.hidden.as_ref().map(|kept| scaled(&kept.keep, 1));
+    let stream = || width.hidden().map(|kept| scaled(kept.keep(), 1));
     let layer = from.layer.unwrap_or(0);
-    let neurons = || width.ffn.as_ref().map(|kept| scaled(&kept.keep[layer], 1));
-    let groups =
-        |channels: usize| width.heads.as_ref().map(|kept| scaled(&kept.keep[layer], channels));
+    let neurons = || width.ffn().map(|kept| scaled(&kept.keep()[layer], 1));
+    let groups = |channels: usize| width.heads().map(|kept| scaled(&kept.keep()[layer], channels));
     let of_keys = old.head_dim();
     let of_queries = old.num_attention_heads() / old.num_key_value_heads() * old.head_dim();
     match from.role {

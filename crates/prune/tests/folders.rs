@@ -302,7 +302,7 @@ fn the_record_says_what_was_asked_and_what_came_of_it() {
         let out = place.path().join("out");
         let tokens = text();
         let legal = shape::legal::legal_rates(folder.config())[1];
-        let asked = legal.rate.get() + 0.01;
+        let asked = legal.held.rate().get() + 0.01;
         let pruned = prune(&folder, &by_influence(&tokens, asked), &out).unwrap();
         let record = record_of(&out).unwrap().unwrap();
         assert_eq!(record, *pruned.record());
@@ -311,23 +311,26 @@ fn the_record_says_what_was_asked_and_what_came_of_it() {
         let after = ModelFolder::open(&out).unwrap();
         let (before, after) = (Count::of(folder.config()), Count::of(after.config()));
         assert_eq!(
-            (record.n0.0, record.n0_without_embedding.0),
+            (record.held.n0().0, record.held.n0_without_embedding().0),
             (before.total, before.without_embedding)
         );
         assert_eq!(
-            (record.parameters.0, record.parameters_without_embedding.0),
+            (record.held.parameters().0, record.held.parameters_without_embedding().0),
             (after.total, after.without_embedding)
         );
-        assert_eq!(record.rate.get(), (before.total - after.total) as f64 / before.total as f64);
-        assert_eq!((record.asked_rate, record.rate), (Some(asked), legal.rate));
-        assert_eq!(record.rate_without_embedding, legal.rate_without_embedding);
+        assert_eq!(
+            record.held.rate().get(),
+            (before.total - after.total) as f64 / before.total as f64
+        );
+        assert_eq!((record.asked_rate, record.held.rate()), (Some(asked), legal.held.rate()));
+        assert_eq!(record.held.rate_without_embedding(), legal.held.rate_without_embedding());
         assert_eq!(record.method, "depth-block-influence");
         assert_eq!(record.series, if kind.qwen { "qwen2" } else { "llama" });
         assert_eq!(record.base, "Tiny-5L");
         assert_eq!(record.base_hash, folder.weights_hash().unwrap());
         let calibration = record.calibration.unwrap();
-        assert_eq!((calibration.sequences, calibration.length, calibration.seed), (6, 32, 3));
-        assert_eq!(calibration.tokens.0, 6 * 32);
+        assert_eq!((calibration.sequences(), calibration.length(), calibration.seed()), (6, 32, 3));
+        assert_eq!(calibration.tokens().0, 6 * 32);
 
         // The two lowest scores went.
         let scores = record.scores.unwrap();
@@ -402,10 +405,14 @@ fn what_goes_along_goes_along_and_the_card_is_ours() {
     let record = pruned.record();
     for part in [
         format!("- method: `{}`", record.method),
-        format!("| realised rate | {} | {} |", record.rate, record.rate_without_embedding),
+        format!(
+            "| realised rate | {} | {} |",
+            record.held.rate(),
+            record.held.rate_without_embedding()
+        ),
         "| asked rate | 0.35 |".into(),
         "- held-out loss before (L0): 2.2500 nats per token\n- method: ".into(),
-        format!("SHA-256 of the tokens `{}`", record.calibration.as_ref().unwrap().hash),
+        format!("SHA-256 of the tokens `{}`", record.calibration.as_ref().unwrap().hash()),
         format!("`{}`", record.base_hash),
         "## Healing".into(),
     ] {
@@ -423,8 +430,8 @@ fn a_pruned_model_is_a_base_like_any_other() {
     let again =
         prune(&ModelFolder::open(&at("first")).unwrap(), &by_list(&[3]), &at("second")).unwrap();
     assert_eq!(
-        (again.record().base.as_str(), again.record().n0),
-        ("first", first.record().parameters)
+        (again.record().base.as_str(), again.record().held.n0()),
+        ("first", first.record().held.parameters())
     );
     prune(&folder, &by_list(&[1, 4]), &at("at once")).unwrap();
     assert!(tensors(&at("second")) == tensors(&at("at once")));
@@ -548,6 +555,12 @@ fn an_output_folder_that_exists_is_refused_before_anything_is_computed() {
     ModelFolder::open(folder.path()).unwrap();
 }
 
+/// What a record of one parameter says.
+fn all_but_one_gone(record: &CutRecord) -> ledger::Held {
+    let before = (record.held.n0(), record.held.n0_without_embedding());
+    ledger::Held::of(before, (ledger::Params(1), ledger::Params(1))).unwrap()
+}
+
 #[test]
 fn a_record_of_another_model_is_not_replayed() {
     let place = TempDir::new().unwrap();
@@ -563,7 +576,7 @@ fn a_record_of_another_model_is_not_replayed() {
         ),
         (
             "count",
-            CutRecord { parameters: ledger::Params(1), ..record.clone() },
+            CutRecord { held: all_but_one_gone(&record), ..record.clone() },
             "its record says 1",
         ),
         (

@@ -79,8 +79,12 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
                 let shape = choice.shape;
                 let left = formula(config, choice.layers, shape.hidden, shape.ffn, shape.groups);
                 let name = format!("{model} {} {rate}: {shape}", select.name());
-                assert_eq!(choice.parameters.0, left, "{name}");
-                assert_eq!(choice.rate.get(), (whole - left) as f64 / whole as f64, "{name}");
+                assert_eq!(choice.held.parameters().0, left, "{name}");
+                assert_eq!(
+                    choice.held.rate().get(),
+                    (whole - left) as f64 / whole as f64,
+                    "{name}"
+                );
                 let outside =
                     if config.tie_word_embeddings() { 1 } else { 2 } * config.vocab_size();
                 let (inner, inner_left) = (
@@ -88,7 +92,7 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
                     left - (outside * shape.hidden) as u64,
                 );
                 let expected = (inner - inner_left) as f64 / inner as f64;
-                assert_eq!(choice.rate_without_embedding.get(), expected, "{name}");
+                assert_eq!(choice.held.rate_without_embedding().get(), expected, "{name}");
                 assert_eq!(
                     shape.heads,
                     shape.groups * config.num_attention_heads() / config.num_key_value_heads()
@@ -97,13 +101,13 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
                 let divides = shape.hidden.is_multiple_of(shape.heads);
                 assert!(divides || !config.family().hidden_of_whole_heads, "{name}");
             }
-            assert_eq!(plan.output(), plan.outcome().parameters.0 * 2);
+            assert_eq!(plan.output(), plan.outcome().held.parameters().0 * 2);
             assert!(
                 plan.memory().peak() <= plan.memory().bound(config),
                 "{model} {}",
                 select.name()
             );
-            let near = (plan.outcome().rate.get() - rate).abs();
+            let near = (plan.outcome().held.rate().get() - rate).abs();
             assert!(near < 0.05, "{model} {} {rate}: off by {near}", select.name());
             if select.takes().contains(&Takes::Sizes) {
                 assert!(near < 0.0101, "{model} {} {rate}: off by {near}", select.name());
@@ -119,7 +123,7 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
         let plan = PruningPlan::new(config, sparse, &Target::Pattern, &Options::default(), TEXT, 2)
             .unwrap();
         assert_eq!(
-            plan.outcome().parameters.0,
+            plan.outcome().held.parameters().0,
             whole - linear as u64 / 2,
             "{model} {}",
             sparse.name()
@@ -137,7 +141,7 @@ fn known_shapes_of_llama_8b() {
     let plan =
         PruningPlan::new(&config, select, &Target::Sizes(sizes), &Options::default(), TEXT, 2)
             .unwrap();
-    assert_eq!(plan.outcome().parameters.0, 4_714_073_088);
+    assert_eq!(plan.outcome().held.parameters().0, 4_714_073_088);
     assert_eq!(plan.outcome().shape.groups, 6);
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use disk::Existing;
-use ledger::{Cut, Pattern};
+use ledger::{Cut, Fallback, Pattern};
 use model::backend::cpu::Cpu;
 use model::folder::{ModelFolder, SHARD_LIMIT};
 use model::mask::Masks;
@@ -131,8 +131,8 @@ fn zeros_stand_where_the_pattern_has_them_and_nothing_else_changes() {
                 assert_eq!(kept_changed, name.ends_with("sparsegpt"), "{place}");
             }
             let record = pruned.record();
-            assert_eq!(zeros, record.n0.0 - record.parameters.0, "{model} {name}");
-            assert_eq!(record.rate.get(), zeros as f64 / record.n0.0 as f64);
+            assert_eq!(zeros, record.held.n0().0 - record.held.parameters().0, "{model} {name}");
+            assert_eq!(record.held.rate().get(), zeros as f64 / record.held.n0().0 as f64);
             let card = fs::read_to_string(out.join("README.md")).unwrap();
             assert!(card.contains("promises no speed"), "{card}");
             assert!(
@@ -191,7 +191,7 @@ fn a_model_that_is_sparse_already_is_counted_and_only_chosen_layers_are_pruned()
     let again = prune(&half, &request("2:4-magnitude", &tokens), &twice).unwrap();
     assert_eq!(
         again.record().already_zero.unwrap().0,
-        pruned.record().n0.0 - pruned.record().parameters.0
+        pruned.record().held.n0().0 - pruned.record().held.parameters().0
     );
 }
 
@@ -365,11 +365,7 @@ fn a_fallback_is_recorded_and_stands_on_the_card() {
         (place.path().join("out"), place.path().join("again"), place.path().join("wanda"));
     let pruned = prune(&folder, &request("2:4-sparsegpt", &tokens), &out).unwrap();
     let down = "model.layers.1.mlp.down_proj.weight".to_owned();
-    let expected = ledger::Fallback {
-        tensors: vec![down.clone()],
-        damping: None,
-        score: Some("wanda".to_owned()),
-    };
+    let expected = Fallback::of(vec![down.clone()], None, Some("wanda".to_owned())).unwrap();
     assert_eq!(pruned.record().fallbacks, [expected]);
     assert_eq!(record_of(&out).unwrap().unwrap(), *pruned.record());
     let card = fs::read_to_string(out.join("README.md")).unwrap();
@@ -417,14 +413,22 @@ fn zeros_are_counted_as_they_stand() {
         .map(|tensor| values(&after, tensor).iter().filter(|&&value| value == 0.0).count())
         .sum();
     let record = pruned.record();
-    assert_eq!(record.n0.0 - record.parameters.0, zeros as u64);
-    assert_eq!(record.n0_without_embedding.0 - record.parameters_without_embedding.0, zeros as u64);
-    assert_eq!(record.rate.get(), zeros as f64 / record.n0.0 as f64);
+    assert_eq!(record.held.n0().0 - record.held.parameters().0, zeros as u64);
+    assert_eq!(
+        record.held.n0_without_embedding().0 - record.held.parameters_without_embedding().0,
+        zeros as u64
+    );
+    assert_eq!(record.held.rate().get(), zeros as f64 / record.held.n0().0 as f64);
     let whole =
         prune::decide(&Cpu::<f32>::new(), &folder, &request("2:4-magnitude", &tokens), &mut |_| ())
             .unwrap()
             .into_record();
-    assert!(record.rate > whole.rate, "{} and {}", record.rate, whole.rate);
+    assert!(
+        record.held.rate() > whole.held.rate(),
+        "{} and {}",
+        record.held.rate(),
+        whole.held.rate()
+    );
     assert!(record.already_zero.is_some());
 }
 
@@ -472,10 +476,10 @@ fn more_damping_is_recorded_for_its_tensors_and_stands_on_the_card() {
     assert_eq!(record.fallbacks.len(), folder.config().num_hidden_layers());
     let first = &record.fallbacks[0];
     assert_eq!(
-        first.tensors,
+        first.tensors(),
         ["model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.k_proj.weight"]
     );
-    assert_eq!((first.damping, &first.score), (Some(0.1), &None));
+    assert_eq!((first.damping(), first.score()), (Some(0.1), None));
     assert_eq!(record_of(&out).unwrap().unwrap(), record);
     let card = fs::read_to_string(out.join("README.md")).unwrap();
     let line =

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use disk::Existing;
-use ledger::{Cut, Indices, Part};
+use ledger::{Cut, CutRecord, Indices, Kept, KeptByLayer, Part, Width};
 use model::backend::cpu::Cpu;
 use model::batch::Batch;
 use model::decoder::Decoder;
@@ -134,9 +134,9 @@ fn kept(cut: &Cut, part: Part, layer: usize, of: usize) -> Vec<usize> {
     let Cut::Width(width) = cut else { panic!("a cut in width") };
     let all = Indices::of(0..of);
     let keep = match part {
-        Part::Hidden => width.hidden.as_ref().map(|kept| &kept.keep),
-        Part::Ffn => width.ffn.as_ref().map(|kept| &kept.keep[layer]),
-        Part::Heads => width.heads.as_ref().map(|kept| &kept.keep[layer]),
+        Part::Hidden => width.hidden().map(Kept::keep),
+        Part::Ffn => width.ffn().map(|kept| &kept.keep()[layer]),
+        Part::Heads => width.heads().map(|kept| &kept.keep()[layer]),
     };
     keep.unwrap_or(&all).iter().collect()
 }
@@ -149,7 +149,7 @@ fn every_weight_that_stays_stands_at_its_row_and_column() {
         let tokens = text();
         let request = activation(&tokens, sizes(Some(14), Some(9), Some(2)));
         let (smaller, record) = pruned(&folder, &request, &place.path().join("out"));
-        assert_eq!(record.parameters.0, Count::of(smaller.config()).total);
+        assert_eq!(record.held.parameters().0, Count::of(smaller.config()).total);
         assert!(smaller.problems().is_empty(), "{:?}", smaller.problems());
         for layer in 0..LAYERS {
             let stream = kept(&record.cut, Part::Hidden, layer, HIDDEN);
@@ -261,7 +261,7 @@ fn the_record_replays_to_the_same_bytes_and_the_card_says_what_stayed() {
     let (smaller, record) = pruned(&folder, &activation(&tokens, rate.clone()), &out);
     assert_eq!(record_of(&out).unwrap().unwrap(), record);
     assert_eq!((record.asked_rate, &record.scores), (Some(0.4), &None));
-    assert!((record.rate.get() - 0.4).abs() < 0.05);
+    assert!((record.held.rate().get() - 0.4).abs() < 0.05);
     let told: Vec<_> =
         record.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(told, [("over-sequences", "mean-square"), ("over-tokens", "mean-square")]);
@@ -294,9 +294,11 @@ fn the_record_replays_to_the_same_bytes_and_the_card_says_what_stayed() {
     });
     let said = replay(&other, &record, &place.path().join("no"));
     assert!(said.unwrap_err().to_string().contains("have the hash"));
-    let mut wider = record.clone();
-    let Cut::Width(width) = &mut wider.cut else { panic!() };
-    width.ffn.as_mut().unwrap().of = 30;
+    let Cut::Width(width) = &record.cut else { panic!() };
+    let ffn = KeptByLayer::new(30, width.ffn().unwrap().keep().to_vec());
+    let (hidden, heads) = (width.hidden().cloned(), width.heads().cloned());
+    let width = Width::new(width.layers(), hidden, Some(ffn), heads).unwrap();
+    let wider = CutRecord { cut: Cut::Width(width), ..record.clone() };
     let said = replay(&folder, &wider, &place.path().join("no"));
     assert!(
         said.unwrap_err()

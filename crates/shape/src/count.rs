@@ -1,5 +1,7 @@
 //! Parameters from a configuration alone.
 
+use ledger::Params;
+
 use crate::config::ModelConfig;
 use crate::{Error, Result};
 
@@ -23,6 +25,11 @@ impl Count {
     /// Counts the parameters of `config`.
     pub fn of(config: &ModelConfig) -> Self {
         checked(config).expect("a configuration is only made where it can be counted")
+    }
+
+    /// All parameters, and those without the embedding.
+    pub fn both(&self) -> (Params, Params) {
+        (Params(self.total), Params(self.without_embedding))
     }
 
     /// Whether eight bytes for every parameter could be addressed with 64 bits; nothing that

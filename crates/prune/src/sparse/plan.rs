@@ -1,6 +1,6 @@
 //! What a sparse method will do and what it takes, from the configuration alone.
 
-use ledger::{Params, Pattern, Rate};
+use ledger::{Held, Params, Pattern};
 use model::decoder::Inlet;
 use shape::config::ModelConfig;
 use shape::count::Count;
@@ -65,18 +65,12 @@ impl SparsePlan {
             (tensor.rows() * (tensor.columns() / len) * zeros) as u64
         };
         let zeroed = blocks * tensors.iter().map(zeroed).sum::<u64>();
-        let rate = |all: u64| {
-            Rate::realised(Params(all), Params(all - zeroed))
-                .expect("every row keeps a weight, so less than all goes")
-        };
-        let outcome = Smaller {
-            layers: config.num_hidden_layers(),
-            shape: Widths::of(config),
-            rate: rate(whole.total),
-            rate_without_embedding: rate(whole.without_embedding),
-            parameters: Params(whole.total - zeroed),
-            parameters_without_embedding: Params(whole.without_embedding - zeroed),
-        };
+        let (total, inner) = whole.both();
+        let left = |all: Params| Params(all.0 - zeroed);
+        let held = Held::of((total, inner), (left(total), left(inner)))
+            .expect("every row keeps a weight, so less than all goes");
+        let outcome =
+            Smaller { layers: config.num_hidden_layers(), shape: Widths::of(config), held };
         Ok(Self { zeros, linear, prunable: Params(prunable), outcome, zeroed: Params(zeroed) })
     }
 
@@ -187,7 +181,7 @@ mod tests {
 
     fn realised(name: &str) -> f64 {
         let config = catalog::find(name).unwrap().config();
-        plan(&config, "2:4", &Target::Pattern, &Role::LINEAR).outcome.rate.get()
+        plan(&config, "2:4", &Target::Pattern, &Role::LINEAR).outcome.held.rate().get()
     }
 
     #[test]
@@ -224,6 +218,10 @@ mod tests {
         assert_eq!(rate("4:8", Target::Pattern, &Role::LINEAR).zeroed, all.zeroed);
         let asked = Target::Rate { rate: 0.3, tolerance: 0.0 };
         let free = rate("unstructured", asked, &Role::LINEAR);
-        assert!((free.outcome.rate.get() - 0.3).abs() < 1e-3, "{}", free.outcome.rate);
+        assert!(
+            (free.outcome.held.rate().get() - 0.3).abs() < 1e-3,
+            "{}",
+            free.outcome.held.rate()
+        );
     }
 }

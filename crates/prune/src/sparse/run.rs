@@ -228,7 +228,7 @@ fn placed(tensors: &[TensorSpec]) -> Vec<(TensorSpec, Area)> {
 fn fallback(outcome: Sparsified, tensors: Vec<String>) -> Option<Fallback> {
     let Sparsified { damping, instead } = outcome;
     let score = instead.map(str::to_owned);
-    (damping.is_some() || score.is_some()).then_some(Fallback { tensors, damping, score })
+    Fallback::of(tensors, damping, score)
 }
 
 /// Takes the statistics of one block.

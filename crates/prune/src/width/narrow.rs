@@ -61,22 +61,14 @@ pub(super) fn narrow(
             .iter()
             .enumerate()
             .map(|(layer, scores)| highest(part, Some(layer), scores, of, count));
-        Ok(Some(KeptByLayer { of, keep: keep.collect::<Result<_>>()? }))
+        Ok(Some(KeptByLayer::new(of, keep.collect::<Result<_>>()?)))
     };
     let hidden = match (whole.hidden, shape.hidden) {
         (of, count) if of == count => None,
-        (of, count) => {
-            Some(Kept { of, keep: highest(Part::Hidden, None, &scores.hidden, of, count)? })
-        }
+        (of, count) => Some(Kept::new(of, highest(Part::Hidden, None, &scores.hidden, of, count)?)),
     };
-    let cut = Cut::Width(Width {
-        layers,
-        hidden,
-        ffn: by_layer(Part::Ffn, &scores.ffn)?,
-        heads: by_layer(Part::Heads, &scores.heads)?,
-    });
-    cut.validate()?;
-    Ok(cut)
+    let (ffn, heads) = (by_layer(Part::Ffn, &scores.ffn)?, by_layer(Part::Heads, &scores.heads)?);
+    Ok(Cut::Width(Width::new(layers, hidden, ffn, heads)?))
 }
 
 /// The `count` of highest score; of equal scores the lower index stays.

@@ -113,7 +113,7 @@ impl Origin {
     /// Parameters before pruning, and the realised rates.
     pub(super) fn sizes(&self) -> Result<(Params, Rate, Rate)> {
         match &self.lineage.cut {
-            Some(cut) => Ok((cut.n0, cut.rate, cut.rate_without_embedding)),
+            Some(cut) => Ok((cut.held.n0(), cut.held.rate(), cut.held.rate_without_embedding())),
             None => Ok((self.parameters()?, Rate::NONE, Rate::NONE)),
         }
     }

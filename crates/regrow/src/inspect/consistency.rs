@@ -132,7 +132,7 @@ pub(super) fn of_weights(
             .filter(|tensor| tensor.spec.role.linear_name().is_some_and(pruned));
         let (found, told) = (
             cut.map(|tensor| tensor.zeros).sum::<u64>(),
-            record.n0.0.saturating_sub(record.parameters.0),
+            record.held.n0().0.saturating_sub(record.held.parameters().0),
         );
         if found != told {
             problems

@@ -2,7 +2,7 @@
 
 use crate::config::ModelConfig;
 use crate::count::Count;
-use ledger::{Params, Rate};
+use ledger::{Held, Params};
 
 use super::illegal::Illegal;
 
@@ -15,14 +15,8 @@ pub const TOLERANCE: f64 = 0.05;
 pub struct LegalRate {
     /// Blocks that go.
     pub dropped: usize,
-    /// The realised rate: the share of all parameters that goes.
-    pub rate: Rate,
-    /// The share that goes of all parameters but the embedding and the head.
-    pub rate_without_embedding: Rate,
-    /// Parameters that stay.
-    pub parameters: Params,
-    /// Parameters that stay, embedding and head aside.
-    pub parameters_without_embedding: Params,
+    /// What stays.
+    pub held: Held,
 }
 
 /// Every rate that depth pruning can give a model, rising: one block dropped to one block kept;
@@ -45,10 +39,10 @@ pub fn legal_rates(config: &ModelConfig) -> Vec<LegalRate> {
 pub fn nearest(config: &ModelConfig, asked: f64, tolerance: f64) -> Result<LegalRate, Illegal> {
     check_rate(asked, tolerance)?;
     let legal = legal_rates(config);
-    let above = legal.partition_point(|legal| legal.rate.get() <= asked);
+    let above = legal.partition_point(|legal| legal.held.rate().get() <= asked);
     let (below, above) =
         (above.checked_sub(1).map(|below| legal[below]), legal.get(above).copied());
-    let distance = |legal: &LegalRate| (legal.rate.get() - asked).abs();
+    let distance = |legal: &LegalRate| (legal.held.rate().get() - asked).abs();
     let nearest = match (below, above) {
         (Some(below), Some(above)) if distance(&above) < distance(&below) => Some(above),
         (below, above) => below.or(above),
@@ -84,7 +78,7 @@ pub(super) fn check_rate(asked: f64, tolerance: f64) -> Result<(), Illegal> {
 fn nearest_of(below: Option<LegalRate>, above: Option<LegalRate>) -> String {
     let words = |rate: &LegalRate| {
         let layers = if rate.dropped == 1 { "layer" } else { "layers" };
-        format!("{} ({} {layers})", rate.rate, rate.dropped)
+        format!("{} ({} {layers})", rate.held.rate(), rate.dropped)
     };
     match (below, above) {
         (Some(below), Some(above)) => {
@@ -101,17 +95,11 @@ fn nearest_of(below: Option<LegalRate>, above: Option<LegalRate>) -> String {
 fn without(config: &ModelConfig, dropped: usize) -> LegalRate {
     let before = Count::of(config);
     let gone = before.per_block * dropped as u64;
-    let rate = |all: u64| {
-        Rate::realised(Params(all), Params(all - gone))
-            .expect("the final norm stays, so less than all goes")
-    };
-    LegalRate {
-        dropped,
-        rate: rate(before.total),
-        rate_without_embedding: rate(before.without_embedding),
-        parameters: Params(before.total - gone),
-        parameters_without_embedding: Params(before.without_embedding - gone),
-    }
+    let (total, inner) = before.both();
+    let left = |all: Params| Params(all.0 - gone);
+    let held = Held::of((total, inner), (left(total), left(inner)))
+        .expect("the final norm stays, so less than all goes");
+    LegalRate { dropped, held }
 }
 
 #[cfg(test)]
@@ -244,7 +232,7 @@ mod tests {
             let legal = legal_rates(&config);
             for (dropped, rate) in rates {
                 assert_eq!(legal[dropped - 1].dropped, dropped);
-                let found = legal[dropped - 1].rate.get();
+                let found = legal[dropped - 1].held.rate().get();
                 assert!((found - rate).abs() <= 0.0005, "{name}: {dropped} layers are {found}");
                 assert_eq!(nearest(&config, rate, TOLERANCE).unwrap(), legal[dropped - 1]);
             }
@@ -261,10 +249,10 @@ mod tests {
             for legal in legal_rates(&config) {
                 let smaller = ModelConfig { num_hidden_layers: layers - legal.dropped, ..config.clone() };
                 let after = Count::of(&smaller);
-                prop_assert_eq!(legal.parameters.0, after.total);
-                prop_assert_eq!(legal.parameters_without_embedding.0, after.without_embedding);
+                prop_assert_eq!(legal.held.parameters().0, after.total);
+                prop_assert_eq!(legal.held.parameters_without_embedding().0, after.without_embedding);
                 let rate = (before.total - after.total) as f64 / before.total as f64;
-                prop_assert_eq!(legal.rate.get(), rate);
+                prop_assert_eq!(legal.held.rate().get(), rate);
             }
         }
 
@@ -273,7 +261,7 @@ mod tests {
             let config = config(layers, 3, 20, true, false);
             let chosen = nearest(&config, asked, 1.0).unwrap();
             for legal in legal_rates(&config) {
-                let distance = |legal: LegalRate| (legal.rate.get() - asked).abs();
+                let distance = |legal: LegalRate| (legal.held.rate().get() - asked).abs();
                 prop_assert!(distance(chosen) <= distance(legal));
             }
         }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::config::ModelConfig;
 use crate::count::Count;
-use ledger::{Params, Part, Rate, Width};
+use ledger::{Held, Part, Width};
 
 use super::depth::check_rate;
 use super::illegal::Illegal;
@@ -41,14 +41,8 @@ pub struct Smaller {
     pub layers: usize,
     /// How wide they are.
     pub shape: Widths,
-    /// The realised rate: the share of all parameters that goes.
-    pub rate: Rate,
-    /// The share that goes of all parameters but the embedding and the head.
-    pub rate_without_embedding: Rate,
-    /// Parameters that stay.
-    pub parameters: Params,
-    /// Parameters that stay, embedding and head aside.
-    pub parameters_without_embedding: Params,
+    /// What stays; parameters that are zero do not count.
+    pub held: Held,
 }
 
 /// What may become narrower, and in which steps.
@@ -163,17 +157,8 @@ impl Smaller {
         before: &Count,
         after: &Count,
     ) -> Result<Self, Illegal> {
-        let rate = |before, after| {
-            Rate::realised(Params(before), Params(after)).map_err(|_| Illegal::nothing_goes())
-        };
-        Ok(Self {
-            layers: smaller.num_hidden_layers(),
-            shape,
-            rate: rate(before.total, after.total)?,
-            rate_without_embedding: rate(before.without_embedding, after.without_embedding)?,
-            parameters: Params(after.total),
-            parameters_without_embedding: Params(after.without_embedding),
-        })
+        let held = Held::of(before.both(), after.both()).map_err(|_| Illegal::nothing_goes())?;
+        Ok(Self { layers: smaller.num_hidden_layers(), shape, held })
     }
 }
 
@@ -200,11 +185,13 @@ pub fn choices(
     options.check()?;
     check_rate(asked, tolerance)?;
     let all = candidates(config, asked, options);
-    let distance = |choice: &Smaller| (choice.rate.get() - asked).abs();
+    let distance = |choice: &Smaller| (choice.held.rate().get() - asked).abs();
     let nearest = all.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
     let Some(&nearest) = nearest.filter(|nearest| distance(nearest) <= tolerance + 1e-12) else {
         let nearest = match nearest {
-            Some(Smaller { rate, shape, .. }) => format!("the nearest is {rate} ({shape})"),
+            Some(Smaller { held, shape, .. }) => {
+                format!("the nearest is {} ({shape})", held.rate())
+            }
             None => "the model has no narrower shape".to_owned(),
         };
         return Err(Illegal::NoShapeNear {

@@ -115,9 +115,9 @@ impl Facts {
         };
         let legal = |legal: shape::legal::LegalRate| Legal {
             dropped: legal.dropped,
-            rate: legal.rate.get(),
-            rate_without_embedding: legal.rate_without_embedding.get(),
-            parameters: legal.parameters.0,
+            rate: legal.held.rate().get(),
+            rate_without_embedding: legal.held.rate_without_embedding().get(),
+            parameters: legal.held.parameters().0,
         };
         Self {
             format: 1,

@@ -89,9 +89,9 @@ fn choice(choice: &Smaller) -> Choice {
         num_attention_heads: shape.heads,
         num_key_value_heads: shape.groups,
         head_dim: shape.head_dim,
-        rate: choice.rate.get(),
-        rate_without_embedding: choice.rate_without_embedding.get(),
-        parameters: choice.parameters.0,
+        rate: choice.held.rate().get(),
+        rate_without_embedding: choice.held.rate_without_embedding().get(),
+        parameters: choice.held.parameters().0,
     }
 }
 
@@ -119,8 +119,8 @@ fn in_tables(preview: &Preview, asked: Option<f64>, output: &mut Output) -> anyh
     let mut table = Table::facts();
     table
         .fact("method", preview.method())
-        .fact("rate", format!("{} of all parameters{asked}", plan.outcome().rate))
-        .fact("parameters", format!("{} left", Params(plan.outcome().parameters.0)))
+        .fact("rate", format!("{} of all parameters{asked}", plan.outcome().held.rate()))
+        .fact("parameters", format!("{} left", Params(plan.outcome().held.parameters().0)))
         .fact(
             "memory",
             format!("about {}, at most {}", gib(of.peak()), gib(preview.memory_bound())),
@@ -168,9 +168,9 @@ pub(super) fn choices(choices: &[Smaller]) -> Table {
             shape.ffn.to_string(),
             shape.heads.to_string(),
             shape.groups.to_string(),
-            choice.rate.to_string(),
-            choice.rate_without_embedding.to_string(),
-            grouped(choice.parameters.0),
+            choice.held.rate().to_string(),
+            choice.held.rate_without_embedding().to_string(),
+            grouped(choice.held.parameters().0),
         ]);
     }
     table

@@ -1,6 +1,6 @@
 //! What `regrow prune` prints when it has decided.
 
-use ledger::{Cut, CutRecord, Fallback, Part};
+use ledger::{Cut, CutRecord, Part};
 use regrow::count::grouped;
 
 use crate::show::table::{Align, Table};
@@ -37,12 +37,15 @@ pub(super) fn show(record: &CutRecord, output: &mut Output) -> anyhow::Result<()
     let mut table = Table::facts();
     table
         .fact("method", &record.method)
-        .fact("rate", format!("{} of all parameters{asked}", record.rate))
-        .fact("  without embedding", record.rate_without_embedding.to_string())
-        .fact("parameters", change(record.n0.0, record.parameters.0))
+        .fact("rate", format!("{} of all parameters{asked}", record.held.rate()))
+        .fact("  without embedding", record.held.rate_without_embedding().to_string())
+        .fact("parameters", change(record.held.n0().0, record.held.parameters().0))
         .fact(
             "  without embedding",
-            change(record.n0_without_embedding.0, record.parameters_without_embedding.0),
+            change(
+                record.held.n0_without_embedding().0,
+                record.held.parameters_without_embedding().0,
+            ),
         )
         .fact("blocks kept", listed(&kept));
     if !dropped.is_empty() {
@@ -75,7 +78,10 @@ pub(super) fn show(record: &CutRecord, output: &mut Output) -> anyhow::Result<()
             "calibration",
             format!(
                 "{} sequences of {} tokens, seed {}, text {}",
-                calibration.sequences, calibration.length, calibration.seed, calibration.hash
+                calibration.sequences(),
+                calibration.length(),
+                calibration.seed(),
+                calibration.hash()
             ),
         );
     }
@@ -85,9 +91,9 @@ pub(super) fn show(record: &CutRecord, output: &mut Output) -> anyhow::Result<()
 
 /// What went otherwise than the method has it, and what was there before.
 pub(super) fn warn(record: &CutRecord, output: &Output) {
-    for Fallback { tensors, damping, score } in &record.fallbacks {
-        let tensors = tensors.join("`, `");
-        match (score, damping) {
+    for fallback in &record.fallbacks {
+        let tensors = fallback.tensors().join("`, `");
+        match (fallback.score(), fallback.damping()) {
             (Some(score), _) => output
                 .warn(&format!("`{tensors}`: the Hessian cannot be factored, pruned by `{score}` instead")),
             (None, Some(damping)) => output.warn(&format!(
@@ -98,11 +104,11 @@ pub(super) fn warn(record: &CutRecord, output: &Output) {
     }
     let zeros = record.already_zero.map_or(0, |zeros| zeros.0);
     // Rounding leaves a zero here and there in any model: those are counted, not warned of.
-    if zeros as f64 >= SPARSE * record.n0.0 as f64 {
+    if zeros as f64 >= SPARSE * record.held.n0().0 as f64 {
         output.warn(&format!(
             "the model was sparse before: {} of its {} weights were zero where zeros were to come",
             grouped(zeros),
-            grouped(record.n0.0)
+            grouped(record.held.n0().0)
         ));
     }
 }

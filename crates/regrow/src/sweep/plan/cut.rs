@@ -43,13 +43,16 @@ fn depth_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
             bail!("`blocks` holds {blocks}, expected 1 to {} for `{}`", layers - 1, base.id);
         };
         let name = format!("{blocks}of{layers}");
-        let removal = Removal::Rate(legal.rate.get());
-        cuts.push((blocks, PlannedCut { name, removal, parameters: legal.parameters.0 }));
+        let removal = Removal::Rate(legal.held.rate().get());
+        cuts.push((blocks, PlannedCut { name, removal, parameters: legal.held.parameters().0 }));
     }
     for &rate in &method.rates {
         let legal = shape::legal::nearest(&base.config, rate, prune::TOLERANCE)?;
         let (name, removal) = (rate.to_string(), Removal::Rate(rate));
-        cuts.push((legal.dropped, PlannedCut { name, removal, parameters: legal.parameters.0 }));
+        cuts.push((
+            legal.dropped,
+            PlannedCut { name, removal, parameters: legal.held.parameters().0 },
+        ));
     }
     for list in &method.drop {
         let mut drop = list.clone();
@@ -62,7 +65,7 @@ fn depth_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
         let legal = &shape::legal::legal_rates(&base.config)[blocks - 1];
         let name = format!("{blocks}of{layers}");
         let removal = Removal::Blocks(drop);
-        cuts.push((blocks, PlannedCut { name, removal, parameters: legal.parameters.0 }));
+        cuts.push((blocks, PlannedCut { name, removal, parameters: legal.held.parameters().0 }));
     }
     cuts.sort_by_key(|(blocks, _)| *blocks);
     if let Some(pair) = cuts.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -89,7 +92,7 @@ fn width_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
             &prune::WidthOptions::default(),
             1,
         )?;
-        let parameters = best[0].parameters.0;
+        let parameters = best[0].held.parameters().0;
         if let Some(other) = cuts.iter().find(|other| other.parameters == parameters) {
             bail!("`{}` and `{rate}` make the same shape of `{}`", other.name, base.id);
         }
