@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Estimate, MethodKind};
+use ledger::{Estimate, Format, MethodKind};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Fault, Result};
@@ -22,7 +22,7 @@ use crate::warning::Warning;
 #[serde(try_from = "LawFile")]
 pub struct Law {
     /// The number of this file format.
-    pub format: u32,
+    pub format: Format<1>,
     /// The laws.
     pub groups: Vec<GroupLaw>,
 }
@@ -152,7 +152,7 @@ impl Units {
 
 impl Law {
     /// The number of this file format.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: Format<1> = Format;
 
     /// The one group of this series and method; either may be left open where one group remains.
     ///
@@ -406,7 +406,7 @@ fn complete(
 
 #[derive(Deserialize)]
 struct LawFile {
-    format: u32,
+    format: Format<1>,
     groups: Vec<GroupLaw>,
 }
 
@@ -414,9 +414,6 @@ impl TryFrom<LawFile> for Law {
     type Error = String;
 
     fn try_from(file: LawFile) -> std::result::Result<Self, String> {
-        if file.format != Law::FORMAT {
-            return Err(format!("format is {}, expected {}", file.format, Law::FORMAT));
-        }
         let law = Law { format: file.format, groups: file.groups };
         law.validate().map_err(|error| error.to_string())?;
         Ok(law)

@@ -38,21 +38,20 @@ pub struct CutRecord {
     pub loss0_phase: Option<Phase>,
     /// The text that the scores were taken on, where there was any.
     pub calibration: Option<CalibrationRecord>,
-    /// What the method was told beside the target, by name: how activations are summed up, for
-    /// example.
+    /// The method's options besides the target, by name, such as how activations are summed up.
     pub options: BTreeMap<String, String>,
-    /// Where the method scores layers one score for each, in their order, the lowest go first;
-    /// where it scores runs of layers one for each place where a run can begin.
+    /// The scores. Of a method that scores blocks, one a block in their order: the lowest go first.
+    /// Of a method that scores runs of blocks, one for every block that a run can begin with.
     pub scores: Option<Vec<f64>>,
     /// Zeros that already stood in the weights that were to get zeros, where there were any.
     pub already_zero: Option<Params>,
-    /// Where a score could not do what it does, and what was done instead.
+    /// Weights that the score could not decide in its usual way, and what was done instead.
     pub fallbacks: Vec<Fallback>,
     /// The version of regrow that cut.
     pub regrow: String,
 }
 
-/// What was done where a score could not do what it does: more damping, or another score.
+/// What was done where a score failed: it took more damping, or another score decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fallback {

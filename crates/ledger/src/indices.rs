@@ -74,8 +74,8 @@ impl Indices {
 
 impl fmt::Display for Indices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, run) in self.runs.iter().enumerate() {
-            let comma = if place == 0 { "" } else { "," };
+        for (number, run) in self.runs.iter().enumerate() {
+            let comma = if number == 0 { "" } else { "," };
             match run.len() {
                 1 => write!(f, "{comma}{}", run.start)?,
                 _ => write!(f, "{comma}{}-{}", run.start, run.end - 1)?,
@@ -103,7 +103,7 @@ impl FromStr for Indices {
             };
             let (first, last) = piece.split_once('-').unwrap_or((piece, piece));
             let run = number(first)?..number(last)? + 1;
-            // One way of writing a set: runs that touch are one run.
+            // A set has one spelling, so that equal cuts are equal files: runs that touch are refused.
             if run.is_empty() || runs.last().is_some_and(|before| before.end >= run.start) {
                 return Err(wrong());
             }

@@ -78,7 +78,8 @@ impl FromStr for Pattern {
         if text == "unstructured" {
             return Ok(Self::Unstructured);
         }
-        // One spelling a pattern: no sign, no leading zero.
+        // A pattern has one spelling, because it is a part of names and hashes: no sign, no zero in
+        // front.
         let number = |digits: &str| {
             let plain =
                 digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');

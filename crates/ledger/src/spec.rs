@@ -199,10 +199,10 @@ mod tests {
     use super::*;
     use crate::testing::run_spec as spec;
 
-    type Change = fn(&mut RunSpec);
+    type SpecChange = fn(&mut RunSpec);
 
     /// One change a field, under the field's name.
-    const CHANGES: [(&str, Change); 28] = [
+    const CHANGES: [(&str, SpecChange); 28] = [
         ("base", |spec| spec.base.push('x')),
         ("batch", |spec| spec.batch += 1),
         ("context", |spec| spec.context += 1),

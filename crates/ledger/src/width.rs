@@ -37,7 +37,7 @@ pub struct Width {
     heads: Option<KeptByLayer>,
 }
 
-/// Those of a part that stay.
+/// Those of a part that stay, the same ones in every layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {

@@ -3,28 +3,23 @@
 use std::path::Path;
 
 use law::Law;
-use serde::{Deserialize, Serialize};
+use ledger::FormatHeader;
+use serde::Serialize;
 
 use crate::error::{Context, Error, ErrorKind, Result, bail};
 
 /// A law of a thousand runs with all its refits is about 10 MB.
 const LIMIT: u64 = 256 << 20;
 
-/// All that is read before the format is known: another format may have other fields.
-#[derive(Deserialize)]
-struct Head {
-    format: i64,
-}
-
 /// Reads a law; its format first, then everything in it is checked.
 pub fn read(path: &Path) -> Result<Law> {
     let text = disk::read_to_string(path, LIMIT)?;
     let no_law = || format!("`{}` is not a law file", path.display());
-    let head: Head = serde_json::from_str(&text)
+    let header: FormatHeader = serde_json::from_str(&text)
         .map_err(|error| Error::passed_as(ErrorKind::NotALaw, error))
         .with_context(no_law)?;
-    if head.format != i64::from(Law::FORMAT) {
-        bail!("`{}` has format {}, expected {}", path.display(), head.format, Law::FORMAT);
+    if let Err(other) = header.require(Law::FORMAT) {
+        bail!("`{}` has format {}, expected {}", path.display(), other.found(), other.expected());
     }
     serde_json::from_str(&text).with_context(no_law)
 }

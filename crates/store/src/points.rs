@@ -12,7 +12,7 @@ use std::path::Path;
 use csv::{ByteRecord, ReaderBuilder, Trim};
 use ledger::PointRow;
 
-use self::cells::{Cells, Columns, NUMBERS, clipped};
+use self::cells::{Cells, NUMBERS, PointColumns, clipped};
 pub use self::write::points_csv;
 use crate::error::{Error, Failure, Result};
 
@@ -61,7 +61,7 @@ pub fn read_columns(path: &Path, form: &str, needed: &[&str]) -> Result<PointTab
     let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text);
     let header = reader.byte_headers().map_err(|error| malformed(error.to_string()))?;
     let names: Vec<String> = header.iter().map(clipped).collect();
-    let columns = Columns::of(path, &names, form, needed)?;
+    let columns = PointColumns::of(path, &names, form, needed)?;
     let mut rows = Vec::new();
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(|error| malformed(error.to_string()))? {

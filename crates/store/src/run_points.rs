@@ -176,8 +176,7 @@ mod tests {
 
     #[test]
     fn runs_measured_differently_are_refused_and_so_are_broken_ones() {
-        type Change = fn(&mut RunSpec);
-        let other: [(Change, &str); 3] = [
+        let other: [(fn(&mut RunSpec), &str); 3] = [
             (|spec| spec.heldout = "zz".into(), "held-out text"),
             (|spec| spec.tokenizer = "zz".into(), "tokenizer"),
             (|spec| spec.evaluation.context = 32, "way to measure"),

@@ -81,7 +81,7 @@ impl RunWriter {
         let curve = CurveFile::read(&path)?;
         let metrics = open_to_append(&path)?;
         disk::remove_leftovers(folder.path())?;
-        // Without this the next line would grow onto a torn one.
+        // A torn last line is cut off; the next point would otherwise be appended to it.
         metrics.set_len(curve.length()).map_err(io_error("mend", &path))?;
         let log = open_to_append(&folder.path().join("log.txt"))?;
         let events = EventsFile::open(&folder.path().join(EVENTS), &curve.points)?;
@@ -298,12 +298,12 @@ mod tests {
         let path = root.path().join("run");
         let mut run = create(&path);
         run.append(&point(0)).unwrap();
-        // What cannot be written is found out before anything is.
+        // A `done.json` that cannot be written is refused before any file is touched.
         let wrong = done_after(f64::NAN);
         let error = run.finish(&wrong).unwrap_err().to_string();
         assert!(error.contains("cannot be written"), "{error}");
         assert!(!path.join("trainer_state.json").exists());
-        // Nor is a run done whose trainer state could not be written.
+        // A run whose trainer state cannot be written is not done either.
         let run = RunFolder::resume(&path, &spec()).unwrap();
         fs::create_dir(path.join("trainer_state.json")).unwrap();
         assert!(run.finish(&done()).is_err());

@@ -10,6 +10,7 @@ pub use crate::judge::Cannot;
 pub use contender::{Contender, ContenderKind};
 pub use holdout_curves::{HeldOutCurve, Holdout};
 
+use ledger::Format;
 use serde::{Deserialize, Serialize};
 
 use self::baseline::Baseline;
@@ -27,7 +28,7 @@ use crate::table::{Group, Run, Table};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// The number of this file format.
-    pub format: u32,
+    pub format: Format<1>,
     /// One a series and method.
     pub groups: Vec<GroupValidation>,
 }
@@ -53,7 +54,7 @@ pub struct GroupValidation {
 
 impl Validation {
     /// The number of this file format.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: Format<1> = Format;
 }
 
 /// Judges every form and baseline on every group, in sample and in every way held out.

@@ -30,7 +30,7 @@ pub(super) const ALWAYS: [&str; 11] = [
 pub(super) const WHERE_FILLED: [&str; 4] = ["weight", "repeated", "zeroed", "objective"];
 
 /// Where each known column stands.
-pub(super) struct Columns {
+pub(super) struct PointColumns {
     /// The columns of [`NUMBERS`].
     pub(super) numbers: [Option<usize>; 5],
     series: Option<usize>,
@@ -45,7 +45,7 @@ pub(super) struct Columns {
     objective: Option<usize>,
 }
 
-impl Columns {
+impl PointColumns {
     /// Those of a table, which must have the ones that are `needed`.
     pub(super) fn of(path: &Path, names: &[String], form: &str, needed: &[&str]) -> Result<Self> {
         let at = |name: &str| names.iter().position(|found| found == name);
@@ -94,7 +94,7 @@ pub(super) struct Cells<'a> {
 
 impl Cells<'_> {
     /// What its cells say.
-    pub(super) fn read(&self, columns: &Columns) -> Result<PointRow> {
+    pub(super) fn read(&self, columns: &PointColumns) -> Result<PointRow> {
         let mut numbers = [0.0; 5];
         for ((number, at), name) in numbers.iter_mut().zip(&columns.numbers).zip(NUMBERS) {
             let Some(at) = *at else { continue };
