@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -413,4 +415,45 @@ fn a_sweep_that_makes_no_sense_says_what_is_wrong() {
         assert!(ran.stderr.contains(said), "{to}: no `{said}` in {}", ran.stderr);
         assert!(!out.exists(), "{to}");
     }
+}
+
+/// The processes whose arguments hold all of `words`.
+#[cfg(target_os = "linux")]
+fn processes(words: &[&str]) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let holds = |id: &u32| {
+        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let arguments: Vec<&str> = line.split('\0').collect();
+        words.iter().all(|word| arguments.contains(word))
+    };
+    ids.filter(holds).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_job_that_is_stopped_from_outside_interrupts_the_sweep_and_is_no_failure() {
+    // One base, long enough to be stopped while it trains.
+    let one = TINY.split_once("[[series.sizes]]\nhidden_size = 16").unwrap().0.to_owned()
+        + &TINY[TINY.find("\n[base]").unwrap()..];
+    let long = one.replace("tokens = 6_000", "tokens = 150_000").replace("= 400,", "= 12_000,");
+    let bench = Bench::new(&long);
+    let (recipe, out) = (bench.recipe(), bench.path("out"));
+    let mut child = command(&sweep(&recipe, &out)).stderr(Stdio::piped()).spawn().unwrap();
+    let begin = Instant::now();
+    let base = out.join("bases/small-8x3");
+    while !base.join("metrics.jsonl").exists() {
+        assert!(child.try_wait().unwrap().is_none() && begin.elapsed() < Duration::from_secs(120));
+        sleep(Duration::from_millis(1));
+    }
+    let jobs = processes(&["train", "--out", arg(&base)]);
+    assert_eq!(jobs.len(), 1, "{jobs:?}");
+    assert!(Command::new("kill").args(["-TERM", &jobs[0].to_string()]).status().unwrap().success());
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(75), "{said}");
+    assert!(said.contains("`base-small-8x3` was stopped, and has saved"), "{said}");
+    assert!(!said.contains("failed"), "{said}");
+    assert!(!base.join("done.json").exists() && !out.join("points.csv").exists());
 }
