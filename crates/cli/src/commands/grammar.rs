@@ -1,16 +1,14 @@
 //! `regrow grammar`: text from a small language whose entropy is known, to see how near a model
 //! comes to it.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use disk::{Existing, NewFolder};
-use serde_json::json;
+use disk::Existing;
 
 use crate::terminal::{Exit, Output};
 use regrow::count::{Count, grouped};
-use regrow::quickstart::grammar::{Grammar, LANGUAGE};
+use regrow::quickstart::grammar::{self, GrammarOptions};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,28 +45,12 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     if !(1..=MOST).contains(&count) {
         anyhow::bail!("`--documents` is {count}, expected 1 to {MOST}");
     }
-    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
-    let folder = NewFolder::create(&arguments.out, existing)?;
-    let mut file = disk::Aside::create(&folder.path().join("documents.jsonl"))?;
-    let mut progress = output.progress("telling", count, "documents");
-    let grammar = Grammar::new();
-    let mut line = String::new();
-    let mut nats = 0.0;
-    for number in 0..count {
-        let told = grammar.tell(arguments.seed, number);
-        nats += told.nats;
-        line.clear();
-        writeln!(line, "{}", json!({ "text": told.text, "nats": told.nats }))?;
-        std::io::Write::write_all(&mut file, line.as_bytes())?;
-        progress.at(number + 1, "");
+    let mut options = GrammarOptions::new(&arguments.out, count);
+    options.seed = arguments.seed;
+    if arguments.force {
+        options.existing = Existing::Replace;
     }
-    drop(progress);
-    file.commit()?;
-    let about = json!({
-        "format": 1, "language": LANGUAGE, "seed": arguments.seed, "documents": count, "nats": nats,
-    });
-    disk::write(&folder.path().join("grammar.json"), &serde_json::to_vec_pretty(&about)?)?;
-    folder.commit()?;
+    let nats = grammar::write(&options, &mut output.listener())?;
     output.say(&format!(
         "`{}`: {} documents, {:.2} nats each",
         arguments.out.display(),

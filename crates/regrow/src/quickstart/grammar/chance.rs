@@ -77,8 +77,8 @@ impl Chance {
         chosen
     }
 
-    /// Chooses between yes, so many times in a hundred, and no.
-    pub(super) fn now_and_then(&mut self, percent: u64) -> bool {
+    /// Chooses yes, so many times in a hundred, or no.
+    pub(super) fn yes_in_a_hundred(&mut self, percent: u64) -> bool {
         self.choose(&[100 - percent, percent]) == 1
     }
 
@@ -128,7 +128,7 @@ mod tests {
             let mut chance = Chance::new(random(5, stream));
             let first = chance.choose(&[3, 1, 4]);
             let second = chance.choose(habits.row(first));
-            let third = chance.now_and_then(30);
+            let third = chance.yes_in_a_hundred(30);
             seen.insert((first, second, third), (-chance.nats()).exp());
         }
         assert_eq!(seen.len(), 30);

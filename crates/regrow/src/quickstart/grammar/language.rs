@@ -1,38 +1,28 @@
-//! A small language whose entropy is known: every text comes with the exact chance of it.
-//!
-//! A text tells what people do to things, one sentence each, until it says `The end.`. What a word
-//! says about the next is habit: some 380 words, common and rare ones, have dozens of next words
-//! each, likely and unlikely ones. So there are many small things to know instead of a few large
-//! ones, and models learn them, lose them and learn them anew bit by bit: a large model knows more
-//! of them than a small one. What agrees over a distance is whose place it is, `her` or `his`, up
-//! to six words after the person. Each text can be made in one way only, so minus the logarithm of
-//! its chance is what the best possible reader would pay for it, in nats.
+//! What the language says, and how likely it is.
 
-mod chance;
-mod words;
-
-use self::chance::{Chance, Weights, random};
-use self::words::{ACTS, NATURES, PEOPLE, PLACES, QUALITIES, THINGS, WAYS};
+use super::chance::{Chance, Weights, random};
+use super::words::{ACTS, NATURES, PEOPLE, PLACES, QUALITIES, THINGS, WAYS};
 
 /// Number of the language: another one has other words or other chances.
 pub const LANGUAGE: u32 = 2;
 
-/// Texts in a hundred that end after a sentence, however many there were: nobody has to count them.
+/// Texts in a hundred that end after a sentence, however many there were before: a model need not
+/// count them.
 const ENDS: u64 = 9;
 
-/// Sentences in a hundred that say what somebody or something is like, or how something is done ...
+/// Sentences in a hundred that say what somebody or something is like, or how something is done.
 const OFTEN: u64 = 50;
-/// ... and where.
+/// Sentences in a hundred that say where.
 const SELDOM: u64 = 4;
 
-/// Weights of words fall as this power of their rank: how common they are of themselves ...
+/// How common words are: their weights fall as this power of their rank.
 const COMMON: f64 = 0.8;
-/// ... and after another word.
+/// How likely words are after another word: their weights fall as this power of their rank.
 const HABIT: f64 = 2.0;
 
 /// A text and what it costs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct GrammarText {
     /// The text.
     pub text: String,
     /// Minus the natural logarithm of its chance.
@@ -85,22 +75,22 @@ impl Grammar {
     }
 
     /// Text number `number` of a seed.
-    pub fn tell(&self, seed: u64, number: u64) -> Told {
+    pub fn tell(&self, seed: u64, number: u64) -> GrammarText {
         let mut chance = Chance::new(random(seed, number));
         let mut text = String::new();
         loop {
             self.sentence(&mut chance, &mut text);
-            if chance.now_and_then(ENDS) {
+            if chance.yes_in_a_hundred(ENDS) {
                 break;
             }
         }
         text += "The end.";
-        Told { nats: chance.nats(), text }
+        GrammarText { nats: chance.nats(), text }
     }
 
     /// `The old miller sells red boats slowly near his river. `
     fn sentence(&self, chance: &mut Chance, text: &mut String) {
-        let person = if chance.now_and_then(OFTEN) {
+        let person = if chance.yes_in_a_hundred(OFTEN) {
             let of = chance.choose(self.nature.row(0));
             *text += &format!("The {} ", NATURES[of]);
             chance.choose(self.person_of_nature.row(of))
@@ -110,7 +100,7 @@ impl Grammar {
         };
         let act = chance.choose(self.act_of_person.row(person));
         *text += &format!("{} {} ", PEOPLE[person], ACTS[act]);
-        let thing = if chance.now_and_then(OFTEN) {
+        let thing = if chance.yes_in_a_hundred(OFTEN) {
             let quality = chance.choose(self.quality_of_act.row(act));
             *text += &format!("{} ", QUALITIES[quality]);
             chance.choose(self.thing_of_quality.row(quality))
@@ -118,10 +108,10 @@ impl Grammar {
             chance.choose(self.thing_of_act.row(act))
         };
         *text += THINGS[thing];
-        if chance.now_and_then(OFTEN) {
+        if chance.yes_in_a_hundred(OFTEN) {
             *text += &format!(" {}", WAYS[chance.choose(self.way_of_thing.row(thing))]);
         }
-        if chance.now_and_then(SELDOM) {
+        if chance.yes_in_a_hundred(SELDOM) {
             let whose = if person < PEOPLE.len() / 2 { "her" } else { "his" };
             *text += &format!(" near {whose} {}", PLACES[chance.choose(self.place.row(0))]);
         }
@@ -155,7 +145,7 @@ mod tests {
     #[test]
     fn an_equal_text_is_equally_likely_and_texts_cost_what_their_words_cost() {
         let grammar = Grammar::new();
-        let told: Vec<Told> = (0..200).map(|number| grammar.tell(9, number)).collect();
+        let told: Vec<GrammarText> = (0..200).map(|number| grammar.tell(9, number)).collect();
         assert!(told.iter().all(|told| told.nats.is_finite() && told.nats > 5.0));
         let words: usize = told.iter().map(|told| told.text.split(' ').count()).sum();
         let nats: f64 = told.iter().map(|told| told.nats).sum();
