@@ -286,13 +286,3 @@ mod tests {
         assert_eq!(half(0).unwrap_err().to_string(), "nothing to halve");
     }
 }
-
-impl From<anyhow::Error> for Error {
-    fn from(error: anyhow::Error) -> Self {
-        Self(Box::new(Parts {
-            kind: ErrorKind::Other,
-            option: None,
-            cause: Cause::Passed(error.into()),
-        }))
-    }
-}

@@ -19,7 +19,6 @@ pub mod executor;
 mod free;
 pub mod generate;
 pub mod heal;
-pub mod hinted;
 pub mod hub;
 pub mod inspect;
 pub mod law_file;

@@ -3,7 +3,6 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use clap::Args;
@@ -14,9 +13,9 @@ use super::fit::{decisions, of_losses};
 use crate::show::table::Table;
 use crate::terminal::usage;
 use crate::terminal::{Exit, Output, interrupt};
-use regrow::Observer;
 use regrow::executor::{Executor, LocalExecutor};
 use regrow::sweep::{self, LeftOutJob, SweepOptions, SweepOutcome, SweepRecipe, SweepResult};
+use regrow::{Observer, Stop};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,7 +90,7 @@ pub(super) fn execute(
     jobs: Option<NonZeroUsize>,
     json: bool,
     output: &mut Output,
-    run: impl FnOnce(&dyn Executor, &AtomicBool, &mut dyn Observer) -> regrow::Result<SweepOutcome>,
+    run: impl FnOnce(&dyn Executor, &Stop, &mut dyn Observer) -> regrow::Result<SweepOutcome>,
 ) -> anyhow::Result<Exit> {
     if out.to_str().is_none() {
         return Err(usage("`--out` is not UTF-8, and a sweep writes it into text files"));
@@ -99,7 +98,7 @@ pub(super) fn execute(
     let stop = interrupt::listen()?;
     let threads = jobs.map_or_else(rayon::current_num_threads, NonZeroUsize::get);
     let executor = LocalExecutor::new(sweep::logs(out), threads);
-    let SweepOutcome::Done(result) = run(&executor, stop.flag(), &mut output.listener())? else {
+    let SweepOutcome::Done(result) = run(&executor, &stop, &mut output.listener())? else {
         output.say("stopped: the same command goes on");
         return Ok(Exit::Interrupted);
     };

@@ -50,7 +50,6 @@ impl std::error::Error for Usage {}
 /// Whether the command line is at fault.
 pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<Usage>()
-        || error.is::<regrow::hinted::Usage>()
         || error
             .downcast_ref::<regrow::Error>()
             .is_some_and(|error| *error.kind() == ErrorKind::Usage)
@@ -77,9 +76,6 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
 fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(hinted) = cause.downcast_ref::<Hinted>() {
         return Some(hinted.hint.clone());
-    }
-    if let Some(hinted) = cause.downcast_ref::<regrow::hinted::Hinted>() {
-        return Some(hinted.hint().to_owned());
     }
     if let Some(error) = cause.downcast_ref::<regrow::Error>() {
         return of_kind(error).or_else(|| of_cause(error.get_ref()?));

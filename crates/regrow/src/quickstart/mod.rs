@@ -6,11 +6,11 @@ pub mod grammar;
 use std::ffi::OsStr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use crate::error::{Context, Result, bail};
 use crate::executor::Executor;
 use crate::observer::Observer;
+use crate::stop::Stop;
 use crate::sweep::{SweepOptions, SweepOutcome, SweepRecipe};
 
 /// The recipe that every quickstart begins with.
@@ -74,7 +74,7 @@ pub fn run(
     options: &QuickstartOptions,
     (out, program): (&Path, &OsStr),
     executor: &dyn Executor,
-    stop: &AtomicBool,
+    stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<SweepOutcome> {
     let sweep = SweepOptions::new(out, program).with_title(TITLE);

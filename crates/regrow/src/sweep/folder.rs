@@ -1,11 +1,16 @@
 //! The folder of a sweep: where everything stands in it, and who may write there.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use disk::Lock;
 
 use super::recipe::SweepRecipe;
 use crate::error::{Error, ErrorKind, Result};
+
+/// How long a lock is waited for, and how often it is tried.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Where things stand in the folder of a sweep.
 #[derive(Clone, Debug)]
@@ -64,7 +69,7 @@ impl SweepFolder {
             return Err(Error::passed_as(ErrorKind::NotASweepFolder, error));
         }
         std::fs::create_dir_all(&self.path).map_err(disk::io_error("create", &self.path))?;
-        let lock = Lock::acquire(&self.join(".lock"))?;
+        let lock = acquire(&self.join(".lock"))?;
         if !begun {
             disk::write(&file, recipe.text().as_bytes())?;
         } else if !SweepRecipe::read(&file)?.says_the_same(recipe) {
@@ -80,5 +85,39 @@ impl SweepFolder {
         std::fs::read_dir(&self.path).is_ok_and(|mut entries| {
             entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != ".lock"))
         })
+    }
+}
+
+/// Takes a lock, with a little patience: a process that a killed sweep was just starting holds the
+/// sweep's lock until it has become its program.
+fn acquire(path: &Path) -> Result<Lock> {
+    let begun = Instant::now();
+    loop {
+        match Lock::acquire(path) {
+            Err(error) if error.is_locked() && begun.elapsed() < PATIENCE => {
+                std::thread::sleep(PAUSE);
+            }
+            acquired => return Ok(acquired?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_let_go_of_soon_is_waited_for_and_another_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".lock");
+        let held = Lock::acquire(&path).unwrap();
+        let same = path.clone();
+        let waiting = std::thread::spawn(move || acquire(&same));
+        std::thread::sleep(5 * PAUSE);
+        drop(held);
+        let lock = waiting.join().unwrap().unwrap();
+        assert!(lock.is_held());
+        let error = acquire(&path).unwrap_err();
+        assert!(error.to_string().contains("is locked by another process"), "{error}");
     }
 }

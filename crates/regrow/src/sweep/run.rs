@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use super::check::{groups_keep_enough_runs, text_is_long_enough};
 use super::finish::finish;
@@ -16,6 +15,7 @@ use crate::error::{Result, bail};
 use crate::executor::{DryRun, Executor, Job, JobState};
 use crate::locks::without_locks;
 use crate::observer::{Event, Observer};
+use crate::stop::Stop;
 
 /// The jobs of a sweep, as [`run`] submits them: the first ones make its text.
 ///
@@ -40,8 +40,8 @@ pub fn logs(out: &Path) -> PathBuf {
     SweepFolder::new(out).join("jobs")
 }
 
-/// Runs a sweep from wherever it stands in its folder. Once `stop` is set the jobs save, and the
-/// same call goes on another time.
+/// Runs a sweep from wherever it stands in its folder. Once `stop` is requested the jobs save, and
+/// the same call goes on another time.
 ///
 /// # Errors
 /// Where the recipe makes no sense, the folder holds something else, or too many jobs fail.
@@ -49,7 +49,7 @@ pub fn run(
     recipe: &SweepRecipe,
     options: &SweepOptions,
     executor: &dyn Executor,
-    stop: &AtomicBool,
+    stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<SweepOutcome> {
     let sweep = recipe.keys();
@@ -205,7 +205,7 @@ mod tests {
 
     fn run_on_paper(executor: &OnPaper, options: &SweepOptions) -> Result<SweepOutcome> {
         let recipe = SweepRecipe::parse(RECIPE).unwrap();
-        run(&recipe, options, executor, &AtomicBool::new(false), &mut Silent)
+        run(&recipe, options, executor, &Stop::new(), &mut Silent)
     }
 
     #[test]

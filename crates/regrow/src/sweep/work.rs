@@ -1,6 +1,5 @@
 //! The jobs of a plan, run by an executor until all have ended.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::plan::SweepPlan;
@@ -8,19 +7,20 @@ use super::watch::SweepWatch;
 use crate::error::Result;
 use crate::executor::{Executor, JobState};
 use crate::observer::Observer;
+use crate::stop::Stop;
 
 /// The longest time that a request to stop is not heard.
 const ATTENTION: Duration = Duration::from_millis(100);
 
-/// Runs the jobs until all have ended, and says how; nothing where `stop` was set first, or jobs
-/// were stopped from outside and have to go on another time.
+/// Runs the jobs until all have ended, and says how; nothing where a stop was requested first, or
+/// jobs were stopped from outside and have to go on another time.
 ///
 /// # Errors
 /// Where the executor fails; a job that fails is a state.
 pub(super) fn work(
     plan: &SweepPlan,
     executor: &dyn Executor,
-    stop: &AtomicBool,
+    stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Option<Vec<JobState>>> {
     let ids = executor.attach_or_submit(&plan.to_submit())?;
@@ -28,7 +28,7 @@ pub(super) fn work(
     loop {
         let states = executor.states(&ids)?;
         watch.at(&states);
-        let stopped = stop.load(Ordering::Relaxed);
+        let stopped = stop.is_requested();
         if states.iter().all(JobState::has_ended) {
             watch.sum_up();
             // A terminal sends its signal to all processes: jobs may have ended for it before we
@@ -50,9 +50,9 @@ pub(super) fn work(
 }
 
 /// Sleeps, but not through a request to stop.
-fn pause(pace: Duration, stop: &AtomicBool) {
+fn pause(pace: Duration, stop: &Stop) {
     let begun = Instant::now();
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.is_requested() {
         match pace.checked_sub(begun.elapsed()) {
             Some(left) if !left.is_zero() => std::thread::sleep(left.min(ATTENTION)),
             _ => break,
