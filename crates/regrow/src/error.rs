@@ -14,10 +14,10 @@ struct Parts {
     kind: ErrorKind,
     /// The option that the message is about.
     option: Option<&'static str>,
-    cause: Cause,
+    cause: ErrorCause,
 }
 
-enum Cause {
+enum ErrorCause {
     /// A message of our own.
     Message(String),
     /// A message of our own about an error that led to it.
@@ -91,7 +91,7 @@ pub enum ErrorKind {
 impl Error {
     /// An error of a kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Parts { kind, option: None, cause: Cause::Message(message.into()) }))
+        Self(Box::new(Parts { kind, option: None, cause: ErrorCause::Message(message.into()) }))
     }
 
     /// An error whose text says it all.
@@ -106,7 +106,7 @@ impl Error {
 
     /// As [`Error::passed`], with a kind.
     pub(crate) fn passed_as(kind: ErrorKind, error: impl StdError + Send + Sync + 'static) -> Self {
-        Self(Box::new(Parts { kind, option: None, cause: Cause::Passed(Box::new(error)) }))
+        Self(Box::new(Parts { kind, option: None, cause: ErrorCause::Passed(Box::new(error)) }))
     }
 
     /// The same error, about an option; its message has the name of it between backticks.
@@ -129,22 +129,22 @@ impl Error {
     /// The error of another room that this one passes on.
     pub fn get_ref(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         match &self.0.cause {
-            Cause::Passed(error) => Some(&**error),
-            Cause::Message(_) | Cause::Context(..) => None,
+            ErrorCause::Passed(error) => Some(&**error),
+            ErrorCause::Message(_) | ErrorCause::Context(..) => None,
         }
     }
 
     fn in_context(self, message: String) -> Self {
         let kind = self.0.kind.clone();
-        Self(Box::new(Parts { kind, option: None, cause: Cause::Context(message, self) }))
+        Self(Box::new(Parts { kind, option: None, cause: ErrorCause::Context(message, self) }))
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.cause {
-            Cause::Message(message) | Cause::Context(message, _) => f.write_str(message),
-            Cause::Passed(error) => write!(f, "{error}"),
+            ErrorCause::Message(message) | ErrorCause::Context(message, _) => f.write_str(message),
+            ErrorCause::Passed(error) => write!(f, "{error}"),
         }?;
         // With `{:#}` what led to it, too.
         let mut cause = self.source().filter(|_| f.alternate());
@@ -165,9 +165,9 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.0.cause {
-            Cause::Message(_) => None,
-            Cause::Context(_, error) => Some(error),
-            Cause::Passed(error) => error.source(),
+            ErrorCause::Message(_) => None,
+            ErrorCause::Context(_, error) => Some(error),
+            ErrorCause::Passed(error) => error.source(),
         }
     }
 }

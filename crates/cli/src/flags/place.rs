@@ -8,7 +8,7 @@ use law::{GroupLaw, Law, Place};
 use model::folder::ModelFolder;
 use shape::count::Count as Parameters;
 
-use crate::terminal::{hinted, usage};
+use crate::terminal::usage;
 use regrow::count::Count;
 
 /// One pruned model, as `predict` asks about.

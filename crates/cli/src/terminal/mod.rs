@@ -13,7 +13,6 @@ use serde::Serialize;
 
 use self::hint::{hint, is_usage, with_flags};
 pub(crate) use self::hint::{hinted, usage};
-pub(crate) use self::listener::Listener;
 pub(crate) use self::progress::Progress;
 use crate::flags::globals::{Color, Globals};
 use crate::show::table::Table;

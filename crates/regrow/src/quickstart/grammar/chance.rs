@@ -19,12 +19,12 @@ pub(super) fn below(random: &mut ChaCha8Rng, count: u64) -> u64 {
 /// Rows of weights, each a power of the rank in an order of its own: what is likely after one word
 /// is rare after another.
 #[derive(Debug)]
-pub(super) struct Weights {
+pub(super) struct WordWeights {
     columns: usize,
     weights: Vec<u64>,
 }
 
-impl Weights {
+impl WordWeights {
     /// `rows` of `columns` weights that fall as `rank^-exponent`, from at most 10,000 down to no
     /// less than 1.
     pub(super) fn new(random: &mut ChaCha8Rng, rows: usize, columns: usize, exponent: f64) -> Self {
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn chances_of_all_outcomes_add_up_to_one() {
-        let habits = Weights::new(&mut random(1, 1), 3, 5, 1.0).times(&[5, 1, 4, 2, 3]);
+        let habits = WordWeights::new(&mut random(1, 1), 3, 5, 1.0).times(&[5, 1, 4, 2, 3]);
         let mut seen = std::collections::BTreeMap::new();
         for stream in 0..2000 {
             let mut chance = Chance::new(random(5, stream));

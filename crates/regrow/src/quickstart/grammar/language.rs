@@ -1,6 +1,6 @@
 //! What the language says, and how likely it is.
 
-use super::chance::{Chance, Weights, random};
+use super::chance::{Chance, WordWeights, random};
 use super::words::{ACTS, NATURES, PEOPLE, PLACES, QUALITIES, THINGS, WAYS};
 
 /// Number of the language: another one has other words or other chances.
@@ -32,15 +32,15 @@ pub struct GrammarText {
 /// The chances of the language; they are the same for every seed.
 #[derive(Debug)]
 pub struct Grammar {
-    nature: Weights,
-    person: Weights,
-    person_of_nature: Weights,
-    act_of_person: Weights,
-    quality_of_act: Weights,
-    thing_of_act: Weights,
-    thing_of_quality: Weights,
-    way_of_thing: Weights,
-    place: Weights,
+    nature: WordWeights,
+    person: WordWeights,
+    person_of_nature: WordWeights,
+    act_of_person: WordWeights,
+    quality_of_act: WordWeights,
+    thing_of_act: WordWeights,
+    thing_of_quality: WordWeights,
+    way_of_thing: WordWeights,
+    place: WordWeights,
 }
 
 impl Default for Grammar {
@@ -53,13 +53,13 @@ impl Grammar {
     /// The language.
     pub fn new() -> Self {
         let mut random = random(u64::from(LANGUAGE), 0);
-        let mut common = |words: &[&str]| Weights::new(&mut random, 1, words.len(), COMMON);
+        let mut common = |words: &[&str]| WordWeights::new(&mut random, 1, words.len(), COMMON);
         let [nature, person, act] = [&NATURES[..], &PEOPLE, &ACTS].map(&mut common);
         let [quality, thing, way, place] =
             [&QUALITIES[..], &THINGS, &WAYS, &PLACES].map(&mut common);
-        let mut habit = |after: &[&str], common: &Weights| {
+        let mut habit = |after: &[&str], common: &WordWeights| {
             let common = common.row(0);
-            Weights::new(&mut random, after.len(), common.len(), HABIT).times(common)
+            WordWeights::new(&mut random, after.len(), common.len(), HABIT).times(common)
         };
         Self {
             person_of_nature: habit(&NATURES, &person),
