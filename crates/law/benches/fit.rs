@@ -33,7 +33,7 @@ fn table(points: usize) -> Table {
 }
 
 fn runs(table: &Table) -> Vec<&Run> {
-    table.groups[0].runs.iter().collect()
+    table.groups()[0].runs().iter().collect()
 }
 
 fn on<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
@@ -70,7 +70,7 @@ fn growing(criterion: &mut Criterion) {
     for points in [10_000, 100_000, 1_000_000] {
         let table = table(points / 18 + 1);
         let runs = runs(&table);
-        group.throughput(Throughput::Elements(18 * runs[0].points.len() as u64));
+        group.throughput(Throughput::Elements(18 * runs[0].points().len() as u64));
         group.bench_function(BenchmarkId::new("64 starts", points), |bencher| {
             on(2, || bencher.iter(|| black_box(fit::fit_form(p2, &runs, 64))));
         });

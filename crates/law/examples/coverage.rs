@@ -95,7 +95,7 @@ fn judge(design: &Design, intervals: Intervals, seed: u64) -> law::Result<Vec<Ve
         world.rows(seed).into_iter().map(|row| TableRow { method: (*method).to_owned(), ..row });
     let settings = Settings { starts: 16, intervals, ..Settings::default() };
     let law = law::fit(&Table::new(rows)?, &settings)?;
-    let group = &law.groups[0];
+    let group = &law.groups()[0];
     let last = |values: &[f64]| values[values.len() - 1];
     let middle = |values: &[f64]| values[values.len() / 2];
     let (size, rate) = (middle(&world.sizes), middle(&world.rates));
@@ -108,20 +108,20 @@ fn judge(design: &Design, intervals: Intervals, seed: u64) -> law::Result<Vec<Ve
     let [cut_mean, _] = at(size, 0.5, corner.2)?;
     let constant = |name: &str, truth: f64| {
         group
-            .constants
+            .constants()
             .get(name)
             .and_then(|constant| constant.interval)
             .map(|ends| held(ends, truth))
     };
     let place = Place::new(size * 1e9, rate, World::loss0(size))?;
-    let enough = group.plan(place, &Default::default())?.enough.interval;
+    let enough = group.plan(place, &Default::default())?.enough().interval;
     // One run cannot know how it lies to others: its interval is that of its own curve.
     let own = |tokens: f64| -> law::Result<Verdict> {
         let prediction = group.predict(place, tokens * 1e9)?;
         let truth = world.loss(size, rate, tokens) + world.offset_of_first(seed);
-        Ok(prediction.mean.filter(|_| group.runs == 1).map(|ends| held(ends, truth)))
+        Ok(prediction.mean().filter(|_| group.runs() == 1).map(|ends| held(ends, truth)))
     };
-    let alarm = group.warnings.iter().any(|warning| *warning.code() == "lack-of-fit");
+    let alarm = group.warnings().iter().any(|warning| *warning.code() == "lack-of-fit");
     Ok(vec![
         middle_mean,
         corner_mean,
@@ -154,8 +154,8 @@ fn both(
     let prediction = group.predict(place, tokens * 1e9)?;
     let new = world.at(n0, rate, tokens).rows(1_000_000 + seed)[0].loss;
     Ok([
-        prediction.mean.map(|ends| held(ends, world.loss(n0, rate, tokens))),
-        prediction.new_run.map(|ends| held(ends, new)),
+        prediction.mean().map(|ends| held(ends, world.loss(n0, rate, tokens))),
+        prediction.new_run().map(|ends| held(ends, new)),
     ])
 }
 

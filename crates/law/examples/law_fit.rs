@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use law::{Point, Row, Run, Scale, fit, form};
+use law::{Place, Point, Row, Run, Scale, fit, form};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn main() {
         // One fit takes milliseconds: often enough for a steady clock.
         let rounds = 20;
         let objectives: Vec<f64> =
-            (0..rounds).flat_map(|_| tables.iter().map(|runs| fitted(runs).objective)).collect();
+            (0..rounds).flat_map(|_| tables.iter().map(|runs| fitted(runs).objective())).collect();
         let seconds = start.elapsed().as_secs_f64();
         let mean = objectives.iter().sum::<f64>() / objectives.len() as f64;
         println!(
@@ -62,17 +62,17 @@ fn described(runs: &[Run], fit: &fit::Fit) -> Value {
     let runs: Vec<Value> = runs
         .iter()
         .map(|run| {
-            let tokens: Vec<f64> = run.points.iter().map(|point| point.tokens).collect();
-            let loss: Vec<f64> = run.points.iter().map(|point| point.loss).collect();
-            json!({"n0": run.n0, "rate": run.rate, "loss0": run.loss0, "tokens": tokens, "loss": loss})
+            let tokens: Vec<f64> = run.points().iter().map(|point| point.tokens).collect();
+            let loss: Vec<f64> = run.points().iter().map(|point| point.loss).collect();
+            json!({"n0": run.n0(), "rate": run.rate(), "loss0": run.loss0(), "tokens": tokens, "loss": loss})
         })
         .collect();
-    let Scale { n0, rate, tokens } = fit.scale;
+    let Scale { n0, rate, tokens } = fit.scale();
     json!({
         "runs": runs,
         "scale": {"n0": n0, "rate": rate, "tokens": tokens},
-        "starts": fit::starts(fit.form, STARTS),
-        "ours": {"parameters": fit.parameters, "objective": fit.objective},
+        "starts": fit::starts(fit.form(), STARTS),
+        "ours": {"parameters": fit.parameters(), "objective": fit.objective()},
     })
 }
 
@@ -114,7 +114,7 @@ fn made(seed: u64, varied: bool) -> Vec<Run> {
             };
             let points = (0..points).map(point).collect();
             let (name, base) = (format!("{n0}-{rate}"), n0.to_string());
-            runs.push(Run { name, base, n0: n0 * 1e9, rate, loss0, points });
+            runs.push(Run::new(&name, &base, Place { n0: n0 * 1e9, rate, loss0 }, points));
         }
     }
     runs

@@ -61,16 +61,17 @@ fn main() -> law::Result<()> {
 
 fn of_table(world: &World, seed: u64) -> law::Result<Said> {
     let law = law::fit(&world.table(seed), &Settings { starts: 16, ..Settings::default() })?;
-    let group = &law.groups[0];
+    let group = &law.groups()[0];
     let alarm = |axis: &str, part: &str| {
         let is = |w: &&law::Warning| {
             *w.code() == "lack-of-fit" && w.axis().is_some_and(|found| found.name() == axis)
         };
-        group.warnings.iter().filter(is).any(|warning| warning.sentence().contains(part))
+        group.warnings().iter().filter(is).any(|warning| warning.sentence().contains(part))
     };
     let size = world.sizes[world.sizes.len() / 2];
     let place = Place::new(size * 1e9, 0.25, World::loss0(size))?;
-    let enough = group.plan(place, &Default::default())?.enough;
+    let plan = group.plan(place, &Default::default())?;
+    let enough = plan.enough();
     let middle =
         enough.value.or(enough.interval.map(|[low, high]| (low * high).sqrt())).unwrap_or(f64::NAN);
     Ok(Said {

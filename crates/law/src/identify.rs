@@ -20,15 +20,15 @@ pub use crate::form::Levels;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Identifiability {
     /// Such as `levels-too-few`; empty when everything asked for is known.
-    pub code: Vec<Code>,
+    pub(crate) code: Vec<Code>,
     /// Constants of the form asked for that were set, and to what.
-    pub fixed: BTreeMap<String, f64>,
+    pub(crate) fixed: BTreeMap<String, f64>,
     /// Constants of the form asked for that the data leave open.
-    pub undetermined: Vec<String>,
+    pub(crate) undetermined: Vec<String>,
     /// The form that was fitted.
-    pub form_taken: String,
+    pub(crate) form_taken: String,
     /// All this for a person.
-    pub sentence: String,
+    pub(crate) sentence: String,
 }
 
 /// Singular values below this share of the largest are zeros. True zeros come out at most 5e-16.
@@ -190,5 +190,32 @@ impl Identifiability {
         self.code.push(code);
         let joint = if self.sentence.is_empty() { "" } else { "; " };
         self.sentence = format!("{}{joint}{sentence}", self.sentence);
+    }
+}
+
+impl Identifiability {
+    /// Such as `levels-too-few`; empty when everything asked for is known.
+    pub fn code(&self) -> &[Code] {
+        &self.code
+    }
+
+    /// Constants of the form asked for that were set, and to what.
+    pub fn fixed(&self) -> &BTreeMap<String, f64> {
+        &self.fixed
+    }
+
+    /// Constants of the form asked for that the data leave open.
+    pub fn undetermined(&self) -> &[String] {
+        &self.undetermined
+    }
+
+    /// The form that was fitted.
+    pub fn form_taken(&self) -> &str {
+        &self.form_taken
+    }
+
+    /// All this for a person.
+    pub fn sentence(&self) -> &str {
+        &self.sentence
     }
 }

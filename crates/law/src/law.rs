@@ -22,65 +22,65 @@ use crate::warning::Warning;
 #[serde(try_from = "LawFile")]
 pub struct Law {
     /// The number of this file format.
-    pub format: Format<1>,
+    pub(crate) format: Format<1>,
     /// The laws.
-    pub groups: Vec<GroupLaw>,
+    pub(crate) groups: Vec<GroupLaw>,
 }
 
 /// The law of one series and one method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupLaw {
     /// The model series.
-    pub series: String,
+    pub(crate) series: String,
     /// The pruning method.
-    pub method: String,
+    pub(crate) method: String,
     /// Whether the method makes weights zero, where its id does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub zeroed: Option<bool>,
+    pub(crate) zeroed: Option<bool>,
     /// The form fitted.
-    pub form: String,
+    pub(crate) form: String,
     /// What one unit of size and data is.
-    pub units: Units,
+    pub(crate) units: Units,
     /// The constants by name, in these units.
-    pub constants: BTreeMap<String, Estimate>,
+    pub(crate) constants: BTreeMap<String, Estimate>,
     /// Constants that were bounded from outside, in these units.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub bounds: BTreeMap<String, Bound>,
+    pub(crate) bounds: BTreeMap<String, Bound>,
     /// What was made small.
     #[serde(default)]
-    pub loss: Loss,
+    pub(crate) loss: Loss,
     /// What it sums up to; for least squares the sum of squared residuals, nats squared.
-    pub objective: f64,
+    pub(crate) objective: f64,
     /// How the search ended.
-    pub convergence: Convergence,
+    pub(crate) convergence: Convergence,
     /// How well the law describes the points it was fitted to.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// The same on the last 20 % of each run's checkpoints, fitted without them; skill is against
     /// the last value seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held_out: Option<Metrics>,
+    pub(crate) held_out: Option<Metrics>,
     /// Points fitted.
-    pub points: usize,
+    pub(crate) points: usize,
     /// Runs fitted.
-    pub runs: usize,
+    pub(crate) runs: usize,
     /// What the data can tell.
-    pub identifiability: Identifiability,
+    pub(crate) identifiability: Identifiability,
     /// What was noticed.
-    pub warnings: Vec<Warning>,
+    pub(crate) warnings: Vec<Warning>,
     /// Smallest and largest value by column, in parameters, tokens and nats.
-    pub ranges: BTreeMap<String, [f64; 2]>,
+    pub(crate) ranges: BTreeMap<String, [f64; 2]>,
     /// The probability that intervals are made for.
-    pub level: f64,
+    pub(crate) level: f64,
     /// Refits for intervals, in these units.
-    pub replicates: Vec<Replicate>,
+    pub(crate) replicates: Vec<Replicate>,
     /// Laws of the fuller form that describe the data as well; empty when the constants are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub profile: Vec<Profile>,
+    pub(crate) profile: Vec<Profile>,
     /// The noise around the law.
-    pub noise: Noise,
+    pub(crate) noise: Noise,
     /// What follows for each size, rate and base of the data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub decisions: Vec<Plan>,
+    pub(crate) decisions: Vec<Plan>,
 }
 
 /// Between which ends a constant was held; an open end is left out.
@@ -88,10 +88,10 @@ pub struct GroupLaw {
 pub struct Bound {
     /// The least value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub low: Option<f64>,
+    pub(crate) low: Option<f64>,
     /// The largest value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub high: Option<f64>,
+    pub(crate) high: Option<f64>,
 }
 
 /// The units of size and data in a law's constants.
@@ -110,20 +110,20 @@ pub enum Units {
 pub struct Convergence {
     /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact
     /// optimum.
-    pub gradient: f64,
+    pub(crate) gradient: f64,
     /// Starts made.
-    pub starts: usize,
+    pub(crate) starts: usize,
     /// Starts that ended at this optimum.
-    pub agreeing: usize,
+    pub(crate) agreeing: usize,
 }
 
 /// The constants of one refit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Replicate {
     /// What was different in its data.
-    pub left_out: LeftOut,
+    pub(crate) left_out: LeftOut,
     /// The constants by name.
-    pub constants: BTreeMap<String, f64>,
+    pub(crate) constants: BTreeMap<String, f64>,
 }
 
 /// A law of a fuller form with some exponents set, that describes the data as well as the law
@@ -131,9 +131,9 @@ pub struct Replicate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// The fuller form.
-    pub form: String,
+    pub(crate) form: String,
     /// The constants by name.
-    pub constants: BTreeMap<String, f64>,
+    pub(crate) constants: BTreeMap<String, f64>,
 }
 
 impl Units {
@@ -153,6 +153,11 @@ impl Units {
 impl Law {
     /// The number of this file format.
     pub const FORMAT: Format<1> = Format;
+
+    /// The laws themselves.
+    pub fn into_groups(self) -> Vec<GroupLaw> {
+        self.groups
+    }
 
     /// The one group of this series and method; either may be left open where one group remains.
     ///
@@ -269,6 +274,17 @@ impl GroupLaw {
     /// A row in this law's units.
     pub(crate) fn row(&self, row: &Row) -> Row {
         row.divided_by(&self.scale())
+    }
+
+    /// The law that each refit gives, without intervals of its own, and what was left out of its
+    /// data.
+    pub fn refits(&self) -> impl Iterator<Item = (&LeftOut, Self)> {
+        let bare = Self { replicates: Vec::new(), decisions: Vec::new(), ..self.clone() };
+        self.replicates.iter().map(move |replicate| {
+            let estimate = |(name, value): (&String, &f64)| (name.clone(), Estimate::bare(*value));
+            let constants = replicate.constants.iter().map(estimate).collect();
+            (&replicate.left_out, Self { constants, ..bare.clone() })
+        })
     }
 
     /// A quantity at the law's constants, and half the width of its interval.
@@ -417,5 +433,184 @@ impl TryFrom<LawFile> for Law {
         let law = Law { format: file.format, groups: file.groups };
         law.validate().map_err(|error| error.to_string())?;
         Ok(law)
+    }
+}
+
+impl Law {
+    /// The number of this file format.
+    pub fn format(&self) -> Format<1> {
+        self.format
+    }
+
+    /// The laws.
+    pub fn groups(&self) -> &[GroupLaw] {
+        &self.groups
+    }
+}
+
+impl GroupLaw {
+    /// The model series.
+    pub fn series(&self) -> &str {
+        &self.series
+    }
+
+    /// The pruning method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Whether the method makes weights zero, where its id does not tell.
+    pub fn zeroed(&self) -> Option<bool> {
+        self.zeroed
+    }
+
+    /// The form fitted.
+    pub fn form_name(&self) -> &str {
+        &self.form
+    }
+
+    /// What one unit of size and data is.
+    pub fn units(&self) -> Units {
+        self.units
+    }
+
+    /// The constants by name, in these units.
+    pub fn constants(&self) -> &BTreeMap<String, Estimate> {
+        &self.constants
+    }
+
+    /// Constants that were bounded from outside, in these units.
+    pub fn bounds(&self) -> &BTreeMap<String, Bound> {
+        &self.bounds
+    }
+
+    /// What was made small.
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    /// What it sums up to; for least squares the sum of squared residuals, nats squared.
+    pub fn objective(&self) -> f64 {
+        self.objective
+    }
+
+    /// How the search ended.
+    pub fn convergence(&self) -> Convergence {
+        self.convergence
+    }
+
+    /// How well the law describes the points it was fitted to.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The same on the last 20 % of each run's checkpoints, fitted without them; skill is against
+    /// the last value seen.
+    pub fn held_out(&self) -> Option<&Metrics> {
+        self.held_out.as_ref()
+    }
+
+    /// Points fitted.
+    pub fn points(&self) -> usize {
+        self.points
+    }
+
+    /// Runs fitted.
+    pub fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// What the data can tell.
+    pub fn identifiability(&self) -> &Identifiability {
+        &self.identifiability
+    }
+
+    /// What was noticed.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Smallest and largest value by column, in parameters, tokens and nats.
+    pub fn ranges(&self) -> &BTreeMap<String, [f64; 2]> {
+        &self.ranges
+    }
+
+    /// The probability that intervals are made for.
+    pub fn level(&self) -> f64 {
+        self.level
+    }
+
+    /// Refits for intervals, in these units.
+    pub fn replicates(&self) -> &[Replicate] {
+        &self.replicates
+    }
+
+    /// Laws of the fuller form that describe the data as well; empty when the constants are known.
+    pub fn profile(&self) -> &[Profile] {
+        &self.profile
+    }
+
+    /// The noise around the law.
+    pub fn noise(&self) -> Noise {
+        self.noise
+    }
+
+    /// What follows for each size, rate and base of the data.
+    pub fn decisions(&self) -> &[Plan] {
+        &self.decisions
+    }
+}
+
+impl Bound {
+    /// The least value.
+    pub fn low(&self) -> Option<f64> {
+        self.low
+    }
+
+    /// The largest value.
+    pub fn high(&self) -> Option<f64> {
+        self.high
+    }
+}
+
+impl Convergence {
+    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact
+    /// optimum.
+    pub fn gradient(&self) -> f64 {
+        self.gradient
+    }
+
+    /// Starts made.
+    pub fn starts(&self) -> usize {
+        self.starts
+    }
+
+    /// Starts that ended at this optimum.
+    pub fn agreeing(&self) -> usize {
+        self.agreeing
+    }
+}
+
+impl Replicate {
+    /// What was different in its data.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
+    }
+
+    /// The constants by name.
+    pub fn constants(&self) -> &BTreeMap<String, f64> {
+        &self.constants
+    }
+}
+
+impl Profile {
+    /// The fuller form.
+    pub fn form_name(&self) -> &str {
+        &self.form
+    }
+
+    /// The constants by name.
+    pub fn constants(&self) -> &BTreeMap<String, f64> {
+        &self.constants
     }
 }

@@ -11,35 +11,35 @@ use crate::form::Axis;
 pub struct Prediction {
     /// The loss, nats per token; left out when the data cannot tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss: Option<f64>,
+    pub(crate) loss: Option<f64>,
     /// The interval of the law's mean curve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mean: Option<[f64; 2]>,
+    pub(crate) mean: Option<[f64; 2]>,
     /// The interval of a measured point of a new run: wider by the noise of runs, bases and
     /// points.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub new_run: Option<[f64; 2]>,
+    pub(crate) new_run: Option<[f64; 2]>,
     /// Between these lie the laws that the data cannot tell apart; noise comes on top.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hull: Option<[f64; 2]>,
+    pub(crate) hull: Option<[f64; 2]>,
     /// The probability that the intervals were made for.
-    pub level: f64,
+    pub(crate) level: f64,
     /// What speaks against trusting it.
-    pub code: Vec<Code>,
+    pub(crate) code: Vec<Code>,
     /// Axes along which it lies outside the data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub outside: Vec<Outside>,
+    pub(crate) outside: Vec<Outside>,
     /// All this for a person.
-    pub sentence: String,
+    pub(crate) sentence: String,
 }
 
 /// How far outside the data something lies along one axis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outside {
     /// `n0`, `rate` or `tokens`.
-    pub axis: Axis,
+    pub(crate) axis: Axis,
     /// How many times above the largest value, or below the smallest; more than 1.
-    pub factor: f64,
+    pub(crate) factor: f64,
 }
 
 /// Farther outside the data than this factor no point is predicted.
@@ -50,7 +50,7 @@ impl Outside {
     pub(crate) fn of(axis: Axis, x: f64, [min, max]: [f64; 2]) -> Option<Self> {
         // A value next to nothing lies farther outside than a number can say.
         let factor = (min / x).max(x / max).min(f64::MAX);
-        (factor > 1.0).then(|| Self { axis, factor })
+        (factor > 1.0).then_some(Self { axis, factor })
     }
 
     /// The same for a person.
@@ -78,5 +78,60 @@ fn short_factor(factor: f64) -> String {
     match factor {
         x if x < 1e4 => format!("{x:.1}"),
         x => format!("{x:.0e}"),
+    }
+}
+
+impl Prediction {
+    /// The loss, nats per token; left out when the data cannot tell it.
+    pub fn loss(&self) -> Option<f64> {
+        self.loss
+    }
+
+    /// The interval of the law's mean curve.
+    pub fn mean(&self) -> Option<[f64; 2]> {
+        self.mean
+    }
+
+    /// The interval of a measured point of a new run: wider by the noise of runs, bases and
+    /// points.
+    pub fn new_run(&self) -> Option<[f64; 2]> {
+        self.new_run
+    }
+
+    /// Between these lie the laws that the data cannot tell apart; noise comes on top.
+    pub fn hull(&self) -> Option<[f64; 2]> {
+        self.hull
+    }
+
+    /// The probability that the intervals were made for.
+    pub fn level(&self) -> f64 {
+        self.level
+    }
+
+    /// What speaks against trusting it.
+    pub fn code(&self) -> &[Code] {
+        &self.code
+    }
+
+    /// Axes along which it lies outside the data.
+    pub fn outside(&self) -> &[Outside] {
+        &self.outside
+    }
+
+    /// All this for a person.
+    pub fn sentence(&self) -> &str {
+        &self.sentence
+    }
+}
+
+impl Outside {
+    /// `n0`, `rate` or `tokens`.
+    pub fn axis(&self) -> Axis {
+        self.axis
+    }
+
+    /// How many times above the largest value, or below the smallest; more than 1.
+    pub fn factor(&self) -> f64 {
+        self.factor
     }
 }

@@ -7,21 +7,21 @@
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
     /// Parameters of the model before pruning.
-    pub n0: f64,
+    pub(crate) n0: f64,
     /// Realised pruning rate.
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// Loss before pruning, nats per token.
-    pub loss0: f64,
+    pub(crate) loss0: f64,
     /// Post-training tokens.
-    pub tokens: f64,
+    pub(crate) tokens: f64,
     /// Logarithm of `n0`.
-    pub ln_n0: f64,
+    pub(crate) ln_n0: f64,
     /// Logarithm of `rate`.
-    pub ln_rate: f64,
+    pub(crate) ln_rate: f64,
     /// Logarithm of `tokens`.
-    pub ln_tokens: f64,
+    pub(crate) ln_tokens: f64,
     /// Logarithm of the share of the parameters that is left, `1 - rate`; the same in all units.
-    pub ln_share: f64,
+    pub(crate) ln_share: f64,
 }
 
 /// What the variables are divided by: a choice of units, or of gauge.
@@ -104,5 +104,47 @@ impl Scale {
             rate: self.rate / other.rate,
             tokens: self.tokens / other.tokens,
         }
+    }
+}
+
+impl Row {
+    /// Parameters of the model before pruning.
+    pub fn n0(&self) -> f64 {
+        self.n0
+    }
+
+    /// Realised pruning rate.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Loss before pruning, nats per token.
+    pub fn loss0(&self) -> f64 {
+        self.loss0
+    }
+
+    /// Post-training tokens.
+    pub fn tokens(&self) -> f64 {
+        self.tokens
+    }
+
+    /// Logarithm of `n0`.
+    pub fn ln_n0(&self) -> f64 {
+        self.ln_n0
+    }
+
+    /// Logarithm of `rate`.
+    pub fn ln_rate(&self) -> f64 {
+        self.ln_rate
+    }
+
+    /// Logarithm of `tokens`.
+    pub fn ln_tokens(&self) -> f64 {
+        self.ln_tokens
+    }
+
+    /// Logarithm of the share of the parameters that is left, `1 - rate`; the same in all units.
+    pub fn ln_share(&self) -> f64 {
+        self.ln_share
     }
 }

@@ -37,8 +37,8 @@ fn an_empty_table() {
 #[test]
 fn a_single_point() {
     let law = fitted(rows().into_iter().take(1).collect()).unwrap();
-    assert_eq!(law.groups[0].decisions[0].enough.value, None);
-    assert!(law.groups[0].identifiability.code.contains(&law::Code::LevelsTooFew));
+    assert_eq!(law.groups()[0].decisions()[0].enough().value, None);
+    assert!(law.groups()[0].identifiability().code().contains(&law::Code::LevelsTooFew));
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn constant_columns() {
         rows.iter_mut().for_each(spoil);
         let law = fitted(rows).unwrap();
         let place = Place::new(1.1e9, 0.25, 2.2).unwrap();
-        let answer = law.groups[0].predict(place, 5e8).unwrap();
+        let answer = law.groups()[0].predict(place, 5e8).unwrap();
         assert!(!serde_json::to_string(&answer).unwrap().contains("null"), "{i}: {answer:?}");
     }
     // One token count for a whole run is a row twice.
@@ -109,7 +109,7 @@ fn the_largest_numbers_allowed() {
         let mut rows = rows();
         rows.iter_mut().for_each(spoil);
         let law = fitted(rows).unwrap_or_else(|error| panic!("{i}: {error}"));
-        assert!(law.groups[0].objective.is_finite(), "{i}");
+        assert!(law.groups()[0].objective().is_finite(), "{i}");
     }
 }
 
@@ -121,11 +121,11 @@ fn groups_with_too_few_points() {
     assert_eq!(error, "group `unnamed unnamed` has 3 points, `chinchilla` has 5 constants");
     // `p2` gives way to what three points of one run can tell.
     let law = fitted(few).unwrap();
-    assert_eq!(law.groups[0].form, "p2-one-size-one-rate");
+    assert_eq!(law.groups()[0].form_name(), "p2-one-size-one-rate");
     assert!(
-        law.groups[0].warnings.iter().any(|warning| *warning.code() == "no-interval"),
+        law.groups()[0].warnings().iter().any(|warning| *warning.code() == "no-interval"),
         "{:?}",
-        law.groups[0].warnings
+        law.groups()[0].warnings()
     );
 }
 

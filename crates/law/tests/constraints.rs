@@ -6,7 +6,6 @@
 mod world;
 
 use law::fit::{Constraints, Fit, Loss, fit_within};
-use law::law::Bound;
 use law::{Place, Run, Scale, Settings, form};
 use proptest::prelude::*;
 use world::World;
@@ -20,7 +19,7 @@ fn none() -> Constraints {
 
 fn fitted(world: &World, constraints: &Constraints) -> Fit {
     let table = world.table(3);
-    let runs: Vec<&Run> = table.groups[0].runs.iter().collect();
+    let runs: Vec<&Run> = table.groups()[0].runs().iter().collect();
     fit_within(form::by_name("p2").unwrap(), &runs, 32, Loss::LeastSquares, constraints).unwrap()
 }
 
@@ -59,21 +58,26 @@ fn a_wrong_value_stays_and_costs_and_a_bound_is_met_at_its_end() {
         let wrong = constants[i] + 0.1 * constants[i].abs();
         let set = fitted(&world, &none().fix(name, wrong).unwrap());
         assert_eq!(set.constants(&Scale::BILLIONS)[i].to_bits(), wrong.to_bits(), "{name}");
-        assert!(set.objective > free.objective, "{name}: {} {}", set.objective, free.objective);
+        assert!(
+            set.objective() > free.objective(),
+            "{name}: {} {}",
+            set.objective(),
+            free.objective()
+        );
         let bounded = fitted(&world, &none().bound(name, wrong, f64::INFINITY).unwrap());
         assert!(
-            (bounded.objective / set.objective - 1.0).abs() < 1e-9,
+            (bounded.objective() / set.objective() - 1.0).abs() < 1e-9,
             "{name}: {bounded:?}",
-            bounded = bounded.objective
+            bounded = bounded.objective()
         );
         assert_eq!(bounded.at_bound(), [*name], "{name}");
         let wide =
             fitted(&world, &none().bound(name, constants[i] - 1.0, constants[i] + 1.0).unwrap());
         assert!(
-            (wide.objective / free.objective - 1.0).abs() < 1e-7,
+            (wide.objective() / free.objective() - 1.0).abs() < 1e-7,
             "{name}: {} {}",
-            wide.objective,
-            free.objective
+            wide.objective(),
+            free.objective()
         );
     }
 }
@@ -87,12 +91,12 @@ fn units_of_a_constraint_are_those_of_the_constants() {
         for (name, value) in NAMES.iter().zip(free.constants(&units)) {
             let set = fitted(&world, &Constraints::new(units).fix(name, value).unwrap());
             assert!(
-                (set.objective / free.objective - 1.0).abs() < 1e-7,
+                (set.objective() / free.objective() - 1.0).abs() < 1e-7,
                 "{name}: {} {}",
-                set.objective,
-                free.objective
+                set.objective(),
+                free.objective()
             );
-            let found = set.constants(&units)[free.form.position(name).unwrap()];
+            let found = set.constants(&units)[free.form().position(name).unwrap()];
             assert!((found / value - 1.0).abs() < 1e-9, "{name}: {found}, {value}");
         }
     }
@@ -104,17 +108,17 @@ fn what_is_known_beforehand_makes_up_for_missing_levels() {
     let world = World::new(&FOUR[..2], &RATES);
     let known = settings(none().fix("alpha", world.truth[3]).unwrap());
     let law = law::fit(&world.table(1), &known).unwrap();
-    let group = &law.groups[0];
-    assert_eq!(group.form, "p2");
-    assert_eq!(group.identifiability.fixed["alpha"], world.truth[3]);
-    assert_eq!(group.constants["alpha"].interval, None);
+    let group = &law.groups()[0];
+    assert_eq!(group.form_name(), "p2");
+    assert_eq!(group.identifiability().fixed()["alpha"], world.truth[3]);
+    assert_eq!(group.constants()["alpha"].interval, None);
     assert!(
-        group.identifiability.sentence.contains("set beforehand: alpha to 0.4"),
+        group.identifiability().sentence().contains("set beforehand: alpha to 0.4"),
         "{:?}",
-        group.identifiability
+        group.identifiability()
     );
     let place = Place::new(2e9, 0.25, World::loss0(2.0)).unwrap();
-    let found = group.predict(place, 1e9).unwrap().loss.unwrap();
+    let found = group.predict(place, 1e9).unwrap().loss().unwrap();
     assert!((found - world.loss(2.0, 0.25, 1.0)).abs() < 1e-6, "{found}");
 }
 
@@ -123,24 +127,25 @@ fn a_law_says_what_was_bounded_and_what_was_of_no_use() {
     let world = World::new(&FOUR, &RATES).noisy();
     let law =
         law::fit(&world.table(1), &settings(none().bound("beta", 0.1, 0.4).unwrap())).unwrap();
-    let group = &law.groups[0];
-    assert_eq!(group.bounds["beta"], Bound { low: Some(0.1), high: Some(0.4) });
+    let group = &law.groups()[0];
+    let bound = &group.bounds()["beta"];
+    assert_eq!((bound.low(), bound.high()), (Some(0.1), Some(0.4)));
     let open = law::fit(&world.table(1), &settings(none().bound("E", 0.0, f64::INFINITY).unwrap()))
         .unwrap();
     let text = serde_json::to_string(&open).unwrap();
     assert!(text.contains(r#""bounds":{"E":{"low":0.0}}"#) && !text.contains("null"), "{text}");
     let warning =
-        group.warnings.iter().find(|warning| *warning.code() == "parameter-at-bound").unwrap();
+        group.warnings().iter().find(|warning| *warning.code() == "parameter-at-bound").unwrap();
     assert_eq!(
-        (group.constants["beta"].value, warning.constants()),
+        (group.constants()["beta"].value, warning.constants()),
         (0.4, &["beta".to_owned()][..])
     );
     // Every refit keeps the bound too.
-    assert!(group.replicates.iter().all(|replicate| replicate.constants["beta"] <= 0.4));
+    assert!(group.replicates().iter().all(|replicate| replicate.constants()["beta"] <= 0.4));
     let one = World::new(&FOUR[..1], &RATES).noisy();
     let law = law::fit(&one.table(1), &settings(none().fix("delta", 0.2).unwrap())).unwrap();
-    let warning = law.groups[0]
-        .warnings
+    let warning = law.groups()[0]
+        .warnings()
         .iter()
         .find(|warning| *warning.code() == "constraint-unused")
         .unwrap();
@@ -156,7 +161,7 @@ fn a_law_says_what_was_bounded_and_what_was_of_no_use() {
 fn robust_losses_keep_constraints_too() {
     let world = World::new(&FOUR, &RATES).noisy();
     let table = world.table(3);
-    let runs: Vec<&Run> = table.groups[0].runs.iter().collect();
+    let runs: Vec<&Run> = table.groups()[0].runs().iter().collect();
     let constraints = none().fix("beta", 0.45).unwrap().bound("E", 0.2, 0.3).unwrap();
     let fit = fit_within(form::by_name("p2").unwrap(), &runs, 16, Loss::Huber(1e-3), &constraints)
         .unwrap();
@@ -177,7 +182,7 @@ proptest! {
     ) {
         let world = World { tokens: vec![0.05, 0.1, 0.2, 0.4, 0.7, 1.0], ..World::new(&FOUR, &RATES).noisy() };
         let table = world.table(seed);
-        let runs: Vec<&Run> = table.groups[0].runs.iter().collect();
+        let runs: Vec<&Run> = table.groups()[0].runs().iter().collect();
         let form = form::by_name("p2").unwrap();
         let mut constraints = none();
         for (name, (low, width)) in which.iter().zip(&ends) {
@@ -188,13 +193,13 @@ proptest! {
         let fit = fit_within(form, &runs, 24, Loss::LeastSquares, &constraints).unwrap();
         let found = fit.constants(&Scale::BILLIONS);
         let square = |constants: &[f64]| -> f64 {
-            let of_run = |run: &&Run| run.points.iter().map(|point| {
+            let of_run = |run: &&Run| run.points().iter().map(|point| {
                 let row = run.row(point.tokens).divided_by(&Scale::BILLIONS);
                 (point.loss - form.value(constants, &row)).powi(2)
             }).sum::<f64>();
             runs.iter().map(of_run).sum()
         };
-        prop_assert!((square(&found) / fit.objective - 1.0).abs() < 1e-6, "{} {}", square(&found), fit.objective);
+        prop_assert!((square(&found) / fit.objective() - 1.0).abs() < 1e-6, "{} {}", square(&found), fit.objective());
         for (name, [low, high]) in constraints.bounded() {
             let x = found[form.position(name).unwrap()];
             prop_assert!(low <= x && x <= high, "{} is {}, expected {} to {}", name, x, low, high);
@@ -220,7 +225,7 @@ proptest! {
             if legal.iter().any(|(name, keeps)| !keeps && !which.contains(name)) {
                 continue;
             }
-            prop_assert!(square(&near) >= fit.objective * (1.0 - 1e-9), "{:?} is better than {:?}", near, found);
+            prop_assert!(square(&near) >= fit.objective() * (1.0 - 1e-9), "{:?} is better than {:?}", near, found);
         }
     }
 }

@@ -41,19 +41,19 @@ fn coverage(world: &World, tables: u64) -> Vec<Count> {
         };
         let middle = world.sizes[world.sizes.len() / 2];
         let inside = ask(middle, 0.25, 0.6);
-        count(0, inside.mean, world.loss(middle, 0.25, 0.6));
-        count(1, ask(out, 0.25, 3.0).mean, world.loss(out, 0.25, 3.0));
+        count(0, inside.mean(), world.loss(middle, 0.25, 0.6));
+        count(1, ask(out, 0.25, 3.0).mean(), world.loss(out, 0.25, 3.0));
         // A new run of the same world: one point of it, of another seed.
         let new =
             World { sizes: vec![middle], rates: vec![0.25], tokens: vec![0.6], ..copy(world) };
-        count(2, inside.new_run, new.rows(1_000_000 + seed)[0].loss);
+        count(2, inside.new_run(), new.rows(1_000_000 + seed)[0].loss);
         let place = Place::new(middle * 1e9, 0.25, World::loss0(middle)).unwrap();
         let amplitude =
             world.truth[1] * 0.25_f64.powf(-world.truth[5]) * middle.powf(-world.truth[6]);
         let enough = (amplitude * (1.0 - (-beta).exp2()) / 0.01).powf(1.0 / beta) * 1e9;
-        count(3, group.plan(place, &Default::default()).unwrap().enough.interval, enough);
-        count(4, group.constants["beta"].interval, beta);
-        let alarm = group.warnings.iter().any(|warning| *warning.code() == "lack-of-fit");
+        count(3, group.plan(place, &Default::default()).unwrap().enough().interval, enough);
+        count(4, group.constants()["beta"].interval, beta);
+        let alarm = group.warnings().iter().any(|warning| *warning.code() == "lack-of-fit");
         count(5, Some([f64::from(u8::from(alarm)), 1.0]), 0.0);
     }
     for Count { name, covered, asked } in &counts {

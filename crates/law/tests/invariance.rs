@@ -28,12 +28,12 @@ fn units_of_size_and_tokens_do_not_change_a_prediction() {
         law.predict(None, None, Place::new(2e9 / unit, 0.3, 2.0).unwrap(), 2e9 / unit).unwrap()
     };
     let (a, b) = (ask(&whole, 1.0), ask(&shrunk, 1e3));
-    assert!((a.loss.unwrap() - b.loss.unwrap()).abs() < 1e-9, "{a:?} {b:?}");
-    for (a, b) in a.new_run.unwrap().iter().zip(b.new_run.unwrap()) {
+    assert!((a.loss().unwrap() - b.loss().unwrap()).abs() < 1e-9, "{a:?} {b:?}");
+    for (a, b) in a.new_run().unwrap().iter().zip(b.new_run().unwrap()) {
         assert!((a - b).abs() < 1e-7, "{a} {b}");
     }
     for name in ["alpha", "beta", "gamma", "delta"] {
-        let [a, b] = [&whole, &shrunk].map(|law| law.groups[0].constants[name].value);
+        let [a, b] = [&whole, &shrunk].map(|law| law.groups()[0].constants()[name].value);
         assert!((a - b).abs() < 1e-7, "{name}: {a} {b}");
     }
 }
@@ -42,7 +42,7 @@ fn units_of_size_and_tokens_do_not_change_a_prediction() {
 fn units_of_the_constants_do_not_change_a_prediction() {
     let ask = |units| {
         let law = law::fit(&world().table(5), &Settings { units, ..Settings::default() }).unwrap();
-        law.predict(None, None, Place::new(2e9, 0.3, 2.0).unwrap(), 2e9).unwrap().loss.unwrap()
+        law.predict(None, None, Place::new(2e9, 0.3, 2.0).unwrap(), 2e9).unwrap().loss().unwrap()
     };
     assert!((ask(Units::Billions) - ask(Units::Counts)).abs() < 1e-12);
 }
@@ -137,7 +137,7 @@ proptest! {
             prop_assert!(!text.contains("null"));
             let read: Result<law::Law, _> = serde_json::from_str(&text);
             prop_assert!(read.is_ok(), "{:?}", read.err());
-            let answer = read.unwrap().groups[0].predict(Place::new(3e9, 0.3, 2.0).unwrap(), 1e6).unwrap();
+            let answer = read.unwrap().groups()[0].predict(Place::new(3e9, 0.3, 2.0).unwrap(), 1e6).unwrap();
             prop_assert!(!serde_json::to_string(&answer).unwrap().contains("null"));
         }
     }
@@ -146,9 +146,9 @@ proptest! {
 #[test]
 fn a_fit_says_how_sure_the_search_is() {
     let table = world().table(2);
-    let runs: Vec<_> = table.groups[0].runs.iter().collect();
+    let runs: Vec<_> = table.groups()[0].runs().iter().collect();
     let fit = fit::fit_form(form::by_name("p2").unwrap(), &runs, 64);
-    assert!(fit.gradient <= 1e-8, "{:e}", fit.gradient);
-    assert!(fit.agreeing >= 16 && fit.starts == 64, "{}", fit.agreeing);
-    assert!(fit.singular_values.iter().all(|value| *value > 1e-4), "{:?}", fit.singular_values);
+    assert!(fit.gradient() <= 1e-8, "{:e}", fit.gradient());
+    assert!(fit.agreeing() >= 16 && fit.starts() == 64, "{}", fit.agreeing());
+    assert!(fit.singular_values().iter().all(|value| *value > 1e-4), "{:?}", fit.singular_values());
 }

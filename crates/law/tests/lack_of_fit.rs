@@ -24,7 +24,7 @@ fn fitted(form: &str, bend: Bend, seed: u64) -> GroupLaw {
     });
     law::fit(&Table::new(rows).unwrap(), &Settings { form: form.to_owned(), ..Settings::default() })
         .unwrap()
-        .groups
+        .into_groups()
         .remove(0)
 }
 
@@ -55,13 +55,13 @@ fn each_misfit_is_noticed_along_its_axis() {
         for seed in 0..5 {
             let law = fitted(form, bend, seed);
             let axis = sentence.split('`').nth(1);
-            let found = law.warnings.iter().any(|w| {
+            let found = law.warnings().iter().any(|w| {
                 *w.code() == "lack-of-fit"
                     && w.axis().map(law::form::Axis::name) == axis
                     && w.sentence().starts_with(sentence)
             });
-            assert!(found, "{name}, seed {seed}: {:?}", law.warnings);
-            assert!(law.decisions.iter().all(|plan| plan.enough.value.is_none()), "{name}");
+            assert!(found, "{name}, seed {seed}: {:?}", law.warnings());
+            assert!(law.decisions().iter().all(|plan| plan.enough().value.is_none()), "{name}");
         }
     }
 }
@@ -71,15 +71,17 @@ fn each_misfit_is_noticed_along_its_axis() {
 fn tokens_counted_from_another_beginning_are_noticed() {
     for seed in 0..5 {
         let law = shifted(0.1, seed);
-        let warning = law.warnings.iter().find(|w| *w.code() == "lack-of-fit").unwrap();
+        let warning = law.warnings().iter().find(|w| *w.code() == "lack-of-fit").unwrap();
         assert_eq!(warning.axis(), Some(law::form::Axis::Tokens), "seed {seed}: {warning:?}");
         assert!(
             warning.sentence().starts_with("along `tokens`: with 1")
                 || warning.sentence().contains("M tokens added"),
             "{warning:?}"
         );
-        assert!(law.decisions.iter().all(|plan| plan.enough.value.is_none()));
-        assert!(law.decisions.iter().all(|plan| plan.enough.code.contains(&law::Code::LackOfFit)));
+        assert!(law.decisions().iter().all(|plan| plan.enough().value.is_none()));
+        assert!(
+            law.decisions().iter().all(|plan| plan.enough().code.contains(&law::Code::LackOfFit))
+        );
     }
 }
 
@@ -92,13 +94,13 @@ fn shifted(by: f64, seed: u64) -> GroupLaw {
         let moved = world.loss(n0, row.rate, tokens + by) - world.loss(n0, row.rate, tokens);
         TableRow { loss: row.loss + moved, ..row }
     });
-    law::fit(&Table::new(rows).unwrap(), &Settings::default()).unwrap().groups.remove(0)
+    law::fit(&Table::new(rows).unwrap(), &Settings::default()).unwrap().into_groups().remove(0)
 }
 
 #[test]
 fn a_right_form_raises_few_alarms() {
     let alarms = (0..40).filter(|seed| {
-        fitted("p2", |_, _, _| (), *seed).warnings.iter().any(|w| *w.code() == "lack-of-fit")
+        fitted("p2", |_, _, _| (), *seed).warnings().iter().any(|w| *w.code() == "lack-of-fit")
     });
     let alarms = alarms.count();
     assert!(alarms <= 5, "{alarms} of 40 at five tests of 1 %");

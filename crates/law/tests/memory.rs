@@ -42,7 +42,7 @@ fn a_law_of_a_million_points_takes_less_than_a_hundred_bytes_a_point_beyond_its_
         let seconds = start.elapsed().as_secs_f64();
         let bytes = (MEMORY.peak_usage() - before) as f64 / points as f64;
         eprintln!("{points} points: {bytes:.1} bytes a point beyond the table, {seconds:.2} s");
-        assert_eq!((law.groups[0].points, law.groups[0].form.as_str()), (points, "p2"));
+        assert_eq!((law.groups()[0].points(), law.groups()[0].form_name()), (points, "p2"));
         // Few points carry what does not grow with them: refits, decisions, work space.
         assert!(
             bytes < if points < 1_000_000 { 150.0 } else { 100.0 },

@@ -159,8 +159,8 @@ fn ask(rows: Vec<TableRow>, settings: &Settings, place: [f64; 4]) {
         Err(error) => panic!("{error}"),
     };
     let law: Law = serde_json::from_str(&sound(&law)).unwrap();
-    for group in &law.groups {
-        for estimate in group.constants.values() {
+    for group in law.groups() {
+        for estimate in group.constants().values() {
             let ends = estimate.interval.unwrap_or([estimate.value; 2]);
             assert!(ends[0] <= estimate.value && estimate.value <= ends[1], "{estimate:?}");
         }

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
 use law::form::{FORMS, Form};
-use law::{Row, Run, Scale, fit};
+use law::{Place, Row, Run, Scale, fit};
 
 const STARTS: usize = 64;
 
@@ -42,14 +42,8 @@ fn runs(form: &dyn Form, constants: &[f64]) -> Vec<Run> {
                 weight: 1.0,
             });
             let name = format!("{n0}-{rate}");
-            runs.push(Run {
-                base: n0.to_string(),
-                points: points.collect(),
-                name,
-                n0: n0 * 1e9,
-                rate,
-                loss0,
-            });
+            let place = Place { n0: n0 * 1e9, rate, loss0 };
+            runs.push(Run::new(&name, &n0.to_string(), place, points.collect()));
         }
     }
     runs
@@ -150,26 +144,26 @@ fn every_form_gives_its_constants_back() {
                     "{} {}: {found}, expected {truth}; objective {:e}, gradient {:e}, {} of {} starts",
                     form.name(),
                     parameter.name(),
-                    fit.objective,
-                    fit.gradient,
-                    fit.agreeing,
-                    fit.starts,
+                    fit.objective(),
+                    fit.gradient(),
+                    fit.agreeing(),
+                    fit.starts(),
                 );
             }
             eprintln!(
                 "{:34} {:2} of {} starts, objective {:.1e}, least singular value {:.1e}",
                 form.name(),
-                fit.agreeing,
-                fit.starts,
-                fit.objective,
-                fit.singular_values.last().unwrap()
+                fit.agreeing(),
+                fit.starts(),
+                fit.objective(),
+                fit.singular_values().last().unwrap()
             );
             assert!(
-                fit.agreeing * 4 >= fit.starts,
+                fit.agreeing() * 4 >= fit.starts(),
                 "{}: {} of {}",
                 form.name(),
-                fit.agreeing,
-                fit.starts
+                fit.agreeing(),
+                fit.starts()
             );
         }
     }

@@ -37,7 +37,7 @@ fn rows(folder: &Path, size: &str, schedule: &str) -> Vec<TableRow> {
 }
 
 fn codes(table: &Table) -> Vec<&str> {
-    table.groups[0].warnings.iter().map(|warning| warning.code().id()).collect()
+    table.groups()[0].warnings().iter().map(|warning| warning.code().id()).collect()
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn only_points_at_a_constant_rate_are_fitted_and_the_rest_is_warned_of() {
     };
     for size in SIZES {
         let table = |schedule: &str| Table::new(rows(&folder, size, schedule)).unwrap();
-        let points = |table: &Table| table.groups[0].runs[0].points.len();
+        let points = |table: &Table| table.groups()[0].runs()[0].points().len();
 
         let constant = table("constant_24000");
         assert_eq!((codes(&constant), points(&constant)), (vec![], 171));
@@ -57,12 +57,15 @@ fn only_points_at_a_constant_rate_are_fitted_and_the_rest_is_warned_of() {
         let cosine = table("cosine_24000");
         assert_eq!((codes(&cosine), points(&cosine)), (vec!["decaying-schedule"], 1));
         let law = law::fit(&cosine, &Settings::default()).unwrap();
-        assert!(law.groups[0].decisions.iter().all(|plan| plan.enough.value.is_none()), "{law:?}");
+        assert!(
+            law.groups()[0].decisions().iter().all(|plan| plan.enough().value.is_none()),
+            "{law:?}"
+        );
 
         for schedule in ["wsd_20000_24000", "wsdld_20000_24000", "wsdcon_9"] {
             let decayed = table(schedule);
             assert_eq!(codes(&decayed), ["mixed-schedule"], "{schedule}");
-            let last = decayed.groups[0].runs[0].points.last().unwrap().tokens;
+            let last = decayed.groups()[0].runs()[0].points().last().unwrap().tokens;
             assert!((7_900.0..=20_000.0).contains(&last), "{schedule}: {last}");
         }
     }
@@ -79,9 +82,9 @@ fn a_power_of_the_tokens_foretells_a_constant_rate_and_not_a_decay() {
             let rows = rows(&folder, size, schedule).into_iter();
             let rows: Vec<TableRow> =
                 rows.map(|row| TableRow { learning_rate: None, ..row }).collect();
-            let mut run = Table::new(rows).unwrap().groups.remove(0).runs.remove(0);
-            let rest = run.points.split_off((share * run.points.len() as f64) as usize);
-            (run, rest)
+            let run = Table::new(rows).unwrap().groups()[0].runs()[0].clone();
+            let (seen, rest) = run.points().split_at((share * run.points().len() as f64) as usize);
+            (Run::new(run.name(), run.base(), run.place(), seen.to_vec()), rest.to_vec())
         };
         let fitted = |run: &Run| -> Fit {
             fit_form(form::by_name("p2-one-size-one-rate").unwrap(), &[run], 16)
@@ -98,9 +101,9 @@ fn a_power_of_the_tokens_foretells_a_constant_rate_and_not_a_decay() {
         // What was measured in the middle of a long cosine lies far above a run that ended there.
         let (short, _) = run("cosine_24000", 1.0);
         let (long, _) = run("cosine_72000", 1.0);
-        let end = short.points.last().unwrap();
+        let end = short.points().last().unwrap();
         let there = long
-            .points
+            .points()
             .iter()
             .min_by(|a, b| (a.tokens - end.tokens).abs().total_cmp(&(b.tokens - end.tokens).abs()));
         let above = there.unwrap().loss - end.loss;

@@ -109,8 +109,8 @@ fn controls_are_kept_apart_and_never_fitted() {
     let control = TableRow { rate: 0.0, run: "control".to_owned(), ..rows[0].clone() };
     rows.push(control);
     let table = Table::new(rows).unwrap();
-    assert_eq!(table.groups[0].runs.len(), 2);
-    assert_eq!(table.controls[0].1.name, "control");
+    assert_eq!(table.groups()[0].runs().len(), 2);
+    assert_eq!(table.controls()[0].1.name(), "control");
     assert_eq!(
         table,
         Table::new({
@@ -128,7 +128,7 @@ fn groups_are_kept_apart() {
     rows.extend(good().into_iter().map(|row| TableRow { method: "2:4-wanda".to_owned(), ..row }));
     rows.extend(good().into_iter().map(|row| TableRow { series: "llama".to_owned(), ..row }));
     let law = law::fit(&Table::new(rows).unwrap(), &Settings::default()).unwrap();
-    let labels: Vec<String> = law.groups.iter().map(law::GroupLaw::label).collect();
+    let labels: Vec<String> = law.groups().iter().map(law::GroupLaw::label).collect();
     assert_eq!(labels, ["llama unnamed", "unnamed 2:4-wanda", "unnamed unnamed"]);
     let error = law.group(None, Some("unnamed")).unwrap_err().to_string();
     assert_eq!(
@@ -143,8 +143,8 @@ fn what_is_noticed_is_a_warning() {
         let mut rows = good();
         spoil(&mut rows);
         let table = Table::new(rows).unwrap();
-        let points: usize = table.groups[0].runs.iter().map(|run| run.points.len()).sum();
-        let warnings = &table.groups[0].warnings;
+        let points: usize = table.groups()[0].runs().iter().map(|run| run.points().len()).sum();
+        let warnings = table.groups()[0].warnings();
         (warnings.iter().map(|warning| warning.code().clone()).collect::<Vec<_>>(), points)
     };
     let expect = |codes: &[&str]| {
@@ -169,11 +169,11 @@ fn what_is_noticed_is_a_warning() {
 fn one_point_is_a_value_and_not_a_panic() {
     let law =
         law::fit(&Table::new(good().into_iter().take(1)).unwrap(), &Settings::default()).unwrap();
-    let group = &law.groups[0];
-    assert_eq!(group.form, "p2-one-size-one-rate-one-count");
-    assert!(group.identifiability.code.contains(&law::Code::LevelsTooFew));
-    assert_eq!(group.decisions[0].enough.value, None);
-    assert!(group.constants["E"].interval.is_none());
+    let group = &law.groups()[0];
+    assert_eq!(group.form_name(), "p2-one-size-one-rate-one-count");
+    assert!(group.identifiability().code().contains(&law::Code::LevelsTooFew));
+    assert_eq!(group.decisions()[0].enough().value, None);
+    assert!(group.constants()["E"].interval.is_none());
 }
 
 #[test]

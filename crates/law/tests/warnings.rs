@@ -18,12 +18,12 @@ fn good() -> Vec<TableRow> {
 fn fitted(rows: Vec<TableRow>) -> GroupLaw {
     law::fit(&Table::new(rows).unwrap(), &Settings { starts: 16, ..Settings::default() })
         .unwrap()
-        .groups
+        .into_groups()
         .remove(0)
 }
 
 fn codes(law: &GroupLaw) -> Vec<&str> {
-    law.warnings.iter().map(|warning| warning.code().id()).collect()
+    law.warnings().iter().map(|warning| warning.code().id()).collect()
 }
 
 /// The rows of one run, with a learning rate by its place in the run, from 0 to 1.
@@ -55,9 +55,9 @@ fn the_learning_rate_alone_tells_a_decay() {
     ] {
         let law = fitted(scheduled(rate));
         assert_eq!(codes(&law), code.into_iter().collect::<Vec<_>>(), "{name}");
-        assert_eq!(law.points, left, "{name}");
-        let concerned = law.warnings.iter().flat_map(|warning| warning.runs());
-        assert!(concerned.eq(code.map(|_| "0.494-0.15")), "{name}: {:?}", law.warnings);
+        assert_eq!(law.points(), left, "{name}");
+        let concerned = law.warnings().iter().flat_map(|warning| warning.runs());
+        assert!(concerned.eq(code.map(|_| "0.494-0.15")), "{name}: {:?}", law.warnings());
     }
     // A phase that is named goes before a learning rate.
     let mut rows = scheduled(cosine);
@@ -66,8 +66,8 @@ fn the_learning_rate_alone_tells_a_decay() {
 }
 
 fn warning<'a>(law: &'a GroupLaw, code: &str) -> &'a Warning {
-    let found = law.warnings.iter().find(|warning| warning.code().id() == code);
-    found.unwrap_or_else(|| panic!("no `{code}` in {:?}", law.warnings))
+    let found = law.warnings().iter().find(|warning| warning.code().id() == code);
+    found.unwrap_or_else(|| panic!("no `{code}` in {:?}", law.warnings()))
 }
 
 fn noisy(sizes: &[f64], rates: &[f64]) -> World {
@@ -82,19 +82,19 @@ fn one_run_gives_no_interval_of_a_new_one() {
     assert!(warning(&law, "one-run").sentence().contains("there is none for a new run"));
     let place = Place::new(1.236e9, 0.25, World::loss0(1.236)).unwrap();
     let found = law.predict(place, 6e8).unwrap();
-    assert!(found.mean.is_some() && found.new_run.is_none(), "{found:?}");
-    assert!(found.code.contains(&law::Code::OneRun), "{found:?}");
+    assert!(found.mean().is_some() && found.new_run().is_none(), "{found:?}");
+    assert!(found.code().contains(&law::Code::OneRun), "{found:?}");
     assert!(
-        found.sentence.contains("of its own curve, and there is none for a new run"),
+        found.sentence().contains("of its own curve, and there is none for a new run"),
         "{found:?}"
     );
-    let wish = law::Wish { target_loss: Some(found.loss.unwrap()), ..Default::default() };
+    let wish = law::Wish { target_loss: Some(found.loss().unwrap()), ..Default::default() };
     let plan = law.plan(place, &wish).unwrap();
-    assert_eq!((plan.loss_then_new_run, plan.for_target.as_ref().unwrap().new_run), (None, None));
-    assert!(plan.for_target.unwrap().code.contains(&law::Code::OneRun));
+    assert_eq!((plan.loss_then_new_run(), plan.for_target().unwrap().new_run), (None, None));
+    assert!(plan.for_target().unwrap().code.contains(&law::Code::OneRun));
     // Two runs do say how runs differ.
     let two = fitted(noisy(&[1.236], &[0.2, 0.25]).rows(3));
-    assert!(two.predict(place, 6e8).unwrap().new_run.is_some());
+    assert!(two.predict(place, 6e8).unwrap().new_run().is_some());
 }
 
 #[test]
@@ -134,10 +134,10 @@ fn a_constant_that_the_intervals_leave_open_is_named() {
     // Three sizes near each other fix every constant by structure, and the floor's two by nothing
     // else.
     let law = fitted(noisy(&[1.2, 1.35, 1.5], &RATES).rows(3));
-    let known = &law.identifiability;
-    assert!(known.code.contains(&law::Code::ConstantUndetermined), "{known:?}");
-    assert!(known.undetermined.contains(&"N_C".to_owned()), "{known:?}");
-    assert!(known.sentence.contains("the intervals leave N_C"), "{known:?}");
+    let known = law.identifiability();
+    assert!(known.code().contains(&law::Code::ConstantUndetermined), "{known:?}");
+    assert!(known.undetermined().contains(&"N_C".to_owned()), "{known:?}");
+    assert!(known.sentence().contains("the intervals leave N_C"), "{known:?}");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_constant_at_its_bound_is_named() {
     let law = found.expect("N_C is held at 0 in about half of all tables");
     let named = warning(&law, "parameter-at-bound").constants();
     assert!(
-        !named.is_empty() && named.iter().all(|name| law.constants.contains_key(name)),
+        !named.is_empty() && named.iter().all(|name| law.constants().contains_key(name)),
         "{named:?}"
     );
 }
@@ -161,9 +161,9 @@ fn a_constant_at_its_bound_is_named() {
 #[test]
 fn every_warning_is_written_with_what_it_concerns_and_read_back() {
     let law = fitted(noisy(&[1.236], &[0.25]).rows(3));
-    let text = serde_json::to_string(&law.warnings).unwrap();
+    let text = serde_json::to_string(law.warnings()).unwrap();
     let read: Vec<Warning> = serde_json::from_str(&text).unwrap();
-    assert_eq!(read, law.warnings);
+    assert_eq!(read, law.warnings());
     // What does not apply is left out.
     assert!(!text.contains("axis") && !text.contains("null"), "{text}");
     for warning in read {

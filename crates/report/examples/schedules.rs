@@ -10,7 +10,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use law::fit::{Fit, fit_form};
-use law::{Point, Run, form};
+use law::{Place, Point, Run, form};
 use report::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 
 const SIZES: [&str; 3] = ["25", "100", "400"];
@@ -102,14 +102,8 @@ impl Curve {
         let points = text.lines().skip(1).map(point).collect::<Result<Vec<_>, _>>()?;
         let seen = (share * points.len() as f64) as usize;
         // Without a loss before, and at one size and rate, the law is `E + A D^-b`.
-        let run = Run {
-            name: name.to_owned(),
-            base: name.to_owned(),
-            n0: 1e8,
-            rate: 0.5,
-            loss0: 0.0,
-            points: points[..seen].to_vec(),
-        };
+        let place = Place { n0: 1e8, rate: 0.5, loss0: 0.0 };
+        let run = Run::new(name, name, place, points[..seen].to_vec());
         let fit = fit_form(form::by_name("p2-one-size-one-rate")?, &[&run], 64);
         Ok(Self { points, seen, fit, run })
     }
@@ -137,7 +131,7 @@ impl Curve {
                 .sqrt();
         println!(
             "| {size} | {name} | {:.3} | {:.4} | {:.4} | {:+.4} | ± {spread:.4} |",
-            self.fit.parameters[2],
+            self.fit.parameters()[2],
             self.says(last.tokens),
             last.loss,
             self.error(rest)

@@ -79,7 +79,7 @@ fn document(input: &PageInput<'_>) -> Markup {
 fn section(input: &PageInput<'_>, group: &GroupLaw, number: usize, several: bool) -> Markup {
     let of = |what: &str| match several {
         true => {
-            html! { (what) small { " · " bdi { (shown(&group.series)) } ", " bdi { (shown(&group.method)) } } }
+            html! { (what) small { " · " bdi { (shown(group.series())) } ", " bdi { (shown(group.method())) } } }
         }
         false => html! { (what) },
     };
@@ -109,8 +109,8 @@ fn section(input: &PageInput<'_>, group: &GroupLaw, number: usize, several: bool
 
 /// The laws, that of the most runs first: it has the most to say.
 fn in_order<'a>(input: &PageInput<'a>) -> Vec<&'a GroupLaw> {
-    let mut groups: Vec<&GroupLaw> = input.law.groups.iter().collect();
+    let mut groups: Vec<&GroupLaw> = input.law.groups().iter().collect();
     // Sorting is stable, so equal groups keep the order of the file.
-    groups.sort_by_key(|group| std::cmp::Reverse((group.runs, group.points)));
+    groups.sort_by_key(|group| std::cmp::Reverse((group.runs(), group.points())));
     groups
 }

@@ -25,7 +25,7 @@ pub fn prediction_picture(
     prediction: &Prediction,
 ) -> Option<String> {
     let mut sketch = Sketch::of(group, place, [tokens])?;
-    if let Some(loss) = prediction.loss {
+    if let Some(loss) = prediction.loss() {
         let hint = format!("{loss:.4} nats per token after {} tokens", short_count(tokens));
         sketch.layers.push(Layer::Points {
             tone: Tone::Series(1),
@@ -34,27 +34,27 @@ pub fn prediction_picture(
         });
         sketch.heights.push(loss);
     }
-    sketch.draw(group, place, &prediction.sentence)
+    sketch.draw(group, place, prediction.sentence())
 }
 
 /// The law's curve at a place with its floor, and the tokens that are enough with their interval;
 /// `None` where there is no curve.
 pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
-    let enough = plan.enough.value;
-    let mut sketch = Sketch::of(group, plan.place, enough)?;
-    if let Some(floor) = plan.floor.value {
+    let enough = plan.enough().value;
+    let mut sketch = Sketch::of(group, plan.place(), enough)?;
+    if let Some(floor) = plan.floor().value {
         sketch.layers.push(Layer::Level { y: floor, label: "floor".into() });
         sketch.heights.push(floor);
     }
-    for (loss, label) in [(plan.target_loss, "target"), (plan.recovered_loss, "recovered")] {
+    for (loss, label) in [(plan.target_loss(), "target"), (plan.recovered_loss(), "recovered")] {
         if let Some(y) = loss {
             sketch.layers.push(Layer::Level { y, label: label.into() });
             sketch.heights.push(y);
         }
     }
-    if let (Some(tokens), Some(loss)) = (enough, plan.loss_then) {
+    if let (Some(tokens), Some(loss)) = (enough, plan.loss_then()) {
         let hint = format!("enough: {} tokens, {loss:.4} nats per token", short_count(tokens));
-        let interval = plan.enough.interval;
+        let interval = plan.enough().interval;
         sketch.layers.push(Layer::Place {
             tone: Tone::Series(1),
             at: [tokens, loss],
@@ -63,22 +63,22 @@ pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
         });
         sketch.heights.push(loss);
     }
-    sketch.draw(group, plan.place, &plan.enough.sentence)
+    sketch.draw(group, plan.place(), &plan.enough().sentence)
 }
 
 /// What can be had: loss against what post-training costs, a line a pruned model, and models as
 /// they are as levels; `None` where nothing costs anything.
 pub fn choice_picture(found: &Allocation) -> Option<String> {
-    let paid = || found.front.iter().filter(|offer| offer.cost.flops > 0.0);
+    let paid = || found.front().iter().filter(|offer| offer.cost().flops > 0.0);
     let x = PlotAxis::around(
         "floating-point operations",
         AxisScale::Log,
         Unit::Plain,
-        paid().map(|offer| offer.cost.flops),
+        paid().map(|offer| offer.cost().flops),
     )?;
     let mut lines: Vec<(String, Vec<&Offer>)> = Vec::new();
     // The best candidates get a line each; all others share one, so that colours suffice.
-    let names: Vec<String> = found.best.iter().map(name).collect();
+    let names: Vec<String> = found.best().iter().map(name).collect();
     for offer in paid() {
         let own = name(offer);
         let known =
@@ -90,24 +90,24 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
         }
     }
     let mut layers = Vec::new();
-    let mut heights: Vec<f64> = paid().map(|offer| offer.loss).collect();
-    for offer in found.front.iter().filter(|offer| offer.cost.flops == 0.0) {
-        let label = offer.model.clone().unwrap_or_else(|| short_count(offer.place.n0));
-        layers.push(Layer::Level { y: offer.loss, label: format!("{label} as it is") });
-        heights.push(offer.loss);
+    let mut heights: Vec<f64> = paid().map(|offer| offer.loss()).collect();
+    for offer in found.front().iter().filter(|offer| offer.cost().flops == 0.0) {
+        let label = offer.model().map_or_else(|| short_count(offer.place().n0), str::to_owned);
+        layers.push(Layer::Level { y: offer.loss(), label: format!("{label} as it is") });
+        heights.push(offer.loss());
     }
     for (i, (label, offers)) in lines.iter().enumerate() {
         let tone = Tone::Series(i);
-        let points = offers.iter().map(|offer| [offer.cost.flops, offer.loss]).collect();
+        let points = offers.iter().map(|offer| [offer.cost().flops, offer.loss()]).collect();
         layers.push(Layer::Line { tone, points, label: Some(label.clone()) });
         let hint = |offer: &&Offer| {
             let said = format!(
                 "{}: {:.4} nats after {} tokens",
                 name(offer),
-                offer.loss,
-                short_count(offer.tokens)
+                offer.loss(),
+                short_count(offer.tokens())
             );
-            ([offer.cost.flops, offer.loss], said)
+            ([offer.cost().flops, offer.loss()], said)
         };
         layers.push(Layer::Points {
             tone,
@@ -125,15 +125,15 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
     let description = format!(
         "{} offers of {} pruned models against their cost.",
         paid().count(),
-        found.best.len()
+        found.best().len()
     );
     Some(Plot::new(title, description, [x, y], layers).svg())
 }
 
 /// A pruned model in a few letters.
 fn name(offer: &Offer) -> String {
-    let model = offer.model.clone().unwrap_or_else(|| short_count(offer.place.n0));
-    format!("{model}, {}", short_rate(offer.place.rate))
+    let model = offer.model().map_or_else(|| short_count(offer.place().n0), str::to_owned);
+    format!("{model}, {}", short_rate(offer.place().rate))
 }
 
 /// A curve with its bands, and what is drawn on it.
@@ -146,7 +146,7 @@ struct Sketch {
 impl Sketch {
     /// From the fewest tokens measured, or asked for, to the most.
     fn of(group: &GroupLaw, place: Place, asked: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let [low, high] = group.ranges.get("tokens").copied()?;
+        let [low, high] = group.ranges().get("tokens").copied()?;
         let near = |tokens: &f64| (low / FARTHEST..=high * FARTHEST).contains(tokens);
         let shown: Vec<f64> = asked.into_iter().filter(near).chain([low, high]).collect();
         let x = PlotAxis::around("post-training tokens", AxisScale::Log, Unit::Count, shown)?;
@@ -156,10 +156,10 @@ impl Sketch {
             let tokens = from * (to / from).powf(f64::from(i) / f64::from(STEPS));
             let Ok(found) = group.predict(place, tokens) else { continue };
             // Where the law gives no single loss, the middle of its interval is drawn.
-            let middle = found.mean.map(|[low, high]| 0.5 * (low + high));
-            line.extend(found.loss.or(middle).map(|loss| [tokens, loss]));
-            mean.extend(found.mean.map(|[low, high]| [tokens, low, high]));
-            new_run.extend(found.new_run.map(|[low, high]| [tokens, low, high]));
+            let middle = found.mean().map(|[low, high]| 0.5 * (low + high));
+            line.extend(found.loss().or(middle).map(|loss| [tokens, loss]));
+            mean.extend(found.mean().map(|[low, high]| [tokens, low, high]));
+            new_run.extend(found.new_run().map(|[low, high]| [tokens, low, high]));
         }
         // A law that predicts nothing here gets no picture.
         (!line.is_empty()).then_some(())?;
@@ -183,14 +183,14 @@ impl Sketch {
         )?;
         let title = format!(
             "{} {}: {} parameters before pruning, rate {}",
-            group.series,
-            group.method,
+            group.series(),
+            group.method(),
             short_count(place.n0),
             short_rate(place.rate)
         );
         let description = format!(
             "{sentence}. The darker shade is the interval of the mean curve, the lighter one that of a new run, level {}.",
-            group.level
+            group.level()
         );
         Some(Plot::new(title, description, [self.x, y], self.layers).svg())
     }

@@ -131,8 +131,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
         law_file::write(out, &law)?;
     }
-    for group in &law.groups {
-        for warning in &group.warnings {
+    for group in law.groups() {
+        for warning in group.warnings() {
             let runs = if warning.runs().is_empty() {
                 String::new()
             } else {
@@ -144,12 +144,12 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if arguments.json {
         output.json(&law)?;
     } else {
-        for group in &law.groups {
+        for group in law.groups() {
             show(group, output)?;
         }
     }
-    if !table.controls.is_empty() {
-        let names: Vec<&str> = table.controls.iter().map(|(_, run)| run.name.as_str()).collect();
+    if !table.controls().is_empty() {
+        let names: Vec<&str> = table.controls().iter().map(|(_, run)| run.name()).collect();
         output.say(&format!("unpruned controls, not fitted: {}", names.join(", ")));
     }
     if let Some(out) = &arguments.out {
@@ -160,9 +160,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     }
     // A table without the columns that a place is made of asks for no number of tokens.
     let asked = columns.len() == Axis::ALL.len();
-    let told =
-        |group: &GroupLaw| !asked || group.decisions.iter().any(|plan| plan.enough.value.is_some());
-    Ok(if law.groups.iter().all(told) { Exit::Done } else { Exit::CannotTell })
+    let told = |group: &GroupLaw| {
+        !asked || group.decisions().iter().any(|plan| plan.enough().value.is_some())
+    };
+    Ok(if law.groups().iter().all(told) { Exit::Done } else { Exit::CannotTell })
 }
 
 /// The points of a table, or of the runs in a folder, and the columns that it has.
@@ -198,28 +199,28 @@ fn of_runs(path: &Path, output: &Output) -> anyhow::Result<Vec<TableRow>> {
 }
 
 fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
-    let (runs, points) = (group.runs, group.points);
+    let (runs, points) = (group.runs(), group.points());
     output.data(&format!(
         "{}: form `{}` on {runs} runs, {points} points\n",
         group.label(),
-        group.form
+        group.form_name()
     ))?;
-    let unit = match group.units {
+    let unit = match group.units() {
         Units::Billions => "sizes and tokens in billions",
         Units::Counts => "sizes and tokens one by one",
     };
     output.data(&format!("{}, {unit}\n\n", group.form()?.formula()))?;
     output.table(&constants(group)?)?;
-    output.data(&format!("\n{}\n{}\n\n", group.identifiability.sentence, search(group)))?;
+    output.data(&format!("\n{}\n{}\n\n", group.identifiability().sentence(), search(group)))?;
     output.table(&metrics(group))?;
     output.data("\n")?;
-    if !group.decisions.is_empty() {
+    if !group.decisions().is_empty() {
         output.table(&decisions(group))?;
         output.data(of_losses(group))?;
     }
     let mut said: Vec<String> = Vec::new();
-    for plan in group.decisions.iter().filter(|plan| plan.enough.value.is_none()) {
-        let line = sentence(&plan.enough);
+    for plan in group.decisions().iter().filter(|plan| plan.enough().value.is_none()) {
+        let line = sentence(plan.enough());
         if !said.contains(&line) {
             said.push(line);
         }
@@ -229,12 +230,12 @@ fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
 }
 
 fn constants(group: &GroupLaw) -> anyhow::Result<Table> {
-    let interval = format!("{} interval", percent(group.level));
+    let interval = format!("{} interval", percent(group.level()));
     let mut table =
         Table::new(&[("constant", Align::Left), ("value", Align::Right), (&interval, Align::Left)]);
     for parameter in group.form()?.parameters() {
-        if let Some(estimate) = group.constants.get(parameter.name()) {
-            let interval = match group.identifiability.fixed.contains_key(parameter.name()) {
+        if let Some(estimate) = group.constants().get(parameter.name()) {
+            let interval = match group.identifiability().fixed().contains_key(parameter.name()) {
                 true => "set beforehand".to_owned(),
                 false => ends(estimate.interval, short),
             };
@@ -246,30 +247,31 @@ fn constants(group: &GroupLaw) -> anyhow::Result<Table> {
 
 /// How the search ended, and what was made small.
 fn search(group: &GroupLaw) -> String {
-    let law::law::Convergence { gradient, starts, agreeing } = group.convergence;
+    let ended = group.convergence();
+    let (gradient, starts, agreeing) = (ended.gradient(), ended.starts(), ended.agreeing());
     let bounds: String = group
-        .bounds
+        .bounds()
         .iter()
         .map(|(name, bound)| {
             let end = |x: Option<f64>| x.map_or_else(String::new, short);
-            format!("; {name} held within {}..{}", end(bound.low), end(bound.high))
+            format!("; {name} held within {}..{}", end(bound.low()), end(bound.high()))
         })
         .collect();
     format!(
         "{agreeing} of {starts} starts end at this law, where the gradient is {} of its own scale; {} is {}{bounds}",
         short(gradient),
-        match group.loss {
+        match group.loss() {
             Loss::LeastSquares => "the sum of squares, nats squared,".to_owned(),
             loss => format!("the sum of `{loss}`"),
         },
-        short(group.objective)
+        short(group.objective())
     )
 }
 
 type Measure = fn(&Metrics) -> Option<f64>;
 
 fn metrics(group: &GroupLaw) -> Table {
-    let held_out = group.held_out.clone().unwrap_or_default();
+    let held_out = group.held_out().cloned().unwrap_or_default();
     let mut table = Table::new(&[
         ("how well", Align::Left),
         ("in sample", Align::Right),
@@ -287,15 +289,16 @@ fn metrics(group: &GroupLaw) -> Table {
     ];
     let shown = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), short);
     for (name, of) in measures {
-        table.row([name.to_owned(), shown(of(&group.metrics)), shown(of(&held_out))]);
+        table.row([name.to_owned(), shown(of(group.metrics())), shown(of(&held_out))]);
     }
     table
 }
 
 /// Decisions of one size and rate that say the same: of bases that differ in their loss alone.
 fn by_answer(group: &GroupLaw) -> impl Iterator<Item = &[Plan]> {
-    group.decisions.chunk_by(|a, b| {
-        (a.place.n0, a.place.rate) == (b.place.n0, b.place.rate) && a.enough.is_same_as(&b.enough)
+    group.decisions().chunk_by(|a, b| {
+        (a.place().n0, a.place().rate) == (b.place().n0, b.place().rate)
+            && a.enough().is_same_as(b.enough())
     })
 }
 
@@ -308,7 +311,7 @@ pub(super) fn of_losses(group: &GroupLaw) -> &'static str {
 /// A line for each answer: bases that differ in their loss alone share one, with the means of their
 /// losses.
 pub(super) fn decisions(group: &GroupLaw) -> Table {
-    let interval = format!("{} interval", percent(group.level));
+    let interval = format!("{} interval", percent(group.level()));
     let mut table = Table::new(&[
         ("parameters", Align::Right),
         ("rate", Align::Right),
@@ -328,13 +331,13 @@ pub(super) fn decisions(group: &GroupLaw) -> Table {
         };
         let plan = &plans[0];
         table.row([
-            parameters(plan.place.n0),
-            format!("{:.4}", plan.place.rate),
-            mean(|plan| Some(plan.place.loss0)),
-            mean(|plan| plan.floor.value),
-            plan.enough.value.map_or_else(unknown, tokens),
-            ends(plan.enough.interval, tokens),
-            mean(|plan| plan.loss_then),
+            parameters(plan.place().n0),
+            format!("{:.4}", plan.place().rate),
+            mean(|plan| Some(plan.place().loss0)),
+            mean(|plan| plan.floor().value),
+            plan.enough().value.map_or_else(unknown, tokens),
+            ends(plan.enough().interval, tokens),
+            mean(|plan| plan.loss_then()),
         ]);
     }
     table

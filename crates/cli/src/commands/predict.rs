@@ -85,28 +85,29 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if arguments.json {
         output.json(&Report {
             format: 1,
-            series: &group.series,
-            method: &group.method,
-            form: &group.form,
+            series: group.series(),
+            method: group.method(),
+            form: group.form_name(),
             place,
             tokens: arguments.tokens.0,
             prediction: &prediction,
         })?;
     } else {
-        output.data(&format!("{}\n\n", prediction.sentence))?;
+        output.data(&format!("{}\n\n", prediction.sentence()))?;
         output.table(&table(&prediction))?;
     }
-    Ok(if prediction.loss.is_some() { Exit::Done } else { Exit::CannotTell })
+    Ok(if prediction.loss().is_some() { Exit::Done } else { Exit::CannotTell })
 }
 
 fn table(prediction: &Prediction) -> Table {
-    let level = percent(prediction.level);
+    let level = percent(prediction.level());
     let mut table = Table::facts();
-    table.fact("loss, nats per token", prediction.loss.map_or_else(|| "unknown".to_owned(), nats));
-    table.fact(&format!("mean curve, {level} interval"), ends(prediction.mean, nats));
-    table.fact(&format!("a new run, {level} interval"), ends(prediction.new_run, nats));
-    if prediction.hull.is_some() {
-        table.fact("laws that fit as well", ends(prediction.hull, nats));
+    table
+        .fact("loss, nats per token", prediction.loss().map_or_else(|| "unknown".to_owned(), nats));
+    table.fact(&format!("mean curve, {level} interval"), ends(prediction.mean(), nats));
+    table.fact(&format!("a new run, {level} interval"), ends(prediction.new_run(), nats));
+    if prediction.hull().is_some() {
+        table.fact("laws that fit as well", ends(prediction.hull(), nats));
     }
     table
 }

@@ -110,18 +110,19 @@ pub(super) fn execute(
     } else {
         show(&result, output)?;
     }
-    let told = |group: &GroupLaw| group.decisions.iter().any(|plan| plan.enough.value.is_some());
-    Ok(if result.law.groups.iter().all(told) { Exit::Done } else { Exit::CannotTell })
+    let told =
+        |group: &GroupLaw| group.decisions().iter().any(|plan| plan.enough().value.is_some());
+    Ok(if result.law.groups().iter().all(told) { Exit::Done } else { Exit::CannotTell })
 }
 
 /// What is enough, by series and method, and where the rest stands.
 fn show(result: &SweepResult, output: &mut Output) -> anyhow::Result<()> {
-    for group in &result.law.groups {
+    for group in result.law.groups() {
         output.data(&format!(
             "{}: form `{}` on {} runs\n",
             group.label(),
-            group.form,
-            group.runs
+            group.form_name(),
+            group.runs()
         ))?;
         output.table(&decisions(group))?;
         output.data(of_losses(group))?;

@@ -74,25 +74,26 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let table = law::Table::new(rows).with_context(name)?;
     let pictures: Vec<PathBuf> = match &arguments.out {
         Some(out) => {
-            (0..table.groups.len()).map(|i| picture_path(out, i, table.groups.len())).collect()
+            (0..table.groups().len()).map(|i| picture_path(out, i, table.groups().len())).collect()
         }
         None => Vec::new(),
     };
     pictures.iter().try_for_each(|path| law_file::check_free(path, arguments.force))?;
     let validation = validate(&table, &settings).with_context(name)?;
-    for (path, group) in pictures.iter().zip(&validation.groups) {
+    for (path, group) in pictures.iter().zip(validation.groups()) {
         disk::write(path, report::validation_picture(group).as_bytes())?;
         output.say(&format!("the held-out curves of {} are in `{}`", label(group), path.display()));
     }
     if arguments.json {
         output.json(&validation)?;
     } else {
-        for group in &validation.groups {
+        for group in validation.groups() {
             show(group, output)?;
         }
     }
-    let judged = |group: &GroupValidation| group.splits.iter().any(|split| split.cannot.is_none());
-    Ok(if validation.groups.iter().all(judged) { Exit::Done } else { Exit::CannotTell })
+    let judged =
+        |group: &GroupValidation| group.splits().iter().any(|split| split.cannot().is_none());
+    Ok(if validation.groups().iter().all(judged) { Exit::Done } else { Exit::CannotTell })
 }
 
 /// `held_out.svg`, or `held_out-2.svg` for the second of several groups.
@@ -107,23 +108,23 @@ fn picture_path(out: &std::path::Path, i: usize, groups: usize) -> PathBuf {
 }
 
 fn label(group: &GroupValidation) -> String {
-    format!("{} {}", group.series, group.method)
+    format!("{} {}", group.series(), group.method())
 }
 
 fn show(group: &GroupValidation, output: &mut Output) -> anyhow::Result<()> {
-    let (runs, points) = (group.runs, group.points);
+    let (runs, points) = (group.runs(), group.points());
     output.data(&format!(
         "{}: {runs} runs, {points} points; bands by `{}`\n\n",
         label(group),
-        group.form
+        group.form()
     ))?;
     output.table(&table(group))?;
     let mut lines = String::from("\n");
-    for split in &group.splits {
+    for split in group.splits() {
         lines += &(sentence(split) + "\n");
     }
     for (why, names) in left_out(group) {
-        lines += &format!("left out: {} ({})\n", names.join(", "), why.sentence);
+        lines += &format!("left out: {} ({})\n", names.join(", "), why.sentence());
     }
     Ok(output.data(&(lines + "\n"))?)
 }
@@ -144,14 +145,14 @@ fn table(group: &GroupValidation) -> Table {
     let shown = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), short);
     let mut rows = |on: &str, of: &dyn Fn(&Contender) -> Option<&Metrics>| {
         let mut found: Vec<(&Contender, &Metrics)> =
-            group.entries.iter().filter_map(|entry| Some((entry, of(entry)?))).collect();
+            group.entries().iter().filter_map(|entry| Some((entry, of(entry)?))).collect();
         found.sort_by(|a, b| a.1.mae.unwrap_or(f64::MAX).total_cmp(&b.1.mae.unwrap_or(f64::MAX)));
         for (i, (entry, metrics)) in found.into_iter().enumerate() {
-            let mark = if entry.kind == ContenderKind::Baseline { " (baseline)" } else { "" };
+            let mark = if entry.kind() == ContenderKind::Baseline { " (baseline)" } else { "" };
             table.row([
                 if i == 0 { on.to_owned() } else { String::new() },
-                format!("{}{mark}", entry.name),
-                entry.parameters.map_or_else(|| "-".to_owned(), |count| count.to_string()),
+                format!("{}{mark}", entry.name()),
+                entry.parameters().map_or_else(|| "-".to_owned(), |count| count.to_string()),
                 shown(metrics.excess_r2),
                 shown(metrics.skill),
                 shown(metrics.relative_error),
@@ -162,42 +163,44 @@ fn table(group: &GroupValidation) -> Table {
             ]);
         }
     };
-    rows("in sample", &|entry| entry.in_sample.as_ref());
-    for split in &group.splits {
-        rows(&split.name, &|entry| entry.held_out.get(&split.name));
+    rows("in sample", &|entry| entry.in_sample());
+    for split in group.splits() {
+        rows(split.name(), &|entry| entry.held_out().get(split.name()));
     }
     table
 }
 
 fn sentence(split: &Holdout) -> String {
-    if let Some(cannot) = &split.cannot {
-        return format!("{}: cannot, {}", split.name, cannot.sentence);
+    if let Some(cannot) = split.cannot() {
+        return format!("{}: cannot, {}", split.name(), cannot.sentence());
     }
     let best = split
-        .best_baseline
+        .best_baseline()
         .as_deref()
         .map_or_else(String::new, |name| format!("; best baseline `{name}`"));
-    let band = match split.banded {
+    let band = match split.banded() {
         0 => "no band could be given".to_owned(),
         banded => format!(
             "{} of {banded} in the {} band of a new run",
-            split.inside,
-            percent(split.level)
+            split.inside(),
+            percent(split.level())
         ),
     };
-    format!("{}: {} points in {} fits, {band}{best}", split.name, split.points, split.folds)
+    format!("{}: {} points in {} fits, {band}{best}", split.name(), split.points(), split.folds())
 }
 
 /// Forms that cannot be fitted even to all points, by reason.
 fn left_out(group: &GroupValidation) -> Vec<(&Cannot, Vec<&str>)> {
     let mut found: Vec<(&Cannot, Vec<&str>)> = Vec::new();
-    for entry in
-        group.entries.iter().filter(|entry| entry.in_sample.is_none() && entry.held_out.is_empty())
+    for entry in group
+        .entries()
+        .iter()
+        .filter(|entry| entry.in_sample().is_none() && entry.held_out().is_empty())
     {
-        let Some(why) = entry.cannot.get("in-sample") else { continue };
+        let Some(why) = entry.cannot().get("in-sample") else { continue };
         match found.iter_mut().find(|(known, _)| *known == why) {
-            Some((_, names)) => names.push(&entry.name),
-            None => found.push((why, vec![&entry.name])),
+            Some((_, names)) => names.push(entry.name()),
+            None => found.push((why, vec![entry.name()])),
         }
     }
     found

@@ -88,7 +88,7 @@ impl Size {
 
 /// The series asked for; else that of a public model, where the law holds it.
 pub(crate) fn series<'a>(law: &Law, asked: Option<&'a str>, size: &Size) -> Option<&'a str> {
-    let held = |series: &&'static str| law.groups.iter().any(|group| group.series == *series);
+    let held = |series: &&'static str| law.groups().iter().any(|group| group.series() == *series);
     asked.or(size.series.filter(held))
 }
 

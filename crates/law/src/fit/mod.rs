@@ -33,27 +33,27 @@ use space::Space;
 #[derive(Clone)]
 pub struct Fit {
     /// The form.
-    pub form: &'static dyn Form,
+    pub(crate) form: &'static dyn Form,
     /// Its constants for variables divided by `scale`.
-    pub parameters: Vec<f64>,
+    pub(crate) parameters: Vec<f64>,
     /// The gauge of the fit, in parameters and tokens.
-    pub scale: Scale,
+    pub(crate) scale: Scale,
     /// What was made small.
-    pub loss: Loss,
+    pub(crate) loss: Loss,
     /// What the loss sums up to; for least squares, in nats squared.
-    pub objective: f64,
+    pub(crate) objective: f64,
     /// Points fitted.
-    pub points: usize,
+    pub(crate) points: usize,
     /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact
     /// optimum.
-    pub gradient: f64,
+    pub(crate) gradient: f64,
     /// Starts made.
-    pub starts: usize,
+    pub(crate) starts: usize,
     /// Starts that ended at this optimum.
-    pub agreeing: usize,
+    pub(crate) agreeing: usize,
     /// Singular values of the Jacobian's unit columns over the largest, at the optimum or at a
     /// general place, whichever is larger: a value that is zero at both is zero by structure.
-    pub singular_values: Vec<f64>,
+    pub(crate) singular_values: Vec<f64>,
     pub(crate) space: Space,
 }
 
@@ -258,6 +258,60 @@ fn singular_values(problem: &Problem, best: &[f64]) -> Vec<f64> {
     let mut general: Vec<f64> = (0..problem.form.linear()).map(one).collect();
     general.extend(&starts::within(problem.form, &problem.space, 1)[0]);
     values(best).into_iter().zip(values(&general)).map(|(a, b)| a.max(b)).collect()
+}
+
+impl Fit {
+    /// The form.
+    pub fn form(&self) -> &'static dyn Form {
+        self.form
+    }
+
+    /// Its constants for variables divided by `scale`.
+    pub fn parameters(&self) -> &[f64] {
+        &self.parameters
+    }
+
+    /// The gauge of the fit, in parameters and tokens.
+    pub fn scale(&self) -> Scale {
+        self.scale
+    }
+
+    /// What was made small.
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    /// What the loss sums up to; for least squares, in nats squared.
+    pub fn objective(&self) -> f64 {
+        self.objective
+    }
+
+    /// Points fitted.
+    pub fn points(&self) -> usize {
+        self.points
+    }
+
+    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact
+    /// optimum.
+    pub fn gradient(&self) -> f64 {
+        self.gradient
+    }
+
+    /// Starts made.
+    pub fn starts(&self) -> usize {
+        self.starts
+    }
+
+    /// Starts that ended at this optimum.
+    pub fn agreeing(&self) -> usize {
+        self.agreeing
+    }
+
+    /// Singular values of the Jacobian's unit columns over the largest, at the optimum or at a
+    /// general place, whichever is larger: a value that is zero at both is zero by structure.
+    pub fn singular_values(&self) -> &[f64] {
+        &self.singular_values
+    }
 }
 
 #[cfg(test)]

@@ -40,13 +40,13 @@ pub enum TokenTerm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// How the floor follows the size.
-    pub floor: Floor,
+    pub(super) floor: Floor,
     /// How the loss follows the tokens.
-    pub tokens: TokenTerm,
+    pub(super) tokens: TokenTerm,
     /// Whether the rate enters.
-    pub rate: bool,
+    pub(super) rate: bool,
     /// Whether the size multiplies everything.
-    pub size: bool,
+    pub(super) size: bool,
 }
 
 /// A member of the P2 family.

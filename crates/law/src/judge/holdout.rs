@@ -13,9 +13,9 @@ const LAST: f64 = 0.2;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cannot {
     /// Its id.
-    pub code: Code,
+    pub(crate) code: Code,
     /// The reason for a person.
-    pub sentence: String,
+    pub(crate) sentence: String,
 }
 
 /// One fit and what it is judged on.
@@ -114,6 +114,18 @@ fn split(points: &[Point]) -> (Vec<Point>, Vec<Point>) {
     let (first, last) = (ln(points.first()), ln(points.last()));
     let cut = first + (1.0 - LAST) * (last - first);
     points.iter().partition(|point| point.tokens.ln() <= cut + 1e-9)
+}
+
+impl Cannot {
+    /// Its id.
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// The reason for a person.
+    pub fn sentence(&self) -> &str {
+        &self.sentence
+    }
 }
 
 #[cfg(test)]

@@ -23,12 +23,12 @@ const SECONDS_AN_HOUR: f64 = 3600.0;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// What it could do, floating-point operations a second.
-    pub peak: f64,
+    pub(crate) peak: f64,
     /// The share of the peak that training reaches.
-    pub utilisation: f64,
+    pub(crate) utilisation: f64,
     /// What an hour of it costs, US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hour_price: Option<f64>,
+    pub(crate) hour_price: Option<f64>,
 }
 
 /// What a token of one model costs.
@@ -240,6 +240,23 @@ impl fmt::Display for Budget {
             Self::GpuHours(x) => write!(f, "{x} GPU-hours"),
             Self::Usd(x) => write!(f, "{x} US dollars"),
         }
+    }
+}
+
+impl Machine {
+    /// What it could do, floating-point operations a second.
+    pub fn peak(&self) -> f64 {
+        self.peak
+    }
+
+    /// The share of the peak that training reaches.
+    pub fn utilisation(&self) -> f64 {
+        self.utilisation
+    }
+
+    /// What an hour of it costs, US dollars.
+    pub fn hour_price(&self) -> Option<f64> {
+        self.hour_price
     }
 }
 

@@ -43,32 +43,32 @@ pub struct Limits {
 pub struct Offer {
     /// What the model is called, where it has a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
+    pub(crate) model: Option<String>,
     /// Its series.
-    pub series: String,
+    pub(crate) series: String,
     /// The pruning method; `none` for a model as it is.
-    pub method: String,
+    pub(crate) method: String,
     /// Its size, its rate and its loss before pruning.
     #[serde(flatten)]
-    pub place: Place,
+    pub(crate) place: Place,
     /// Parameters after pruning, zeroed ones among them.
-    pub parameters: f64,
+    pub(crate) parameters: f64,
     /// Post-training tokens.
-    pub tokens: f64,
+    pub(crate) tokens: f64,
     /// What they cost.
-    pub cost: Cost,
+    pub(crate) cost: Cost,
     /// The loss after them, nats per token: what the mean curve says, which is no number to rely
     /// on where the code is `interval-too-wide`; for a model as it is, the loss that was
     /// given.
-    pub loss: f64,
+    pub(crate) loss: f64,
     /// The interval of the law's mean curve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mean: Option<[f64; 2]>,
+    pub(crate) mean: Option<[f64; 2]>,
     /// The interval of a new run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub new_run: Option<[f64; 2]>,
+    pub(crate) new_run: Option<[f64; 2]>,
     /// What speaks against trusting it.
-    pub code: Vec<Code>,
+    pub(crate) code: Vec<Code>,
 }
 
 /// A candidate that there is no offer for.
@@ -76,37 +76,37 @@ pub struct Offer {
 pub struct Refusal {
     /// What the model is called, where it has a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
+    pub(crate) model: Option<String>,
     /// Its series.
-    pub series: String,
+    pub(crate) series: String,
     /// The pruning method.
-    pub method: String,
+    pub(crate) method: String,
     /// Its size, its rate and its loss before pruning.
     #[serde(flatten)]
-    pub place: Place,
+    pub(crate) place: Place,
     /// What is in the way.
-    pub code: Vec<Code>,
+    pub(crate) code: Vec<Code>,
     /// All this for a person.
-    pub sentence: String,
+    pub(crate) sentence: String,
 }
 
 /// What can be had under limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Allocation {
     /// The limits.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// The best offer of each pruned candidate, lowest loss first.
-    pub best: Vec<Offer>,
+    pub(crate) best: Vec<Offer>,
     /// How many of these, the first among them, have intervals that overlap the first one's: they
     /// cannot be told apart.
-    pub tied: usize,
+    pub(crate) tied: usize,
     /// Offers that no other beats in loss, size and cost together, cheapest first; models as they
     /// are among them.
-    pub front: Vec<Offer>,
+    pub(crate) front: Vec<Offer>,
     /// Candidates without an offer, and why.
-    pub refused: Vec<Refusal>,
+    pub(crate) refused: Vec<Refusal>,
     /// What must be known before losses are compared.
-    pub warnings: Vec<Warning>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 impl Limits {
@@ -132,5 +132,130 @@ impl Allocation {
     /// The offer with the lowest loss, where there is one that the law stands for.
     pub fn lowest(&self) -> Option<&Offer> {
         self.best.first()
+    }
+}
+
+impl Offer {
+    /// What the model is called, where it has a name.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Its series.
+    pub fn series(&self) -> &str {
+        &self.series
+    }
+
+    /// The pruning method; `none` for a model as it is.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its size, its rate and its loss before pruning.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Parameters after pruning, zeroed ones among them.
+    pub fn parameters(&self) -> f64 {
+        self.parameters
+    }
+
+    /// Post-training tokens.
+    pub fn tokens(&self) -> f64 {
+        self.tokens
+    }
+
+    /// What they cost.
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// The loss after them, nats per token: what the mean curve says, which is no number to rely
+    /// on where the code is `interval-too-wide`; for a model as it is, the loss that was
+    /// given.
+    pub fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    /// The interval of the law's mean curve.
+    pub fn mean(&self) -> Option<[f64; 2]> {
+        self.mean
+    }
+
+    /// The interval of a new run.
+    pub fn new_run(&self) -> Option<[f64; 2]> {
+        self.new_run
+    }
+
+    /// What speaks against trusting it.
+    pub fn code(&self) -> &[Code] {
+        &self.code
+    }
+}
+
+impl Refusal {
+    /// What the model is called, where it has a name.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Its series.
+    pub fn series(&self) -> &str {
+        &self.series
+    }
+
+    /// The pruning method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its size, its rate and its loss before pruning.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// What is in the way.
+    pub fn code(&self) -> &[Code] {
+        &self.code
+    }
+
+    /// All this for a person.
+    pub fn sentence(&self) -> &str {
+        &self.sentence
+    }
+}
+
+impl Allocation {
+    /// The limits.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The best offer of each pruned candidate, lowest loss first.
+    pub fn best(&self) -> &[Offer] {
+        &self.best
+    }
+
+    /// How many of these, the first among them, have intervals that overlap the first one's: they
+    /// cannot be told apart.
+    pub fn tied(&self) -> usize {
+        self.tied
+    }
+
+    /// Offers that no other beats in loss, size and cost together, cheapest first; models as they
+    /// are among them.
+    pub fn front(&self) -> &[Offer] {
+        &self.front
+    }
+
+    /// Candidates without an offer, and why.
+    pub fn refused(&self) -> &[Refusal] {
+        &self.refused
+    }
+
+    /// What must be known before losses are compared.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 }

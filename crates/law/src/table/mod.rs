@@ -21,27 +21,27 @@ use crate::warning::{Notice, Warning};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// By series and method, sorted.
-    pub groups: Vec<Group>,
+    pub(crate) groups: Vec<Group>,
     /// Runs with rate 0, with their series: kept and shown, never fitted.
-    pub controls: Vec<(String, Run)>,
+    pub(crate) controls: Vec<(String, Run)>,
 }
 
 /// The runs that one law describes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     /// The model series.
-    pub series: String,
+    pub(crate) series: String,
     /// The pruning method.
-    pub method: String,
+    pub(crate) method: String,
     /// Whether the method makes weights zero, where its id does not tell and every run says the
     /// same.
-    pub zeroed: Option<bool>,
+    pub(crate) zeroed: Option<bool>,
     /// Its runs, sorted by name; every run has at least one point.
-    pub runs: Vec<Run>,
+    pub(crate) runs: Vec<Run>,
     /// What was noticed.
-    pub warnings: Vec<Warning>,
+    pub(crate) warnings: Vec<Warning>,
     /// The columns of its table: a form that reads another cannot be fitted.
-    pub columns: Vec<Axis>,
+    pub(crate) columns: Vec<Axis>,
 }
 
 impl Table {
@@ -148,3 +148,48 @@ impl Table {
 
 /// The method of a run that was not pruned.
 const CONTROL: &str = MethodId::NONE;
+
+impl Table {
+    /// By series and method, sorted.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// Runs with rate 0, with their series: kept and shown, never fitted.
+    pub fn controls(&self) -> &[(String, Run)] {
+        &self.controls
+    }
+}
+
+impl Group {
+    /// The model series.
+    pub fn series(&self) -> &str {
+        &self.series
+    }
+
+    /// The pruning method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Whether the method makes weights zero, where its id does not tell and every run says the
+    /// same.
+    pub fn zeroed(&self) -> Option<bool> {
+        self.zeroed
+    }
+
+    /// Its runs, sorted by name; every run has at least one point.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// What was noticed.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The columns of its table: a form that reads another cannot be fitted.
+    pub fn columns(&self) -> &[Axis] {
+        &self.columns
+    }
+}

@@ -1,22 +1,23 @@
 //! One run and its points.
 
+use crate::place::Place;
 use crate::row::Row;
 
 /// One run: a place on the axes of size and rate, and its points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The model it was pruned from.
-    pub base: String,
+    pub(crate) base: String,
     /// Parameters before pruning.
-    pub n0: f64,
+    pub(crate) n0: f64,
     /// Realised pruning rate.
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// Loss before pruning, nats per token.
-    pub loss0: f64,
+    pub(crate) loss0: f64,
     /// In ascending order of tokens.
-    pub points: Vec<Point>,
+    pub(crate) points: Vec<Point>,
 }
 
 /// One measured point of a run.
@@ -31,6 +32,26 @@ pub struct Point {
 }
 
 impl Run {
+    /// A run of a base at a place; its points are sorted by their tokens.
+    ///
+    /// ```
+    /// use law::{Place, Point, Run};
+    /// let point = |tokens| Point { tokens, loss: 2.5, weight: 1.0 };
+    /// let place = Place { n0: 1e9, rate: 0.25, loss0: 2.0 };
+    /// let run = Run::new("a", "base", place, vec![point(2e6), point(1e6)]);
+    /// assert_eq!(run.points()[0].tokens, 1e6);
+    /// ```
+    pub fn new(name: &str, base: &str, place: Place, mut points: Vec<Point>) -> Self {
+        points.sort_by(|a, b| a.tokens.total_cmp(&b.tokens));
+        let Place { n0, rate, loss0 } = place;
+        Self { name: name.to_owned(), base: base.to_owned(), n0, rate, loss0, points }
+    }
+
+    /// Where it stands on the axes of size, rate and loss before pruning.
+    pub fn place(&self) -> Place {
+        Place { n0: self.n0, rate: self.rate, loss0: self.loss0 }
+    }
+
     /// The run's place after some tokens.
     pub fn row(&self, tokens: f64) -> Row {
         Row::new(self.n0, self.rate, self.loss0, tokens)
@@ -40,5 +61,37 @@ impl Run {
     pub fn rows(&self) -> impl Iterator<Item = Row> {
         let row = self.row(1.0);
         self.points.iter().map(move |point| row.at(point.tokens))
+    }
+}
+
+impl Run {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The model it was pruned from.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Parameters before pruning.
+    pub fn n0(&self) -> f64 {
+        self.n0
+    }
+
+    /// Realised pruning rate.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Loss before pruning, nats per token.
+    pub fn loss0(&self) -> f64 {
+        self.loss0
+    }
+
+    /// In ascending order of tokens.
+    pub fn points(&self) -> &[Point] {
+        &self.points
     }
 }

@@ -12,16 +12,16 @@ use crate::table::Run;
 pub struct Noise {
     /// Of a whole run around the law.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<f64>,
+    pub(crate) run: Option<f64>,
     /// Of all runs of one base together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<f64>,
+    pub(crate) base: Option<f64>,
     /// Of a point around its run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub point: Option<f64>,
+    pub(crate) point: Option<f64>,
     /// Correlation of neighbouring points of one run around that run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub autocorrelation: Option<f64>,
+    pub(crate) autocorrelation: Option<f64>,
 }
 
 impl Noise {
@@ -132,4 +132,26 @@ fn offsets(fit: &Fit, runs: &[&Run], means: &[f64], of_mean: f64) -> (Option<f64
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
+}
+
+impl Noise {
+    /// Of a whole run around the law.
+    pub fn run(&self) -> Option<f64> {
+        self.run
+    }
+
+    /// Of all runs of one base together.
+    pub fn base(&self) -> Option<f64> {
+        self.base
+    }
+
+    /// Of a point around its run.
+    pub fn point(&self) -> Option<f64> {
+        self.point
+    }
+
+    /// Correlation of neighbouring points of one run around that run.
+    pub fn autocorrelation(&self) -> Option<f64> {
+        self.autocorrelation
+    }
 }

@@ -22,9 +22,9 @@ pub enum LeftOut {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refit {
     /// What was different.
-    pub left_out: LeftOut,
+    pub(crate) left_out: LeftOut,
     /// The constants, in the fit's gauge.
-    pub parameters: Vec<f64>,
+    pub(crate) parameters: Vec<f64>,
 }
 
 /// Runs below this are too few to leave one out.
@@ -80,5 +80,17 @@ impl Sum {
     fn add(&mut self, square: f64) {
         self.squares += square;
         self.count += 1;
+    }
+}
+
+impl Refit {
+    /// What was different.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
+    }
+
+    /// The constants, in the fit's gauge.
+    pub fn parameters(&self) -> &[f64] {
+        &self.parameters
     }
 }

@@ -22,21 +22,21 @@ const FOLD_STARTS: usize = 8;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contender {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// What it is.
-    pub kind: ContenderKind,
+    pub(crate) kind: ContenderKind,
     /// What it says.
-    pub formula: String,
+    pub(crate) formula: String,
     /// Numbers fitted; left out where measured curves are carried over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parameters: Option<usize>,
+    pub(crate) parameters: Option<usize>,
     /// On the points it was fitted to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_sample: Option<Metrics>,
+    pub(crate) in_sample: Option<Metrics>,
     /// On what was held out, by split; skill is against the split's best baseline.
-    pub held_out: BTreeMap<String, Metrics>,
+    pub(crate) held_out: BTreeMap<String, Metrics>,
     /// Why there is nothing for a split, or for `in-sample`.
-    pub cannot: BTreeMap<String, Cannot>,
+    pub(crate) cannot: BTreeMap<String, Cannot>,
 }
 
 /// What a contender is.
@@ -137,4 +137,41 @@ fn score(
         }
     }
     best.map(|(name, _)| name)
+}
+
+impl Contender {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> ContenderKind {
+        self.kind
+    }
+
+    /// What it says.
+    pub fn formula(&self) -> &str {
+        &self.formula
+    }
+
+    /// Numbers fitted; left out where measured curves are carried over.
+    pub fn parameters(&self) -> Option<usize> {
+        self.parameters
+    }
+
+    /// On the points it was fitted to.
+    pub fn in_sample(&self) -> Option<&Metrics> {
+        self.in_sample.as_ref()
+    }
+
+    /// On what was held out, by split; skill is against the split's best baseline.
+    pub fn held_out(&self) -> &BTreeMap<String, Metrics> {
+        &self.held_out
+    }
+
+    /// Why there is nothing for a split, or for `in-sample`.
+    pub fn cannot(&self) -> &BTreeMap<String, Cannot> {
+        &self.cannot
+    }
 }

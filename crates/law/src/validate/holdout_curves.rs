@@ -17,43 +17,43 @@ const STEPS: usize = 24;
 pub struct Holdout {
     /// `last-checkpoints`, `largest-size`, `highest-rate`, `leave-one-run-out` or
     /// `leave-one-base-out`.
-    pub name: String,
+    pub(crate) name: String,
     /// Fits made: one, or one a run or base.
-    pub folds: usize,
+    pub(crate) folds: usize,
     /// Points held out.
-    pub points: usize,
+    pub(crate) points: usize,
     /// The baseline with the smallest mean absolute error here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub best_baseline: Option<String>,
+    pub(crate) best_baseline: Option<String>,
     /// The probability that bands are made for.
-    pub level: f64,
+    pub(crate) level: f64,
     /// Held-out points that have a band, and how many of them lie in it.
-    pub banded: usize,
+    pub(crate) banded: usize,
     /// Held-out points in their band.
-    pub inside: usize,
+    pub(crate) inside: usize,
     /// The held-out runs.
-    pub curves: Vec<HeldOutCurve>,
+    pub(crate) curves: Vec<HeldOutCurve>,
     /// Why the design does not allow it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cannot: Option<Cannot>,
+    pub(crate) cannot: Option<Cannot>,
 }
 
 /// A run, some or all of it held out, and what the law said of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldOutCurve {
     /// The run.
-    pub run: String,
+    pub(crate) run: String,
     /// Where it stands.
     #[serde(flatten)]
-    pub place: Place,
+    pub(crate) place: Place,
     /// Points of this run that were fitted: tokens and loss.
-    pub fitted: Vec<[f64; 2]>,
+    pub(crate) fitted: Vec<[f64; 2]>,
     /// Points held out: tokens and loss.
-    pub held_out: Vec<[f64; 2]>,
+    pub(crate) held_out: Vec<[f64; 2]>,
     /// The law's curve: tokens and loss. Empty where the data cannot tell.
-    pub curve: Vec<[f64; 2]>,
+    pub(crate) curve: Vec<[f64; 2]>,
     /// The interval of a new run's points: tokens, low and high end.
-    pub band: Vec<[f64; 3]>,
+    pub(crate) band: Vec<[f64; 3]>,
 }
 
 impl Holdout {
@@ -137,4 +137,84 @@ fn places(first: Option<&[f64; 2]>, held_out: &[[f64; 2]]) -> Vec<f64> {
     places.sort_by(f64::total_cmp);
     places.dedup();
     places
+}
+
+impl Holdout {
+    /// `last-checkpoints`, `largest-size`, `highest-rate`, `leave-one-run-out` or
+    /// `leave-one-base-out`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Fits made: one, or one a run or base.
+    pub fn folds(&self) -> usize {
+        self.folds
+    }
+
+    /// Points held out.
+    pub fn points(&self) -> usize {
+        self.points
+    }
+
+    /// The baseline with the smallest mean absolute error here.
+    pub fn best_baseline(&self) -> Option<&str> {
+        self.best_baseline.as_deref()
+    }
+
+    /// The probability that bands are made for.
+    pub fn level(&self) -> f64 {
+        self.level
+    }
+
+    /// Held-out points that have a band, and how many of them lie in it.
+    pub fn banded(&self) -> usize {
+        self.banded
+    }
+
+    /// Held-out points in their band.
+    pub fn inside(&self) -> usize {
+        self.inside
+    }
+
+    /// The held-out runs.
+    pub fn curves(&self) -> &[HeldOutCurve] {
+        &self.curves
+    }
+
+    /// Why the design does not allow it.
+    pub fn cannot(&self) -> Option<&Cannot> {
+        self.cannot.as_ref()
+    }
+}
+
+impl HeldOutCurve {
+    /// The run.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Points of this run that were fitted: tokens and loss.
+    pub fn fitted(&self) -> &[[f64; 2]] {
+        &self.fitted
+    }
+
+    /// Points held out: tokens and loss.
+    pub fn held_out(&self) -> &[[f64; 2]] {
+        &self.held_out
+    }
+
+    /// The law's curve: tokens and loss. Empty where the data cannot tell.
+    pub fn curve(&self) -> &[[f64; 2]] {
+        &self.curve
+    }
+
+    /// The interval of a new run's points: tokens, low and high end.
+    pub fn band(&self) -> &[[f64; 3]] {
+        &self.band
+    }
 }

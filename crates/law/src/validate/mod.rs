@@ -28,28 +28,28 @@ use crate::table::{Group, Run, Table};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// The number of this file format.
-    pub format: Format<1>,
+    pub(crate) format: Format<1>,
     /// One a series and method.
-    pub groups: Vec<GroupValidation>,
+    pub(crate) groups: Vec<GroupValidation>,
 }
 
 /// The validation of one series and one method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupValidation {
     /// The model series.
-    pub series: String,
+    pub(crate) series: String,
     /// The pruning method.
-    pub method: String,
+    pub(crate) method: String,
     /// Points judged in sample.
-    pub points: usize,
+    pub(crate) points: usize,
     /// Their runs.
-    pub runs: usize,
+    pub(crate) runs: usize,
     /// The form that curves and bands are drawn by.
-    pub form: String,
+    pub(crate) form: String,
     /// Forms and baselines.
-    pub entries: Vec<Contender>,
+    pub(crate) entries: Vec<Contender>,
     /// The ways of holding out.
-    pub splits: Vec<Holdout>,
+    pub(crate) splits: Vec<Holdout>,
 }
 
 impl Validation {
@@ -141,4 +141,53 @@ fn of_group(
         entries: contenders.into_iter().map(|(_, contender)| contender).collect(),
         splits,
     })
+}
+
+impl Validation {
+    /// The number of this file format.
+    pub fn format(&self) -> Format<1> {
+        self.format
+    }
+
+    /// One a series and method.
+    pub fn groups(&self) -> &[GroupValidation] {
+        &self.groups
+    }
+}
+
+impl GroupValidation {
+    /// The model series.
+    pub fn series(&self) -> &str {
+        &self.series
+    }
+
+    /// The pruning method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Points judged in sample.
+    pub fn points(&self) -> usize {
+        self.points
+    }
+
+    /// Their runs.
+    pub fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// The form that curves and bands are drawn by.
+    pub fn form(&self) -> &str {
+        &self.form
+    }
+
+    /// Forms and baselines.
+    pub fn entries(&self) -> &[Contender] {
+        &self.entries
+    }
+
+    /// The ways of holding out.
+    pub fn splits(&self) -> &[Holdout] {
+        &self.splits
+    }
 }

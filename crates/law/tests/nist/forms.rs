@@ -177,13 +177,13 @@ impl Form for Nist {
     }
 
     fn basis(&self, exponents: &[f64], row: &Row, out: &mut [f64]) {
-        let (columns, _) = (self.model)(exponents, row.tokens);
+        let (columns, _) = (self.model)(exponents, row.tokens());
         out[..columns.len()].copy_from_slice(&columns);
     }
 
     fn gradient(&self, parameters: &[f64], row: &Row, out: &mut [f64]) {
         let (constants, exponents) = parameters.split_at(self.linear());
-        let (columns, slopes) = (self.model)(exponents, row.tokens);
+        let (columns, slopes) = (self.model)(exponents, row.tokens());
         out[..columns.len()].copy_from_slice(&columns);
         for (j, out) in out[columns.len()..parameters.len()].iter_mut().enumerate() {
             *out =

@@ -9,7 +9,7 @@ mod forms;
 use data::{PROBLEMS, Problem};
 use forms::Nist;
 use law::form::Form;
-use law::{Point, Row, Run, fit};
+use law::{Place, Point, Row, Run, fit};
 
 fn row(x: f64) -> Row {
     Row::new(1.0, 0.5, 0.0, x)
@@ -17,14 +17,8 @@ fn row(x: f64) -> Row {
 
 fn run(problem: &Problem) -> Run {
     let points = problem.data.iter().map(|&(x, y)| Point { tokens: x, loss: y, weight: 1.0 });
-    Run {
-        name: problem.name.to_owned(),
-        base: String::new(),
-        n0: 1.0,
-        rate: 0.5,
-        loss0: 0.0,
-        points: points.collect(),
-    }
+    let place = Place { n0: 1.0, rate: 0.5, loss0: 0.0 };
+    Run::new(problem.name, "", place, points.collect())
 }
 
 fn residual(form: &dyn Form, parameters: &[f64], problem: &Problem) -> f64 {
@@ -64,7 +58,7 @@ fn every_certified_problem_is_solved_from_its_second_start() {
         let from = |start: &[f64]| {
             let exponents = form.ours(start)[form.linear()..].to_vec();
             let fit = fit::fit_from(form, &[&run], &[exponents]);
-            let found = form.theirs(&fit.parameters);
+            let found = form.theirs(fit.parameters());
             found
                 .iter()
                 .zip(problem.certified)

@@ -23,7 +23,7 @@ pub(super) fn header(group: &GroupLaw) -> Markup {
     let Some(plan) = first_asked(group) else {
         return html! {
             h1 { "The data cannot tell how many tokens are enough." }
-            p.lead { (said(&group.identifiability.sentence)) }
+            p.lead { (said(group.identifiability().sentence())) }
         };
     };
     html! {
@@ -40,11 +40,11 @@ pub(super) fn short(group: &GroupLaw) -> String {
     };
     let place = format!(
         "{} parameters pruned at rate {}",
-        short_count(plan.place.n0),
-        short_rate(plan.place.rate)
+        short_count(plan.place().n0),
+        short_rate(plan.place().rate)
     );
-    let level = significant(100.0 * group.level, 3);
-    match (plan.enough.value, plan.enough.interval) {
+    let level = significant(100.0 * group.level(), 3);
+    match (plan.enough().value, plan.enough().interval) {
         (Some(tokens), Some([low, high])) => format!(
             "{} tokens are enough for {place} ({level} % interval {} to {})",
             short_count(tokens),
@@ -68,10 +68,10 @@ pub(super) fn short(group: &GroupLaw) -> String {
 /// The answer as a sentence.
 fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
     let subject =
-        html! { (count(plan.place.n0)) " parameters pruned at rate " (rate(plan.place.rate)) };
-    let rule = html! { "the next doubling buys less than " (plain(plan.doubling_gain)) " nats" };
-    let level = percent(group.level);
-    match (plan.enough.value, plan.enough.interval, plan.enough.hull) {
+        html! { (count(plan.place().n0)) " parameters pruned at rate " (rate(plan.place().rate)) };
+    let rule = html! { "the next doubling buys less than " (plain(plan.doubling_gain())) " nats" };
+    let level = percent(group.level());
+    match (plan.enough().value, plan.enough().interval, plan.enough().hull) {
         (Some(tokens), Some(ends), _) => html! {
             strong { (count(tokens)) " tokens" } " are enough for " (subject) ": " (rule)
             " (" (level) " interval " (interval(ends, count)) ")."
@@ -98,19 +98,19 @@ fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
 fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
     html! {
         p.lead {
-            @if let (Some(_), Some(loss)) = (plan.enough.value, plan.loss_then) {
+            @if let (Some(_), Some(loss)) = (plan.enough().value, plan.loss_then()) {
                 "After them the law expects a loss of " (nats(loss)) " nats per token. "
             }
-            "Before pruning the loss was " (nats(plan.place.loss0)) "."
-            @if let Some(floor) = plan.floor.value {
+            "Before pruning the loss was " (nats(plan.place().loss0)) "."
+            @if let Some(floor) = plan.floor().value {
                 " With this text and recipe, no number of tokens gets below " (nats(floor))
-                @if let Some(ends) = plan.floor.interval { " (" (interval(ends, nats)) ")" } "."
+                @if let Some(ends) = plan.floor().interval { " (" (interval(ends, nats)) ")" } "."
             }
             " More tokens still help, each less than the one before."
         }
         p.note {
-            "From " (plain(group.runs as f64)) " runs and " (plain(group.points as f64)) " held-out points of "
-            bdi { (shown(&group.series)) } ", pruned by " code { (shown(&group.method)) } "."
+            "From " (plain(group.runs() as f64)) " runs and " (plain(group.points() as f64)) " held-out points of "
+            bdi { (shown(group.series())) } ", pruned by " code { (shown(group.method())) } "."
             @if by_size(group).concat().len() > 1 { " All their sizes and rates stand in the first picture; above is the one nearest the middle that has an answer." }
         }
     }
@@ -118,21 +118,21 @@ fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
 
 /// Why there is no number, or no narrow interval, or one outside the data.
 fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
-    let enough = &plan.enough;
+    let enough = plan.enough();
     // Token counts are compared by their ratio: intervals are made on a logarithm.
     let wide = enough.interval.is_some_and(|[low, high]| high > WIDE * low);
     let sizes = by_size(group);
     let same = sizes.iter().find(|size| size.iter().any(|other| std::ptr::eq(*other, plan)));
     let rates = same.map(|size| by_rate(size)).unwrap_or_default();
     let open: Vec<&Plan> =
-        rates.iter().map(|alike| alike[0]).filter(|other| other.enough.value.is_none()).collect();
+        rates.iter().map(|alike| alike[0]).filter(|other| other.enough().value.is_none()).collect();
     let opening = match (enough.value, wide) {
         (None, _) => "Why there is no single number",
         (Some(_), true) => "Why the interval is wide",
         (Some(_), false) if !enough.code.is_empty() || !open.is_empty() => "Before you rely on it",
         (Some(_), false) => return html! {},
     };
-    let [least, most] = group.ranges.get("tokens").copied().unwrap_or_default();
+    let [least, most] = group.ranges().get("tokens").copied().unwrap_or_default();
     let about_data = enough.value.is_none() || wide;
     // The refits cost time, so they are made only where the page explains a wide interval.
     let influence = wide.then(|| most_influential(group, plan)).flatten();
@@ -152,15 +152,15 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
                 @if enough.value.is_some() && !open.is_empty() {
                     li {
                         "For the same size at rate "
-                        @for (i, plan) in open.iter().enumerate() { @if i > 0 { ", " } (rate(plan.place.rate)) }
+                        @for (i, plan) in open.iter().enumerate() { @if i > 0 { ", " } (rate(plan.place().rate)) }
                         " the data give no single number: see the picture below."
                     }
                 }
-                @if about_data && !group.identifiability.code.is_empty() {
-                    li { (said(&group.identifiability.sentence)) }
+                @if about_data && !group.identifiability().code().is_empty() {
+                    li { (said(group.identifiability().sentence())) }
                 }
                 @if about_data {
-                    @for warning in &group.warnings { li { (said(warning.sentence())) } }
+                    @for warning in group.warnings() { li { (said(warning.sentence())) } }
                 }
                 @match influence {
                     Some((LeftOut::Base(base), count)) => li {
@@ -170,7 +170,7 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
                     Some((LeftOut::Run(run), _)) => li {
                         "The answer moves most without the run " code { (shown(run)) } ". More runs narrow it."
                     },
-                    _ if about_data && group.identifiability.code.is_empty() && group.warnings.is_empty() => li {
+                    _ if about_data && group.identifiability().code().is_empty() && group.warnings().is_empty() => li {
                         "The runs scatter too much for a narrower one: more runs, or longer ones, narrow it."
                     },
                     _ => {},
@@ -182,11 +182,11 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
 
 /// Every pruned model of the data: a picture, and a table under it.
 pub(super) fn section(group: &GroupLaw, number: usize, with_sentence: bool) -> Markup {
-    let Some(first) = group.decisions.first() else {
+    let Some(first) = group.decisions().first() else {
         return html! { p { "The data cannot tell." } };
     };
     let simulated = group
-        .warnings
+        .warnings()
         .iter()
         .any(|warning| matches!(warning.code(), Code::SimulatedIntervals | Code::OneRun));
     html! {
@@ -195,9 +195,9 @@ pub(super) fn section(group: &GroupLaw, number: usize, with_sentence: bool) -> M
             (why_not(group, plan))
         }
         p {
-            "Enough is where doubling the tokens buys less than " (plain(first.doubling_gain)) " nats. Each row is one pruned model: its size "
+            "Enough is where doubling the tokens buys less than " (plain(first.doubling_gain())) " nats. Each row is one pruned model: its size "
             "before pruning and the rate at which it was pruned. Whiskers hold the law's own value with a probability of "
-            (percent(group.level)) "; they are made by fitting again "
+            (percent(group.level())) "; they are made by fitting again "
             @if simulated { "to simulated data, since runs are too few to leave one out." } @else { "without each run and, where there are four or more, without each base." }
         }
         @if let Some(picture) = picture(group) {
@@ -208,7 +208,7 @@ pub(super) fn section(group: &GroupLaw, number: usize, with_sentence: bool) -> M
 }
 
 fn picture(group: &GroupLaw) -> Option<Whiskers> {
-    let measured = group.ranges.get("tokens").copied()?;
+    let measured = group.ranges().get("tokens").copied()?;
     let mut rows = Vec::new();
     for size in by_size(group) {
         let by_rate = by_rate(&size);
@@ -217,7 +217,7 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
             .enumerate()
             .flat_map(|(tone, alike)| answers(alike).into_iter().map(move |plan| (tone, plan)));
         for (i, (tone, plan)) in rows_of.enumerate() {
-            let enough = &plan.enough;
+            let enough = plan.enough();
             let between =
                 |[low, high]: [f64; 2]| format!("{} to {}", short_count(low), short_count(high));
             let ends = enough.interval.or(enough.hull);
@@ -228,8 +228,8 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
                 (None, None) => ("cannot tell".to_owned(), String::new()),
             };
             rows.push(WhiskerRow {
-                heading: (i == 0).then(|| short_count(plan.place.n0)),
-                name: format!("rate {}", short_rate(plan.place.rate)),
+                heading: (i == 0).then(|| short_count(plan.place().n0)),
+                name: format!("rate {}", short_rate(plan.place().rate)),
                 tone: Tone::Series(tone),
                 value: enough.value,
                 interval: ends,
@@ -283,17 +283,17 @@ fn table(group: &GroupLaw) -> Markup {
     );
     let unknown = || html! { span.note { "cannot tell" } };
     for plan in by_size(group).concat() {
-        let (enough, floor) = (&plan.enough, &plan.floor);
+        let (enough, floor) = (plan.enough(), plan.floor());
         let mut codes: Vec<&str> = enough.code.iter().chain(&floor.code).map(Code::id).collect();
         codes.sort_unstable();
         codes.dedup();
         table.push(vec![
-            count(plan.place.n0),
-            rate(plan.place.rate),
+            count(plan.place().n0),
+            rate(plan.place().rate),
             enough.value.map_or_else(unknown, count),
             enough.interval.or(enough.hull).map_or_else(unknown, |ends| interval(ends, count)),
-            plan.loss_then.map_or_else(unknown, nats),
-            nats(plan.place.loss0),
+            plan.loss_then().map_or_else(unknown, nats),
+            nats(plan.place().loss0),
             floor.value.map_or_else(unknown, nats),
             floor.interval.or(floor.hull).map_or_else(unknown, |ends| interval(ends, nats)),
             html! { @for (i, code) in codes.iter().enumerate() { @if i > 0 { ", " } code { (shown(code)) } } },

@@ -16,7 +16,7 @@ pub(super) fn section(input: &PageInput<'_>, groups: &[&GroupLaw]) -> Markup {
         return html! {};
     }
     let gain =
-        groups.iter().find_map(|group| group.decisions.first()).map(|plan| plan.doubling_gain);
+        groups.iter().find_map(|group| group.decisions().first()).map(|plan| plan.doubling_gain());
     let learning = |base: &&RunFacts| {
         let control = control(input, base).and_then(|run| run.done.as_ref()?.last_doubling());
         control.zip(gain).is_some_and(|(control, gain)| control.0 >= gain)

@@ -29,7 +29,7 @@ pub(super) fn figures(input: &PageInput<'_>, group: &GroupLaw, number: usize) ->
     let panels = panels(input, group);
     html! {
         @if number == 0 { p {
-            "Markers are measured, lines are the law, and shades around them its " (percent(group.level)) " interval of the mean "
+            "Markers are measured, lines are the law, and shades around them its " (percent(group.level())) " interval of the mean "
             "curve. A hollow diamond marks the tokens that are enough, with whiskers for their interval. Hollow circles are the "
             "unpruned model trained on the same text: what the tokens do without any pruning. All panels share the tokens' axis; each has "
             "its own losses."
@@ -59,8 +59,8 @@ pub(super) fn panels<'a>(input: &PageInput<'a>, group: &GroupLaw) -> Vec<Panel<'
 
 /// From the first measured point to the last, and on to what is enough as far as that is near.
 fn token_axis(group: &GroupLaw) -> Option<PlotAxis> {
-    let [low, high] = group.ranges.get("tokens").copied()?;
-    let enough = group.decisions.iter().filter_map(|plan| plan.enough.value);
+    let [low, high] = group.ranges().get("tokens").copied()?;
+    let enough = group.decisions().iter().filter_map(|plan| plan.enough().value);
     let near = enough.filter(|tokens| *tokens < FARTHEST * high).map(|tokens| tokens * 1.15);
     PlotAxis::around(
         "post-training tokens",
@@ -76,12 +76,12 @@ fn panel<'a>(
     size: &[&Plan],
     x: &PlotAxis,
 ) -> Option<Panel<'a>> {
-    let n0 = size.first()?.place.n0;
+    let n0 = size.first()?.place().n0;
     let mut layers =
-        vec![Layer::Beyond { from: group.ranges["tokens"][1], label: "beyond the data".into() }];
+        vec![Layer::Beyond { from: group.ranges()["tokens"][1], label: "beyond the data".into() }];
     let (mut rows, mut heights, mut bases) = (Vec::new(), Vec::new(), Vec::new());
 
-    let mut loss0s: Vec<f64> = size.iter().map(|plan| plan.place.loss0).collect();
+    let mut loss0s: Vec<f64> = size.iter().map(|plan| plan.place().loss0).collect();
     // Bases of one size may differ in their loss before pruning.
     loss0s.sort_by(f64::total_cmp);
     loss0s.dedup();
@@ -94,11 +94,11 @@ fn panel<'a>(
     let mut marks = Vec::new();
     for (i, alike) in by_rate(size).iter().enumerate() {
         let tone = Tone::Series(i);
-        let label = format!("rate {}", short_rate(alike[0].place.rate));
+        let label = format!("rate {}", short_rate(alike[0].place().rate));
         for (j, plan) in alike.iter().enumerate() {
-            let curve = decisions::curve(group, plan.place, x.range());
+            let curve = decisions::curve(group, plan.place(), x.range());
             let measured: Vec<&TableRow> =
-                input.rows.iter().filter(|row| is_at(row, group, &plan.place)).collect();
+                input.rows.iter().filter(|row| is_at(row, group, &plan.place())).collect();
             heights.extend(measured.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
             heights.extend(curve.line.last().map(|point| point[1]));
             // Bands go below all lines, above the shade that marks what is beyond the data.
@@ -115,7 +115,7 @@ fn panel<'a>(
         marks.extend(answers(alike).into_iter().filter_map(|plan| enough(tone, &label, plan)));
     }
     let controls: Vec<&TableRow> =
-        input.rows.iter().filter(|row| is_control(row, &group.series, n0)).collect();
+        input.rows.iter().filter(|row| is_control(row, group.series(), n0)).collect();
     if !controls.is_empty() {
         heights.extend(controls.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
         layers.extend(control_lines(&controls));
@@ -167,12 +167,12 @@ fn points(tone: Tone, label: &str, rows: &[&TableRow]) -> Vec<Layer> {
 }
 
 fn enough(tone: Tone, label: &str, plan: &Plan) -> Option<Layer> {
-    let (tokens, loss) = (plan.enough.value?, plan.loss_then?);
-    let between = plan.enough.interval.map_or_else(String::new, |[low, high]| {
+    let (tokens, loss) = (plan.enough().value?, plan.loss_then()?);
+    let between = plan.enough().interval.map_or_else(String::new, |[low, high]| {
         format!(", between {} and {}", short_count(low), short_count(high))
     });
     let hint = format!("{label}: {} tokens are enough{between}", short_count(tokens));
-    Some(Layer::Place { tone, at: [tokens, loss], interval: plan.enough.interval, hint })
+    Some(Layer::Place { tone, at: [tokens, loss], interval: plan.enough().interval, hint })
 }
 
 fn control_lines(controls: &[&TableRow]) -> Vec<Layer> {
@@ -200,9 +200,9 @@ fn is_aside(row: &TableRow) -> bool {
 
 fn description(title: &str, size: &[&Plan]) -> String {
     let one = |plan: &&Plan| {
-        let Place { rate, .. } = plan.place;
-        let then = plan.loss_then.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
-        match plan.enough.value {
+        let Place { rate, .. } = plan.place();
+        let then = plan.loss_then().map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
+        match plan.enough().value {
             Some(tokens) => {
                 format!(
                     "rate {}: {} tokens are enough{then}",

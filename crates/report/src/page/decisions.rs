@@ -1,8 +1,7 @@
 //! The pruned models that a law speaks of, and what it says of them: the one place that asks the
 //! law.
 
-use law::plan::Doubling;
-use law::{GroupLaw, Place, Plan, Prediction, TableRow};
+use law::{GroupLaw, Place, Plan, TableRow};
 
 /// Sizes nearer than this share belong into one panel.
 const SAME_SIZE: f64 = 0.01;
@@ -20,19 +19,19 @@ pub(super) struct LawCurve {
 
 /// The sizes of a group's decisions, smallest first, each with its decisions by rate.
 pub(super) fn by_size(group: &GroupLaw) -> Vec<Vec<&Plan>> {
-    let mut plans: Vec<&Plan> = group.decisions.iter().collect();
+    let mut plans: Vec<&Plan> = group.decisions().iter().collect();
     plans.sort_by(|a, b| {
-        a.place.n0.total_cmp(&b.place.n0).then(a.place.rate.total_cmp(&b.place.rate))
+        a.place().n0.total_cmp(&b.place().n0).then(a.place().rate.total_cmp(&b.place().rate))
     });
     let mut sizes: Vec<Vec<&Plan>> = Vec::new();
     for plan in plans {
         match sizes.last_mut() {
-            Some(size) if is_size(size[0].place.n0, plan.place.n0) => size.push(plan),
+            Some(size) if is_size(size[0].place().n0, plan.place().n0) => size.push(plan),
             _ => sizes.push(vec![plan]),
         }
     }
     for size in &mut sizes {
-        size.sort_by(|a, b| a.place.rate.total_cmp(&b.place.rate));
+        size.sort_by(|a, b| a.place().rate.total_cmp(&b.place().rate));
     }
     sizes
 }
@@ -40,7 +39,7 @@ pub(super) fn by_size(group: &GroupLaw) -> Vec<Vec<&Plan>> {
 /// The decisions of one size, by rate: several at one rate where several bases of that size were
 /// pruned alike.
 pub(super) fn by_rate<'a>(size: &[&'a Plan]) -> Vec<Vec<&'a Plan>> {
-    size.chunk_by(|a, b| a.place.rate == b.place.rate).map(<[&Plan]>::to_vec).collect()
+    size.chunk_by(|a, b| a.place().rate == b.place().rate).map(<[&Plan]>::to_vec).collect()
 }
 
 /// Those of them that answer differently: bases that differ in their loss alone need as many tokens
@@ -48,7 +47,7 @@ pub(super) fn by_rate<'a>(size: &[&'a Plan]) -> Vec<Vec<&'a Plan>> {
 pub(super) fn answers<'a>(alike: &[&'a Plan]) -> Vec<&'a Plan> {
     let mut answers: Vec<&Plan> = Vec::new();
     for &plan in alike {
-        if !answers.iter().any(|known| known.enough.is_same_as(&plan.enough)) {
+        if !answers.iter().any(|known| known.enough().is_same_as(plan.enough())) {
             answers.push(plan);
         }
     }
@@ -70,7 +69,7 @@ pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
     let middle = |len: usize| len.saturating_sub(1) / 2;
     // Indices from the middle: first it, then those above, then those below.
     let from_middle = |len: usize| (middle(len)..len).chain((0..middle(len)).rev());
-    let sure = |plan: &&Plan| plan.enough.value.is_some() && plan.enough.interval.is_some();
+    let sure = |plan: &&Plan| plan.enough().value.is_some() && plan.enough().interval.is_some();
     let places =
         from_middle(sizes.len()).flat_map(|i| from_middle(sizes[i].len()).map(move |j| (i, j)));
     let mut plans = places.map(|(i, j)| sizes[i][j]);
@@ -81,7 +80,7 @@ pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
 /// Whether a measured point belongs to a pruned model.
 pub(super) fn is_at(row: &TableRow, group: &GroupLaw, place: &Place) -> bool {
     let same = [(row.n0, place.n0), (row.rate, place.rate), (row.loss0, place.loss0)];
-    row.series == group.series && row.method == group.method && same.iter().all(|(a, b)| a == b)
+    row.series == group.series() && row.method == group.method() && same.iter().all(|(a, b)| a == b)
 }
 
 /// The law's curve at a place between two token counts, as far as the law knows it.
@@ -90,7 +89,8 @@ pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> La
     let mut curve = LawCurve::default();
     for i in 0..=STEPS {
         let tokens = low * step.powi(i as i32);
-        let Ok(Prediction { loss, mean, .. }) = group.predict(place, tokens) else { continue };
+        let Ok(prediction) = group.predict(place, tokens) else { continue };
+        let (loss, mean) = (prediction.loss(), prediction.mean());
         // Where its interval is wide, the law gives no number. The curve is still drawn, through
         // the middle of the band.
         if let Some(loss) = loss.or(mean.map(|[low, high]| 0.5 * (low + high))) {
@@ -105,5 +105,5 @@ pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> La
 
 /// What each doubling buys, from fewest tokens to most, as points of a plot.
 pub(super) fn doublings(plan: &Plan) -> Vec<[f64; 2]> {
-    plan.doublings.iter().map(|Doubling { from, gain, .. }| [*from, *gain]).collect()
+    plan.doublings().iter().map(|doubling| [doubling.from(), doubling.gain()]).collect()
 }

@@ -11,7 +11,8 @@ use crate::table::{Alignment, HtmlTable, TableColumn};
 /// The plot for the largest size, and a table for all.
 pub(super) fn section(group: &GroupLaw, number: usize) -> Markup {
     let sizes = by_size(group);
-    let known = sizes.iter().rev().find(|size| size.iter().any(|plan| !plan.doublings.is_empty()));
+    let known =
+        sizes.iter().rev().find(|size| size.iter().any(|plan| !plan.doublings().is_empty()));
     let Some(size) = known else {
         return html! { p { "The data cannot tell what more tokens buy." } };
     };
@@ -20,12 +21,12 @@ pub(super) fn section(group: &GroupLaw, number: usize) -> Markup {
         p {
             "Each doubling costs as much as all tokens before it, and buys less than the doubling before. "
             @if let Some(plan) = size.first() {
-                "Where a line crosses " (plain(plan.doubling_gain)) " nats, its tokens are enough."
+                "Where a line crosses " (plain(plan.doubling_gain())) " nats, its tokens are enough."
             }
         }
         @if let Some(plot) = plot {
             figure.wide {
-                h3 { (count(size[0].place.n0)) " parameters" }
+                h3 { (count(size[0].place().n0)) " parameters" }
                 (plot.inline(&format!("doubling-{number}")))
             }
         }
@@ -35,8 +36,8 @@ pub(super) fn section(group: &GroupLaw, number: usize) -> Markup {
 
 fn plot(size: &[&Plan]) -> Option<Plot> {
     let all: Vec<[f64; 2]> = size.iter().flat_map(|plan| doublings(plan)).collect();
-    let gain = size.first()?.doubling_gain;
-    let ends = size.iter().filter_map(|plan| plan.enough.interval).flatten();
+    let gain = size.first()?.doubling_gain();
+    let ends = size.iter().filter_map(|plan| plan.enough().interval).flatten();
     let [left, right] = ends_of(all.iter().map(|point| point[0]))?;
     let tokens = all
         .iter()
@@ -54,7 +55,7 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
         .enumerate()
         .flat_map(|(tone, alike)| answers(alike).into_iter().map(move |plan| (tone, plan)));
     for (i, plan) in lines {
-        let (tone, label) = (Tone::Series(i), format!("rate {}", short_rate(plan.place.rate)));
+        let (tone, label) = (Tone::Series(i), format!("rate {}", short_rate(plan.place().rate)));
         let points = doublings(plan);
         let said = |&[from, gain]: &[f64; 2]| {
             (
@@ -69,13 +70,13 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
         let marks = points.iter().map(said).collect();
         layers.push(Layer::Line { tone, points, label: Some(label.clone()) });
         layers.push(Layer::Points { tone, points: marks, aside: false });
-        if let Some(tokens) = plan.enough.value {
+        if let Some(tokens) = plan.enough().value {
             let hint = format!("{label}: {} tokens are enough", short_count(tokens));
             places.push(Layer::Place { tone, at: [tokens, gain], interval: None, hint });
         }
     }
     layers.extend(places);
-    let title = format!("What doubling buys, {} parameters", short_count(size[0].place.n0));
+    let title = format!("What doubling buys, {} parameters", short_count(size[0].place().n0));
     let description =
         format!("{title}: nats gained against tokens, falling straight on logarithmic axes.");
     Some(Plot::new(title, description, [x, y], layers))
@@ -98,7 +99,12 @@ fn table(sizes: &[Vec<&Plan>]) -> Markup {
     let every = sizes.iter().flat_map(|size| by_rate(size));
     for plan in every.flat_map(|alike| answers(&alike)) {
         for [from, gain] in doublings(plan) {
-            table.push(vec![count(plan.place.n0), rate(plan.place.rate), count(from), plain(gain)]);
+            table.push(vec![
+                count(plan.place().n0),
+                rate(plan.place().rate),
+                count(from),
+                plain(gain),
+            ]);
         }
     }
     table.markup()

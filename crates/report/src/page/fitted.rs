@@ -11,7 +11,7 @@ use crate::text::shown;
 /// Formula, constants, measures.
 pub(super) fn section(group: &GroupLaw) -> Markup {
     let formula = group.form().map(|form| form.formula()).unwrap_or_default();
-    let units = match group.units {
+    let units = match group.units() {
         Units::Billions => "billions of parameters and billions of tokens",
         Units::Counts => "single parameters and single tokens",
     };
@@ -19,7 +19,7 @@ pub(super) fn section(group: &GroupLaw) -> Markup {
         p.formula { code { "L = " (pretty(formula)) } }
         p {
             "L is the held-out loss after D tokens, L₀ the loss before pruning, N₀ the size before pruning, ρ the rate. N₀ and D are in "
-            (units) "; form " code { (shown(&group.form)) } "."
+            (units) "; form " code { (shown(group.form_name())) } "."
         }
         (constants(group))
         (measures(group))
@@ -41,12 +41,12 @@ fn constants(group: &GroupLaw) -> Markup {
             .position(|known| *known == name)
             .unwrap_or(7)
     };
-    let mut names: Vec<&String> = group.constants.keys().collect();
+    let mut names: Vec<&String> = group.constants().keys().collect();
     names.sort_by_key(|name| (order(name), (*name).clone()));
     for name in names {
-        let estimate = &group.constants[name];
-        let fixed = group.identifiability.fixed.contains_key(name);
-        let open = group.identifiability.undetermined.contains(name);
+        let estimate = &group.constants()[name];
+        let fixed = group.identifiability().fixed().contains_key(name);
+        let open = group.identifiability().undetermined().contains(name);
         table.push(vec![
             html! { (pretty(name)) },
             plain(estimate.value),
@@ -57,8 +57,11 @@ fn constants(group: &GroupLaw) -> Markup {
             html! { (meaning(name)) },
         ]);
     }
-    for (name, value) in
-        group.identifiability.fixed.iter().filter(|(name, _)| !group.constants.contains_key(*name))
+    for (name, value) in group
+        .identifiability()
+        .fixed()
+        .iter()
+        .filter(|(name, _)| !group.constants().contains_key(*name))
     {
         table.push(vec![
             html! { (pretty(name)) },
@@ -70,7 +73,7 @@ fn constants(group: &GroupLaw) -> Markup {
     html! {
         (table.markup())
         p.note {
-            "Intervals hold the constant with a probability of " (percent(group.level))
+            "Intervals hold the constant with a probability of " (percent(group.level()))
             " if the law has the right form. Constants depend on each other: read answers from the law, not from one of them."
         }
     }
@@ -169,13 +172,13 @@ fn measures(group: &GroupLaw) -> Markup {
         TableColumn::new("measure", Alignment::Left),
         TableColumn::new("fitted points", Alignment::Right),
     ];
-    if group.held_out.is_some() {
+    if group.held_out().is_some() {
         columns.push(TableColumn::new("held-out points", Alignment::Right));
     }
     columns.push(TableColumn::new("what it says", Alignment::Left));
     let mut table = HtmlTable::new("How well the law describes the points", columns);
     for (name, says, pick) in rows {
-        let (fitted, held_out) = (pick(&group.metrics), group.held_out.as_ref().map(pick));
+        let (fitted, held_out) = (pick(group.metrics()), group.held_out().map(pick));
         if fitted.is_none() && held_out.flatten().is_none() {
             continue;
         }
@@ -187,7 +190,7 @@ fn measures(group: &GroupLaw) -> Markup {
     }
     html! {
         (table.markup())
-        @if group.held_out.is_some() {
+        @if group.held_out().is_some() {
             p.note { "Held-out points are the last fifth of each run's checkpoints, predicted by a law fitted without them." }
         }
     }
@@ -195,20 +198,20 @@ fn measures(group: &GroupLaw) -> Markup {
 
 /// How measured points scatter around the law, and how the search for it ended.
 fn noise(group: &GroupLaw) -> Markup {
-    let noise = &group.noise;
+    let noise = &group.noise();
     let rows = [
         (
             "between runs",
-            noise.run,
+            noise.run(),
             "nats per token; how far one more run of yours may lie off the law",
         ),
         (
             "between bases",
-            noise.base,
+            noise.base(),
             "nats per token; how far all runs of one unpruned model lie off together",
         ),
-        ("between points", noise.point, "nats per token; how far one point lies off its run"),
-        ("of neighbours", noise.autocorrelation, "correlation of neighbouring points of one run"),
+        ("between points", noise.point(), "nats per token; how far one point lies off its run"),
+        ("of neighbours", noise.autocorrelation(), "correlation of neighbouring points of one run"),
     ];
     let columns = [
         TableColumn::new("scatter", Alignment::Left),
@@ -226,8 +229,8 @@ fn noise(group: &GroupLaw) -> Markup {
             summary { "Noise, and the search" }
             (table.markup())
             p {
-                (whole(group.convergence.agreeing as u64)) " of " (whole(group.convergence.starts as u64))
-                " starts of the search ended at this law. Sum of squared residuals: " (plain(group.objective)) " nats²."
+                (whole(group.convergence().agreeing() as u64)) " of " (whole(group.convergence().starts() as u64))
+                " starts of the search ended at this law. Sum of squared residuals: " (plain(group.objective())) " nats²."
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use law::uncertainty::LeftOut;
 use law::{GroupLaw, Plan, Wish};
-use ledger::Estimate;
 
 /// The base, or where bases are too few to leave one out the run, without which the tokens that are
 /// enough move most, and how many were left out in turn.
@@ -10,27 +9,19 @@ pub(super) fn most_influential<'a>(
     group: &'a GroupLaw,
     plan: &Plan,
 ) -> Option<(&'a LeftOut, usize)> {
-    let value = plan.enough.value?.ln();
+    let value = plan.enough().value?.ln();
     let bases =
-        group.replicates.iter().any(|replicate| matches!(replicate.left_out, LeftOut::Base(_)));
+        group.replicates().iter().any(|replicate| matches!(replicate.left_out(), LeftOut::Base(_)));
     let counts = |left_out: &LeftOut| match left_out {
         LeftOut::Base(_) => true,
         LeftOut::Run(_) => !bases,
         LeftOut::Simulation(_) | LeftOut::Draw(_) => false,
     };
-    let wish = Wish { doubling_gain: plan.doubling_gain, ..Wish::default() };
-    // The same law with the constants of one refit; without replicates it plans without intervals,
-    // fast.
-    let mut other = GroupLaw { replicates: Vec::new(), decisions: Vec::new(), ..group.clone() };
+    let wish = Wish { doubling_gain: plan.doubling_gain(), ..Wish::default() };
     let mut moved: Vec<(f64, &LeftOut)> = Vec::new();
-    for replicate in group.replicates.iter().filter(|replicate| counts(&replicate.left_out)) {
-        other.constants = replicate
-            .constants
-            .iter()
-            .map(|(name, value)| (name.clone(), Estimate::bare(*value)))
-            .collect();
-        let without = other.enough(plan.place, &wish).ok()?.value?.ln();
-        moved.push(((without - value).abs(), &replicate.left_out));
+    for (left_out, other) in group.refits().filter(|(left_out, _)| counts(left_out)) {
+        let without = other.enough(plan.place(), &wish).ok()?.value?.ln();
+        moved.push(((without - value).abs(), left_out));
     }
     let count = moved.len();
     let most = moved.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
@@ -64,7 +55,7 @@ mod tests {
                 }
             }
         }
-        law::fit(&Table::new(rows).unwrap(), &Settings::default()).unwrap().groups.remove(0)
+        law::fit(&Table::new(rows).unwrap(), &Settings::default()).unwrap().into_groups().remove(0)
     }
 
     #[test]
@@ -75,9 +66,9 @@ mod tests {
             // The question is asked at the size of the odd base: the others predict another answer
             // there.
             let plan = group
-                .decisions
+                .decisions()
                 .iter()
-                .find(|plan| plan.place.n0 == [1e8, 2e8, 4e8, 8e8][odd])
+                .find(|plan| plan.place().n0 == [1e8, 2e8, 4e8, 8e8][odd])
                 .unwrap();
             assert_eq!(most_influential(&group, plan), Some((&place, 4)), "{plan:?}");
         }

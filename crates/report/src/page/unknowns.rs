@@ -9,21 +9,21 @@ use crate::text::{said, sentences, shown};
 
 /// Codes with their sentences, for one law.
 pub(super) fn section(group: &GroupLaw) -> Markup {
-    let known = &group.identifiability;
+    let known = group.identifiability();
     html! {
-        @if known.code.is_empty() && group.warnings.is_empty() {
-            p { "Nothing of what the law asks for. " (said(&known.sentence)) }
+        @if known.code().is_empty() && group.warnings().is_empty() {
+            p { "Nothing of what the law asks for. " (said(known.sentence())) }
         }
-        @if !known.code.is_empty() {
+        @if !known.code().is_empty() {
             div.doubt {
-                p { (codes(known.code.iter().map(Code::id))) }
-                p { (said(&known.sentence)) }
-                @if !known.undetermined.is_empty() {
-                    p { "Left open: " (codes(known.undetermined.iter().map(String::as_str))) "." }
+                p { (codes(known.code().iter().map(Code::id))) }
+                p { (said(known.sentence())) }
+                @if !known.undetermined().is_empty() {
+                    p { "Left open: " (codes(known.undetermined().iter().map(String::as_str))) "." }
                 }
             }
         }
-        @for warning in &group.warnings {
+        @for warning in group.warnings() {
             div.doubt {
                 p { code { (shown(warning.code().id())) } }
                 p { (said(warning.sentence())) }

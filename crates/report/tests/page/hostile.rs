@@ -97,17 +97,24 @@ proptest! {
         for row in &mut world.rows {
             (row.tokens, row.loss) = (next(), next());
         }
-        for group in &mut world.law.groups {
-            group.ranges.insert("tokens".into(), [next(), next()]);
-            for plan in &mut group.decisions {
-                plan.enough.value = Some(next());
-                plan.enough.interval = Some([next(), next()]);
-                plan.floor.value = Some(next());
-                plan.loss_then = Some(next());
-                plan.doubling_gain = next();
-                plan.doublings.iter_mut().for_each(|doubling| (doubling.from, doubling.gain) = (next(), next()));
+        // A file holds finite numbers only.
+        let mut finite = numbers.iter().copied().filter(|x| x.is_finite()).chain([1.0]).collect::<Vec<_>>().into_iter().cycle();
+        let mut next = move || finite.next().unwrap();
+        world.edit_law(|group| {
+            let tokens = [next().abs().max(1e-9), next().abs().max(1e-9)];
+            group["ranges"]["tokens"] = [tokens[0].min(tokens[1]), tokens[0].max(tokens[1])].into();
+            for plan in group["decisions"].as_array_mut().unwrap() {
+                plan["enough"]["value"] = next().into();
+                plan["enough"]["interval"] = [next(), next()].into();
+                plan["floor"]["value"] = next().into();
+                plan["loss_then"] = next().into();
+                plan["doubling_gain"] = next().into();
+                for doubling in plan["doublings"].as_array_mut().into_iter().flatten() {
+                    doubling["from"] = next().into();
+                    doubling["gain"] = next().into();
+                }
             }
-        }
+        });
         let page = world.page();
         prop_assert!(!page.contains("d=\"MNaN") && !page.contains("=\"NaN\" y") && !page.contains("\"inf\" "));
         let xml = as_xml(&page);

@@ -114,9 +114,10 @@ fn the_answer_stands_on_top() {
     let page = whole().page();
     // The second of four sizes, at the second of three rates.
     let plan =
-        &whole().law.groups.iter().find(|group| group.series == "llama").unwrap().decisions[4];
+        &whole().law.groups().iter().find(|group| group.series() == "llama").unwrap().decisions()
+            [4];
     let title = &page[page.find("<h1>").unwrap()..page.find("</h1>").unwrap()];
-    let tokens = plan.enough.value.expect("the world has an answer");
+    let tokens = plan.enough().value.expect("the world has an answer");
     assert!(title.contains(&format!("<data value=\"{tokens}\">")), "{title}");
     assert!(
         title.contains("the next doubling buys less than <data value=\"0.01\">0.01</data> nats"),

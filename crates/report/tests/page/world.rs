@@ -21,7 +21,7 @@ pub(crate) struct World {
 
 impl World {
     /// Changes every group of the law as its file holds it, and reads the law again.
-    pub(crate) fn edit_law(&mut self, edit: impl Fn(&mut serde_json::Value)) {
+    pub(crate) fn edit_law(&mut self, edit: impl FnMut(&mut serde_json::Value)) {
         let mut law = serde_json::to_value(&self.law).unwrap();
         law["groups"].as_array_mut().unwrap().iter_mut().for_each(edit);
         self.law = serde_json::from_value(law).unwrap();

@@ -126,12 +126,12 @@ impl Wanted {
         };
         let of = series(law, self.series.as_deref(), &self.size);
         if self.rates == [0.0] && self.method.as_deref() == Some("none") {
-            let series =
-                of.unwrap_or_else(|| law.groups.first().map_or("unnamed", |group| &group.series));
+            let series = of
+                .unwrap_or_else(|| law.groups().first().map_or("unnamed", |group| group.series()));
             return Ok(vec![candidate(series, "none", 0.0)]);
         }
         let groups = law.groups_of(of, self.method.as_deref())?;
-        if groups.iter().any(|group| group.series != groups[0].series) {
+        if groups.iter().any(|group| group.series() != groups[0].series()) {
             // A model is of one series.
             return Err(law
                 .group(of, self.method.as_deref())
@@ -146,7 +146,7 @@ impl Wanted {
                 self.rates.clone()
             };
             found.extend(
-                rates.into_iter().map(|rate| candidate(&group.series, &group.method, rate)),
+                rates.into_iter().map(|rate| candidate(group.series(), group.method(), rate)),
             );
         }
         Ok(found)
@@ -156,7 +156,7 @@ impl Wanted {
 /// The rates that the runs of a law have at the size nearest to this one.
 fn rates_near(group: &GroupLaw, n0: f64) -> Vec<f64> {
     let far = |place: &Place| (place.n0 / n0).ln().abs();
-    let places: Vec<Place> = group.decisions.iter().map(|plan| plan.place).collect();
+    let places: Vec<Place> = group.decisions().iter().map(|plan| plan.place()).collect();
     let nearest = places.iter().map(far).fold(f64::INFINITY, f64::min);
     let mut rates: Vec<f64> = places
         .iter()

@@ -26,7 +26,7 @@ pub(super) fn reference(
             for summary in store::runs(path)? {
                 let Some(run) = summary.folder() else { continue };
                 let record = run.record();
-                let is_group = record.series() == law.series && record.method() == law.method;
+                let is_group = record.series() == law.series() && record.method() == law.method();
                 if is_group && is_here(record.n0().0 as f64, record.rate().get()) {
                     found
                         .extend(run.done()?.and_then(|done| done.loss_pruned()).map(|loss| loss.0));
@@ -38,10 +38,11 @@ pub(super) fn reference(
         Begin::Tokens(tokens) => {
             let rows = match path.is_dir() {
                 true => store::run_points(path)?.rows,
-                false => store::read_points(path, &law.form)?,
+                false => store::read_points(path, law.form_name())?,
             };
-            let of_group =
-                rows.into_iter().filter(|row| row.series == law.series && row.method == law.method);
+            let of_group = rows
+                .into_iter()
+                .filter(|row| row.series == law.series() && row.method == law.method());
             let here = of_group.filter(|row| is_here(row.n0, row.rate));
             here.filter(|row| near(row.tokens, tokens.0 as f64)).map(|row| row.loss).collect()
         }

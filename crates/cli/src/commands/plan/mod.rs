@@ -149,10 +149,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         for (candidate, group, plan) in &plans {
             decisions.push(Decision {
                 model: candidate.model.as_deref(),
-                series: &group.series,
-                method: &group.method,
-                form: &group.form,
-                level: group.level,
+                series: group.series(),
+                method: group.method(),
+                form: group.form_name(),
+                level: group.level(),
                 plan,
             });
         }
@@ -192,15 +192,15 @@ fn show(
     allocation: Option<&Allocation>,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let level = plans.first().map_or(0.9, |(_, group, _)| group.level);
+    let level = plans.first().map_or(0.9, |(_, group, _)| group.level());
     if let [(_, _, plan)] = plans {
-        output.data(&format!("{}\n\n", plan.enough.sentence))?;
+        output.data(&format!("{}\n\n", plan.enough().sentence))?;
         output.table(&show::answers(plan, level))?;
         if let Some(costs) = show::costs(plan, level) {
             output.data("\n")?;
             output.table(&costs)?;
         }
-        if !plan.doublings.is_empty() {
+        if !plan.doublings().is_empty() {
             output.data("\n")?;
             output.table(&show::doublings(plan, level))?;
         }
@@ -210,13 +210,13 @@ fn show(
         output.data("\n")?;
     }
     output.data(&format!("{}\n", show::best(found)))?;
-    if !found.best.is_empty() {
+    if !found.best().is_empty() {
         output.data("\nthe best offer of each candidate, after post-training\n")?;
-        output.table(&show::offers(found.best.iter(), level))?;
+        output.table(&show::offers(found.best().iter(), level))?;
     }
     let (front, step) = found.thinned(FRONT);
     if !front.is_empty() {
-        output.data(&format!("\n{}\n", show::of_front(found.front.len(), front.len(), step)))?;
+        output.data(&format!("\n{}\n", show::of_front(found.front().len(), front.len(), step)))?;
         output.table(&show::offers(front.into_iter(), level))?;
     }
     if plans.len() > 1 {
@@ -224,13 +224,13 @@ fn show(
             .data("\neach candidate by itself, enough being where a doubling buys too little\n")?;
         output.table(&show::candidates(plans))?;
     }
-    for refusal in &found.refused {
+    for refusal in found.refused() {
         output.data(&format!("\n{}", show::refused(refusal)))?;
     }
-    if !found.refused.is_empty() {
+    if !found.refused().is_empty() {
         output.data("\n")?;
     }
-    for warning in &found.warnings {
+    for warning in found.warnings() {
         output.warn(warning.sentence());
     }
     Ok(())
@@ -242,11 +242,7 @@ pub(crate) fn sentence(answer: &Answer) -> String {
 }
 
 fn asked(plan: &Plan) -> impl Iterator<Item = &Answer> {
-    let asked = [
-        Some(&plan.enough),
-        plan.enough_by_gain.as_ref(),
-        plan.for_target.as_ref(),
-        plan.for_recovery.as_ref(),
-    ];
+    let asked =
+        [Some(plan.enough()), plan.enough_by_gain(), plan.for_target(), plan.for_recovery()];
     asked.into_iter().flatten()
 }

@@ -38,36 +38,36 @@ pub(super) fn answers(plan: &Plan, level: f64) -> Table {
     }
     table.row([
         "floor, nats per token".into(),
-        value(&plan.floor, nats),
-        ends(plan.floor.interval.or(plan.floor.hull), nats),
-        notes(&plan.floor.code),
+        value(plan.floor(), nats),
+        ends(plan.floor().interval.or(plan.floor().hull), nats),
+        notes(&plan.floor().code),
     ]);
-    if let Some(loss) = plan.loss_then {
+    if let Some(loss) = plan.loss_then() {
         let mut row = |what: &str, value: String, span| {
             table.row([what.to_owned(), value, ends(span, nats), String::new()]);
         };
-        row("loss after enough tokens, nats per token", nats(loss), plan.loss_then_mean);
-        row("  by a run of your own", String::new(), plan.loss_then_new_run);
+        row("loss after enough tokens, nats per token", nats(loss), plan.loss_then_mean());
+        row("  by a run of your own", String::new(), plan.loss_then_new_run());
     }
-    if let Some(bought) = &plan.for_budget {
+    if let Some(bought) = plan.for_budget() {
         let mut row = |what: &str, value: String, span: String, note: String| {
             table.row([what.to_owned(), value, span, note]);
         };
-        row("tokens for the budget", tokens(bought.tokens), "exact".into(), String::new());
-        let loss = bought.prediction.loss.map_or_else(unknown, nats);
+        row("tokens for the budget", tokens(bought.tokens()), "exact".into(), String::new());
+        let loss = bought.prediction().loss().map_or_else(unknown, nats);
         row(
             "  loss then, nats per token",
             loss,
-            ends(bought.prediction.mean, nats),
-            notes(&bought.prediction.code),
+            ends(bought.prediction().mean(), nats),
+            notes(bought.prediction().code()),
         );
         row(
             "  by a run of your own",
             String::new(),
-            ends(bought.prediction.new_run, nats),
+            ends(bought.prediction().new_run(), nats),
             String::new(),
         );
-        let gain = bought.next_doubling;
+        let gain = bought.next_doubling();
         row(
             "  the next doubling buys, nats",
             gain.value.map_or_else(unknown, short),
@@ -109,8 +109,12 @@ pub(super) fn doublings(plan: &Plan, level: f64) -> Table {
         (&*interval, Align::Left),
     ];
     let mut table = Table::new(&columns);
-    for doubling in &plan.doublings {
-        table.row([tokens(doubling.from), short(doubling.gain), ends(doubling.interval, short)]);
+    for doubling in plan.doublings() {
+        table.row([
+            tokens(doubling.from()),
+            short(doubling.gain()),
+            ends(doubling.interval(), short),
+        ]);
     }
     table
 }
@@ -131,16 +135,16 @@ pub(super) fn candidates(plans: &[(&Candidate, &GroupLaw, Plan)]) -> Table {
     ]);
     for (candidate, group, plan) in plans {
         table.row([
-            name(candidate.model.as_deref(), plan.place.n0),
-            group.method.clone(),
-            format!("{:.4}", plan.place.rate),
-            plan.parameters.map_or_else(unknown, parameters),
-            value(&plan.enough, tokens),
-            ends(plan.enough.interval.or(plan.enough.hull), tokens),
-            plan.enough.cost.and_then(|cost| cost.flops.value).map_or_else(unknown, operations),
-            plan.loss_then.map_or_else(unknown, nats),
-            value(&plan.floor, nats),
-            notes(&plan.enough.code),
+            name(candidate.model.as_deref(), plan.place().n0),
+            group.method().to_owned(),
+            format!("{:.4}", plan.place().rate),
+            plan.parameters().map_or_else(unknown, parameters),
+            value(plan.enough(), tokens),
+            ends(plan.enough().interval.or(plan.enough().hull), tokens),
+            plan.enough().cost.and_then(|cost| cost.flops.value).map_or_else(unknown, operations),
+            plan.loss_then().map_or_else(unknown, nats),
+            value(plan.floor(), nats),
+            notes(&plan.enough().code),
         ]);
     }
     table
@@ -162,19 +166,19 @@ pub(super) fn offers<'a>(offers: impl Iterator<Item = &'a Offer>, level: f64) ->
         ("notes", Align::Left),
     ]);
     for offer in offers {
-        let is_pruned = offer.place.rate > 0.0;
+        let is_pruned = offer.place().rate > 0.0;
         let span = |span| if is_pruned { ends(span, nats) } else { "as given".to_owned() };
         table.row([
-            name(offer.model.as_deref(), offer.place.n0),
-            if is_pruned { offer.method.clone() } else { "as it is".to_owned() },
-            format!("{:.4}", offer.place.rate),
-            parameters(offer.parameters),
-            tokens(offer.tokens),
-            nats(offer.loss),
-            span(offer.mean),
-            span(offer.new_run),
-            cost(&offer.cost),
-            notes(&offer.code),
+            name(offer.model(), offer.place().n0),
+            if is_pruned { offer.method().to_owned() } else { "as it is".to_owned() },
+            format!("{:.4}", offer.place().rate),
+            parameters(offer.parameters()),
+            tokens(offer.tokens()),
+            nats(offer.loss()),
+            span(offer.mean()),
+            span(offer.new_run()),
+            cost(&offer.cost()),
+            notes(offer.code()),
         ]);
     }
     table
@@ -197,44 +201,45 @@ pub(super) fn best(found: &Allocation) -> String {
     let Some(offer) = found.lowest() else {
         return "no candidate can be offered within the limits".to_owned();
     };
-    let rivals = match found.tied {
+    let rivals = match found.tied() {
         0 | 1 => String::new(),
         2 => "; one other cannot be told apart from it".to_owned(),
         tied => format!("; {} others cannot be told apart from it", tied - 1),
     };
-    let model = name(offer.model.as_deref(), offer.place.n0);
-    let interval = offer.mean.map_or_else(String::new, |span| {
+    let model = name(offer.model(), offer.place().n0);
+    let interval = offer.mean().map_or_else(String::new, |span| {
         format!(", between {}", ends(Some(span), nats).replace(" to ", " and "))
     });
     format!(
         "lowest loss within the limits: {model} by `{}` at rate {:.4}, after {} tokens: {} nats per token{interval}{rivals}",
-        offer.method,
-        offer.place.rate,
-        tokens(offer.tokens),
-        nats(offer.loss)
+        offer.method(),
+        offer.place().rate,
+        tokens(offer.tokens()),
+        nats(offer.loss())
     )
 }
 
 pub(super) fn refused(refusal: &Refusal) -> String {
-    let Refusal { model, method, place, sentence, .. } = refusal;
+    let (model, place, sentence) = (refusal.model(), refusal.place(), refusal.sentence());
+    let method = refusal.method();
     format!(
         "not offered: {} by `{method}` at rate {:.4}: {sentence}",
-        name(model.as_deref(), place.n0),
+        name(model, place.n0),
         place.rate
     )
 }
 
 fn asked(plan: &Plan) -> Vec<(String, &Answer)> {
-    let doubling = format!("tokens until a doubling buys {} nats", short(plan.doubling_gain));
-    let mut asked = vec![(doubling, &plan.enough)];
-    if let (Some(gain), Some(answer)) = (plan.min_gain, &plan.enough_by_gain) {
+    let doubling = format!("tokens until a doubling buys {} nats", short(plan.doubling_gain()));
+    let mut asked = vec![(doubling, plan.enough())];
+    if let (Some(gain), Some(answer)) = (plan.min_gain(), plan.enough_by_gain()) {
         asked.push((format!("tokens until a million buy {} nats", short(gain)), answer));
     }
-    if let (Some(target), Some(answer)) = (plan.target_loss, &plan.for_target) {
+    if let (Some(target), Some(answer)) = (plan.target_loss(), plan.for_target()) {
         asked.push((format!("tokens for a loss of {} nats", nats(target)), answer));
     }
     if let (Some(recovery), Some(target), Some(answer)) =
-        (plan.recover, plan.recovered_loss, &plan.for_recovery)
+        (plan.recover(), plan.recovered_loss(), plan.for_recovery())
     {
         let (share, from) = (percent(recovery.share), nats(recovery.reference));
         asked.push((
