@@ -25,14 +25,16 @@ impl Place {
     /// ```
     pub fn new(n0: f64, rate: f64, loss0: f64) -> Result<Self> {
         let refuse = |name, found, expected| Err(Fault::Setting { name, found, expected }.into());
-        match () {
-            () if !(1.0..=1e18).contains(&n0) => {
-                refuse("n0", n0, "a parameter count from 1 to 1e18")
-            }
-            () if !(1e-9..1.0).contains(&rate) => refuse("rate", rate, "above 0 and below 1"),
-            () if !(0.0..=1e6).contains(&loss0) => refuse("loss0", loss0, "from 0 to 1e6 nats"),
-            () => Ok(Self { n0, rate, loss0 }),
+        if !(1.0..=1e18).contains(&n0) {
+            return refuse("n0", n0, "a parameter count from 1 to 1e18");
         }
+        if !(1e-9..1.0).contains(&rate) {
+            return refuse("rate", rate, "above 0 and below 1");
+        }
+        if !(0.0..=1e6).contains(&loss0) {
+            return refuse("loss0", loss0, "from 0 to 1e6 nats");
+        }
+        Ok(Self { n0, rate, loss0 })
     }
 
     /// The place after some tokens.

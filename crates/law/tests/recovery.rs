@@ -11,22 +11,24 @@ const STARTS: usize = 64;
 /// Sizes, rates and tokens (in billions) that can tell every form's constants.
 fn runs(form: &dyn Form, constants: &[f64]) -> Vec<Run> {
     let has = |name| form.position(name).is_some();
-    let sizes: &[f64] = match () {
-        () if has("floor_slope") => &[0.494, 1.544],
-        () if has("alpha") || has("delta") || has("b_N") || has("a") => {
-            &[0.494, 1.236, 1.544, 3.086, 7.616]
-        }
-        () => &[1.236],
+    let sizes: &[f64] = if has("floor_slope") {
+        &[0.494, 1.544]
+    } else if has("alpha") || has("delta") || has("b_N") || has("a") {
+        &[0.494, 1.236, 1.544, 3.086, 7.616]
+    } else {
+        &[1.236]
     };
     let rates: &[f64] = if has("gamma") || has("b_S") || has("a") {
         &[0.15, 0.24, 0.36, 0.6][..if has("b_S") { 4 } else { 3 }]
     } else {
         &[0.25]
     };
-    let tokens: &[f64] = match () {
-        () if has("beta") || has("b_D") || has("g") => &[0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 0.7, 1.0],
-        () if has("token_slope") => &[0.1, 1.0],
-        () => &[0.5],
+    let tokens: &[f64] = if has("beta") || has("b_D") || has("g") {
+        &[0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 0.7, 1.0]
+    } else if has("token_slope") {
+        &[0.1, 1.0]
+    } else {
+        &[0.5]
     };
     let units = form.own_units().unwrap_or(Scale::BILLIONS);
     let mut runs = Vec::new();

@@ -9,9 +9,6 @@ const WIDEST: usize = 100;
 /// Columns of code inside macros, which rustfmt leaves alone.
 const WIDEST_IN_MACROS: usize = 130;
 
-/// Crates where such statements are still rewritten.
-const WITH_RIDDLES: &[&str] = &["law"];
-
 /// The crates that know a command line.
 const KNOW_FLAGS: &[&str] = &["cli", "regrow"];
 
@@ -59,9 +56,6 @@ fn flags(tree: &Tree) -> Vec<String> {
 fn riddles(tree: &Tree) -> Vec<String> {
     let mut violations = Vec::new();
     for (path, text) in rust(tree) {
-        if WITH_RIDDLES.iter().any(|name| path.starts_with(&format!("crates/{name}/"))) {
-            continue;
-        }
         for (line, number) in text.lines().zip(1..) {
             let code = code(line);
             if code.contains("match ()") {
