@@ -105,7 +105,7 @@ fn encode_batch(batch: &[String], tokenizer: &Tokenizer) -> Result<Vec<Encoded>>
         })
         .collect();
     let (hashes, tokens) = rayon::join(
-        || batch.par_iter().map(|text| Sha256::of(text)).collect::<Vec<_>>(),
+        || batch.par_iter().map(Sha256::of).collect::<Vec<_>>(),
         || {
             let encode = |(_, stretch): &(usize, &str)| tokenizer.encode(stretch);
             // One stretch a task: they differ in length by up to a thousand times.

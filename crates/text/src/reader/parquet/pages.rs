@@ -313,13 +313,13 @@ impl PageHeader {
                 (PageKind::Data, 3, FieldKind::Integer) => self.levels = Some(thrift.integer()?),
                 (PageKind::DataV2, 2, FieldKind::Integer) => self.nulls = thrift.size()?,
                 (PageKind::DataV2, 5, FieldKind::Integer) => {
-                    self.definition_bytes = thrift.size()?
+                    self.definition_bytes = thrift.size()?;
                 }
                 (PageKind::DataV2, 6, FieldKind::Integer) => {
-                    self.repetition_bytes = thrift.size()?
+                    self.repetition_bytes = thrift.size()?;
                 }
                 (PageKind::DataV2, 7, FieldKind::True | FieldKind::False) => {
-                    self.is_packed = found == FieldKind::True
+                    self.is_packed = found == FieldKind::True;
                 }
                 (_, _, found) => thrift.skip(found)?,
             }
