@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::backend::IGNORED;
+use crate::error::Fault;
 use crate::{Error, Result};
 
 /// Sequences laid end to end; attention and positions begin anew at each.
@@ -81,7 +82,7 @@ impl Batch {
     /// Checks every id against a vocabulary and every sequence against the longest context.
     ///
     /// # Errors
-    /// [`Error::TokenOutOfRange`] or [`Error::Batch`].
+    /// Where one of them does not fit.
     pub fn check(&self, vocabulary: usize, longest: usize) -> Result<()> {
         let ids = self.tokens.iter().zip(&self.targets).enumerate();
         for (position, (&token, &target)) in ids {
@@ -89,21 +90,27 @@ impl Batch {
                 if id as usize >= vocabulary
                     && !(id == IGNORED && target == IGNORED && token != IGNORED)
                 {
-                    return Err(Error::TokenOutOfRange { found: id, position, vocabulary });
+                    return Err(Error::from(Fault::TokenOutOfRange {
+                        found: id,
+                        position,
+                        vocabulary,
+                    }));
                 }
             }
         }
         if let Some(sequence) = self.sequences.iter().find(|sequence| sequence.len() > longest) {
             let reason =
                 format!("a sequence of {} tokens, expected at most {longest}", sequence.len());
-            return Err(Error::Batch { reason });
+            return Err(Error::from(Fault::Batch { reason }));
         }
         Ok(())
     }
 }
 
 fn too_short(window: &[u32]) -> Error {
-    Error::Batch { reason: format!("a window of {} tokens, expected two or more", window.len()) }
+    Error::from(Fault::Batch {
+        reason: format!("a window of {} tokens, expected two or more", window.len()),
+    })
 }
 
 #[cfg(test)]
@@ -127,11 +134,10 @@ mod tests {
         let mut batch = Batch::new();
         batch.push(&[1, 2], &[2, IGNORED]);
         assert!(batch.check(3, 2).is_ok());
-        assert!(matches!(
-            batch.check(2, 2),
-            Err(Error::TokenOutOfRange { found: 2, position: 0, .. })
-        ));
-        assert!(matches!(batch.check(3, 1), Err(Error::Batch { .. })));
+        let refused = |found: Result<()>| found.unwrap_err().to_string();
+        let expected = "token id 2 at position 0 is out of range, expected below 2";
+        assert_eq!(refused(batch.check(2, 2)), expected);
+        assert!(refused(batch.check(3, 1)).starts_with("a batch is malformed: "));
         batch.push(&[IGNORED], &[IGNORED]);
         assert!(batch.check(3, 2).is_err());
     }

@@ -15,7 +15,7 @@ use ledger::Sha256Hasher;
 use shape::config::{ModelConfig, RawConfig};
 use shape::tensors::{self, TensorSpec};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::safetensors::{Dtype, SafeTensors, TensorView};
 use files::{Files, JSON_LIMIT};
 pub use write::{FolderWriter, SHARD_LIMIT, goes_along};
@@ -55,12 +55,12 @@ impl ModelFolder {
             let file = files.holding(&spec.name)?;
             let view = file.tensor(&spec.name)?;
             if view.shape != spec.shape {
-                return Err(Error::TensorShape {
+                return Err(Error::from(Fault::TensorShape {
                     path: file.path().to_path_buf(),
                     tensor: spec.name.clone(),
                     found: view.shape.to_vec(),
                     expected: spec.shape.clone(),
-                });
+                }));
             }
             *elements.entry(view.dtype).or_insert(0) += view.len();
         }
@@ -159,11 +159,13 @@ impl ModelFolder {
     /// Where `out` has another length than the tensor.
     pub fn read_f32(&self, spec: &TensorSpec, out: &mut [f32]) -> Result<()> {
         let file = self.files.holding(&spec.name)?;
-        file.tensor(&spec.name)?.to_f32(out).map_err(|index| Error::NotFinite {
-            path: file.path().to_path_buf(),
-            tensor: spec.name.clone(),
-            index,
-            value: out[index],
+        file.tensor(&spec.name)?.to_f32(out).map_err(|index| {
+            Error::from(Fault::NotFinite {
+                path: file.path().to_path_buf(),
+                tensor: spec.name.clone(),
+                index,
+                value: out[index],
+            })
         })
     }
 
@@ -189,11 +191,13 @@ impl ModelFolder {
             let range = place * piece * size..place * piece * size + bytes.len();
             file.fetch_part(&spec.name, range.clone());
             let part = TensorView { dtype: view.dtype, shape: view.shape, bytes };
-            part.to_f32(&mut values).map_err(|index| Error::NotFinite {
-                path: file.path().to_path_buf(),
-                tensor: spec.name.clone(),
-                index: place * piece + index,
-                value: values[index],
+            part.to_f32(&mut values).map_err(|index| {
+                Error::from(Fault::NotFinite {
+                    path: file.path().to_path_buf(),
+                    tensor: spec.name.clone(),
+                    index: place * piece + index,
+                    value: values[index],
+                })
             })?;
             file.release_part(&spec.name, range);
             each(&mut values)?;
@@ -252,7 +256,7 @@ impl ModelFolder {
             // That it is not finite is what is known already.
             let _ = one.to_f32(&mut value);
         }
-        Error::NotFinite { path, tensor: spec.name.clone(), index, value: value[0] }
+        Error::from(Fault::NotFinite { path, tensor: spec.name.clone(), index, value: value[0] })
     }
 
     /// Gives the memory behind some bytes of a tensor back, counted from its first.

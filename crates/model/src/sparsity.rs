@@ -7,7 +7,7 @@ use std::path::Path;
 use ledger::{Format, FormatHeader, Pattern};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 
 /// The file beside the weights.
 pub const FILE: &str = "sparsity.json";
@@ -48,10 +48,12 @@ impl Sparsity {
             Err(error) if error.is_not_found() => return Ok(Self::default()),
             bytes => bytes?,
         };
-        let refuse = |reason: String| Error::Json {
-            path: path.clone(),
-            what: "a list of sparse tensors",
-            reason,
+        let refuse = |reason: String| {
+            Error::from(Fault::Json {
+                path: path.clone(),
+                what: "a list of sparse tensors",
+                reason,
+            })
         };
         let header: FormatHeader =
             serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;

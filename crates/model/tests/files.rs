@@ -478,15 +478,6 @@ fn damaged_and_hostile_folders_are_refused() {
 }
 
 #[test]
-fn pickle_weights_and_truncated_files_come_with_a_hint() {
-    let pickle = Error::PickleWeights { path: "m".into(), file: "pytorch_model.bin".into() };
-    assert!(pickle.hint().unwrap().contains("safe_serialization=True"));
-    let length = |found| Error::FileLength { path: "m".into(), found, expected: 9 };
-    assert!(length(8).hint().is_some());
-    assert!(length(10).hint().is_none());
-}
-
-#[test]
 fn a_weight_that_is_not_finite_is_named_with_its_place() {
     let place = TempDir::new().unwrap();
     let path = model_in(&place, SHARD_LIMIT);
@@ -534,7 +525,7 @@ fn a_configuration_is_read_without_weights_or_from_its_own_path() {
     fs::write(place.path().join("config.json"), raw(true).to_json()).unwrap();
     assert_eq!(ModelFolder::config_of(place.path()).unwrap(), config(true));
     assert_eq!(ModelFolder::config_of(&place.path().join("config.json")).unwrap(), config(true));
-    assert!(matches!(ModelFolder::open(place.path()), Err(Error::NoWeights { .. })));
+    assert!(matches!(ModelFolder::open(place.path()), Err(error) if error.is_no_weights()));
     assert!(ModelFolder::config_of(&place.path().join("nowhere")).is_err());
 }
 

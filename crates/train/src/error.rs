@@ -10,6 +10,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A file could not be read or written.
     #[error(transparent)]
@@ -82,4 +83,17 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+}
+
+impl Error {
+    /// The error of another crate that this one passes on under its own message.
+    pub fn passed_on(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Disk(error) => Some(error),
+            Self::Model(error) => Some(error),
+            Self::Shape(error) => Some(error),
+            Self::Text(error) => Some(error),
+            _ => None,
+        }
+    }
 }

@@ -348,14 +348,15 @@ impl<'a, B: Backend> Run<'a, B> {
         let step = self.optimizer.steps();
         match written {
             // The loss was still a number, the weights that the last step left are not.
-            Err(Error::Model(model::Error::NotStorable { tensor, value, .. })) => {
+            Err(Error::Model(error)) => {
+                let Some((tensor, value)) = error.not_storable() else { return Err(error.into()) };
                 Err(Error::NotFinite {
                     what: "weight",
                     found: f64::from(value),
                     step,
                     learning_rate: self.job.spec.optimizer.learning_rate,
                     gradient: self.largest_gradient()?.0,
-                    tensor,
+                    tensor: tensor.to_owned(),
                 })
             }
             Err(error) => Err(error),

@@ -253,7 +253,7 @@ fn computing_blocks_again_changes_no_bit() {
 fn a_machine_whose_memory_is_closed_trains_stops_and_goes_on_to_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let corpus = corpus(folder.path());
-    let spec = spec(&corpus, 12);
+    let spec = spec(&corpus, 16);
     let here = run(&corpus, &spec, 2, &[]).unwrap();
     let there = run_on(Opaque::<f32>::new(), &corpus, &spec, 2, &[7], false).unwrap();
     assert_eq!(losses(&here.points), losses(&there.points));

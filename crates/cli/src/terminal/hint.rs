@@ -94,12 +94,8 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         };
     }
     if let Some(error) = cause.downcast_ref::<model::Error>() {
-        return match error {
-            // Transparent errors skip their own kind in the chain.
-            model::Error::Disk(inner) => of_cause(inner),
-            model::Error::Text(inner) => of_cause(inner),
-            _ => error.hint().map(str::to_owned),
-        };
+        // An error that is passed on skips its own kind in the chain.
+        return of_model(error).map(str::to_owned).or_else(|| error.passed_on().and_then(of_cause));
     }
     if let Some(error) = cause.downcast_ref::<prune::Error>() {
         return match error.refusal() {
@@ -116,19 +112,14 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         .map(str::to_owned);
     }
     if let Some(error) = cause.downcast_ref::<train::Error>() {
-        return match error {
-            train::Error::Model(inner) => of_cause(inner),
-            train::Error::Disk(inner) => of_cause(inner),
-            train::Error::Text(inner) => of_cause(inner),
-            train::Error::NotFinite { .. } => Some(
+        let hint = match error {
+            train::Error::NotFinite { .. } => {
                 "go on from the last checkpoint's weights with a lower `--learning-rate` or a longer `--warmup`"
-                    .to_owned(),
-            ),
-            train::Error::ShortCorpus { .. } => {
-                Some("give more text, or a shorter `--context`".to_owned())
             }
-            _ => None,
+            train::Error::ShortCorpus { .. } => "give more text, or a shorter `--context`",
+            _ => return error.passed_on().and_then(of_cause),
         };
+        return Some(hint.to_owned());
     }
     if let Some(error) = cause.downcast_ref::<text::Error>() {
         return of_text(error);
@@ -219,6 +210,19 @@ fn of_kind(error: &regrow::Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+fn of_model(error: &model::Error) -> Option<&'static str> {
+    if error.is_pickle() {
+        return Some(
+            "pickle files can run code; convert them to safetensors where you trust them, for example with \
+             `AutoModelForCausalLM.from_pretrained(OLD).save_pretrained(NEW, safe_serialization=True)`",
+        );
+    }
+    if error.is_truncated() {
+        return Some("the download or copy was probably cut short; fetch the file again");
+    }
+    error.is_missing_shard().then_some("fetch every file that the index names")
 }
 
 fn of_text(error: &text::Error) -> Option<String> {

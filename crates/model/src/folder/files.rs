@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::safetensors::{SafeTensors, shown};
 
 /// Longest `config.json` or index that is read, in bytes.
@@ -55,13 +55,15 @@ impl Files {
 
     /// The file that holds a tensor.
     pub(super) fn holding(&self, tensor: &str) -> Result<&SafeTensors> {
-        let place = self.places.get(tensor).ok_or_else(|| Error::MissingTensor {
-            path: if self.files.len() == 1 {
-                self.files[0].path().to_path_buf()
-            } else {
-                self.folder.clone()
-            },
-            tensor: shown(tensor),
+        let place = self.places.get(tensor).ok_or_else(|| {
+            Error::from(Fault::MissingTensor {
+                path: if self.files.len() == 1 {
+                    self.files[0].path().to_path_buf()
+                } else {
+                    self.folder.clone()
+                },
+                tensor: shown(tensor),
+            })
         })?;
         Ok(&self.files[*place])
     }
@@ -81,11 +83,11 @@ impl Files {
         let index_path = folder.join(INDEX);
         let index: Index =
             serde_json::from_slice(&disk::read(&index_path, JSON_LIMIT)?).map_err(|error| {
-                Error::Json {
+                Error::from(Fault::Json {
                     path: index_path.clone(),
                     what: "an index of shards",
                     reason: error.to_string(),
-                }
+                })
             })?;
         let mut shards = BTreeMap::new();
         let mut files: Vec<SafeTensors> = Vec::new();
@@ -96,7 +98,10 @@ impl Files {
                 None => {
                     let path = shard_path(folder, &shard)?;
                     if !path.exists() {
-                        return Err(Error::MissingShard { path: index_path, shard: shown(&shard) });
+                        return Err(Error::from(Fault::MissingShard {
+                            path: index_path,
+                            shard: shown(&shard),
+                        }));
                     }
                     files.push(SafeTensors::open(&path)?);
                     shards.insert(shard, files.len() - 1);
@@ -105,11 +110,11 @@ impl Files {
             };
             let file = &files[place];
             if !file.contains(&tensor) {
-                return Err(Error::NotInShard {
+                return Err(Error::from(Fault::NotInShard {
                     path: index_path,
                     tensor: shown(&tensor),
                     shard: file.path().to_path_buf(),
-                });
+                }));
             }
             places.insert(tensor, place);
         }
@@ -220,7 +225,7 @@ fn no_weights(folder: &Path) -> Error {
         .collect();
     names.sort_unstable();
     match names.into_iter().next() {
-        Some(file) => Error::PickleWeights { path, file: shown(&file) },
-        None => Error::NoWeights { path },
+        Some(file) => Error::from(Fault::PickleWeights { path, file: shown(&file) }),
+        None => Error::from(Fault::NoWeights { path }),
     }
 }

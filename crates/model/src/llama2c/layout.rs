@@ -9,7 +9,7 @@ use shape::config::{ModelConfig, RawConfig};
 use shape::family::LLAMA;
 use shape::tensors::{self, Role, TensorSpec};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 
 /// `ak42` as the exporter writes it on a little-endian machine, and as other programs write the
 /// four letters.
@@ -53,7 +53,11 @@ impl FileLayout {
         }
         if end != file.len() as u64 {
             let found = file.len() as u64;
-            return Err(Error::FileLength { path: path.to_path_buf(), found, expected: end });
+            return Err(Error::from(Fault::FileLength {
+                path: path.to_path_buf(),
+                found,
+                expected: end,
+            }));
         }
         Ok(Self { config, places })
     }
@@ -127,7 +131,11 @@ impl FileHeader {
         }
         if file.len() < HEADER_OF_VERSION_1 {
             let (found, expected) = (file.len() as u64, HEADER_OF_VERSION_1 as u64);
-            return Err(Error::FileLength { path: path.to_path_buf(), found, expected });
+            return Err(Error::from(Fault::FileLength {
+                path: path.to_path_buf(),
+                found,
+                expected,
+            }));
         }
         let version = i32::from_le_bytes([file[4], file[5], file[6], file[7]]);
         if version != 1 {
@@ -196,7 +204,7 @@ impl FileHeader {
 fn numbers(path: &Path, file: &[u8], at: usize) -> Result<[i32; 7]> {
     let Some(bytes) = file.get(at..at + 28) else {
         let (found, expected) = (file.len() as u64, at as u64 + 28);
-        return Err(Error::FileLength { path: path.to_path_buf(), found, expected });
+        return Err(Error::from(Fault::FileLength { path: path.to_path_buf(), found, expected }));
     };
     let mut numbers = [0; 7];
     for (number, four) in numbers.iter_mut().zip(bytes.as_chunks::<4>().0) {
@@ -206,5 +214,9 @@ fn numbers(path: &Path, file: &[u8], at: usize) -> Result<[i32; 7]> {
 }
 
 fn refuse(path: &Path, reason: &str) -> Error {
-    Error::Llama2c { path: path.to_path_buf(), what: "model", reason: reason.to_owned() }
+    Error::from(Fault::Llama2c {
+        path: path.to_path_buf(),
+        what: "model",
+        reason: reason.to_owned(),
+    })
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 
 /// Longest header that is read, in bytes; the format's own limit.
 pub(super) const HEADER_LIMIT: u64 = 100_000_000;
@@ -25,8 +25,9 @@ pub(super) struct StoredTensor {
 /// Reads and checks the header of a whole file.
 pub(super) fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, StoredTensor>> {
     let (start, json) = header_bytes(path, file)?;
-    let not_json =
-        |reason| Error::Json { path: path.to_path_buf(), what: "a safetensors header", reason };
+    let not_json = |reason| {
+        Error::from(Fault::Json { path: path.to_path_buf(), what: "a safetensors header", reason })
+    };
     let tensors: Tensors =
         serde_json::from_slice(json).map_err(|error| not_json(error.to_string()))?;
     let data = (file.len() - start) as u64;
@@ -38,7 +39,7 @@ pub(super) fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, StoredT
         // Every tensor has the size of its shape and follows the one before: it is the file that is
         // wrong.
         let (found, expected) = (file.len() as u64, end.saturating_add(start as u64));
-        return Err(Error::FileLength { path: path.to_path_buf(), found, expected });
+        return Err(Error::from(Fault::FileLength { path: path.to_path_buf(), found, expected }));
     }
     let mut entries = BTreeMap::new();
     for (name, stated) in tensors.0 {
@@ -65,12 +66,20 @@ pub(crate) fn shown(name: &str) -> String {
 fn header_bytes<'a>(path: &Path, file: &'a [u8]) -> Result<(usize, &'a [u8])> {
     let length = file.len() as u64;
     let Some(stated) = file.first_chunk::<8>() else {
-        return Err(Error::FileLength { path: path.to_path_buf(), found: length, expected: 8 });
+        return Err(Error::from(Fault::FileLength {
+            path: path.to_path_buf(),
+            found: length,
+            expected: 8,
+        }));
     };
     let stated = u64::from_le_bytes(*stated);
     let limit = HEADER_LIMIT.min(length - 8);
     if !(2..=limit).contains(&stated) {
-        return Err(Error::HeaderLength { path: path.to_path_buf(), found: stated, limit });
+        return Err(Error::from(Fault::HeaderLength {
+            path: path.to_path_buf(),
+            found: stated,
+            limit,
+        }));
     }
     let end = 8 + stated as usize;
     Ok((end, &file[8..end]))
@@ -136,7 +145,13 @@ fn check_layout(path: &Path, tensors: &[(String, Stated)], data: u64) -> Result<
 }
 
 fn refuse<T>(path: &Path, tensor: &str, [start, end]: [u64; 2], reason: String) -> Result<T> {
-    Err(Error::Offsets { path: path.to_path_buf(), tensor: shown(tensor), start, end, reason })
+    Err(Error::from(Fault::Offsets {
+        path: path.to_path_buf(),
+        tensor: shown(tensor),
+        start,
+        end,
+        reason,
+    }))
 }
 
 /// Bytes of one element, of every type that the format knows and that fills whole bytes.

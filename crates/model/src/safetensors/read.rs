@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::dtype::Dtype;
 use super::header::{StoredTensor, parse, shown};
 use super::numbers;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 
 /// A mapped safetensors file whose header has been checked. Only the header has been read.
 #[derive(Debug)]
@@ -108,11 +108,18 @@ impl SafeTensors {
     /// Where the file has no such tensor, or stores it as something else than F32, F16 or BF16.
     pub fn tensor(&self, name: &str) -> Result<TensorView<'_>> {
         let Some(entry) = self.entries.get(name) else {
-            return Err(Error::MissingTensor { path: self.path.clone(), tensor: shown(name) });
+            return Err(Error::from(Fault::MissingTensor {
+                path: self.path.clone(),
+                tensor: shown(name),
+            }));
         };
         let Some(dtype) = Dtype::from_name(&entry.dtype) else {
             let found = shown(&entry.dtype);
-            return Err(Error::Dtype { path: self.path.clone(), tensor: shown(name), found });
+            return Err(Error::from(Fault::Dtype {
+                path: self.path.clone(),
+                tensor: shown(name),
+                found,
+            }));
         };
         Ok(TensorView { dtype, shape: &entry.shape, bytes: &self.map[entry.range.clone()] })
     }
@@ -125,7 +132,10 @@ impl SafeTensors {
         to: &mut disk::Aside,
     ) -> Result<()> {
         let Some(entry) = self.entries.get(name) else {
-            return Err(Error::MissingTensor { path: self.path.clone(), tensor: shown(name) });
+            return Err(Error::from(Fault::MissingTensor {
+                path: self.path.clone(),
+                tensor: shown(name),
+            }));
         };
         let at = |byte: usize| entry.range.start.saturating_add(byte).min(entry.range.end);
         Ok(to.write_from(&self.map, at(bytes.start)..at(bytes.end))?)

@@ -11,7 +11,7 @@ use shape::tensors::TensorSpec;
 use super::dtype::Dtype;
 use super::numbers;
 use super::read::SafeTensors;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 
 /// A tensor that will be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +162,12 @@ impl Writer {
             };
             if let Some(place) = bad {
                 let (index, value) = (index + place, piece[place]);
-                return Err(Error::NotStorable { tensor: name, index, value, dtype: dtype.name() });
+                return Err(Error::from(Fault::NotStorable {
+                    tensor: name,
+                    index,
+                    value,
+                    dtype: dtype.name(),
+                }));
             }
             self.write(&converted)?;
             index += piece.len();

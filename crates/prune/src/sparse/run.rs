@@ -209,8 +209,7 @@ fn copy(folder: &ModelFolder, tensors: &[TensorSpec], writer: &mut FolderWriter)
 fn round(folder: &ModelFolder, tensor: &TensorSpec, values: &mut [f32]) -> Result<()> {
     let dtype = folder.tensor(tensor)?.dtype;
     dtype.round(values).map_err(|index| {
-        let (tensor, value) = (tensor.name.clone(), values[index]);
-        model::Error::NotStorable { tensor, index, value, dtype: dtype.name() }.into()
+        model::Error::cannot_store(&tensor.name, index, values[index], dtype.name()).into()
     })
 }
 

@@ -33,11 +33,9 @@ impl<'a> Embedding<'a> {
             }
             let bytes = &table.bytes[row * row_bytes..][..row_bytes];
             let view = TensorView { dtype: table.dtype, shape: &[hidden], bytes };
-            view.to_f32(state).map_err(|column| model::Error::NotFinite {
-                path: self.folder.path().to_path_buf(),
-                tensor: self.spec.name.clone(),
-                index: row * hidden + column,
-                value: state[column],
+            view.to_f32(state).map_err(|column| {
+                let (path, tensor) = (self.folder.path(), &self.spec.name);
+                model::Error::not_finite(path, tensor, row * hidden + column, state[column])
             })?;
         }
         Ok(())

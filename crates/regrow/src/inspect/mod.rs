@@ -137,7 +137,7 @@ pub(crate) fn find(path: &Path) -> Result<Inspected> {
                 return Ok(Inspected { name, config, folder, verified: None, problems });
             }
             // A configuration alone is enough to count.
-            Err(model::Error::NoWeights { .. }) => {}
+            Err(error) if error.is_no_weights() => {}
             Err(error) => return Err(error.into()),
         }
     }
