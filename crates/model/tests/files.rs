@@ -8,7 +8,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use disk::Existing;
-use model::error::Error;
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
 use model::safetensors::{Dtype, Planned, SafeTensors};
 use serde_json::{Value, json};
