@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::backend::IGNORED;
-use crate::error::Fault;
+use crate::error::ModelFault;
 use crate::{Error, Result};
 
 /// Sequences laid end to end; attention and positions begin anew at each.
@@ -90,7 +90,7 @@ impl Batch {
                 if id as usize >= vocabulary
                     && !(id == IGNORED && target == IGNORED && token != IGNORED)
                 {
-                    return Err(Error::from(Fault::TokenOutOfRange {
+                    return Err(Error::from(ModelFault::TokenOutOfRange {
                         found: id,
                         position,
                         vocabulary,
@@ -101,14 +101,14 @@ impl Batch {
         if let Some(sequence) = self.sequences.iter().find(|sequence| sequence.len() > longest) {
             let reason =
                 format!("a sequence of {} tokens, expected at most {longest}", sequence.len());
-            return Err(Error::from(Fault::Batch { reason }));
+            return Err(Error::from(ModelFault::Batch { reason }));
         }
         Ok(())
     }
 }
 
 fn too_short(window: &[u32]) -> Error {
-    Error::from(Fault::Batch {
+    Error::from(ModelFault::Batch {
         reason: format!("a window of {} tokens, expected two or more", window.len()),
     })
 }

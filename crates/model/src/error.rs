@@ -9,86 +9,86 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct Error(Box<Fault>);
+pub struct Error(Box<ModelFault>);
 
 impl Error {
     /// A weight that is NaN or infinite; `path` is the file or folder that holds it.
     pub fn not_finite(path: &Path, tensor: &str, index: usize, value: f32) -> Self {
         let (path, tensor) = (path.to_path_buf(), tensor.to_owned());
-        Fault::NotFinite { path, tensor, index, value }.into()
+        ModelFault::NotFinite { path, tensor, index, value }.into()
     }
 
     /// A weight that is not finite, or too large for the type that it is to be stored as.
     pub fn cannot_store(tensor: &str, index: usize, value: f32, dtype: &'static str) -> Self {
-        Fault::NotStorable { tensor: tensor.to_owned(), index, value, dtype }.into()
+        ModelFault::NotStorable { tensor: tensor.to_owned(), index, value, dtype }.into()
     }
 
     /// The tensor and the value that could not be stored, where that is what went wrong.
     pub fn not_storable(&self) -> Option<(&str, f32)> {
         match &*self.0 {
-            Fault::NotStorable { tensor, value, .. } => Some((tensor, *value)),
+            ModelFault::NotStorable { tensor, value, .. } => Some((tensor, *value)),
             _ => None,
         }
     }
 
     /// Whether a folder holds no weights at all.
     pub fn is_no_weights(&self) -> bool {
-        matches!(*self.0, Fault::NoWeights { .. })
+        matches!(*self.0, ModelFault::NoWeights { .. })
     }
 
     /// Whether a folder holds its weights only as pickle files.
     pub fn is_pickle(&self) -> bool {
-        matches!(*self.0, Fault::PickleWeights { .. })
+        matches!(*self.0, ModelFault::PickleWeights { .. })
     }
 
     /// Whether a file is shorter than its header says.
     pub fn is_truncated(&self) -> bool {
-        matches!(*self.0, Fault::FileLength { found, expected, .. } if found < expected)
+        matches!(*self.0, ModelFault::FileLength { found, expected, .. } if found < expected)
     }
 
     /// Whether the index names a shard that is not there.
     pub fn is_missing_shard(&self) -> bool {
-        matches!(*self.0, Fault::MissingShard { .. })
+        matches!(*self.0, ModelFault::MissingShard { .. })
     }
 
     /// The error of another crate that this one passes on under its own message.
     pub fn passed_on(&self) -> Option<&(dyn StdError + 'static)> {
         match &*self.0 {
-            Fault::Disk(error) => Some(error),
-            Fault::Text(error) => Some(error),
-            Fault::Shape(error) => Some(error),
+            ModelFault::Disk(error) => Some(error),
+            ModelFault::Text(error) => Some(error),
+            ModelFault::Shape(error) => Some(error),
             _ => None,
         }
     }
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
+impl From<ModelFault> for Error {
+    fn from(fault: ModelFault) -> Self {
         Self(Box::new(fault))
     }
 }
 
 impl From<disk::Error> for Error {
     fn from(error: disk::Error) -> Self {
-        Fault::Disk(error).into()
+        ModelFault::Disk(error).into()
     }
 }
 
 impl From<text::Error> for Error {
     fn from(error: text::Error) -> Self {
-        Fault::Text(error).into()
+        ModelFault::Text(error).into()
     }
 }
 
 impl From<shape::Error> for Error {
     fn from(error: shape::Error) -> Self {
-        Fault::Shape(error).into()
+        ModelFault::Shape(error).into()
     }
 }
 
 /// Everything that can go wrong.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum ModelFault {
     /// A file could not be read, written or mapped.
     #[error(transparent)]
     Disk(disk::Error),
@@ -184,12 +184,13 @@ mod tests {
 
     #[test]
     fn what_a_user_can_do_something_about_is_told_apart() {
-        let pickle = Fault::PickleWeights { path: "m".into(), file: "pytorch_model.bin".into() };
+        let pickle =
+            ModelFault::PickleWeights { path: "m".into(), file: "pytorch_model.bin".into() };
         assert!(Error::from(pickle).is_pickle());
         let length =
-            |found| Error::from(Fault::FileLength { path: "m".into(), found, expected: 9 });
+            |found| Error::from(ModelFault::FileLength { path: "m".into(), found, expected: 9 });
         assert!(length(8).is_truncated() && !length(10).is_truncated());
-        let missing = Fault::MissingShard { path: "m".into(), shard: "s".into() };
+        let missing = ModelFault::MissingShard { path: "m".into(), shard: "s".into() };
         assert!(Error::from(missing).is_missing_shard());
     }
 }

@@ -22,7 +22,7 @@ use text::CorpusPart;
 use crate::backend::{Backend, IGNORED};
 use crate::batch::Batch;
 use crate::decoder::Decoder;
-use crate::error::Fault;
+use crate::error::ModelFault;
 use crate::workspace::{Workspace, inference_numbers};
 use crate::{Error, Result};
 
@@ -137,7 +137,7 @@ pub fn evaluate<B: Backend>(
         progress(predicted);
     }
     if predicted == 0 {
-        return Err(Error::from(Fault::NothingToEvaluate { part: "held-out text".into() }));
+        return Err(Error::from(ModelFault::NothingToEvaluate { part: "held-out text".into() }));
     }
     Ok(Evaluated { documents })
 }

@@ -15,7 +15,7 @@ use ledger::Sha256Hasher;
 use shape::config::{ModelConfig, RawConfig};
 use shape::tensors::{self, TensorSpec};
 
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ModelFault, Result};
 use crate::safetensors::{Dtype, SafeTensors, TensorView};
 use files::{Files, JSON_LIMIT};
 pub use write::{FolderWriter, SHARD_LIMIT, goes_along};
@@ -55,7 +55,7 @@ impl ModelFolder {
             let file = files.holding(&spec.name)?;
             let view = file.tensor(&spec.name)?;
             if view.shape != spec.shape {
-                return Err(Error::from(Fault::TensorShape {
+                return Err(Error::from(ModelFault::TensorShape {
                     path: file.path().to_path_buf(),
                     tensor: spec.name.clone(),
                     found: view.shape.to_vec(),
@@ -160,7 +160,7 @@ impl ModelFolder {
     pub fn read_f32(&self, spec: &TensorSpec, out: &mut [f32]) -> Result<()> {
         let file = self.files.holding(&spec.name)?;
         file.tensor(&spec.name)?.to_f32(out).map_err(|index| {
-            Error::from(Fault::NotFinite {
+            Error::from(ModelFault::NotFinite {
                 path: file.path().to_path_buf(),
                 tensor: spec.name.clone(),
                 index,
@@ -192,7 +192,7 @@ impl ModelFolder {
             file.fetch_part(&spec.name, range.clone());
             let part = TensorView { dtype: view.dtype, shape: view.shape, bytes };
             part.to_f32(&mut values).map_err(|index| {
-                Error::from(Fault::NotFinite {
+                Error::from(ModelFault::NotFinite {
                     path: file.path().to_path_buf(),
                     tensor: spec.name.clone(),
                     index: place * piece + index,
@@ -256,7 +256,12 @@ impl ModelFolder {
             // That it is not finite is what is known already.
             let _ = one.to_f32(&mut value);
         }
-        Error::from(Fault::NotFinite { path, tensor: spec.name.clone(), index, value: value[0] })
+        Error::from(ModelFault::NotFinite {
+            path,
+            tensor: spec.name.clone(),
+            index,
+            value: value[0],
+        })
     }
 
     /// Gives the memory behind some bytes of a tensor back, counted from its first.

@@ -14,7 +14,7 @@ pub struct Layout {
     /// Every tensor with its offset, in memory order.
     pub tensors: Vec<(TensorSpec, usize)>,
     /// Offset of the embedding.
-    pub embedding: usize,
+    pub(crate) embedding: usize,
     /// Offset of each block.
     pub blocks: Vec<usize>,
     /// Offsets within a block.
@@ -22,7 +22,7 @@ pub struct Layout {
     /// Offset of the final norm.
     pub final_norm: usize,
     /// Offset of the output head; the embedding's where it is tied.
-    pub head: usize,
+    pub(crate) head: usize,
     /// Elements in all.
     pub len: usize,
 }
@@ -124,19 +124,19 @@ impl BlockLayout {
 #[derive(Debug, Clone, Copy)]
 pub struct BlockAreas {
     /// `[1, hidden]`
-    pub attention_norm: Area,
+    pub(crate) attention_norm: Area,
     /// Query, key and value in one, `[query + 2 key_value, hidden]`.
-    pub query_key_value: Area,
+    pub(crate) query_key_value: Area,
     /// `[1, query + 2 key_value]`
-    pub query_key_value_bias: Option<Area>,
+    pub(crate) query_key_value_bias: Option<Area>,
     /// `[hidden, query]`
-    pub attention_output: Area,
+    pub(crate) attention_output: Area,
     /// `[1, hidden]`
-    pub feed_forward_norm: Area,
+    pub(crate) feed_forward_norm: Area,
     /// Gate and up in one, `[2 inner, hidden]`.
-    pub gate_up: Area,
+    pub(crate) gate_up: Area,
     /// `[hidden, inner]`
-    pub down: Area,
+    pub(crate) down: Area,
 }
 
 /// Elements before the tensor with this role.

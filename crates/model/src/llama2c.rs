@@ -13,7 +13,7 @@ use std::path::Path;
 use shape::config::ModelConfig;
 use shape::tensors::{self, Role, TensorSpec};
 
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ModelFault, Result};
 use crate::folder::{FolderWriter, SHARD_LIMIT};
 use crate::safetensors::{Dtype, Planned};
 use layout::FileLayout;
@@ -81,7 +81,7 @@ fn read_row(
     out.extend(values.iter().map(|four| f32::from_le_bytes(*four)));
     match out.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
-        Some(column) => Err(Error::from(Fault::NotFinite {
+        Some(column) => Err(Error::from(ModelFault::NotFinite {
             path: path.to_path_buf(),
             tensor: spec.name.clone(),
             index: row * columns + column,

@@ -6,7 +6,7 @@ use ledger::Sha256;
 
 use crate::Result;
 use crate::backend::Backend;
-use crate::error::{Error, Fault};
+use crate::error::{Error, ModelFault};
 use crate::folder::ModelFolder;
 use crate::layout::Layout;
 use crate::sparsity::Sparsity;
@@ -51,7 +51,7 @@ impl Masks {
             };
             let odd =
                 sparsity.tensors.keys().find(|name| !matrix(name)).cloned().unwrap_or_default();
-            return Err(Error::from(Fault::Json {
+            return Err(Error::from(ModelFault::Json {
                 path: folder.path().join(crate::sparsity::FILE),
                 what: "a list of sparse tensors",
                 reason: format!("`{}` is no matrix of this model", crate::safetensors::shown(&odd)),

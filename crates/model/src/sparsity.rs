@@ -7,7 +7,7 @@ use std::path::Path;
 use ledger::{Format, FormatHeader, Pattern};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ModelFault, Result};
 
 /// The file beside the weights.
 pub const FILE: &str = "sparsity.json";
@@ -49,7 +49,7 @@ impl Sparsity {
             bytes => bytes?,
         };
         let refuse = |reason: String| {
-            Error::from(Fault::Json {
+            Error::from(ModelFault::Json {
                 path: path.clone(),
                 what: "a list of sparse tensors",
                 reason,

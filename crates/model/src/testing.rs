@@ -64,17 +64,17 @@ impl<T: Engine> Default for Opaque<T> {
 
 /// An argument as the processor takes it.
 trait AsProcessor {
-    type Opened;
-    fn open(self) -> Self::Opened;
+    type OnProcessor;
+    fn open(self) -> Self::OnProcessor;
 }
 
 macro_rules! open {
     ($([$($lifetime:lifetime)? $($generic:ident)?] $type:ty => $opened:ty: $this:ident, $body:expr;)*) => {
         $(
             impl<$($lifetime,)? $($generic)?> AsProcessor for $type {
-                type Opened = $opened;
+                type OnProcessor = $opened;
                 #[inline]
-                fn open(self) -> Self::Opened {
+                fn open(self) -> Self::OnProcessor {
                     let $this = self;
                     $body
                 }
@@ -105,8 +105,8 @@ open! {
 }
 
 impl<'a, A, I> AsProcessor for Rotation<'a, Hidden<A>, Hidden<I>> {
-    type Opened = Rotation<'a, A, I>;
-    fn open(self) -> Self::Opened {
+    type OnProcessor = Rotation<'a, A, I>;
+    fn open(self) -> Self::OnProcessor {
         Rotation {
             cosines: &self.cosines.0,
             sines: &self.sines.0,

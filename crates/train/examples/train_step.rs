@@ -10,7 +10,7 @@ use ledger::{AdamW, Precision};
 use model::backend::profiled::{Account, Profiled, Rates, Work};
 use model::backend::{Backend, cpu::Cpu};
 use model::batch::Batch;
-use model::decoder::{Decoder, Target};
+use model::decoder::{Decoder, GradientTarget};
 use shape::config::ModelConfig;
 use train::Optimizer;
 
@@ -129,7 +129,7 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let begin = Instant::now();
         loss = 0.0;
         for (index, batch) in batches.iter().enumerate() {
-            let target = Target { buffer: &mut gradients, add: index > 0 };
+            let target = GradientTarget::new(&mut gradients, index > 0);
             let scale = 1.0 / tokens as f64;
             loss += decoder.gradients(&weights, batch, scale, target, &mut space)? * scale;
         }

@@ -14,18 +14,18 @@ const REST: u64 = 48 << 20;
 
 /// Bytes that a run holds at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Memory {
+pub struct TrainingMemory {
     /// Weights, gradients and both moments.
-    pub model: u64,
+    model: u64,
     /// What a micro-batch keeps for its backward pass, and its logits.
-    pub activations: u64,
+    activations: u64,
     /// What an evaluation keeps.
-    pub evaluation: u64,
+    evaluation: u64,
     /// The largest tensor on its way to a file, room for operands, the program.
-    pub rest: u64,
+    rest: u64,
 }
 
-impl Memory {
+impl TrainingMemory {
     /// For a run of `spec`.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl Memory {
             Precision::F32 => 0,
             Precision::Bf16 => REST,
         };
-        Ok(Memory {
+        Ok(TrainingMemory {
             model: parameters.saturating_mul(4 * FLOAT),
             activations: training_numbers(config, rows, recompute).saturating_mul(FLOAT),
             evaluation: evaluate::numbers(config, window).saturating_mul(FLOAT),
@@ -47,9 +47,29 @@ impl Memory {
         })
     }
 
+    /// What a micro-batch keeps for its backward pass, and its logits.
+    pub fn activations(&self) -> u64 {
+        self.activations
+    }
+
+    /// What an evaluation keeps.
+    pub fn evaluation(&self) -> u64 {
+        self.evaluation
+    }
+
+    /// The largest tensor on its way to a file, room for operands, the program.
+    pub fn rest(&self) -> u64 {
+        self.rest
+    }
+
+    /// Weights, gradients and both moments.
+    pub fn model(&self) -> u64 {
+        self.model
+    }
+
     /// All of it.
     pub fn total(&self) -> u64 {
-        let Memory { model, activations, evaluation, rest } = *self;
+        let TrainingMemory { model, activations, evaluation, rest } = *self;
         [model, activations, evaluation, rest].into_iter().fold(0, u64::saturating_add)
     }
 
@@ -59,7 +79,7 @@ impl Memory {
     pub fn fitting(config: &ModelConfig, spec: &RunSpec, bytes: u64) -> Option<(usize, bool)> {
         let fits = |micro_batch: usize, recompute: bool| {
             let spec = RunSpec { micro_batch, ..spec.clone() };
-            Memory::of(config, &spec, recompute).is_ok_and(|memory| memory.total() <= bytes)
+            TrainingMemory::of(config, &spec, recompute).is_ok_and(|memory| memory.total() <= bytes)
         };
         [false, true].into_iter().find_map(|recompute| {
             let largest =
@@ -84,8 +104,10 @@ mod tests {
     #[test]
     fn recomputing_keeps_one_block_and_the_streams() {
         let (config, spec) = (config(), RunSpec { context: 512, micro_batch: 4, ..sample() });
-        let (all, one) =
-            (Memory::of(&config, &spec, false).unwrap(), Memory::of(&config, &spec, true).unwrap());
+        let (all, one) = (
+            TrainingMemory::of(&config, &spec, false).unwrap(),
+            TrainingMemory::of(&config, &spec, true).unwrap(),
+        );
         // A block keeps two streams of 64, q, k and v of 128, attention's 64, 4 sums, gate and up
         // of 320.
         let (rows, slot) = (4 * 512, 2 * 64 + 128 + 64 + 4 + 320);
@@ -99,17 +121,17 @@ mod tests {
         let (config, spec) =
             (config(), RunSpec { context: 512, batch: 8, micro_batch: 8, ..sample() });
         let total = |micro_batch, recompute| {
-            Memory::of(&config, &RunSpec { micro_batch, ..spec.clone() }, recompute)
+            TrainingMemory::of(&config, &RunSpec { micro_batch, ..spec.clone() }, recompute)
                 .unwrap()
                 .total()
         };
-        assert_eq!(Memory::fitting(&config, &spec, u64::MAX), Some((8, false)));
-        assert_eq!(Memory::fitting(&config, &spec, total(5, false)), Some((5, false)));
+        assert_eq!(TrainingMemory::fitting(&config, &spec, u64::MAX), Some((8, false)));
+        assert_eq!(TrainingMemory::fitting(&config, &spec, total(5, false)), Some((5, false)));
         assert_eq!(
-            Memory::fitting(&config, &spec, total(1, false) - 1),
+            TrainingMemory::fitting(&config, &spec, total(1, false) - 1),
             Some((largest(&total), true))
         );
-        assert_eq!(Memory::fitting(&config, &spec, total(1, true) - 1), None);
+        assert_eq!(TrainingMemory::fitting(&config, &spec, total(1, true) - 1), None);
         fn largest(total: &impl Fn(usize, bool) -> u64) -> usize {
             (1..=8).rev().find(|&size| total(size, true) < total(1, false)).unwrap()
         }

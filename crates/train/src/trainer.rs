@@ -8,7 +8,7 @@ use std::time::Instant;
 use ledger::{Phase, Point, RunSpec, Tokens};
 use model::backend::Backend;
 use model::batch::Batch;
-use model::decoder::{Decoder, Target};
+use model::decoder::{Decoder, GradientTarget};
 use model::evaluate::{Protocol, evaluate, planned_tokens};
 use model::mask::Masks;
 use model::workspace::Workspace;
@@ -105,7 +105,7 @@ pub fn train<B: Backend>(
 ) -> Result<Outcome<B>> {
     milestones::check(job.spec)?;
     let fresh = matches!(begin, Begin::Weights(_));
-    let mut run = Run::new(decoder, begin, job)?;
+    let mut run = TrainingLoop::new(decoder, begin, job)?;
     let (steps, evaluations) =
         (milestones::steps(job.spec), milestones::evaluation_steps(job.spec));
     let mut tell = |event| listener(&event).map_err(Error::Listener);
@@ -140,7 +140,7 @@ pub fn train<B: Backend>(
     Ok(Outcome::Finished { weights: run.weights, steps, seconds: run.seconds })
 }
 
-struct Run<'a, B: Backend> {
+struct TrainingLoop<'a, B: Backend> {
     decoder: &'a Decoder<B>,
     job: &'a Job<'a>,
     order: Order<'a>,
@@ -164,7 +164,7 @@ struct Run<'a, B: Backend> {
 
 type Tell<'a> = dyn FnMut(Event) -> Result<()> + 'a;
 
-impl<'a, B: Backend> Run<'a, B> {
+impl<'a, B: Backend> TrainingLoop<'a, B> {
     fn new(decoder: &'a Decoder<B>, begin: Begin<B>, job: &'a Job<'a>) -> Result<Self> {
         let (backend, layout, spec) = (decoder.backend(), decoder.layout(), job.spec);
         let order = Order::new(job.corpus.train(), spec.context, spec.seed)?;
@@ -179,7 +179,7 @@ impl<'a, B: Backend> Run<'a, B> {
                 (weights, state.seconds, Some(step))
             }
         };
-        Ok(Run {
+        Ok(TrainingLoop {
             decoder,
             job,
             order,
@@ -408,7 +408,7 @@ fn gradients_of<B: Backend>(
             batch.push_window(&window)?;
         }
         let scale = 1.0 / milestones::tokens_per_step(spec) as f64;
-        let target = Target { buffer: &mut *gradients, add: start > 0 };
+        let target = GradientTarget::new(&mut *gradients, start > 0);
         nats += decoder.gradients(weights, &batch, scale, target, space)?;
     }
     Ok(nats)

@@ -13,7 +13,7 @@ use golden::{batch, cases, floats, largest_difference};
 use ledger::AdamW;
 use model::backend::cpu::Cpu;
 use model::backend::{Backend, Scalar};
-use model::decoder::{Decoder, Target};
+use model::decoder::{Decoder, GradientTarget};
 use model::folder::ModelFolder;
 use model::testing::Opaque;
 use model::weights;
@@ -57,7 +57,7 @@ fn check<B: Backend>(machine: B, case: &Path) {
                 &weights,
                 &batch,
                 1.0 / counted,
-                Target { buffer: &mut gradients, add: false },
+                GradientTarget::new(&mut gradients, false),
                 &mut space,
             )
             .unwrap();

@@ -10,7 +10,7 @@ use ledger::testing::run_spec;
 use ledger::{AdamW, Evaluation, Point, Precision, RunSpec, Schedule, Start, Tokens};
 use model::backend::{Backend, cpu::Cpu};
 use model::batch::Batch;
-use model::decoder::{Decoder, Target};
+use model::decoder::{Decoder, GradientTarget};
 use model::mask::Masks;
 use model::testing::Opaque;
 use model::weights;
@@ -296,7 +296,7 @@ fn micro_batches_add_up_to_the_whole_batch() {
         for (index, part) in windows.chunks(size).enumerate() {
             let mut batch = Batch::new();
             part.iter().for_each(|window| batch.push_window(window).unwrap());
-            let target = Target { buffer: &mut buffer, add: index > 0 };
+            let target = GradientTarget::new(&mut buffer, index > 0);
             loss += decoder.gradients(&values, &batch, scale, target, &mut space).unwrap();
         }
         (loss * scale, buffer)

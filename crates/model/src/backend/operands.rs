@@ -44,22 +44,22 @@ pub struct AdamWStep {
 #[derive(Clone, Copy)]
 pub struct Rotation<'a, Buffer, Ids> {
     /// Cosines, `[position, dim / 2]`.
-    pub cosines: &'a Buffer,
+    pub(crate) cosines: &'a Buffer,
     /// Sines, `[position, dim / 2]`.
-    pub sines: &'a Buffer,
+    pub(crate) sines: &'a Buffer,
     /// Position of every row.
-    pub positions: &'a Ids,
+    pub(crate) positions: &'a Ids,
     /// Rotate backwards, which is the gradient of rotating forwards.
-    pub inverse: bool,
+    pub(crate) inverse: bool,
 }
 
 /// Which rows belong to one sequence.
 #[derive(Clone, Copy)]
 pub struct SequenceRows<'a, Ids> {
     /// The first row of each sequence and the row after its last, in turn.
-    pub bounds: &'a Ids,
+    pub(crate) bounds: &'a Ids,
     /// How many sequences there are.
-    pub count: usize,
+    pub(crate) count: usize,
     /// Pairs of a row and a row that it sees, itself among them.
-    pub pairs: f64,
+    pub(crate) pairs: f64,
 }

@@ -1,7 +1,7 @@
 //! Blocks and norms backward: from the gradient of what they give to that of what they read.
 
 use super::Decoder;
-use super::target::Target;
+use super::target::GradientTarget;
 use crate::Result;
 use crate::activations::Activations;
 use crate::backend::{Area, Backend, View, ViewMut};
@@ -24,7 +24,7 @@ impl<B: Backend> Decoder<B> {
         base: usize,
         places: &RowPlaces<B>,
         slot: &mut Slot<B>,
-        gradients: &mut Target<'_, B>,
+        gradients: &mut GradientTarget<'_, B>,
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
         let parts = self.layout.block.at(base);
@@ -77,7 +77,7 @@ impl<B: Backend> Decoder<B> {
         parts: &BlockAreas,
         shape: Activations,
         slot: &mut Slot<B>,
-        gradients: &mut Target<'_, B>,
+        gradients: &mut GradientTarget<'_, B>,
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
         let backend = &self.backend;
@@ -118,7 +118,7 @@ impl<B: Backend> Decoder<B> {
         input: &B::Buffer,
         joint: Joint<'_, B>,
         shape: Activations,
-        gradients: &mut Target<'_, B>,
+        gradients: &mut GradientTarget<'_, B>,
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
         let backend = &self.backend;
@@ -148,7 +148,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// Begins at zero the gradients that operations add to; products begin theirs themselves.
-    pub(super) fn clear_sums(&self, gradients: &mut Target<'_, B>) -> Result<()> {
+    pub(super) fn clear_sums(&self, gradients: &mut GradientTarget<'_, B>) -> Result<()> {
         if gradients.add {
             return Ok(());
         }
@@ -165,7 +165,7 @@ impl<B: Backend> Decoder<B> {
         weights: &B::Weights,
         stream: &B::Buffer,
         rows: usize,
-        gradients: &mut Target<'_, B>,
+        gradients: &mut GradientTarget<'_, B>,
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
         let shape = Activations::new(&self.config, rows);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Decoder;
-use super::target::Target;
+use super::target::GradientTarget;
 use crate::Result;
 use crate::activations::{Activations, logit_rows};
 use crate::backend::{Area, Backend, View, ViewMut};
@@ -19,7 +19,7 @@ impl<B: Backend> Decoder<B> {
         weights: &B::Weights,
         inputs: &Inputs<B>,
         scratch: &mut Scratch<B>,
-        mut backward: Option<(f64, &mut Target<'_, B>)>,
+        mut backward: Option<(f64, &mut GradientTarget<'_, B>)>,
     ) -> Result<()> {
         let (hidden, vocabulary) = (self.config.hidden_size(), self.config.vocab_size());
         let rows = inputs.places.rows;

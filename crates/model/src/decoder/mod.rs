@@ -16,7 +16,7 @@ use crate::layout::Layout;
 use crate::rope::RotaryAngles;
 use crate::workspace::Workspace;
 pub use inlet::{Inlet, Watch};
-pub use target::Target;
+pub use target::GradientTarget;
 
 /// A network without its weights: they are passed to every call as one flat buffer in [`Layout`]'s
 /// order.
@@ -119,7 +119,7 @@ impl<B: Backend> Decoder<B> {
         weights: &B::Weights,
         batch: &Batch,
         scale: f64,
-        mut gradients: Target<'_, B>,
+        mut gradients: GradientTarget<'_, B>,
         space: &mut Workspace<B>,
     ) -> Result<f64> {
         let read = self.inputs(batch)?;

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ModelFault, Result};
 use crate::safetensors::{SafeTensors, shown};
 
 /// Longest `config.json` or index that is read, in bytes.
@@ -56,7 +56,7 @@ impl Files {
     /// The file that holds a tensor.
     pub(super) fn holding(&self, tensor: &str) -> Result<&SafeTensors> {
         let place = self.places.get(tensor).ok_or_else(|| {
-            Error::from(Fault::MissingTensor {
+            Error::from(ModelFault::MissingTensor {
                 path: if self.files.len() == 1 {
                     self.files[0].path().to_path_buf()
                 } else {
@@ -83,7 +83,7 @@ impl Files {
         let index_path = folder.join(INDEX);
         let index: Index =
             serde_json::from_slice(&disk::read(&index_path, JSON_LIMIT)?).map_err(|error| {
-                Error::from(Fault::Json {
+                Error::from(ModelFault::Json {
                     path: index_path.clone(),
                     what: "an index of shards",
                     reason: error.to_string(),
@@ -98,7 +98,7 @@ impl Files {
                 None => {
                     let path = shard_path(folder, &shard)?;
                     if !path.exists() {
-                        return Err(Error::from(Fault::MissingShard {
+                        return Err(Error::from(ModelFault::MissingShard {
                             path: index_path,
                             shard: shown(&shard),
                         }));
@@ -110,7 +110,7 @@ impl Files {
             };
             let file = &files[place];
             if !file.contains(&tensor) {
-                return Err(Error::from(Fault::NotInShard {
+                return Err(Error::from(ModelFault::NotInShard {
                     path: index_path,
                     tensor: shown(&tensor),
                     shard: file.path().to_path_buf(),
@@ -225,7 +225,7 @@ fn no_weights(folder: &Path) -> Error {
         .collect();
     names.sort_unstable();
     match names.into_iter().next() {
-        Some(file) => Error::from(Fault::PickleWeights { path, file: shown(&file) }),
-        None => Error::from(Fault::NoWeights { path }),
+        Some(file) => Error::from(ModelFault::PickleWeights { path, file: shown(&file) }),
+        None => Error::from(ModelFault::NoWeights { path }),
     }
 }

@@ -9,7 +9,7 @@ use shape::config::{ModelConfig, RawConfig};
 use shape::family::LLAMA;
 use shape::tensors::{self, Role, TensorSpec};
 
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ModelFault, Result};
 
 /// `ak42` as the exporter writes it on a little-endian machine, and as other programs write the
 /// four letters.
@@ -53,7 +53,7 @@ impl FileLayout {
         }
         if end != file.len() as u64 {
             let found = file.len() as u64;
-            return Err(Error::from(Fault::FileLength {
+            return Err(Error::from(ModelFault::FileLength {
                 path: path.to_path_buf(),
                 found,
                 expected: end,
@@ -131,7 +131,7 @@ impl FileHeader {
         }
         if file.len() < HEADER_OF_VERSION_1 {
             let (found, expected) = (file.len() as u64, HEADER_OF_VERSION_1 as u64);
-            return Err(Error::from(Fault::FileLength {
+            return Err(Error::from(ModelFault::FileLength {
                 path: path.to_path_buf(),
                 found,
                 expected,
@@ -204,7 +204,11 @@ impl FileHeader {
 fn numbers(path: &Path, file: &[u8], at: usize) -> Result<[i32; 7]> {
     let Some(bytes) = file.get(at..at + 28) else {
         let (found, expected) = (file.len() as u64, at as u64 + 28);
-        return Err(Error::from(Fault::FileLength { path: path.to_path_buf(), found, expected }));
+        return Err(Error::from(ModelFault::FileLength {
+            path: path.to_path_buf(),
+            found,
+            expected,
+        }));
     };
     let mut numbers = [0; 7];
     for (number, four) in numbers.iter_mut().zip(bytes.as_chunks::<4>().0) {
@@ -214,7 +218,7 @@ fn numbers(path: &Path, file: &[u8], at: usize) -> Result<[i32; 7]> {
 }
 
 fn refuse(path: &Path, reason: &str) -> Error {
-    Error::from(Fault::Llama2c {
+    Error::from(ModelFault::Llama2c {
         path: path.to_path_buf(),
         what: "model",
         reason: reason.to_owned(),

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ModelFault, Result};
 
 /// The token that a document begins with.
 pub(super) const BEGIN: u32 = 1;
@@ -30,7 +30,7 @@ const MARK: &str = "\u{2581}";
 /// Reads a tokenizer of `vocabulary` pieces and writes it as `tokenizer.json`.
 pub(super) fn to_json(path: &Path, vocabulary: usize) -> Result<Vec<u8>> {
     let refuse = |reason| {
-        Error::from(Fault::Llama2c { path: path.to_path_buf(), what: "tokenizer", reason })
+        Error::from(ModelFault::Llama2c { path: path.to_path_buf(), what: "tokenizer", reason })
     };
     let file = disk::read(path, FILE_LIMIT)?;
     let pieces = read(&file, vocabulary).map_err(refuse)?;

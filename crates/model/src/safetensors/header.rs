@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ModelFault, Result};
 
 /// Longest header that is read, in bytes; the format's own limit.
 pub(super) const HEADER_LIMIT: u64 = 100_000_000;
@@ -26,7 +26,11 @@ pub(super) struct StoredTensor {
 pub(super) fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, StoredTensor>> {
     let (start, json) = header_bytes(path, file)?;
     let not_json = |reason| {
-        Error::from(Fault::Json { path: path.to_path_buf(), what: "a safetensors header", reason })
+        Error::from(ModelFault::Json {
+            path: path.to_path_buf(),
+            what: "a safetensors header",
+            reason,
+        })
     };
     let tensors: Tensors =
         serde_json::from_slice(json).map_err(|error| not_json(error.to_string()))?;
@@ -39,7 +43,11 @@ pub(super) fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, StoredT
         // Every tensor has the size of its shape and follows the one before: it is the file that is
         // wrong.
         let (found, expected) = (file.len() as u64, end.saturating_add(start as u64));
-        return Err(Error::from(Fault::FileLength { path: path.to_path_buf(), found, expected }));
+        return Err(Error::from(ModelFault::FileLength {
+            path: path.to_path_buf(),
+            found,
+            expected,
+        }));
     }
     let mut entries = BTreeMap::new();
     for (name, stated) in tensors.0 {
@@ -66,7 +74,7 @@ pub(crate) fn shown(name: &str) -> String {
 fn header_bytes<'a>(path: &Path, file: &'a [u8]) -> Result<(usize, &'a [u8])> {
     let length = file.len() as u64;
     let Some(stated) = file.first_chunk::<8>() else {
-        return Err(Error::from(Fault::FileLength {
+        return Err(Error::from(ModelFault::FileLength {
             path: path.to_path_buf(),
             found: length,
             expected: 8,
@@ -75,7 +83,7 @@ fn header_bytes<'a>(path: &Path, file: &'a [u8]) -> Result<(usize, &'a [u8])> {
     let stated = u64::from_le_bytes(*stated);
     let limit = HEADER_LIMIT.min(length - 8);
     if !(2..=limit).contains(&stated) {
-        return Err(Error::from(Fault::HeaderLength {
+        return Err(Error::from(ModelFault::HeaderLength {
             path: path.to_path_buf(),
             found: stated,
             limit,
@@ -145,7 +153,7 @@ fn check_layout(path: &Path, tensors: &[(String, Stated)], data: u64) -> Result<
 }
 
 fn refuse<T>(path: &Path, tensor: &str, [start, end]: [u64; 2], reason: String) -> Result<T> {
-    Err(Error::from(Fault::Offsets {
+    Err(Error::from(ModelFault::Offsets {
         path: path.to_path_buf(),
         tensor: shown(tensor),
         start,

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::dtype::Dtype;
 use super::header::{StoredTensor, parse, shown};
 use super::numbers;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ModelFault, Result};
 
 /// A mapped safetensors file whose header has been checked. Only the header has been read.
 #[derive(Debug)]
@@ -108,14 +108,14 @@ impl SafeTensors {
     /// Where the file has no such tensor, or stores it as something else than F32, F16 or BF16.
     pub fn tensor(&self, name: &str) -> Result<TensorView<'_>> {
         let Some(entry) = self.entries.get(name) else {
-            return Err(Error::from(Fault::MissingTensor {
+            return Err(Error::from(ModelFault::MissingTensor {
                 path: self.path.clone(),
                 tensor: shown(name),
             }));
         };
         let Some(dtype) = Dtype::from_name(&entry.dtype) else {
             let found = shown(&entry.dtype);
-            return Err(Error::from(Fault::Dtype {
+            return Err(Error::from(ModelFault::Dtype {
                 path: self.path.clone(),
                 tensor: shown(name),
                 found,
@@ -132,7 +132,7 @@ impl SafeTensors {
         to: &mut disk::Aside,
     ) -> Result<()> {
         let Some(entry) = self.entries.get(name) else {
-            return Err(Error::from(Fault::MissingTensor {
+            return Err(Error::from(ModelFault::MissingTensor {
                 path: self.path.clone(),
                 tensor: shown(name),
             }));

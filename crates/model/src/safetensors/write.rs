@@ -11,7 +11,7 @@ use shape::tensors::TensorSpec;
 use super::dtype::Dtype;
 use super::numbers;
 use super::read::SafeTensors;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, ModelFault, Result};
 
 /// A tensor that will be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +162,7 @@ impl Writer {
             };
             if let Some(place) = bad {
                 let (index, value) = (index + place, piece[place]);
-                return Err(Error::from(Fault::NotStorable {
+                return Err(Error::from(ModelFault::NotStorable {
                     tensor: name,
                     index,
                     value,

@@ -11,7 +11,7 @@ use golden::{batch, cases, floats, integers, largest_difference};
 use model::backend::cpu::Cpu;
 use model::backend::{Backend, Scalar};
 use model::batch::Batch;
-use model::decoder::{Decoder, Target};
+use model::decoder::{Decoder, GradientTarget};
 use model::folder::ModelFolder;
 use model::testing::{Copies, Opaque};
 use model::weights;
@@ -54,7 +54,7 @@ fn check<B: Backend>(machine: B, case: &Path) {
             &weights,
             &batch,
             1.0 / counted,
-            Target { buffer: &mut gradients, add: false },
+            GradientTarget::new(&mut gradients, false),
             &mut space,
         )
         .unwrap();
@@ -111,7 +111,7 @@ fn a_pass_copies_tokens_targets_positions_and_sequences_once_and_losses_stay() {
         let mut gradients = machine.allocate(decoder.layout().len).unwrap();
         for mut space in [decoder.workspace().unwrap(), decoder.recomputing_workspace().unwrap()] {
             machine.copies();
-            let target = Target { buffer: &mut gradients, add: false };
+            let target = GradientTarget::new(&mut gradients, false);
             decoder.gradients(&weights, &batch, 1.0, target, &mut space).unwrap();
             assert_eq!(machine.copies(), Copies { up: 4, down: 0 }, "{case:?}");
             decoder.losses(&weights, &batch, &mut space).unwrap();
@@ -139,7 +139,7 @@ fn micro_batches_add_up_to_the_loss_and_gradients_of_the_whole_batch() {
             for rows in sequences {
                 part.push(&whole.tokens()[rows.clone()], &whole.targets()[rows.clone()]);
             }
-            let target = Target { buffer: &mut gradients, add: true };
+            let target = GradientTarget::new(&mut gradients, true);
             loss += decoder.gradients(&weights, &part, 1e-3, target, &mut space).unwrap();
         }
         (loss, gradients)

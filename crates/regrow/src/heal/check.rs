@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ledger::RunSpec;
-use train::memory::Memory;
+use train::memory::TrainingMemory;
 
 use super::options::Options;
 use super::origin::Origin;
@@ -94,7 +94,7 @@ pub(super) fn memory(spec: &RunSpec, origin: &Origin, options: &Options) -> Resu
         (None, Some(free)) => (free, "free are"),
         (None, None) => return Ok(()),
     };
-    let estimate = Memory::of(&origin.config, spec, options.recompute)?;
+    let estimate = TrainingMemory::of(&origin.config, spec, options.recompute)?;
     if estimate.total() <= limit {
         return Ok(());
     }
@@ -104,13 +104,13 @@ pub(super) fn memory(spec: &RunSpec, origin: &Origin, options: &Options) -> Resu
          {} tokens, {} for evaluation and the rest",
         gigabytes(estimate.total()),
         gigabytes(limit),
-        gigabytes(estimate.model),
-        gigabytes(estimate.activations),
+        gigabytes(estimate.model()),
+        gigabytes(estimate.activations()),
         spec.micro_batch,
         spec.context,
-        gigabytes(estimate.evaluation + estimate.rest)
+        gigabytes(estimate.evaluation() + estimate.rest())
     );
-    let fits = Memory::fitting(&origin.config, spec, limit);
-    let kind = ErrorKind::TooLarge { fits, model: estimate.model };
+    let fits = TrainingMemory::fitting(&origin.config, spec, limit);
+    let kind = ErrorKind::TooLarge { fits, model: estimate.model() };
     Err(Error::new(kind, message).about("memory"))
 }

@@ -6,7 +6,7 @@ use ledger::{Params, RunSpec, Tokens};
 use model::backend::Backend;
 use model::backend::profiled::Account;
 use model::decoder::Decoder;
-use train::memory::Memory;
+use train::memory::TrainingMemory;
 
 use super::check;
 use super::options::{Options, StartingPoint};
@@ -42,7 +42,7 @@ pub(super) struct Run {
 pub struct Preview {
     spec: RunSpec,
     parameters: Params,
-    memory: Memory,
+    memory: TrainingMemory,
 }
 
 impl Preview {
@@ -57,7 +57,7 @@ impl Preview {
     }
 
     /// An estimate of the memory that it takes.
-    pub fn memory(&self) -> &Memory {
+    pub fn memory(&self) -> &TrainingMemory {
         &self.memory
     }
 }
@@ -85,7 +85,7 @@ impl Prepared {
     }
 
     pub(super) fn preview(self, options: &Options) -> Result<Preview> {
-        let memory = Memory::of(&self.origin.config, &self.spec, options.recompute)?;
+        let memory = TrainingMemory::of(&self.origin.config, &self.spec, options.recompute)?;
         Ok(Preview { parameters: self.origin.parameters()?, spec: self.spec, memory })
     }
 

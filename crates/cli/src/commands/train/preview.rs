@@ -33,10 +33,10 @@ pub(super) fn show(preview: &Preview, json: bool, output: &mut Output) -> anyhow
     let (spec, estimate) = (preview.spec(), preview.memory());
     let parameters = preview.parameters().0;
     let memory = Memory {
-        weights_and_optimizer: estimate.model,
-        activations: estimate.activations,
-        evaluation: estimate.evaluation,
-        rest: estimate.rest,
+        weights_and_optimizer: estimate.model(),
+        activations: estimate.activations(),
+        evaluation: estimate.evaluation(),
+        rest: estimate.rest(),
         total: estimate.total(),
     };
     let steps = train::milestones::steps(spec);

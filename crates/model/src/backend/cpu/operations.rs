@@ -6,7 +6,7 @@ use super::kernel::{self, Engine, KernelChoice};
 use super::processor::Cpu;
 use super::{adamw, attention, bias, embedding, loss, mask, norm, product, rotary, sums, swiglu};
 use crate::backend::{AdamWStep, Backend, Heads, Rotation, SequenceRows, View, ViewMut};
-use crate::error::Fault;
+use crate::error::ModelFault;
 use crate::{Error, Result};
 
 /// The elements of a contiguous area.
@@ -45,7 +45,7 @@ impl<T: Engine> Backend for Cpu<T> {
     fn allocate(&self, len: usize) -> Result<Vec<T>> {
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(len).map_err(|_| {
-            Error::from(Fault::Memory { bytes: len.saturating_mul(size_of::<T>()) })
+            Error::from(ModelFault::Memory { bytes: len.saturating_mul(size_of::<T>()) })
         })?;
         kernel::prefer_large(&mut buffer);
         buffer.resize(len, T::ZERO);
