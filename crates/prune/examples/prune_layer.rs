@@ -71,7 +71,7 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let outcome = score.sparsify(&mut bench, &mut linears, &stats, zeros)?;
         seconds.push(start.elapsed().as_secs_f64());
         assert!(
-            outcome.instead.is_none() && outcome.damping.is_none(),
+            outcome.instead().is_none() && outcome.damping().is_none(),
             "the score did what it does"
         );
     }

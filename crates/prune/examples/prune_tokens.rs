@@ -11,7 +11,7 @@ use std::path::Path;
 use disk::Existing;
 use model::backend::cpu::Cpu;
 use model::folder::ModelFolder;
-use prune::{Calibration, Destination, Request, Source, Takes, Target, method};
+use prune::{CalibrationSettings, Destination, PruningTarget, Request, Source, Takes, method};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -28,11 +28,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = ModelFolder::open(Path::new(model))?;
     let given: Tokens = serde_json::from_slice(&std::fs::read(tokens)?)?;
     let sequences = given.tokens.len() / given.length;
-    let settings = Calibration { sequences, length: Some(given.length), seed: 0 };
+    let settings = CalibrationSettings { sequences, length: Some(given.length), seed: 0 };
     let method = method(name)?;
     let target = match method.takes().first() {
-        Some(Takes::Pattern) => Target::Pattern,
-        _ => Target::Rate { rate: 0.3, tolerance: 0.2 },
+        Some(Takes::Pattern) => PruningTarget::Pattern,
+        _ => PruningTarget::Rate { rate: 0.3, tolerance: 0.2 },
     };
     let text = &given.tokens[..sequences * given.length];
     let request = Request {

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use shape::config::ModelConfig;
 
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Error, Refused, Result};
 
 /// Tokens a sequence where nothing is said: never the model's longest context, which may be 131072.
 pub const LENGTH: usize = 2048;
@@ -20,7 +20,7 @@ const SHORTEST: usize = 2;
 
 /// How calibration sequences are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Calibration {
+pub struct CalibrationSettings {
     /// Most sequences, [`SEQUENCES`] by default; fewer where the text is used up by fewer.
     pub sequences: usize,
     /// Tokens a sequence. Where nothing is said [`LENGTH`], or less where the text or the model's
@@ -47,17 +47,17 @@ pub struct Sequences {
     seed: u64,
 }
 
-impl Default for Calibration {
+impl Default for CalibrationSettings {
     fn default() -> Self {
         Self { sequences: SEQUENCES, length: None, seed: 0 }
     }
 }
 
-impl Calibration {
+impl CalibrationSettings {
     /// Whether a text holds all sequences without overlap, for who asked for that many.
     ///
     /// # Errors
-    /// [`Refusal::TooFewTokens`] where it does not; those of [`Sequences::draw`] for the length.
+    /// [`Refused::TooFewTokens`] where it does not; those of [`Sequences::draw`] for the length.
     pub fn fits(&self, source: Source<'_>, config: &ModelConfig) -> Result<()> {
         let found = source.tokens();
         let length = length(found, self.length, config.max_position_embeddings())?;
@@ -68,7 +68,7 @@ impl Calibration {
                  of {length}",
                 self.sequences
             );
-            return Err(Error::refused(Refusal::TooFewTokens, message));
+            return Err(Error::refused(Refused::TooFewTokens, message));
         }
         Ok(())
     }
@@ -105,9 +105,13 @@ impl Sequences {
     ///
     /// # Errors
     /// For settings too small and a length beyond the model's longest context;
-    /// [`Refusal::TooShort`] where the text does not hold one sequence, [`Refusal::UnknownToken`]
-    /// for an id that the model does not have, [`Refusal::NoMemory`]; and those of the corpus.
-    pub fn draw(source: Source<'_>, settings: &Calibration, config: &ModelConfig) -> Result<Self> {
+    /// [`Refused::TooShort`] where the text does not hold one sequence, [`Refused::UnknownToken`]
+    /// for an id that the model does not have, [`Refused::NoMemory`]; and those of the corpus.
+    pub fn draw(
+        source: Source<'_>,
+        settings: &CalibrationSettings,
+        config: &ModelConfig,
+    ) -> Result<Self> {
         if settings.sequences == 0 {
             return Err(Error::other(
                 "the number of calibration sequences is 0, expected at least 1",
@@ -175,7 +179,7 @@ fn length(available: u64, asked: Option<usize>, longest: usize) -> Result<usize>
         let message = format!(
             "calibration text has {available} tokens, expected at least {expected}, one context"
         );
-        return Err(Error::refused(Refusal::TooShort, message));
+        return Err(Error::refused(Refused::TooShort, message));
     }
     Ok(length)
 }
@@ -184,7 +188,7 @@ fn length(available: u64, asked: Option<usize>, longest: usize) -> Result<usize>
 pub(crate) fn no_memory(tokens: usize, hidden: usize) -> Error {
     let message =
         format!("no memory for the hidden states of {tokens} calibration tokens of width {hidden}");
-    Error::refused(Refusal::NoMemory, message)
+    Error::refused(Refused::NoMemory, message)
 }
 
 /// The text has a token that the model does not have; `position` counts from 0.
@@ -193,7 +197,7 @@ pub(crate) fn unknown_token(token: u32, position: u64, vocabulary: usize) -> Err
         "token id {token} at position {position} of the calibration text is out of range, expected \
          below {vocabulary}"
     );
-    Error::refused(Refusal::UnknownToken, message)
+    Error::refused(Refused::UnknownToken, message)
 }
 
 /// Where sequences begin, ascending.
@@ -252,7 +256,7 @@ mod tests {
         ModelConfig::from_raw(&raw).unwrap()
     }
 
-    fn draw(tokens: &[u32], settings: Calibration, longest: usize) -> Result<Sequences> {
+    fn draw(tokens: &[u32], settings: CalibrationSettings, longest: usize) -> Result<Sequences> {
         Sequences::draw(Source::Tokens(tokens), &settings, &config(1 << 20, longest))
     }
 
@@ -263,18 +267,18 @@ mod tests {
     #[test]
     fn what_is_not_asked_for_fits_the_text_and_the_model() {
         let length = |tokens, longest| {
-            draw(&counting(tokens), Calibration::default(), longest).unwrap().length()
+            draw(&counting(tokens), CalibrationSettings::default(), longest).unwrap().length()
         };
         assert_eq!(length(300_000, 131_072), 2048, "never the model's longest context by itself");
         assert_eq!(length(300_000, 512), 512);
         assert_eq!(length(1_000, 131_072), 1_000);
-        let drawn = draw(&counting(300_000), Calibration::default(), 4096).unwrap();
+        let drawn = draw(&counting(300_000), CalibrationSettings::default(), 4096).unwrap();
         assert_eq!(drawn.tokens().len(), 128 * 2048);
     }
 
     #[test]
     fn the_record_holds_the_hash_of_the_ids() {
-        let settings = Calibration { sequences: 1, length: Some(3), seed: 9 };
+        let settings = CalibrationSettings { sequences: 1, length: Some(3), seed: 9 };
         let record = draw(&[1, 2, 70_000], settings, 64).unwrap().record();
         // printf '\1\0\0\0\2\0\0\0\160\21\1\0' | sha256sum
         assert_eq!(
@@ -291,7 +295,7 @@ mod tests {
     fn the_same_seed_draws_the_same_text_for_ever_and_another_draws_another() {
         let text = counting(100_000);
         let drawn = |seed| {
-            let settings = Calibration { sequences: 4, length: Some(16), seed };
+            let settings = CalibrationSettings { sequences: 4, length: Some(16), seed };
             draw(&text, settings, 64)
                 .unwrap()
                 .tokens()
@@ -307,7 +311,7 @@ mod tests {
     #[test]
     fn settings_that_are_too_small_are_refused() {
         let said = |sequences, length| {
-            draw(&counting(50), Calibration { sequences, length, seed: 0 }, 64)
+            draw(&counting(50), CalibrationSettings { sequences, length, seed: 0 }, 64)
                 .unwrap_err()
                 .to_string()
         };
@@ -318,9 +322,13 @@ mod tests {
     #[test]
     fn corpus_shorter_than_one_context() {
         let said = |tokens, length| {
-            draw(&counting(tokens), Calibration { length, ..Calibration::default() }, 64)
-                .unwrap_err()
-                .to_string()
+            draw(
+                &counting(tokens),
+                CalibrationSettings { length, ..CalibrationSettings::default() },
+                64,
+            )
+            .unwrap_err()
+            .to_string()
         };
         assert_eq!(
             said(0, None),
@@ -336,7 +344,7 @@ mod tests {
     fn calibration_shorter_than_asked() {
         let text = counting(99);
         let fits = |sequences, length| {
-            let settings = Calibration { sequences, length, seed: 0 };
+            let settings = CalibrationSettings { sequences, length, seed: 0 };
             settings.fits(Source::Tokens(&text), &config(1 << 20, 64))
         };
         assert!(fits(3, Some(33)).is_ok());
@@ -352,8 +360,11 @@ mod tests {
     fn token_id_out_of_range() {
         let mut text = counting(60);
         text[41] = 60;
-        let drawn =
-            Sequences::draw(Source::Tokens(&text), &Calibration::default(), &config(60, 64));
+        let drawn = Sequences::draw(
+            Source::Tokens(&text),
+            &CalibrationSettings::default(),
+            &config(60, 64),
+        );
         let expected =
             "token id 60 at position 41 of the calibration text is out of range, expected below 60";
         assert_eq!(drawn.unwrap_err().to_string(), expected);

@@ -20,7 +20,7 @@ pub struct TextSize {
 
 /// What a method takes while it measures: bytes, unless another unit is named.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Cost {
+pub struct MeasuringCost {
     /// One block in f32; none where weights are looked at row by row.
     pub(crate) block: u64,
     /// What is counted while the block runs.
@@ -42,7 +42,7 @@ impl TextSize {
     }
 }
 
-impl Cost {
+impl MeasuringCost {
     /// Nothing is measured.
     pub fn nothing() -> Self {
         Self::default()

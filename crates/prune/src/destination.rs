@@ -7,7 +7,7 @@ use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
 use model::safetensors::Planned;
 use shape::config::RawConfig;
 
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Error, Refused, Result};
 
 /// A new model folder. It appears only when it is whole.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ impl<'a> Destination<'a> {
             (Ok(base), Ok(target)) if !is_link && base.starts_with(&target) => {
                 let message =
                     format!("`{}` is or holds the model that is to be pruned", out.display());
-                Err(Error::refused(Refusal::OntoBase, message))
+                Err(Error::refused(Refused::OntoBase, message))
             }
             _ => Ok(()),
         }
@@ -70,7 +70,7 @@ pub(crate) fn check_clear(folder: &ModelFolder) -> Result<()> {
     };
     let path = folder.path().display();
     let message = format!("{problem}{more}, so that `{path}` is not clearly one model");
-    Err(Error::refused(Refusal::Unclear, message))
+    Err(Error::refused(Refused::Unclear, message))
 }
 
 /// Refuses a disk that is too small before hours are spent.
@@ -80,7 +80,7 @@ pub(crate) fn check_disk(path: &Path, expected: u64, what: &'static str) -> Resu
             let path = path.display();
             let message =
                 format!("`{path}` has room for {found} bytes, expected {expected} for {what}");
-            Err(Error::refused(Refusal::NoRoom, message))
+            Err(Error::refused(Refused::NoRoom, message))
         }
         _ => Ok(()),
     }

@@ -14,22 +14,22 @@ use shape::legal::Illegal;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error of this crate.
-pub struct Error(Box<Cause>);
+pub struct Error(Box<Carried>);
 
 /// Where an error comes from.
-enum Cause {
+enum Carried {
     Model(model::Error),
     Disk(disk::Error),
     Text(text::Error),
     Cut(CutError),
     Shape(shape::Error),
-    Refused { refusal: Refusal, message: String },
+    Own { refusal: Refused, message: String },
 }
 
 /// Why pruning refused, as far as a caller may want to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Refused {
     /// No whole number of blocks comes near the rate.
     NoRateNear,
     /// No legal width comes near the rate.
@@ -60,19 +60,19 @@ pub enum Refusal {
 
 impl Error {
     /// An error of a kind that somebody matches on.
-    pub(crate) fn refused(refusal: Refusal, message: impl Into<String>) -> Self {
-        Self(Box::new(Cause::Refused { refusal, message: message.into() }))
+    pub(crate) fn refused(refusal: Refused, message: impl Into<String>) -> Self {
+        Self(Box::new(Carried::Own { refusal, message: message.into() }))
     }
 
     /// An error that is its message and nothing else.
     pub(crate) fn other(message: impl Into<String>) -> Self {
-        Self::refused(Refusal::Other, message)
+        Self::refused(Refused::Other, message)
     }
 
     /// Why pruning itself refused; nothing for an error of another crate that is passed on.
-    pub fn refusal(&self) -> Option<Refusal> {
+    pub fn refusal(&self) -> Option<Refused> {
         match &*self.0 {
-            Cause::Refused { refusal, .. } => Some(*refusal),
+            Carried::Own { refusal, .. } => Some(*refusal),
             _ => None,
         }
     }
@@ -80,12 +80,12 @@ impl Error {
     /// The error of another crate that this one passes on under its own message.
     pub fn passed_on(&self) -> Option<&(dyn StdError + 'static)> {
         match &*self.0 {
-            Cause::Model(error) => Some(error),
-            Cause::Disk(error) => Some(error),
-            Cause::Text(error) => Some(error),
-            Cause::Cut(error) => Some(error),
-            Cause::Shape(error) => Some(error),
-            Cause::Refused { .. } => None,
+            Carried::Model(error) => Some(error),
+            Carried::Disk(error) => Some(error),
+            Carried::Text(error) => Some(error),
+            Carried::Cut(error) => Some(error),
+            Carried::Shape(error) => Some(error),
+            Carried::Own { .. } => None,
         }
     }
 }
@@ -93,12 +93,12 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Cause::Model(error) => error.fmt(f),
-            Cause::Disk(error) => error.fmt(f),
-            Cause::Text(error) => error.fmt(f),
-            Cause::Cut(error) => error.fmt(f),
-            Cause::Shape(error) => error.fmt(f),
-            Cause::Refused { message, .. } => f.write_str(message),
+            Carried::Model(error) => error.fmt(f),
+            Carried::Disk(error) => error.fmt(f),
+            Carried::Text(error) => error.fmt(f),
+            Carried::Cut(error) => error.fmt(f),
+            Carried::Shape(error) => error.fmt(f),
+            Carried::Own { message, .. } => f.write_str(message),
         }
     }
 }
@@ -106,12 +106,12 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Cause::Model(error) => error.fmt(f),
-            Cause::Disk(error) => error.fmt(f),
-            Cause::Text(error) => error.fmt(f),
-            Cause::Cut(error) => error.fmt(f),
-            Cause::Shape(error) => error.fmt(f),
-            Cause::Refused { refusal, message } => {
+            Carried::Model(error) => error.fmt(f),
+            Carried::Disk(error) => error.fmt(f),
+            Carried::Text(error) => error.fmt(f),
+            Carried::Cut(error) => error.fmt(f),
+            Carried::Shape(error) => error.fmt(f),
+            Carried::Own { refusal, message } => {
                 f.debug_tuple("Refused").field(refusal).field(message).finish()
             }
         }
@@ -128,40 +128,40 @@ impl StdError for Error {
 
 impl From<model::Error> for Error {
     fn from(error: model::Error) -> Self {
-        Self(Box::new(Cause::Model(error)))
+        Self(Box::new(Carried::Model(error)))
     }
 }
 
 impl From<disk::Error> for Error {
     fn from(error: disk::Error) -> Self {
-        Self(Box::new(Cause::Disk(error)))
+        Self(Box::new(Carried::Disk(error)))
     }
 }
 
 impl From<text::Error> for Error {
     fn from(error: text::Error) -> Self {
-        Self(Box::new(Cause::Text(error)))
+        Self(Box::new(Carried::Text(error)))
     }
 }
 
 impl From<CutError> for Error {
     fn from(error: CutError) -> Self {
-        Self(Box::new(Cause::Cut(error)))
+        Self(Box::new(Carried::Cut(error)))
     }
 }
 
 impl From<shape::Error> for Error {
     fn from(error: shape::Error) -> Self {
-        Self(Box::new(Cause::Shape(error)))
+        Self(Box::new(Carried::Shape(error)))
     }
 }
 
 impl From<Illegal> for Error {
     fn from(error: Illegal) -> Self {
         let refusal = match error {
-            Illegal::NoRateNear { .. } => Refusal::NoRateNear,
-            Illegal::NoShapeNear { .. } => Refusal::NoShapeNear,
-            _ => Refusal::Other,
+            Illegal::NoRateNear { .. } => Refused::NoRateNear,
+            Illegal::NoShapeNear { .. } => Refused::NoShapeNear,
+            _ => Refused::Other,
         };
         Self::refused(refusal, error.to_string())
     }
@@ -183,10 +183,10 @@ mod tests {
 
     #[test]
     fn a_refusal_has_a_kind_and_an_error_is_one_pointer() {
-        let error = Error::refused(Refusal::NoRoom, "no room");
+        let error = Error::refused(Refused::NoRoom, "no room");
         assert_eq!(
             (error.refusal(), error.to_string().as_str()),
-            (Some(Refusal::NoRoom), "no room")
+            (Some(Refused::NoRoom), "no room")
         );
         assert_eq!(size_of::<Error>(), size_of::<usize>());
     }

@@ -8,21 +8,21 @@ use model::folder::ModelFolder;
 
 use crate::calibration::Sequences;
 use crate::error::Result;
-use crate::options::Options;
+use crate::options::MethodOptions;
 use crate::walk::{Visit, walk};
 
 /// A model, its calibration text and a machine that runs the one on the other.
 pub struct Measuring<'a> {
     folder: &'a ModelFolder,
     sequences: Option<&'a Sequences>,
-    options: &'a Options,
+    options: &'a MethodOptions,
     spill: Option<&'a Path>,
-    run: Box<Run<'a>>,
+    run: Box<RunText<'a>>,
     progress: &'a mut dyn FnMut(usize, usize),
 }
 
 /// Runs the text through all blocks, whatever the machine is.
-type Run<'a> = dyn Fn(&mut dyn Visit, &mut dyn FnMut(usize, usize)) -> Result<()> + 'a;
+type RunText<'a> = dyn Fn(&mut dyn Visit, &mut dyn FnMut(usize, usize)) -> Result<()> + 'a;
 
 impl<'a> Measuring<'a> {
     /// Measures `folder` on `backend`. Where a folder `spill` is named, activations are kept in
@@ -31,7 +31,7 @@ impl<'a> Measuring<'a> {
         backend: &'a B,
         folder: &'a ModelFolder,
         sequences: Option<&'a Sequences>,
-        options: &'a Options,
+        options: &'a MethodOptions,
         spill: Option<&'a Path>,
         progress: &'a mut dyn FnMut(usize, usize),
     ) -> Self {
@@ -56,7 +56,7 @@ impl<'a> Measuring<'a> {
     }
 
     /// What methods were told.
-    pub fn options(&self) -> &'a Options {
+    pub fn options(&self) -> &'a MethodOptions {
         self.options
     }
 

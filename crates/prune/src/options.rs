@@ -27,7 +27,7 @@ pub enum Positions {
 
 /// What methods can be told; each reads what concerns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct MethodOptions {
     /// Width: what may become narrower, and in which steps.
     pub width: WidthOptions,
     /// Activations: how the tokens of a sequence are summed up.
@@ -40,7 +40,7 @@ pub struct Options {
     pub linear: Vec<Role>,
 }
 
-impl Default for Options {
+impl Default for MethodOptions {
     fn default() -> Self {
         Self {
             width: WidthOptions::default(),
@@ -52,7 +52,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl MethodOptions {
     /// How activations are summed up, as `cut.json` has it.
     pub(crate) fn aggregations(&self) -> BTreeMap<String, String> {
         [("over-tokens", self.over_tokens), ("over-sequences", self.over_sequences)]

@@ -8,13 +8,13 @@ use model::backend::{Area, Backend, View, ViewMut};
 use shape::config::ModelConfig;
 use shape::count::Count;
 
-use crate::cost::{Cost, TextSize};
+use crate::cost::{MeasuringCost, TextSize};
 use crate::error::Result;
 use crate::methods::Method;
-use crate::options::Options;
+use crate::options::MethodOptions;
 use crate::select::Select;
 use crate::sparse::{SparseMethod, SparsePlan};
-use crate::target::Target;
+use crate::target::PruningTarget;
 use shape::legal::Smaller;
 
 /// Memory that the program takes before any model: its own pages and threads, and pieces of files
@@ -83,8 +83,8 @@ impl PruningPlan {
     pub fn new(
         config: &ModelConfig,
         method: Method,
-        target: &Target,
-        options: &Options,
+        target: &PruningTarget,
+        options: &MethodOptions,
         text: TextSize,
         bytes: usize,
     ) -> Result<Self> {
@@ -104,7 +104,7 @@ impl PruningPlan {
                 (Resolved::Sparse { method, zeros }, cost, whole, 0)
             }
         };
-        let Cost { block, statistics, streams, batch, parameters_read, flops } = cost;
+        let MeasuringCost { block, statistics, streams, batch, parameters_read, flops } = cost;
         let (activations, spilled) = if text.spilled { (0, streams) } else { (streams, 0) };
         Ok(Self {
             resolved,

@@ -1,6 +1,6 @@
 //! One entry: a model folder and a request in, a smaller model folder and what came of it out.
 //!
-//! Everything that can be settled before something is measured is settled once, in [`Pruning`]: the
+//! Everything that can be settled before something is measured is settled once, in [`PreparedPruning`]: the
 //! method with what it makes of its target, and the calibration text. Deciding, writing and
 //! replaying a record work from that.
 
@@ -11,27 +11,27 @@ use model::backend::Backend;
 use model::folder::{FolderWriter, ModelFolder};
 
 use crate::apply::{apply, other_count};
-use crate::calibration::{Calibration, Sequences, Source};
+use crate::calibration::{CalibrationSettings, Sequences, Source};
 use crate::card::card;
 use crate::destination::Destination;
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Error, Refused, Result};
 use crate::measuring::Measuring;
 use crate::methods::Method;
-use crate::options::Options;
+use crate::options::MethodOptions;
 use crate::plan::{PruningPlan, Resolved};
 use crate::record::{RECORD, record_json};
 use crate::scores::Scores;
 use crate::select::no_calibration;
 use crate::sparse::{self, Ran, SparseRun};
-use crate::target::Target;
+use crate::target::PruningTarget;
 
 /// What is to be pruned, with all that is settled beforehand.
-pub(crate) struct Pruning<'a, B> {
+pub(crate) struct PreparedPruning<'a, B> {
     pub(crate) backend: &'a B,
     pub(crate) folder: &'a ModelFolder,
     pub(crate) plan: PruningPlan,
-    pub(crate) target: &'a Target,
-    pub(crate) options: &'a Options,
+    pub(crate) target: &'a PruningTarget,
+    pub(crate) options: &'a MethodOptions,
     /// The calibration text, for a method that reads one.
     pub(crate) sequences: Option<Sequences>,
     /// A folder in which activations are kept instead of in memory.
@@ -39,7 +39,7 @@ pub(crate) struct Pruning<'a, B> {
 }
 
 /// What was decided before anything is written.
-pub(crate) struct Decision {
+pub(crate) struct CutDecision {
     pub(crate) cut: Cut,
     pub(crate) scores: Scores,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Decision {
 pub(crate) fn draw(
     folder: &ModelFolder,
     method: Method,
-    calibration: Option<(Source<'_>, Calibration)>,
+    calibration: Option<(Source<'_>, CalibrationSettings)>,
 ) -> Result<Option<Sequences>> {
     if !method.reads_text() {
         return Ok(None);
@@ -57,10 +57,10 @@ pub(crate) fn draw(
     Sequences::draw(source, &settings, folder.config()).map(Some)
 }
 
-impl<B: Backend + Clone> Pruning<'_, B> {
+impl<B: Backend + Clone> PreparedPruning<'_, B> {
     /// Measures and decides what goes. Which weights become zero is decided only as they are
     /// written.
-    pub(crate) fn decide(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<Decision> {
+    pub(crate) fn decide(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<CutDecision> {
         let config = self.folder.config();
         match self.plan.resolved() {
             Resolved::Select { select, outcomes } => {
@@ -76,7 +76,7 @@ impl<B: Backend + Clone> Pruning<'_, B> {
                 );
                 let scores = select.measure(&mut model, outcome)?;
                 let cut = select.choose(config, &scores, self.target, outcome)?;
-                Ok(Decision { cut, scores })
+                Ok(CutDecision { cut, scores })
             }
             Resolved::Sparse { method, zeros } => {
                 let names = zeros.linear().iter().filter_map(|role| role.linear_name());
@@ -86,7 +86,7 @@ impl<B: Backend + Clone> Pruning<'_, B> {
                     score: method.score().name().to_owned(),
                     linear: names.map(str::to_owned).collect(),
                 };
-                Ok(Decision { cut, scores: Scores::None })
+                Ok(CutDecision { cut, scores: Scores::None })
             }
         }
     }
@@ -156,7 +156,7 @@ pub(crate) fn check_same(
 }
 
 /// The error of a record that was made on another model or text than is given.
-pub(crate) fn other_hash(refusal: Refusal, what: &str, found: &str, expected: &str) -> Error {
+pub(crate) fn other_hash(refusal: Refused, what: &str, found: &str, expected: &str) -> Error {
     let message = format!("{what} the hash {found}, expected {expected} as in the cut");
     Error::refused(refusal, message)
 }

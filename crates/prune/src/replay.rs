@@ -6,23 +6,23 @@ use model::folder::ModelFolder;
 use shape::tensors::Role;
 
 use crate::apply::{apply, check_cut};
-use crate::calibration::{Calibration, Sequences, Source};
+use crate::calibration::{CalibrationSettings, Sequences, Source};
 use crate::cost::TextSize;
 use crate::destination::{Destination, check_clear, check_disk};
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Error, Refused, Result};
 use crate::methods::{Method, method};
-use crate::options::Options;
+use crate::options::MethodOptions;
 use crate::plan::PruningPlan;
-use crate::pruning::{Pruning, check_same, commit, draw, other_hash};
+use crate::pruning::{PreparedPruning, check_same, commit, draw, other_hash};
 use crate::select::no_calibration;
-use crate::target::Target;
+use crate::target::PruningTarget;
 
 /// Makes a cut again from its record: the same bytes, if `folder` is the model that it was decided
 /// on. A sparse cut whose score reads text reads it again from `source`. `progress` hears of
 /// tensors written, or of blocks made sparse, and of how many.
 ///
 /// # Errors
-/// [`Refusal::OtherBase`] where its weights have another hash, [`Refusal::OtherCalibration`] where
+/// [`Refused::OtherBase`] where its weights have another hash, [`Refused::OtherCalibration`] where
 /// the text has; and those of [`crate::prune`].
 pub fn replay<B: Backend + Clone>(
     backend: &B,
@@ -41,22 +41,24 @@ pub fn replay<B: Backend + Clone>(
     let found = folder.weights_hash()?;
     if found != record.base_hash {
         let what = format!("the weights of `{}` have", folder.path().display());
-        return Err(other_hash(Refusal::OtherBase, &what, &found, &record.base_hash));
+        return Err(other_hash(Refused::OtherBase, &what, &found, &record.base_hash));
     }
     let Cut::Sparse { pattern, score, linear, .. } = &record.cut else {
         return commit(apply(folder, record, destination, progress)?, folder, record);
     };
     let method = method(&format!("{pattern}-{score}"))?;
-    let target = record
-        .asked_rate
-        .map_or(Target::Pattern, |rate| Target::Rate { rate, tolerance: f64::INFINITY });
-    let options = Options { linear: roles(linear)?, ..Options::default() };
+    let target = record.asked_rate.map_or(PruningTarget::Pattern, |rate| PruningTarget::Rate {
+        rate,
+        tolerance: f64::INFINITY,
+    });
+    let options = MethodOptions { linear: roles(linear)?, ..MethodOptions::default() };
     // What it costs was asked when the cut was made.
     let text = TextSize { sequences: 0, length: 0, spilled: false };
     let plan = PruningPlan::new(folder.config(), method, &target, &options, text, bytes)?;
     let sequences = sequences_again(folder, method, record, source)?;
     let (target, options) = (&target, &options);
-    let pruning = Pruning { backend, folder, plan, target, options, sequences, spill: None };
+    let pruning =
+        PreparedPruning { backend, folder, plan, target, options, sequences, spill: None };
     let (writer, made) = pruning.write(record.clone(), destination, progress)?;
     check_same(folder, &made, record)?;
     commit(writer, folder, record)
@@ -89,14 +91,17 @@ fn sequences_again(
     let (Some(source), Some(then)) = (source, &record.calibration) else {
         return Err(no_calibration(&method.name()));
     };
-    let settings =
-        Calibration { sequences: then.sequences(), length: Some(then.length()), seed: then.seed() };
+    let settings = CalibrationSettings {
+        sequences: then.sequences(),
+        length: Some(then.length()),
+        seed: then.seed(),
+    };
     let sequences = draw(folder, method, Some((source, settings)))?;
     let found =
         sequences.as_ref().map_or_else(String::new, |drawn| drawn.record().hash().to_owned());
     if found != then.hash() {
         let what = "the calibration sequences have";
-        return Err(other_hash(Refusal::OtherCalibration, what, &found, then.hash()));
+        return Err(other_hash(Refused::OtherCalibration, what, &found, then.hash()));
     }
     Ok(sequences)
 }

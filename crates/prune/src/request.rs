@@ -7,16 +7,16 @@ use ledger::{CutRecord, Nats, Phase};
 use model::backend::Backend;
 use model::folder::ModelFolder;
 
-use crate::calibration::{Calibration, LENGTH, Sequences, Source};
+use crate::calibration::{CalibrationSettings, LENGTH, Sequences, Source};
 use crate::cost::TextSize;
 use crate::destination::{Destination, check_clear, check_disk};
 use crate::error::Result;
 use crate::hash_beside::hash_beside;
 use crate::methods::Method;
-use crate::options::Options;
+use crate::options::MethodOptions;
 use crate::plan::{PruningPlan, Resolved};
-use crate::pruning::{Decision, Pruning, commit, draw};
-use crate::target::Target;
+use crate::pruning::{CutDecision, PreparedPruning, commit, draw};
+use crate::target::PruningTarget;
 use shape::legal::Smaller;
 
 /// What is to be pruned away, and how that is decided.
@@ -25,16 +25,16 @@ pub struct Request<'a> {
     /// The method.
     pub method: Method,
     /// How much goes.
-    pub target: Target,
+    pub target: PruningTarget,
     /// The version of the program that prunes, for the record and the card.
     pub version: String,
     /// The calibration text and how sequences are drawn from it; methods that do not score never
     /// read it.
     ///
     /// Whether the text was made by the model's tokenizer is for the caller to see to.
-    pub calibration: Option<(Source<'a>, Calibration)>,
+    pub calibration: Option<(Source<'a>, CalibrationSettings)>,
     /// What methods can be told besides how much goes.
-    pub options: Options,
+    pub options: MethodOptions,
     /// A folder in which activations are kept while they are needed, instead of in memory.
     pub spill: Option<PathBuf>,
     /// The name of the model before the cut; that of its folder where nothing is said.
@@ -49,7 +49,7 @@ pub struct Request<'a> {
 
 /// How far pruning is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum PruningProgress {
     /// Blocks are scored, or made sparse.
     Scoring {
         /// Blocks done ...
@@ -95,13 +95,13 @@ impl Pruned {
 impl Request<'_> {
     /// A request without calibration text, named after the folder and its family. `version` is that
     /// of the program that prunes.
-    pub fn new(method: Method, target: Target, version: impl Into<String>) -> Self {
+    pub fn new(method: Method, target: PruningTarget, version: impl Into<String>) -> Self {
         Self {
             method,
             target,
             version: version.into(),
             calibration: None,
-            options: Options::default(),
+            options: MethodOptions::default(),
             spill: None,
             base: None,
             series: None,
@@ -127,8 +127,8 @@ impl Request<'_> {
         backend: &'a B,
         folder: &'a ModelFolder,
         plan: PruningPlan,
-    ) -> Result<Pruning<'a, B>> {
-        Ok(Pruning {
+    ) -> Result<PreparedPruning<'a, B>> {
+        Ok(PreparedPruning {
             backend,
             folder,
             plan,
@@ -154,7 +154,7 @@ pub fn prune<B: Backend + Clone>(
     folder: &ModelFolder,
     request: &Request<'_>,
     destination: &Destination<'_>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(PruningProgress),
 ) -> Result<Pruned> {
     destination.check(folder)?;
     check_clear(folder)?;
@@ -165,13 +165,13 @@ pub fn prune<B: Backend + Clone>(
     }
     let pruning = request.prepare(backend, folder, plan)?;
     let record = decide_record(&pruning, request, progress)?;
-    progress(Progress::Hashing);
+    progress(PruningProgress::Hashing);
     let sparse = matches!(pruning.plan.resolved(), Resolved::Sparse { .. });
     let record = hash_beside(folder, |hash| {
         let (writer, record) = pruning.write(record, destination, &mut |done, of| {
             progress(match sparse {
-                true => Progress::Scoring { done, of },
-                false => Progress::Writing { done, of },
+                true => PruningProgress::Scoring { done, of },
+                false => PruningProgress::Writing { done, of },
             });
         })?;
         let record = CutRecord { base_hash: hash()?, ..record };
@@ -191,23 +191,23 @@ pub fn decide<B: Backend + Clone>(
     backend: &B,
     folder: &ModelFolder,
     request: &Request<'_>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(PruningProgress),
 ) -> Result<Pruned> {
     let pruning = request.prepare(backend, folder, request.plan(folder)?)?;
     let record = decide_record(&pruning, request, progress)?;
-    progress(Progress::Hashing);
+    progress(PruningProgress::Hashing);
     let record = CutRecord { base_hash: folder.weights_hash()?, ..record };
     Ok(Pruned { record, outcomes: pruning.plan.outcomes() })
 }
 
 /// Decides; the hash of the base is still to be taken.
 fn decide_record<B: Backend + Clone>(
-    pruning: &Pruning<'_, B>,
+    pruning: &PreparedPruning<'_, B>,
     request: &Request<'_>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(PruningProgress),
 ) -> Result<CutRecord> {
-    let Decision { cut, scores } =
-        pruning.decide(&mut |done, of| progress(Progress::Scoring { done, of }))?;
+    let CutDecision { cut, scores } =
+        pruning.decide(&mut |done, of| progress(PruningProgress::Scoring { done, of }))?;
     let (config, base_name) = (pruning.folder.config(), || pruning.folder.name());
     Ok(CutRecord {
         format: CutRecord::FORMAT,

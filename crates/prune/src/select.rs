@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use ledger::Cut;
 use shape::config::ModelConfig;
 
-use crate::cost::{Cost, TextSize};
-use crate::error::{Error, Refusal, Result};
+use crate::cost::{MeasuringCost, TextSize};
+use crate::error::{Error, Refused, Result};
 use crate::measuring::Measuring;
-use crate::options::Options;
+use crate::options::MethodOptions;
 use crate::scores::Scores;
-use crate::target::{Takes, Target};
+use crate::target::{PruningTarget, Takes};
 use shape::legal::Smaller;
 
 /// A method that decides which blocks, channels or heads go. It changes nothing itself.
@@ -30,7 +30,7 @@ pub trait Select: Sync {
     fn reads_text(&self) -> bool;
     /// Those of the options that it reads, as `cut.json` has them; what the cut itself shows is
     /// left out.
-    fn recorded_options(&self, options: &Options) -> BTreeMap<String, String> {
+    fn recorded_options(&self, options: &MethodOptions) -> BTreeMap<String, String> {
         let _ = options;
         BTreeMap::new()
     }
@@ -41,8 +41,8 @@ pub trait Select: Sync {
     fn outcomes(
         &self,
         config: &ModelConfig,
-        target: &Target,
-        options: &Options,
+        target: &PruningTarget,
+        options: &MethodOptions,
     ) -> Result<Vec<Smaller>>;
     /// What measuring takes.
     ///
@@ -52,9 +52,9 @@ pub trait Select: Sync {
         &self,
         config: &ModelConfig,
         outcome: &Smaller,
-        options: &Options,
+        options: &MethodOptions,
         text: TextSize,
-    ) -> Result<Cost>;
+    ) -> Result<MeasuringCost>;
     /// Measures what it decides by.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ pub trait Select: Sync {
         &self,
         config: &ModelConfig,
         scores: &Scores,
-        target: &Target,
+        target: &PruningTarget,
         outcome: &Smaller,
     ) -> Result<Cut>;
 }
@@ -76,7 +76,7 @@ pub trait Select: Sync {
 /// The error of a method that reads text where there is none.
 pub(crate) fn no_calibration(method: &str) -> Error {
     let message = format!("`{method}` scores on calibration text, found none");
-    Error::refused(Refusal::NoCalibration, message)
+    Error::refused(Refused::NoCalibration, message)
 }
 
 /// The error of a method that was not given what it decides by.

@@ -18,7 +18,7 @@ pub enum Takes {
 
 /// How much goes.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Target {
+pub enum PruningTarget {
     /// A share of all parameters.
     Rate {
         /// The rate asked for, above 0 and below 1.
@@ -46,7 +46,7 @@ impl Takes {
     }
 }
 
-impl Target {
+impl PruningTarget {
     /// What kind of target it is.
     pub fn kind(&self) -> Takes {
         match self {

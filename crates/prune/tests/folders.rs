@@ -17,8 +17,8 @@ use model::safetensors::{Dtype, Planned, SafeTensors};
 use model::weights;
 use prune::walk::{Seen, walk};
 use prune::{
-    Calibration, Destination, Progress, Refusal, Request, Sequences, Source, TOLERANCE, Target,
-    method, record_of,
+    CalibrationSettings, Destination, PruningProgress, PruningTarget, Refused, Request, Sequences,
+    Source, TOLERANCE, method, record_of,
 };
 use serde_json::{Value, json};
 use shape::config::{ModelConfig, RawConfig};
@@ -130,12 +130,12 @@ fn text() -> Vec<u32> {
 }
 
 fn by_list(layers: &[usize]) -> Request<'static> {
-    Request::new(method("depth-list").unwrap(), Target::Blocks(layers.to_vec()), "0.1.0")
+    Request::new(method("depth-list").unwrap(), PruningTarget::Blocks(layers.to_vec()), "0.1.0")
 }
 
 fn by_influence(tokens: &[u32], rate: f64) -> Request<'_> {
-    let settings = Calibration { sequences: 6, length: Some(32), seed: 3 };
-    let target = Target::Rate { rate, tolerance: TOLERANCE };
+    let settings = CalibrationSettings { sequences: 6, length: Some(32), seed: 3 };
+    let target = PruningTarget::Rate { rate, tolerance: TOLERANCE };
     let calibration = Some((Source::Tokens(tokens), settings));
     Request {
         calibration,
@@ -270,12 +270,12 @@ fn the_smaller_model_computes_what_the_kept_blocks_compute_in_order() {
             let base = decoder.layout().blocks[layer];
             decoder.run_block(&whole, base, &batch, &mut stream, &mut space).unwrap();
         }
-        let settings = Calibration { sequences: 1, length: Some(tokens.len()), seed: 0 };
+        let settings = CalibrationSettings { sequences: 1, length: Some(tokens.len()), seed: 0 };
         let sequences =
             Sequences::draw(Source::Tokens(tokens), &settings, smaller.config()).unwrap();
         let mut last = Vec::new();
         let mut visitor = |seen: &Seen<'_>| {
-            last = seen.after.to_vec();
+            last = seen.after().to_vec();
             Ok(())
         };
         walk(backend, &smaller, &sequences, None, &mut visitor, &mut |_, _| ()).unwrap();
@@ -447,11 +447,11 @@ fn progress_counts_to_the_end_of_every_stage() {
     let (machine, request) = (Cpu::<f32>::new(), by_influence(&tokens, 0.35));
     let destination = Destination::new(&out, Existing::Refuse);
     prune::prune(&machine, &folder, &request, &destination, &mut |now| heard.push(now)).unwrap();
-    assert_eq!(heard.first(), Some(&Progress::Scoring { done: 0, of: LAYERS }));
-    assert!(heard.contains(&Progress::Scoring { done: LAYERS, of: LAYERS }));
-    assert!(heard.contains(&Progress::Hashing));
+    assert_eq!(heard.first(), Some(&PruningProgress::Scoring { done: 0, of: LAYERS }));
+    assert!(heard.contains(&PruningProgress::Scoring { done: LAYERS, of: LAYERS }));
+    assert!(heard.contains(&PruningProgress::Hashing));
     let of = tensors(&out).len();
-    assert_eq!(heard.last(), Some(&Progress::Writing { done: of, of }));
+    assert_eq!(heard.last(), Some(&PruningProgress::Writing { done: of, of }));
 }
 
 /// A record that fits `folder`.
@@ -467,7 +467,7 @@ fn bad_requests_get_an_error_and_leave_nothing() {
     let tokens = text();
     let high: Vec<u32> = tokens.iter().map(|token| token + 1).collect();
     let with = |tokens, length| {
-        let settings = Calibration { length, ..Calibration::default() };
+        let settings = CalibrationSettings { length, ..CalibrationSettings::default() };
         Request { calibration: Some((Source::Tokens(tokens), settings)), ..by_influence(&[], 0.35) }
     };
     let rate = |rate| by_influence(&tokens, rate);
@@ -550,7 +550,7 @@ fn an_output_folder_that_exists_is_refused_before_anything_is_computed() {
     for target in [folder.path(), place.path()] {
         let destination = Destination::new(target, Existing::Replace);
         let refused = prune_to(&folder, &by_list(&[1]), &destination).unwrap_err();
-        assert_eq!(refused.refusal(), Some(Refusal::OntoBase), "{refused}");
+        assert_eq!(refused.refusal(), Some(Refused::OntoBase), "{refused}");
     }
     ModelFolder::open(folder.path()).unwrap();
 }

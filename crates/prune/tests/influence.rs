@@ -9,7 +9,9 @@ use model::backend::cpu::Cpu;
 use model::folder::ModelFolder;
 use prune::depth::BlockInfluence;
 use prune::walk::{Seen, walk};
-use prune::{Calibration, Measuring, Options, Scores, Select, Sequences, Source, Target};
+use prune::{
+    CalibrationSettings, Measuring, MethodOptions, PruningTarget, Scores, Select, Sequences, Source,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -43,13 +45,13 @@ fn open(golden: &Golden) -> ModelFolder {
 
 /// All tokens of a golden, in its sequences: three of forty use the text up.
 fn sequences(folder: &ModelFolder, tokens: &[u32], length: usize) -> Sequences {
-    let settings = Calibration { sequences: 1000, length: Some(length), seed: 1 };
+    let settings = CalibrationSettings { sequences: 1000, length: Some(length), seed: 1 };
     Sequences::draw(Source::Tokens(tokens), &settings, folder.config()).unwrap()
 }
 
 fn influence(folder: &ModelFolder, sequences: &Sequences) -> Vec<f64> {
-    let (machine, options) = (Cpu::<f32>::new(), Options::default());
-    let target = Target::Rate { rate: 0.2, tolerance: 1.0 };
+    let (machine, options) = (Cpu::<f32>::new(), MethodOptions::default());
+    let target = PruningTarget::Rate { rate: 0.2, tolerance: 1.0 };
     let outcomes = BlockInfluence.outcomes(folder.config(), &target, &options).unwrap();
     let progress = &mut |_, _| ();
     let mut model = Measuring::new(&machine, folder, Some(sequences), &options, None, progress);
@@ -111,10 +113,10 @@ fn a_visitor_sees_every_token_of_every_block_once_and_each_block_begins_where_th
         let mut before = vec![Vec::new(); layers];
         let mut after = vec![Vec::new(); layers];
         let mut visitor = |seen: &Seen<'_>| {
-            assert_eq!(seen.hidden, hidden);
-            assert!(seen.before.len() <= 2048 * hidden);
-            before[seen.layer].extend_from_slice(seen.before);
-            after[seen.layer].extend_from_slice(seen.after);
+            assert_eq!(seen.hidden(), hidden);
+            assert!(seen.before().len() <= 2048 * hidden);
+            before[seen.layer()].extend_from_slice(seen.before());
+            after[seen.layer()].extend_from_slice(seen.after());
             Ok(())
         };
         let mut heard = Vec::new();

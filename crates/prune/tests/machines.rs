@@ -11,7 +11,10 @@ use model::backend::Backend;
 use model::backend::cpu::Cpu;
 use model::folder::ModelFolder;
 use model::testing::Opaque;
-use prune::{Calibration, Destination, METHODS, Method, Request, Source, Takes, Target, method};
+use prune::{
+    CalibrationSettings, Destination, METHODS, Method, PruningTarget, Request, Source, Takes,
+    method,
+};
 use tempfile::TempDir;
 
 fn open() -> ModelFolder {
@@ -19,11 +22,11 @@ fn open() -> ModelFolder {
     ModelFolder::open(&testdata.join("llama-long")).unwrap()
 }
 
-fn target(method: Method) -> Target {
+fn target(method: Method) -> PruningTarget {
     match method.takes()[0] {
-        Takes::Pattern => Target::Pattern,
-        Takes::Blocks => Target::Blocks(vec![1]),
-        Takes::Rate | Takes::Sizes => Target::Rate { rate: 0.15, tolerance: 0.1 },
+        Takes::Pattern => PruningTarget::Pattern,
+        Takes::Blocks => PruningTarget::Blocks(vec![1]),
+        Takes::Rate | Takes::Sizes => PruningTarget::Rate { rate: 0.15, tolerance: 0.1 },
     }
 }
 
@@ -36,7 +39,7 @@ fn pruned<B: Backend + Clone>(
     let vocabulary = folder.config().vocab_size() as u32;
     let tokens: Vec<u32> =
         (0..600_u32).map(|at| (at * at * 7 + at * 3 + at / 11) % vocabulary).collect();
-    let settings = Calibration { sequences: 8, length: Some(24), seed: 3 };
+    let settings = CalibrationSettings { sequences: 8, length: Some(24), seed: 3 };
     let request = Request {
         calibration: Some((Source::Tokens(&tokens), settings)),
         ..Request::new(method, target(method), "0.1.0")
@@ -72,7 +75,7 @@ fn the_record_and_the_card_name_the_version_that_was_given_in() {
     let place = TempDir::new().unwrap();
     let out = place.path().join("out");
     let list = method("depth-list").unwrap();
-    let request = Request::new(list, Target::Blocks(vec![1]), "9.8.7 (a commit)");
+    let request = Request::new(list, PruningTarget::Blocks(vec![1]), "9.8.7 (a commit)");
     let destination = Destination::new(&out, Existing::Refuse);
     prune::prune(&Cpu::<f32>::new(), &folder, &request, &destination, &mut |_| ()).unwrap();
     assert_eq!(prune::record_of(&out).unwrap().unwrap().regrow, "9.8.7 (a commit)");

@@ -12,7 +12,7 @@ use model::backend::cpu::Cpu;
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
 use model::safetensors::Dtype;
 use model::weights;
-use prune::{Calibration, Destination, Request, Source, TOLERANCE, Target};
+use prune::{CalibrationSettings, Destination, PruningTarget, Request, Source, TOLERANCE};
 use serde_json::json;
 use shape::config::{ModelConfig, RawConfig};
 
@@ -48,10 +48,10 @@ fn memory(line: &str) -> u64 {
 }
 
 /// What a method is asked for.
-fn target(method: &str) -> Target {
+fn target(method: &str) -> PruningTarget {
     match method.split_once(':') {
-        Some(_) => Target::Pattern,
-        None => Target::Rate { rate: 0.25, tolerance: TOLERANCE },
+        Some(_) => PruningTarget::Pattern,
+        None => PruningTarget::Rate { rate: 0.25, tolerance: TOLERANCE },
     }
 }
 
@@ -80,7 +80,7 @@ fn pruning_holds_one_block_not_the_model() {
         }
         let before = memory("VmRSS");
         let folder = ModelFolder::open(&place.path().join("base")).unwrap();
-        let settings = Calibration { sequences: 8, length: Some(64), seed: 0 };
+        let settings = CalibrationSettings { sequences: 8, length: Some(64), seed: 0 };
         let request = Request {
             calibration: Some((Source::Tokens(&tokens), settings)),
             ..Request::new(prune::method(method).unwrap(), target(method), "0.1.0")

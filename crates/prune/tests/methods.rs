@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use ledger::{Cut, Part};
 use prune::{
-    METHODS, Method, Options, Scores, Select, Sizes, TOLERANCE, Takes, Target, WidthOptions,
-    WidthScores, method,
+    METHODS, Method, MethodOptions, PruningTarget, Scores, Select, Sizes, TOLERANCE, Takes,
+    WidthOptions, WidthScores, method,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -66,15 +66,15 @@ fn five_layers() -> ModelConfig {
     ModelConfig::from_raw(&raw).unwrap()
 }
 
-fn target(case: &Case) -> Target {
+fn target(case: &Case) -> PruningTarget {
     match (case.rate, &case.list, &case.sizes) {
         (Some(rate), None, None) => {
-            Target::Rate { rate, tolerance: case.tolerance.unwrap_or(TOLERANCE) }
+            PruningTarget::Rate { rate, tolerance: case.tolerance.unwrap_or(TOLERANCE) }
         }
-        (None, Some(list), None) => Target::Blocks(list.clone()),
+        (None, Some(list), None) => PruningTarget::Blocks(list.clone()),
         (None, None, Some(sizes)) => {
             let size = |part: Part| sizes.get(part.name()).copied();
-            Target::Sizes(Sizes {
+            PruningTarget::Sizes(Sizes {
                 hidden: size(Part::Hidden),
                 ffn: size(Part::Ffn),
                 heads: size(Part::Heads),
@@ -120,7 +120,7 @@ fn check(select: &dyn Select, case: &Case) {
         ffn_multiple: case.ffn_multiple,
     };
     let (config, target) = (five_layers(), target(case));
-    let options = Options { width, ..Options::default() };
+    let options = MethodOptions { width, ..MethodOptions::default() };
     let found = select
         .outcomes(&config, &target, &options)
         .and_then(|outcomes| select.choose(&config, &scores(case), &target, &outcomes[0]));

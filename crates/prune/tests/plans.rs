@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use prune::{METHODS, Options, PruningPlan, Sizes, Takes, Target, TextSize, method};
+use prune::{METHODS, MethodOptions, PruningPlan, PruningTarget, Sizes, Takes, TextSize, method};
 use serde_json::json;
 use shape::catalog;
 use shape::config::{ModelConfig, RawConfig};
@@ -72,9 +72,10 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
     assert_eq!(whole, parameters, "{model}");
     for rate in [0.15, 0.25, 0.35, 0.5] {
         for &select in METHODS.iter().filter(|method| method.takes().contains(&Takes::Rate)) {
-            let target = Target::Rate { rate, tolerance: 0.05 };
+            let target = PruningTarget::Rate { rate, tolerance: 0.05 };
             let plan =
-                PruningPlan::new(config, select, &target, &Options::default(), TEXT, 2).unwrap();
+                PruningPlan::new(config, select, &target, &MethodOptions::default(), TEXT, 2)
+                    .unwrap();
             for choice in plan.outcomes() {
                 let shape = choice.shape;
                 let left = formula(config, choice.layers, shape.hidden, shape.ffn, shape.groups);
@@ -120,8 +121,15 @@ fn check(model: &str, config: &ModelConfig, parameters: u64) {
         * (2 * config.hidden_size() * (config.query_width() + config.key_value_width())
             + 3 * config.hidden_size() * config.intermediate_size());
     for &sparse in METHODS.iter().filter(|method| method.takes() == [Takes::Pattern]) {
-        let plan = PruningPlan::new(config, sparse, &Target::Pattern, &Options::default(), TEXT, 2)
-            .unwrap();
+        let plan = PruningPlan::new(
+            config,
+            sparse,
+            &PruningTarget::Pattern,
+            &MethodOptions::default(),
+            TEXT,
+            2,
+        )
+        .unwrap();
         assert_eq!(
             plan.outcome().held.parameters().0,
             whole - linear as u64 / 2,
@@ -138,9 +146,15 @@ fn known_shapes_of_llama_8b() {
     let config = catalog::find("llama-3.1-8b").unwrap().config();
     let sizes = Sizes { hidden: Some(3072), ffn: Some(10_752), heads: Some(24) };
     let select = method("width-activation").unwrap();
-    let plan =
-        PruningPlan::new(&config, select, &Target::Sizes(sizes), &Options::default(), TEXT, 2)
-            .unwrap();
+    let plan = PruningPlan::new(
+        &config,
+        select,
+        &PruningTarget::Sizes(sizes),
+        &MethodOptions::default(),
+        TEXT,
+        2,
+    )
+    .unwrap();
     assert_eq!(plan.outcome().held.parameters().0, 4_714_073_088);
     assert_eq!(plan.outcome().shape.groups, 6);
 }
@@ -149,9 +163,10 @@ fn known_shapes_of_llama_8b() {
 fn a_plan_counts_activations_where_they_are_kept() {
     let config = catalog::find("llama-3.1-70b").unwrap().config();
     let select = method("width-activation").unwrap();
-    let target = Target::Rate { rate: 0.25, tolerance: 0.05 };
-    let of =
-        |text| PruningPlan::new(&config, select, &target, &Options::default(), text, 2).unwrap();
+    let target = PruningTarget::Rate { rate: 0.25, tolerance: 0.05 };
+    let of = |text| {
+        PruningPlan::new(&config, select, &target, &MethodOptions::default(), text, 2).unwrap()
+    };
     let (held, spilled) = (of(TEXT), of(TextSize { spilled: true, ..TEXT }));
     let stream = 128 * 2048 * 8192 * 4;
     assert_eq!((held.memory().activations, held.spilled()), (stream, 0));

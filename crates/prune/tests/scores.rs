@@ -9,8 +9,8 @@ use model::folder::ModelFolder;
 use prune::depth::{Angular as DepthAngular, BlockInfluence};
 use prune::width::{WidthActivation, WidthMagnitude};
 use prune::{
-    Aggregation, Calibration, Measuring, Options, Positions, Scores, Select, Sequences, Smaller,
-    Source, WidthScores,
+    Aggregation, CalibrationSettings, Measuring, MethodOptions, Positions, Scores, Select,
+    Sequences, Smaller, Source, WidthScores,
 };
 use serde::Deserialize;
 
@@ -63,7 +63,8 @@ fn each(check: impl Fn(&Golden, &ModelFolder, &Sequences)) {
     assert!(goldens.format == 1 && goldens.cases.len() >= 4);
     for golden in &goldens.cases {
         let folder = ModelFolder::open(&testdata.join("parity").join(&golden.model)).unwrap();
-        let settings = Calibration { sequences: 1000, length: Some(golden.length), seed: 1 };
+        let settings =
+            CalibrationSettings { sequences: 1000, length: Some(golden.length), seed: 1 };
         let sequences =
             Sequences::draw(Source::Tokens(&golden.tokens), &settings, folder.config()).unwrap();
         assert_eq!(sequences.tokens(), golden.tokens);
@@ -76,7 +77,7 @@ fn measured(
     select: &dyn Select,
     folder: &ModelFolder,
     sequences: &Sequences,
-    options: &Options,
+    options: &MethodOptions,
     dropped: usize,
 ) -> Scores {
     let (config, machine) = (folder.config(), Cpu::<f32>::new());
@@ -113,7 +114,8 @@ fn close(name: &str, found: &[f64], expected: &[f64]) {
 #[test]
 fn block_influence_is_what_the_formula_gives() {
     each(|golden, folder, sequences| {
-        let found = listed(measured(&BlockInfluence, folder, sequences, &Options::default(), 1));
+        let found =
+            listed(measured(&BlockInfluence, folder, sequences, &MethodOptions::default(), 1));
         close(&golden.model, &found, &golden.block_influence);
     });
 }
@@ -123,7 +125,7 @@ fn angular_distances_are_what_the_formula_gives() {
     each(|golden, folder, sequences| {
         for Angular { count, positions, scores } in &golden.angular {
             let which = Positions::ALL.into_iter().find(|which| which.name() == positions).unwrap();
-            let options = Options { positions: which, ..Options::default() };
+            let options = MethodOptions { positions: which, ..MethodOptions::default() };
             let found = listed(measured(&DepthAngular, folder, sequences, &options, *count));
             close(&format!("{} {count} {positions}", golden.model), &found, scores);
         }
@@ -135,10 +137,10 @@ fn activations_are_what_the_formula_gives() {
     let how = |name: &str| Aggregation::ALL.into_iter().find(|how| how.name() == name).unwrap();
     each(|golden, folder, sequences| {
         for Activations { over_tokens, over_sequences, width } in &golden.activations {
-            let options = Options {
+            let options = MethodOptions {
                 over_tokens: how(over_tokens),
                 over_sequences: how(over_sequences),
-                ..Options::default()
+                ..MethodOptions::default()
             };
             let found = of_width(measured(&WidthActivation, folder, sequences, &options, 1));
             let name = format!("{} {over_tokens} {over_sequences}", golden.model);
@@ -152,7 +154,7 @@ fn activations_are_what_the_formula_gives() {
 #[test]
 fn magnitudes_are_what_the_formula_gives() {
     each(|golden, folder, sequences| {
-        let options = Options::default();
+        let options = MethodOptions::default();
         let found = of_width(measured(&WidthMagnitude, folder, sequences, &options, 1));
         close(&golden.model, &found.hidden, &golden.magnitudes.hidden);
         close(&golden.model, &found.ffn.concat(), &golden.magnitudes.ffn.concat());

@@ -17,8 +17,8 @@ use prune::sparse::{
     Workbench, ZeroRule,
 };
 use prune::{
-    Calibration, Destination, METHODS, Method, Options, Refusal, Request, Source, Target, method,
-    record_of,
+    CalibrationSettings, Destination, METHODS, Method, MethodOptions, PruningTarget, Refused,
+    Request, Source, method, record_of,
 };
 use shape::tensors::{self, Role};
 use tempfile::TempDir;
@@ -40,11 +40,11 @@ fn tokens(folder: &ModelFolder) -> Vec<u32> {
 }
 
 fn request<'a>(name: &str, tokens: &'a [u32]) -> Request<'a> {
-    let settings = Calibration { sequences: 8, length: Some(24), seed: 3 };
+    let settings = CalibrationSettings { sequences: 8, length: Some(24), seed: 3 };
     let target = if name.starts_with("unstructured") {
-        Target::Rate { rate: 0.2, tolerance: 0.05 }
+        PruningTarget::Rate { rate: 0.2, tolerance: 0.05 }
     } else {
-        Target::Pattern
+        PruningTarget::Pattern
     };
     Request {
         calibration: Some((Source::Tokens(tokens), settings)),
@@ -151,7 +151,7 @@ fn zeros_stand_where_the_pattern_has_them_and_nothing_else_changes() {
                 let source = Some(Source::Tokens(&other));
                 let to = place.path().join("no");
                 let said = replay(&folder, record, source, &to).unwrap_err();
-                assert_eq!(said.refusal(), Some(Refusal::OtherCalibration), "{said}");
+                assert_eq!(said.refusal(), Some(Refused::OtherCalibration), "{said}");
                 assert!(!to.exists());
             }
         }
@@ -180,7 +180,7 @@ fn a_model_that_is_sparse_already_is_counted_and_only_chosen_layers_are_pruned()
     let place = TempDir::new().unwrap();
     let (once, twice) = (place.path().join("once"), place.path().join("twice"));
     let linear = vec![Role::Down, Role::Query];
-    let options = Options { linear, ..Options::default() };
+    let options = MethodOptions { linear, ..MethodOptions::default() };
     let pruned =
         prune(&folder, &Request { options, ..request("2:4-magnitude", &tokens) }, &once).unwrap();
     let Cut::Sparse { linear, .. } = &pruned.record().cut else { panic!("a sparse cut") };
@@ -201,14 +201,14 @@ fn bad_requests_get_an_error_and_leave_nothing() {
     let tokens = tokens(&folder);
     let place = TempDir::new().unwrap();
     let out = place.path().join("out");
-    let with = |target: Target, name: &str| Request { target, ..request(name, &tokens) };
-    let rate = |rate: f64| Target::Rate { rate, tolerance: 0.05 };
-    let none = Options { linear: Vec::new(), ..Options::default() };
+    let with = |target: PruningTarget, name: &str| Request { target, ..request(name, &tokens) };
+    let rate = |rate: f64| PruningTarget::Rate { rate, tolerance: 0.05 };
+    let none = MethodOptions { linear: Vec::new(), ..MethodOptions::default() };
     for (request, expected) in [
         (request("3:7-magnitude", &tokens), "input columns, expected a multiple of 7 for 3:7"),
         (with(rate(0.3), "2:4-wanda"), "`2:4-wanda` got a rate, expected nothing but its pattern"),
         (
-            with(Target::Pattern, "unstructured-wanda"),
+            with(PruningTarget::Pattern, "unstructured-wanda"),
             "`unstructured-wanda` got nothing but its pattern, expected a rate",
         ),
         (
@@ -316,12 +316,12 @@ fn a_hessian_that_cannot_be_factored_falls_back_and_says_so() {
         (outcome, linears[0].weights().to_vec())
     };
     let (outcome, _) = run("2:4-sparsegpt", 0.0);
-    assert_eq!((outcome.damping, outcome.instead), (None, None));
+    assert_eq!((outcome.damping(), outcome.instead()), (None, None));
     let (outcome, new) = run("2:4-sparsegpt", 1e6);
-    assert_eq!((outcome.damping, outcome.instead), (None, Some("wanda")));
+    assert_eq!((outcome.damping(), outcome.instead()), (None, Some("wanda")));
     assert_eq!(new, run("2:4-wanda", 1e6).1);
     let (outcome, _) = run("2:4-sparsegpt", 3.0);
-    assert!(outcome.damping.is_some_and(|damping| damping > 0.01), "{outcome:?}");
+    assert!(outcome.damping().is_some_and(|damping| damping > 0.01), "{outcome:?}");
 }
 
 /// A copy of a model whose numbers are changed tensor by tensor.
@@ -460,7 +460,7 @@ impl Sparsify for Damped {
         zeros: ZeroRule,
     ) -> prune::Result<Sparsified> {
         Magnitude.sparsify(bench, linears, stats, zeros)?;
-        Ok(Sparsified { damping: Some(0.1), instead: None })
+        Ok(Sparsified::damped(0.1))
     }
 }
 
@@ -470,8 +470,9 @@ fn more_damping_is_recorded_for_its_tensors_and_stands_on_the_card() {
     let place = TempDir::new().unwrap();
     let out = place.path().join("out");
     let damped = Method::Sparse(SparseMethod::new(Pattern::TWO_FOUR, &Damped));
-    let options = Options { linear: vec![Role::Query, Role::Key], ..Options::default() };
-    let request = Request { options, ..Request::new(damped, Target::Pattern, "0.1.0") };
+    let options =
+        MethodOptions { linear: vec![Role::Query, Role::Key], ..MethodOptions::default() };
+    let request = Request { options, ..Request::new(damped, PruningTarget::Pattern, "0.1.0") };
     let record = prune(&folder, &request, &out).unwrap().into_record();
     assert_eq!(record.fallbacks.len(), folder.config().num_hidden_layers());
     let first = &record.fallbacks[0];

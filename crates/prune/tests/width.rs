@@ -15,7 +15,8 @@ use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
 use model::safetensors::Dtype;
 use model::weights;
 use prune::{
-    Calibration, Destination, Options, Request, Sizes, Source, TOLERANCE, Target, method, record_of,
+    CalibrationSettings, Destination, MethodOptions, PruningTarget, Request, Sizes, Source,
+    TOLERANCE, method, record_of,
 };
 use serde_json::{Value, json};
 use shape::config::{ModelConfig, RawConfig};
@@ -80,16 +81,16 @@ fn text() -> Vec<u32> {
     (0..640_u32).map(|at| (at * at * 7 + at * 3 + at / 11) % 31).collect()
 }
 
-fn activation(tokens: &[u32], target: Target) -> Request<'_> {
-    let settings = Calibration { sequences: 8, length: Some(40), seed: 3 };
+fn activation(tokens: &[u32], target: PruningTarget) -> Request<'_> {
+    let settings = CalibrationSettings { sequences: 8, length: Some(40), seed: 3 };
     Request {
         calibration: Some((Source::Tokens(tokens), settings)),
         ..Request::new(method("width-activation").unwrap(), target, "0.1.0")
     }
 }
 
-fn sizes(hidden: Option<usize>, ffn: Option<usize>, heads: Option<usize>) -> Target {
-    Target::Sizes(Sizes { hidden, ffn, heads })
+fn sizes(hidden: Option<usize>, ffn: Option<usize>, heads: Option<usize>) -> PruningTarget {
+    PruningTarget::Sizes(Sizes { hidden, ffn, heads })
 }
 
 fn pruned(
@@ -256,7 +257,7 @@ fn the_record_replays_to_the_same_bytes_and_the_card_says_what_stayed() {
     let place = TempDir::new().unwrap();
     let folder = base(place.path(), true, false, &|_, _| ());
     let tokens = text();
-    let rate = Target::Rate { rate: 0.4, tolerance: TOLERANCE };
+    let rate = PruningTarget::Rate { rate: 0.4, tolerance: TOLERANCE };
     let out = place.path().join("out");
     let (smaller, record) = pruned(&folder, &activation(&tokens, rate.clone()), &out);
     assert_eq!(record_of(&out).unwrap().unwrap(), record);
@@ -315,11 +316,11 @@ fn threads_and_spilled_activations_change_nothing() {
     let tokens: Vec<u32> = text().into_iter().cycle().take(6000).collect();
     for method in ["width-activation", "width-magnitude", "depth-angular"] {
         for positions in prune::Positions::ALL {
-            let settings = Calibration { sequences: 140, length: Some(40), seed: 3 };
-            let target = Target::Rate { rate: 0.3, tolerance: 0.2 };
+            let settings = CalibrationSettings { sequences: 140, length: Some(40), seed: 3 };
+            let target = PruningTarget::Rate { rate: 0.3, tolerance: 0.2 };
             let request = Request {
                 calibration: Some((Source::Tokens(&tokens), settings)),
-                options: Options { positions, ..Options::default() },
+                options: MethodOptions { positions, ..MethodOptions::default() },
                 ..Request::new(prune::method(method).unwrap(), target, "0.1.0")
             };
             let decide = |threads: usize, spill: Option<&Path>| {
@@ -348,7 +349,7 @@ fn activations_that_are_no_numbers_are_named() {
         }
     });
     let tokens = text();
-    let rate = Target::Rate { rate: 0.3, tolerance: 0.2 };
+    let rate = PruningTarget::Rate { rate: 0.3, tolerance: 0.2 };
     let request =
         Request { method: method("depth-block-influence").unwrap(), ..activation(&tokens, rate) };
     let out = place.path().join("out");
@@ -404,7 +405,8 @@ fn not_enough_disk_is_said_before_anything_is_measured() {
         return;
     }
     let folder = ModelFolder::open(&folder).unwrap();
-    let request = Request::new(method("depth-list").unwrap(), Target::Blocks(vec![1]), "0.1.0");
+    let request =
+        Request::new(method("depth-list").unwrap(), PruningTarget::Blocks(vec![1]), "0.1.0");
     let out = place.path().join("out");
     let (machine, destination) = (Cpu::<f32>::new(), Destination::new(&out, Existing::Refuse));
     let mut stages = 0;

@@ -6,8 +6,8 @@ use disk::Existing;
 use ledger::{CutRecord, Nats};
 use model::folder::{ModelFolder, SHARD_LIMIT};
 use prune::{
-    Calibration, Destination, Method, Progress, Pruned, PruningPlan, Refusal, Request, Takes,
-    Target, TextSize,
+    CalibrationSettings, Destination, Method, Pruned, PruningPlan, PruningProgress, PruningTarget,
+    Refused, Request, Takes, TextSize,
 };
 use shape::config::RawConfig;
 
@@ -26,12 +26,12 @@ const USUAL_BYTES: usize = 2;
 #[derive(Clone, Debug)]
 pub struct Options {
     method: Option<Method>,
-    target: Target,
+    target: PruningTarget,
     text: Option<TextSource>,
     samples: Option<usize>,
     length: Option<usize>,
     seed: u64,
-    how: prune::Options,
+    how: prune::MethodOptions,
     spill: Option<PathBuf>,
     series: Option<String>,
     loss0: Option<Nats>,
@@ -41,7 +41,7 @@ pub struct Options {
 
 impl Options {
     /// Prunes to `target` by the usual method for it.
-    pub fn new(target: Target) -> Self {
+    pub fn new(target: PruningTarget) -> Self {
         Self {
             method: None,
             target,
@@ -49,7 +49,7 @@ impl Options {
             samples: None,
             length: None,
             seed: 0,
-            how: prune::Options::default(),
+            how: prune::MethodOptions::default(),
             spill: None,
             series: None,
             loss0: None,
@@ -95,7 +95,7 @@ impl Options {
 
     /// What the methods can be told beside how much goes.
     #[must_use]
-    pub fn how(mut self, how: prune::Options) -> Self {
+    pub fn how(mut self, how: prune::MethodOptions) -> Self {
         self.how = how;
         self
     }
@@ -215,13 +215,13 @@ pub fn prune(
         _ => None,
     };
     let sequences = options.samples.unwrap_or(prune::calibration::SEQUENCES);
-    let calibration = Calibration { sequences, length: options.length, seed: options.seed };
+    let calibration = CalibrationSettings { sequences, length: options.length, seed: options.seed };
     if let Some(text) = &text {
         let fits = calibration.fits(prune::Source::Part(text.part()), folder.config());
         match fits {
             // The text that there is does where no number was asked for.
             Err(error)
-                if error.refusal() == Some(Refusal::TooFewTokens) && options.samples.is_none() =>
+                if error.refusal() == Some(Refused::TooFewTokens) && options.samples.is_none() =>
             {
                 observer.hear(&Event::Warning(&format!("{error}: fewer are read")));
             }
@@ -241,10 +241,10 @@ pub fn prune(
     let destination =
         Destination::new(out.as_ref(), options.existing).with_shard_limit(options.shard_limit);
     let mut shown = Shown::new(observer);
-    let mut hear = |progress: Progress| match progress {
-        Progress::Scoring { done, of } => shown.at("scoring", done, of, "blocks"),
-        Progress::Writing { done, of } => shown.at("writing", done, of, "tensors"),
-        Progress::Hashing => {}
+    let mut hear = |progress: PruningProgress| match progress {
+        PruningProgress::Scoring { done, of } => shown.at("scoring", done, of, "blocks"),
+        PruningProgress::Writing { done, of } => shown.at("writing", done, of, "tensors"),
+        PruningProgress::Hashing => {}
     };
     Ok(prune::prune(&machine(), &folder, &request, &destination, &mut hear)?)
 }

@@ -105,8 +105,8 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<shape::legal::Illegal>() {
         return match error {
-            shape::legal::Illegal::NoRateNear { .. } => of_refusal(prune::Refusal::NoRateNear),
-            shape::legal::Illegal::NoShapeNear { .. } => of_refusal(prune::Refusal::NoShapeNear),
+            shape::legal::Illegal::NoRateNear { .. } => of_refusal(prune::Refused::NoRateNear),
+            shape::legal::Illegal::NoShapeNear { .. } => of_refusal(prune::Refused::NoShapeNear),
             _ => None,
         }
         .map(str::to_owned);
@@ -252,8 +252,8 @@ fn of_text(error: &text::Error) -> Option<String> {
 }
 
 /// What to do where pruning refuses.
-fn of_refusal(refusal: prune::Refusal) -> Option<&'static str> {
-    use prune::Refusal::*;
+fn of_refusal(refusal: prune::Refused) -> Option<&'static str> {
+    use prune::Refused::*;
     Some(match refusal {
         NoRateNear => "ask for one of the legal rates; `regrow inspect` lists them all",
         NoShapeNear => {

@@ -9,13 +9,13 @@ use rayon::prelude::*;
 use shape::config::ModelConfig;
 
 use super::blocks::{cosine, cut, dropped, lowest, outcomes_of_rate};
-use crate::cost::{Cost, TextSize};
+use crate::cost::{MeasuringCost, TextSize};
 use crate::error::{Error, Result};
 use crate::measuring::Measuring;
-use crate::options::{Options, Positions};
+use crate::options::{MethodOptions, Positions};
 use crate::scores::Scores;
 use crate::select::{Select, no_scores};
-use crate::target::{Takes, Target};
+use crate::target::{PruningTarget, Takes};
 use crate::walk::{ResidualStream, Seen, Visit};
 use shape::legal::Smaller;
 
@@ -54,11 +54,16 @@ impl Select for Angular {
         true
     }
 
-    fn recorded_options(&self, options: &Options) -> BTreeMap<String, String> {
+    fn recorded_options(&self, options: &MethodOptions) -> BTreeMap<String, String> {
         [("positions".to_owned(), options.positions.name().to_owned())].into()
     }
 
-    fn outcomes(&self, config: &ModelConfig, target: &Target, _: &Options) -> Result<Vec<Smaller>> {
+    fn outcomes(
+        &self,
+        config: &ModelConfig,
+        target: &PruningTarget,
+        _: &MethodOptions,
+    ) -> Result<Vec<Smaller>> {
         outcomes_of_rate(self.name(), config, target)
     }
 
@@ -66,18 +71,18 @@ impl Select for Angular {
         &self,
         config: &ModelConfig,
         outcome: &Smaller,
-        options: &Options,
+        options: &MethodOptions,
         text: TextSize,
-    ) -> Result<Cost> {
-        let (walk, dropped) = (Cost::walk(config, text)?, dropped(config, outcome));
+    ) -> Result<MeasuringCost> {
+        let (walk, dropped) = (MeasuringCost::walk(config, text)?, dropped(config, outcome));
         Ok(match options.positions {
             Positions::All => {
-                Cost { streams: walk.streams.saturating_mul(1 + dropped as u64), ..walk }
+                MeasuringCost { streams: walk.streams.saturating_mul(1 + dropped as u64), ..walk }
             }
             Positions::Last => {
                 let remembered =
                     (dropped * text.sequences) as u64 * config.hidden_size() as u64 * 4;
-                Cost { statistics: remembered, ..walk }
+                MeasuringCost { statistics: remembered, ..walk }
             }
         })
     }
@@ -105,7 +110,7 @@ impl Select for Angular {
         &self,
         config: &ModelConfig,
         scores: &Scores,
-        _: &Target,
+        _: &PruningTarget,
         outcome: &Smaller,
     ) -> Result<Cut> {
         let Scores::Listed(scores) = scores else { return Err(no_scores(self)) };
@@ -167,12 +172,12 @@ impl Visit for Turns {
     }
 
     fn block(&mut self, seen: &Seen<'_>) -> Result<()> {
-        let before = self.compared(seen.before, seen.hidden);
-        self.compare(seen.layer, &before, seen.hidden)?;
-        self.remembered[seen.layer % self.count].write(self.at, &before)?;
-        if seen.layer + 1 == self.layers {
-            let after = self.compared(seen.after, seen.hidden);
-            self.compare(self.layers, &after, seen.hidden)?;
+        let before = self.compared(seen.before(), seen.hidden());
+        self.compare(seen.layer(), &before, seen.hidden())?;
+        self.remembered[seen.layer() % self.count].write(self.at, &before)?;
+        if seen.layer() + 1 == self.layers {
+            let after = self.compared(seen.after(), seen.hidden());
+            self.compare(self.layers, &after, seen.hidden())?;
         }
         self.at += before.len();
         Ok(())

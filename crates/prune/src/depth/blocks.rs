@@ -5,16 +5,16 @@ use shape::config::ModelConfig;
 
 use crate::error::{Error, Result};
 use crate::select::check_block_count;
-use crate::target::{Takes, Target};
+use crate::target::{PruningTarget, Takes};
 use shape::legal::{Smaller, nearest};
 
 /// The nearest depth to a rate and its two neighbours, best first.
 pub(super) fn outcomes_of_rate(
     method: &str,
     config: &ModelConfig,
-    target: &Target,
+    target: &PruningTarget,
 ) -> Result<Vec<Smaller>> {
-    let &Target::Rate { rate, tolerance } = target else {
+    let &PruningTarget::Rate { rate, tolerance } = target else {
         return Err(target.refused_by(method, &[Takes::Rate]));
     };
     let dropped = nearest(config, rate, tolerance)?.dropped;

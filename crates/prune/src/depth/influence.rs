@@ -6,13 +6,13 @@ use rayon::prelude::*;
 use shape::config::ModelConfig;
 
 use super::blocks::{cosine, cut, dropped, lowest, outcomes_of_rate};
-use crate::cost::{Cost, TextSize};
+use crate::cost::{MeasuringCost, TextSize};
 use crate::error::Result;
 use crate::measuring::Measuring;
-use crate::options::Options;
+use crate::options::MethodOptions;
 use crate::scores::Scores;
 use crate::select::{Select, no_scores};
-use crate::target::{Takes, Target};
+use crate::target::{PruningTarget, Takes};
 use crate::walk::{Seen, Visit};
 use shape::legal::Smaller;
 
@@ -51,12 +51,23 @@ impl Select for BlockInfluence {
         true
     }
 
-    fn outcomes(&self, config: &ModelConfig, target: &Target, _: &Options) -> Result<Vec<Smaller>> {
+    fn outcomes(
+        &self,
+        config: &ModelConfig,
+        target: &PruningTarget,
+        _: &MethodOptions,
+    ) -> Result<Vec<Smaller>> {
         outcomes_of_rate(self.name(), config, target)
     }
 
-    fn cost(&self, config: &ModelConfig, _: &Smaller, _: &Options, text: TextSize) -> Result<Cost> {
-        Cost::walk(config, text)
+    fn cost(
+        &self,
+        config: &ModelConfig,
+        _: &Smaller,
+        _: &MethodOptions,
+        text: TextSize,
+    ) -> Result<MeasuringCost> {
+        MeasuringCost::walk(config, text)
     }
 
     fn measure(&self, model: &mut Measuring<'_>, _: &Smaller) -> Result<Scores> {
@@ -71,7 +82,7 @@ impl Select for BlockInfluence {
         &self,
         config: &ModelConfig,
         scores: &Scores,
-        _: &Target,
+        _: &PruningTarget,
         outcome: &Smaller,
     ) -> Result<Cut> {
         let Scores::Listed(scores) = scores else { return Err(no_scores(self)) };
@@ -86,12 +97,14 @@ struct SummedCosines {
 
 impl Visit for SummedCosines {
     fn block(&mut self, seen: &Seen<'_>) -> Result<()> {
-        let rows =
-            seen.before.par_chunks_exact(seen.hidden).zip(seen.after.par_chunks_exact(seen.hidden));
+        let rows = seen
+            .before()
+            .par_chunks_exact(seen.hidden())
+            .zip(seen.after().par_chunks_exact(seen.hidden()));
         let cosines: Vec<f64> = rows.map(|(before, after)| cosine(before, after)).collect();
         // One after the other: the sum must not follow the number of threads.
-        self.sums[seen.layer] =
-            cosines.iter().fold(self.sums[seen.layer], |sum, cosine| sum + cosine);
+        self.sums[seen.layer()] =
+            cosines.iter().fold(self.sums[seen.layer()], |sum, cosine| sum + cosine);
         Ok(())
     }
 }

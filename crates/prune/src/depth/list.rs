@@ -4,13 +4,13 @@ use ledger::Cut;
 use shape::config::ModelConfig;
 
 use super::blocks::{cut, without};
-use crate::cost::{Cost, TextSize};
+use crate::cost::{MeasuringCost, TextSize};
 use crate::error::Result;
 use crate::measuring::Measuring;
-use crate::options::Options;
+use crate::options::MethodOptions;
 use crate::scores::Scores;
 use crate::select::Select;
-use crate::target::{Takes, Target};
+use crate::target::{PruningTarget, Takes};
 use shape::legal::{Illegal, Smaller};
 
 /// `depth-list`: drops the blocks that it is told to.
@@ -18,8 +18,8 @@ use shape::legal::{Illegal, Smaller};
 pub struct DepthList;
 
 impl DepthList {
-    fn cut(self, config: &ModelConfig, target: &Target) -> Result<Cut> {
-        let Target::Blocks(blocks) = target else {
+    fn cut(self, config: &ModelConfig, target: &PruningTarget) -> Result<Cut> {
+        let PruningTarget::Blocks(blocks) = target else {
             return Err(target.refused_by(self.name(), self.takes()));
         };
         if blocks.is_empty() {
@@ -52,13 +52,24 @@ impl Select for DepthList {
         false
     }
 
-    fn outcomes(&self, config: &ModelConfig, target: &Target, _: &Options) -> Result<Vec<Smaller>> {
+    fn outcomes(
+        &self,
+        config: &ModelConfig,
+        target: &PruningTarget,
+        _: &MethodOptions,
+    ) -> Result<Vec<Smaller>> {
         let cut = self.cut(config, target)?;
         Ok(vec![without(config, cut.dropped().len())?])
     }
 
-    fn cost(&self, _: &ModelConfig, _: &Smaller, _: &Options, _: TextSize) -> Result<Cost> {
-        Ok(Cost::nothing())
+    fn cost(
+        &self,
+        _: &ModelConfig,
+        _: &Smaller,
+        _: &MethodOptions,
+        _: TextSize,
+    ) -> Result<MeasuringCost> {
+        Ok(MeasuringCost::nothing())
     }
 
     fn measure(&self, _: &mut Measuring<'_>, _: &Smaller) -> Result<Scores> {
@@ -69,7 +80,7 @@ impl Select for DepthList {
         &self,
         config: &ModelConfig,
         _: &Scores,
-        target: &Target,
+        target: &PruningTarget,
         _: &Smaller,
     ) -> Result<Cut> {
         self.cut(config, target)

@@ -9,9 +9,9 @@ use shape::tensors::{Role, TensorSpec, block_tensors};
 use super::mask::ZeroRule;
 use super::method::SparseMethod;
 use super::stats::Statistics;
-use crate::cost::{Cost, TextSize};
+use crate::cost::{MeasuringCost, TextSize};
 use crate::error::{Error, Result};
-use crate::target::Target;
+use crate::target::PruningTarget;
 use shape::legal::{Smaller, Widths};
 
 /// Which weights will become zero, and how many.
@@ -37,7 +37,7 @@ impl SparsePlan {
     pub fn new(
         config: &ModelConfig,
         method: SparseMethod,
-        target: &Target,
+        target: &PruningTarget,
         linear: &[Role],
     ) -> Result<Self> {
         if !method.takes().contains(&target.kind()) {
@@ -109,12 +109,17 @@ impl SparsePlan {
     ///
     /// # Errors
     /// For a configuration whose parameters cannot be counted.
-    pub fn cost(&self, config: &ModelConfig, needs: Statistics, text: TextSize) -> Result<Cost> {
+    pub fn cost(
+        &self,
+        config: &ModelConfig,
+        needs: Statistics,
+        text: TextSize,
+    ) -> Result<MeasuringCost> {
         if needs == Statistics::Nothing {
-            return Cost::reading_weights(config);
+            return MeasuringCost::reading_weights(config);
         }
         let wide = |number: usize| number as u64;
-        let mut cost = Cost::walk(config, text)?;
+        let mut cost = MeasuringCost::walk(config, text)?;
         cost.flops *= 2.0;
         let tensors = block_tensors(config, 0);
         for inlet in Inlet::ALL {
@@ -152,7 +157,7 @@ fn check_groups(pattern: Pattern, tensors: &[TensorSpec]) -> Result<()> {
 
 /// The share of the prunable weights that a rate of all parameters takes; 0 where the pattern says
 /// it.
-fn share(target: &Target, prunable: u64, total: u64) -> Result<f64> {
+fn share(target: &PruningTarget, prunable: u64, total: u64) -> Result<f64> {
     let Some(rate) = target.rate() else { return Ok(0.0) };
     let most = prunable as f64 / total as f64;
     if !(rate > 0.0 && rate < 1.0) {
@@ -174,14 +179,19 @@ mod tests {
     use super::*;
     use crate::sparse::magnitude::Magnitude;
 
-    fn plan(config: &ModelConfig, pattern: &str, target: &Target, linear: &[Role]) -> SparsePlan {
+    fn plan(
+        config: &ModelConfig,
+        pattern: &str,
+        target: &PruningTarget,
+        linear: &[Role],
+    ) -> SparsePlan {
         let method = SparseMethod::new(pattern.parse().unwrap(), &Magnitude);
         SparsePlan::new(config, method, target, linear).unwrap()
     }
 
     fn realised(name: &str) -> f64 {
         let config = catalog::find(name).unwrap().config();
-        plan(&config, "2:4", &Target::Pattern, &Role::LINEAR).outcome.held.rate().get()
+        plan(&config, "2:4", &PruningTarget::Pattern, &Role::LINEAR).outcome.held.rate().get()
     }
 
     #[test]
@@ -206,17 +216,17 @@ mod tests {
     #[test]
     fn chosen_layers_and_other_patterns_realise_their_own_rates() {
         let config = catalog::find("llama-3.2-1b").unwrap().config();
-        let rate = |pattern: &str, target: Target, linear: &[Role]| {
+        let rate = |pattern: &str, target: PruningTarget, linear: &[Role]| {
             plan(&config, pattern, &target, linear)
         };
-        let down = rate("2:4", Target::Pattern, &[Role::Down]);
+        let down = rate("2:4", PruningTarget::Pattern, &[Role::Down]);
         assert_eq!(down.prunable.0, 16 * 2048 * 8192);
         assert_eq!(down.zeroed.0, 16 * 2048 * 8192 / 2);
-        let all = rate("2:4", Target::Pattern, &Role::LINEAR);
-        let quarter = rate("1:4", Target::Pattern, &Role::LINEAR);
+        let all = rate("2:4", PruningTarget::Pattern, &Role::LINEAR);
+        let quarter = rate("1:4", PruningTarget::Pattern, &Role::LINEAR);
         assert_eq!(quarter.zeroed.0 * 2, all.zeroed.0 * 3);
-        assert_eq!(rate("4:8", Target::Pattern, &Role::LINEAR).zeroed, all.zeroed);
-        let asked = Target::Rate { rate: 0.3, tolerance: 0.0 };
+        assert_eq!(rate("4:8", PruningTarget::Pattern, &Role::LINEAR).zeroed, all.zeroed);
+        let asked = PruningTarget::Rate { rate: 0.3, tolerance: 0.0 };
         let free = rate("unstructured", asked, &Role::LINEAR);
         assert!(
             (free.outcome.held.rate().get() - 0.3).abs() < 1e-3,

@@ -90,7 +90,7 @@ impl<B: Backend + Clone> SparseRun<'_, B> {
             let outcome = self.by_rows(&tensor, writer, ran)?;
             let inlet = Inlet::ALL.into_iter().find(|inlet| inlet.roles().contains(&tensor.role));
             let (whole, names): &mut (Sparsified, Vec<String>) = outcomes.entry(inlet).or_default();
-            *whole = worse(std::mem::take(whole), outcome);
+            *whole = whole.and(outcome);
             names.push(tensor.name);
         }
         ran.fallbacks
@@ -115,7 +115,7 @@ impl<B: Backend + Clone> SparseRun<'_, B> {
             let mut linears = [some];
             let of_rows =
                 self.score.sparsify(&mut bench, &mut linears, &stats, self.plan.zeros())?;
-            outcome = worse(std::mem::take(&mut outcome), of_rows);
+            outcome = outcome.and(of_rows);
             let [some] = linears;
             *rows = some.into_weights();
             ran.zeros.0 += zeros(rows);
@@ -180,15 +180,6 @@ impl<B: Backend + Clone> SparseRun<'_, B> {
     }
 }
 
-/// What two parts of the same linear layers have to tell together.
-fn worse(one: Sparsified, other: Sparsified) -> Sparsified {
-    let damping = match (one.damping, other.damping) {
-        (Some(one), Some(other)) => Some(one.max(other)),
-        (one, other) => one.or(other),
-    };
-    Sparsified { damping, instead: one.instead.or(other.instead) }
-}
-
 fn zeros(values: &[f32]) -> u64 {
     let count = |values: &[f32]| -> u64 {
         let zeros = values.iter().fold(0_u32, |sum, &value| sum + u32::from(value == 0.0));
@@ -225,8 +216,7 @@ fn placed(tensors: &[TensorSpec]) -> Vec<(TensorSpec, Area)> {
 }
 
 fn fallback(outcome: Sparsified, tensors: Vec<String>) -> Option<Fallback> {
-    let Sparsified { damping, instead } = outcome;
-    let score = instead.map(str::to_owned);
+    let (damping, score) = (outcome.damping(), outcome.instead().map(str::to_owned));
     Fallback::of(tensors, damping, score)
 }
 
@@ -266,9 +256,9 @@ impl<B: Backend> Visit for Looker<'_, B> {
     }
 
     fn read(&mut self, read: &Read<'_>) -> Result<()> {
-        let found = self.stats.iter_mut().find(|(inlet, _)| *inlet == read.inlet);
+        let found = self.stats.iter_mut().find(|(inlet, _)| *inlet == read.inlet());
         let (_, stats) = found.expect("only what is wanted comes");
-        stats.add(&mut self.bench, read.values)
+        stats.add(&mut self.bench, read.values())
     }
 
     fn block(&mut self, _: &Seen<'_>) -> Result<()> {

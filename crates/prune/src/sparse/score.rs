@@ -82,10 +82,39 @@ impl Linear {
 }
 
 /// How a score did on linear layers that read the same inputs.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sparsified {
+    damping: Option<f64>,
+    instead: Option<&'static str>,
+}
+
+impl Sparsified {
+    /// It took more damping than the score's own.
+    pub fn damped(damping: f64) -> Self {
+        Self { damping: Some(damping), instead: None }
+    }
+
+    /// There was no way for this score; another was used.
+    pub fn replaced_by(score: &'static str) -> Self {
+        Self { damping: None, instead: Some(score) }
+    }
+
     /// The damping that was used, where it was more than the score's own.
-    pub damping: Option<f64>,
+    pub fn damping(&self) -> Option<f64> {
+        self.damping
+    }
+
     /// The score that was used instead, where there was no way for this one.
-    pub instead: Option<&'static str>,
+    pub fn instead(&self) -> Option<&'static str> {
+        self.instead
+    }
+
+    /// What two parts of the same linear layers have to tell together: the worse of both.
+    pub(super) fn and(self, other: Self) -> Self {
+        let damping = match (self.damping, other.damping) {
+            (Some(one), Some(other)) => Some(one.max(other)),
+            (one, other) => one.or(other),
+        };
+        Self { damping, instead: self.instead.or(other.instead) }
+    }
 }

@@ -70,13 +70,14 @@ impl Sparsify for SparseGpt {
         let Some(damping) = factor(bench, gram, side, stats.tokens(), &dead)? else {
             // Nothing is changed yet: the next best score takes over, and the record says so.
             Wanda.sparsify(bench, linears, stats, zeros)?;
-            return Ok(Sparsified { damping: None, instead: Some(Wanda.name()) });
+            return Ok(Sparsified::replaced_by(Wanda.name()));
         };
         for linear in linears {
             clear_dead(linear, &dead);
             prune(bench, linear, gram, zeros)?;
         }
-        Ok(Sparsified { damping: (damping > DAMPING[0]).then_some(damping), instead: None })
+        let more = damping > DAMPING[0];
+        Ok(if more { Sparsified::damped(damping) } else { Sparsified::default() })
     }
 }
 

@@ -8,26 +8,70 @@ use crate::error::Result;
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     /// The block, counted from 0.
-    pub layer: usize,
+    pub(super) layer: usize,
     /// Width of the residual stream.
-    pub hidden: usize,
+    pub(super) hidden: usize,
     /// The residual stream that entered it, `[tokens, hidden]`.
-    pub before: &'a [f32],
+    pub(super) before: &'a [f32],
     /// The residual stream that left it, `[tokens, hidden]`.
-    pub after: &'a [f32],
+    pub(super) after: &'a [f32],
 }
 
 /// What linear layers of a block read of one batch of tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Read<'a> {
     /// The block, counted from 0.
-    pub layer: usize,
+    pub(super) layer: usize,
     /// Which of its linear layers read it.
-    pub inlet: Inlet,
+    pub(super) inlet: Inlet,
     /// Numbers a token.
-    pub columns: usize,
+    pub(super) columns: usize,
     /// `[tokens, columns]`; whole sequences.
-    pub values: &'a [f32],
+    pub(super) values: &'a [f32],
+}
+
+impl<'a> Seen<'a> {
+    /// The block, counted from 0.
+    pub fn layer(&self) -> usize {
+        self.layer
+    }
+
+    /// Width of the residual stream.
+    pub fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// The residual stream that entered the block, `[tokens, hidden]`.
+    pub fn before(&self) -> &'a [f32] {
+        self.before
+    }
+
+    /// The residual stream that left the block, `[tokens, hidden]`.
+    pub fn after(&self) -> &'a [f32] {
+        self.after
+    }
+}
+
+impl<'a> Read<'a> {
+    /// The block, counted from 0.
+    pub fn layer(&self) -> usize {
+        self.layer
+    }
+
+    /// Which of its linear layers read it.
+    pub fn inlet(&self) -> Inlet {
+        self.inlet
+    }
+
+    /// Numbers a token.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// What they read, `[tokens, columns]`; whole sequences.
+    pub fn values(&self) -> &'a [f32] {
+        self.values
+    }
 }
 
 /// Looks on as blocks run; batches come in the order of the text, blocks in the order of the model.

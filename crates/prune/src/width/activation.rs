@@ -9,13 +9,13 @@ use shape::config::ModelConfig;
 use shape::tensors::{Role, trailing_tensors};
 
 use super::narrow::{TAKES, narrow, outcomes, score_bytes};
-use crate::cost::{Cost, TextSize};
+use crate::cost::{MeasuringCost, TextSize};
 use crate::error::Result;
 use crate::measuring::Measuring;
-use crate::options::{Aggregation, Options};
+use crate::options::{Aggregation, MethodOptions};
 use crate::scores::{Scores, WidthScores};
 use crate::select::Select;
-use crate::target::{Takes, Target};
+use crate::target::{PruningTarget, Takes};
 use crate::walk::{Inlet, Read, Seen, Visit};
 use shape::legal::Smaller;
 
@@ -58,21 +58,27 @@ impl Select for WidthActivation {
         true
     }
 
-    fn recorded_options(&self, options: &Options) -> BTreeMap<String, String> {
+    fn recorded_options(&self, options: &MethodOptions) -> BTreeMap<String, String> {
         options.aggregations()
     }
 
     fn outcomes(
         &self,
         config: &ModelConfig,
-        target: &Target,
-        options: &Options,
+        target: &PruningTarget,
+        options: &MethodOptions,
     ) -> Result<Vec<Smaller>> {
         outcomes(self.name(), config, target, options)
     }
 
-    fn cost(&self, config: &ModelConfig, _: &Smaller, _: &Options, text: TextSize) -> Result<Cost> {
-        Ok(Cost { statistics: score_bytes(config), ..Cost::walk(config, text)? })
+    fn cost(
+        &self,
+        config: &ModelConfig,
+        _: &Smaller,
+        _: &MethodOptions,
+        text: TextSize,
+    ) -> Result<MeasuringCost> {
+        Ok(MeasuringCost { statistics: score_bytes(config), ..MeasuringCost::walk(config, text)? })
     }
 
     fn measure(&self, model: &mut Measuring<'_>, _: &Smaller) -> Result<Scores> {
@@ -86,7 +92,7 @@ impl Select for WidthActivation {
         &self,
         config: &ModelConfig,
         scores: &Scores,
-        _: &Target,
+        _: &PruningTarget,
         outcome: &Smaller,
     ) -> Result<Cut> {
         narrow(self, config, scores, outcome)
@@ -96,7 +102,7 @@ impl Select for WidthActivation {
 /// Sums over calibration text while blocks run.
 struct ActivationSums<'a> {
     config: &'a ModelConfig,
-    options: &'a Options,
+    options: &'a MethodOptions,
     length: usize,
     /// Weights of the norm after the last block.
     final_norm: Vec<f32>,
@@ -107,7 +113,7 @@ struct ActivationSums<'a> {
 }
 
 impl<'a> ActivationSums<'a> {
-    fn new(folder: &'a ModelFolder, options: &'a Options, length: usize) -> Result<Self> {
+    fn new(folder: &'a ModelFolder, options: &'a MethodOptions, length: usize) -> Result<Self> {
         let config = folder.config();
         let layers = config.num_hidden_layers();
         let sums = |part, columns, count| {
@@ -156,7 +162,7 @@ impl ColumnSums {
 
     /// Adds sequences of `length` rows. Every column is summed row after row, whatever the number
     /// of threads.
-    fn add(&mut self, rows: &[f32], length: usize, options: &Options) {
+    fn add(&mut self, rows: &[f32], length: usize, options: &MethodOptions) {
         let width = self.columns.len();
         self.sequences += rows.len() / (length * width);
         let (tokens, sequences) = (options.over_tokens, options.over_sequences);
@@ -194,23 +200,25 @@ impl Visit for ActivationSums<'_> {
 
     fn read(&mut self, read: &Read<'_>) -> Result<()> {
         let (length, options) = (self.length, self.options);
-        match read.inlet {
-            Inlet::Attention => self.norms[2 * read.layer].add(read.values, length, options),
-            Inlet::FeedForward => self.norms[2 * read.layer + 1].add(read.values, length, options),
-            Inlet::Down => self.ffn[read.layer].add(read.values, length, options),
+        match read.inlet() {
+            Inlet::Attention => self.norms[2 * read.layer()].add(read.values(), length, options),
+            Inlet::FeedForward => {
+                self.norms[2 * read.layer() + 1].add(read.values(), length, options)
+            }
+            Inlet::Down => self.ffn[read.layer()].add(read.values(), length, options),
             Inlet::AttentionOutput => {
-                let group = read.columns / self.config.num_key_value_heads();
-                let norms: Vec<f32> = read.values.par_chunks_exact(group).map(norm).collect();
-                self.heads[read.layer].add(&norms, length, options);
+                let group = read.columns() / self.config.num_key_value_heads();
+                let norms: Vec<f32> = read.values().par_chunks_exact(group).map(norm).collect();
+                self.heads[read.layer()].add(&norms, length, options);
             }
         }
         Ok(())
     }
 
     fn block(&mut self, seen: &Seen<'_>) -> Result<()> {
-        if seen.layer + 1 == self.config.num_hidden_layers() && !self.norms.is_empty() {
+        if seen.layer() + 1 == self.config.num_hidden_layers() && !self.norms.is_empty() {
             let (weights, epsilon) = (&self.final_norm, self.config.rms_norm_eps());
-            let rows = seen.after.par_chunks_exact(seen.hidden);
+            let rows = seen.after().par_chunks_exact(seen.hidden());
             let normed: Vec<f32> =
                 rows.flat_map_iter(|row| normed(row, weights, epsilon)).collect();
             let last = self.norms.last_mut().expect("there is a final norm");

@@ -7,13 +7,13 @@ use shape::config::ModelConfig;
 use shape::tensors::{Role, TensorSpec, block_tensors, leading_tensors, trailing_tensors};
 
 use super::narrow::{TAKES, narrow, outcomes, score_bytes};
-use crate::cost::{Cost, TextSize};
+use crate::cost::{MeasuringCost, TextSize};
 use crate::error::{Error, Result};
 use crate::measuring::Measuring;
-use crate::options::Options;
+use crate::options::MethodOptions;
 use crate::scores::{Scores, WidthScores};
 use crate::select::Select;
-use crate::target::{Takes, Target};
+use crate::target::{PruningTarget, Takes};
 use shape::legal::Smaller;
 
 /// Rows or columns that one task sums up.
@@ -58,14 +58,23 @@ impl Select for WidthMagnitude {
     fn outcomes(
         &self,
         config: &ModelConfig,
-        target: &Target,
-        options: &Options,
+        target: &PruningTarget,
+        options: &MethodOptions,
     ) -> Result<Vec<Smaller>> {
         outcomes(self.name(), config, target, options)
     }
 
-    fn cost(&self, config: &ModelConfig, _: &Smaller, _: &Options, _: TextSize) -> Result<Cost> {
-        Ok(Cost { statistics: score_bytes(config), ..Cost::reading_weights(config)? })
+    fn cost(
+        &self,
+        config: &ModelConfig,
+        _: &Smaller,
+        _: &MethodOptions,
+        _: TextSize,
+    ) -> Result<MeasuringCost> {
+        Ok(MeasuringCost {
+            statistics: score_bytes(config),
+            ..MeasuringCost::reading_weights(config)?
+        })
     }
 
     fn measure(&self, model: &mut Measuring<'_>, _: &Smaller) -> Result<Scores> {
@@ -76,7 +85,7 @@ impl Select for WidthMagnitude {
         &self,
         config: &ModelConfig,
         scores: &Scores,
-        _: &Target,
+        _: &PruningTarget,
         outcome: &Smaller,
     ) -> Result<Cut> {
         narrow(self, config, scores, outcome)

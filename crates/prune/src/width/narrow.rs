@@ -4,10 +4,10 @@ use ledger::{Cut, Indices, Kept, KeptByLayer, Part, Width};
 use shape::config::ModelConfig;
 
 use crate::error::{Error, Result};
-use crate::options::Options;
+use crate::options::MethodOptions;
 use crate::scores::Scores;
 use crate::select::{Select, check_block_count, no_scores};
-use crate::target::{Takes, Target};
+use crate::target::{PruningTarget, Takes};
 use shape::legal::{Smaller, Widths, choices, named};
 
 /// How width methods can be told how much goes.
@@ -20,15 +20,15 @@ const LISTED: usize = 6;
 pub(super) fn outcomes(
     method: &str,
     config: &ModelConfig,
-    target: &Target,
-    options: &Options,
+    target: &PruningTarget,
+    options: &MethodOptions,
 ) -> Result<Vec<Smaller>> {
     match target {
-        &Target::Rate { rate, tolerance } => {
+        &PruningTarget::Rate { rate, tolerance } => {
             Ok(choices(config, rate, tolerance, &options.width, LISTED)?)
         }
-        Target::Sizes(sizes) => Ok(vec![named(config, sizes)?]),
-        Target::Blocks(_) | Target::Pattern => Err(target.refused_by(method, TAKES)),
+        PruningTarget::Sizes(sizes) => Ok(vec![named(config, sizes)?]),
+        PruningTarget::Blocks(_) | PruningTarget::Pattern => Err(target.refused_by(method, TAKES)),
     }
 }
 

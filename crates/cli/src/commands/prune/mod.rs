@@ -11,7 +11,7 @@ use clap::Args;
 use disk::Existing;
 use ledger::{Cut, CutRecord, Nats};
 use model::folder::SHARD_LIMIT;
-use prune::{METHODS, Method, TOLERANCE, Takes, Target};
+use prune::{METHODS, Method, PruningTarget, TOLERANCE, Takes};
 use regrow::Count;
 use regrow::pruning::{self, Options, Replay};
 use regrow::source::PartName;
@@ -205,18 +205,18 @@ fn existing(arguments: &Arguments) -> Existing {
 }
 
 /// How much goes; a method that does not fit it is refused by the pruner.
-fn target(arguments: &Arguments) -> anyhow::Result<Target> {
+fn target(arguments: &Arguments) -> anyhow::Result<PruningTarget> {
     if let Some(rate) = arguments.rate {
-        return Ok(Target::Rate { rate, tolerance: arguments.tolerance });
+        return Ok(PruningTarget::Rate { rate, tolerance: arguments.tolerance });
     }
     if !arguments.shape.is_empty() {
-        return Ok(Target::Sizes(options::sizes(&arguments.shape)));
+        return Ok(PruningTarget::Sizes(options::sizes(&arguments.shape)));
     }
     if !arguments.drop.is_empty() {
-        return Ok(Target::Blocks(arguments.drop.clone()));
+        return Ok(PruningTarget::Blocks(arguments.drop.clone()));
     }
     match arguments.method.and_then(|method| method.takes().first().copied()) {
-        Some(Takes::Pattern) => Ok(Target::Pattern),
+        Some(Takes::Pattern) => Ok(PruningTarget::Pattern),
         Some(Takes::Blocks) => bail!("`--drop` is missing: the blocks to remove"),
         _ => bail!("`--rate` is missing: the share of all parameters to remove or make zero"),
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ledger::Part;
-use prune::{Aggregation, Options, Positions, Sizes, WidthOptions};
+use prune::{Aggregation, MethodOptions, Positions, Sizes, WidthOptions};
 use shape::tensors::Role;
 
 /// Flags of single methods.
@@ -44,9 +44,9 @@ impl MethodFlags {
         self.spill.as_deref()
     }
 
-    pub(super) fn options(&self) -> Options {
+    pub(super) fn options(&self) -> MethodOptions {
         let parts = if self.width.is_empty() { Part::ALL.to_vec() } else { self.width.clone() };
-        Options {
+        MethodOptions {
             width: WidthOptions {
                 parts,
                 hidden_multiple: self.hidden_multiple,
