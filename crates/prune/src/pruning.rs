@@ -1,8 +1,8 @@
 //! One entry: a model folder and a request in, a smaller model folder and what came of it out.
 //!
-//! Everything that can be settled before something is measured is settled once, in [`PreparedPruning`]: the
-//! method with what it makes of its target, and the calibration text. Deciding, writing and
-//! replaying a record work from that.
+//! Everything that can be settled before something is measured is settled once, in
+//! [`PreparedPruning`]: the method with what it makes of its target, and the calibration text.
+//! Deciding, writing and replaying a record work from that.
 
 use std::path::Path;
 

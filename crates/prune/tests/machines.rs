@@ -1,4 +1,5 @@
-//! Every method prunes on a second machine, whose memory cannot be looked into, as on the processor.
+//! Every method prunes on a second machine, whose memory cannot be looked into, as on the
+//! processor.
 
 #![allow(clippy::unwrap_used, reason = "the functions between the tests are test code too")]
 
