@@ -103,7 +103,8 @@ impl FromStr for Indices {
             };
             let (first, last) = piece.split_once('-').unwrap_or((piece, piece));
             let run = number(first)?..number(last)? + 1;
-            // A set has one spelling, so that equal cuts are equal files: runs that touch are refused.
+            // A set has one spelling, so that equal cuts are equal files: runs that touch are
+            // refused.
             if run.is_empty() || runs.last().is_some_and(|before| before.end >= run.start) {
                 return Err(wrong());
             }

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn runs_measured_differently_are_refused_and_so_are_broken_ones() {
-        let other: [(fn(&mut RunSpec), &str); 3] = [
+        type Spoil = fn(&mut RunSpec);
+        let other: [(Spoil, &str); 3] = [
             (|spec| spec.heldout = "zz".into(), "held-out text"),
             (|spec| spec.tokenizer = "zz".into(), "tokenizer"),
             (|spec| spec.evaluation.context = 32, "way to measure"),

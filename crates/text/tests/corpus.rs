@@ -136,7 +136,7 @@ fn progress_ends_with_all_bytes_of_both_readings() {
     let input = write_stories(folder.path());
     let mut told = Vec::new();
     build(&options(input.clone(), folder.path().join("corpus")), &mut |progress| {
-        told.push(progress)
+        told.push(progress);
     })
     .unwrap();
     let size = std::fs::metadata(input).unwrap().len();
