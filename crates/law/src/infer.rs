@@ -6,9 +6,10 @@ use ledger::Estimate;
 
 use crate::error::{Fault, Result};
 use crate::fit::{Constraints, Fit, Loss, Problem, fit_within, refit};
+use crate::fitting::{Bound, Convergence, Profile, Replicate};
 use crate::form::{self, Axis, Follows, Form};
 use crate::identify::{Identifiability, Levels, WIDEST_EXPONENT, WIDEST_FACTOR, ZERO};
-use crate::law::{Bound, Convergence, GroupLaw, Law, Profile, Replicate, Units};
+use crate::law::{GroupLaw, Law, Units};
 use crate::metric::Metrics;
 use crate::place::Place;
 use crate::plan::decision::Plan;

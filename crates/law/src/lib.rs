@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 pub mod fit;
+pub mod fitting;
 pub mod form;
 pub mod identify;
 pub mod law;
