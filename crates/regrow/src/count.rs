@@ -147,10 +147,10 @@ mod tests {
     #[test]
     fn a_recipe_may_say_numbers_or_text() {
         #[derive(Deserialize)]
-        struct Recipe {
+        struct WithTokens {
             tokens: Count,
         }
-        let read = |text: &str| toml::from_str::<Recipe>(text).map(|recipe| recipe.tokens.0);
+        let read = |text: &str| toml::from_str::<WithTokens>(text).map(|recipe| recipe.tokens.0);
         assert_eq!(read("tokens = 5_000").unwrap(), 5_000);
         assert_eq!(read("tokens = 1e6").unwrap(), 1_000_000);
         assert_eq!(read("tokens = \"1.5B\"").unwrap(), 1_500_000_000);

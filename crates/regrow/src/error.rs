@@ -235,7 +235,6 @@ macro_rules! bail {
 }
 
 /// Returns an error with a formatted message unless a condition holds.
-#[allow(unused_macros, reason = "sweeps take it next")]
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
         if !$condition {
@@ -244,7 +243,6 @@ macro_rules! ensure {
     };
 }
 
-#[allow(unused_imports, reason = "sweeps take it next")]
 pub(crate) use {bail, ensure};
 
 #[cfg(test)]

@@ -9,19 +9,19 @@ use model::workspace::Workspace;
 
 use crate::error::{Result, bail};
 use crate::loaded::{self, Loaded};
-use crate::machine::Machine;
-use crate::observer::{Observer, Stage};
+use crate::machine::HostMachine;
+use crate::observer::{Observer, ShownStage};
 use crate::source::tokenizer_of;
 
 /// What is continued, and how far.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct GenerateOptions {
     prompt: String,
     tokens: usize,
     begin_token: Option<String>,
 }
 
-impl Options {
+impl GenerateOptions {
     /// Adds at most `tokens` tokens to `prompt`, which may be empty.
     pub fn new(prompt: impl Into<String>, tokens: usize) -> Self {
         Self { prompt: prompt.into(), tokens, begin_token: None }
@@ -41,7 +41,7 @@ impl Options {
 /// Where the model cannot be read or the prompt is longer than its context.
 pub fn generate(
     model: impl AsRef<Path>,
-    options: &Options,
+    options: &GenerateOptions,
     observer: &mut dyn Observer,
 ) -> Result<String> {
     let folder = loaded::open(model.as_ref(), observer)?;
@@ -65,7 +65,7 @@ pub fn generate(
     let model = Loaded::new(folder, most)?;
     let mut space = model.workspace()?;
     let first = tokens.len();
-    let mut stage = Stage::begin(observer, "generating", (most - first) as u64, "tokens");
+    let mut stage = ShownStage::begin(observer, "generating", (most - first) as u64, "tokens");
     while tokens.len() < most {
         let next = likeliest(&logits(&model, &mut space, &tokens, tokens.len() - 1)?);
         if ends.contains(&next) {
@@ -97,7 +97,7 @@ pub fn logits_of(
 /// Logits of the rows from `first` on, `[rows, vocabulary]`.
 fn logits(
     model: &Loaded,
-    space: &mut Workspace<Machine>,
+    space: &mut Workspace<HostMachine>,
     tokens: &[u32],
     first: usize,
 ) -> model::Result<Vec<f32>> {

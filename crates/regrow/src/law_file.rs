@@ -45,16 +45,16 @@ pub fn write_with(path: &Path, law: &Law, entropy: Option<report::Entropy>) -> R
         #[serde(flatten)]
         law: &'a Law,
         #[serde(skip_serializing_if = "Option::is_none")]
-        entropy: Option<Entropy>,
+        entropy: Option<EntropyField>,
     }
     #[derive(Serialize)]
-    struct Entropy {
+    struct EntropyField {
         nats: f64,
         #[serde(skip_serializing_if = "Option::is_none")]
         standard_error: Option<f64>,
     }
-    let entropy =
-        entropy.map(|report::Entropy { nats, standard_error }| Entropy { nats, standard_error });
+    let entropy = entropy
+        .map(|report::Entropy { nats, standard_error }| EntropyField { nats, standard_error });
     let mut text = serde_json::to_vec_pretty(&File { law, entropy })?;
     text.push(b'\n');
     Ok(disk::write(path, &text)?)

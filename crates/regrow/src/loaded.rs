@@ -8,7 +8,7 @@ use model::workspace::Workspace;
 
 use crate::error::Result;
 use crate::hub;
-use crate::machine::{Machine, Weights, machine};
+use crate::machine::{HostMachine, HostWeights, machine};
 use crate::observer::{Event, Observer};
 
 /// Longest context that is taken without being asked for, in tokens.
@@ -17,8 +17,8 @@ const LONGEST_DEFAULT: usize = 2048;
 /// A model folder with its weights and the network.
 pub(crate) struct Loaded {
     folder: ModelFolder,
-    decoder: Decoder<Machine>,
-    weights: Weights,
+    decoder: Decoder<HostMachine>,
+    weights: HostWeights,
 }
 
 impl Loaded {
@@ -33,16 +33,16 @@ impl Loaded {
         &self.folder
     }
 
-    pub(crate) fn decoder(&self) -> &Decoder<Machine> {
+    pub(crate) fn decoder(&self) -> &Decoder<HostMachine> {
         &self.decoder
     }
 
-    pub(crate) fn weights(&self) -> &Weights {
+    pub(crate) fn weights(&self) -> &HostWeights {
         &self.weights
     }
 
     /// Room for one pass.
-    pub(crate) fn workspace(&self) -> model::Result<Workspace<Machine>> {
+    pub(crate) fn workspace(&self) -> model::Result<Workspace<HostMachine>> {
         self.decoder.workspace()
     }
 }

@@ -7,25 +7,25 @@ use model::evaluate::{Evaluated, Protocol, evaluate, planned_tokens};
 
 use crate::error::{Result, bail};
 use crate::loaded::{self, Loaded, default_context};
-use crate::observer::{Event, Observer, Stage};
+use crate::observer::{Event, Observer, ShownStage};
 use crate::source::{OpenText, TextSource};
 
 /// How text is read.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct MeasureOptions {
     convention: Convention,
     context: Option<usize>,
     stride: Option<usize>,
     tokens: Option<u64>,
 }
 
-impl Default for Options {
+impl Default for MeasureOptions {
     fn default() -> Self {
         Self { convention: Convention::Documents, context: None, stride: None, tokens: None }
     }
 }
 
-impl Options {
+impl MeasureOptions {
     /// Each document by itself, windows of the model's own length side by side, all of the text.
     pub fn new() -> Self {
         Self::default()
@@ -98,7 +98,7 @@ impl Measured {
 pub fn measure(
     model: impl AsRef<Path>,
     text: &TextSource,
-    options: &Options,
+    options: &MeasureOptions,
     observer: &mut dyn Observer,
 ) -> Result<Measured> {
     let folder = loaded::open(model.as_ref(), observer)?;
@@ -120,7 +120,7 @@ pub fn measure(
     let model = Loaded::new(folder, context)?;
     let mut space = model.workspace()?;
     let total = planned_tokens(part, &protocol);
-    let mut stage = Stage::begin(observer, "evaluating", total, "tokens");
+    let mut stage = ShownStage::begin(observer, "evaluating", total, "tokens");
     let found =
         evaluate(model.decoder(), model.weights(), &mut space, part, &protocol, &mut |done| {
             stage.at(done)

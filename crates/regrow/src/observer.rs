@@ -88,11 +88,11 @@ impl Observer for Silent {
 }
 
 /// A stage of work that is told of from its beginning to its end, also where that is an error.
-pub(crate) struct Stage<'a> {
+pub(crate) struct ShownStage<'a> {
     observer: &'a mut dyn Observer,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> ShownStage<'a> {
     pub(crate) fn begin(
         observer: &'a mut dyn Observer,
         stage: &str,
@@ -108,7 +108,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-impl Drop for Stage<'_> {
+impl Drop for ShownStage<'_> {
     fn drop(&mut self) {
         self.observer.hear(&Event::Ended);
     }

@@ -24,7 +24,7 @@ const USUAL_BYTES: usize = 2;
 
 /// How much goes, how it is chosen, and what is written down.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct PruneOptions {
     method: Option<Method>,
     target: PruningTarget,
     text: Option<TextSource>,
@@ -39,7 +39,7 @@ pub struct Options {
     existing: Existing,
 }
 
-impl Options {
+impl PruneOptions {
     /// Prunes to `target` by the usual method for it.
     pub fn new(target: PruningTarget) -> Self {
         Self {
@@ -161,14 +161,14 @@ impl Options {
 }
 
 /// What pruning would leave, read, hold and write.
-pub struct Preview {
+pub struct PrunePreview {
     model: Inspected,
     method: Method,
     plan: PruningPlan,
     speed: f64,
 }
 
-impl Preview {
+impl PrunePreview {
     /// The model.
     pub fn model(&self) -> &Inspected {
         &self.model
@@ -202,7 +202,7 @@ impl Preview {
 /// written.
 pub fn prune(
     model: impl AsRef<Path>,
-    options: &Options,
+    options: &PruneOptions,
     out: impl AsRef<Path>,
     observer: &mut dyn Observer,
 ) -> Result<Pruned> {
@@ -240,7 +240,7 @@ pub fn prune(
     };
     let destination =
         Destination::new(out.as_ref(), options.existing).with_shard_limit(options.shard_limit);
-    let mut shown = Shown::new(observer);
+    let mut shown = StageTeller::new(observer);
     let mut hear = |progress: PruningProgress| match progress {
         PruningProgress::Scoring { done, of } => shown.at("scoring", done, of, "blocks"),
         PruningProgress::Writing { done, of } => shown.at("writing", done, of, "tensors"),
@@ -257,7 +257,7 @@ pub fn prune(
 pub fn prune_again(
     model: impl AsRef<Path>,
     cut: impl AsRef<Path>,
-    options: &Replay,
+    options: &ReplayOptions,
     out: impl AsRef<Path>,
     observer: &mut dyn Observer,
 ) -> Result<CutRecord> {
@@ -277,7 +277,7 @@ pub fn prune_again(
     let source = text.as_ref().map(|text| prune::Source::Part(text.part()));
     let destination =
         Destination::new(out.as_ref(), options.existing).with_shard_limit(options.shard_limit);
-    let mut shown = Shown::new(observer);
+    let mut shown = StageTeller::new(observer);
     let mut hear = |done: usize, of: usize| shown.at("writing", done, of, "parts");
     prune::replay(&machine(), &folder, &record, source, &destination, &mut hear)?;
     Ok(record)
@@ -285,19 +285,19 @@ pub fn prune_again(
 
 /// How a cut is made again.
 #[derive(Clone, Debug)]
-pub struct Replay {
+pub struct ReplayOptions {
     text: Option<TextSource>,
     shard_limit: u64,
     existing: Existing,
 }
 
-impl Default for Replay {
+impl Default for ReplayOptions {
     fn default() -> Self {
         Self { text: None, shard_limit: SHARD_LIMIT, existing: Existing::Refuse }
     }
 }
 
-impl Replay {
+impl ReplayOptions {
     /// Without text, into a folder that does not stand yet.
     pub fn new() -> Self {
         Self::default()
@@ -330,7 +330,7 @@ impl Replay {
 ///
 /// # Errors
 /// Where there is no such model, or the method does not fit the target.
-pub fn preview(model: impl AsRef<Path>, options: &Options) -> Result<Preview> {
+pub fn preview(model: impl AsRef<Path>, options: &PruneOptions) -> Result<PrunePreview> {
     let path = model.as_ref();
     let model = inspect::find(path)?;
     let bytes = match model.folder() {
@@ -347,7 +347,7 @@ pub fn preview(model: impl AsRef<Path>, options: &Options) -> Result<Preview> {
     let plan =
         PruningPlan::new(model.config(), method, &options.target, &options.how, text, bytes)?;
     let speed = prune::plan::speed(&machine())?;
-    Ok(Preview { model, method, plan, speed })
+    Ok(PrunePreview { model, method, plan, speed })
 }
 
 fn stored_bytes(raw: &RawConfig) -> usize {
@@ -356,12 +356,12 @@ fn stored_bytes(raw: &RawConfig) -> usize {
 }
 
 /// Tells of stages that follow each other.
-struct Shown<'a> {
+struct StageTeller<'a> {
     observer: &'a mut dyn Observer,
     stage: Option<&'static str>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> StageTeller<'a> {
     fn new(observer: &'a mut dyn Observer) -> Self {
         Self { observer, stage: None }
     }
@@ -375,7 +375,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-impl Drop for Shown<'_> {
+impl Drop for StageTeller<'_> {
     fn drop(&mut self) {
         if self.stage.is_some() {
             self.observer.hear(&Event::Ended);

@@ -52,13 +52,13 @@ impl PartName {
     }
 }
 
-/// Opened text.
+/// OpenedText text.
 #[derive(Debug)]
-pub struct OpenText(Opened);
+pub struct OpenText(OpenedText);
 
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
-enum Opened {
+enum OpenedText {
     /// A part of a corpus.
     Corpus(Box<Corpus>, PartName),
     /// Files, tokenised into a folder of their own for as long as this lives.
@@ -78,7 +78,7 @@ impl OpenText {
         match source {
             TextSource::Corpus { path, part } => {
                 let corpus = open_corpus(path, model, observer)?;
-                Ok(Self(Opened::Corpus(Box::new(corpus), *part)))
+                Ok(Self(OpenedText::Corpus(Box::new(corpus), *part)))
             }
             TextSource::Files { paths, reading, limit, begin_token } => {
                 let mut tokenizer = tokenizer_of(model)?;
@@ -89,7 +89,7 @@ impl OpenText {
                 let reader = Sources::find(paths)?.read(reading)?;
                 let documents = reader.take(limit.unwrap_or(usize::MAX));
                 let (part, info) = text::tokenize_part(documents, &tokenizer, folder.path())?;
-                Ok(Self(Opened::Text { part, info, _folder: folder }))
+                Ok(Self(OpenedText::Text { part, info, _folder: folder }))
             }
         }
     }
@@ -97,26 +97,26 @@ impl OpenText {
     /// The tokens.
     pub fn part(&self) -> &CorpusPart {
         match &self.0 {
-            Opened::Corpus(corpus, PartName::HeldOut) => corpus.heldout(),
-            Opened::Corpus(corpus, PartName::Train) => corpus.train(),
-            Opened::Text { part, .. } => part,
+            OpenedText::Corpus(corpus, PartName::HeldOut) => corpus.heldout(),
+            OpenedText::Corpus(corpus, PartName::Train) => corpus.train(),
+            OpenedText::Text { part, .. } => part,
         }
     }
 
     /// Counts and hashes.
     pub fn info(&self) -> &PartInfo {
         match &self.0 {
-            Opened::Corpus(corpus, PartName::HeldOut) => &corpus.info().heldout,
-            Opened::Corpus(corpus, PartName::Train) => &corpus.info().train,
-            Opened::Text { info, .. } => info,
+            OpenedText::Corpus(corpus, PartName::HeldOut) => &corpus.info().heldout,
+            OpenedText::Corpus(corpus, PartName::Train) => &corpus.info().train,
+            OpenedText::Text { info, .. } => info,
         }
     }
 
     /// `heldout`, `train` or `text`.
     pub fn name(&self) -> &'static str {
         match &self.0 {
-            Opened::Corpus(_, part) => part.name(),
-            Opened::Text { .. } => "text",
+            OpenedText::Corpus(_, part) => part.name(),
+            OpenedText::Text { .. } => "text",
         }
     }
 }

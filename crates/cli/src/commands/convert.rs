@@ -20,11 +20,11 @@ Examples:
 pub struct Arguments {
     /// The format that comes in.
     #[command(subcommand)]
-    format: Format,
+    format: SourceFormat,
 }
 
 #[derive(Debug, Subcommand)]
-enum Format {
+enum SourceFormat {
     /// The old `.bin` files of the llama2.c family, without a version or of version 1
     Llama2c(Llama2c),
 }
@@ -48,7 +48,7 @@ struct Llama2c {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let Format::Llama2c(arguments) = &arguments.format;
+    let SourceFormat::Llama2c(arguments) = &arguments.format;
     let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
     let config = model::llama2c::convert(
         &arguments.weights,

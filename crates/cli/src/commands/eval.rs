@@ -8,12 +8,12 @@ use ledger::Convention;
 use model::evaluate::{Evaluated, Protocol};
 use regrow::Count;
 use regrow::count::grouped;
-use regrow::measure::{Options, measure};
+use regrow::measure::{MeasureOptions, measure};
 use serde::Serialize;
 
 use crate::flags::source::{PartFlag, SourceFlags};
-use crate::show::table::{Align, Table};
-use crate::terminal::{Exit, Output};
+use crate::show::table::{Align, TextTable};
+use crate::terminal::{Exit, Output, TerminalObserver};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,7 +58,7 @@ pub struct Arguments {
 /// How documents meet the context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ConventionName {
-    /// Each document by itself
+    /// DocumentRow document by itself
     Documents,
     /// Documents joined end to end
     Packed,
@@ -75,7 +75,7 @@ impl From<ConventionName> for Convention {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
+struct EvalReport<'a> {
     format: u32,
     model: &'a str,
     part: &'a str,
@@ -91,11 +91,11 @@ struct Report<'a> {
     /// SHA-256 of the text, whatever the tokenizer.
     text: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    each: Option<Vec<Each>>,
+    each: Option<Vec<DocumentRow>>,
 }
 
 #[derive(Serialize)]
-struct Each {
+struct DocumentRow {
     document: usize,
     tokens: u64,
     loss: f64,
@@ -107,10 +107,11 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         .source
         .source(arguments.part.into())
         .expect("the parser demands a corpus or text");
-    let measured = measure(&arguments.model, &text, &options(arguments), &mut output.listener())?;
+    let measured =
+        measure(&arguments.model, &text, &options(arguments), &mut TerminalObserver::new(output))?;
     let (found, protocol, text) = (measured.found(), measured.protocol(), measured.text());
     if arguments.json {
-        let report = Report {
+        let report = EvalReport {
             format: 1,
             model: measured.model(),
             part: text.name(),
@@ -129,7 +130,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         return Ok(Exit::Done);
     }
     if arguments.each {
-        let mut table = Table::new(&[
+        let mut table = TextTable::new(&[
             ("document", Align::Right),
             ("tokens", Align::Right),
             ("loss (nats/token)", Align::Right),
@@ -147,7 +148,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let error = found
         .standard_error()
         .map_or_else(String::new, |nats| format!(" (standard error {:.4} over documents)", nats.0));
-    let mut table = Table::facts();
+    let mut table = TextTable::facts();
     table
         .fact("loss", format!("{:.4} nats per token{error}", found.loss().0))
         .fact("perplexity", format!("{:.3}", found.loss().0.exp()))
@@ -159,8 +160,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     Ok(Exit::Done)
 }
 
-fn options(arguments: &Arguments) -> Options {
-    let mut options = Options::new().convention(arguments.convention.into());
+fn options(arguments: &Arguments) -> MeasureOptions {
+    let mut options = MeasureOptions::new().convention(arguments.convention.into());
     if let Some(context) = arguments.context {
         options = options.context(context.get());
     }
@@ -173,8 +174,8 @@ fn options(arguments: &Arguments) -> Options {
     options
 }
 
-fn each(found: &Evaluated) -> Vec<Each> {
-    let loss = |document: &model::evaluate::DocumentLoss| Each {
+fn each(found: &Evaluated) -> Vec<DocumentRow> {
+    let loss = |document: &model::evaluate::DocumentLoss| DocumentRow {
         document: document.document,
         tokens: document.tokens,
         loss: document.nats / document.tokens as f64,

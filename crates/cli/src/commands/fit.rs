@@ -13,7 +13,7 @@ use super::plan::{WishFlags, sentence};
 use crate::flags::group::GroupFlags;
 use crate::flags::known::KnownFlags;
 use crate::show::number::{ends, nats, parameters, percent, precise, short, tokens};
-use crate::show::table::{Align, Table};
+use crate::show::table::{Align, TextTable};
 use crate::terminal::{Exit, Output};
 use regrow::law_file;
 
@@ -229,10 +229,10 @@ fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
     Ok(output.data(&(lines + "\n"))?)
 }
 
-fn constants(group: &GroupLaw) -> anyhow::Result<Table> {
+fn constants(group: &GroupLaw) -> anyhow::Result<TextTable> {
     let interval = format!("{} interval", percent(group.level()));
     let mut table =
-        Table::new(&[("constant", Align::Left), ("value", Align::Right), (&interval, Align::Left)]);
+        TextTable::new(&[("constant", Align::Left), ("value", Align::Right), (&interval, Align::Left)]);
     for parameter in group.form()?.parameters() {
         if let Some(estimate) = group.constants().get(parameter.name()) {
             let interval = match group.identifiability().fixed().contains_key(parameter.name()) {
@@ -270,9 +270,9 @@ fn search(group: &GroupLaw) -> String {
 
 type Measure = fn(&Metrics) -> Option<f64>;
 
-fn metrics(group: &GroupLaw) -> Table {
+fn metrics(group: &GroupLaw) -> TextTable {
     let held_out = group.held_out().cloned().unwrap_or_default();
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         ("how well", Align::Left),
         ("in sample", Align::Right),
         ("last 20 %, held out", Align::Right),
@@ -310,9 +310,9 @@ pub(super) fn of_losses(group: &GroupLaw) -> &'static str {
 
 /// A line for each answer: bases that differ in their loss alone share one, with the means of their
 /// losses.
-pub(super) fn decisions(group: &GroupLaw) -> Table {
+pub(super) fn decisions(group: &GroupLaw) -> TextTable {
     let interval = format!("{} interval", percent(group.level()));
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         ("parameters", Align::Right),
         ("rate", Align::Right),
         ("loss before", Align::Right),

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use regrow::Count;
-use regrow::generate::{Options, generate, logits_of};
+use regrow::generate::{GenerateOptions, generate, logits_of};
 use serde::Serialize;
 
-use crate::terminal::{Exit, Output};
+use crate::terminal::{Exit, Output, TerminalObserver};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,11 +51,11 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         return Ok(Exit::Done);
     }
     let prompt = arguments.prompt.as_deref().unwrap_or_default();
-    let mut options = Options::new(prompt, usize::try_from(arguments.tokens.0)?);
+    let mut options = GenerateOptions::new(prompt, usize::try_from(arguments.tokens.0)?);
     if let Some(token) = &arguments.begin_token {
         options = options.begin_token(token);
     }
-    let text = generate(&arguments.model, &options, &mut output.listener())?;
+    let text = generate(&arguments.model, &options, &mut TerminalObserver::new(output))?;
     output.data(&format!("{text}\n"))?;
     Ok(Exit::Done)
 }
@@ -68,7 +68,7 @@ struct Logits<'a> {
 }
 
 fn write_logits(model: &Path, tokens: &[u32], file: &Path, output: &Output) -> anyhow::Result<()> {
-    let logits = logits_of(model, tokens, &mut output.listener())?;
+    let logits = logits_of(model, tokens, &mut TerminalObserver::new(output))?;
     let text = serde_json::to_vec(&Logits { tokens, logits: &logits })
         .context("the logits cannot be written")?;
     Ok(disk::write(file, &text)?)

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::flags::place::PlaceFlags;
 use crate::show::number::{ends, nats, percent};
-use crate::show::{picture, table::Table};
+use crate::show::{picture, table::TextTable};
 use crate::terminal::{Exit, Output};
 use regrow::count::Count;
 use regrow::law_file;
@@ -53,7 +53,7 @@ pub struct Arguments {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
+struct PredictReport<'a> {
     format: u32,
     series: &'a str,
     method: &'a str,
@@ -83,7 +83,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         picture::write(out, picture, output)?;
     }
     if arguments.json {
-        output.json(&Report {
+        output.json(&PredictReport {
             format: 1,
             series: group.series(),
             method: group.method(),
@@ -99,9 +99,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     Ok(if prediction.loss().is_some() { Exit::Done } else { Exit::CannotTell })
 }
 
-fn table(prediction: &Prediction) -> Table {
+fn table(prediction: &Prediction) -> TextTable {
     let level = percent(prediction.level());
-    let mut table = Table::facts();
+    let mut table = TextTable::facts();
     table
         .fact("loss, nats per token", prediction.loss().map_or_else(|| "unknown".to_owned(), nats));
     table.fact(&format!("mean curve, {level} interval"), ends(prediction.mean(), nats));

@@ -7,7 +7,7 @@ use ledger::RunRecord;
 use serde::Serialize;
 use store::{RunFolder, RunState, RunSummary};
 
-use crate::show::table::{Align, Table};
+use crate::show::table::{Align, TextTable};
 use crate::terminal::{Exit, Output};
 use regrow::count::grouped;
 
@@ -32,15 +32,15 @@ pub struct Arguments {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report {
+struct RunsReport {
     format: u32,
-    runs: Vec<Row>,
+    runs: Vec<RunRow>,
 }
 
 /// One run; what is unknown is left out.
 #[derive(Serialize, Default)]
 #[serde(default)]
-struct Row {
+struct RunRow {
     run: String,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +70,7 @@ struct Row {
     points: usize,
 }
 
-impl From<&RunSummary> for Row {
+impl From<&RunSummary> for RunRow {
     fn from(run: &RunSummary) -> Self {
         let (state, why) = match run.state() {
             RunState::Done(_) => ("done", None),
@@ -101,16 +101,16 @@ impl From<&RunSummary> for Row {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let runs: Vec<Row> = store::runs(&arguments.folder)?.iter().map(Row::from).collect();
+    let runs: Vec<RunRow> = store::runs(&arguments.folder)?.iter().map(RunRow::from).collect();
     if arguments.json {
-        output.json(&Report { format: 1, runs })?;
+        output.json(&RunsReport { format: 1, runs })?;
         return Ok(Exit::Done);
     }
     if runs.is_empty() {
         output.say(&format!("no run folder in `{}`", arguments.folder.display()));
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         ("run", Align::Left),
         ("state", Align::Left),
         ("series", Align::Left),

@@ -10,9 +10,8 @@ use law::GroupLaw;
 use serde::Serialize;
 
 use super::fit::{decisions, of_losses};
-use crate::show::table::Table;
-use crate::terminal::usage;
-use crate::terminal::{Exit, Output, interrupt};
+use crate::show::table::TextTable;
+use crate::terminal::{Exit, Output, TerminalObserver, interrupt, usage};
 use regrow::executor::{Executor, LocalExecutor};
 use regrow::sweep::{self, LeftOutJob, SweepOptions, SweepOutcome, SweepRecipe, SweepResult};
 use regrow::{Observer, Stop};
@@ -48,18 +47,18 @@ pub struct Arguments {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
+struct SweepReport<'a> {
     format: u32,
     out: &'a Path,
     points: &'a Path,
     law: &'a Path,
     report: &'a Path,
     runs: &'a [String],
-    left_out: Vec<LeftOut<'a>>,
+    left_out: Vec<LeftOutRow<'a>>,
 }
 
 #[derive(Serialize)]
-struct LeftOut<'a> {
+struct LeftOutRow<'a> {
     job: &'a str,
     why: &'a str,
 }
@@ -98,15 +97,23 @@ pub(super) fn execute(
     let stop = interrupt::listen()?;
     let threads = jobs.map_or_else(rayon::current_num_threads, NonZeroUsize::get);
     let executor = LocalExecutor::new(sweep::logs(out), threads);
-    let SweepOutcome::Done(result) = run(&executor, &stop, &mut output.listener())? else {
+    let SweepOutcome::Done(result) = run(&executor, &stop, &mut TerminalObserver::new(output))? else {
         output.say("stopped: the same command goes on");
         return Ok(Exit::Interrupted);
     };
     if json {
         let SweepResult { points, law_file, report, runs, left_out, .. } = &*result;
         let left_out =
-            left_out.iter().map(|LeftOutJob { job, why, .. }| LeftOut { job, why }).collect();
-        output.json(&Report { format: 1, out, points, law: law_file, report, runs, left_out })?;
+            left_out.iter().map(|LeftOutJob { job, why, .. }| LeftOutRow { job, why }).collect();
+        output.json(&SweepReport {
+            format: 1,
+            out,
+            points,
+            law: law_file,
+            report,
+            runs,
+            left_out,
+        })?;
     } else {
         show(&result, output)?;
     }
@@ -128,7 +135,7 @@ fn show(result: &SweepResult, output: &mut Output) -> anyhow::Result<()> {
         output.data(of_losses(group))?;
         output.data("\n")?;
     }
-    let mut files = Table::facts();
+    let mut files = TextTable::facts();
     for (name, path) in
         [("points", &result.points), ("law", &result.law_file), ("page", &result.report)]
     {

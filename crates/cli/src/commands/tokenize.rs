@@ -10,8 +10,8 @@ use regrow::count::grouped;
 use text::{BuildOptions, Reading, TokenizerSource};
 
 use crate::flags::source::ReadingFlags;
-use crate::show::table::{Align, Table};
-use crate::terminal::{Exit, Output, interrupt};
+use crate::show::table::{Align, TextTable};
+use crate::terminal::{Exit, Output, TerminalObserver, interrupt};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         .existing(existing);
     let begun = Instant::now();
     let stop = interrupt::listen()?;
-    let info = regrow::tokenize(&options, &stop, &mut output.listener())?;
+    let info = regrow::tokenize(&options, &stop, &mut TerminalObserver::new(output))?;
     if let Some(first) = &info.first_broken {
         let lines = if info.broken == 1 { "line or row" } else { "lines or rows" };
         output
@@ -95,7 +95,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         output.json(&info)?;
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         ("part", Align::Left),
         ("documents", Align::Right),
         ("tokens", Align::Right),

@@ -10,7 +10,7 @@ use law::{Metrics, Settings};
 use super::fit::read_all;
 use crate::flags::group::GroupFlags;
 use crate::show::number::{percent, short};
-use crate::show::table::{Align, Table};
+use crate::show::table::{Align, TextTable};
 use crate::terminal::{Exit, Output};
 use regrow::law_file;
 
@@ -129,8 +129,8 @@ fn show(group: &GroupValidation, output: &mut Output) -> anyhow::Result<()> {
     Ok(output.data(&(lines + "\n"))?)
 }
 
-fn table(group: &GroupValidation) -> Table {
-    let mut table = Table::new(&[
+fn table(group: &GroupValidation) -> TextTable {
+    let mut table = TextTable::new(&[
         ("judged on", Align::Left),
         ("form or baseline", Align::Left),
         ("constants", Align::Right),

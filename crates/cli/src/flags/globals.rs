@@ -1,4 +1,4 @@
-//! Flags that every subcommand has.
+//! Flags that every subcommand takes.
 
 use std::num::NonZeroUsize;
 

@@ -12,21 +12,21 @@ use law::fit::Constraints;
 pub(crate) struct KnownFlags {
     /// Set a constant of the form, in the units of `--units`: `gamma=-1.2`
     #[arg(long, value_name = "NAME=VALUE")]
-    fix: Vec<Fixed>,
+    fix: Vec<FixedFlag>,
     /// Hold a constant of the form between two ends, in the units of `--units`; either may be left
     /// out: `E=0..`
     #[arg(long, value_name = "NAME=LOW..HIGH")]
-    bound: Vec<Bound>,
+    bound: Vec<BoundFlag>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Fixed {
+struct FixedFlag {
     name: String,
     value: f64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Bound {
+struct BoundFlag {
     name: String,
     ends: [f64; 2],
 }
@@ -35,17 +35,17 @@ impl KnownFlags {
     /// The constraints, in these units.
     pub(crate) fn constraints(&self, units: Scale) -> law::Result<Constraints> {
         let mut constraints = Constraints::new(units);
-        for Fixed { name, value } in &self.fix {
+        for FixedFlag { name, value } in &self.fix {
             constraints = constraints.fix(name, *value)?;
         }
-        for Bound { name, ends: [low, high] } in &self.bound {
+        for BoundFlag { name, ends: [low, high] } in &self.bound {
             constraints = constraints.bound(name, *low, *high)?;
         }
         Ok(constraints)
     }
 }
 
-impl FromStr for Fixed {
+impl FromStr for FixedFlag {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -55,7 +55,7 @@ impl FromStr for Fixed {
     }
 }
 
-impl FromStr for Bound {
+impl FromStr for BoundFlag {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -81,12 +81,12 @@ mod tests {
 
     #[test]
     fn constraints_are_read_as_people_write_them() {
-        let fixed = |text: &str| text.parse::<Fixed>();
-        assert_eq!(fixed("gamma=-1.2"), Ok(Fixed { name: "gamma".into(), value: -1.2 }));
+        let fixed = |text: &str| text.parse::<FixedFlag>();
+        assert_eq!(fixed("gamma=-1.2"), Ok(FixedFlag { name: "gamma".into(), value: -1.2 }));
         for wrong in ["gamma", "gamma=", "gamma=a", "gamma=inf", "gamma=nan", ""] {
             assert!(fixed(wrong).unwrap_err().contains("no NAME=VALUE"), "{wrong}");
         }
-        let ends = |text: &str| text.parse::<Bound>().map(|bound| bound.ends);
+        let ends = |text: &str| text.parse::<BoundFlag>().map(|bound| bound.ends);
         assert_eq!(ends("beta=0.1..1"), Ok([0.1, 1.0]));
         assert_eq!(ends("E=-1e-3.."), Ok([-1e-3, f64::INFINITY]));
         assert_eq!(ends("E=..0.5"), Ok([f64::NEG_INFINITY, 0.5]));

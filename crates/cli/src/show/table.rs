@@ -13,12 +13,12 @@ pub(crate) enum Align {
 
 /// A table being filled.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct TextTable {
     inner: comfy_table::Table,
     headed: bool,
 }
 
-impl Table {
+impl TextTable {
     /// A table with these headings.
     pub(crate) fn new(columns: &[(&str, Align)]) -> Self {
         let mut table = Self::bare(&columns.iter().map(|column| column.1).collect::<Vec<_>>());
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn numbers_stand_right_and_words_left() {
-        let mut table = Table::new(&[("run", Align::Left), ("tokens", Align::Right)]);
+        let mut table = TextTable::new(&[("run", Align::Left), ("tokens", Align::Right)]);
         table.row(["a".into(), "12".into()]).row(["longer".into(), "1,234,567".into()]);
         let (heading, rows) = table.render();
         assert_eq!(heading.unwrap(), "run        tokens\n");
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn facts_have_no_heading() {
-        let mut table = Table::facts();
+        let mut table = TextTable::facts();
         table.fact("layers", "5").fact("family", "llama");
         assert_eq!(table.render(), (None, "layers  5\nfamily  llama\n".to_owned()));
     }

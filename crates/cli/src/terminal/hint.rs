@@ -1,62 +1,13 @@
 //! What the user can do about an error, where there is one thing to do.
 
-use std::fmt;
-
 use regrow::ErrorKind;
 use regrow::count::grouped;
 use shape::catalog;
 
-/// An error with its hint.
-#[derive(Debug)]
-struct Hinted {
-    error: anyhow::Error,
-    hint: String,
-}
-
-/// Puts a hint on an error.
-pub(crate) fn hinted(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> anyhow::Error {
-    Hinted { error: error.into(), hint: hint.into() }.into()
-}
-
-impl fmt::Display for Hinted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl std::error::Error for Hinted {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
-    }
-}
-
-/// A command line that parses and still cannot be run.
-#[derive(Debug)]
-struct Usage(&'static str);
-
-/// Such an error, with exit status 2.
-pub(crate) fn usage(message: &'static str) -> anyhow::Error {
-    Usage(message).into()
-}
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
-
-/// Whether the command line is at fault.
-pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
-    error.is::<Usage>()
-        || error
-            .downcast_ref::<regrow::Error>()
-            .is_some_and(|error| *error.kind() == ErrorKind::Usage)
-}
+use super::problem::HintedError;
 
 /// The text of an error, where options are called by their flags: the library knows none.
-pub(crate) fn with_flags(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn with_flags(error: &(dyn std::error::Error + 'static)) -> String {
     let text = error.to_string();
     match error.downcast_ref::<regrow::Error>().and_then(regrow::Error::option) {
         Some(option) => text.replacen(&format!("`{option}`"), &format!("`{}`", flag(option)), 1),
@@ -69,13 +20,13 @@ fn flag(option: &str) -> String {
 }
 
 /// The hint of an error: the one it carries, or the one that its kind always has.
-pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
+pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(of_cause)
 }
 
 fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    if let Some(hinted) = cause.downcast_ref::<Hinted>() {
-        return Some(hinted.hint.clone());
+    if let Some(hinted) = cause.downcast_ref::<HintedError>() {
+        return Some(hinted.hint().to_owned());
     }
     if let Some(error) = cause.downcast_ref::<regrow::Error>() {
         return of_kind(error).or_else(|| of_cause(error.get_ref()?));
@@ -278,6 +229,7 @@ fn of_refusal(refusal: prune::Refused) -> Option<&'static str> {
 mod tests {
     use std::path::Path;
 
+    use super::super::problem::hinted;
     use super::*;
 
     #[test]

@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-
 use regrow::count::grouped;
 
 /// Between plain lines there is a tenth of the work, and at least this long ...
@@ -14,33 +13,33 @@ const MOST: Duration = Duration::from_secs(10);
 
 /// A job that counts up to a total.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(crate) struct ShownProgress {
     label: String,
     total: u64,
     unit: &'static str,
-    shown: Shown,
+    shown: Display,
 }
 
 #[derive(Debug)]
-enum Shown {
+enum Display {
     Bar(ProgressBar),
     Lines { last: Instant, at: u64 },
     Nothing,
 }
 
-impl Progress {
+impl ShownProgress {
     pub(crate) fn new(label: &str, total: u64, unit: &'static str, quiet: bool) -> Self {
         let shown = if quiet {
-            Shown::Nothing
+            Display::Nothing
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(total);
             let template = "{prefix} {wide_bar} {percent:>3} %  {msg}  {eta} left";
             let style = ProgressStyle::with_template(template).expect("the template is a constant");
             bar.set_style(style);
             bar.set_prefix(label.to_owned());
-            Shown::Bar(bar)
+            Display::Bar(bar)
         } else {
-            Shown::Lines { last: Instant::now(), at: 0 }
+            Display::Lines { last: Instant::now(), at: 0 }
         };
         Self { label: label.to_owned(), total, unit, shown }
     }
@@ -48,12 +47,12 @@ impl Progress {
     /// The job goes on from `done`, which was done before: it tells nothing of the speed.
     pub(crate) fn start_at(&mut self, done: u64) {
         match &mut self.shown {
-            Shown::Bar(bar) => {
+            Display::Bar(bar) => {
                 bar.set_position(done);
                 bar.reset_eta();
             }
-            Shown::Lines { at, .. } => *at = done,
-            Shown::Nothing => {}
+            Display::Lines { at, .. } => *at = done,
+            Display::Nothing => {}
         }
     }
 
@@ -61,12 +60,12 @@ impl Progress {
     pub(crate) fn at(&mut self, done: u64, message: &str) {
         let text = |unit| format!("{} of {} {unit}", grouped(done), grouped(self.total));
         match &mut self.shown {
-            Shown::Bar(bar) => {
+            Display::Bar(bar) => {
                 bar.set_position(done);
                 let gap = if message.is_empty() { "" } else { "  " };
                 bar.set_message(format!("{}{gap}{message}", text(self.unit)));
             }
-            Shown::Lines { last, at } => {
+            Display::Lines { last, at } => {
                 let waited = last.elapsed();
                 let tenth = done.saturating_sub(*at) >= self.total / 10;
                 if waited >= MOST || (tenth && waited >= LEAST) {
@@ -75,26 +74,26 @@ impl Progress {
                     eprintln!("{}: {}{gap}{message}", self.label, text(self.unit));
                 }
             }
-            Shown::Nothing => {}
+            Display::Nothing => {}
         }
     }
 
     /// Says a line while the job goes on; where it stands need not be said again soon.
     pub(crate) fn say(&mut self, text: &str) {
         match &mut self.shown {
-            Shown::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
-            Shown::Lines { last, .. } => {
+            Display::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
+            Display::Lines { last, .. } => {
                 *last = Instant::now();
                 eprintln!("{text}");
             }
-            Shown::Nothing => {}
+            Display::Nothing => {}
         }
     }
 }
 
-impl Drop for Progress {
+impl Drop for ShownProgress {
     fn drop(&mut self) {
-        if let Shown::Bar(bar) = &self.shown {
+        if let Display::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }
     }

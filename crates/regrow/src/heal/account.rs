@@ -11,13 +11,13 @@ use crate::machine::unaccounted;
 pub struct StepAccount {
     steps: u64,
     seconds: f64,
-    spent: Vec<Spent>,
+    spent: Vec<OperationTime>,
     rates: (f64, f64),
 }
 
 /// Time spent on one operation, over all steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spent {
+pub struct OperationTime {
     name: &'static str,
     seconds: f64,
     least: f64,
@@ -37,7 +37,7 @@ impl StepAccount {
     }
 
     /// Operations, in a fixed order.
-    pub fn spent(&self) -> &[Spent] {
+    pub fn spent(&self) -> &[OperationTime] {
         &self.spent
     }
 
@@ -52,7 +52,7 @@ impl StepAccount {
     }
 }
 
-impl Spent {
+impl OperationTime {
     /// The operation.
     pub fn name(&self) -> &'static str {
         self.name
@@ -109,7 +109,7 @@ impl Timed {
         let rates = Rates::measure(&unaccounted(spec.precision))?;
         let spent = |work: Work| {
             let spent = account.of(work);
-            Spent {
+            OperationTime {
                 name: work.name(),
                 seconds: spent.seconds,
                 least: rates.floor(&spent),

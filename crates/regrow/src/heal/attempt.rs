@@ -6,8 +6,8 @@ use store::{RunFolder, RunWriter};
 use train::{Begin, BoxError, Event, Job, Outcome};
 
 use super::account::{StepAccount, Timed};
-use super::options::Options;
-use super::prepared::Run;
+use super::options::HealOptions;
+use super::prepared::PreparedRun;
 use super::scribe::Scribe;
 use crate::error::Result;
 use crate::machine::TrainingMachine;
@@ -25,8 +25,8 @@ pub(super) struct Attempt {
 
 /// Trains from the newest checkpoint that can be read, or from the beginning.
 pub(super) fn train_from_newest(
-    options: &Options,
-    run: &Run,
+    options: &HealOptions,
+    run: &PreparedRun,
     writer: &mut RunWriter,
     stop: &Stop,
     observer: &mut dyn Observer,

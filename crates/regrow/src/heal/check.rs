@@ -5,7 +5,7 @@ use std::path::Path;
 use ledger::RunSpec;
 use train::memory::TrainingMemory;
 
-use super::options::Options;
+use super::options::HealOptions;
 use super::origin::Origin;
 use crate::count::grouped;
 use crate::error::{Error, ErrorKind, Result};
@@ -88,7 +88,7 @@ fn positions(spec: &RunSpec, origin: &Origin) -> Result<()> {
 }
 
 /// A step fits into memory.
-pub(super) fn memory(spec: &RunSpec, origin: &Origin, options: &Options) -> Result<()> {
+pub(super) fn memory(spec: &RunSpec, origin: &Origin, options: &HealOptions) -> Result<()> {
     let (limit, whose) = match (options.memory, free::memory()) {
         (Some(asked), _) => (asked, "`memory` allows"),
         (None, Some(free)) => (free, "free are"),

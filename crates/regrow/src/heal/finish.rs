@@ -11,16 +11,16 @@ use train::{Outcome, Why};
 
 use super::attempt::Attempt;
 use super::ended::Ended;
-use super::options::Options;
-use super::prepared::Run;
+use super::options::HealOptions;
+use super::prepared::PreparedRun;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::machine::Weights;
+use crate::machine::HostWeights;
 use crate::observer::{Event, Observer};
 
 /// Writes down how training ended, and the model where it is done.
 pub(super) fn finish(
-    options: &Options,
-    run: &Run,
+    options: &HealOptions,
+    run: &PreparedRun,
     mut writer: RunWriter,
     attempt: Attempt,
     observer: &mut dyn Observer,
@@ -51,9 +51,9 @@ pub(super) fn finish(
 
 /// Writes the model and ends the run.
 fn done(
-    run: &Run,
+    run: &PreparedRun,
     writer: RunWriter,
-    weights: &Weights,
+    weights: &HostWeights,
     (steps, seconds): (u64, f64),
     observer: &mut dyn Observer,
 ) -> Result<Ended> {
@@ -73,7 +73,7 @@ fn done(
 /// Makes a model of the checkpoint with the least held-out loss, where it is neither the end nor
 /// the origin.
 fn write_best(
-    run: &Run,
+    run: &PreparedRun,
     writer: &RunWriter,
     best: u64,
     steps: u64,
@@ -95,7 +95,7 @@ fn write_best(
     }
 }
 
-fn write_model(run: &Run, path: &Path, weights: &Weights) -> Result<()> {
+fn write_model(run: &PreparedRun, path: &Path, weights: &HostWeights) -> Result<()> {
     let (origin, decoder) = (run.origin(), run.decoder());
     let plan = model::weights::plan(&origin.config, origin.dtype);
     let mut writer = FolderWriter::create(path, Existing::Replace, &origin.raw, plan, SHARD_LIMIT)?;
@@ -125,7 +125,11 @@ fn remove_checkpoints(folder: &RunFolder) -> Result<()> {
 }
 
 /// Tells of a run that needs nothing more.
-pub(super) fn already_done(run: &Run, out: &Path, observer: &mut dyn Observer) -> Result<Ended> {
+pub(super) fn already_done(
+    run: &PreparedRun,
+    out: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Ended> {
     let folder = RunFolder::open(out)?;
     folder.check_spec(run.spec())?;
     observer.hear(&Event::Note(&format!("`{}` is already done", out.display())));

@@ -15,11 +15,11 @@ use std::path::Path;
 
 use store::RunFolder;
 
-pub use self::account::{Spent, StepAccount};
+pub use self::account::{OperationTime, StepAccount};
 pub use self::ended::{Ended, Interruption};
-pub use self::options::{Options, RunMode, ShowAccount, StartingPoint};
+pub use self::options::{HealOptions, RunMode, ShowAccount, StartingPoint};
+pub use self::prepared::HealPreview;
 use self::prepared::Prepared;
-pub use self::prepared::Preview;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Event, Observer};
 use crate::stop::Stop;
@@ -28,7 +28,7 @@ use crate::stop::Stop;
 ///
 /// # Errors
 /// Where the options make no run.
-pub fn preview(options: &Options, observer: &mut dyn Observer) -> Result<Preview> {
+pub fn preview(options: &HealOptions, observer: &mut dyn Observer) -> Result<HealPreview> {
     Prepared::new(options, observer)?.preview(options)
 }
 
@@ -41,7 +41,7 @@ pub fn preview(options: &Options, observer: &mut dyn Observer) -> Result<Preview
 /// Where the options make no run, `out` holds another, a file fails, or the loss is no longer a
 /// number.
 pub fn heal(
-    options: &Options,
+    options: &HealOptions,
     out: impl AsRef<Path>,
     stop: &Stop,
     observer: &mut dyn Observer,

@@ -10,18 +10,18 @@ use crate::recipe::Recipe;
 /// What is trained, on which text, and into which run folder.
 ///
 /// ```no_run
-/// use regrow::heal::{Options, StartingPoint, heal};
+/// use regrow::heal::{HealOptions, StartingPoint, heal};
 /// use regrow::{Recipe, Silent, Stop};
 ///
 /// let recipe: Recipe = "format = 1\ntokens = \"20M\"\n".parse()?;
 /// let start = StartingPoint::Model("llama-1b-75".into());
-/// let options = Options::new(start, "corpus", recipe).base("llama-1b");
+/// let options = HealOptions::new(start, "corpus", recipe).base("llama-1b");
 /// let ended = heal(&options, "runs/healed", &Stop::new(), &mut Silent)?;
 /// assert!(ended.is_done());
 /// # Ok::<(), regrow::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct HealOptions {
     pub(super) start: StartingPoint,
     pub(super) corpus: PathBuf,
     pub(super) recipe: Recipe,
@@ -72,7 +72,7 @@ pub enum RunMode {
 /// Writes an account of a step's time as lines for people.
 pub type ShowAccount = fn(&super::StepAccount) -> String;
 
-impl Options {
+impl HealOptions {
     /// Trains from `start` on the corpus folder `corpus` as `recipe` says.
     pub fn new(start: StartingPoint, corpus: impl AsRef<Path>, recipe: Recipe) -> Self {
         Self {

@@ -16,7 +16,7 @@ use text::Corpus;
 use crate::error::{Result, bail};
 use crate::lineage::{self, Lineage};
 use crate::loaded;
-use crate::machine::{TrainingMachine, Weights};
+use crate::machine::{HostWeights, TrainingMachine};
 use crate::observer::Observer;
 use crate::source::open_corpus;
 
@@ -92,7 +92,7 @@ impl Origin {
         &self,
         decoder: &Decoder<TrainingMachine>,
         seed: u64,
-    ) -> model::Result<Weights> {
+    ) -> model::Result<HostWeights> {
         let Some(folder) = &self.folder else {
             let mut weights = decoder.backend().allocate(decoder.layout().len)?;
             decoder.backend().upload(

@@ -9,7 +9,7 @@ use model::decoder::Decoder;
 use train::memory::TrainingMemory;
 
 use super::check;
-use super::options::{Options, StartingPoint};
+use super::options::{HealOptions, StartingPoint};
 use super::origin::Origin;
 use crate::error::Result;
 use crate::loaded::default_context;
@@ -24,7 +24,7 @@ pub(super) struct Prepared {
 }
 
 /// A run that can begin.
-pub(super) struct Run {
+pub(super) struct PreparedRun {
     origin: Origin,
     spec: RunSpec,
     /// Goes into `recipe.toml`.
@@ -39,13 +39,13 @@ pub(super) struct Run {
 
 /// What a run would do and take.
 #[derive(Clone, Debug)]
-pub struct Preview {
+pub struct HealPreview {
     spec: RunSpec,
     parameters: Params,
     memory: TrainingMemory,
 }
 
-impl Preview {
+impl HealPreview {
     /// The resolved run.
     pub fn spec(&self) -> &RunSpec {
         &self.spec
@@ -64,7 +64,7 @@ impl Preview {
 
 impl Prepared {
     /// Resolves the options and refuses what cannot become a run.
-    pub(super) fn new(options: &Options, observer: &mut dyn Observer) -> Result<Self> {
+    pub(super) fn new(options: &HealOptions, observer: &mut dyn Observer) -> Result<Self> {
         let origin = match &options.start {
             StartingPoint::Model(path) => Origin::model(path, &options.corpus, observer)?,
             StartingPoint::Random(path) => Origin::random(path, &options.corpus)?,
@@ -84,17 +84,17 @@ impl Prepared {
         Ok(Self { origin, spec })
     }
 
-    pub(super) fn preview(self, options: &Options) -> Result<Preview> {
+    pub(super) fn preview(self, options: &HealOptions) -> Result<HealPreview> {
         let memory = TrainingMemory::of(&self.origin.config, &self.spec, options.recompute)?;
-        Ok(Preview { parameters: self.origin.parameters()?, spec: self.spec, memory })
+        Ok(HealPreview { parameters: self.origin.parameters()?, spec: self.spec, memory })
     }
 
-    pub(super) fn check_memory(&self, options: &Options) -> Result<()> {
+    pub(super) fn check_memory(&self, options: &HealOptions) -> Result<()> {
         check::memory(&self.spec, &self.origin, options)
     }
 
     /// Reads the whole corpus and makes the network.
-    pub(super) fn load(self, options: &Options) -> Result<Run> {
+    pub(super) fn load(self, options: &HealOptions) -> Result<PreparedRun> {
         let Self { origin, spec } = self;
         // Every id and hash, before the first step rather than somewhere on the way.
         origin.corpus.verify()?;
@@ -108,11 +108,11 @@ impl Prepared {
         let decoder = Decoder::new(machine, &origin.config, longest)?;
         let save_every = options.recipe.save_every(&spec);
         let deadline = options.deadline;
-        Ok(Run { origin, spec, recipe, decoder, account, save_every, deadline })
+        Ok(PreparedRun { origin, spec, recipe, decoder, account, save_every, deadline })
     }
 }
 
-impl Run {
+impl PreparedRun {
     pub(super) fn origin(&self) -> &Origin {
         &self.origin
     }

@@ -11,18 +11,18 @@ use model::evaluate::{Protocol, evaluate, planned_tokens};
 use model::folder::ModelFolder;
 use store::{RunFolder, RunWriter};
 
-use super::options::{LossBefore, Options, RunMode};
-use super::prepared::Run;
+use super::options::{HealOptions, LossBefore, RunMode};
+use super::prepared::PreparedRun;
 use crate::error::{Error, Result, bail};
 use crate::lineage::{self, Lineage};
 use crate::loaded::Loaded;
-use crate::observer::{Event, Observer, Stage};
+use crate::observer::{Event, Observer, ShownStage};
 use crate::source::open_corpus;
 
 /// Makes the run folder, with what is known before the first step.
 pub(super) fn begin(
-    options: &Options,
-    run: &Run,
+    options: &HealOptions,
+    run: &PreparedRun,
     out: &Path,
     observer: &mut dyn Observer,
 ) -> Result<RunWriter> {
@@ -56,7 +56,11 @@ pub(super) fn begin(
 }
 
 /// The loss of the model before pruning, on the held-out text of this run and by its protocol.
-fn loss0(options: &Options, run: &Run, observer: &mut dyn Observer) -> Result<Option<Nats>> {
+fn loss0(
+    options: &HealOptions,
+    run: &PreparedRun,
+    observer: &mut dyn Observer,
+) -> Result<Option<Nats>> {
     let (origin, spec, decoder) = (run.origin(), run.spec(), run.decoder());
     if let LossBefore::Known(loss) = options.before {
         if !(loss.0.is_finite() && loss.0 >= 0.0) {
@@ -100,13 +104,13 @@ fn loss0(options: &Options, run: &Run, observer: &mut dyn Observer) -> Result<Op
 fn measure<B: Backend>(
     decoder: &Decoder<B>,
     weights: &B::Weights,
-    run: &Run,
+    run: &PreparedRun,
     observer: &mut dyn Observer,
 ) -> Result<Nats> {
     let (part, protocol) = (run.origin().corpus.heldout(), Protocol::from(&run.spec().evaluation));
     let mut space = decoder.workspace()?;
     let total = planned_tokens(part, &protocol);
-    let mut stage = Stage::begin(observer, "the loss before pruning", total, "tokens");
+    let mut stage = ShownStage::begin(observer, "the loss before pruning", total, "tokens");
     let found =
         evaluate(decoder, weights, &mut space, part, &protocol, &mut |done| stage.at(done))?;
     Ok(found.loss())
@@ -114,7 +118,7 @@ fn measure<B: Backend>(
 
 /// The phase of the learning rate in which the model before pruning was left, where it comes from a
 /// run.
-fn phase(options: &Options, run: &Run) -> Result<Option<Phase>> {
+fn phase(options: &HealOptions, run: &PreparedRun) -> Result<Option<Phase>> {
     let Lineage { cut, phase, .. } = &run.origin().lineage;
     // What is known of a pruned model's base stands in its cut record, not in its own lineage.
     let known = cut.as_ref().map_or(*phase, |cut| cut.loss0_phase);

@@ -11,17 +11,17 @@ use shape::config::ModelConfig;
 
 use crate::error::{Result, bail};
 use crate::hub;
-use crate::observer::{Observer, Stage};
+use crate::observer::{Observer, ShownStage};
 use crate::public::public_model;
 
 /// How closely a model is looked at.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct InspectOptions {
     verify: bool,
     base: Option<PathBuf>,
 }
 
-impl Options {
+impl InspectOptions {
     /// Reads what lies beside the weights.
     pub fn new() -> Self {
         Self::default()
@@ -89,7 +89,7 @@ impl Inspected {
 /// Where there is no such model, or it cannot be read.
 pub fn inspect(
     model: impl AsRef<Path>,
-    options: &Options,
+    options: &InspectOptions,
     observer: &mut dyn Observer,
 ) -> Result<Inspected> {
     let model = model.as_ref();
@@ -104,11 +104,11 @@ pub fn inspect(
     let Some(folder) = &found.folder else {
         bail!("`{}` has no weights to verify", model.display());
     };
-    let mut stage: Option<Stage<'_>> = None;
+    let mut stage: Option<ShownStage<'_>> = None;
     let mut observer = Some(observer);
     let verified = verify(folder, &mut |done, of| {
         if let Some(observer) = observer.take() {
-            stage = Some(Stage::begin(observer, "reading", of as u64, "tensors"));
+            stage = Some(ShownStage::begin(observer, "reading", of as u64, "tensors"));
         }
         if let Some(stage) = &mut stage {
             stage.at(done as u64);

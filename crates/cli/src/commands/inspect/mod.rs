@@ -6,10 +6,10 @@ mod show;
 use std::path::PathBuf;
 
 use clap::Args;
-use regrow::inspect::{Options, inspect};
+use regrow::inspect::{InspectOptions, inspect};
 
 use self::facts::Facts;
-use crate::terminal::{Exit, Output};
+use crate::terminal::{Exit, Output, TerminalObserver};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,11 +41,11 @@ pub struct Arguments {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let mut options = Options::new().verify(arguments.verify);
+    let mut options = InspectOptions::new().verify(arguments.verify);
     if let Some(base) = &arguments.base {
         options = options.base(base);
     }
-    let found = inspect(&arguments.model, &options, &mut output.listener())?;
+    let found = inspect(&arguments.model, &options, &mut TerminalObserver::new(output))?;
     let facts = Facts::of(&found);
     if arguments.json {
         output.json(&facts)?;

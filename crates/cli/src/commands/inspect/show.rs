@@ -7,7 +7,7 @@ use regrow::count::grouped;
 use serde_json::Value;
 
 use super::facts::Facts;
-use crate::show::table::{Align, Table};
+use crate::show::table::{Align, TextTable};
 use crate::terminal::Output;
 
 pub(super) fn show(facts: &Facts, output: &mut Output) -> anyhow::Result<()> {
@@ -23,7 +23,7 @@ pub(super) fn show(facts: &Facts, output: &mut Output) -> anyhow::Result<()> {
         format!(", llama3 scaling by {} from {original} tokens", llama3.factor)
     });
     let yes = |yes: bool| if yes { "yes" } else { "no" };
-    let mut table = Table::facts();
+    let mut table = TextTable::facts();
     table
         .fact("model", &facts.model)
         .fact("architecture", format!("{} ({})", facts.architecture, facts.family))
@@ -63,7 +63,7 @@ pub(super) fn show(facts: &Facts, output: &mut Output) -> anyhow::Result<()> {
     output.data("\n")?;
     output.table(&tensors(facts))?;
     if !facts.legal_rates.is_empty() {
-        let mut table = Table::new(&[
+        let mut table = TextTable::new(&[
             ("blocks dropped", Align::Right),
             ("rate", Align::Right),
             ("rate without embedding", Align::Right),
@@ -88,9 +88,9 @@ pub(super) fn show(facts: &Facts, output: &mut Output) -> anyhow::Result<()> {
 }
 
 /// The tensors of a block and those outside, with their shapes.
-fn tensors(facts: &Facts) -> Table {
+fn tensors(facts: &Facts) -> TextTable {
     let mut table =
-        Table::new(&[("tensor", Align::Left), ("shape", Align::Right), ("in", Align::Left)]);
+        TextTable::new(&[("tensor", Align::Left), ("shape", Align::Right), ("in", Align::Left)]);
     let (blocks, shapes) = (format!("each of {} blocks", facts.layers), &facts.shapes);
     let places = [(&shapes.block, blocks.as_str()), (&shapes.outside, "the model")];
     for (name, shape, place) in
@@ -104,7 +104,7 @@ fn tensors(facts: &Facts) -> Table {
 }
 
 /// Patterns of zeros, blocks taken together where they have the same.
-fn zeros(facts: &Facts) -> Table {
+fn zeros(facts: &Facts) -> TextTable {
     let mut found: BTreeMap<(String, String), (usize, Option<u64>)> = BTreeMap::new();
     for (name, zeros) in &facts.sparsity {
         let part = match name.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.')) {
@@ -115,7 +115,7 @@ fn zeros(facts: &Facts) -> Table {
         entry.0 += 1;
         entry.1 = entry.1.zip(zeros.zeros).map(|(sum, more)| sum + more);
     }
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         ("sparse tensor", Align::Left),
         ("pattern", Align::Left),
         ("blocks", Align::Right),

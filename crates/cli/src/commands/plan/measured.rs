@@ -4,7 +4,7 @@ use std::path::Path;
 
 use law::{GroupLaw, Place};
 
-use super::wish::Begin;
+use super::wish::RecoveryStart;
 use crate::terminal::hinted;
 use regrow::count::grouped;
 
@@ -15,13 +15,13 @@ const SAME: f64 = 0.02;
 /// The mean of the losses that the runs of a table or folder had at the start of a recovery.
 pub(super) fn reference(
     path: &Path,
-    from: Begin,
+    from: RecoveryStart,
     law: &GroupLaw,
     place: &Place,
 ) -> anyhow::Result<f64> {
     let is_here = |n0: f64, rate: f64| near(n0, place.n0) && near(rate, place.rate);
     let found: Vec<f64> = match from {
-        Begin::Pruned if path.is_dir() => {
+        RecoveryStart::Pruned if path.is_dir() => {
             let mut found = Vec::new();
             for summary in store::runs(path)? {
                 let Some(run) = summary.folder() else { continue };
@@ -34,8 +34,8 @@ pub(super) fn reference(
             }
             found
         }
-        Begin::Pruned => Vec::new(),
-        Begin::Tokens(tokens) => {
+        RecoveryStart::Pruned => Vec::new(),
+        RecoveryStart::Tokens(tokens) => {
             let rows = match path.is_dir() {
                 true => store::run_points(path)?.rows,
                 false => store::read_points(path, law.form_name())?,
@@ -49,8 +49,8 @@ pub(super) fn reference(
     };
     if found.is_empty() {
         let when = match from {
-            Begin::Pruned => "right after pruning".to_owned(),
-            Begin::Tokens(tokens) => format!("after {} tokens", grouped(tokens.0)),
+            RecoveryStart::Pruned => "right after pruning".to_owned(),
+            RecoveryStart::Tokens(tokens) => format!("after {} tokens", grouped(tokens.0)),
         };
         let error = anyhow::anyhow!(
             "`{}` holds no loss {when} of {} at n0 {:.4e} and rate {:.4}",

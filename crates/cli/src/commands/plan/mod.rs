@@ -14,10 +14,9 @@ use serde::Serialize;
 
 use self::candidates::CandidateFlags;
 pub(crate) use self::wish::WishFlags;
-use self::wish::{Begin, CostFlags, Share};
+use self::wish::{CostFlags, RecoveryStart, Share};
 use crate::show::picture;
-use crate::terminal::usage;
-use crate::terminal::{Exit, Output};
+use crate::terminal::{Exit, Output, usage};
 use regrow::law_file;
 
 const EXAMPLES: &str = "\
@@ -53,7 +52,7 @@ pub struct Arguments {
     recover: Option<Share>,
     /// Where the recovery begins: right after pruning (`pruned`), or after so many tokens
     #[arg(long, value_name = "WHERE", default_value = "pruned", requires = "recover")]
-    from: Begin,
+    from: RecoveryStart,
     /// The loss measured there, nats per token
     #[arg(long, value_name = "NATS", requires = "recover", allow_negative_numbers = true)]
     from_loss: Option<f64>,
@@ -80,16 +79,16 @@ const FRONT: usize = 12;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
+struct PlanReport<'a> {
     format: u32,
-    decisions: Vec<Decision<'a>>,
+    decisions: Vec<PlanDecision<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allocation: Option<&'a Allocation>,
 }
 
 /// The plan of one candidate.
 #[derive(Serialize)]
-struct Decision<'a> {
+struct PlanDecision<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
     series: &'a str,
@@ -147,7 +146,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if arguments.json {
         let mut decisions = Vec::new();
         for (candidate, group, plan) in &plans {
-            decisions.push(Decision {
+            decisions.push(PlanDecision {
                 model: candidate.model.as_deref(),
                 series: group.series(),
                 method: group.method(),
@@ -156,7 +155,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
                 plan,
             });
         }
-        output.json(&Report { format: 1, decisions, allocation: allocation.as_ref() })?;
+        output.json(&PlanReport { format: 1, decisions, allocation: allocation.as_ref() })?;
     } else {
         show(&plans, allocation.as_ref(), output)?;
     }

@@ -4,7 +4,7 @@ use law::plan::{Allocation, Amount, Candidate, Cost, Offer, Plan, Refusal, Spend
 use law::{Answer, Code, GroupLaw};
 
 use crate::show::number::{ends, nats, parameters, percent, short, tokens};
-use crate::show::table::{Align, Table};
+use crate::show::table::{Align, TextTable};
 
 /// What a candidate is called.
 pub(super) fn name(model: Option<&str>, n0: f64) -> String {
@@ -12,9 +12,9 @@ pub(super) fn name(model: Option<&str>, n0: f64) -> String {
 }
 
 /// Every answer about one pruned model.
-pub(super) fn answers(plan: &Plan, level: f64) -> Table {
+pub(super) fn answers(plan: &Plan, level: f64) -> TextTable {
     let interval = format!("{} interval", percent(level));
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         ("", Align::Left),
         ("", Align::Right),
         (&interval, Align::Left),
@@ -79,10 +79,13 @@ pub(super) fn answers(plan: &Plan, level: f64) -> Table {
 }
 
 /// What each answer costs; `None` where none has a number.
-pub(super) fn costs(plan: &Plan, level: f64) -> Option<Table> {
+pub(super) fn costs(plan: &Plan, level: f64) -> Option<TextTable> {
     let interval = format!("{} interval", percent(level));
-    let mut table =
-        Table::new(&[("what it costs", Align::Left), ("", Align::Right), (&interval, Align::Left)]);
+    let mut table = TextTable::new(&[
+        ("what it costs", Align::Left),
+        ("", Align::Right),
+        (&interval, Align::Left),
+    ]);
     let mut any = false;
     for (what, answer) in asked(plan) {
         let Some(Spend { flops, gpu_hours, usd }) = answer.cost else { continue };
@@ -101,14 +104,14 @@ pub(super) fn costs(plan: &Plan, level: f64) -> Option<Table> {
     any.then_some(table)
 }
 
-pub(super) fn doublings(plan: &Plan, level: f64) -> Table {
+pub(super) fn doublings(plan: &Plan, level: f64) -> TextTable {
     let interval = format!("{} interval", percent(level));
     let columns = [
         ("tokens", Align::Right),
         ("doubling them buys, nats", Align::Right),
         (&*interval, Align::Left),
     ];
-    let mut table = Table::new(&columns);
+    let mut table = TextTable::new(&columns);
     for doubling in plan.doublings() {
         table.row([
             tokens(doubling.from()),
@@ -120,8 +123,8 @@ pub(super) fn doublings(plan: &Plan, level: f64) -> Table {
 }
 
 /// One row a candidate: what each would need by itself.
-pub(super) fn candidates(plans: &[(&Candidate, &GroupLaw, Plan)]) -> Table {
-    let mut table = Table::new(&[
+pub(super) fn candidates(plans: &[(&Candidate, &GroupLaw, Plan)]) -> TextTable {
+    let mut table = TextTable::new(&[
         ("model", Align::Left),
         ("method", Align::Left),
         ("rate", Align::Right),
@@ -151,9 +154,9 @@ pub(super) fn candidates(plans: &[(&Candidate, &GroupLaw, Plan)]) -> Table {
 }
 
 /// Offers, one a row.
-pub(super) fn offers<'a>(offers: impl Iterator<Item = &'a Offer>, level: f64) -> Table {
+pub(super) fn offers<'a>(offers: impl Iterator<Item = &'a Offer>, level: f64) -> TextTable {
     let mean = format!("mean curve, {}", percent(level));
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         ("model", Align::Left),
         ("method", Align::Left),
         ("rate", Align::Right),

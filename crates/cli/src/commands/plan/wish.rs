@@ -115,14 +115,14 @@ impl FromStr for Share {
 
 /// Where a recovery begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Begin {
+pub(super) enum RecoveryStart {
     /// Right after pruning.
     Pruned,
     /// After so many tokens.
     Tokens(Count),
 }
 
-impl FromStr for Begin {
+impl FromStr for RecoveryStart {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -151,7 +151,7 @@ mod tests {
             assert!(text.parse::<Share>().is_err(), "{text}");
         }
         assert!("fast".parse::<Peak>().is_err() && "é".parse::<Peak>().is_err());
-        assert_eq!("50M".parse(), Ok(Begin::Tokens(Count(50_000_000))));
-        assert!("trained".parse::<Begin>().unwrap_err().contains("`pruned`"));
+        assert_eq!("50M".parse(), Ok(RecoveryStart::Tokens(Count(50_000_000))));
+        assert!("trained".parse::<RecoveryStart>().unwrap_err().contains("`pruned`"));
     }
 }

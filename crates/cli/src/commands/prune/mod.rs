@@ -13,13 +13,13 @@ use ledger::{Cut, CutRecord, Nats};
 use model::folder::SHARD_LIMIT;
 use prune::{METHODS, Method, PruningTarget, TOLERANCE, Takes};
 use regrow::Count;
-use regrow::pruning::{self, Options, Replay};
+use regrow::pruning::{self, PruneOptions, ReplayOptions};
 use regrow::source::PartName;
 use serde::Serialize;
 
 use self::options::MethodFlags;
 use crate::flags::source::SourceFlags;
-use crate::terminal::{Exit, Output};
+use crate::terminal::{Exit, Output, TerminalObserver};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,7 +114,7 @@ pub struct Arguments {
 
 /// What `--json` prints: `cut.json`, and where it was written.
 #[derive(Serialize)]
-struct Report<'a> {
+struct PruneReport<'a> {
     #[serde(flatten)]
     record: &'a ledger::CutRecord,
     kept: &'a [usize],
@@ -133,11 +133,22 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let record = match &arguments.cut {
         Some(cut) => {
             let how = replay(arguments);
-            pruning::prune_again(&arguments.model, cut, &how, out, &mut output.listener())?
+            pruning::prune_again(
+                &arguments.model,
+                cut,
+                &how,
+                out,
+                &mut TerminalObserver::new(output),
+            )?
         }
         None => {
             let options = options(arguments)?;
-            let pruned = pruning::prune(&arguments.model, &options, out, &mut output.listener())?;
+            let pruned = pruning::prune(
+                &arguments.model,
+                &options,
+                out,
+                &mut TerminalObserver::new(output),
+            )?;
             let of_many = !matches!(pruned.record().cut, Cut::Sparse { .. });
             if of_many && arguments.rate.is_some() && !arguments.json {
                 output.table(&preview::choices(pruned.outcomes()))?;
@@ -155,15 +166,15 @@ fn report(json: bool, record: &CutRecord, out: &Path, output: &mut Output) -> an
     show::warn(record, output);
     if json {
         let (kept, dropped) = (record.cut.kept(), record.cut.dropped());
-        return output.json(&Report { record, kept: &kept, dropped, out });
+        return output.json(&PruneReport { record, kept: &kept, dropped, out });
     }
     show::show(record, output)?;
     output.say(&format!("written to `{}`", out.display()));
     Ok(())
 }
 
-fn options(arguments: &Arguments) -> anyhow::Result<Options> {
-    let mut options = Options::new(target(arguments)?)
+fn options(arguments: &Arguments) -> anyhow::Result<PruneOptions> {
+    let mut options = PruneOptions::new(target(arguments)?)
         .seed(arguments.seed)
         .how(arguments.options.options())
         .shard_limit(arguments.shard_size.0)
@@ -192,8 +203,9 @@ fn options(arguments: &Arguments) -> anyhow::Result<Options> {
     Ok(options)
 }
 
-fn replay(arguments: &Arguments) -> Replay {
-    let replay = Replay::new().shard_limit(arguments.shard_size.0).existing(existing(arguments));
+fn replay(arguments: &Arguments) -> ReplayOptions {
+    let replay =
+        ReplayOptions::new().shard_limit(arguments.shard_size.0).existing(existing(arguments));
     match arguments.source.source(PartName::Train) {
         Some(text) => replay.text(text),
         None => replay,

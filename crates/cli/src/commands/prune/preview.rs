@@ -4,22 +4,22 @@ use ledger::Params;
 use prune::plan::DISK_SPEED;
 use prune::{PruningPlan, Smaller};
 use regrow::count::grouped;
-use regrow::pruning::Preview;
+use regrow::pruning::PrunePreview;
 use serde::Serialize;
 
-use crate::show::table::{Align, Table};
+use crate::show::table::{Align, TextTable};
 use crate::terminal::Output;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
+struct PrunePreviewReport<'a> {
     format: u32,
     model: &'a str,
     method: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     asked_rate: Option<f64>,
-    choices: Vec<Choice>,
-    memory: Memory,
+    choices: Vec<ChoiceRow>,
+    memory: PruneMemory,
     output_bytes: u64,
     spilled_bytes: u64,
     read_bytes: u64,
@@ -28,7 +28,7 @@ struct Report<'a> {
 }
 
 #[derive(Serialize)]
-struct Choice {
+struct ChoiceRow {
     layers: usize,
     hidden_size: usize,
     intermediate_size: usize,
@@ -42,7 +42,7 @@ struct Choice {
 
 /// In bytes.
 #[derive(Serialize)]
-struct Memory {
+struct PruneMemory {
     peak: u64,
     bound: u64,
     block: u64,
@@ -54,14 +54,14 @@ struct Memory {
 
 /// Shows what pruning to a rate, if one was asked for, would leave and take.
 pub(super) fn show(
-    preview: &Preview,
+    preview: &PrunePreview,
     asked: Option<f64>,
     json: bool,
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let (plan, bound) = (preview.plan(), preview.memory_bound());
     if json {
-        return output.json(&Report {
+        return output.json(&PrunePreviewReport {
             format: 1,
             model: preview.model().name(),
             method: &preview.method(),
@@ -80,9 +80,9 @@ pub(super) fn show(
     Ok(())
 }
 
-fn choice(choice: &Smaller) -> Choice {
+fn choice(choice: &Smaller) -> ChoiceRow {
     let shape = &choice.shape;
-    Choice {
+    ChoiceRow {
         layers: choice.layers,
         hidden_size: shape.hidden,
         intermediate_size: shape.ffn,
@@ -95,9 +95,9 @@ fn choice(choice: &Smaller) -> Choice {
     }
 }
 
-fn memory(plan: &PruningPlan, bound: u64) -> Memory {
+fn memory(plan: &PruningPlan, bound: u64) -> PruneMemory {
     let of = plan.memory();
-    Memory {
+    PruneMemory {
         peak: of.peak(),
         bound,
         block: of.block,
@@ -108,7 +108,11 @@ fn memory(plan: &PruningPlan, bound: u64) -> Memory {
     }
 }
 
-fn in_tables(preview: &Preview, asked: Option<f64>, output: &mut Output) -> anyhow::Result<()> {
+fn in_tables(
+    preview: &PrunePreview,
+    asked: Option<f64>,
+    output: &mut Output,
+) -> anyhow::Result<()> {
     let (plan, speed) = (preview.plan(), preview.speed());
     output.table(&choices(&plan.outcomes()))?;
     output.data("\n")?;
@@ -116,7 +120,7 @@ fn in_tables(preview: &Preview, asked: Option<f64>, output: &mut Output) -> anyh
     let gb = |bytes: u64| format!("{:.2} GB", bytes as f64 / 1e9);
     let of = plan.memory();
     let asked = asked.map_or_else(String::new, |rate| format!(", asked {rate:.4}"));
-    let mut table = Table::facts();
+    let mut table = TextTable::facts();
     table
         .fact("method", preview.method())
         .fact("rate", format!("{} of all parameters{asked}", plan.outcome().held.rate()))
@@ -147,8 +151,8 @@ fn in_tables(preview: &Preview, asked: Option<f64>, output: &mut Output) -> anyh
 }
 
 /// What the target comes to, the one that is taken first.
-pub(super) fn choices(choices: &[Smaller]) -> Table {
-    let mut table = Table::new(&[
+pub(super) fn choices(choices: &[Smaller]) -> TextTable {
+    let mut table = TextTable::new(&[
         ("", Align::Left),
         ("blocks", Align::Right),
         ("hidden", Align::Right),

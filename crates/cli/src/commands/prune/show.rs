@@ -3,7 +3,7 @@
 use ledger::{Cut, CutRecord, Part};
 use regrow::count::grouped;
 
-use crate::show::table::{Align, Table};
+use crate::show::table::{Align, TextTable};
 use crate::terminal::Output;
 
 /// The share of zeros from which a model is called sparse.
@@ -14,7 +14,7 @@ pub(super) fn show(record: &CutRecord, output: &mut Output) -> anyhow::Result<()
     let (kept, dropped) = (record.cut.kept(), record.cut.dropped());
     if let Some(scores) = &record.scores {
         let runs = scores.len() < record.cut.layers();
-        let mut table = Table::new(&[
+        let mut table = TextTable::new(&[
             (if runs { "first block" } else { "block" }, Align::Right),
             ("score", Align::Right),
             ("", Align::Left),
@@ -34,7 +34,7 @@ pub(super) fn show(record: &CutRecord, output: &mut Output) -> anyhow::Result<()
     let change =
         |before: u64, after: u64| format!("{} of {} left", grouped(after), grouped(before));
     let asked = record.asked_rate.map_or_else(String::new, |rate| format!(", asked {rate:.4}"));
-    let mut table = Table::facts();
+    let mut table = TextTable::facts();
     table
         .fact("method", &record.method)
         .fact("rate", format!("{} of all parameters{asked}", record.held.rate()))

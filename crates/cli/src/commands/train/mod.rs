@@ -10,11 +10,11 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use ledger::Nats;
-use regrow::heal::{self, Interruption, Options, RunMode, StartingPoint};
+use regrow::heal::{self, HealOptions, Interruption, RunMode, StartingPoint};
 use regrow::{Count, Recipe};
 
 use crate::flags::recipe::RecipeFlags;
-use crate::terminal::{Exit, Output, interrupt, usage};
+use crate::terminal::{Exit, Output, TerminalObserver, interrupt, usage};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -93,13 +93,13 @@ pub struct Arguments {
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let options = options(arguments)?;
     if arguments.dry_run {
-        let preview = heal::preview(&options, &mut output.listener())?;
+        let preview = heal::preview(&options, &mut TerminalObserver::new(output))?;
         preview::show(&preview, arguments.json, output)?;
         return Ok(Exit::Done);
     }
     let out = arguments.out.as_deref().context("`--out` is missing")?;
     let stop = interrupt::listen()?;
-    let ended = heal::heal(&options, out, &stop, &mut output.listener())?;
+    let ended = heal::heal(&options, out, &stop, &mut TerminalObserver::new(output))?;
     let Some(interruption) = ended.interruption() else {
         show::done(&ended, arguments.json, output)?;
         return Ok(Exit::Done);
@@ -115,7 +115,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     Ok(Exit::Interrupted)
 }
 
-fn options(arguments: &Arguments) -> anyhow::Result<Options> {
+fn options(arguments: &Arguments) -> anyhow::Result<HealOptions> {
     let (file, written) =
         arguments.recipe.as_deref().map(Recipe::read).transpose()?.unwrap_or_default();
     let as_written = arguments.recipe.is_some() && arguments.keys == RecipeFlags::default();
@@ -132,7 +132,7 @@ fn options(arguments: &Arguments) -> anyhow::Result<Options> {
             StartingPoint::Random(init)
         }
     };
-    let mut options = Options::new(start, &arguments.corpus, recipe)
+    let mut options = HealOptions::new(start, &arguments.corpus, recipe)
         .mode(match (arguments.resume, arguments.force) {
             (true, _) => RunMode::Resume,
             (false, true) => RunMode::Replace,

@@ -2,26 +2,26 @@
 
 use ledger::RunSpec;
 use regrow::count::grouped;
-use regrow::heal::Preview;
+use regrow::heal::HealPreview;
 use serde::Serialize;
 
-use crate::show::table::Table;
+use crate::show::table::TextTable;
 use crate::terminal::Output;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
+struct TrainPreviewReport<'a> {
     format: u32,
     id: String,
     spec: &'a RunSpec,
     steps: u64,
     evaluation_steps: Vec<u64>,
     /// Estimates, in bytes.
-    memory: Memory,
+    memory: TrainMemory,
 }
 
 #[derive(Serialize)]
-struct Memory {
+struct TrainMemory {
     weights_and_optimizer: u64,
     activations: u64,
     evaluation: u64,
@@ -29,10 +29,10 @@ struct Memory {
     total: u64,
 }
 
-pub(super) fn show(preview: &Preview, json: bool, output: &mut Output) -> anyhow::Result<()> {
+pub(super) fn show(preview: &HealPreview, json: bool, output: &mut Output) -> anyhow::Result<()> {
     let (spec, estimate) = (preview.spec(), preview.memory());
     let parameters = preview.parameters().0;
-    let memory = Memory {
+    let memory = TrainMemory {
         weights_and_optimizer: estimate.model(),
         activations: estimate.activations(),
         evaluation: estimate.evaluation(),
@@ -42,7 +42,7 @@ pub(super) fn show(preview: &Preview, json: bool, output: &mut Output) -> anyhow
     let steps = train::milestones::steps(spec);
     let evaluation_steps = train::milestones::evaluation_steps(spec);
     if json {
-        return output.json(&Report {
+        return output.json(&TrainPreviewReport {
             format: 1,
             id: spec.id(),
             spec,
@@ -55,7 +55,7 @@ pub(super) fn show(preview: &Preview, json: bool, output: &mut Output) -> anyhow
     output.data("\n")?;
     let megabytes = |bytes: u64| format!("{} MB", grouped(bytes.div_ceil(1_000_000)));
     let listed: Vec<String> = evaluation_steps.iter().map(|&step| grouped(step)).collect();
-    let mut table = Table::facts();
+    let mut table = TextTable::facts();
     table
         .fact("run", spec.id())
         .fact(

@@ -2,14 +2,14 @@
 
 use regrow::heal::StepAccount;
 
-use crate::show::table::{Align, Table};
+use crate::show::table::{Align, TextTable};
 
 /// What was spent a step, in lines for people.
 pub(super) fn table(account: &StepAccount) -> String {
     let (steps, seconds) = (account.steps().max(1) as f64, account.seconds());
     let a_step = |seconds: f64| format!("{:.2}", 1e3 * seconds / steps);
     let share = |part: f64| format!("{:.1}", 100.0 * part / seconds.max(1e-9));
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         ("where the time went", Align::Left),
         ("ms a step", Align::Right),
         ("%", Align::Right),

@@ -8,12 +8,12 @@ use regrow::count::grouped;
 use regrow::heal::Ended;
 use serde::Serialize;
 
-use crate::show::table::Table;
+use crate::show::table::TextTable;
 use crate::terminal::Output;
 
 /// What `--json` prints at the end.
 #[derive(Serialize)]
-struct Report<'a> {
+struct TrainReport<'a> {
     format: u32,
     run: &'a Path,
     id: &'a str,
@@ -40,7 +40,7 @@ struct Report<'a> {
 /// How a run stands, as JSON.
 pub(super) fn json(ended: &Ended, output: &mut Output) -> anyhow::Result<()> {
     let (folder, curve) = (ended.folder(), ended.curve());
-    output.json(&Report {
+    output.json(&TrainReport {
         format: 1,
         run: folder.path(),
         id: folder.record().id(),
@@ -66,7 +66,7 @@ pub(super) fn done(ended: &Ended, json: bool, output: &mut Output) -> anyhow::Re
     let done = folder.done()?.context("`done.json` has gone")?;
     let best = curve.best().map_or(0, |point| point.step);
     let nats = |loss: Nats| format!("{:.4} nats per token", loss.0);
-    let mut table = Table::facts();
+    let mut table = TextTable::facts();
     if let Some(loss) = folder.record().loss0() {
         let left =
             folder.record().loss0_phase().map(|phase| format!(", left in its phase `{phase}`"));

@@ -5,23 +5,21 @@ use std::io::IsTerminal;
 use regrow::count::grouped;
 use regrow::{Event, Observer};
 
-use super::{Output, Progress};
+use super::output::Output;
+use super::progress::ShownProgress;
 
 /// Shows events, and the stage that is at work as a bar or as lines.
 #[derive(Debug)]
-pub(crate) struct Listener<'a> {
+pub(crate) struct TerminalObserver<'a> {
     output: &'a Output,
-    stage: Option<Progress>,
+    stage: Option<ShownProgress>,
 }
 
-impl Output {
-    /// Shows what the library tells.
-    pub(crate) fn listener(&self) -> Listener<'_> {
-        Listener { output: self, stage: None }
+impl<'a> TerminalObserver<'a> {
+    pub(crate) fn new(output: &'a Output) -> Self {
+        Self { output, stage: None }
     }
-}
 
-impl Listener<'_> {
     fn at(&mut self, done: u64, message: &str) {
         if let Some(stage) = &mut self.stage {
             stage.at(done, message);
@@ -29,7 +27,7 @@ impl Listener<'_> {
     }
 }
 
-impl Observer for Listener<'_> {
+impl Observer for TerminalObserver<'_> {
     fn hear(&mut self, event: &Event<'_>) {
         match *event {
             Event::Note(text) => match &mut self.stage {

@@ -1,0 +1,60 @@
+//! Errors that only a command line has, and errors with a hint of their own.
+
+use std::fmt;
+
+use regrow::ErrorKind;
+
+/// An error with its hint.
+#[derive(Debug)]
+pub(super) struct HintedError {
+    error: anyhow::Error,
+    hint: String,
+}
+
+impl HintedError {
+    pub(super) fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+/// Puts a hint on an error.
+pub(crate) fn hinted(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> anyhow::Error {
+    HintedError { error: error.into(), hint: hint.into() }.into()
+}
+
+impl fmt::Display for HintedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for HintedError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// A command line that parses and still cannot be run.
+#[derive(Debug)]
+struct UsageError(&'static str);
+
+/// Such an error, with exit status 2.
+pub(crate) fn usage(message: &'static str) -> anyhow::Error {
+    UsageError(message).into()
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// Whether the command line is at fault.
+pub(super) fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<UsageError>()
+        || error
+            .downcast_ref::<regrow::Error>()
+            .is_some_and(|error| *error.kind() == ErrorKind::Usage)
+}
