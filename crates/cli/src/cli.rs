@@ -9,8 +9,6 @@ use crate::commands::{
 };
 use crate::flags::globals::Globals;
 
-use crate::flags::globals::Globals;
-
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())

@@ -319,6 +319,19 @@ fn map_of_the_house(tree: &Tree) -> Vec<String> {
     violations
 }
 
+/// The library is the facade of every room below it.
+fn facade(tree: &Tree) -> Vec<String> {
+    let root = &tree["crates/regrow/src/lib.rs"];
+    let listed = root.split_once("pub use {").and_then(|(_, rest)| rest.split_once("};"));
+    let passed_on: BTreeSet<&str> =
+        listed.map_or("", |(list, _)| list).split(',').map(str::trim).collect();
+    crates(tree)
+        .into_iter()
+        .filter(|name| !["regrow", "cli"].contains(name) && !passed_on.contains(name))
+        .map(|name| format!("crates/regrow/src/lib.rs does not pass on `{name}`"))
+        .collect()
+}
+
 /// No module is named after nothing in particular.
 fn names(tree: &Tree) -> Vec<String> {
     let parts =
@@ -475,6 +488,19 @@ fn the_map_of_the_house_names_every_crate_and_nothing_that_is_not_there() {
         "nobody_ever",
     ];
     catches(&map_of_the_house(&tree), &expected);
+}
+
+#[test]
+fn the_library_passes_on_every_room() {
+    holds(&facade(&project()));
+    let tree = planted(&[
+        ("crates/cli/Cargo.toml", ""),
+        ("crates/law/Cargo.toml", ""),
+        ("crates/regrow/Cargo.toml", ""),
+        ("crates/regrow/src/lib.rs", "//! `report`.\npub use {law, text};\n"),
+        ("crates/report/Cargo.toml", ""),
+    ]);
+    catches(&facade(&tree), &["does not pass on `report`"]);
 }
 
 #[test]

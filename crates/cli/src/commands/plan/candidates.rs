@@ -133,10 +133,10 @@ impl Wanted {
         let groups = law.groups_of(of, self.method.as_deref())?;
         if groups.iter().any(|group| group.series() != groups[0].series()) {
             // A model is of one series.
-            return Err(law
-                .group(of, self.method.as_deref())
-                .map(drop)
-                .map_or_else(Into::into, |()| usage("`--series`")));
+            return Err(match law.group(of, self.method.as_deref()) {
+                Err(error) => error.into(),
+                Ok(_) => usage("`--series`"),
+            });
         }
         let mut found = Vec::new();
         for group in groups {

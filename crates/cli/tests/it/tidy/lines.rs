@@ -10,11 +10,11 @@ const WIDEST: usize = 100;
 const WIDEST_IN_MACROS: usize = 130;
 
 /// The crates that know a command line.
-const KNOW_FLAGS: &[&str] = &["cli", "regrow"];
+const KNOW_FLAGS: &[&str] = &["cli"];
 
 /// Crates that a terminal needs, and the room that has one.
-const TERMINAL: &[&str] = &["clap", "comfy-table", "indicatif"];
-const HAVE_TERMINALS: &[&str] = &["cli", "regrow"];
+const TERMINAL: &[&str] = &["anyhow", "clap", "comfy-table", "indicatif"];
+const HAVE_TERMINALS: &[&str] = &["cli"];
 
 /// Lines are read without turning the head. Addresses, texts and examples cannot be broken.
 fn width(tree: &Tree) -> Vec<String> {
