@@ -231,8 +231,11 @@ fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
 
 fn constants(group: &GroupLaw) -> anyhow::Result<TextTable> {
     let interval = format!("{} interval", percent(group.level()));
-    let mut table =
-        TextTable::new(&[("constant", Align::Left), ("value", Align::Right), (&interval, Align::Left)]);
+    let mut table = TextTable::new(&[
+        ("constant", Align::Left),
+        ("value", Align::Right),
+        (&interval, Align::Left),
+    ]);
     for parameter in group.form()?.parameters() {
         if let Some(estimate) = group.constants().get(parameter.name()) {
             let interval = match group.identifiability().fixed().contains_key(parameter.name()) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use disk::Existing;
 
-use crate::terminal::{Exit, Output};
+use crate::terminal::{Exit, Output, TerminalObserver};
 use regrow::count::{Count, grouped};
 use regrow::quickstart::grammar::{self, GrammarOptions};
 
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     if arguments.force {
         options.existing = Existing::Replace;
     }
-    let nats = grammar::write(&options, &mut output.listener())?;
+    let nats = grammar::write(&options, &mut TerminalObserver::new(output))?;
     output.say(&format!(
         "`{}`: {} documents, {:.2} nats each",
         arguments.out.display(),

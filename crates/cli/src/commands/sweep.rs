@@ -97,7 +97,8 @@ pub(super) fn execute(
     let stop = interrupt::listen()?;
     let threads = jobs.map_or_else(rayon::current_num_threads, NonZeroUsize::get);
     let executor = LocalExecutor::new(sweep::logs(out), threads);
-    let SweepOutcome::Done(result) = run(&executor, &stop, &mut TerminalObserver::new(output))? else {
+    let SweepOutcome::Done(result) = run(&executor, &stop, &mut TerminalObserver::new(output))?
+    else {
         output.say("stopped: the same command goes on");
         return Ok(Exit::Interrupted);
     };
