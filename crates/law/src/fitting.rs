@@ -1,4 +1,4 @@
-//! What a law says of its making: bounds, the end of the search, refits, laws of fuller forms.
+//! How a law was made: bounds, the end of the search, refits, and laws of fuller forms.
 
 use std::collections::BTreeMap;
 
@@ -6,54 +6,54 @@ use serde::{Deserialize, Serialize};
 
 use crate::uncertainty::LeftOut;
 
-/// Between which ends a constant was held; an open end is left out.
+/// The bounds that a constant was held between. An open end is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bound {
-    /// The least value.
+    /// The lower bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) low: Option<f64>,
-    /// The largest value.
+    /// The upper bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) high: Option<f64>,
 }
 
 impl Bound {
-    /// The least value.
+    /// The lower bound.
     pub fn low(&self) -> Option<f64> {
         self.low
     }
 
-    /// The largest value.
+    /// The upper bound.
     pub fn high(&self) -> Option<f64> {
         self.high
     }
 }
 
-/// How a search ended.
+/// How the search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Convergence {
-    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact
+    /// The largest cosine between the residual and the direction of a free exponent; 0 at an exact
     /// optimum.
     pub(crate) gradient: f64,
-    /// Starts made.
+    /// How many starts the search used.
     pub(crate) starts: usize,
-    /// Starts that ended at this optimum.
+    /// How many starts ended at this optimum.
     pub(crate) agreeing: usize,
 }
 
 impl Convergence {
-    /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact
+    /// The largest cosine between the residual and the direction of a free exponent; 0 at an exact
     /// optimum.
     pub fn gradient(&self) -> f64 {
         self.gradient
     }
 
-    /// Starts made.
+    /// How many starts the search used.
     pub fn starts(&self) -> usize {
         self.starts
     }
 
-    /// Starts that ended at this optimum.
+    /// How many starts ended at this optimum.
     pub fn agreeing(&self) -> usize {
         self.agreeing
     }
@@ -62,14 +62,14 @@ impl Convergence {
 /// The constants of one refit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Replicate {
-    /// What was different in its data.
+    /// How its data differ.
     pub(crate) left_out: LeftOut,
     /// The constants by name.
     pub(crate) constants: BTreeMap<String, f64>,
 }
 
 impl Replicate {
-    /// What was different in its data.
+    /// How its data differ.
     pub fn left_out(&self) -> &LeftOut {
         &self.left_out
     }
@@ -80,8 +80,7 @@ impl Replicate {
     }
 }
 
-/// A law of a fuller form with some exponents set, that describes the data as well as the law
-/// itself.
+/// A law of a fuller form with some exponents set. It describes the data as well as the law itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// The fuller form.

@@ -1,8 +1,8 @@
-//! What the data can and cannot fix, and which form to take for it.
+//! What the data can determine, and which form to fit because of it.
 //!
-//! Structure first: with one size, no search can tell how the loss follows the size. Distinct
-//! sizes, rates and token counts are counted and the largest form that they can fix is taken;
-//! singular values then check it. That the data cannot tell is a value, [`Identifiability`], never
+//! Structure comes first: with one size, no search can tell how the loss follows the size. Distinct
+//! sizes, rates and token counts are counted. The largest form that they can determine is taken,
+//! and singular values check it. If the data cannot tell, that is a value, [`Identifiability`], not
 //! an error.
 
 use std::collections::BTreeMap;
@@ -16,31 +16,31 @@ use crate::table::Run;
 
 pub use crate::form::Levels;
 
-/// What the data say about the constants.
+/// What the data tell about the constants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Identifiability {
-    /// Such as `levels-too-few`; empty when everything asked for is known.
+    /// Codes such as `levels-too-few`. Empty if every constant asked for is known.
     pub(crate) code: Vec<Code>,
-    /// Constants of the form asked for that were set, and to what.
+    /// The constants of the form asked for that were set, with their values.
     pub(crate) fixed: BTreeMap<String, f64>,
-    /// Constants of the form asked for that the data leave open.
+    /// The constants of the form asked for that the data leave open.
     pub(crate) undetermined: Vec<String>,
     /// The form that was fitted.
     pub(crate) form_taken: String,
-    /// All this for a person.
+    /// The same as a sentence.
     pub(crate) sentence: String,
 }
 
-/// Singular values below this share of the largest are zeros. True zeros come out at most 5e-16.
+/// A singular value below this share of the largest counts as zero. True zeros come out at most
+/// 5e-16.
 pub const ZERO: f64 = 1e-8;
-/// An exponent whose interval is half as wide as this is undetermined.
+/// An exponent is undetermined if half its interval is wider than this.
 pub const WIDEST_EXPONENT: f64 = 0.5;
-/// A constant whose interval reaches further than this factor either way is undetermined.
+/// A constant is undetermined if its interval reaches beyond this factor in either direction.
 pub const WIDEST_FACTOR: f64 = 3.0;
 
 impl Levels {
-    /// Counts the levels; with an N:M pattern of ours the rate follows the size and is never
-    /// counted.
+    /// Counts the levels. With an N:M pattern of ours the rate follows the size and counts as one.
     ///
     /// ```
     /// use law::{Table, TableRow, identify::Levels};
@@ -54,6 +54,8 @@ impl Levels {
     /// ```
     pub fn of(runs: &[&Run], method: &str) -> Self {
         let sizes = distinct(runs.iter().map(|run| run.n0), SIZE_TOLERANCE);
+        // Rates are compared at one size only: a rate that moves with the size cannot be told from
+        // it.
         let at = |size: f64| runs.iter().filter(move |run| same(run.n0, size, SIZE_TOLERANCE));
         let rates_at = |size: f64| distinct(at(size).map(|run| run.rate), RATE_TOLERANCE).len();
         let rates = if rate_follows_size(method) {
@@ -61,6 +63,7 @@ impl Levels {
         } else {
             sizes.iter().map(|&s| rates_at(s)).max().unwrap_or(1)
         };
+        // A run of one point shows no curve: its tokens cannot be told from its other differences.
         let long = runs.iter().filter(|run| run.points.len() > 1);
         let counts =
             distinct(long.flat_map(|run| run.points.iter().map(|point| point.tokens)), 1e-9).len();
@@ -68,15 +71,17 @@ impl Levels {
     }
 }
 
+// Realised sizes and rates differ a little from the wanted ones: within these shares they are one
+// level.
 pub(crate) const SIZE_TOLERANCE: f64 = 0.01;
 pub(crate) const RATE_TOLERANCE: f64 = 0.02;
 
-/// Whether two positive numbers differ by no more than a share of the larger.
+/// Whether two positive numbers differ by at most a share of the larger one.
 pub(crate) fn same(a: f64, b: f64, tolerance: f64) -> bool {
     (a - b).abs() <= tolerance * a.max(b)
 }
 
-/// How many sizes some runs hold.
+/// How many distinct sizes the runs hold.
 pub(crate) fn distinct_sizes(runs: &[&Run]) -> usize {
     distinct(runs.iter().map(|run| run.n0), SIZE_TOLERANCE).len()
 }
@@ -89,7 +94,7 @@ fn distinct(values: impl Iterator<Item = f64>, tolerance: f64) -> Vec<f64> {
 }
 
 impl Identifiability {
-    /// What structure alone says, for the form asked for and the one taken.
+    /// What structure alone says about the form asked for and the form taken.
     pub(crate) fn structural(
         asked: &dyn Form,
         taken: &dyn Form,
@@ -142,6 +147,7 @@ impl Identifiability {
         if !found.fixed.is_empty() || !found.undetermined.is_empty() {
             found.code.push(Code::LevelsTooFew);
         } else if levels.sizes == 3 && has("alpha") {
+            // Three sizes leave no degree of freedom to check `N_C N0^-alpha + E`.
             found.code.push(Code::FloorUnjudged);
             sentences.push(
                 "three sizes fix every constant, but nothing judges how the floor follows the size",
@@ -154,7 +160,7 @@ impl Identifiability {
         found
     }
 
-    /// Adds the constants that were set from outside.
+    /// Adds the constants that were set before the fit.
     pub(crate) fn with_set<'a>(mut self, set: impl Iterator<Item = (&'a str, f64)>) -> Self {
         let set: Vec<(&str, f64)> = set.collect();
         if set.is_empty() {
@@ -168,7 +174,7 @@ impl Identifiability {
         self
     }
 
-    /// Adds the constants that the intervals leave open.
+    /// Adds the constants that their intervals leave open.
     pub(crate) fn practical(&mut self, open: &[&str]) {
         if !open.is_empty() {
             self.undetermined.extend(open.iter().map(|name| (*name).to_owned()));
@@ -179,12 +185,13 @@ impl Identifiability {
         }
     }
 
-    /// Adds a code once, and its sentence.
+    /// Adds a code and its sentence, once.
     fn add(&mut self, code: Code, sentence: &str) {
         if self.code.contains(&code) {
             return;
         }
         if self.code.is_empty() {
+            // Until the first code the sentence says that every constant is known.
             self.sentence.clear();
         }
         self.code.push(code);
@@ -194,17 +201,17 @@ impl Identifiability {
 }
 
 impl Identifiability {
-    /// Such as `levels-too-few`; empty when everything asked for is known.
+    /// Codes such as `levels-too-few`. Empty if every constant asked for is known.
     pub fn code(&self) -> &[Code] {
         &self.code
     }
 
-    /// Constants of the form asked for that were set, and to what.
+    /// The constants of the form asked for that were set, with their values.
     pub fn fixed(&self) -> &BTreeMap<String, f64> {
         &self.fixed
     }
 
-    /// Constants of the form asked for that the data leave open.
+    /// The constants of the form asked for that the data leave open.
     pub fn undetermined(&self) -> &[String] {
         &self.undetermined
     }
@@ -214,7 +221,7 @@ impl Identifiability {
         &self.form_taken
     }
 
-    /// All this for a person.
+    /// The same as a sentence.
     pub fn sentence(&self) -> &str {
         &self.sentence
     }

@@ -1,4 +1,4 @@
-//! From a table to a law: choose the form, fit, doubt, judge, decide.
+//! From a table to a law: choose a form, fit it, refit for intervals, judge it, plan.
 
 use std::collections::BTreeMap;
 
@@ -23,25 +23,25 @@ use crate::{judge, lack_of_fit, student};
 /// How to fit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The form asked for; `p2` gives way to a reduced form where the data are too few.
+    /// The form asked for. `p2` is replaced by a reduced form if the data are too few for it.
     pub form: String,
-    /// How many starts the search makes.
+    /// How many starting points the search uses.
     pub starts: usize,
-    /// What the fit makes small.
+    /// The loss function that the fit minimises.
     pub loss: Loss,
-    /// Constants that are set or bounded beforehand.
+    /// Constants that are set or bounded before the fit.
     pub constraints: Constraints,
-    /// Units of the constants.
+    /// The units of the constants.
     pub units: Units,
-    /// The probability that intervals are made for.
+    /// The probability that an interval contains the true value.
     pub level: f64,
-    /// Which way intervals are made.
+    /// How intervals are computed.
     pub intervals: Intervals,
-    /// Refits when data are simulated.
+    /// The number of refits if data are simulated.
     pub simulations: usize,
-    /// Seed of simulated data.
+    /// The seed of simulated data.
     pub seed: u64,
-    /// What the decisions in the law answer.
+    /// The questions that the plans in the law answer.
     pub wish: Wish,
 }
 
@@ -173,10 +173,12 @@ pub(crate) fn fit_group(
     law.warnings.extend(warnings(&fit, &runs, &law, settings, simulated));
     let absent: Vec<Axis> =
         Axis::ALL.into_iter().filter(|axis| !group.columns.contains(axis)).collect();
+    // A plan names a pruned model by its size, rate and loss, so it needs all columns.
     if absent.is_empty() {
         law.decisions = decisions(&law, &runs, &settings.wish)?;
     } else {
         if absent.contains(&Axis::Loss0) {
+            // An absent `loss0` is read as 0, so an excess over it would mean nothing.
             law.metrics.excess_r2 = None;
             law.metrics.relative_error = None;
         }
@@ -193,7 +195,7 @@ fn bounds(constraints: &Constraints) -> BTreeMap<String, Bound> {
     constraints.bounded().map(bound).collect()
 }
 
-/// Fits the form asked for, or the largest of the P2 family that the data can fix.
+/// Fits the form asked for. Of the P2 family it fits the largest form that the data can determine.
 fn fit_largest(
     group: &Group,
     runs: &[&Run],
@@ -205,8 +207,7 @@ fn fit_largest(
     let constraints = &settings.constraints;
     let reduced = asked.reduces_to(levels);
     let first = reduced.unwrap_or(asked);
-    // What is known beforehand may make up for what the data cannot tell: then the form asked for
-    // goes first.
+    // Constraints may replace missing data, so with constraints the form asked for is tried first.
     let full = (!constraints.is_empty()).then_some(asked);
     let missing = |form: &dyn Form| {
         form.axes().iter().copied().find(|column| !group.columns.contains(column))
@@ -218,6 +219,7 @@ fn fit_largest(
     for form in all.filter(|form| missing(*form).is_none()) {
         let foreign = constraints.foreign(form);
         let constraints = constraints.without(&foreign);
+        // A constant that is set needs no point.
         if points < form.parameters().len() - constraints.fixed().count() {
             match reduced {
                 Some(_) => continue,
@@ -231,6 +233,7 @@ fn fit_largest(
             let group = format!("{} {}", group.series, group.method);
             return Err(Fault::NoFit { group, form: form.name() }.into());
         }
+        // A zero singular value means that some constants cannot be told apart: try a smaller form.
         if fit.singular_values.iter().all(|value| *value >= ZERO) {
             return Ok(fit);
         }
@@ -245,8 +248,8 @@ fn fit_largest(
     .into())
 }
 
-/// Adds intervals of the constants, on their natural scales; returns the constants that these leave
-/// open.
+/// Adds intervals of the constants: of logarithms for factors, plain for exponents. Returns the
+/// constants that these intervals leave open.
 fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
     let mut open = Vec::new();
     for (i, parameter) in form.parameters().iter().enumerate() {
@@ -254,12 +257,12 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
             let (value, half) = law.spread(form, |parameters| Some(scale(parameters[i])))?;
             half.map(|half| ([value - half, value + half], half))
         };
-        // What was set has no interval.
+        // A constant that was set has no interval.
         if law.identifiability.fixed.contains_key(parameter.name) {
             continue;
         }
         let is_exponent = parameter.is_exponent();
-        // A constant that changes its sign, or is 0, in a refit has no logarithm there.
+        // If a constant is 0 or changes its sign in a refit, its logarithm does not exist there.
         let factor = if is_exponent {
             None
         } else {
@@ -274,7 +277,8 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
         let interval = interval.filter(|ends| ends.iter().all(|end| end.is_finite()));
         let level = interval.map(|_| law.level);
         let estimate = law.constants.get_mut(parameter.name).expect("every constant was put in");
-        // There and back through a logarithm, an interval without width would miss its own value.
+        // Going through the logarithm and back rounds. A zero-width interval could then miss its
+        // own value.
         let interval =
             interval.map(|[low, high]| [low.min(estimate.value), high.max(estimate.value)]);
         *estimate = Estimate { interval, level, ..*estimate };
@@ -285,18 +289,22 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
     open
 }
 
-/// Fits of the fuller form with the open exponents set, as far as they describe the data as well.
+/// Fits the fuller form at a grid of values of the open exponents. Keeps those that describe the
+/// data as well as the law does.
 fn profile(fit: &Fit, runs: &[&Run], settings: &Settings) -> Vec<Fit> {
+    // Neither grid contains 0: there the term is a constant, which `E` already provides.
     const ALPHAS: [f64; 14] =
         [-2.4, -1.2, -0.6, -0.3, -0.1, -0.02, 0.02, 0.1, 0.3, 0.6, 1.0, 1.6, 2.5, 4.0];
     const BETAS: [f64; 9] = [0.01, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5];
     let Some(full) = fit.form.fuller() else { return Vec::new() };
     let is_open = |axis: Axis| fit.form.follows(axis) == Follows::Line;
+    // NaN marks an exponent that is not on the grid: it is fitted.
     let alphas: &[f64] = if is_open(Axis::N0) { &ALPHAS } else { &[f64::NAN] };
     let betas: &[f64] = if is_open(Axis::Tokens) { &BETAS } else { &[f64::NAN] };
     let constraints = settings.constraints.without(&settings.constraints.foreign(full));
     let problem = Problem::within(full, runs, &constraints).with_loss(fit.loss);
     let degrees = fit.points.saturating_sub(fit.free()).max(1);
+    // The profile bound for one constant, `S <= S_min (1 + t^2 / n)`, because `F(1, n) = t^2`.
     let allowed = 1.0 + student::two_sided(settings.level, degrees).powi(2) / degrees as f64;
     let mut kept = Vec::new();
     for &alpha in alphas {
@@ -318,6 +326,7 @@ fn profile(fit: &Fit, runs: &[&Run], settings: &Settings) -> Vec<Fit> {
                     .map(|parameter| set(parameter.name).unwrap_or(near(parameter.name))),
             );
             let found = refit(&problem, &start, &fixed);
+            // At an exact fit both objectives are rounding, and their ratio means nothing.
             if found.objective <= fit.objective * allowed
                 || problem.is_rounding(found.objective * 1e-6)
             {
@@ -361,6 +370,8 @@ fn warnings(
     if law.replicates.is_empty() {
         notices.push(Notice::NoInterval);
     }
+    // With infinite tokens the power of the tokens vanishes, so this compares the floor with
+    // `loss0`.
     let falls = |run: &&&Run| fit.value(&run.row(f64::INFINITY)) < run.loss0;
     if fit.form.token_exponent().is_some() && runs.iter().any(|run| falls(&run)) {
         notices.push(Notice::FloorFallsWithRate);
@@ -371,8 +382,8 @@ fn warnings(
     notices.into_iter().map(Warning::from).collect()
 }
 
-/// An error of a base's own loss lifts all of its runs; with fewer than four bases no interval
-/// knows of it.
+/// An error in a base's own loss shifts all of its runs. With fewer than four bases no interval
+/// covers that.
 fn few_bases(runs: &[&Run]) -> Option<Notice> {
     let mut bases: Vec<&str> = runs.iter().map(|run| run.base.as_str()).collect();
     bases.sort_unstable();
@@ -386,7 +397,7 @@ fn few_bases(runs: &[&Run]) -> Option<Notice> {
     Some(Notice::BasesTooFew { bases })
 }
 
-/// Whether each size was only seen at its own multiple of tokens.
+/// Whether each size was only measured at its own number of tokens per parameter.
 fn tokens_follow_size(runs: &[&Run]) -> bool {
     let per_parameter = |run: &&Run| run.points.last().map_or(1.0, |point| point.tokens / run.n0);
     let (mut low, mut high, mut small, mut large) =
@@ -397,6 +408,7 @@ fn tokens_follow_size(runs: &[&Run]) -> bool {
         small = small.min(run.n0);
         large = large.max(run.n0);
     }
+    // Ratios within 5 % count as one, and sizes must differ by half for the pattern to matter.
     large > 1.5 * small && high < 1.05 * low
 }
 
@@ -421,7 +433,7 @@ fn ranges(runs: &[&Run], columns: &[Axis]) -> BTreeMap<String, [f64; 2]> {
     ranges
 }
 
-/// A plan for every distinct pruned model of the data, in the order of size and rate.
+/// One plan for each distinct pruned model of the data, sorted by size and rate.
 fn decisions(law: &GroupLaw, runs: &[&Run], wish: &Wish) -> Result<Vec<Plan>> {
     let mut places: Vec<Place> =
         runs.iter().map(|run| Place { n0: run.n0, rate: run.rate, loss0: run.loss0 }).collect();

@@ -1,10 +1,12 @@
-//! Whether the form is wrong for the data: regressions of what it leaves over, and a rival.
+//! Tests whether the form is wrong for its data: regressions of the residuals, and a rival form.
 //!
-//! The slope of a run's residuals in `ln D`, regressed on `ln rho`, on `ln N0` and on the square of
-//! centred `ln N0` (`delta` takes up a straight trend of slopes with the size, and what is left is
-//! curved), and the run means, regressed on the square of centred `ln rho`. A trend says along
-//! which axis the form fails. What a base's own loss errs by is no misfit: rates are compared
-//! within bases, sizes by the mean of each base. The rival counts tokens from another beginning.
+//! The slope of a run's residuals in `ln D` is regressed on `ln rho`, on `ln N0` and on the square
+//! of centred `ln N0`. `delta` absorbs a straight trend of slopes with the size, so only a curved
+//! one remains. The run means are regressed on the square of centred `ln rho`. A trend names the
+//! axis along which the form fails.
+//!
+//! An error in a base's own loss is no misfit. Rates are therefore compared within bases, and sizes
+//! by the mean of each base. The rival counts tokens from another beginning.
 
 use std::collections::BTreeMap;
 
@@ -15,16 +17,16 @@ use crate::student;
 use crate::table::Run;
 use crate::warning::Misfit;
 
-/// Below this probability of chance a trend counts.
+/// A trend counts if its probability by chance is below this.
 const LEVEL: f64 = 0.01;
 /// Residuals below this share of the losses are rounding.
 const ROUNDING: f64 = 1e-12;
-/// Fewer degrees of freedom than this judge nothing.
+/// With fewer degrees of freedom there is no test.
 const FEWEST_DEGREES: usize = 2;
 
-/// Every test that the form fails.
+/// All tests that the form fails.
 pub(crate) fn tests(fit: &Fit, runs: &[&Run], method: &str) -> Vec<Misfit> {
-    // What an exact fit leaves over is rounding, whose trends mean nothing.
+    // An exact fit leaves only rounding errors, and their trends mean nothing.
     let size: f64 = runs
         .iter()
         .flat_map(|run| &run.points)
@@ -59,10 +61,10 @@ pub(crate) fn tests(fit: &Fit, runs: &[&Run], method: &str) -> Vec<Misfit> {
     found
 }
 
-/// What a law leaves over of a run.
+/// The residuals of one run, summarised.
 struct Residuals<'a> {
     run: &'a Run,
-    /// In `ln D`.
+    /// The slope of the residuals in `ln D`.
     slope: f64,
     mean: f64,
 }
@@ -84,7 +86,7 @@ impl<'a> Residuals<'a> {
 
 type Pairs = Vec<(f64, f64)>;
 
-/// Chance of a trend among runs, every base's own mean taken off both sides.
+/// The chance of a trend among runs. Each base's own mean is subtracted on both sides.
 fn within_bases(
     left: &[Residuals<'_>],
     pair: impl Fn(&Residuals<'_>) -> (f64, f64),
@@ -95,10 +97,11 @@ fn within_bases(
         pairs.iter().map(|p| (p.0 - x, p.1 - y)).collect::<Pairs>()
     };
     let pairs: Pairs = bases.values().flat_map(off).collect();
+    // One degree for each base's mean and one for the slope.
     chance(&pairs, pairs.len().checked_sub(bases.len() + 1)?)
 }
 
-/// Chance of a trend among the means of bases.
+/// The chance of a trend among the means of bases.
 fn by_base(left: &[Residuals<'_>], pair: impl Fn(&Residuals<'_>) -> (f64, f64)) -> Option<f64> {
     let middle = |pairs: &Pairs| (mean(pairs.iter().map(|p| p.0)), mean(pairs.iter().map(|p| p.1)));
     let pairs: Pairs = grouped(left, pair).values().map(middle).collect();
@@ -114,7 +117,7 @@ fn grouped<'a>(
     bases
 }
 
-/// The probability that chance alone makes a slope this steep.
+/// The probability that chance alone gives a slope this steep.
 fn chance(pairs: &[(f64, f64)], degrees: usize) -> Option<f64> {
     (degrees >= FEWEST_DEGREES).then_some(())?;
     let line = Regression::through(pairs)?;
@@ -124,9 +127,9 @@ fn chance(pairs: &[(f64, f64)], degrees: usize) -> Option<f64> {
 
 struct Regression {
     slope: f64,
-    /// Sum of squares left over.
+    /// The sum of squares that the line does not explain.
     left: f64,
-    /// Sum of squares of the centred `x`.
+    /// The sum of squares of centred `x`.
     width: f64,
 }
 
@@ -134,7 +137,7 @@ impl Regression {
     fn through(pairs: &[(f64, f64)]) -> Option<Self> {
         let (x, y) = (mean(pairs.iter().map(|p| p.0)), mean(pairs.iter().map(|p| p.1)));
         let width: f64 = pairs.iter().map(|p| (p.0 - x).powi(2)).sum();
-        // A single level, up to rounding, has no slope.
+        // If all `x` are equal up to rounding, there is no slope.
         (width > 1e-9 * pairs.len() as f64).then_some(())?;
         let slope = pairs.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / width;
         let left = pairs.iter().map(|p| (p.1 - y - slope * (p.0 - x)).powi(2)).sum();

@@ -1,4 +1,4 @@
-//! A fitted law as it stands in `law.json`: all that `predict` and `plan` need, and no other file.
+//! A fitted law as `law.json` holds it. `predict` and `plan` need no other file.
 
 use std::collections::BTreeMap;
 
@@ -18,11 +18,11 @@ use crate::student;
 use crate::uncertainty::{LeftOut, Noise, half_width};
 use crate::warning::Warning;
 
-/// The fitted laws of a points table, one a series and method.
+/// The fitted laws of a points table: one for each series and method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "LawFile")]
 pub struct Law {
-    /// The number of this file format.
+    /// The version of the file format.
     pub(crate) format: Format<1>,
     /// The laws.
     pub(crate) groups: Vec<GroupLaw>,
@@ -35,56 +35,58 @@ pub struct GroupLaw {
     pub(crate) series: String,
     /// The pruning method.
     pub(crate) method: String,
-    /// Whether the method makes weights zero, where its id does not tell.
+    /// Whether the method sets weights to zero, where its id does not say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) zeroed: Option<bool>,
     /// The form fitted.
     pub(crate) form: String,
-    /// What one unit of size and data is.
+    /// The units of size and tokens in the constants.
     pub(crate) units: Units,
     /// The constants by name, in these units.
     pub(crate) constants: BTreeMap<String, Estimate>,
     /// Constants that were bounded from outside, in these units.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) bounds: BTreeMap<String, Bound>,
-    /// What was made small.
+    /// The loss function that the fit minimised.
     #[serde(default)]
     pub(crate) loss: Loss,
-    /// What it sums up to; for least squares the sum of squared residuals, nats squared.
+    /// The minimum of that function. For least squares it is the sum of squared residuals, nats
+    /// squared.
     pub(crate) objective: f64,
     /// How the search ended.
     pub(crate) convergence: Convergence,
     /// How well the law describes the points it was fitted to.
     pub(crate) metrics: Metrics,
-    /// The same on the last 20 % of each run's checkpoints, fitted without them; skill is against
-    /// the last value seen.
+    /// The same measures for the last 20 % of each run's checkpoints, from a fit without them. The
+    /// baseline of their skill is the last value seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) held_out: Option<Metrics>,
     /// Points fitted.
     pub(crate) points: usize,
     /// Runs fitted.
     pub(crate) runs: usize,
-    /// What the data can tell.
+    /// Which constants the data determine.
     pub(crate) identifiability: Identifiability,
-    /// What was noticed.
+    /// The warnings of this fit.
     pub(crate) warnings: Vec<Warning>,
     /// Smallest and largest value by column, in parameters, tokens and nats.
     pub(crate) ranges: BTreeMap<String, [f64; 2]>,
-    /// The probability that intervals are made for.
+    /// The probability that an interval contains the true value.
     pub(crate) level: f64,
-    /// Refits for intervals, in these units.
+    /// The refits that intervals are computed from, in these units.
     pub(crate) replicates: Vec<Replicate>,
-    /// Laws of the fuller form that describe the data as well; empty when the constants are known.
+    /// Laws of the fuller form that describe the data equally well. Empty when the data determine
+    /// the constants.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) profile: Vec<Profile>,
     /// The noise around the law.
     pub(crate) noise: Noise,
-    /// What follows for each size, rate and base of the data.
+    /// A plan for each size, rate and base of the data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) decisions: Vec<Plan>,
 }
 
-/// The units of size and data in a law's constants.
+/// The units of size and tokens in a law's constants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Units {
@@ -96,7 +98,7 @@ pub enum Units {
 }
 
 impl Units {
-    /// Parameters and tokens in one unit.
+    /// How many parameters and tokens one unit holds.
     ///
     /// ```
     /// assert_eq!(law::Units::Billions.scale().tokens, 1e9);
@@ -110,7 +112,7 @@ impl Units {
 }
 
 impl Law {
-    /// The number of this file format.
+    /// The version of the file format.
     pub const FORMAT: Format<1> = Format;
 
     /// The laws themselves.
@@ -118,10 +120,10 @@ impl Law {
         self.groups
     }
 
-    /// The one group of this series and method; either may be left open where one group remains.
+    /// The one group of this series and method. Either may be `None` if only one group remains.
     ///
     /// # Errors
-    /// Where a name is unknown, with the nearest, or several groups remain, with their names.
+    /// If a name is unknown, with the nearest one. If several groups remain, with their names.
     pub fn group(&self, series: Option<&str>, method: Option<&str>) -> Result<&GroupLaw> {
         match self.groups_of(series, method)?[..] {
             [group] => Ok(group),
@@ -132,10 +134,10 @@ impl Law {
         }
     }
 
-    /// Every group of this series and method, of any where one is left open; never none.
+    /// All groups of this series and method; `None` matches any. The list is never empty.
     ///
     /// # Errors
-    /// Where a name is unknown, with the nearest.
+    /// If a name is unknown, with the nearest one.
     ///
     /// ```
     /// let law = law::Law { format: 1, groups: Vec::new() };
@@ -162,15 +164,17 @@ impl Law {
                 }
                 .into());
             }
+            // The next name is compared within these groups only, so that a method is looked up in
+            // its series.
             found = fits;
         }
         if found.is_empty() { Err(Fault::NoGroup.into()) } else { Ok(found) }
     }
 
-    /// Takes note that methods whose ids do not tell make weights zero, or remove them.
+    /// Records whether methods zero weights or remove them, where their ids do not say so.
     ///
     /// # Errors
-    /// Where no method's id leaves it open, and one does otherwise.
+    /// If every method's id already says so, and one of them says the opposite.
     pub fn say_zeroed(&mut self, zeroed: bool) -> Result<()> {
         let mut is_open = false;
         for group in self.groups.iter_mut().filter(|group| group.kind().is_none()) {
@@ -180,17 +184,18 @@ impl Law {
         match is_open {
             true => Ok(()),
             false => {
+                // Every id already decides: this only checks that none contradicts.
                 let said = |group: &GroupLaw| kind_of(&group.method, Some(zeroed)).map(|_| ());
                 self.groups.iter().try_for_each(said)
             }
         }
     }
 
-    /// Whether every number is finite, every constant of every form is there and every range
-    /// ascends.
+    /// Checks that all numbers are finite, every form has all its constants and every range
+    /// ascends. Every file that is read is checked.
     ///
     /// # Errors
-    /// Where one is not, with the group counted from 1; a file that is read is checked like this.
+    /// If one of these fails, with the number of the group, counted from 1.
     ///
     /// ```
     /// let error = serde_json::from_str::<law::Law>(r#"{"format": 2, "groups": []}"#).unwrap_err();
@@ -205,12 +210,12 @@ impl Law {
 }
 
 impl GroupLaw {
-    /// Series and method as people read them.
+    /// Series and method, for people.
     pub fn label(&self) -> String {
         format!("{} {}", self.series, self.method)
     }
 
-    /// What the method does to weights; nothing where neither its id nor the table tells.
+    /// What the method does to weights; `None` if neither its id nor the table says so.
     pub fn kind(&self) -> Option<MethodKind> {
         kind_of(&self.method, self.zeroed).ok().flatten()
     }
@@ -222,10 +227,11 @@ impl GroupLaw {
 
     /// The constants in the order of the form.
     pub(crate) fn parameters(&self, form: &dyn Form) -> Vec<f64> {
+        // Indexing cannot fail: `validate` has checked that every constant of the form is present.
         form.parameters().iter().map(|parameter| self.constants[parameter.name].value).collect()
     }
 
-    /// One unit of size and of tokens in this law: that of its form where the form is bound to one.
+    /// The units of size and tokens in this law. A form with units of its own uses those.
     pub fn scale(&self) -> Scale {
         self.form().ok().and_then(|form| form.own_units()).unwrap_or_else(|| self.units.scale())
     }
@@ -235,8 +241,7 @@ impl GroupLaw {
         row.divided_by(&self.scale())
     }
 
-    /// The law that each refit gives, without intervals of its own, and what was left out of its
-    /// data.
+    /// The law of each refit, without intervals, and what was left out of its data.
     pub fn refits(&self) -> impl Iterator<Item = (&LeftOut, Self)> {
         let bare = Self { replicates: Vec::new(), decisions: Vec::new(), ..self.clone() };
         self.replicates.iter().map(move |replicate| {
@@ -246,7 +251,7 @@ impl GroupLaw {
         })
     }
 
-    /// A quantity at the law's constants, and half the width of its interval.
+    /// A quantity at the fitted constants, and half the width of its interval.
     pub(crate) fn spread(
         &self,
         form: &dyn Form,
@@ -265,7 +270,8 @@ impl GroupLaw {
         Some((value, half_width(value, refits, self.level, self.degrees())))
     }
 
-    /// Degrees of freedom of simulated intervals.
+    /// Degrees of freedom for intervals from simulated data. Points of one run err together, so
+    /// runs are counted. With one run only its points are left to count.
     pub(crate) fn degrees(&self) -> usize {
         match self.runs {
             0 | 1 => self.points.saturating_sub(self.constants.len()).max(1),
@@ -273,14 +279,15 @@ impl GroupLaw {
         }
     }
 
-    /// Half the width that `mean_half` grows to for a point of a run, of a base, that was not among
-    /// the data; one run does not say how runs differ.
+    /// Half the width of the interval for a point of a new run on a new base. `mean_half` is that
+    /// of the mean curve. `None` with one run, because one run does not show how runs differ.
     pub(crate) fn new_run_half(&self, mean_half: f64) -> Option<f64> {
         (self.runs > 1).then_some(())?;
         let left_out = |kind: fn(&LeftOut) -> bool| {
             self.replicates.iter().filter(|replicate| kind(&replicate.left_out)).count()
         };
         let t = |left_out: usize| {
+            // The degrees of a deviation follow from the groups that it was estimated from.
             let degrees = if left_out > 1 { left_out - 1 } else { self.degrees() };
             student::two_sided(self.level, degrees)
         };
@@ -290,6 +297,7 @@ impl GroupLaw {
         ];
         let Noise { run, base, point, .. } = self.noise;
         let square = |t: f64, deviation: Option<f64>| (t * deviation.unwrap_or(0.0)).powi(2);
+        // Independent errors add in squares, each at its own quantile `t`.
         let variance = mean_half.powi(2)
             + square(of_runs, run)
             + square(of_runs, point)
@@ -340,13 +348,13 @@ impl GroupLaw {
     }
 }
 
-/// Groups by their names: `` `llama` by `depth-list` ``.
+/// The groups by name: `` `llama` by `depth-list` ``.
 fn labels<'a>(groups: impl Iterator<Item = &'a GroupLaw>) -> String {
     let label = |group: &GroupLaw| format!("`{}` by `{}`", group.series, group.method);
     groups.map(label).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether exactly the constants of a form are there, finite.
+/// Checks that exactly the constants of the form are present, and finite.
 fn complete(
     form: &dyn Form,
     constants: &BTreeMap<String, f64>,
@@ -396,7 +404,7 @@ impl TryFrom<LawFile> for Law {
 }
 
 impl Law {
-    /// The number of this file format.
+    /// The version of the file format.
     pub fn format(&self) -> Format<1> {
         self.format
     }
@@ -418,7 +426,7 @@ impl GroupLaw {
         &self.method
     }
 
-    /// Whether the method makes weights zero, where its id does not tell.
+    /// Whether the method sets weights to zero, where its id does not say so.
     pub fn zeroed(&self) -> Option<bool> {
         self.zeroed
     }
@@ -428,7 +436,7 @@ impl GroupLaw {
         &self.form
     }
 
-    /// What one unit of size and data is.
+    /// The units of size and tokens in the constants.
     pub fn units(&self) -> Units {
         self.units
     }
@@ -443,12 +451,13 @@ impl GroupLaw {
         &self.bounds
     }
 
-    /// What was made small.
+    /// The loss function that the fit minimised.
     pub fn loss(&self) -> Loss {
         self.loss
     }
 
-    /// What it sums up to; for least squares the sum of squared residuals, nats squared.
+    /// The minimum of that function. For least squares it is the sum of squared residuals, nats
+    /// squared.
     pub fn objective(&self) -> f64 {
         self.objective
     }
@@ -463,8 +472,8 @@ impl GroupLaw {
         &self.metrics
     }
 
-    /// The same on the last 20 % of each run's checkpoints, fitted without them; skill is against
-    /// the last value seen.
+    /// The same measures for the last 20 % of each run's checkpoints, from a fit without them. The
+    /// baseline of their skill is the last value seen.
     pub fn held_out(&self) -> Option<&Metrics> {
         self.held_out.as_ref()
     }
@@ -479,12 +488,12 @@ impl GroupLaw {
         self.runs
     }
 
-    /// What the data can tell.
+    /// Which constants the data determine.
     pub fn identifiability(&self) -> &Identifiability {
         &self.identifiability
     }
 
-    /// What was noticed.
+    /// The warnings of this fit.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -494,17 +503,18 @@ impl GroupLaw {
         &self.ranges
     }
 
-    /// The probability that intervals are made for.
+    /// The probability that an interval contains the true value.
     pub fn level(&self) -> f64 {
         self.level
     }
 
-    /// Refits for intervals, in these units.
+    /// The refits that intervals are computed from, in these units.
     pub fn replicates(&self) -> &[Replicate] {
         &self.replicates
     }
 
-    /// Laws of the fuller form that describe the data as well; empty when the constants are known.
+    /// Laws of the fuller form that describe the data equally well. Empty when the data determine
+    /// the constants.
     pub fn profile(&self) -> &[Profile] {
         &self.profile
     }
@@ -514,7 +524,7 @@ impl GroupLaw {
         self.noise
     }
 
-    /// What follows for each size, rate and base of the data.
+    /// A plan for each size, rate and base of the data.
     pub fn decisions(&self) -> &[Plan] {
         &self.decisions
     }

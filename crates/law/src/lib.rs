@@ -1,12 +1,12 @@
-//! What the curves mean: how the loss of a pruned model falls with post-training tokens, and how
-//! many are enough.
+//! Laws of post-training: how the loss of a pruned model falls with tokens, and how many tokens are
+//! enough.
 //!
-//! A points [`Table`] becomes a [`Law`] by [`fit()`]; the law answers [`Law::predict`] and
-//! [`Law::plan`]. Every answer carries an interval, or says that the data cannot tell: that is a
+//! [`fit()`] turns a points [`Table`] into a [`Law`]. The law answers [`Law::predict`] and
+//! [`Law::plan`]. Every answer carries an interval, or says that the data cannot tell. That is a
 //! value, not an error.
 //!
-//! Pure mathematics on plain columns: no files, no clock, the same bits whatever the number of
-//! threads.
+//! The crate computes on plain columns. It reads no file and no clock, and gives the same bits for
+//! any number of threads.
 //!
 //! ```
 //! use law::{Place, Row, Settings, Table, TableRow, form};

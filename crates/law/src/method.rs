@@ -1,16 +1,16 @@
-//! What a group's method does to weights, as far as it is known.
+//! What a group's method does to weights, where that is known.
 //!
-//! Ids of ours tell it. For other methods the points table says it in its column `zeroed`, or
-//! whoever asks says it; how a method is spelled never does.
+//! Our own method ids say it. For other methods the column `zeroed` of the points table or the user
+//! says it. It is never guessed from the spelling of a name.
 
 use ledger::{MethodId, MethodKind, Pattern};
 
 use crate::error::{Fault, Result};
 
-/// What a method does: by its id, or by what was said.
+/// What a method does, from its id or from what the user said.
 ///
 /// # Errors
-/// Where both tell, and not the same.
+/// If both say it and they differ.
 pub(crate) fn kind_of(method: &str, zeroed: Option<bool>) -> Result<Option<MethodKind>> {
     let kind = |zeroed| if zeroed { MethodKind::Zeroes } else { MethodKind::Removes };
     match (MethodId::from(method).kind(), zeroed.map(kind)) {
@@ -24,7 +24,7 @@ pub(crate) fn kind_of(method: &str, zeroed: Option<bool>) -> Result<Option<Metho
     }
 }
 
-/// Whether the rate follows from the size: an N:M pattern leaves no choice.
+/// Whether the size determines the rate: an N:M pattern leaves no choice.
 pub(crate) fn rate_follows_size(method: &str) -> bool {
     matches!(MethodId::from(method).pattern(), Some(Pattern::Groups { .. }))
 }

@@ -1,8 +1,8 @@
-//! How well a law describes points, each measure with its definition.
+//! How well a law describes points. Each measure states its definition.
 //!
 //! `L` is the measured loss, `P` the predicted one, `L0` the loss before pruning, all in nats per
-//! token. Relative errors of `L` say little, because `L0` dominates it; what pruning cost and
-//! tokens give back is the excess `L - L0`.
+//! token. `L0` dominates `L`, so relative errors of `L` say little. What pruning costs and tokens
+//! recover is the excess `L - L0`.
 //!
 //! ```
 //! use law::metric::{Judged, asd, asd_noise_floor, mae, relative_error, skill};
@@ -20,7 +20,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One measured point and what a law says of it.
+/// One measured point and the loss that a law predicts for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judged {
     /// Post-training tokens.
@@ -33,7 +33,7 @@ pub struct Judged {
     pub predicted: f64,
 }
 
-/// All measures; one that does not apply is left out.
+/// All measures. One that does not apply is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// [`r2`].
@@ -57,17 +57,17 @@ pub struct Metrics {
     /// [`asd_noise_floor`], nats per million tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asd_noise_floor: Option<f64>,
-    /// [`skill`] against the baseline that the place of use names.
+    /// [`skill`]; the caller states the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skill: Option<f64>,
 }
 
-/// Where the Huber loss turns from square to straight: 0.001 nats, as in Hoffmann et al. (2022).
+/// The Huber loss changes from square to linear here: 0.001 nats, as in Hoffmann et al. (2022).
 pub const HUBER_DELTA: f64 = 1e-3;
 
 impl Metrics {
-    /// Measures runs of points, each in the order of its tokens; `point_noise` is the standard
-    /// deviation of a point.
+    /// Computes all measures. Each run's points must be sorted by tokens. `point_noise` is the
+    /// standard deviation of a point.
     pub fn of(runs: &[Vec<Judged>], point_noise: Option<f64>) -> Self {
         let all = runs.concat();
         Self {
@@ -148,7 +148,7 @@ pub fn huber(points: &[Judged], delta: f64) -> Option<f64> {
 
 /// Average slope difference: the mean over consecutive points of one run of `|slope of P - slope of
 /// L|`, nats per million tokens. Read it beside [`asd_noise_floor`]. The paper does not print its
-/// formula: figures do not compare.
+/// formula, so published figures are not comparable.
 ///
 /// ```
 /// use law::metric::{Judged, asd, asd_noise_floor};
@@ -161,16 +161,15 @@ pub fn asd(runs: &[Vec<Judged>]) -> Option<f64> {
     mean(steps(runs).map(|(from, to)| ((to.error() - from.error()) / millions(from, to)).abs()))
 }
 
-/// The ASD that the fitted law itself would have under independent normal noise of each point: the
-/// mean of `2 noise / sqrt(pi)` per step, since a difference of two such points has mean size `2
-/// noise / sqrt(pi)`.
+/// The ASD that a correct law would have if each point had independent normal noise. It is the mean
+/// over steps of `2 noise / sqrt(pi)`, which is the mean size of a difference of two such points.
 pub fn asd_noise_floor(runs: &[Vec<Judged>], noise: f64) -> Option<f64> {
     let size = 2.0 * noise / std::f64::consts::PI.sqrt();
     mean(steps(runs).map(|(from, to)| size / millions(from, to)))
 }
 
-/// `1 - error / error of the baseline`, both mean absolute errors: 1 is perfect, 0 no better than
-/// the baseline.
+/// `1 - error / error of the baseline`, both mean absolute errors. 1 is perfect; 0 is no better
+/// than the baseline.
 ///
 /// ```
 /// use law::metric::{Judged, skill};
@@ -196,7 +195,7 @@ fn explained(points: &[Judged], x: impl Fn(&Judged) -> f64) -> Option<f64> {
     Some(1.0 - left / total).filter(|x| x.is_finite())
 }
 
-/// Consecutive points of one run at different tokens.
+/// Pairs of consecutive points of one run. Pairs at equal tokens have no slope and are skipped.
 fn steps(runs: &[Vec<Judged>]) -> impl Iterator<Item = (&Judged, &Judged)> {
     runs.iter()
         .flat_map(|run| run.windows(2).map(|pair| (&pair[0], &pair[1])))

@@ -1,5 +1,5 @@
-//! The one door to threads: results come back in the order of the items, so the number of threads
-//! changes no bit.
+//! The only place that uses threads. Results come back in the order of the items, so the number of
+//! threads changes no bit.
 
 #[cfg(feature = "parallel")]
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {

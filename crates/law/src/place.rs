@@ -1,4 +1,4 @@
-//! Which pruned model a question is about.
+//! The pruned model that a question is about.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A checked place.
+    /// Checks the numbers and makes a place.
     ///
     /// ```
     /// let error = law::Place::new(8.03e9, 0.0, 2.05).unwrap_err();
@@ -37,7 +37,7 @@ impl Place {
         Ok(Self { n0, rate, loss0 })
     }
 
-    /// The place after some tokens.
+    /// The place after some tokens, as a row.
     ///
     /// ```
     /// let place = law::Place::new(8.03e9, 0.25, 2.05)?;

@@ -1,4 +1,4 @@
-//! What a law says of one place, and where it has nothing to say.
+//! The loss that a law predicts at one place, and when it gives no number.
 
 use crate::code::Code;
 use crate::error::{Fault, Result};
@@ -9,28 +9,28 @@ use crate::method::rate_follows_size;
 use crate::place::Place;
 use crate::prediction::{FARTHEST, Outside, Prediction};
 
-/// What a place outside the data does to an answer.
+/// How a place lies outside the data.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Reach {
-    /// Axes along which the form knows nothing.
+    /// Axes with one level, so that the form knows nothing elsewhere.
     pub(crate) unknown: Vec<Axis>,
-    /// Axes along which the data leave a range of laws.
+    /// Axes with two levels, so that a range of laws fits the data.
     pub(crate) open: Vec<Axis>,
-    /// Axes outside the data.
+    /// Axes along which the place lies outside the data.
     pub(crate) outside: Vec<Outside>,
 }
 
-/// What an answer from one run lacks.
+/// The caveat of an answer from one run.
 pub(crate) const ONE_RUN_SAYS: &str = "one run does not say how runs differ: the interval is of its own curve, and there is none for a new run";
-/// With an interval half as wide as this share of the excess no point is predicted.
+/// No point is predicted if half the interval is wider than this share of the excess.
 const WIDEST: f64 = 0.25;
 
 impl Law {
-    /// The loss at a place after some tokens; series and method may be left open where the law
+    /// Predicts the loss at a place after some tokens. Series and method may be `None` if the law
     /// holds one group.
     ///
     /// # Errors
-    /// Where the names leave open which group, or a number lies outside its range.
+    /// If the names do not select one group, or a number lies outside its range.
     ///
     /// ```
     /// use law::{Place, Settings, Table, TableRow};
@@ -55,7 +55,7 @@ impl Law {
 }
 
 impl GroupLaw {
-    /// The loss at a place after some tokens.
+    /// Predicts the loss at a place after some tokens.
     pub fn predict(&self, place: Place, tokens: f64) -> Result<Prediction> {
         let place = Place::new(place.n0, place.rate, place.loss0)?;
         if !(1.0..=1e18).contains(&tokens) {
@@ -81,7 +81,7 @@ impl GroupLaw {
         };
         let mut sentences = Vec::new();
         self.describe(&reach, &mut prediction.code, &mut sentences);
-        // Inside the data a wrong form still stands near them; beyond, nothing holds it.
+        // Inside the data even a wrong form stays near them. Outside, nothing limits its error.
         let misfit = self.misfit();
         let adrift = misfit.is_some() && !reach.outside.is_empty();
         if let Some(sentence) = misfit {
@@ -121,17 +121,19 @@ impl GroupLaw {
         Ok(prediction)
     }
 
-    /// How far a place, after some tokens or any, lies from the data.
+    /// How a place lies outside the data; without `tokens`, at any number of tokens.
     pub(crate) fn reach(&self, form: &dyn Form, place: &Place, tokens: Option<f64>) -> Reach {
         let mut reach = Reach::default();
         let mut look = |axis: Axis, x: f64, tolerance: f64, follows: Follows| {
             let Some(&[min, max]) = self.ranges.get(axis.name()) else { return };
+            // At a measured level even a straight line is exact, so nothing is added.
             if same(x, min, tolerance) || same(x, max, tolerance) {
                 return;
             }
             let is_inside = min <= x && x <= max;
             match follows {
                 Follows::Line => reach.open.push(axis),
+                // A value between two levels that count as one is known.
                 Follows::Not if !is_inside || !same(min, max, tolerance) => {
                     reach.unknown.push(axis);
                 }
@@ -140,8 +142,8 @@ impl GroupLaw {
             reach.outside.extend(Outside::of(axis, x, [min, max]));
         };
         look(Axis::N0, place.n0, SIZE_TOLERANCE, form.follows(Axis::N0));
-        // A rate that the data hold several of, or that follows the size, is taken up by the other
-        // constants.
+        // With several rates in the data, or a rate that follows the size, other constants absorb
+        // the rate.
         let varies = self.ranges.get("rate").is_some_and(|range| !has_one(*range));
         let rated = if varies || rate_follows_size(&self.method) {
             Follows::Curve
@@ -155,7 +157,7 @@ impl GroupLaw {
         reach
     }
 
-    /// Why the form is wrong for its own data, where a test found it so.
+    /// Why the form is wrong for its own data, if a test rejected it.
     pub(crate) fn misfit(&self) -> Option<String> {
         let found = self.warnings.iter().filter(|warning| *warning.code() == Code::LackOfFit);
         let found: Vec<&str> = found.map(|warning| warning.sentence()).collect();
@@ -163,7 +165,7 @@ impl GroupLaw {
             .then(|| format!("the law does not fit its own data {}", found.join(", nor ")))
     }
 
-    /// Codes and sentences of a place outside the data.
+    /// Adds codes and sentences for a place outside the data.
     pub(crate) fn describe(
         &self,
         reach: &Reach,
@@ -189,7 +191,8 @@ impl GroupLaw {
         }
     }
 
-    /// Smallest and largest value of a quantity among the laws that describe the data as well.
+    /// The smallest and the largest value of a quantity over all laws that describe the data
+    /// equally well.
     pub(crate) fn hull(
         &self,
         quantity: impl Fn(&dyn Form, &[f64]) -> Option<f64>,
@@ -211,12 +214,12 @@ impl GroupLaw {
 }
 
 impl Reach {
-    /// Whether the law has a number for it.
+    /// Whether the law can give a number.
     pub(crate) fn is_known(&self) -> bool {
         self.unknown.is_empty() && self.open.is_empty()
     }
 
-    /// Whether it is too far outside for a number alone.
+    /// Whether the place is too far outside the data for a single number.
     pub(crate) fn is_far(&self) -> bool {
         self.outside.iter().any(|outside| outside.factor > FARTHEST)
     }

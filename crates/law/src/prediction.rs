@@ -6,49 +6,49 @@ use serde::{Deserialize, Serialize};
 use crate::code::Code;
 use crate::form::Axis;
 
-/// The loss that a law expects, and how sure it is. What is unknown is left out.
+/// The loss that a law predicts, and how certain it is. Unknown values are left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// The loss, nats per token; left out when the data cannot tell it.
+    /// The loss, nats per token; absent if the data cannot tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) loss: Option<f64>,
     /// The interval of the law's mean curve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mean: Option<[f64; 2]>,
-    /// The interval of a measured point of a new run: wider by the noise of runs, bases and
+    /// The interval of a measured point of a new run. It is wider by the noise of runs, bases and
     /// points.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) new_run: Option<[f64; 2]>,
-    /// Between these lie the laws that the data cannot tell apart; noise comes on top.
+    /// The range of the laws that the data cannot tell apart. Noise is not included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hull: Option<[f64; 2]>,
-    /// The probability that the intervals were made for.
+    /// The probability that an interval contains the true value.
     pub(crate) level: f64,
-    /// What speaks against trusting it.
+    /// The reasons for doubt.
     pub(crate) code: Vec<Code>,
-    /// Axes along which it lies outside the data.
+    /// The axes along which the place lies outside the data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) outside: Vec<Outside>,
-    /// All this for a person.
+    /// The same as a sentence.
     pub(crate) sentence: String,
 }
 
-/// How far outside the data something lies along one axis.
+/// How far a place lies outside the data along one axis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outside {
     /// `n0`, `rate` or `tokens`.
     pub(crate) axis: Axis,
-    /// How many times above the largest value, or below the smallest; more than 1.
+    /// The ratio to the nearest measured value; always more than 1.
     pub(crate) factor: f64,
 }
 
-/// Farther outside the data than this factor no point is predicted.
+/// Beyond this factor outside the data no point is predicted.
 pub(crate) const FARTHEST: f64 = 10.0;
 
 impl Outside {
-    /// How far a value lies outside a range; `None` inside.
+    /// How far a value lies outside a range; `None` if it is inside.
     pub(crate) fn of(axis: Axis, x: f64, [min, max]: [f64; 2]) -> Option<Self> {
-        // A value next to nothing lies farther outside than a number can say.
+        // A value near zero would give an infinite factor, which JSON cannot hold.
         let factor = (min / x).max(x / max).min(f64::MAX);
         (factor > 1.0).then_some(Self { axis, factor })
     }
@@ -82,7 +82,7 @@ fn short_factor(factor: f64) -> String {
 }
 
 impl Prediction {
-    /// The loss, nats per token; left out when the data cannot tell it.
+    /// The loss, nats per token; absent if the data cannot tell.
     pub fn loss(&self) -> Option<f64> {
         self.loss
     }
@@ -92,33 +92,33 @@ impl Prediction {
         self.mean
     }
 
-    /// The interval of a measured point of a new run: wider by the noise of runs, bases and
+    /// The interval of a measured point of a new run. It is wider by the noise of runs, bases and
     /// points.
     pub fn new_run(&self) -> Option<[f64; 2]> {
         self.new_run
     }
 
-    /// Between these lie the laws that the data cannot tell apart; noise comes on top.
+    /// The range of the laws that the data cannot tell apart. Noise is not included.
     pub fn hull(&self) -> Option<[f64; 2]> {
         self.hull
     }
 
-    /// The probability that the intervals were made for.
+    /// The probability that an interval contains the true value.
     pub fn level(&self) -> f64 {
         self.level
     }
 
-    /// What speaks against trusting it.
+    /// The reasons for doubt.
     pub fn code(&self) -> &[Code] {
         &self.code
     }
 
-    /// Axes along which it lies outside the data.
+    /// The axes along which the place lies outside the data.
     pub fn outside(&self) -> &[Outside] {
         &self.outside
     }
 
-    /// All this for a person.
+    /// The same as a sentence.
     pub fn sentence(&self) -> &str {
         &self.sentence
     }
@@ -130,7 +130,7 @@ impl Outside {
         self.axis
     }
 
-    /// How many times above the largest value, or below the smallest; more than 1.
+    /// The ratio to the nearest measured value; always more than 1.
     pub fn factor(&self) -> f64 {
         self.factor
     }

@@ -1,9 +1,8 @@
-//! One place on the axes of a law.
+//! One point on the axes of a law.
 
-/// The variables of one point: sizes, rate and tokens with their logarithms, which every power law
-/// needs.
+/// The variables of one point, with their logarithms, which every power law needs.
 ///
-/// Units are those of whoever builds it: a law's constants belong to one choice of units.
+/// The caller chooses the units. A law's constants belong to one choice of units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
     /// Parameters of the model before pruning.
@@ -20,18 +19,18 @@ pub struct Row {
     pub(crate) ln_rate: f64,
     /// Logarithm of `tokens`.
     pub(crate) ln_tokens: f64,
-    /// Logarithm of the share of the parameters that is left, `1 - rate`; the same in all units.
+    /// The logarithm of the share of parameters that is kept, `1 - rate`; the same in all units.
     pub(crate) ln_share: f64,
 }
 
-/// What the variables are divided by: a choice of units, or of gauge.
+/// What the variables are divided by: units, or the gauge of a fit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     /// Parameters in one unit of size.
     pub n0: f64,
-    /// The rate that counts as one.
+    /// The rate that counts as 1.
     pub rate: f64,
-    /// Tokens in one unit of data.
+    /// Tokens in one unit.
     pub tokens: f64,
 }
 
@@ -47,17 +46,18 @@ impl Row {
     /// assert_eq!(Scale::BILLIONS.relative_to(&Scale::COUNTS), Scale { n0: 1e9, rate: 1.0, tokens: 1e9 });
     /// ```
     pub fn new(n0: f64, rate: f64, loss0: f64, tokens: f64) -> Self {
+        // `ln_1p` keeps the digits of a small rate.
         let (ln_n0, ln_rate, ln_tokens, ln_share) =
             (n0.ln(), rate.ln(), tokens.ln(), (-rate).ln_1p());
         Self { n0, rate, loss0, tokens, ln_n0, ln_rate, ln_tokens, ln_share }
     }
 
-    /// Logarithm of the parameters that are left after pruning.
+    /// The logarithm of the parameters that are kept after pruning.
     pub fn ln_kept(&self) -> f64 {
         self.ln_n0 + self.ln_share
     }
 
-    /// The same place in other units.
+    /// The same point in other units.
     pub fn divided_by(&self, scale: &Scale) -> Self {
         let divided = Self::new(
             self.n0 / scale.n0,
@@ -65,10 +65,11 @@ impl Row {
             self.loss0,
             self.tokens / scale.tokens,
         );
+        // The share is taken from the true rate, not from a scaled one.
         Self { ln_share: self.ln_share, ..divided }
     }
 
-    /// The same run after other tokens.
+    /// The same run after another number of tokens.
     pub fn at(&self, tokens: f64) -> Self {
         Self { tokens, ln_tokens: tokens.ln(), ..*self }
     }
@@ -80,7 +81,7 @@ impl Scale {
     /// Parameters and tokens in billions.
     pub const BILLIONS: Self = Self { n0: 1e9, rate: 1.0, tokens: 1e9 };
 
-    /// The gauge in which a problem is well conditioned: every variable divided by its geometric
+    /// The gauge that makes a problem well conditioned: each variable is divided by its geometric
     /// mean.
     pub fn geometric_mean(rows: impl IntoIterator<Item = Row>) -> Self {
         let (mut n0, mut rate, mut tokens, mut rows_seen) = (0.0, 0.0, 0.0, 0.0_f64);
@@ -90,14 +91,14 @@ impl Scale {
             tokens += row.ln_tokens;
             rows_seen += 1.0;
         }
-        // Where a rate is 0, or an axis is not used, its own unit stays.
+        // If a rate is 0 or an axis is not used, the mean does not exist: keep the unit.
         let mean = |sum: f64| {
             Some((sum / rows_seen.max(1.0)).exp()).filter(|x| x.is_normal()).unwrap_or(1.0)
         };
         Self { n0: mean(n0), rate: mean(rate), tokens: mean(tokens) }
     }
 
-    /// How many of `other`'s units stand in one of ours, axis by axis.
+    /// How many units of `other` one unit of ours holds, for each axis.
     pub fn relative_to(&self, other: &Self) -> Self {
         Self {
             n0: self.n0 / other.n0,
@@ -143,7 +144,7 @@ impl Row {
         self.ln_tokens
     }
 
-    /// Logarithm of the share of the parameters that is left, `1 - rate`; the same in all units.
+    /// The logarithm of the share of parameters that is kept, `1 - rate`; the same in all units.
     pub fn ln_share(&self) -> f64 {
         self.ln_share
     }

@@ -1,9 +1,9 @@
-//! Whether tokens are counted from the right beginning: the fitted form with `D + s` in the place
-//! of `D` is its rival, and both are judged on every run in turn after a fit to the others.
+//! Tests whether tokens are counted from the right beginning. The rival is the fitted form with
+//! `D + s` in place of `D`. Each run in turn is left out, and both forms predict it from the others.
 //!
-//! A shift leaves the fit inside the data nearly as it was, which trends among runs do not show,
-//! and moves the tokens that are enough by half. Only the shape of a held-out run is judged, its
-//! own mean taken off: how high a run lies says nothing of a shift.
+//! A shift hardly changes the fit inside the data, so trends among residuals do not show it. It can
+//! still change enough tokens by half. Only the shape of a left-out run is judged, after its own
+//! mean is subtracted: the height of a run says nothing about a shift.
 
 use crate::fit::{Detail, Fit, Patience, descend};
 use crate::identify::Levels;
@@ -11,24 +11,25 @@ use crate::parallel;
 use crate::student;
 use crate::table::Run;
 
-/// Fewer runs than this judge nothing.
+/// With fewer runs there is no test.
 const FEWEST_RUNS: usize = 4;
-/// A rival that does not explain this much more than one constant by chance is not judged further.
+/// The F ratio of one more constant. Below it the rival improves less than chance would, and is not
+/// judged.
 const LEAST_RATIO: f64 = 1.0;
-/// Shifts that are tried, in geometric means of the tokens.
+/// The shifts that are tried, as multiples of the geometric mean of the tokens.
 const TRIED: [f64; 7] = [0.01, 0.03, 0.1, 0.25, 0.6, 1.5, 4.0];
-/// Half the width of the parabola through the logarithm of a shift.
+/// Half the width of the parabola in the logarithm of the shift.
 const STEP: f64 = 0.4;
 
-/// A rival that was judged.
+/// The result for a rival.
 pub(crate) struct Shift {
-    /// Tokens that the rival adds.
+    /// The shift `s`, in tokens.
     pub(crate) tokens: f64,
-    /// The probability that chance alone makes it better by so much.
+    /// The probability that chance alone favours the rival this much.
     pub(crate) chance: f64,
 }
 
-/// Judges the rival; `None` where the form has no power of the tokens, the runs are too few, or no
+/// Judges the rival. `None` if the form has no power of the tokens, the runs are too few, or no
 /// shift helps.
 pub(crate) fn test(fit: &Fit, runs: &[&Run], method: &str) -> Option<Shift> {
     fit.form.token_exponent()?;
@@ -37,11 +38,14 @@ pub(crate) fn test(fit: &Fit, runs: &[&Run], method: &str) -> Option<Shift> {
     let none = whole.at(0.0, &fit.parameters);
     let (shift, best) = whole.best(none.1)?;
     let degrees = fit.points.saturating_sub(fit.free() + 1).max(1) as f64;
+    // The usual F ratio, with the shift as the one added constant.
     ((none.1 - best.1) > LEAST_RATIO * best.1 / degrees).then_some(())?;
     let needed = Levels::of(runs, method).form();
     let numbers: Vec<usize> = (0..runs.len()).collect();
     let folds: Vec<Fold> = parallel::map(&numbers, |&out| {
         let rest: Vec<&Run> = (0..runs.len()).filter(|&i| i != out).map(|i| runs[i]).collect();
+        // Without this run the rest may no longer determine every constant: then the run cannot be
+        // judged.
         (Levels::of(&rest, method).form() == needed).then_some(())?;
         let rival = Rival { fit, runs: &rest };
         let (own, _) = rival.at(0.0, &none.0);
@@ -55,15 +59,15 @@ pub(crate) fn test(fit: &Fit, runs: &[&Run], method: &str) -> Option<Shift> {
     Some(Shift { tokens: shift, chance: chance(&folds)? })
 }
 
-/// A run that was held out: how far apart the two predictions of its shape lie, and how far the run
-/// lies from the form's own towards the rival's.
+/// A left-out run: the distance between the two predictions of its shape, and how far its residual
+/// reaches from the form's prediction towards the rival's.
 struct Fold {
     apart: f64,
     towards: f64,
 }
 
 impl Fold {
-    /// From what the form and the rival leave over of the run.
+    /// From the residuals of the form and of the rival on this run.
     fn of(own: &[f64], rival: &[f64]) -> Self {
         let step: Vec<f64> = own.iter().zip(rival).map(|(own, rival)| own - rival).collect();
         let apart = step.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -72,9 +76,9 @@ impl Fold {
     }
 }
 
-/// The probability that chance alone moves the held-out runs so far towards the rival: how far they
-/// lie, regressed on how far they should, through the origin. 1 where the rival predicts them no
-/// better: less than half way.
+/// The probability that chance alone moves the left-out runs this far towards the rival. It
+/// regresses how far they lie on how far the rival says, through the origin. It is 1 if the slope
+/// is below a half: then the form's own prediction is the nearer one.
 fn chance(folds: &[Fold]) -> Option<f64> {
     let width: f64 = folds.iter().map(|fold| fold.apart.powi(2)).sum();
     let slope = folds.iter().map(|fold| fold.apart * fold.towards).sum::<f64>() / width;
@@ -85,20 +89,21 @@ fn chance(folds: &[Fold]) -> Option<f64> {
     let degrees = folds.len() - 1;
     let left: f64 = folds.iter().map(|fold| (fold.towards - slope * fold.apart).powi(2)).sum();
     let error = (left / degrees as f64 / width).sqrt();
+    // One-sided: only a move towards the rival counts.
     Some(if error > 0.0 { 0.5 * student::beyond(slope / error, degrees) } else { 0.0 })
 }
 
-/// The form on some runs, with shifts of their tokens.
+/// The form on some runs, with shifted tokens.
 struct Rival<'a> {
     fit: &'a Fit,
     runs: &'a [&'a Run],
 }
 
-/// Constants and what they leave over.
+/// Fitted constants and their objective.
 type End = (Vec<f64>, f64);
 
 impl Rival<'_> {
-    /// The best constants for a shift, from constants near them.
+    /// The best constants for a shift; the search starts at `near`.
     fn at(&self, tokens: f64, near: &[f64]) -> End {
         let shifted: Vec<Run> = self.runs.iter().map(|run| moved(run, tokens)).collect();
         let problem = self.fit.problem(&shifted.iter().collect::<Vec<_>>());
@@ -107,7 +112,7 @@ impl Rival<'_> {
         (found.parameters, found.objective)
     }
 
-    /// The best shift of all; `None` where none is better than none.
+    /// The best shift of all; `None` if none is better than no shift.
     fn best(&self, without: f64) -> Option<(f64, End)> {
         let logs: Vec<f64> =
             self.runs.iter().flat_map(|run| &run.points).map(|point| point.tokens.ln()).collect();
@@ -116,17 +121,20 @@ impl Rival<'_> {
         let mut near = self.fit.parameters.clone();
         for tried in TRIED {
             let end = self.at(tried * middle, &near);
+            // Each shift starts from the constants of the one before: neighbours have similar
+            // optima.
             near.clone_from(&end.0);
             if end.1 < best.as_ref().map_or(without, |best| best.1.1) {
                 best = Some((tried * middle, end));
             }
         }
         let (shift, end) = best?;
+        // The second parabola refines the result of the first.
         let (shift, end) = self.near(shift, &end.0);
         Some(self.near(shift, &end.0))
     }
 
-    /// The best shift near another: the lowest point of a parabola in its logarithm.
+    /// The best shift near another one: the vertex of a parabola in the logarithm of the shift.
     fn near(&self, shift: f64, constants: &[f64]) -> (f64, End) {
         let places = [shift * (-STEP).exp(), shift, shift * STEP.exp()];
         let ends = places.map(|tokens| self.at(tokens, constants));
@@ -135,6 +143,7 @@ impl Rival<'_> {
         let step = if bend > 0.0 {
             0.5 * STEP * (left - right) / bend
         } else {
+            // The parabola opens downwards: take one step to the lower side.
             STEP * (left - right).signum()
         };
         let tokens = shift * step.clamp(-2.0 * STEP, 2.0 * STEP).exp();
@@ -144,7 +153,7 @@ impl Rival<'_> {
         tried.into_iter().min_by(|a, b| a.1.1.total_cmp(&b.1.1)).expect("four were tried")
     }
 
-    /// What constants leave over of a run's points, the mean taken off.
+    /// The residuals of a run at these constants, minus their mean.
     fn left(&self, run: &Run, tokens: f64, constants: &[f64]) -> Vec<f64> {
         let moved = moved(run, tokens);
         let left: Vec<f64> = moved

@@ -1,12 +1,14 @@
 //! Quantiles of Student's t distribution.
 
-/// The value that `|t|` stays below with probability `level`, for whole degrees of freedom.
+/// The bound that `|t|` stays below with probability `level`, for a whole number of degrees of
+/// freedom.
 ///
-/// From the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4, solved by bisection of the
-/// angle.
+/// The finite sums are those of Abramowitz and Stegun 26.7.3 and 26.7.4. Bisection of the angle
+/// inverts them.
 pub(crate) fn two_sided(level: f64, degrees: usize) -> f64 {
     assert!((0.0..1.0).contains(&level) && degrees > 0, "level {level}, {degrees} degrees");
     let (mut low, mut high) = (0.0, std::f64::consts::FRAC_PI_2);
+    // Each round halves an interval of length pi / 2: 80 rounds go below the last bit.
     for _ in 0..80 {
         let middle = 0.5 * (low + high);
         if inside(middle, degrees) < level { low = middle } else { high = middle }
@@ -14,12 +16,12 @@ pub(crate) fn two_sided(level: f64, degrees: usize) -> f64 {
     (degrees as f64).sqrt() * (0.5 * (low + high)).tan()
 }
 
-/// Probability that `|t|` is at least as large as this, for whole degrees of freedom.
+/// The probability that `|t|` is at least this large, for a whole number of degrees of freedom.
 pub(crate) fn beyond(t: f64, degrees: usize) -> f64 {
     1.0 - inside((t.abs() / (degrees as f64).sqrt()).atan(), degrees)
 }
 
-/// Probability that `|t| < sqrt(degrees) tan(angle)`.
+/// The probability that `|t| < sqrt(degrees) tan(angle)`.
 fn inside(angle: f64, degrees: usize) -> f64 {
     let (sine, cosine) = angle.sin_cos();
     let odd = degrees % 2 == 1;

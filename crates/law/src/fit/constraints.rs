@@ -1,4 +1,4 @@
-//! What is known of constants before a fit: set to a number, or held within bounds.
+//! What is known about constants before a fit: a constant is set to a number or held within bounds.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use crate::error::{Fault, Result};
 use crate::form::{Form, distance};
 use crate::row::Scale;
 
-/// Constants that are set, and constants that are bounded, by name.
+/// Constants that are set or bounded, by name.
 ///
-/// A bound of one's own replaces the form's, its sign rule too: `N_C` may then fall below 0, and a
-/// `delta` that is set or bounded is no longer bounded through `alpha + delta`. The numbers hold in
-/// the units of [`Constraints::new`].
+/// A bound replaces the form's own bound and its sign rule: `N_C` may then fall below 0. A `delta`
+/// that is set or bounded is no longer bounded through `alpha + delta`. The numbers are in the
+/// units given to [`Constraints::new`].
 ///
 /// ```
 /// use law::fit::{Constraints, Loss, fit_within};
@@ -35,14 +35,14 @@ pub struct Constraints {
 }
 
 impl Default for Constraints {
-    /// None, in billions.
+    /// No constraints, in billions.
     fn default() -> Self {
         Self::new(Scale::BILLIONS)
     }
 }
 
 impl Constraints {
-    /// No constraint yet; those added hold for size and tokens in these units.
+    /// No constraints yet. Those added later are in these units of size and tokens.
     pub fn new(units: Scale) -> Self {
         Self { units, ends: BTreeMap::new() }
     }
@@ -50,7 +50,7 @@ impl Constraints {
     /// Sets a constant.
     ///
     /// # Errors
-    /// Where the value is not finite, or the constant was constrained before.
+    /// If the value is not finite, or the constant is already constrained.
     pub fn fix(self, name: &str, value: f64) -> Result<Self> {
         match value.is_finite() {
             true => self.bound(name, value, value),
@@ -60,10 +60,10 @@ impl Constraints {
         }
     }
 
-    /// Holds a constant between two ends; an end at infinity is open.
+    /// Holds a constant between two bounds; an infinite one is open.
     ///
     /// # Errors
-    /// Where the ends do not ascend, both are open, or the constant was constrained before.
+    /// If the bounds do not ascend, both are open, or the constant is already constrained.
     pub fn bound(mut self, name: &str, low: f64, high: f64) -> Result<Self> {
         let sound = low <= high && low < f64::INFINITY && high > f64::NEG_INFINITY;
         if !sound || (low.is_infinite() && high.is_infinite()) {
@@ -79,12 +79,12 @@ impl Constraints {
         }
     }
 
-    /// Whether nothing is constrained.
+    /// Whether no constant is constrained.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The constants that are set, with their values, in the order of their names.
+    /// The constants that are set, with their values, sorted by name.
     pub fn fixed(&self) -> impl Iterator<Item = (&str, f64)> {
         self.ends
             .iter()
@@ -92,7 +92,7 @@ impl Constraints {
             .map(|(name, [value, _])| (name.as_str(), *value))
     }
 
-    /// The constants that are bounded, with their ends, in the order of their names.
+    /// The constants that are bounded, with their bounds, sorted by name.
     pub fn bounded(&self) -> impl Iterator<Item = (&str, [f64; 2])> {
         self.ends
             .iter()
@@ -100,10 +100,10 @@ impl Constraints {
             .map(|(name, ends)| (name.as_str(), *ends))
     }
 
-    /// Whether the form has every constant that is named.
+    /// Checks that the form has every constrained constant.
     ///
     /// # Errors
-    /// Where it has not, with the nearest name.
+    /// If it lacks one, with the nearest name.
     pub fn check(&self, form: &dyn Form) -> Result<()> {
         let Some(unknown) = self.ends.keys().find(|name| form.position(name).is_none()) else {
             return Ok(());
@@ -122,12 +122,12 @@ impl Constraints {
         .into())
     }
 
-    /// Names of constants that the form has not.
+    /// The names of constrained constants that the form lacks.
     pub(crate) fn foreign(&self, form: &dyn Form) -> Vec<&str> {
         self.ends.keys().map(String::as_str).filter(|name| form.position(name).is_none()).collect()
     }
 
-    /// The same less these constants.
+    /// The same constraints, without these constants.
     pub(crate) fn without(&self, names: &[&str]) -> Self {
         let mut less = self.clone();
         less.ends.retain(|name, _| !names.contains(&name.as_str()));
@@ -142,9 +142,10 @@ impl Constraints {
         self.ends.get(name).copied()
     }
 
-    /// Whether a constrained constant changes with the units, so that its ends hold in no other
+    /// Whether a constrained constant changes with the units. If so, its bounds hold in no other
     /// gauge.
     pub(super) fn need_units(&self, form: &dyn Form) -> bool {
+        // Doubling every unit shows it: a constant of 1 that stays 1 has no unit.
         let ones = vec![1.0; form.parameters().len()];
         let mut scaled = ones.clone();
         form.rescale(&mut scaled, &Scale { n0: 2.0, rate: 2.0, tokens: 2.0 });

@@ -1,17 +1,17 @@
-//! Arithmetic on fixed lanes: wide vector units take part where the processor has them, and no bit
-//! depends on it.
+//! Arithmetic in fixed lanes. Wide vector units speed it up where the processor has them, and
+//! change no bit.
 //!
-//! Every sum is made in [`LANES`] lanes that are added in one order. Nothing is fused or reordered
-//! by the compiler.
+//! Every sum runs in [`LANES`] lanes that are added in one order. The compiler neither fuses nor
+//! reorders these operations.
 
-/// Sums run in so many lanes.
+/// The number of lanes of a sum.
 pub(super) const LANES: usize = 8;
 
-/// Runs `loops` compiled for the widest vector units of this processor; the closure should be
+/// Runs `loops` compiled for the widest vector units of this processor. The closure should be
 /// `#[inline(always)]`.
 ///
-/// It has to be one that could run many times: one that runs once is called through a function that
-/// lacks the attribute, and a long body then stays compiled for every processor.
+/// It must be `FnMut`. A closure that runs only once is called through a function without that
+/// attribute. A long body then stays compiled for the baseline processor.
 #[inline(always)]
 pub(super) fn widest<R>(
     #[cfg_attr(not(target_arch = "wasm32"), allow(unused_mut))] mut loops: impl FnMut() -> R,
@@ -35,7 +35,7 @@ pub(super) fn widest<R>(
     loops()
 }
 
-/// A sum of products; both lengths are the same multiple of [`LANES`].
+/// A sum of products. Both lengths are the same multiple of [`LANES`].
 #[inline(always)]
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; LANES];
@@ -45,6 +45,7 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
         }
     }
     let [a, b, c, d, e, f, g, h] = lanes;
+    // One fixed order: rounding depends on the order of additions.
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
@@ -56,15 +57,14 @@ pub(super) fn subtract(x: &mut [f64], factor: f64, v: &[f64]) {
     }
 }
 
-/// The exponential of a number between -708 and 709, which others are brought to: without branches
-/// or tables, so that lanes run side by side. `x = k ln 2 + r` with `|r| <= ln 2 / 2`, then
-/// Taylor's series to `r^13`.
+/// The exponential of `x`, which is first clamped to -708 to 709. It has no branches or tables, so
+/// lanes run side by side. `x = k ln 2 + r` with `|r| <= ln 2 / 2`, then Taylor's series to `r^13`.
 #[inline(always)]
 pub(super) fn exp(x: f64) -> f64 {
-    /// Added, it leaves the nearest whole number in the lowest bits.
+    /// `1.5 2^52`: adding it rounds to a whole number and leaves that in the lowest bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;
-    /// `ln 2` in two parts; the first ends in zeros, so that `k` times it is exact (Cody and Waite
-    /// 1980).
+    /// `ln 2` in two parts. The first one ends in zero bits, so `k` times it is exact (Cody and
+    /// Waite 1980).
     const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
     let x = x.clamp(-708.0, 709.0);
     let rounded = x * std::f64::consts::LOG2_E + ROUND;
@@ -88,6 +88,7 @@ pub(super) fn exp(x: f64) -> f64 {
     ] {
         sum = sum * r + inverse;
     }
+    // `k` is added to the exponent bits, which multiplies by `2^k`.
     f64::from_bits(sum.to_bits().wrapping_add(rounded.to_bits() << 52))
 }
 

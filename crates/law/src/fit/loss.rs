@@ -1,4 +1,4 @@
-//! What a fit makes small: the sum, never the mean, over all points.
+//! The function that a fit minimises: a sum over all points, never a mean.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,12 +19,11 @@ pub enum Loss {
     LeastSquares,
     /// Sum of weight x Huber's function of the residual, with this delta in nats.
     Huber(f64),
-    /// The same of the difference of logarithms, as Hoffmann et al. 2022 fitted theirs.
+    /// The same for the difference of logarithms, as Hoffmann et al. (2022) used it.
     LogHuber(f64),
 }
 
-/// Of one point: its part of the objective, and that part's derivative by the residual, over the
-/// residual.
+/// One point's part of the objective, and the derivative of that part divided by the residual.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
     pub(super) value: f64,
@@ -32,7 +31,8 @@ pub(super) struct Part {
 }
 
 impl Loss {
-    /// A residual and how it follows the prediction; not finite where a logarithm has no value.
+    /// The residual, and minus its derivative by the prediction. Not finite if a logarithm does not
+    /// exist.
     pub(super) fn residual(self, measured: f64, predicted: f64) -> (f64, f64) {
         match self {
             Self::LeastSquares | Self::Huber(_) => (measured - predicted, 1.0),

@@ -1,7 +1,7 @@
-//! Fitting: many starts on per-run sums, a polish on all points.
+//! Fitting: many starts on per-run sums, then a polish on all points.
 //!
-//! The objective is a sum over points, not their mean: a mean makes an optimiser stop early
-//! (Besiroglu et al. 2024, of Hoffmann et al.). Huber losses go on from the least-squares optima,
+//! The objective is a sum over points, not their mean. A mean makes an optimiser stop too early, as
+//! in Hoffmann et al. (Besiroglu et al. 2024). Huber losses continue from the least-squares optima,
 //! over all constants.
 
 mod constraints;
@@ -29,41 +29,43 @@ use crate::row::{Row, Scale};
 use crate::table::Run;
 use space::Space;
 
-/// A form with its constants, and how sure the search is that no better ones exist.
+/// A form with its constants, and how well the search supports them.
 #[derive(Clone)]
 pub struct Fit {
     /// The form.
     pub(crate) form: &'static dyn Form,
-    /// Its constants for variables divided by `scale`.
+    /// The constants, for variables divided by `scale`.
     pub(crate) parameters: Vec<f64>,
     /// The gauge of the fit, in parameters and tokens.
     pub(crate) scale: Scale,
-    /// What was made small.
+    /// The loss function that the fit minimised.
     pub(crate) loss: Loss,
-    /// What the loss sums up to; for least squares, in nats squared.
+    /// The minimum of that function; for least squares in nats squared.
     pub(crate) objective: f64,
     /// Points fitted.
     pub(crate) points: usize,
     /// Largest cosine between the residual and the direction of a free exponent; 0 at an exact
     /// optimum.
     pub(crate) gradient: f64,
-    /// Starts made.
+    /// How many starts the search used.
     pub(crate) starts: usize,
-    /// Starts that ended at this optimum.
+    /// How many starts ended at this optimum.
     pub(crate) agreeing: usize,
-    /// Singular values of the Jacobian's unit columns over the largest, at the optimum or at a
-    /// general place, whichever is larger: a value that is zero at both is zero by structure.
+    /// The singular values of the Jacobian with unit columns, over the largest. Each is the larger
+    /// of its values at the optimum and at a general point. A value that is zero at both is zero by
+    /// structure.
     pub(crate) singular_values: Vec<f64>,
     pub(crate) space: Space,
 }
 
 impl Fit {
-    /// The loss at a row in parameters and tokens.
+    /// The predicted loss at a row in parameters and tokens.
     pub fn value(&self, row: &Row) -> f64 {
         self.form.value(&self.parameters, &row.divided_by(&self.scale))
     }
 
-    /// Names of the constants, or bounded sums, that stand at a bound; not of those that were set.
+    /// The names of constants, or bounded sums, that lie at a bound. Constants that were set are
+    /// not among them.
     pub fn at_bound(&self) -> Vec<String> {
         self.space.at_bound(&self.parameters)
     }
@@ -80,8 +82,7 @@ impl Fit {
             .with_space(self.space.clone())
     }
 
-    /// The constants for variables in the units of `units`, or in the form's own where it is bound
-    /// to some.
+    /// The constants for variables in `units`. A form with units of its own keeps those.
     pub fn constants(&self, units: &Scale) -> Vec<f64> {
         let mut constants = self.parameters.clone();
         if self.form.own_units().is_none() {
@@ -91,7 +92,7 @@ impl Fit {
     }
 }
 
-/// Fits a form to runs from `starts` starts.
+/// Fits a form to runs, from `starts` starting points.
 ///
 /// ```
 /// use law::{Settings, Table, TableRow, form};
@@ -107,7 +108,7 @@ pub fn fit_form(form: &'static dyn Form, runs: &[&Run], starts: usize) -> Fit {
     fit_with(form, runs, starts, Loss::LeastSquares)
 }
 
-/// Fits a form to runs from `starts` starts under any loss.
+/// Fits a form to runs from `starts` starting points, with any loss.
 ///
 /// ```
 /// use law::{Table, TableRow, fit::{Loss, fit_with}, form};
@@ -125,10 +126,10 @@ pub fn fit_with(form: &'static dyn Form, runs: &[&Run], starts: usize, loss: Los
     fit_problem(&problem, &starts::within(form, &problem.space, starts))
 }
 
-/// Fits a form to runs, some of its constants set or bounded.
+/// Fits a form to runs, with some constants set or bounded.
 ///
 /// # Errors
-/// Where the form has not a constant that is constrained.
+/// If the form lacks a constrained constant.
 pub fn fit_within(
     form: &'static dyn Form,
     runs: &[&Run],
@@ -141,8 +142,8 @@ pub fn fit_within(
     Ok(fit_problem(&problem, &starts::within(form, &problem.space, starts)))
 }
 
-/// Fits a form to runs from exponents that are given, by least squares; they hold for variables in
-/// the form's own units, or divided by their geometric means where it has none.
+/// Fits a form to runs by least squares, from the given exponents. They hold in the form's own
+/// units. A form without units uses variables divided by their geometric means.
 pub fn fit_from(form: &'static dyn Form, runs: &[&Run], starts: &[Vec<f64>]) -> Fit {
     fit_problem(&Problem::new(form, runs), starts)
 }
@@ -161,7 +162,8 @@ fn fit_problem(problem: &Problem, starts: &[Vec<f64>]) -> Fit {
     };
     let leads_there = |optimum: &&Optimum| match problem.loss {
         Loss::LeastSquares => near(optimum.objective),
-        // A start counts for the optimum that its end was polished to.
+        // With a robust loss, search and polish minimise different functions: follow each start to
+        // the polished end.
         Loss::Huber(_) | Loss::LogHuber(_) => {
             let end = ends.iter().position(|end| same(end, optimum));
             end.is_some_and(|end| near(polished[end].objective))
@@ -183,9 +185,9 @@ fn fit_problem(problem: &Problem, starts: &[Vec<f64>]) -> Fit {
     }
 }
 
-/// Fits the same form to other data near a known optimum, in that fit's gauge.
+/// Fits the same form to other data near a known optimum, in the gauge of that fit.
 ///
-/// Per-run sums hold every inner product of the points to rounding, so least squares needs no more
+/// Per-run sums hold every inner product of the points up to rounding. Least squares needs no more
 /// than these.
 pub(crate) fn refit(problem: &Problem, near: &[f64], fixed: &[bool]) -> Optimum {
     let exponents = &near[problem.form.linear()..];
@@ -196,7 +198,7 @@ pub(crate) fn refit(problem: &Problem, near: &[f64], fixed: &[bool]) -> Optimum 
     }
 }
 
-/// To the optimum on sums, and from there on all points.
+/// Descends on sums first, and then on all points.
 fn polish(problem: &Problem, optimum: &Optimum) -> Optimum {
     let exponents = |optimum: &Optimum| optimum.parameters[problem.form.linear()..].to_vec();
     let on_sums = descend(problem, &exponents(optimum), &[], Detail::Sums, Patience::POLISH);
@@ -210,16 +212,17 @@ fn polish(problem: &Problem, optimum: &Optimum) -> Optimum {
     }
 }
 
-/// The ends of all starts, in the order of the starts.
+/// The optimum of every start, in the order of the starts.
 fn search(problem: &Problem, starts: &[Vec<f64>]) -> Vec<Optimum> {
     parallel::map(starts, |start| descend(problem, start, &[], Detail::Sums, Patience::SEARCH))
 }
 
-/// The best few ends that differ: equal ends are polished once, and none that a polish cannot make
-/// the best.
+/// The best few distinct optima. Equal ones are polished once. Those too bad to become the best are
+/// dropped.
 fn distinct(problem: &Problem, found: &[Optimum]) -> Vec<Optimum> {
     const POLISHED: usize = 4;
-    // An end is known to many digits; a robust loss may rank ends otherwise than squares do.
+    // Search objectives have many correct digits, so a factor of two cannot be made up. A robust
+    // loss may rank optima differently.
     const HOPELESS: f64 = 2.0;
     let mut order: Vec<&Optimum> = found.iter().collect();
     order.sort_by(|a, b| a.objective.total_cmp(&b.objective));
@@ -234,18 +237,19 @@ fn distinct(problem: &Problem, found: &[Optimum]) -> Vec<Optimum> {
     kept
 }
 
-/// Whether two ends of a search are one.
+/// Whether two ends of the search are the same optimum.
 fn same(a: &Optimum, b: &Optimum) -> bool {
     a.parameters.iter().zip(&b.parameters).all(|(a, b)| (a - b).abs() <= 1e-3 * (1.0 + a.abs()))
 }
 
-/// Sums reach about half the digits that points do: below this an end counts as exact.
+/// Sums reach about half the digits of points. Below this an optimum counts as exact.
 fn nearly_exact(problem: &Problem, objective: f64) -> bool {
     problem.is_rounding(objective * 1e-8)
 }
 
-/// Of the unit columns of the Jacobian, over the largest: at the optimum, and where every constant
-/// is 1 and the exponents are a start's. What is zero by structure is zero at both.
+/// The singular values of the Jacobian with unit columns, over the largest. They are taken at the
+/// optimum and where all constants are 1 and the exponents are those of a start. A value that is
+/// zero by structure is zero at both.
 fn singular_values(problem: &Problem, best: &[f64]) -> Vec<f64> {
     let values = |parameters: &[f64]| {
         let free: Vec<usize> =
@@ -266,7 +270,7 @@ impl Fit {
         self.form
     }
 
-    /// Its constants for variables divided by `scale`.
+    /// The constants, for variables divided by `scale`.
     pub fn parameters(&self) -> &[f64] {
         &self.parameters
     }
@@ -276,12 +280,12 @@ impl Fit {
         self.scale
     }
 
-    /// What was made small.
+    /// The loss function that the fit minimised.
     pub fn loss(&self) -> Loss {
         self.loss
     }
 
-    /// What the loss sums up to; for least squares, in nats squared.
+    /// The minimum of that function; for least squares in nats squared.
     pub fn objective(&self) -> f64 {
         self.objective
     }
@@ -297,18 +301,19 @@ impl Fit {
         self.gradient
     }
 
-    /// Starts made.
+    /// How many starts the search used.
     pub fn starts(&self) -> usize {
         self.starts
     }
 
-    /// Starts that ended at this optimum.
+    /// How many starts ended at this optimum.
     pub fn agreeing(&self) -> usize {
         self.agreeing
     }
 
-    /// Singular values of the Jacobian's unit columns over the largest, at the optimum or at a
-    /// general place, whichever is larger: a value that is zero at both is zero by structure.
+    /// The singular values of the Jacobian with unit columns, over the largest. Each is the larger
+    /// of its values at the optimum and at a general point. A value that is zero at both is zero by
+    /// structure.
     pub fn singular_values(&self) -> &[f64] {
         &self.singular_values
     }
@@ -332,7 +337,7 @@ mod tests {
                     let loss = form.value(&truth, &Row::new(n0, rate, 2.0, tokens)) + error;
                     Point { tokens: tokens * 1e9, loss, weight: 1.0 + 0.2 * j as f64 }
                 };
-                // Runs of few points, of one block and of two.
+                // One run with few points, one that fills a block in part, and one of two blocks.
                 let points = (0..[4, 15, 36][j]).map(point).collect();
                 let (name, base) = (format!("{i} {j}"), i.to_string());
                 runs.push(Run { name, base, n0: n0 * 1e9, rate, loss0: 2.0, points });

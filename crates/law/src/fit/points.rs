@@ -1,25 +1,25 @@
-//! The points of one run, and the few rows that stand for them.
+//! The points of one run, and the four rows that replace them.
 //!
-//! Within a run every derivative is linear in `1`, `D^-beta` and `D^-beta ln D`: for one `beta`,
+//! Within a run all derivatives are linear in `1`, `D^-beta` and `D^-beta ln D`. For one `beta`,
 //! four rows hold all inner products of these with each other and with the target.
 
 use super::lanes::{dot, exp, subtract, widest};
 use super::triangle::{BLOCK, Triangle};
 
-/// Points column by column, in the gauge of their problem.
+/// The points by column, in the gauge of their problem.
 pub(super) struct Points {
     pub(super) tokens: Vec<f64>,
     pub(super) ln_tokens: Vec<f64>,
-    /// The loss less the part that no constant touches.
+    /// The loss minus the part that no constant changes.
     pub(super) target: Vec<f64>,
     pub(super) root_weight: Vec<f64>,
 }
 
-/// Columns of a block: root weight x `[1, D^-beta, D^-beta ln D, target]`.
+/// The columns of a block: root weight x `[1, D^-beta, D^-beta ln D, target]`.
 pub(super) type Columns = [[f64; BLOCK]; 4];
 
 impl Points {
-    /// None yet, with room for so many.
+    /// No points yet, with room for `count`.
     pub(super) fn with_capacity(count: usize) -> Self {
         let column = || Vec::with_capacity(count);
         Self { tokens: column(), ln_tokens: column(), target: column(), root_weight: column() }
@@ -29,7 +29,7 @@ impl Points {
         self.tokens.len()
     }
 
-    /// Calls `f` with the columns of every block and how many rows it has; the rest are zeros.
+    /// Calls `f` for every block with its number of rows and its columns. Unused rows are zero.
     #[inline(always)]
     pub(super) fn blocks(&self, beta: f64, mut f: impl FnMut(usize, &mut Columns)) {
         let chunks = self.ln_tokens.chunks(BLOCK).zip(self.target.chunks(BLOCK));
@@ -50,8 +50,8 @@ impl Points {
         }
     }
 
-    /// The rows that stand for the points at this `beta`, column by column; a triangle, so only the
-    /// target has a fourth.
+    /// The rows that replace the points at this `beta`, by column. They form a triangle, so only
+    /// the target has a fourth entry.
     pub(super) fn sums(&self, beta: f64) -> [[f64; 4]; 4] {
         let mut sums = [[0.0; 4]; 4];
         widest(
@@ -87,7 +87,7 @@ impl Points {
     }
 }
 
-/// The triangular factor of four columns (modified Gram-Schmidt), column by column; they become
+/// The triangular factor of four columns, by column (modified Gram-Schmidt). The columns become
 /// orthogonal.
 #[inline(always)]
 fn triangular(columns: &mut Columns) -> [[f64; 4]; 4] {
@@ -96,11 +96,12 @@ fn triangular(columns: &mut Columns) -> [[f64; 4]; 4] {
         let (left, right) = columns.split_at_mut(j + 1);
         let pivot = &left[j];
         let square = dot(pivot, pivot);
+        // A zero column is orthogonal to everything and needs no row.
         if square == 0.0 {
             continue;
         }
         factor[j][j] = square.sqrt();
-        // The target has no columns behind it; divisions are slow.
+        // No column follows the target, and divisions are slow.
         if right.is_empty() {
             break;
         }

@@ -1,4 +1,4 @@
-//! One form and one group of runs, in the gauge in which both are well conditioned.
+//! One form and one group of runs, in a gauge that makes the fit well conditioned.
 
 use std::sync::Arc;
 
@@ -11,38 +11,38 @@ use crate::form::Form;
 use crate::row::{Row, Scale};
 use crate::table::Run;
 
-/// What is fitted: the loss less the part that no constant touches, run by run.
+/// What is fitted: the loss minus the part that no constant changes, by run.
 #[derive(Clone)]
 pub(crate) struct Problem {
     pub(crate) form: &'static dyn Form,
     pub(crate) scale: Scale,
     pub(crate) loss: Loss,
-    /// Where the constants may lie.
+    /// The bounds of the constants.
     pub(crate) space: Space,
     runs: Vec<RunRows>,
     pub(crate) points: usize,
-    /// Residuals smaller than this, together, are rounding.
+    /// A sum of squared residuals below this is rounding.
     rounding: f64,
 }
 
-/// A run; problems that hold the same run share its points.
+/// One run. Problems with the same run share its points.
 #[derive(Clone)]
 struct RunRows {
-    /// The run's place, at one unit of tokens.
+    /// The run's variables, at one unit of tokens.
     row: Row,
     points: Arc<Points>,
     rounding: f64,
 }
 
-/// With every point, or with each run's points replaced by four rows of the same inner products.
+/// Whether to use every point, or four rows per run with the same inner products.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
     Sums,
     Points,
 }
 
-/// For one `beta` and every run: four rows of weight x `[1, D^-beta, D^-beta ln D, target]`, column
-/// by column.
+/// For one `beta`, by run: four rows of root weight x `[1, D^-beta, D^-beta ln D, target]`, by
+/// column.
 type Sums = Vec<[[f64; 4]; 4]>;
 
 /// The best linear constants for given exponents.
@@ -57,8 +57,7 @@ impl Problem {
         Self::within(form, runs, &Constraints::default())
     }
 
-    /// A problem whose constants are constrained; where the constraints hold in certain units only,
-    /// in these.
+    /// A problem with constraints. If they depend on units, these units are the gauge.
     pub(crate) fn within(
         form: &'static dyn Form,
         runs: &[&Run],
@@ -72,7 +71,7 @@ impl Problem {
         Self::in_gauge(form, runs, scale).with_space(Space::new(form, constraints))
     }
 
-    /// In a gauge given from outside, so that refits can start from each other's constants.
+    /// A problem in a given gauge, so that refits can start from each other's constants.
     pub(crate) fn in_gauge(form: &'static dyn Form, runs: &[&Run], scale: Scale) -> Self {
         let of_run = |run: &&Run| {
             let row = run.row(scale.tokens).divided_by(&scale);
@@ -99,12 +98,13 @@ impl Problem {
         runs: Vec<RunRows>,
     ) -> Self {
         let points = runs.iter().map(|run| run.points.len()).sum();
+        // A loss carries an error of about one epsilon; the prediction adds a few.
         let rounding =
             runs.iter().map(|run| run.rounding).sum::<f64>() * (4.0 * f64::EPSILON).powi(2);
         Self { form, scale, loss, space, runs, points, rounding }
     }
 
-    /// The same of some of the runs, by their places, any of them more than once.
+    /// The same problem for some of the runs, by index. A run may appear more than once.
     pub(crate) fn chosen(&self, places: &[usize]) -> Self {
         let runs = places.iter().map(|&place| self.runs[place].clone()).collect();
         Self::of(self.form, self.scale, self.loss, self.space.clone(), runs)
@@ -118,8 +118,8 @@ impl Problem {
         Self { space, ..self }
     }
 
-    /// Calls `f` with the derivative by every constant of minus the residual, the point's part of
-    /// the loss, its residual and its weight.
+    /// Calls `f` for every point: minus the derivatives of its residual, its part of the loss, its
+    /// residual and its weight.
     pub(super) fn each_part(&self, parameters: &[f64], mut f: impl FnMut(&[f64], Part, f64, f64)) {
         let count = parameters.len();
         let mut gradient = [0.0; COLUMNS];
@@ -135,16 +135,17 @@ impl Problem {
         }
     }
 
-    /// Whether a sum of squares is nothing but rounding.
+    /// Whether a sum of squares is only rounding.
     pub(crate) fn is_rounding(&self, objective: f64) -> bool {
         objective <= self.rounding
     }
 
-    /// The best linear constants for these exponents, within their bounds.
+    /// The best linear constants for these exponents, within bounds.
     pub(crate) fn project(&self, exponents: &[f64], detail: Detail) -> Projection {
         let linear = self.form.linear();
         let mut parameters = vec![0.0; linear];
         parameters.extend_from_slice(exponents);
+        // An infinite objective makes the search reject the step instead of failing.
         if exponents.iter().any(|exponent| !exponent.is_finite()) {
             return Projection { parameters, objective: f64::INFINITY, sums: None };
         }
@@ -155,11 +156,12 @@ impl Problem {
         Projection { parameters, objective, sums }
     }
 
-    /// The factor of `[J | r]` at a projection, with its detail.
+    /// The factor of `[J | r]` at a projection, from sums or from points like the projection.
     pub(crate) fn jacobian(&self, at: &Projection) -> Factor<COLUMNS> {
         let (count, linear) = (at.parameters.len(), self.form.linear());
         let mut factor = self.factor(at.sums.as_deref(), &at.parameters, count);
-        // The residual is the target less the linear columns, in the factor as in the rows.
+        // The residual is the target minus the linear columns. That holds for the factor's rows as
+        // for the data's.
         for row in &mut factor.rows[..=count] {
             let explained: f64 = row[..linear].iter().zip(&at.parameters).map(|(x, c)| x * c).sum();
             row[count] -= explained;
@@ -167,17 +169,18 @@ impl Problem {
         factor
     }
 
-    /// The factor of `[J | r]` at these parameters, from every point.
+    /// The factor of `[J | r]` at these parameters, from all points.
     pub(crate) fn full_jacobian(&self, parameters: &[f64]) -> Factor<COLUMNS> {
         self.jacobian(&Projection { parameters: parameters.to_vec(), objective: 0.0, sums: None })
     }
 
-    /// Few active sets: each way of holding bounded constants at an end is tried, and the best that
-    /// keeps the bounds stays.
+    /// Tries every way of holding bounded constants at a bound, and keeps the best solution within
+    /// bounds. There are few linear constants, so this is exact and cheap.
     fn best_within(&self, factor: &Factor<COLUMNS>, constants: &mut [f64]) -> f64 {
         let mut ends = [[0.0; 2]; COLUMNS];
         (0..constants.len()).for_each(|i| ends[i] = self.space.ends(i));
         let inside = |i: usize, x: f64| ends[i][0] <= x && x <= ends[i][1];
+        // The common case: the free solution lies within the bounds and cannot be beaten.
         if !(0..constants.len()).any(|i| self.space.is_set(i)) {
             let solution = factor.solve();
             if (0..constants.len()).all(|i| inside(i, solution[i])) {
@@ -192,6 +195,7 @@ impl Problem {
         loop {
             let held = |i: usize| ways[i][way[i]];
             let kept: Vec<usize> = (0..constants.len()).filter(|&i| held(i).is_none()).collect();
+            // A constant held at 0 adds nothing; any other moves the target.
             let away =
                 (0..constants.len()).filter_map(|i| Some((i, held(i)?))).filter(|(_, x)| *x != 0.0);
             let selected = factor.clone().less(away).select(&kept, &[]);
@@ -201,11 +205,12 @@ impl Problem {
                 best = selected.unexplained();
                 (0..constants.len()).for_each(|i| constants[i] = held(i).unwrap_or_default());
                 kept.iter().zip(&solution).for_each(|(&i, &x)| constants[i] = x);
-                // The first way holds no constant that need not be held: no other is better.
+                // The first way holds only constants that are set, so no other way can be better.
                 if way.iter().all(|&choice| choice == 0) {
                     break;
                 }
             }
+            // Counts through all combinations, like digits of a number.
             let Some(i) = (0..way.len()).find(|&i| way[i] + 1 < ways[i].len()) else { break };
             way[i] += 1;
             way[..i].fill(0);
@@ -216,7 +221,7 @@ impl Problem {
     /// The factor of the weighted derivatives by the first `columns` constants, and of the weighted
     /// target.
     ///
-    /// A form without linear constants has its value taken off the target here.
+    /// For a form without linear constants the target is first reduced by the form's value.
     fn factor(
         &self,
         sums: Option<&[[[f64; 4]; 4]]>,
@@ -252,7 +257,7 @@ impl Problem {
                 });
             };
             match sums {
-                // The fourth row is of the target alone; all runs' make one.
+                // The fourth row only concerns the target. One row holds those of all runs.
                 Some(sums) => {
                     push(3, sums[i].each_ref().map(|column| &column[..3]));
                     target_alone += sums[i][3][3].powi(2);
@@ -270,8 +275,8 @@ impl Problem {
         triangle.finish()
     }
 
-    /// Calls `f` with the weighted gradient by every constant and the weighted target, point by
-    /// point.
+    /// Calls `f` for every point with the weighted gradient by all constants and the weighted
+    /// target.
     fn each_point(&self, parameters: &[f64], mut f: impl FnMut(&[f64], f64)) {
         let count = parameters.len();
         let mut gradient = [0.0; COLUMNS];
@@ -290,7 +295,7 @@ impl Problem {
         }
     }
 
-    /// Nothing for a form that has none.
+    /// The sums of all runs; `None` if the form has no token exponent.
     fn sums(&self, exponents: &[f64]) -> Option<Sums> {
         let beta = exponents[self.form.token_exponent()? - self.form.linear()];
         Some(self.runs.iter().map(|run| run.points.sums(beta)).collect())
@@ -298,7 +303,7 @@ impl Problem {
 }
 
 impl RunRows {
-    /// Every point's place, target and root weight.
+    /// The row, target and root weight of every point.
     fn each(&self) -> impl Iterator<Item = (Row, f64, f64)> {
         let Points { tokens, ln_tokens, target, root_weight } = &*self.points;
         let places = tokens.iter().zip(ln_tokens);
@@ -309,7 +314,7 @@ impl RunRows {
     }
 }
 
-/// How a constant may be held: not at all, or at a finite end.
+/// How a constant may be held: free, or at a finite bound.
 fn ways([low, high]: [f64; 2]) -> Vec<Option<f64>> {
     if low == high {
         return vec![Some(low)];

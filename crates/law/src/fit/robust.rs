@@ -1,9 +1,9 @@
-//! Huber losses: from a least-squares optimum to the robust one near it, over all constants at
-//! once.
+//! Huber losses: descends from a least-squares optimum to the robust one near it, over all
+//! constants at once.
 //!
-//! Each round tries two steps and keeps the better: one of iteratively reweighted least squares,
-//! which always goes down but slowly where most points lie beyond Huber's delta, and one of Newton,
-//! which ends exactly. The Hessian is the difference of analytic gradients.
+//! Each round tries two steps and keeps the better one. A step of iteratively reweighted least
+//! squares always descends, but slowly if most points lie beyond Huber's delta. Newton's step
+//! converges exactly. The Hessian is a difference of analytic gradients.
 
 use super::descent::Optimum;
 use super::problem::Problem;
@@ -13,7 +13,7 @@ use super::triangle::{COLUMNS, Factor, Triangle};
 const ROUNDS: usize = 500;
 const GRADIENT: f64 = 1e-11;
 
-/// Descends from `start`; exponents marked `fixed` stay.
+/// Descends from `start`. Exponents marked `fixed` stay.
 pub(super) fn descend(problem: &Problem, start: &[f64], fixed: &[bool]) -> Optimum {
     let linear = problem.form.linear();
     let search = Search { problem, space: &problem.space, linear };
@@ -112,7 +112,7 @@ impl Search<'_> {
         sum
     }
 
-    /// What may move, and the largest cosine between the residual and a direction.
+    /// The coordinates that may move, and the largest cosine between the residual and one of them.
     fn moving(&self, at: &[f64], factor: &Factor<COLUMNS>, fixed: &[bool]) -> (Vec<usize>, f64) {
         let last = factor.columns - 1;
         let residual = factor.length(last);
@@ -146,6 +146,7 @@ impl Search<'_> {
             moving.iter().zip(&lengths).map(|(&i, length)| downhill[i] / length).collect()
         };
         let columns = moving.iter().zip(&lengths).map(|(&i, length)| {
+            // About the cube root of epsilon, where a central difference loses least.
             let shift = 1e-6 * at[i].abs().max(1e-2);
             let [mut up, mut down] = [at.to_vec(), at.to_vec()];
             up[i] += shift;
@@ -163,7 +164,7 @@ impl Search<'_> {
         }
     }
 
-    /// The first of ever shorter steps that goes down.
+    /// Shortens the step until it descends.
     fn lower(
         &self,
         at: &[f64],
@@ -182,12 +183,13 @@ impl Search<'_> {
             }
             *damping *= 5.0;
         }
+        // Forget the damping: the next round starts from another point.
         *damping = 1e-3;
         None
     }
 }
 
-/// Newton's equations in coordinates of unit length.
+/// Newton's equations, for coordinates scaled to unit length.
 struct Newton {
     columns: Vec<Vec<f64>>, // [coordinate, coordinate]
     downhill: Vec<f64>,
@@ -203,6 +205,7 @@ impl Newton {
         for i in 0..size {
             let mut row = [0.0; COLUMNS];
             for (j, entry) in row[..size].iter_mut().enumerate() {
+                // The mean of both triangles: differences make the Hessian only nearly symmetric.
                 *entry = 0.5 * (self.columns[j][i] + self.columns[i][j])
                     + if i == j { ridge } else { 0.0 };
             }

@@ -1,5 +1,5 @@
-//! Where the constants of a form may lie, as they are searched: bounds are a box, because a bounded
-//! sum is a coordinate of its own.
+//! The bounds of a form's constants, as the search sees them. They are a box, because a bounded sum
+//! of exponents is a coordinate of its own.
 
 use super::constraints::Constraints;
 use super::triangle::{COLUMNS, Factor};
@@ -10,9 +10,9 @@ use crate::form::{Form, Parameter};
 pub(crate) struct Space {
     linear: usize,
     names: Vec<&'static str>,
-    /// By constant, or by the sum that stands in its place.
+    /// For each constant, or for the sum that replaces it.
     sides: Vec<Side>,
-    /// (a, b): the coordinate of exponent `a` holds the sum of the exponents `a` and `b`.
+    /// (a, b): the coordinate of exponent `a` is the sum of exponents `a` and `b`.
     sums: Vec<(usize, usize)>,
 }
 
@@ -40,7 +40,7 @@ impl Space {
             let Some(b) = parameter.sum_with.and_then(|name| form.position(name)) else { continue };
             match constraints.ends(parameter.name) {
                 None => sums.push((a - linear, b - linear)),
-                // The sum keeps its bounds through the other exponent alone.
+                // `a` is set, so bounds on the sum become bounds on `b` alone.
                 Some([value, end])
                     if value == end && constraints.ends(parameters[b].name).is_none() =>
                 {
@@ -72,12 +72,12 @@ impl Space {
         exponents
     }
 
-    /// The ends of a linear constant.
+    /// The bounds of a linear constant.
     pub(super) fn ends(&self, constant: usize) -> [f64; 2] {
         self.sides[constant].ends
     }
 
-    /// The box around a point: a gap at 0 is not crossed.
+    /// The bounds at a point. A gap around 0 is not crossed, so the sign stays.
     pub(super) fn bounds(&self, exponent: usize, at: f64) -> (f64, f64) {
         let Side { ends: [min, max], gap, .. } = self.sides[self.linear + exponent];
         match gap > 0.0 {
@@ -87,7 +87,7 @@ impl Space {
         }
     }
 
-    /// Where a search begins, `share` of the way through an exponent's range.
+    /// A starting value, at `share` of the way through an exponent's range.
     pub(super) fn spread(&self, exponent: usize, share: f64) -> f64 {
         let Side { start: (low, high), log_start, .. } = self.sides[self.linear + exponent];
         if log_start { low * (high / low).powf(share) } else { low + (high - low) * share }
@@ -105,7 +105,7 @@ impl Space {
         at.iter().enumerate().map(clamp).collect()
     }
 
-    /// Whether a constant was set from outside.
+    /// Whether a constant was set before the fit.
     pub(crate) fn is_set(&self, constant: usize) -> bool {
         let [low, high] = self.sides[constant].ends;
         low == high
@@ -116,7 +116,7 @@ impl Space {
         (0..self.sides.len()).filter(|&i| !self.is_set(i)).count()
     }
 
-    /// Names of the constants, or sums, that stand at a bound.
+    /// The names of constants, or sums, that lie at a bound.
     pub(crate) fn at_bound(&self, parameters: &[f64]) -> Vec<String> {
         let (constants, exponents) = parameters.split_at(self.linear);
         let at = self.enter(exponents);
@@ -140,17 +140,18 @@ impl Space {
         )
     }
 
-    /// Derivatives by exponent become derivatives by coordinate.
+    /// Changes derivatives by exponent into derivatives by coordinate.
     pub(super) fn turn(&self, mut factor: Factor<COLUMNS>) -> Factor<COLUMNS> {
         for &(a, b) in &self.sums {
             for row in &mut factor.rows {
+                // With `u = a + b` as coordinate, `d/db` at fixed `u` is `d/db - d/da`.
                 row[self.linear + b] -= row[self.linear + a];
             }
         }
         factor
     }
 
-    /// The same of a gradient by every constant.
+    /// The same for a gradient by all constants.
     pub(super) fn turn_gradient(&self, gradient: &mut [f64]) {
         for &(a, b) in &self.sums {
             gradient[self.linear + b] -= gradient[self.linear + a];
@@ -159,15 +160,16 @@ impl Space {
 }
 
 impl Side {
-    /// The form's own, or what was given in its place.
+    /// The form's own bounds, or the given ones in their place.
     fn of(parameter: &Parameter, given: Option<[f64; 2]>) -> Self {
         let Parameter { min, max, gap, start, log_start, .. } = *parameter;
         let Some([low, high]) = given else {
             return Self { ends: [min, max], gap, start, log_start };
         };
-        // A gap stays only where there is room on both of its sides.
+        // A gap remains only if there is room on both of its sides.
         let gap = if low < -gap && gap < high { gap } else { 0.0 };
         let open = |end: f64, own: f64| if end.is_finite() { end } else { own };
+        // Starts stay in the form's usual range where that meets the given bounds.
         let common = (start.0.max(low), start.1.min(high));
         let start = if common.0 < common.1 { common } else { (open(low, high), open(high, low)) };
         Self { ends: [low, high], gap, start, log_start: log_start && start.0 > 0.0 }

@@ -6,8 +6,8 @@ use crate::form::Form;
 
 /// `count` starts that fill the box of a form's exponents evenly.
 ///
-/// The additive recurrence of the generalised golden ratio (Roberts 2018): any number of first
-/// points is even.
+/// It uses the additive recurrence of the generalised golden ratio (Roberts 2018). The first points
+/// are even for any count.
 ///
 /// ```
 /// let form = law::form::by_name("p2")?;
@@ -19,7 +19,7 @@ pub fn starts(form: &dyn Form, count: usize) -> Vec<Vec<f64>> {
     within(form, &Space::new(form, &Constraints::default()), count)
 }
 
-/// The same within constraints.
+/// The same, within constraints.
 pub(super) fn within(form: &dyn Form, space: &Space, count: usize) -> Vec<Vec<f64>> {
     let exponents = form.parameters().len() - form.linear();
     if exponents == 0 {

@@ -1,16 +1,17 @@
-//! Least squares by orthogonal triangles: rows come in, a small triangular factor stays.
+//! Least squares by orthogonal triangles: rows come in, and a small triangular factor remains.
 //!
-//! For rows `[J | r]` the factor `R` has `R'R = [J | r]'[J | r]`, without the loss of digits of
-//! forming that product. Memory does not grow with the rows, and the order of sums is fixed.
+//! For rows `[J | r]` the factor `R` satisfies `R'R = [J | r]'[J | r]`. It keeps the digits that
+//! forming this product would lose. Memory does not grow with the rows, and the order of sums is
+//! fixed.
 
 use super::lanes::{LANES, dot, subtract, widest};
 
-/// One column more than constants: the residual.
+/// One column for each constant and one for the residual.
 pub(crate) const COLUMNS: usize = crate::form::MOST_PARAMETERS + 1;
-/// Rows reduced at once; long enough for vector units, short enough for the first cache.
+/// Rows reduced at once: enough for vector units, few enough for the first-level cache.
 pub(crate) const BLOCK: usize = 32;
 
-/// The triangular factor of the rows seen so far, by Householder reflections; at most `N` columns.
+/// The triangular factor of the rows so far, by Householder reflections, with at most `N` columns.
 #[derive(Clone)]
 pub(crate) struct Triangle<const N: usize> {
     columns: usize,
@@ -35,8 +36,8 @@ impl<const N: usize> Triangle<N> {
         }
     }
 
-    /// Up to [`BLOCK`] rows at once: `fill` writes so many entries of every column, beginning where
-    /// it is told.
+    /// Adds up to [`BLOCK`] rows at once. `fill` writes that many entries of every column, from the
+    /// given index on.
     #[inline(always)]
     pub(crate) fn push_rows(&mut self, rows: usize, fill: impl FnOnce(&mut [[f64; BLOCK]], usize)) {
         if self.filled + rows > BLOCK {
@@ -58,7 +59,7 @@ impl<const N: usize> Triangle<N> {
     }
 
     fn reduce(&mut self) {
-        // Rows that are not there are zeros: they change no sum.
+        // The last lanes may hold old rows. Zeros add nothing to any sum.
         let used = self.filled.next_multiple_of(LANES);
         let columns = &mut self.block[..self.columns];
         for column in columns.iter_mut() {
@@ -73,7 +74,7 @@ impl<const N: usize> Triangle<N> {
     }
 }
 
-/// Householder reflections that make the first `used` rows of `columns` zero and keep the inner
+/// Householder reflections that make the first `used` rows of `columns` zero and keep all inner
 /// products in `factor`.
 #[inline(always)]
 fn reflect<const N: usize>(columns: &mut [[f64; BLOCK]], used: usize, factor: &mut [[f64; N]; N]) {
@@ -85,6 +86,7 @@ fn reflect<const N: usize>(columns: &mut [[f64; BLOCK]], used: usize, factor: &m
             continue;
         }
         let diagonal = factor[j][j];
+        // The opposite sign avoids cancellation in `head`.
         let reflected = -(diagonal * diagonal + below).sqrt().copysign(diagonal);
         let head = diagonal - reflected;
         // With v = (head, pivot): 2 / v'v.
@@ -99,7 +101,7 @@ fn reflect<const N: usize>(columns: &mut [[f64; BLOCK]], used: usize, factor: &m
     }
 }
 
-/// An upper triangular factor whose last column belongs to the residual.
+/// An upper triangular factor. Its last column belongs to the residual.
 #[derive(Clone)]
 pub(crate) struct Factor<const N: usize> {
     pub(crate) columns: usize,
@@ -107,17 +109,17 @@ pub(crate) struct Factor<const N: usize> {
 }
 
 impl<const N: usize> Factor<N> {
-    /// The sum of squares that the last column keeps when all others explain what they can.
+    /// The sum of squares of the last column that the others cannot explain.
     pub(crate) fn unexplained(&self) -> f64 {
         self.rows[self.columns - 1][self.columns - 1].powi(2)
     }
 
-    /// Length of a column.
+    /// The length of a column.
     pub(crate) fn length(&self, column: usize) -> f64 {
         self.rows.iter().map(|row| row[column] * row[column]).sum::<f64>().sqrt()
     }
 
-    /// The factor with multiples of its columns taken off the last one; it stays triangular.
+    /// The factor after multiples of columns are subtracted from the last one. It stays triangular.
     pub(crate) fn less(mut self, held: impl Iterator<Item = (usize, f64)>) -> Self {
         let last = self.columns - 1;
         for (column, times) in held {
@@ -128,15 +130,14 @@ impl<const N: usize> Factor<N> {
         self
     }
 
-    /// The factor of some of the columns only, in their order, the last column added; each may be
-    /// damped.
+    /// The factor of some columns in the given order, followed by the last one. Each may be damped.
     pub(crate) fn select(&self, kept: &[usize], damping: &[f64]) -> Self {
         let selected = self.behind(0, kept);
         if damping.is_empty() { selected } else { selected.damped(damping.iter().copied()) }
     }
 
-    /// The same, of the rows from `from` on: what the columns before, if they are all of the first
-    /// `from`, leave over.
+    /// The same, from row `from` on: the part of these columns that the first `from` columns cannot
+    /// explain. None of those may be among the kept ones.
     pub(crate) fn behind(&self, from: usize, kept: &[usize]) -> Self {
         let mut triangle = Triangle::new(kept.len() + 1);
         let mut row = [0.0; N];
@@ -150,7 +151,7 @@ impl<const N: usize> Factor<N> {
         triangle.finish()
     }
 
-    /// The factor with a row more for every column, which pulls its solution to 0 (Levenberg 1944).
+    /// The factor with one more row per column, which pulls its solution to 0 (Levenberg 1944).
     pub(crate) fn damped(&self, damping: impl Iterator<Item = f64>) -> Self {
         let mut triangle = Triangle::new(self.columns);
         self.rows[..self.columns].iter().for_each(|row| triangle.push(&row[..self.columns]));
@@ -162,8 +163,8 @@ impl<const N: usize> Factor<N> {
         triangle.finish()
     }
 
-    /// The combination of the columns nearest to the last one; columns without a direction of their
-    /// own get 0.
+    /// The combination of columns nearest to the last one. A column without a direction of its own
+    /// gets 0.
     pub(crate) fn solve(&self) -> [f64; N] {
         let unknowns = self.columns - 1;
         let mut solution = [0.0; N];
@@ -177,10 +178,10 @@ impl<const N: usize> Factor<N> {
         solution
     }
 
-    /// Singular values of the columns (the last left out), each column first brought to unit
-    /// length; descending.
+    /// The singular values of the columns without the last, each scaled to unit length first;
+    /// descending.
     ///
-    /// One-sided Jacobi rotations: small values keep their digits.
+    /// One-sided Jacobi rotations keep the digits of small values.
     pub(crate) fn singular_values(&self) -> Vec<f64> {
         let unknowns = self.columns - 1;
         let mut columns: Vec<Vec<f64>> = (0..unknowns)
@@ -214,6 +215,7 @@ fn make_orthogonal(p: &mut [f64], q: &mut [f64]) -> bool {
     if pq.abs() <= 1e-17 + 1e-15 * (pp * qq).sqrt() {
         return false;
     }
+    // The smaller of the two rotation angles (Rutishauser): the sum avoids cancellation.
     let zeta = (qq - pp) / (2.0 * pq);
     let tangent = 1.0_f64.copysign(zeta) / (zeta.abs() + (1.0 + zeta * zeta).sqrt());
     let cosine = 1.0 / (1.0 + tangent * tangent).sqrt();

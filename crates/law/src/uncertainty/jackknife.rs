@@ -1,4 +1,4 @@
-//! Leave one out: refits from the optimum without one run, or without every run of one base.
+//! Leave one out: refits from the optimum without one run, or without all runs of one base.
 
 use super::refit::{FEWEST_BASES, LeftOut, Refit};
 use crate::fit::{Fit, refit};
@@ -6,14 +6,14 @@ use crate::identify::Levels;
 use crate::parallel;
 use crate::table::Run;
 
-/// Without each run in turn; `None` if what is left cannot tell all constants.
+/// Leaves out each run in turn. `None` if some remainder cannot determine all constants.
 pub(super) fn by_run(fit: &Fit, runs: &[&Run], method: &str) -> Option<Vec<Refit>> {
     let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
     leave_out(fit, runs, method, &names, |run| &run.name, LeftOut::Run)
 }
 
-/// Without each base in turn; `None` with too few bases, or if what is left cannot tell all
-/// constants.
+/// Leaves out each base in turn. `None` with too few bases, or if some remainder cannot determine
+/// all constants.
 pub(super) fn by_base(fit: &Fit, runs: &[&Run], method: &str) -> Option<Vec<Refit>> {
     let mut bases: Vec<&str> = runs.iter().map(|run| run.base.as_str()).collect();
     bases.sort_unstable();
@@ -37,6 +37,7 @@ fn leave_out(
             (0..runs.len()).filter(|&place| key(runs[place]) != *name).collect();
         let rest: Vec<&Run> = places.iter().map(|&place| runs[place]).collect();
         let points: usize = rest.iter().map(|run| run.points.len()).sum();
+        // A remainder that asks for a smaller form would compare different constants.
         if Levels::of(&rest, method).form() != needed || points < fit.parameters.len() {
             return None;
         }

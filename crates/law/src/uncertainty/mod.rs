@@ -1,9 +1,10 @@
-//! How sure: intervals from whole runs, because the points of one run err together.
+//! How certain an answer is: intervals from whole runs, because the points of one run err together.
 //!
-//! Points treated as independent would claim 90 % and cover 33 %. By default every run is left out
-//! once; with four or more bases every base too, and the wider interval is reported, because only
-//! that covers an error of a base's own loss. With fewer than six runs, or where a run cannot be
-//! spared, data are simulated instead.
+//! Intervals that treat points as independent claim 90 % and cover 33 %. By default each run is
+//! left out once. With four or more bases each base is too, and the wider interval is reported.
+//! Only that one covers an error in a base's own loss.
+//!
+//! With fewer than six runs, or if a run cannot be left out, data are simulated instead.
 
 mod jackknife;
 mod noise;
@@ -20,19 +21,20 @@ use serde::{Deserialize, Serialize};
 use crate::fit::Fit;
 use crate::table::Run;
 
-/// Which way intervals are made.
+/// How intervals are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Intervals {
-    /// Leave one run out, and one base where there are four or more.
+    /// Leave out one run at a time, and one base at a time if there are four or more.
     Jackknife,
-    /// Simulate data from the fitted law and the noise found, and fit again.
+    /// Simulate data from the fitted law and the noise found, and refit.
     Parametric,
-    /// Draw whole runs with replacement and fit again: short with few runs, so only on request.
+    /// Draw whole runs with replacement and refit. Intervals are too short with few runs, so this
+    /// is only used on request.
     Pairs,
 }
 
-/// Refits for intervals: the way asked for, or simulations where it does not serve.
+/// The refits for intervals: as asked for, or simulations if that is impossible.
 pub fn refits(
     fit: &Fit,
     runs: &[&Run],

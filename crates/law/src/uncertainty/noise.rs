@@ -1,4 +1,4 @@
-//! The noise around a fitted law, in its parts.
+//! The noise around a fitted law, split into its parts.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,25 @@ use serde::{Deserialize, Serialize};
 use crate::fit::Fit;
 use crate::table::Run;
 
-/// Standard deviations in nats per token; what cannot be told is left out.
+/// Standard deviations in nats per token. Those that the data cannot tell are absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Noise {
-    /// Of a whole run around the law.
+    /// The deviation of a whole run from the law.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run: Option<f64>,
-    /// Of all runs of one base together.
+    /// The common deviation of all runs of one base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) base: Option<f64>,
-    /// Of a point around its run.
+    /// The deviation of a point from its run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) point: Option<f64>,
-    /// Correlation of neighbouring points of one run around that run.
+    /// The correlation of neighbouring points of one run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) autocorrelation: Option<f64>,
 }
 
 impl Noise {
-    /// Splits the residuals of a fit into run offsets and AR(1) errors, by moments.
+    /// Splits the residuals of a fit into run offsets and AR(1) errors, by the method of moments.
     pub fn of(fit: &Fit, runs: &[&Run]) -> Self {
         let residuals: Vec<Vec<f64>> = runs
             .iter()
@@ -51,8 +51,8 @@ impl Noise {
             return Self::default();
         }
         if runs.iter().all(|run| run.points.len() == 1) {
-            // A run's only point does not tell its own error from the run's: together they are the
-            // run's.
+            // With one point per run, its error cannot be told from the run's own. The run gets
+            // both.
             let (run, base) = offsets(fit, runs, &means, 0.0);
             return Self { run: run.map(f64::sqrt), base: base.map(f64::sqrt), ..Self::default() };
         }
@@ -61,9 +61,9 @@ impl Noise {
         }
         let lagged: f64 =
             within.iter().flat_map(|run| run.windows(2)).map(|pair| pair[0] * pair[1]).sum();
-        // Taking q smooth functions off n points biases the correlation by about -(q + (q + 2) rho)
-        // / n (Kendall 1954, Marriott and Pope 1954): here each run's mean, and its share
-        // of the constants.
+        // Subtracting q smooth functions from n points biases the correlation by about -(q + (q +
+        // 2) rho) / n (Kendall 1954, Marriott and Pope 1954). Here these are each run's mean and
+        // its share of the constants.
         let taken = 1.0 + ((constants - 1.0) / groups).min(2.0);
         let raw = lagged / square;
         let kept = 1.0 - (taken + 2.0) / length;
@@ -72,15 +72,15 @@ impl Noise {
         } else {
             raw.max(0.0)
         };
-        // A few points in a row tell their correlation to within its standard error (Bartlett
-        // 1946), which many runs average out. One run does not: its interval is made with
-        // the careful end.
+        // The standard error of a correlation from few points is large (Bartlett 1946), but many
+        // runs average it out. A single run does not, so its interval uses the upper end.
         let error = ((1.0 - autocorrelation * autocorrelation) / length).sqrt();
         let autocorrelation =
             if runs.len() == 1 { (autocorrelation + error).min(0.9) } else { autocorrelation };
-        // Points of a run worth one independent point, as far as their mean goes.
+        // How many points of a run are worth one independent point, for its mean.
         let inflation =
             ((1.0 + autocorrelation) / (1.0 - autocorrelation)).min(length / 2.0).max(1.0);
+        // The mean of each run and up to two constants use up independent points.
         let spent = inflation * (groups + 2.0_f64.min(constants - 1.0));
         let point = square / (points - spent).max(points / 4.0);
         let of_mean = point * inflation / length;
@@ -94,11 +94,11 @@ impl Noise {
     }
 }
 
-/// Variances of runs and, where there are enough, of bases; `of_mean` is what points alone do to a
-/// run's mean.
+/// The variances of runs and, if there are enough, of bases. `of_mean` is the variance that points
+/// alone give to a run's mean.
 ///
-/// The law takes up offsets: of its constants the token term's two are charged to no one, the
-/// floor's to the bases and the others to the runs.
+/// The law's constants absorb part of the offsets. The floor's are counted against the bases, the
+/// others against the runs. The token term's two are counted against neither.
 fn offsets(fit: &Fit, runs: &[&Run], means: &[f64], of_mean: f64) -> (Option<f64>, Option<f64>) {
     if runs.len() < 2 {
         return (None, None);
@@ -127,6 +127,7 @@ fn offsets(fit: &Fit, runs: &[&Run], means: &[f64], of_mean: f64) -> (Option<f64
     let run = within / (groups - count - charged).max(1.0);
     let between =
         squares(&mut bases.values().map(|of_base| mean(of_base))) / (count - of_floor).max(1.0);
+    // What runs alone would give the mean of a base is subtracted.
     (Some((run - of_mean).max(0.0)), Some((between - run * count / groups).max(0.0)))
 }
 
@@ -135,22 +136,22 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 impl Noise {
-    /// Of a whole run around the law.
+    /// The deviation of a whole run from the law.
     pub fn run(&self) -> Option<f64> {
         self.run
     }
 
-    /// Of all runs of one base together.
+    /// The common deviation of all runs of one base.
     pub fn base(&self) -> Option<f64> {
         self.base
     }
 
-    /// Of a point around its run.
+    /// The deviation of a point from its run.
     pub fn point(&self) -> Option<f64> {
         self.point
     }
 
-    /// Correlation of neighbouring points of one run around that run.
+    /// The correlation of neighbouring points of one run.
     pub fn autocorrelation(&self) -> Option<f64> {
         self.autocorrelation
     }

@@ -1,5 +1,4 @@
-//! Pairs cluster bootstrap: whole runs drawn with replacement, as many as there are, and fitted
-//! again.
+//! Pairs cluster bootstrap: draws as many whole runs as there are, with replacement, and refits.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -10,10 +9,10 @@ use crate::identify::Levels;
 use crate::parallel;
 use crate::table::Run;
 
-/// Draws that cannot fix the form's constants are made anew at most this often.
+/// A draw that cannot determine the form's constants is repeated at most this often.
 const TRIES: usize = 100;
 
-/// `count` refits of drawn runs; `None` where too few draws can tell all constants.
+/// `count` refits of drawn runs. `None` if one finds no draw that fixes all constants.
 pub(super) fn refits(
     fit: &Fit,
     runs: &[&Run],
@@ -26,6 +25,7 @@ pub(super) fn refits(
     let numbers: Vec<usize> = (0..count).collect();
     let refits = parallel::map(&numbers, |&number| {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
+        // A stream of its own for each draw: the order of threads does not matter.
         random.set_stream(number as u64);
         let draw = |_| {
             let places: Vec<usize> =

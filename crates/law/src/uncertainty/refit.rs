@@ -1,10 +1,10 @@
-//! Refits to other data, and the width of the interval that they make.
+//! Refits to other data, and the width of the interval that they give.
 
 use serde::{Deserialize, Serialize};
 
 use crate::student;
 
-/// What was different in the data of a replicate.
+/// How the data of a replicate differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LeftOut {
@@ -12,28 +12,28 @@ pub enum LeftOut {
     Run(String),
     /// Every run of this base was left out.
     Base(String),
-    /// Nothing; the data were simulated, and this counts the simulations from 0.
+    /// Nothing was left out. The data were simulated; this is the number of the simulation, from 0.
     Simulation(usize),
-    /// Runs were drawn with replacement; this counts the draws from 0.
+    /// Runs were drawn with replacement; this is the number of the draw, from 0.
     Draw(usize),
 }
 
 /// A refit: what was left out, and the constants in the gauge of the fit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refit {
-    /// What was different.
+    /// How its data differ.
     pub(crate) left_out: LeftOut,
-    /// The constants, in the fit's gauge.
+    /// The constants, in the gauge of the fit.
     pub(crate) parameters: Vec<f64>,
 }
 
-/// Runs below this are too few to leave one out.
+/// With fewer runs, none is left out.
 pub const FEWEST_RUNS: usize = 6;
-/// Bases below this are too few to leave one out.
+/// With fewer bases, none is left out.
 pub const FEWEST_BASES: usize = 4;
 
-/// Half the width of the interval of a quantity; `None` when a refit does not know it or there are
-/// no refits.
+/// Half the width of the interval of a quantity. `None` if there are no refits, or one cannot tell
+/// the quantity.
 ///
 /// Leave-one-out: `t` with `G - 1` degrees times the root of `(G - 1) / G sum (p_i - p)^2`.
 /// Simulated or drawn: `t` with `degrees` times the root of the mean of `(p_i - p)^2`.
@@ -63,6 +63,7 @@ pub(crate) fn half_width<'a>(
         student::two_sided(level, degrees.max(1))
             * (simulated.squares / simulated.count as f64).sqrt()
     });
+    // The widest one covers errors of runs and of bases.
     [left_out(&runs), left_out(&bases), of_simulations]
         .into_iter()
         .flatten()
@@ -84,12 +85,12 @@ impl Sum {
 }
 
 impl Refit {
-    /// What was different.
+    /// How its data differ.
     pub fn left_out(&self) -> &LeftOut {
         &self.left_out
     }
 
-    /// The constants, in the fit's gauge.
+    /// The constants, in the gauge of the fit.
     pub fn parameters(&self) -> &[f64] {
         &self.parameters
     }

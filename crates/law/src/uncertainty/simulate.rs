@@ -1,4 +1,4 @@
-//! Parametric fallback: the fitted law with run offsets and AR(1) errors, drawn and fitted again.
+//! The parametric fallback: simulates the fitted law with run offsets and AR(1) errors, and refits.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -9,7 +9,7 @@ use crate::fit::{Fit, refit};
 use crate::parallel;
 use crate::table::Run;
 
-/// `count` refits of simulated data; each draws from its own stream, so their order does not
+/// `count` refits of simulated data. Each has its own random stream, so their order does not
 /// matter.
 pub(super) fn refits(
     fit: &Fit,
@@ -35,6 +35,7 @@ pub(super) fn refits(
 fn draw(fit: &Fit, run: &Run, noise: &Noise, random: &mut ChaCha8Rng) -> Run {
     let offset = noise.run.unwrap_or(0.0) * normal(random);
     let (point, correlation) = (noise.point.unwrap_or(0.0), noise.autocorrelation.unwrap_or(0.0));
+    // New noise of this size keeps the variance of an AR(1) error at 1.
     let fresh = (1.0 - correlation * correlation).sqrt();
     let mut error = normal(random);
     let mut drawn = run.clone();
@@ -47,7 +48,7 @@ fn draw(fit: &Fit, run: &Run, noise: &Noise, random: &mut ChaCha8Rng) -> Run {
 
 /// A standard normal number (Box and Muller).
 fn normal(random: &mut ChaCha8Rng) -> f64 {
-    // In (0, 1]: the logarithm stays finite.
+    // The number lies in (0, 1], so its logarithm is finite.
     let mut uniform = || ((random.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
     let (radius, angle) = ((-2.0 * uniform().ln()).sqrt(), std::f64::consts::TAU * uniform());
     radius * angle.cos()
