@@ -1,11 +1,11 @@
-//! Parameters from a configuration alone.
+//! Counts parameters from a configuration alone.
 
 use ledger::Params;
 
 use crate::config::ModelConfig;
 use crate::{Error, Result};
 
-/// How many parameters a model has, and where.
+/// The number of parameters of a model, by part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
     /// All parameters; a tied embedding counts once.
@@ -16,8 +16,8 @@ pub struct Count {
     pub without_embedding: u64,
     /// One block.
     pub per_block: u64,
-    /// The input embedding of an untied model, which is only looked up and never multiplied; 0
-    /// where it is tied, since it is then multiplied as the head.
+    /// The input embedding of an untied model: it is looked up and never multiplied. For a tied
+    /// model 0, because the head multiplies by the same table.
     pub looked_up: u64,
 }
 
@@ -32,8 +32,8 @@ impl Count {
         (Params(self.total), Params(self.without_embedding))
     }
 
-    /// Whether eight bytes for every parameter could be addressed with 64 bits; nothing that
-    /// multiplies these numbers later can then overflow.
+    /// Refuses a model if 8 bytes per parameter could not be addressed with 64 bits. Later products
+    /// of these numbers then cannot overflow.
     pub(crate) fn check(config: &ModelConfig) -> Result<()> {
         checked(config).map(|_| ()).ok_or_else(|| {
             Error::too_large(format!(
@@ -68,10 +68,11 @@ fn checked(config: &ModelConfig) -> Option<Count> {
     let table = wide(config.vocab_size)?.checked_mul(hidden)?;
     let embedding = if config.tie_word_embeddings { table } else { table.checked_mul(2)? };
     let without_embedding =
+        // The added `hidden` is the final norm.
         per_block.checked_mul(wide(config.num_hidden_layers)?)?.checked_add(hidden)?;
     let total = embedding.checked_add(without_embedding)?;
     let bytes = total.checked_mul(8)?;
-    // Not `isize`: a browser of 32 bits counts models that it could not hold.
+    // Not `isize`: a 32-bit browser may count models that it could not hold.
     i64::try_from(bytes).ok()?;
     let looked_up = if config.tie_word_embeddings { 0 } else { table };
     Some(Count { total, embedding, without_embedding, per_block, looked_up })

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration: a message says what was found, expected, and where.
+//! The errors of a configuration. A message says what was found, what was expected, and where.
 
 use std::path::{Path, PathBuf};
 
@@ -39,23 +39,23 @@ impl Error {
         Self(Box::new(problem))
     }
 
-    /// The file is no JSON object.
+    /// The file is not a JSON object.
     pub(crate) fn json(path: &Path, reason: serde_json::Error) -> Self {
         Self::new(ConfigProblem::Json { path: path.to_owned(), reason })
     }
 
-    /// A field without which a configuration cannot be understood is missing.
+    /// A required field is missing.
     pub(crate) fn missing(path: &Path, field: String) -> Self {
         Self::new(ConfigProblem::Missing { path: path.to_owned(), field })
     }
 
-    /// A field has a value that cannot be right.
+    /// A field has an invalid value.
     pub(crate) fn value(path: &Path, field: String, found: &str, expected: &str) -> Self {
         let (found, expected) = (found.to_owned(), expected.to_owned());
         Self::new(ConfigProblem::Value { path: path.to_owned(), field, found, expected })
     }
 
-    /// A field asks for something that our network does not compute.
+    /// A field asks for something that this engine does not compute.
     pub(crate) fn unsupported(path: &Path, field: String, found: String, supported: &str) -> Self {
         let supported = supported.to_owned();
         Self::new(ConfigProblem::Unsupported { path: path.to_owned(), field, found, supported })

@@ -1,5 +1,5 @@
-//! What a model is made of, from a configuration alone: no file is opened, so that a browser can
-//! plan with it too.
+//! The structure of a model, computed from its configuration alone. This crate opens no file, so
+//! that a browser can plan with it too.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,8 @@
-//! The tensors of a model: their Hugging Face names, what they are for, and their shapes.
+//! The tensors of a model: their Hugging Face names, roles and shapes.
 
 use crate::config::ModelConfig;
 
-/// What a tensor is for.
+/// The role of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Token embedding, `[vocabulary, hidden]`.
@@ -33,7 +33,7 @@ pub enum Role {
     Down,
     /// Norm after the last block, `[hidden]`.
     FinalNorm,
-    /// Output head where it is not tied, `[vocabulary, hidden]`.
+    /// Output head, unless it is tied, `[vocabulary, hidden]`.
     Head,
 }
 
@@ -49,8 +49,8 @@ impl Role {
         Self::Down,
     ];
 
-    /// The name of a linear layer of a block as Hugging Face has it, as in `q_proj`; none for
-    /// anything else.
+    /// The Hugging Face name of a linear layer of a block, such as `q_proj`. `None` for any other
+    /// tensor.
     pub fn linear_name(self) -> Option<&'static str> {
         Some(match self {
             Self::Query => "q_proj",
@@ -70,7 +70,7 @@ impl Role {
 pub struct TensorSpec {
     /// For example `model.layers.3.mlp.up_proj.weight`.
     pub name: String,
-    /// What it is for.
+    /// Its role.
     pub role: Role,
     /// The block it belongs to, if any.
     pub layer: Option<usize>,
@@ -84,7 +84,7 @@ impl TensorSpec {
         self.shape.iter().product()
     }
 
-    /// Whether it holds nothing (a configuration that passed its checks has no such tensor).
+    /// Whether it has no elements. A configuration that passed its checks has no such tensor.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -102,8 +102,8 @@ impl TensorSpec {
 
 /// The tensors of block `layer`, in the order in which they lie in memory.
 ///
-/// Query, key and value stand next to each other, as do their biases, and gate and up, so that each
-/// group is one matrix to the engine.
+/// Query, key and value are adjacent, and so are their biases, and gate and up. The engine reads
+/// each group as one matrix.
 pub fn block_tensors(config: &ModelConfig, layer: usize) -> Vec<TensorSpec> {
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let (query, key_value) = (config.query_width(), config.key_value_width());

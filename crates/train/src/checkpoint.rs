@@ -1,5 +1,5 @@
-//! Checkpoints: weights, moments and the place in the run, written aside, checksummed, renamed into
-//! place.
+//! Checkpoints: weights, moments and the position in the run. A checkpoint is written to a
+//! temporary folder, checksummed, and then renamed into place.
 
 use std::path::{Path, PathBuf};
 
@@ -19,24 +19,24 @@ const STATE: &str = "state.json";
 const FILES: [&str; 3] =
     ["weights.safetensors", "first_moments.safetensors", "second_moments.safetensors"];
 
-/// Numbers that are copied at a time.
+/// How many numbers are copied at once.
 const PIECE: usize = 1 << 18;
 
-/// Where a run stands.
+/// The position of a run, stored as `state.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct State {
     format: Format<2>,
-    /// The run that it belongs to.
+    /// The id of the run.
     pub(crate) id: String,
-    /// Steps taken. The place in the text, its order, the schedule and the length of the curve
+    /// Steps taken. The position in the text, its order, the schedule and the length of the curve
     /// follow from it.
     pub(crate) step: u64,
     /// Seconds of training so far.
     pub(crate) seconds: f64,
     /// SHA-256 of each of the files, in the order of [`FILES`].
     sha256: [String; 3],
-    /// SHA-256 of this state with nothing here.
+    /// SHA-256 of this state, computed with this field empty.
     own: String,
 }
 
@@ -51,8 +51,8 @@ impl State {
     }
 }
 
-/// What a checkpoint is made of. Nothing of it changes while a gradient is computed, so it can be
-/// written meanwhile.
+/// What a checkpoint contains. None of it changes while gradients are computed, so both can run at
+/// the same time.
 pub(crate) struct Moment<'a, B: Backend> {
     pub(crate) decoder: &'a Decoder<B>,
     pub(crate) weights: &'a B::Weights,
@@ -61,7 +61,7 @@ pub(crate) struct Moment<'a, B: Backend> {
     pub(crate) seconds: f64,
 }
 
-/// Writes a checkpoint; it appears whole or not at all.
+/// Writes a checkpoint. The folder appears complete or not at all.
 pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()> {
     let Moment { decoder, weights, optimizer, id, seconds } = *moment;
     let folder = NewFolder::create(path, Existing::Replace)?;
@@ -83,7 +83,8 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
         let mut writer = Writer::create(&file, plan)?;
         let mut values = Vec::new();
         for (tensor, offset) in &decoder.layout().tensors {
-            // In pieces: an embedding may be a third of a model, and it is held already.
+            // An embedding may be a third of a model, so a whole tensor would need much extra
+            // memory.
             for start in (0..tensor.len()).step_by(PIECE) {
                 values.resize(PIECE.min(tensor.len() - start), 0.0);
                 download(offset + start, &mut values)?;
@@ -91,6 +92,7 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
             }
         }
         writer.commit()?;
+        // The hash is of what stands on disk, not of what was meant to be written.
         *hash = disk::sha256(&file)?.to_string();
     }
     let step = optimizer.steps();
@@ -104,8 +106,8 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
 /// Reads the checkpoint of run `id` after `step` into `weights` and `optimizer`.
 ///
 /// # Errors
-/// [`Error::Checkpoint`] if anything of it is missing, damaged or of another run; the buffers may
-/// then hold a part of it.
+/// [`Error::Checkpoint`] if a part is missing, damaged or of another run. The buffers may then hold
+/// a part of the checkpoint.
 pub(crate) fn load<B: Backend>(
     path: &Path,
     decoder: &Decoder<B>,
@@ -115,7 +117,7 @@ pub(crate) fn load<B: Backend>(
 ) -> Result<State> {
     let checkpoint = Checkpoint { path };
     let state = checkpoint.state(id, step)?;
-    // All hashes before anything is taken over.
+    // Check all hashes first: the buffers change only after every file has passed.
     let files: Vec<SafeTensors> =
         (0..FILES.len()).map(|number| checkpoint.open(&state, number)).collect::<Result<_>>()?;
     let (backend, (first, second)) = (decoder.backend(), optimizer.restore(step));
@@ -150,10 +152,11 @@ pub fn checkpoint_weights<B: Backend>(
     Ok(weights)
 }
 
-/// Copies numbers to their place in the machine's memory.
+/// Copies numbers to their place in the backend's memory.
 type Upload<'a> = dyn FnMut(&[f32], usize) -> model::Result<()> + 'a;
 
-/// A checkpoint that is read; whatever is wrong with it, another one may still serve.
+/// A checkpoint to read. Every problem becomes [`Error::Checkpoint`], so that the caller can try
+/// another checkpoint.
 struct Checkpoint<'a> {
     path: &'a Path,
 }
@@ -165,6 +168,7 @@ impl Checkpoint<'_> {
 
     fn state(&self, id: &str, step: u64) -> Result<State> {
         let json =
+            // A state is below 1 KiB; the limit keeps a wrong file from filling memory.
             disk::read(&self.path.join(STATE), 1 << 16).map_err(|error| self.refuse(error))?;
         let refuse = |reason: String| Err(self.refuse(format!("`{STATE}`: {reason}")));
         let header: FormatHeader = match serde_json::from_slice(&json) {
@@ -182,6 +186,7 @@ impl Checkpoint<'_> {
             Ok(state) => state,
             Err(error) => return refuse(error.to_string()),
         };
+        // The second comparison finds changes that parse to the same values, such as added spaces.
         if state.own != state.checksum() || state.to_json() != json {
             return refuse("it is not as it was written".into());
         }
@@ -204,7 +209,7 @@ impl Checkpoint<'_> {
         SafeTensors::open(&file).map_err(|error| self.refuse(error))
     }
 
-    /// Hands every tensor of a file to `upload`, with its place in the layout.
+    /// Passes every tensor of a file to `upload`, with its offset in the layout.
     fn read(&self, file: &SafeTensors, layout: &Layout, upload: &mut Upload<'_>) -> Result<()> {
         let mut values = Vec::new();
         for (tensor, offset) in &layout.tensors {

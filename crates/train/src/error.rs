@@ -1,4 +1,4 @@
-//! What can go wrong in a run: what was found, what was expected, where.
+//! The errors of a run: each says what was found, what was expected, and where.
 
 use std::path::PathBuf;
 
@@ -28,11 +28,11 @@ pub enum Error {
     #[error(transparent)]
     Text(#[from] text::Error),
 
-    /// Whoever listens to the run could not go on.
+    /// The listener failed.
     #[error(transparent)]
     Listener(BoxError),
 
-    /// A setting that no run can have.
+    /// A setting has a value that no run can use.
     #[error("`{setting}` is {found}, expected {expected}")]
     Setting {
         /// Its name in a recipe.
@@ -43,7 +43,7 @@ pub enum Error {
         expected: String,
     },
 
-    /// The training text does not fill one sequence.
+    /// The training text is shorter than one sequence.
     #[error(
         "the corpus is shorter than one context: {tokens} training tokens, expected at least {expected} for a context of {context}"
     )]
@@ -52,7 +52,7 @@ pub enum Error {
         tokens: u64,
         /// The sequence length.
         context: usize,
-        /// Tokens that one sequence takes.
+        /// Tokens that one sequence needs.
         expected: u64,
     },
 
@@ -69,13 +69,13 @@ pub enum Error {
         step: u64,
         /// The learning rate of that step.
         learning_rate: f64,
-        /// The largest absolute gradient, NaN or infinite if there is such a one.
+        /// The largest absolute gradient; NaN or infinite if any gradient is.
         gradient: f64,
         /// The weight that it belongs to.
         tensor: String,
     },
 
-    /// A checkpoint is not what it should be.
+    /// A checkpoint cannot be used.
     #[error("the checkpoint `{path}` cannot be used: {reason}")]
     Checkpoint {
         /// The folder.
@@ -86,7 +86,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error of another crate that this one passes on under its own message.
+    /// The error of another crate that this error wraps without a message of its own.
     pub fn passed_on(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Disk(error) => Some(error),

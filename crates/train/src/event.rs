@@ -1,4 +1,4 @@
-//! What a run tells whoever listens: a closed list.
+//! The events that a run reports to its listener. The list is closed.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use ledger::Point;
 /// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The run begins, or goes on, after `step` of `steps`.
+    /// The run starts or resumes after `step` of `steps`.
     Started {
         /// Steps already taken.
         step: u64,
@@ -21,14 +21,15 @@ pub enum Event {
         /// Tokens to predict.
         of: u64,
     },
-    /// A step is done, or the state before the first was evaluated.
+    /// A step is done, or the model was evaluated before the first step.
     Point(Point),
-    /// From this step on, text is read again.
+    /// From this step on, the run reads training text a second time.
     SecondEpoch {
         /// The step, counted from 1.
         step: u64,
     },
-    /// A checkpoint is about to be written: what was heard so far should be on disk first.
+    /// A checkpoint is about to be written. The listener should first save to disk what it has
+    /// heard so far.
     Saving {
         /// Steps taken.
         step: u64,

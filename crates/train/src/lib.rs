@@ -1,4 +1,4 @@
-//! How a model heals: schedule, checkpoint, and the loop.
+//! Training that heals a pruned model: the schedule, the checkpoints and the loop.
 
 #![forbid(unsafe_code)]
 

@@ -1,19 +1,19 @@
-//! When a run whose time is limited must stop, so that a checkpoint is in place before the time is
+//! When a run with a time limit must stop, so that its checkpoint is complete before the time is
 //! over.
 
 use std::time::{Duration, Instant};
 
-/// What is taken for the speed of a disk until a checkpoint was measured, in bytes a second.
+/// Assumed speed of the disk in bytes per second, until the first checkpoint is measured.
 const DISK: f64 = 50e6;
 
-/// A checkpoint takes as long as the longest so far, and may take half as long again: other jobs
-/// write too.
+/// Safety factor on the time of a checkpoint. The next one may take half as long again as the
+/// longest so far, because other jobs write to the same disk.
 const ROOM: f64 = 1.5;
 
-/// What the process needs beside, to begin to stop and to end.
+/// Time that the process needs to notice the limit and to exit.
 const REST: Duration = Duration::from_millis(300);
 
-/// A moment, and how long things take: the longest of each so far.
+/// The end of the time, and the longest duration so far of a step, an evaluation and a save.
 #[derive(Debug)]
 pub(crate) struct Limit {
     end: Option<Instant>,
@@ -24,15 +24,16 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    /// For a model of so many weights.
+    /// For a model of `weights` numbers.
     pub(crate) fn new(end: Option<Instant>, weights: usize) -> Self {
-        // Weights and two moments.
+        // 12 bytes per weight: the weight and two moments, each an f32.
         let save = Duration::from_secs_f64(12.0 * weights as f64 / DISK);
         let (step, evaluation) = (Duration::ZERO, Duration::ZERO);
         Self { end, step, evaluation, save, measured: false }
     }
 
-    /// Whether another step, the evaluation after it and a checkpoint might not fit.
+    /// Whether another step, its evaluation and a checkpoint may take longer than the time that is
+    /// left.
     pub(crate) fn is_reached(&self, evaluates: bool) -> bool {
         self.end.is_some_and(|end| Instant::now() + self.needs(evaluates) > end)
     }
@@ -42,7 +43,7 @@ impl Limit {
         self.step + evaluation + self.save.mul_f64(ROOM) + REST
     }
 
-    /// Whether a checkpoint should be written to see how long it takes.
+    /// Whether to write a checkpoint only to measure how long it takes.
     pub(crate) fn wants_a_save(&self) -> bool {
         self.end.is_some() && !self.measured
     }
@@ -56,6 +57,7 @@ impl Limit {
     }
 
     pub(crate) fn saved(&mut self, took: Duration) {
+        // The first measurement replaces the guess, even if it is smaller.
         self.save = if self.measured { self.save.max(took) } else { took };
         self.measured = true;
     }

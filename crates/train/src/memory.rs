@@ -1,4 +1,4 @@
-//! What a run holds in memory, known before its first step.
+//! The memory that a run needs, computed before its first step.
 
 use ledger::{Precision, RunSpec};
 use model::evaluate;
@@ -9,7 +9,7 @@ use shape::count::Count;
 /// Bytes of an `f32`.
 const FLOAT: u64 = 4;
 
-/// Room for what products lay out of their operands, and for the program.
+/// Allowance for the program and for operands that products lay out.
 const REST: u64 = 48 << 20;
 
 /// Bytes that a run holds at once.
@@ -21,12 +21,12 @@ pub struct TrainingMemory {
     activations: u64,
     /// What an evaluation keeps.
     evaluation: u64,
-    /// The largest tensor on its way to a file, room for operands, the program.
+    /// The largest tensor while it is written to a file, laid-out operands, and the program.
     rest: u64,
 }
 
 impl TrainingMemory {
-    /// For a run of `spec`.
+    /// The memory of a run of `spec`.
     ///
     /// # Errors
     /// If the model alone cannot be addressed.
@@ -35,11 +35,13 @@ impl TrainingMemory {
         let rows = spec.micro_batch.min(spec.batch).saturating_mul(spec.context);
         let window = spec.evaluation.context;
         let largest = (config.vocab_size() as u64).saturating_mul(config.hidden_size() as u64);
+        // Products in bf16 first copy both operands into panels.
         let operands = match spec.precision {
             Precision::F32 => 0,
             Precision::Bf16 => REST,
         };
         Ok(TrainingMemory {
+            // Weights, gradients, first and second moments: four f32 per parameter.
             model: parameters.saturating_mul(4 * FLOAT),
             activations: training_numbers(config, rows, recompute).saturating_mul(FLOAT),
             evaluation: evaluate::numbers(config, window).saturating_mul(FLOAT),
@@ -57,7 +59,7 @@ impl TrainingMemory {
         self.evaluation
     }
 
-    /// The largest tensor on its way to a file, room for operands, the program.
+    /// The largest tensor while it is written to a file, laid-out operands, and the program.
     pub fn rest(&self) -> u64 {
         self.rest
     }
@@ -67,20 +69,21 @@ impl TrainingMemory {
         self.model
     }
 
-    /// All of it.
+    /// The sum of all parts.
     pub fn total(&self) -> u64 {
         let TrainingMemory { model, activations, evaluation, rest } = *self;
         [model, activations, evaluation, rest].into_iter().fold(0, u64::saturating_add)
     }
 
-    /// The largest micro-batch of `spec` that takes at most `bytes`, and whether blocks must be
-    /// computed again for it: keeping everything, where that fits with one sequence, comes
-    /// before a larger micro-batch.
+    /// The largest micro-batch of `spec` that needs at most `bytes`, and whether blocks must be
+    /// recomputed for it. A micro-batch that keeps all activations is preferred to a larger one
+    /// that recomputes.
     pub fn fitting(config: &ModelConfig, spec: &RunSpec, bytes: u64) -> Option<(usize, bool)> {
         let fits = |micro_batch: usize, recompute: bool| {
             let spec = RunSpec { micro_batch, ..spec.clone() };
             TrainingMemory::of(config, &spec, recompute).is_ok_and(|memory| memory.total() <= bytes)
         };
+        // Recomputing costs a second forward pass, so it is tried only after keeping everything.
         [false, true].into_iter().find_map(|recompute| {
             let largest =
                 (1..=spec.micro_batch.min(spec.batch)).rev().find(|&size| fits(size, recompute));

@@ -1,4 +1,4 @@
-//! When a run is evaluated: at token counts evenly spaced in their logarithm, and at its end.
+//! When a run is evaluated: at token counts evenly spaced on a log scale, and at its end.
 
 use ledger::RunSpec;
 
@@ -9,16 +9,17 @@ pub fn tokens_per_step(spec: &RunSpec) -> u64 {
     spec.batch as u64 * spec.context as u64
 }
 
-/// Steps of a run: the tokens asked for, rounded up to whole steps.
+/// Steps of a run: the requested tokens, rounded up to whole steps.
 pub fn steps(spec: &RunSpec) -> u64 {
     spec.tokens.0.div_ceil(tokens_per_step(spec))
 }
 
-/// The steps after which held-out loss is taken, ascending; the last step is always among them.
+/// The steps after which held-out loss is measured, ascending. The last step is always included.
 pub fn evaluation_steps(spec: &RunSpec) -> Vec<u64> {
     let last = steps(spec);
     let step = tokens_per_step(spec) as f64;
     let first = (spec.evaluation.first.0 as f64 / step).clamp(1.0, last as f64);
+    // A single point has no gap; 1 avoids a division by zero.
     let gaps = spec.evaluation.points.saturating_sub(1).max(1) as f64;
     let mut steps: Vec<u64> = (0..spec.evaluation.points)
         .map(|point| (first * (last as f64 / first).powf(point as f64 / gaps)).round() as u64)
@@ -26,14 +27,15 @@ pub fn evaluation_steps(spec: &RunSpec) -> Vec<u64> {
         .collect();
     steps.push(last);
     steps.sort_unstable();
+    // Early points round to the same step when a step is large.
     steps.dedup();
     steps
 }
 
-/// Checks every number of a spec that a run divides by, multiplies or allocates with.
+/// Checks every number of a spec that a run divides by, multiplies by or allocates with.
 ///
 /// # Errors
-/// [`Error::Setting`], for the first that no run can have.
+/// [`Error::Setting`] for the first value that no run can use.
 pub fn check(spec: &RunSpec) -> Result<()> {
     let refuse = |setting, found: String, expected: &str| {
         Err(Error::Setting { setting, found, expected: expected.into() })
@@ -47,6 +49,7 @@ pub fn check(spec: &RunSpec) -> Result<()> {
         ("evaluation.stride", spec.evaluation.stride),
     ];
     for (setting, found) in counts {
+        // With this limit the product of two counts stays below 2^48.
         if !(1..=1 << 24).contains(&found) {
             return refuse(setting, found.to_string(), "1 to 16777216");
         }
@@ -77,6 +80,7 @@ pub fn check(spec: &RunSpec) -> Result<()> {
             return refuse(setting, found.to_string(), "0 to less than 1");
         }
     }
+    // A step multiplies decayed weights by 1 - learning rate x decay, which must stay positive.
     if !(optimizer.weight_decay >= 0.0 && optimizer.weight_decay * optimizer.learning_rate < 1.0) {
         let expected = "0 or more, and less than 1 / learning rate";
         return refuse("optimizer.weight_decay", optimizer.weight_decay.to_string(), expected);

@@ -1,4 +1,4 @@
-//! AdamW over a whole model: clipping by global norm, decay on matrices only.
+//! AdamW for a whole model: gradients are clipped by global norm, and only matrices decay.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use model::Result;
 use model::backend::{AdamWStep, Backend};
 use model::layout::Layout;
 
-/// The moments of every weight, and the count of steps.
+/// The moments of every weight, and the number of steps.
 pub struct Optimizer<B: Backend> {
     first: B::Buffer,
     second: B::Buffer,
@@ -18,10 +18,10 @@ pub struct Optimizer<B: Backend> {
 }
 
 impl<B: Backend> Optimizer<B> {
-    /// Moments of zero for a model of this layout.
+    /// Starts with zero moments for a model of this layout.
     ///
     /// # Errors
-    /// If memory is short.
+    /// If the memory cannot be allocated.
     pub fn new(backend: &B, layout: &Layout, settings: &AdamW) -> Result<Self> {
         let (decayed, plain) = layout.decayed_and_plain();
         Ok(Optimizer {
@@ -37,7 +37,7 @@ impl<B: Backend> Optimizer<B> {
     /// The global norm of the gradients, over all weights.
     ///
     /// # Errors
-    /// Those of the machine.
+    /// Those of the backend.
     pub fn norm(&self, backend: &B, gradients: &B::Buffer) -> Result<f64> {
         let mut sum = 0.0;
         for range in self.decayed.iter().chain(&self.plain) {
@@ -46,11 +46,11 @@ impl<B: Backend> Optimizer<B> {
         Ok(sum.sqrt())
     }
 
-    /// One step at `learning_rate`. Gradients whose global norm, `norm`, is above the limit are
-    /// scaled down to it.
+    /// One step at `learning_rate`. If the global norm of the gradients, `norm`, is above the
+    /// limit, they are scaled down to it.
     ///
     /// # Errors
-    /// Those of the machine.
+    /// Those of the backend.
     pub fn step(
         &mut self,
         backend: &B,
@@ -61,7 +61,7 @@ impl<B: Backend> Optimizer<B> {
     ) -> Result<()> {
         self.steps += 1;
         let AdamW { beta1, beta2, epsilon, weight_decay, clip_norm, .. } = self.settings;
-        // The small number is PyTorch's, in `clip_grad_norm_`.
+        // `clip_grad_norm_` of PyTorch adds the same 1e-6, so that results can be compared.
         let gradient_scale = (clip_norm / (norm + 1e-6)).min(1.0);
         let ranges = self.decayed.iter().map(|range| (range, weight_decay));
         for (range, weight_decay) in ranges.chain(self.plain.iter().map(|range| (range, 0.0))) {
@@ -91,8 +91,8 @@ impl<B: Backend> Optimizer<B> {
         (&self.first, &self.second)
     }
 
-    /// Stands after `steps` steps; first and second moments of that moment are to be put in, in the
-    /// order of the layout.
+    /// Sets the number of steps. The caller fills in the first and second moments of that step, in
+    /// the order of the layout.
     pub(crate) fn restore(&mut self, steps: u64) -> (&mut B::Buffer, &mut B::Buffer) {
         self.steps = steps;
         (&mut self.first, &mut self.second)

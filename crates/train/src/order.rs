@@ -1,4 +1,4 @@
-//! In which order the training text is read: windows side by side, shuffled anew for every epoch.
+//! The order in which training text is read: adjacent windows, shuffled again for every epoch.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -6,8 +6,8 @@ use text::CorpusPart;
 
 use crate::error::{Error, Result};
 
-/// Gives the n-th sequence of a run. The order follows from the seed alone, so that a run can go on
-/// anywhere.
+/// Gives the n-th sequence of a run. The order depends only on the seed, so a run can resume at any
+/// sequence.
 pub(crate) struct Order<'a> {
     part: &'a CorpusPart,
     context: usize,
@@ -19,9 +19,10 @@ pub(crate) struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    /// Cuts the part into windows of `context` tokens, each with the token after it as the last
-    /// target; what is left at the end is not read.
+    /// Cuts the part into windows of `context` tokens. Each window also has the token after it, as
+    /// the last target. Tokens left over at the end are not read.
     pub(crate) fn new(part: &'a CorpusPart, context: usize, seed: u64) -> Result<Self> {
+        // One token less, because the last window also needs a target after it.
         let windows = part.tokens().saturating_sub(1) / context as u64;
         if windows == 0 {
             return Err(Error::ShortCorpus {
@@ -46,7 +47,7 @@ impl<'a> Order<'a> {
         u64::from(self.windows)
     }
 
-    /// Copies sequence number `n` of the run, `context + 1` tokens.
+    /// Copies sequence number `n` of the run: `context + 1` tokens.
     pub(crate) fn read(&mut self, n: u64, window: &mut Vec<u32>) -> Result<()> {
         let (epoch, at) = (n / self.epoch_length(), n % self.epoch_length());
         if self.epoch != Some(epoch) {
@@ -63,13 +64,14 @@ impl<'a> Order<'a> {
     }
 }
 
-/// Fisher and Yates' shuffle of `0..count`; each epoch has a stream of the generator to itself.
+/// A Fisher-Yates shuffle of `0..count`. Each epoch uses its own stream of the generator.
 fn shuffled(count: u32, seed: u64, epoch: u64) -> Vec<u32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(epoch);
     let mut order: Vec<u32> = (0..count).collect();
     for last in (1..order.len()).rev() {
-        // Widening multiplication takes 64 random bits to 0..=last; its bias is below 2^-32.
+        // A widening multiplication maps 64 random bits to 0..=last. Its bias is below 2^-32,
+        // because `last` is below 2^32.
         let chosen = (u128::from(random.next_u64()) * (last as u128 + 1)) >> 64;
         order.swap(last, chosen as usize);
     }

@@ -1,13 +1,12 @@
-//! The learning rate as a function of tokens: warm-up, constant, and a decay at the end where it is
-//! asked for.
+//! The learning rate as a function of tokens: warm-up, constant, and an optional decay at the end.
 
 use ledger::{Phase, Schedule, Tokens};
 
-/// The share of the peak learning rate for the step that begins after `seen` of `total` tokens, and
-/// the phase that the step belongs to.
+/// The factor on the peak learning rate for the step that begins after `seen` of `total` tokens,
+/// and the phase of that step.
 ///
-/// Warm-up rises in a line and reaches the peak with its last step; decay falls in a line towards
-/// 0. `step` is the tokens of one step.
+/// Warm-up rises linearly and reaches the peak with its last step. Decay falls linearly towards 0.
+/// `step` is the number of tokens per step.
 pub fn at(schedule: &Schedule, seen: Tokens, step: Tokens, total: Tokens) -> (f64, Phase) {
     let (after, total) = (seen.0 + step.0, total.0);
     if seen.0 < schedule.warmup.0 {
@@ -15,6 +14,8 @@ pub fn at(schedule: &Schedule, seen: Tokens, step: Tokens, total: Tokens) -> (f6
     }
     let left = total.saturating_sub(seen.0);
     if left <= schedule.decay.0 && schedule.decay.0 > 0 {
+        // The added `step` keeps the last rate above 0 and makes the first step of the decay the
+        // first below the peak.
         return (left as f64 / (schedule.decay.0 + step.0) as f64, Phase::Decay);
     }
     (1.0, Phase::Constant)

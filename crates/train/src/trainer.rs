@@ -1,4 +1,4 @@
-//! The loop, and only the loop.
+//! The training loop.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,33 +21,33 @@ use crate::limit::Limit;
 use crate::order::Order;
 use crate::{Optimizer, milestones, schedule};
 
-/// What is to be run.
+/// A training run to carry out.
 pub struct Job<'a> {
     /// Everything that decides the result.
     pub spec: &'a RunSpec,
     /// The text.
     pub corpus: &'a Corpus,
-    /// What stays at zero.
+    /// The weights that stay zero.
     pub masks: &'a Masks,
-    /// Keep of every block only what enters it, and compute the rest again in the backward pass:
-    /// less memory, the same numbers.
+    /// Keep only the input of every block, and recompute the rest in the backward pass. This needs
+    /// less memory and gives the same numbers.
     pub recompute: bool,
-    /// Steps between two checkpoints; one more is written whenever the held-out loss is the least
-    /// so far. None saves only when the run is stopped.
+    /// Steps between two checkpoints. Another one is written whenever the held-out loss is the
+    /// lowest so far. With `None`, a checkpoint is written only when the run stops.
     pub save_every: Option<u64>,
-    /// The least held-out loss so far, where the run goes on.
+    /// The lowest held-out loss so far, if the run resumes.
     pub best: Option<f64>,
-    /// When it must have stopped and saved.
+    /// The time by which the run must have saved and stopped.
     pub limit: Option<Instant>,
-    /// Where the checkpoint of a step goes.
+    /// The folder for the checkpoint of a step.
     pub checkpoint: &'a (dyn Fn(u64) -> PathBuf + Sync),
 }
 
-/// Where a run begins.
+/// Where a run starts.
 pub enum Begin<B: Backend> {
     /// At its first step, from these weights.
     Weights(B::Weights),
-    /// After a step, from the checkpoint that was written there.
+    /// After a step, from the checkpoint of that step.
     Checkpoint {
         /// Its folder.
         path: PathBuf,
@@ -64,14 +64,14 @@ pub enum Outcome<B: Backend> {
         weights: B::Weights,
         /// Steps taken.
         steps: u64,
-        /// Seconds of training, evaluation and interruptions aside.
+        /// Seconds of training, without evaluations and interruptions.
         seconds: f64,
     },
-    /// It was asked to stop, and has saved a checkpoint.
+    /// The run was asked to stop, and has saved a checkpoint.
     Interrupted {
         /// Steps taken.
         step: u64,
-        /// Who asked.
+        /// Why it stopped.
         why: Why,
     },
 }
@@ -79,23 +79,22 @@ pub enum Outcome<B: Backend> {
 /// Why a run stopped before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// It was told to.
+    /// The caller set the stop flag.
     Stop,
-    /// Its time is over, or would be after another step and a checkpoint.
+    /// The time is over, or would be over after another step and a checkpoint.
     Limit,
 }
 
-/// Hears of every event; an error of its own ends the run.
+/// Receives every event. If it returns an error, the run ends.
 pub type Listener<'a> = dyn FnMut(&Event) -> Result<(), BoxError> + Send + 'a;
 
 /// Trains until the tokens of the spec are seen, or `stop` is set.
 ///
-/// The result depends on the spec, the corpus and the weights it begins with, not on how often the
-/// run is stopped and taken up again nor on the number of threads.
+/// The result depends only on the spec, the corpus and the initial weights. It does not depend on
+/// the number of threads or on how often the run is interrupted.
 ///
 /// # Errors
-/// If the spec asks for something impossible, a file fails, the listener does, or the loss is no
-/// longer a number.
+/// If a setting is impossible, a file or the listener fails, or the loss is not finite.
 pub fn train<B: Backend>(
     decoder: &Decoder<B>,
     begin: Begin<B>,
@@ -110,6 +109,7 @@ pub fn train<B: Backend>(
         (milestones::steps(job.spec), milestones::evaluation_steps(job.spec));
     let mut tell = |event| listener(&event).map_err(Error::Listener);
     tell(Event::Started { step: run.optimizer.steps(), steps })?;
+    // Point 0 of the curve is the loss before any training.
     if fresh {
         let mut point = Point::new(0, Tokens(0), 0.0, Phase::Warmup);
         point.eval_loss = Some(run.evaluate(&mut tell)?);
@@ -122,6 +122,7 @@ pub fn train<B: Backend>(
         let evaluates = evaluations.binary_search(&(step + 1)).is_ok();
         if let Some(why) = stopped.or_else(|| run.limit.is_reached(evaluates).then_some(Why::Limit))
         {
+            // The latest checkpoint may already be of this step.
             if run.saved != Some(step) {
                 run.save(&mut tell)?;
             }
@@ -148,16 +149,17 @@ struct TrainingLoop<'a, B: Backend> {
     gradients: B::Buffer,
     optimizer: Optimizer<B>,
     space: Workspace<B>,
-    /// Held-out losses are computed in full precision whatever the run trains in, so that any two
-    /// can be compared.
+    /// Computes held-out loss in full precision, whatever precision the run trains in, so that
+    /// losses of any two runs can be compared.
     evaluator: Decoder<B>,
-    /// Apart from `space`, whose every block would otherwise grow to the evaluator's batches.
+    /// Separate from `space`, because every block of `space` would otherwise grow to the size of
+    /// the evaluation batches.
     evaluation_space: Workspace<B>,
     seconds: f64,
     best: Option<f64>,
-    /// The step after which a checkpoint was written last.
+    /// The step of the latest checkpoint.
     saved: Option<u64>,
-    /// Whether one is to be written here: it is while the next gradients are computed.
+    /// Whether the next step also writes a checkpoint, while it computes gradients.
     due: bool,
     limit: Limit,
 }
@@ -201,8 +203,8 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
         })
     }
 
-    /// One optimiser step, in micro-batches whose gradients add up. A checkpoint that is due is
-    /// written beside them.
+    /// One optimiser step. The gradients of its micro-batches add up. If a checkpoint is due, it is
+    /// written at the same time.
     fn step(&mut self, tell: &mut Tell<'_>) -> Result<Point> {
         let begin = Instant::now();
         let (spec, backend) = (self.job.spec, self.decoder.backend());
@@ -222,6 +224,7 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
         } else {
             (self.gradients(first)?, 0.0)
         };
+        // Before the norm: gradients of pruned weights must not count when gradients are clipped.
         self.job.masks.apply(backend, &self.weights, &mut self.gradients)?;
         let loss = nats / tokens as f64;
         let norm = self.optimizer.norm(backend, &self.gradients)?;
@@ -240,12 +243,15 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
             }
         }
         self.optimizer.step(backend, &mut self.weights, &self.gradients, norm, learning_rate)?;
+        // Waiting for the disk is not training time. The limit below counts it, since time passes
+        // anyway.
         let elapsed = begin.elapsed().as_secs_f64() - waited;
         self.seconds += elapsed;
         self.limit.stepped(begin.elapsed());
 
         let read = first + spec.batch as u64;
         let repeated = read > self.order.epoch_length();
+        // True for one step only, so the event is sent once.
         if repeated && first <= self.order.epoch_length() {
             tell(Event::SecondEpoch { step: number })?;
         }
@@ -259,15 +265,15 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
         Ok(point)
     }
 
-    /// The sum of losses over the batch that begins with sequence `first`; its gradients are in
-    /// their buffer.
+    /// Computes the gradients of the batch that begins with sequence `first`, and returns the sum
+    /// of its losses.
     fn gradients(&mut self, first: u64) -> Result<f64> {
         let Self { decoder, job, order, weights, gradients, space, .. } = self;
         gradients_of(decoder, job.spec, order, weights, gradients, space, first)
     }
 
-    /// The same, while the checkpoint of this moment is written; and the seconds that the writing
-    /// took longer.
+    /// As `gradients`, while a second thread writes the checkpoint of this step. Also returns the
+    /// seconds that the step then waited for the writer.
     fn gradients_and_save(&mut self, first: u64, tell: &mut Tell<'_>) -> Result<(f64, f64)> {
         let step = self.optimizer.steps();
         tell(Event::Saving { step })?;
@@ -285,6 +291,7 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
             let found = gradients_of(decoder, job.spec, order, weights, gradients, space, first);
             let begin = Instant::now();
             let (written, took) =
+                // A panic of the writer goes on in this thread.
                 writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (found, begin.elapsed().as_secs_f64(), written, took)
         });
@@ -293,7 +300,7 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
         Ok((found?, waited))
     }
 
-    /// Whether a point has the least held-out loss so far.
+    /// Whether a point has the lowest held-out loss so far; if so, notes it.
     fn is_best(&mut self, point: &Point) -> bool {
         let better = point.eval_loss.filter(|&loss| self.best.is_none_or(|best| loss < best));
         self.best = better.or(self.best);
@@ -310,6 +317,8 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
         let found =
             evaluate(&self.evaluator, &self.weights, space, part, &protocol, &mut |tokens| {
                 if heard.is_ok() {
+                    // The callback cannot return an error, so the first one is kept for after the
+                    // evaluation.
                     heard = tell(Event::Evaluating { tokens, of });
                 }
             })?;
@@ -343,11 +352,12 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
         tell(Event::Saved { step, path })
     }
 
-    /// Notes that a checkpoint of this moment stands, or says what its weights are.
+    /// Notes that the checkpoint of this step is complete, or turns weights that are not finite
+    /// into an error.
     fn written(&mut self, written: Result<()>, took: std::time::Duration) -> Result<()> {
         let step = self.optimizer.steps();
         match written {
-            // The loss was still a number, the weights that the last step left are not.
+            // The loss was finite, but the last step left weights that are not.
             Err(Error::Model(error)) => {
                 let Some((tensor, value)) = error.not_storable() else { return Err(error.into()) };
                 Err(Error::NotFinite {
@@ -368,8 +378,7 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
         }
     }
 
-    /// The largest absolute gradient and the tensor it belongs to; NaN counts as larger than any
-    /// number.
+    /// The largest absolute gradient and its tensor. NaN counts as larger than any number.
     fn largest_gradient(&self) -> Result<(f64, String)> {
         let mut largest = (0.0_f64, String::new());
         let mut values = Vec::new();
@@ -389,8 +398,8 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
     }
 }
 
-/// Computes the gradients of the batch that begins with sequence `first`, and the sum of its
-/// losses.
+/// Computes the gradients of the batch that begins with sequence `first`, and returns the sum of
+/// its losses.
 fn gradients_of<B: Backend>(
     decoder: &Decoder<B>,
     spec: &RunSpec,
@@ -407,6 +416,7 @@ fn gradients_of<B: Backend>(
             order.read(first + sequence as u64, &mut window)?;
             batch.push_window(&window)?;
         }
+        // Divides by the tokens of the whole step, so that micro-batches add up to the mean.
         let scale = 1.0 / milestones::tokens_per_step(spec) as f64;
         let target = GradientTarget::new(&mut *gradients, start > 0);
         nats += decoder.gradients(weights, &batch, scale, target, space)?;

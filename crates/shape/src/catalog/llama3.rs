@@ -34,7 +34,7 @@ const SEVENTY: ModelConfig = ModelConfig {
     ..EIGHT
 };
 
-/// Since 3.1 the positions of 8192 tokens are stretched.
+/// Since 3.1, rotary positions are stretched beyond the 8192 tokens of the first training.
 const fn stretched(config: ModelConfig, factor: f64) -> ModelConfig {
     let scaling = Llama3Scaling {
         factor,

@@ -1,5 +1,5 @@
-//! The public sizes of both series, so that a size can be planned with before its weights are
-//! fetched.
+//! The public models of both series, so that users can plan with a size before they download its
+//! weights.
 
 mod llama3;
 mod public;
@@ -12,8 +12,8 @@ pub fn entries() -> impl Iterator<Item = &'static PublicModel> {
     llama3::MODELS.iter().chain(qwen2_5::MODELS)
 }
 
-/// The model of this name, in any case, with or without the owner: `Qwen/Qwen2.5-7B` is
-/// `qwen2.5-7b`.
+/// The model of this name. Case does not matter, and the owner may be left out: `Qwen/Qwen2.5-7B`
+/// is `qwen2.5-7b`.
 ///
 /// ```
 /// let entry = shape::catalog::find("Qwen2.5-7B").expect("it is in the catalog");

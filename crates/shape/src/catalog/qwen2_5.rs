@@ -25,10 +25,10 @@ const SEVEN: ModelConfig = ModelConfig {
     qkv_bias: true,
     bos_token_id: Some(151_643),
 };
-/// Up to 3B the embedding is tied and has no rows to spare.
+/// Up to 3B, the embedding is tied and not padded to a round number of rows.
 const SMALL: ModelConfig =
     ModelConfig { num_key_value_heads: 2, vocab_size: 151_936, tie_word_embeddings: true, ..SEVEN };
-/// From 14B on the norms add more.
+/// From 14B on, the norms use a larger epsilon.
 const LARGE: ModelConfig = ModelConfig {
     hidden_size: 5120,
     num_attention_heads: 40,

@@ -1,4 +1,4 @@
-//! One model configuration, read from a Hugging Face `config.json` and written as one.
+//! A model configuration, read from and written to a Hugging Face `config.json`.
 
 mod model;
 mod parse;

@@ -1,12 +1,12 @@
-//! One model configuration.
+//! The configuration of one model.
 
 use super::rope::Llama3Scaling;
 use crate::family::Family;
 
-/// The shape and constants of a decoder of one of the supported families.
+/// The shape and constants of a decoder of a supported family.
 ///
-/// Whoever has one knows that no size is 0, that the key and value heads divide the query heads,
-/// that a head has an even number of channels, and that the parameters can be counted.
+/// Every value of this type satisfies: no size is 0, the key and value heads divide the query
+/// heads, a head has an even number of channels, and the parameters can be counted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
     /// The family, from `architectures`/`model_type`.
@@ -17,13 +17,14 @@ pub struct ModelConfig {
     pub(crate) hidden_size: usize,
     /// Neurons of the feed-forward part.
     pub(crate) intermediate_size: usize,
-    /// Blocks.
+    /// Number of blocks.
     pub(crate) num_hidden_layers: usize,
     /// Query heads.
     pub(crate) num_attention_heads: usize,
-    /// Key and value heads; divides the query heads.
+    /// Number of key and value heads; it divides the number of query heads.
     pub(crate) num_key_value_heads: usize,
-    /// Channels of one head; even. `hidden_size / num_attention_heads` where the file is silent.
+    /// Channels of one head, an even number. If the file does not say,
+    /// `hidden_size / num_attention_heads`.
     pub(crate) head_dim: usize,
     /// Added to the mean square in every norm.
     pub(crate) rms_norm_eps: f64,
@@ -31,13 +32,13 @@ pub struct ModelConfig {
     pub(crate) rope_theta: f64,
     /// Llama-3's stretching of the long wavelengths, if any.
     pub(crate) rope_scaling: Option<Llama3Scaling>,
-    /// The output head is the embedding.
+    /// Whether the output head is the embedding.
     pub(crate) tie_word_embeddings: bool,
-    /// Biases on q, k and v (Qwen2).
+    /// Whether q, k and v have biases (Qwen2).
     pub(crate) qkv_bias: bool,
-    /// Longest context the model was made for, in tokens.
+    /// Longest context that the model was made for, in tokens.
     pub(crate) max_position_embeddings: usize,
-    /// The token a document begins with, where the file names one.
+    /// The token that a document begins with, if the file names one.
     pub(crate) bos_token_id: Option<u32>,
 }
 
@@ -62,7 +63,7 @@ impl ModelConfig {
         self.intermediate_size
     }
 
-    /// Blocks.
+    /// Number of blocks.
     pub fn num_hidden_layers(&self) -> usize {
         self.num_hidden_layers
     }
@@ -72,12 +73,13 @@ impl ModelConfig {
         self.num_attention_heads
     }
 
-    /// Key and value heads; divides the query heads.
+    /// Number of key and value heads; it divides the number of query heads.
     pub fn num_key_value_heads(&self) -> usize {
         self.num_key_value_heads
     }
 
-    /// Channels of one head; even. `hidden_size / num_attention_heads` where the file is silent.
+    /// Channels of one head, an even number. If the file does not say,
+    /// `hidden_size / num_attention_heads`.
     pub fn head_dim(&self) -> usize {
         self.head_dim
     }
@@ -97,22 +99,22 @@ impl ModelConfig {
         self.rope_scaling
     }
 
-    /// The output head is the embedding.
+    /// Whether the output head is the embedding.
     pub fn tie_word_embeddings(&self) -> bool {
         self.tie_word_embeddings
     }
 
-    /// Biases on q, k and v (Qwen2).
+    /// Whether q, k and v have biases (Qwen2).
     pub fn qkv_bias(&self) -> bool {
         self.qkv_bias
     }
 
-    /// Longest context the model was made for, in tokens.
+    /// Longest context that the model was made for, in tokens.
     pub fn max_position_embeddings(&self) -> usize {
         self.max_position_embeddings
     }
 
-    /// The token a document begins with, where the file names one.
+    /// The token that a document begins with, if the file names one.
     pub fn bos_token_id(&self) -> Option<u32> {
         self.bos_token_id
     }
@@ -127,20 +129,20 @@ impl ModelConfig {
         self.num_key_value_heads * self.head_dim
     }
 
-    /// The same model with only so many of its blocks.
+    /// The same model with only `blocks` of its blocks.
     ///
     /// # Panics
-    /// Where `blocks` is 0 or more than it has.
+    /// If `blocks` is 0 or larger than the number of blocks.
     pub fn with_blocks(&self, blocks: usize) -> Self {
         assert!((1..=self.num_hidden_layers).contains(&blocks), "{blocks} blocks");
         Self { num_hidden_layers: blocks, ..self.clone() }
     }
 
-    /// The same model made narrower: heads keep their channels, and every key and value head its
-    /// query heads.
+    /// The same model made narrower. Heads keep their channels, and every key and value head keeps
+    /// its query heads.
     ///
     /// # Panics
-    /// Where a size is 0 or larger than it was.
+    /// If a size is 0 or larger than before.
     pub fn narrowed(&self, hidden: usize, intermediate: usize, key_value_heads: usize) -> Self {
         for (size, whole) in [
             (hidden, self.hidden_size),

@@ -1,4 +1,4 @@
-//! A [`ModelConfig`] from the fields of a Hugging Face `config.json`.
+//! Makes a [`ModelConfig`] from the fields of a Hugging Face `config.json`.
 
 use std::path::Path;
 
@@ -13,13 +13,14 @@ use crate::family::{FAMILIES, Family};
 use crate::{Error, Result};
 
 impl ModelConfig {
-    /// Reads a `config.json` as transformers 4 or 5 writes it; `path` is named in errors.
+    /// Reads a `config.json` as transformers 4 or 5 writes it. Errors name `path`.
     ///
     /// # Errors
     ///
-    /// Where it is no JSON object, names an unknown architecture, asks for something that this
-    /// engine does not compute (another activation, other biases, sliding windows, other rotary
-    /// scalings, quantised weights), or holds a number that is missing or out of bounds.
+    /// If the bytes are not a JSON object, or name an unknown architecture. If they ask for
+    /// something that this engine does not compute: another activation, other biases, sliding
+    /// windows, other rotary scalings or quantised weights. If a number is missing or out of
+    /// bounds.
     pub fn from_json(bytes: &[u8], path: &Path) -> Result<Self> {
         Self::from_raw(&RawConfig::from_json(bytes, path)?)
     }
@@ -40,6 +41,7 @@ impl ModelConfig {
         let max_position_embeddings = reader.size("max_position_embeddings", MAX_SIZE)?;
         let rope = rope::read(&reader, family)?;
         check_layer_types(&reader, num_hidden_layers)?;
+        // The fields above are read first because the ones below are checked against them.
         let config = Self {
             family,
             vocab_size,
@@ -57,6 +59,7 @@ impl ModelConfig {
             max_position_embeddings,
             bos_token_id: begin_token(&reader, vocab_size)?,
         };
+        // Each size is within its limit, but their product may still overflow.
         Count::check(&config)?;
         Ok(config)
     }
@@ -66,6 +69,7 @@ fn family(reader: &FieldReader<'_>, raw: &RawConfig) -> Result<&'static Family> 
     let architecture = match reader.get("architectures") {
         None => None,
         Some(Value::Array(names)) => match names.as_slice() {
+            // Some files leave the list empty and give only `model_type`.
             [] => None,
             [Value::String(name)] => Some(name.as_str()),
             _ => return Err(unknown(raw, &read::shown(&Value::Array(names.clone())))),
@@ -97,7 +101,8 @@ fn unknown(raw: &RawConfig, found: &str) -> Error {
 }
 
 fn refuse_unsupported(reader: &FieldReader<'_>) -> Result<()> {
-    // Llama's `attention_bias` puts a bias on the output projection as well, which is not computed.
+    // Llama's `attention_bias` also adds a bias to the output projection, which this engine does
+    // not compute.
     for field in ["attention_bias", "mlp_bias", "use_sliding_window"] {
         reader.must_be_off(field)?;
     }
@@ -115,6 +120,7 @@ fn refuse_unsupported(reader: &FieldReader<'_>) -> Result<()> {
 }
 
 fn key_value_heads(reader: &FieldReader<'_>, heads: usize) -> Result<usize> {
+    // Files older than grouped-query attention lack the field: every query head has its own keys.
     let key_value = reader.size_or_silent("num_key_value_heads", MAX_SIZE)?.unwrap_or(heads);
     if heads.is_multiple_of(key_value) {
         return Ok(key_value);
@@ -165,6 +171,7 @@ fn begin_token(reader: &FieldReader<'_>, vocab_size: usize) -> Result<Option<u32
     let field = "bos_token_id";
     let first = match reader.get(field) {
         None => return Ok(None),
+        // Some files list several tokens. The first one begins a document.
         Some(Value::Array(tokens)) => match tokens.first() {
             None => return Ok(None),
             Some(first) => first,

@@ -1,4 +1,4 @@
-//! A `config.json` as it was written, so that what we do not read is not lost.
+//! A `config.json` with all of its fields, so that fields that this crate does not read are kept.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::read::{FieldReader, MAX_BLOCKS};
 use crate::{Error, Result};
 
-/// The fields of a `config.json` in their order, and the file they came from (for messages).
+/// The fields of a `config.json` in their order, and the path of the file for messages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawConfig {
     path: PathBuf,
@@ -15,11 +15,11 @@ pub struct RawConfig {
 }
 
 impl RawConfig {
-    /// Parses the bytes of a `config.json`; `path` is named in errors.
+    /// Parses the bytes of a `config.json`. Errors name `path`.
     ///
     /// # Errors
     ///
-    /// Where the bytes are no JSON object.
+    /// If the bytes are not a JSON object.
     pub fn from_json(bytes: &[u8], path: &Path) -> Result<Self> {
         let map = serde_json::from_slice(bytes).map_err(|error| Error::json(path, error))?;
         Ok(Self { path: path.to_path_buf(), map })
@@ -40,25 +40,26 @@ impl RawConfig {
         &self.map
     }
 
-    /// A field that is there and not null.
+    /// A field, unless it is missing or null.
     pub fn get(&self, field: &str) -> Option<&Value> {
         self.map.get(field).filter(|value| !value.is_null())
     }
 
-    /// Sets a field, in its place if it is there, else at the end.
+    /// Sets a field. An existing field keeps its place; a new one goes to the end.
     pub fn set(&mut self, field: &str, value: impl Into<Value>) {
         self.map.insert(field.to_owned(), value.into());
     }
 
-    /// The same configuration for a model that keeps only the blocks `kept`, in rising order.
+    /// The same configuration for a model that keeps only the blocks `kept`, in ascending order.
     ///
-    /// `num_hidden_layers` becomes their number, lists with an entry a block (`layer_types`) keep
-    /// the entries of those blocks, `max_window_layers` is clamped, and everything else stays.
+    /// `num_hidden_layers` becomes their number. Lists with one entry per block (`layer_types`)
+    /// keep the entries of those blocks. `max_window_layers` is limited to that number. All other
+    /// fields stay.
     ///
     /// # Errors
     ///
-    /// Where `num_hidden_layers` cannot be read, or `kept` is empty, does not rise or leaves the
-    /// model.
+    /// If `num_hidden_layers` cannot be read, or `kept` is empty, not ascending, or names a block
+    /// that the model lacks.
     pub fn with_layers(&self, kept: &[usize]) -> Result<Self> {
         let layers =
             FieldReader::new(&self.path, &self.map).size("num_hidden_layers", MAX_BLOCKS)?;
@@ -70,7 +71,8 @@ impl RawConfig {
         changed.set("num_hidden_layers", kept.len());
         for (field, value) in &mut changed.map {
             match value {
-                // Only lists that name layers: `eos_token_id` may happen to be as long.
+                // Only lists with `layer` in their name: `eos_token_id` may happen to have the same
+                // length.
                 Value::Array(entries) if field.contains("layer") && entries.len() == layers => {
                     *entries = kept.iter().map(|&layer| entries[layer].clone()).collect();
                 }
@@ -86,8 +88,8 @@ impl RawConfig {
         Ok(changed)
     }
 
-    /// Says how the weights are stored, under the key that the file already uses (`dtype` since
-    /// transformers 5, `torch_dtype` before; both versions read the latter).
+    /// Sets the number type of the weights. The key is the one that the file already uses: `dtype`
+    /// since transformers 5, `torch_dtype` before. Both versions read the latter.
     pub fn set_dtype(&mut self, name: &str) {
         let field = if self.map.contains_key("dtype") { "dtype" } else { "torch_dtype" };
         self.set(field, name);
@@ -96,7 +98,7 @@ impl RawConfig {
         }
     }
 
-    /// The text of the file, indented by two as Hugging Face does, ending in a line break.
+    /// The text of the file, indented by two spaces as Hugging Face does, with a final line break.
     pub fn to_json(&self) -> Vec<u8> {
         let mut text =
             serde_json::to_vec_pretty(&self.map).expect("a map of JSON values is always JSON");

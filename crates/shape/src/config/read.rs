@@ -1,4 +1,4 @@
-//! Typed reading of a configuration's fields, each value checked before it is used.
+//! Typed reading of a configuration's fields. Each value is checked before it is used.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use serde_json::{Map, Value};
 
 use crate::{Error, Result};
 
-/// Most blocks that a model may have; the deepest public one has 126.
+/// The largest number of blocks; the deepest public model has 126.
 pub(super) const MAX_BLOCKS: usize = 10_000;
 
-/// Largest width or vocabulary; products of two still fit 64 bits.
+/// The largest width or vocabulary. The product of two still fits into 64 bits.
 pub(super) const MAX_SIZE: usize = 1 << 31;
 
-/// Reads one JSON object of a configuration: the whole file, or one object in it.
+/// Reads one JSON object of a configuration: the whole file, or an object inside it.
 pub(super) struct FieldReader<'a> {
     /// The file that errors name.
     path: &'a Path,
     map: &'a Map<String, Value>,
-    /// Put before field names in messages, for example `rope_scaling.`.
+    /// Prefix of field names in messages, for example `rope_scaling.`.
     prefix: String,
 }
 
@@ -26,7 +26,7 @@ impl<'a> FieldReader<'a> {
         Self { path, map, prefix: String::new() }
     }
 
-    /// A reader of the object `field`; `None` where it is missing or null.
+    /// A reader of the object `field`; `None` if it is missing or null.
     pub(super) fn object(&self, field: &str) -> Result<Option<FieldReader<'a>>> {
         match self.get(field) {
             None => Ok(None),
@@ -39,7 +39,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A value that is there and not null.
+    /// A value, unless it is missing or null.
     pub(super) fn get(&self, field: &str) -> Option<&'a Value> {
         self.map.get(field).filter(|value| !value.is_null())
     }
@@ -60,13 +60,13 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A whole number from 1 to `limit` that must be there.
+    /// A required whole number from 1 to `limit`.
     pub(super) fn size(&self, field: &str, limit: usize) -> Result<usize> {
         self.size_or_silent(field, limit)?
             .ok_or_else(|| Error::missing(self.path, self.full(field)))
     }
 
-    /// A whole number from 1 to `limit`, or none where the file is silent.
+    /// A whole number from 1 to `limit`, or `None` if the file lacks the field.
     pub(super) fn size_or_silent(&self, field: &str, limit: usize) -> Result<Option<usize>> {
         let Some(value) = self.get(field) else { return Ok(None) };
         let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
@@ -76,7 +76,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A finite number above zero, or none where the file is silent.
+    /// A finite number above 0, or `None` if the file lacks the field.
     pub(super) fn positive(&self, field: &str) -> Result<Option<f64>> {
         let Some(value) = self.get(field) else { return Ok(None) };
         match value.as_f64() {
@@ -85,12 +85,12 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A finite number above zero that must be there.
+    /// A required finite number above 0.
     pub(super) fn required_positive(&self, field: &str) -> Result<f64> {
         self.positive(field)?.ok_or_else(|| Error::missing(self.path, self.full(field)))
     }
 
-    /// A field's name with the object that it stands in.
+    /// A field's name with the name of its object before it.
     fn full(&self, field: &str) -> String {
         format!("{}{field}", self.prefix)
     }
@@ -107,7 +107,7 @@ impl<'a> FieldReader<'a> {
         Error::unsupported(self.path, self.full(field), shown(found), supported)
     }
 
-    /// Refuses a switch that is on although what it switches on is not computed here.
+    /// Refuses a switch that turns on something that this engine does not compute.
     pub(super) fn must_be_off(&self, field: &str) -> Result<()> {
         match self.get(field) {
             None | Some(Value::Bool(false)) => Ok(()),
@@ -120,7 +120,7 @@ impl<'a> FieldReader<'a> {
     }
 }
 
-/// A value as JSON, cut short: a hostile one may be megabytes long.
+/// A value as JSON for a message. It is cut, since a hostile file may hold megabytes.
 pub(super) fn shown(value: &Value) -> String {
     let text = match value {
         Value::Object(_) => "an object".to_owned(),

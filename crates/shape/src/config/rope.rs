@@ -1,5 +1,5 @@
-//! Rotary positions in a configuration: `rope_theta` and `rope_scaling` of transformers 4, or
-//! `rope_parameters` of transformers 5.
+//! Rotary positions in a configuration. Transformers 4 writes `rope_theta` and `rope_scaling`;
+//! transformers 5 writes `rope_parameters`.
 
 use std::f64::consts::TAU;
 
@@ -12,22 +12,22 @@ use crate::family::Family;
 /// `rope_scaling` of type `llama3`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Llama3Scaling {
-    /// Long wavelengths are stretched by this.
+    /// The factor by which long wavelengths are stretched.
     pub factor: f64,
-    /// Wavelengths above `original / low_freq_factor` are stretched fully.
+    /// Wavelengths above `original / low_freq_factor` are stretched by the full factor.
     pub low_freq_factor: f64,
-    /// Wavelengths below `original / high_freq_factor` are left alone.
+    /// Wavelengths below `original / high_freq_factor` stay as they are.
     pub high_freq_factor: f64,
     /// Context of the first training, in tokens.
     pub original_max_position_embeddings: usize,
 }
 
 impl Llama3Scaling {
-    /// The turning speed of a channel pair, in radians a position, after the stretching.
+    /// The speed of a channel pair after stretching, in radians per position.
     ///
-    /// Wavelengths beyond `original / low_freq_factor` are stretched by `factor`, those within
-    /// `original / high_freq_factor` are left alone, and between the two the speeds are blended
-    /// (the `llama3` rule of the Llama 3.1 release).
+    /// Wavelengths above `original / low_freq_factor` are stretched by `factor`. Those below
+    /// `original / high_freq_factor` stay. Between the two, the speeds are blended (the `llama3`
+    /// rule of the Llama 3.1 release).
     pub fn stretch(&self, speed: f64) -> f64 {
         let original = self.original_max_position_embeddings as f64;
         let wavelength = TAU / speed;
@@ -37,25 +37,26 @@ impl Llama3Scaling {
         if wavelength > original / self.low_freq_factor {
             return speed / self.factor;
         }
+        // 0 at the wavelength that is stretched fully, 1 at the one that stays.
         let share = (original / wavelength - self.low_freq_factor)
             / (self.high_freq_factor - self.low_freq_factor);
         (1.0 - share) * speed / self.factor + share * speed
     }
 }
 
-/// What the rotary positions of a model need.
+/// The rotary settings of a model.
 pub(super) struct RotaryFields {
     pub(super) theta: f64,
     pub(super) scaling: Option<Llama3Scaling>,
 }
 
-/// Reads either style; where both stand in one file they must agree.
+/// Reads either style. If a file contains both, they must agree.
 pub(super) fn read(reader: &FieldReader<'_>, family: &Family) -> Result<RotaryFields> {
     check_partial(reader)?;
     let old_theta = reader.positive("rope_theta")?;
     let old = reader.object("rope_scaling")?;
     let new = reader.object("rope_parameters")?;
-    // Transformers 5 may keep the base inside `rope_scaling`, its other name for `rope_parameters`.
+    // Transformers 5 may put the base into `rope_scaling`, its other name for `rope_parameters`.
     let mut theta = old_theta;
     for object in [&old, &new].into_iter().flatten() {
         let Some(inner) = object.positive("rope_theta")? else { continue };
@@ -81,6 +82,7 @@ pub(super) fn read(reader: &FieldReader<'_>, family: &Family) -> Result<RotaryFi
     }
     Ok(RotaryFields {
         theta: theta.unwrap_or(family.rope_theta),
+        // Outer `None`: the object is missing. Inner `None`: it asks for no scaling.
         scaling: new_scaling.or(old_scaling).flatten(),
     })
 }
@@ -101,7 +103,7 @@ fn scaling(reader: &FieldReader<'_>) -> Result<Option<Llama3Scaling>> {
     if let Some((field, found)) = reader.fields().find(|(_, value)| value.is_object()) {
         return Err(reader.unsupported(field, found, "the same positions in every block"));
     }
-    // Before `rope_type` the key was `type`.
+    // Older files call the key `type`.
     let field = if reader.get("rope_type").is_some() { "rope_type" } else { "type" };
     match reader.text(field)? {
         None | Some("default") => Ok(None),

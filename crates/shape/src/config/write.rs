@@ -1,4 +1,4 @@
-//! A [`ModelConfig`] as the `config.json` that stock transformers reads.
+//! Writes a [`ModelConfig`] as a `config.json` that stock transformers reads.
 
 use serde_json::{Map, Value, json};
 
@@ -7,9 +7,10 @@ use super::raw::RawConfig;
 use super::rope;
 
 impl ModelConfig {
-    /// A `config.json` for this shape that stock transformers 4 and 5 load, with f32 weights named.
+    /// A `config.json` for this shape that stock transformers 4 and 5 load. It names f32 as the
+    /// type of the weights.
     ///
-    /// The rotary fields are those of transformers 4, which 5 translates when it reads them.
+    /// The rotary fields are those of transformers 4; transformers 5 converts them.
     pub fn to_raw(&self) -> RawConfig {
         let mut map = Map::new();
         let mut set = |field: &str, value: Value| map.insert(field.to_owned(), value);
@@ -35,7 +36,7 @@ impl ModelConfig {
         } else {
             set("use_sliding_window", json!(false));
         }
-        // Written even where unknown: transformers would otherwise put its own default there.
+        // Written even if it is null: without the field, transformers would use its own default.
         set("bos_token_id", json!(self.bos_token_id));
         set("initializer_range", json!(0.02));
         set("torch_dtype", json!("float32"));
@@ -45,8 +46,8 @@ impl ModelConfig {
 }
 
 impl RawConfig {
-    /// The same configuration for a model of another width: heads keep their channels, which
-    /// `head_dim` then has to say.
+    /// The same configuration for a model of another width. Heads keep their channels, so
+    /// `head_dim` must now be stated.
     pub fn with_width(&self, config: &ModelConfig) -> Self {
         let mut changed = self.clone();
         changed.set("hidden_size", config.hidden_size);

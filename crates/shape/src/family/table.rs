@@ -1,6 +1,6 @@
-//! What tells one family of models from another.
+//! The differences between families of models.
 
-/// A family of models: its names, and what holds where `config.json` is silent.
+/// A family of models: its names, and the defaults for fields that `config.json` lacks.
 #[derive(Debug, PartialEq)]
 pub struct Family {
     /// The word used for the series in files and flags, `llama` or `qwen2`.
@@ -9,15 +9,15 @@ pub struct Family {
     pub(crate) model_type: &'static str,
     /// The one entry of `architectures`.
     pub architecture: &'static str,
-    /// Whether q, k and v carry biases where `config.json` is silent.
+    /// Whether q, k and v have biases.
     pub(crate) qkv_bias: bool,
-    /// `rope_theta` where `config.json` is silent.
+    /// Default of `rope_theta`.
     pub(crate) rope_theta: f64,
-    /// `rms_norm_eps` where `config.json` is silent.
+    /// Default of `rms_norm_eps`.
     pub(crate) rms_norm_eps: f64,
-    /// `tie_word_embeddings` where `config.json` is silent.
+    /// Default of `tie_word_embeddings`.
     pub(crate) tie_word_embeddings: bool,
-    /// Whether stock transformers refuses a hidden size that is no multiple of the query heads
-    /// (seen in 5.23.0: Llama does even where `head_dim` is given, Qwen2 does not).
+    /// Whether stock transformers refuses a hidden size that is not a multiple of the query heads.
+    /// In 5.23.0 Llama does so even if `head_dim` is given; Qwen2 does not.
     pub hidden_of_whole_heads: bool,
 }

@@ -1,4 +1,4 @@
-//! Legal rates: what whole blocks of a model make of a rate that is asked for.
+//! Legal rates of depth pruning: those that whole blocks allow.
 
 use crate::config::ModelConfig;
 use crate::count::Count;
@@ -6,33 +6,33 @@ use ledger::{Held, Params};
 
 use super::illegal::Illegal;
 
-/// How far the realised rate may be from the one asked for, unless told otherwise: 0.05 of all
+/// Default limit on the distance between the realised rate and the requested one: 0.05 of all
 /// parameters.
 pub const TOLERANCE: f64 = 0.05;
 
-/// A rate that a whole number of blocks gives.
+/// A rate that dropping a whole number of blocks gives.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LegalRate {
-    /// Blocks that go.
+    /// Number of dropped blocks.
     pub dropped: usize,
     /// What stays.
     pub held: Held,
 }
 
-/// Every rate that depth pruning can give a model, rising: one block dropped to one block kept;
-/// none for a model of one.
+/// Every rate that depth pruning can give a model, ascending: from one block dropped to one block
+/// kept. Empty for a model of one block.
 ///
 /// # Panics
-/// For a configuration made by hand whose parameters cannot be counted.
+/// If the configuration was made by hand and its parameters cannot be counted.
 pub fn legal_rates(config: &ModelConfig) -> Vec<LegalRate> {
     (1..config.num_hidden_layers()).map(|dropped| without(config, dropped)).collect()
 }
 
-/// The legal rate nearest to `asked`; of two as near, the lower.
+/// The legal rate nearest to `asked`; of two equally near, the lower.
 ///
 /// # Errors
-/// For 0, NaN, a negative number or 1 and above; [`Illegal::NoRateNear`] where the nearest is
-/// farther than `tolerance`; and where that is no distance.
+/// If `asked` is not above 0 and below 1, or `tolerance` is negative or NaN.
+/// [`Illegal::NoRateNear`] if the nearest rate is farther away than `tolerance`.
 ///
 /// # Panics
 /// As [`legal_rates`].
@@ -47,7 +47,7 @@ pub fn nearest(config: &ModelConfig, asked: f64, tolerance: f64) -> Result<Legal
         (Some(below), Some(above)) if distance(&above) < distance(&below) => Some(above),
         (below, above) => below.or(above),
     };
-    // What is written in decimals may be a rounding away from the distance that was meant.
+    // The small slack allows for rounding: 0.3 - 0.25 is not exactly 0.05 in binary.
     match nearest {
         Some(nearest) if distance(&nearest) <= tolerance + 1e-12 => Ok(nearest),
         _ => {
@@ -61,7 +61,7 @@ pub fn nearest(config: &ModelConfig, asked: f64, tolerance: f64) -> Result<Legal
     }
 }
 
-/// Refuses numbers that are no rate to prune by, or no distance.
+/// Refuses a rate outside (0, 1), and a negative or NaN tolerance.
 pub(super) fn check_rate(asked: f64, tolerance: f64) -> Result<(), Illegal> {
     if !(asked > 0.0 && asked < 1.0) {
         return Err(Illegal::other(format!("rate is {asked}, expected above 0 and below 1")));
@@ -90,8 +90,8 @@ fn nearest_of(below: Option<LegalRate>, above: Option<LegalRate>) -> String {
     }
 }
 
-/// What is left of a model without `dropped` of its blocks; every block has as many parameters as
-/// any other.
+/// What is left of a model without `dropped` of its blocks. All blocks have the same number of
+/// parameters.
 fn without(config: &ModelConfig, dropped: usize) -> LegalRate {
     let before = Count::of(config);
     let gone = before.per_block * dropped as u64;

@@ -1,8 +1,8 @@
-//! Why a model cannot be made so small.
+//! The reasons why a model cannot be made as small as requested.
 
 use std::fmt;
 
-/// Why a model cannot be made so small: what was found, and what is legal.
+/// Why a model cannot be made as small as requested: what was found, and what is legal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Illegal {
@@ -16,7 +16,7 @@ pub enum Illegal {
         /// The whole sentence, with the nearest legal shape.
         message: String,
     },
-    /// Anything else that is no rate, size or multiple.
+    /// Any other invalid rate, size or multiple.
     Other {
         /// The whole sentence.
         message: String,
@@ -28,7 +28,7 @@ impl Illegal {
         Self::Other { message: message.into() }
     }
 
-    /// A target that leaves everything.
+    /// The error for a target that removes nothing.
     pub fn nothing_goes() -> Self {
         Self::other(
             "nothing is to go, expected at least one layer, channel, neuron or group of heads",

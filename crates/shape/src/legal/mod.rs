@@ -1,5 +1,5 @@
-//! Legal rates and widths: what whole blocks, multiples and groups of heads make of a rate, from a
-//! configuration alone.
+//! Legal rates and widths: which sizes whole blocks, multiples and groups of heads allow, computed
+//! from a configuration alone.
 
 mod depth;
 mod illegal;

@@ -1,4 +1,4 @@
-//! Legal widths: what multiples and whole groups of heads make of a rate that is asked for.
+//! Legal widths of width pruning: those that multiples and whole groups of heads allow.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,12 +10,12 @@ use ledger::{Held, Part, Width};
 use super::depth::check_rate;
 use super::illegal::Illegal;
 
-/// Shapes whose rates differ by less count as equally near to the rate asked for; of those, the
-/// most even is taken.
+/// Shapes whose distances to the requested rate differ by less count as equally near. The most even
+/// of them is chosen.
 const STEP: f64 = 0.005;
 
-/// The multiple that is chosen where none is asked for leaves at least this many widths, and is at
-/// most [`LARGEST`].
+/// If no multiple is requested, the chosen one leaves at least this many widths and is at most
+/// [`LARGEST`].
 const WIDTHS: usize = 16;
 const LARGEST: usize = 64;
 
@@ -34,30 +34,30 @@ pub struct Widths {
     pub head_dim: usize,
 }
 
-/// A smaller model that pruning can make, and what it leaves of the one before.
+/// A smaller model that pruning can make, and its share of the original.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Smaller {
     /// Blocks that stay.
     pub layers: usize,
-    /// How wide they are.
+    /// Their widths.
     pub shape: Widths,
     /// What stays; parameters that are zero do not count.
     pub held: Held,
 }
 
-/// What may become narrower, and in which steps.
+/// Which parts may become narrower, and in which steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WidthOptions {
     /// The parts that may become narrower.
     pub parts: Vec<Part>,
-    /// Channels of the residual stream stay in multiples of this; chosen by the width where nothing
-    /// is said.
+    /// The number of channels of the residual stream stays a multiple of this. `None` chooses one
+    /// by the width.
     pub hidden_multiple: Option<usize>,
-    /// Neurons stay in multiples of this; chosen likewise.
+    /// The number of neurons stays a multiple of this; `None` as above.
     pub ffn_multiple: Option<usize>,
 }
 
-/// Sizes that are named instead of a rate; what is not named stays whole.
+/// Sizes that are requested instead of a rate. A part without a size stays whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// Channels of the residual stream that stay.
@@ -75,10 +75,10 @@ impl Default for WidthOptions {
 }
 
 impl WidthOptions {
-    /// Checks what no method could work with.
+    /// Checks options that no method could use.
     ///
     /// # Errors
-    /// For a multiple of 0, and where no part is named or one twice.
+    /// If a multiple is 0, no part is named, or a part is named twice.
     pub fn check(&self) -> Result<(), Illegal> {
         for (field, multiple) in [
             ("multiple of the hidden size", self.hidden_multiple),
@@ -112,7 +112,7 @@ impl Widths {
         }
     }
 
-    /// How much of a part it has: channels, neurons or groups.
+    /// The size of a part: channels, neurons or groups.
     pub fn size(&self, part: Part) -> usize {
         match part {
             Part::Hidden => self.hidden,
@@ -121,7 +121,7 @@ impl Widths {
         }
     }
 
-    /// What a cut leaves of it.
+    /// The widths after a cut.
     pub fn after(&self, width: &Width) -> Self {
         let size = |part| width.change(part).map_or(self.size(part), |(_, kept)| kept);
         let groups = size(Part::Heads);
@@ -129,7 +129,7 @@ impl Widths {
         Self { hidden: size(Part::Hidden), ffn: size(Part::Ffn), heads, groups, ..*self }
     }
 
-    /// The configuration of a model made so narrow.
+    /// The configuration of a model of these widths.
     pub fn apply(&self, config: &ModelConfig) -> ModelConfig {
         config.narrowed(self.hidden, self.ffn, self.groups)
     }
@@ -143,10 +143,10 @@ impl fmt::Display for Widths {
 }
 
 impl Smaller {
-    /// What a smaller configuration leaves of a model.
+    /// The shape and share of a smaller configuration of a model.
     ///
     /// # Errors
-    /// Where the second is not the smaller one.
+    /// If `smaller` is not smaller.
     pub fn of(config: &ModelConfig, smaller: &ModelConfig) -> Result<Self, Illegal> {
         Self::between(smaller, Widths::of(smaller), &Count::of(config), &Count::of(smaller))
     }
@@ -164,14 +164,14 @@ impl Smaller {
 
 /// The legal shapes nearest to a rate, best first, at most `most` of them.
 ///
-/// A shape is legal whose channels and neurons are multiples of what [`WidthOptions`] says (or
-/// whole), whose heads are whole groups, and which stock transformers loads (its Llama wants the
-/// hidden size to be a multiple of the heads). Of all that come within 0.005 of the nearest, the
-/// one goes first whose parts keep the most equal shares of what they were.
+/// In a legal shape, channels and neurons are whole or multiples of what [`WidthOptions`] says, and
+/// heads are whole groups. Stock transformers must load it: its Llama needs a hidden size that is a
+/// multiple of the heads. Shapes within 0.005 of the nearest are sorted by how equal the shares are
+/// that their parts keep.
 ///
 /// # Errors
-/// For numbers that are no rate or no distance, [`Illegal::NoShapeNear`] where the nearest is
-/// farther than `tolerance`, and those of [`WidthOptions::check`].
+/// If `asked` is no rate or `tolerance` no distance, and the errors of [`WidthOptions::check`].
+/// [`Illegal::NoShapeNear`] if the nearest shape is farther away than `tolerance`.
 ///
 /// # Panics
 /// For a configuration made by hand whose parameters cannot be counted.
@@ -198,6 +198,7 @@ pub fn choices(
             message: format!("no legal shape comes within {tolerance} of rate {asked}: {nearest}"),
         });
     };
+    // Many shapes come equally near; an even one changes the model less one-sidedly.
     let limit = distance(&nearest) + STEP;
     let mut near: Vec<Smaller> =
         all.into_iter().filter(|choice| distance(choice) <= limit).collect();
@@ -211,11 +212,11 @@ pub fn choices(
     Ok(near)
 }
 
-/// What sizes that are named leave of a model.
+/// The smaller model that the requested sizes give.
 ///
 /// # Errors
-/// Where a size is 0 or larger than the model's, nothing goes, heads are no whole groups, or stock
-/// transformers would refuse the shape.
+/// If a size is 0 or larger than the model's, nothing is removed, heads are not whole groups, or
+/// stock transformers would refuse the shape.
 pub fn named(config: &ModelConfig, sizes: &Sizes) -> Result<Smaller, Illegal> {
     let whole = Widths::of(config);
     let group = whole.heads / whole.groups;
@@ -253,8 +254,7 @@ pub fn named(config: &ModelConfig, sizes: &Sizes) -> Result<Smaller, Illegal> {
     Smaller::of(config, &shape.apply(config))
 }
 
-/// Of every hidden size and every number of groups, the number of neurons that come nearest to the
-/// rate.
+/// For every hidden size and number of groups, the numbers of neurons around the requested rate.
 fn candidates(config: &ModelConfig, asked: f64, options: &WidthOptions) -> Vec<Smaller> {
     let whole = Widths::of(config);
     let before = count(config);
@@ -277,18 +277,22 @@ fn candidates(config: &ModelConfig, asked: f64, options: &WidthOptions) -> Vec<S
                 add(whole.ffn);
                 continue;
             }
-            // Parameters are linear in the number of neurons.
+            // The total is linear in the number of neurons, so the wanted number follows from a
+            // division. One neuron has 3 x hidden parameters per block: a row of gate and up, a
+            // column of down.
             let multiple = options.ffn_multiple.unwrap_or_else(|| usual_multiple(whole.ffn));
             let one = 3.0 * hidden as f64 * config.num_hidden_layers() as f64;
             let without = count(&at(whole.ffn).apply(config)).total as f64 - one * whole.ffn as f64;
             let steps = ((wanted - without) / one / multiple as f64).floor().max(0.0) as usize;
             let largest = whole.ffn / multiple;
             let below = steps.min(largest);
+            // The wanted number lies between these two multiples.
             for step in [below, (below + 1).min(largest)] {
                 if step > 0 {
                     add(step * multiple);
                 }
             }
+            // The whole width is legal even if it is no multiple.
             add(whole.ffn);
         }
     }
@@ -296,13 +300,14 @@ fn candidates(config: &ModelConfig, asked: f64, options: &WidthOptions) -> Vec<S
     found
 }
 
-/// Every legal hidden size beside so many heads, ascending.
+/// Every legal hidden size for so many heads, ascending.
 fn hidden_sizes(config: &ModelConfig, heads: usize, options: &WidthOptions) -> Vec<usize> {
     let whole = config.hidden_size();
     let divisor = if config.family().hidden_of_whole_heads { heads } else { 1 };
     let mut sizes = Vec::new();
     if options.parts.contains(&Part::Hidden) {
         let multiple = options.hidden_multiple.unwrap_or_else(|| usual_multiple(whole));
+        // The least common multiple of both.
         let step = multiple / common_divisor(multiple, divisor) * divisor;
         sizes.extend((1..).map(|times| times * step).take_while(|&size| size < whole));
     }
@@ -323,8 +328,7 @@ fn count(config: &ModelConfig) -> Count {
     Count::of(config)
 }
 
-/// How far apart the shares are that the parts keep: the logarithm of the largest over the
-/// smallest.
+/// How uneven the shares are that the parts keep: ln(largest share / smallest share).
 fn unevenness(shape: &Widths, whole: &Widths, options: &WidthOptions) -> f64 {
     let shares =
         options.parts.iter().map(|&part| shape.size(part) as f64 / whole.size(part) as f64);
@@ -333,8 +337,8 @@ fn unevenness(shape: &Widths, whole: &Widths, options: &WidthOptions) -> f64 {
     (most / least).ln()
 }
 
-/// The largest power of two of which the width is a multiple, that is at most 64 and leaves sixteen
-/// widths or more.
+/// The largest power of two that divides the width, is at most 64, and leaves at least sixteen
+/// widths.
 fn usual_multiple(width: usize) -> usize {
     let mut multiple = LARGEST;
     while multiple > 1 && (width / multiple < WIDTHS || !width.is_multiple_of(multiple)) {

@@ -1,4 +1,4 @@
-//! The gradients by queries, keys and values, from probabilities that are computed again.
+//! The gradients of queries, keys and values, from recomputed probabilities.
 
 use std::ops::Range;
 
@@ -18,8 +18,8 @@ use crate::backend::cpu::sums::dot;
 use crate::backend::{Area, Heads, Scalar};
 use crate::wide::widest;
 
-/// `qkv_grad =` the gradient. With P the probabilities and O the output: dV = P^T dO,
-/// dS = P (dO V^T - rowsum(dO O)) / sqrt(dim), dQ = dS K, dK = dS^T Q.
+/// `qkv_grad =` the gradient. With P the probabilities and O the output: dV = P^T dO, dS = P (dO
+/// V^T - rowsum(dO O)) / sqrt(dim), dQ = dS K, dK = dS^T Q.
 pub(in crate::backend::cpu) fn backward<T: Engine>(
     cpu: Cpu<T>,
     saved: Saved<'_, T>,
@@ -58,6 +58,8 @@ impl<T: Scalar> WithKernel<T> for Backward<'_, T> {
             let part = HeadGroup::new(saved.qkv, heads, rows, shared);
             with_space(|space: &mut BackwardSpace<K>| {
                 space.fit(arch, &part);
+                // The query heads of a group share keys and values: their gradients add up in one
+                // task.
                 for member in 0..group {
                     let head = shared * group + member;
                     for block in part.blocks() {
@@ -100,8 +102,8 @@ impl<T: Scalar> WithKernel<T> for Backward<'_, T> {
     }
 }
 
-/// What the backward pass of one key and value head needs. In the names of panels, what is summed
-/// over comes last.
+/// The working memory of the backward pass of one key and value head. In the names of panels, the
+/// summed index comes last.
 struct BackwardSpace<K: Kernel> {
     keys_by_channel: Panels<K>,
     values_by_channel: Panels<K>,
@@ -147,8 +149,8 @@ impl<K: Kernel> Default for BackwardSpace<K> {
 }
 
 impl<K: Kernel> BackwardSpace<K> {
-    /// Lays out keys and values, has room for a block's rows, and sets the sums over blocks to
-    /// zero.
+    /// Lays out keys and values, makes room for the rows of a block, and sets the sums over blocks
+    /// to zero.
     fn fit(&mut self, arch: Arch, part: &HeadGroup<'_, K::Number>) {
         let (len, dim) = (part.len(), part.heads.dim);
         self.keys_by_channel.fill(arch, part.keys().t());
@@ -171,7 +173,7 @@ impl<K: Kernel> BackwardSpace<K> {
         self.grad_channels_by_row.fill(arch, grads);
     }
 
-    /// Scores, and the gradient by probabilities.
+    /// Computes the scores, and the gradient with respect to the probabilities.
     fn scores(&mut self, kernel: K, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
         let steps = dim.div_ceil(K::STEP);
         let scale = K::Number::from_f64(1.0 / (dim as f64).sqrt());
@@ -190,8 +192,9 @@ impl<K: Kernel> BackwardSpace<K> {
         );
     }
 
-    /// Scores become probabilities, and the gradient by these that by scores. `rows` gives the
-    /// log-sum-exp of a row and the product of its output with the output's gradient.
+    /// Turns scores into probabilities, and the gradient of the probabilities into that of the
+    /// scores. `rows` gives the log-sum-exp of a row, and the dot product of its output with the
+    /// gradient of its output.
     fn gradients(
         &mut self,
         arch: Arch,
@@ -216,6 +219,8 @@ impl<K: Kernel> BackwardSpace<K> {
                     let (grads, _) = grad[..full].as_chunks_mut::<LANES>();
                     for (values, grads) in values.iter_mut().zip(grads) {
                         for (value, grad) in values.iter_mut().zip(grads) {
+                            // The forward pass kept ln(sum exp), so this is the softmax without
+                            // another sum.
                             let probability = (*value - log_sum).exp();
                             *value = probability;
                             *grad = probability * (*grad - along) * scale;
@@ -228,7 +233,7 @@ impl<K: Kernel> BackwardSpace<K> {
         );
     }
 
-    /// The gradients by queries, keys and values.
+    /// Adds to the gradients of queries, keys and values.
     fn spread(
         &mut self,
         kernel: K,
@@ -246,7 +251,7 @@ impl<K: Kernel> BackwardSpace<K> {
         for (square_values, channels, total) in sides {
             let keys_by_row = self.keys_by_row.left(arch, Matrix::new(square_values, square).t());
             for keys in row_panels::<K>(seen.len()) {
-                // Rows before the first of these keys do not see them.
+                // Rows before the first of these keys do not see them, so they are skipped.
                 let from = (seen.start + keys.start).saturating_sub(block.start) / K::STEP;
                 let at = Area::new((seen.start + keys.start) * dim, keys.len(), dim);
                 let target = MatrixMut::new(total, at);

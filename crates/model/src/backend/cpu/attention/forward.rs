@@ -1,4 +1,4 @@
-//! What every row sees of the values, with a running maximum and sum.
+//! The forward pass, with a running maximum and sum for every row.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ use crate::backend::cpu::sums::total;
 use crate::backend::{Area, Heads, Scalar};
 use crate::wide::widest;
 
-/// With fewer tasks than this, one is made for every query head.
+/// If there would be fewer tasks than this, every query head becomes a task.
 const FEW: usize = 8;
 
 /// `out = softmax(q k^T / sqrt(dim)) v` within each sequence.
@@ -49,8 +49,8 @@ impl<T: Scalar> WithKernel<T> for Forward<'_, T> {
     fn with<K: Kernel<Number = T>>(self, kernel: K) {
         let Forward { arch, qkv, heads, sequences, out, log_sums } = self;
         let Heads { query, key_value, dim } = heads;
-        // The heads that share keys are one task, which lays those out once, where that leaves
-        // enough tasks.
+        // Heads that share keys form one task, which lays the keys out once. With few sequences
+        // that leaves too few tasks for the threads, so each head becomes one.
         let members = if sequences.len() * key_value < FEW { 1 } else { heads.group() };
         let width = [Band { start: 0, width: members * dim }];
         let single = [Band { start: 0, width: members }];
@@ -94,13 +94,13 @@ impl<T: Scalar> WithKernel<T> for Forward<'_, T> {
     }
 }
 
-/// What one block of query rows needs on its way through the keys.
+/// The working memory of one block of query rows on its way through the keys.
 struct ForwardSpace<K: Kernel> {
     keys: Panels<K>,
     values: Panels<K>,
     queries: Panels<K>,
     weights: Panels<K>,
-    /// `[row, key]`, first scores and then their exponentials.
+    /// `[row, key]`: scores, later their exponentials.
     scores: Vec<K::Number>,
     /// `[row, channel]`, not yet divided by the sums.
     mixed: Vec<K::Number>,
@@ -125,7 +125,7 @@ impl<K: Kernel> Default for ForwardSpace<K> {
 }
 
 impl<K: Kernel> ForwardSpace<K> {
-    /// Lays out keys and values, and has room for a block's rows.
+    /// Lays out keys and values, and makes room for the rows of a block.
     fn fit(&mut self, arch: Arch, part: &HeadGroup<'_, K::Number>) {
         let (len, dim) = (part.len(), part.heads.dim);
         self.keys.fill(arch, part.keys().t());
@@ -153,8 +153,8 @@ impl<K: Kernel> ForwardSpace<K> {
         );
     }
 
-    /// Scores become exp(score - the largest so far); what was mixed before is scaled to the new
-    /// largest.
+    /// Turns scores into exp(score - largest so far), and scales the earlier sums to the new
+    /// largest score.
     fn probabilities(&mut self, arch: Arch, block: &Range<usize>, seen: &Range<usize>, dim: usize) {
         let least = K::Number::from_f64(-1e30);
         let first = seen.start == 0;
@@ -163,14 +163,14 @@ impl<K: Kernel> ForwardSpace<K> {
         let ForwardSpace { scores, largest: now, .. } = self;
         let scores = &mut scores[..block.len() * stride];
         let visible = |row: usize| visible(block.start + row, seen);
-        // Three passes over short rows, none of which waits for the row before; a sum between them
-        // would.
+        // Three passes over short rows. In each pass no row waits for the one before; one pass with
+        // all three sums would.
         widest(
             arch,
             #[inline(always)]
             || {
                 for (row, line) in scores.chunks_exact_mut(stride).enumerate() {
-                    // What fills up the last lanes has no weight.
+                    // The padding of the last lanes must get weight 0: exp of this value is 0.
                     cover(line, visible(row), least);
                     let largest = largest(&line[..padded(visible(row))]);
                     now[row] = if first { largest } else { largest.larger(before[row]) };
@@ -189,6 +189,7 @@ impl<K: Kernel> ForwardSpace<K> {
             if first {
                 self.sums[row] = sums[row];
             } else {
+                // Earlier terms were computed against the earlier largest score.
                 let shrink = (before[row] - self.largest[row]).exp();
                 self.sums[row] = self.sums[row] * shrink + sums[row];
                 if shrink != K::Number::ONE {
@@ -221,17 +222,18 @@ impl<K: Kernel> ForwardSpace<K> {
                 steps,
                 target,
                 K::Number::ONE,
+                // The first block of keys replaces what an earlier task left; later ones add.
                 seen.start > 0,
             );
         }
     }
 
-    /// A row of the output, what it is still to be multiplied by, and the log-sum-exp of its
-    /// scores.
+    /// A row of the output, the factor that it still needs, and the log-sum-exp of its scores.
     fn finished(&self, row: usize, dim: usize) -> (&[K::Number], K::Number, K::Number) {
         let sum = self.sums[row];
         (
             &self.mixed[row * dim..(row + 1) * dim],
+            // Dividing once at the end replaces a division of every probability.
             K::Number::ONE / sum,
             self.largest[row] + sum.ln(),
         )

@@ -1,9 +1,9 @@
-//! Causal grouped-query attention in blocks of rows and keys, without a stored length x length
+//! Causal grouped-query attention in blocks of rows and keys. It never stores a length x length
 //! matrix.
 //!
-//! Forward goes through the keys block by block with a running maximum and sum, and keeps only the
-//! log-sum-exp of each row of scores; backward computes the probabilities again from it (the scheme
-//! of FlashAttention, Dao et al. 2022). Tiles that nobody may see are left out.
+//! The forward pass goes through the keys block by block with a running maximum and sum, and keeps
+//! only the log-sum-exp of each row of scores. The backward pass recomputes the probabilities from
+//! it (the scheme of FlashAttention, Dao et al. 2022). Tiles that no row may see are skipped.
 
 mod backward;
 mod forward;

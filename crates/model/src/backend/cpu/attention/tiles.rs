@@ -1,15 +1,15 @@
-//! How a sequence is cut into tiles, and which rows see which keys.
+//! Cuts a sequence into tiles, and says which rows see which keys.
 
 use std::ops::Range;
 
 use crate::backend::cpu::kernel::{Kernel, Matrix, MatrixMut, Panels, multiply};
 use crate::backend::{Area, Heads, Scalar};
 
-/// Query rows worked on at once.
+/// Query rows that are processed at once.
 pub(super) const ROWS: usize = 96;
-/// Keys worked on at once; whole panels of every kernel.
+/// Keys that are processed at once; a multiple of the panel width of every kernel.
 pub(super) const KEYS: usize = 384;
-/// Lines of scores are padded to a multiple of this, so that loops over them have no rest.
+/// Lines of scores are padded to a multiple of this, so that loops over them have no remainder.
 pub(super) const LANES: usize = 16;
 
 /// What the forward pass keeps for the backward pass.
@@ -23,7 +23,7 @@ pub(in crate::backend::cpu) struct Saved<'a, T> {
     pub(in crate::backend::cpu) log_sums: &'a [T],
 }
 
-/// How many of the keys in `seen` the row sees.
+/// The number of keys in `seen` that the row sees.
 pub(super) fn visible(row: usize, seen: &Range<usize>) -> usize {
     (row + 1).clamp(seen.start, seen.end) - seen.start
 }
@@ -33,7 +33,7 @@ pub(super) fn padded(keys: usize) -> usize {
     keys.next_multiple_of(LANES)
 }
 
-/// Lanes after the first `visible` numbers, up to whole lanes, become `value`.
+/// Sets the numbers after the first `visible` ones to `value`, up to a multiple of `LANES`.
 #[inline(always)]
 pub(super) fn cover<T: Scalar>(line: &mut [T], visible: usize, value: T) {
     let kept = visible % LANES;
@@ -45,10 +45,10 @@ pub(super) fn cover<T: Scalar>(line: &mut [T], visible: usize, value: T) {
     }
 }
 
-/// Zeros after the first `visible` numbers, as far as the tiles of these rows read.
+/// Sets the numbers after the first `visible` ones to zero, as far as the tiles of these rows read.
 #[inline(always)]
 pub(super) fn hide<K: Kernel>(line: &mut [K::Number], visible: usize) {
-    // A tile reads what its last row sees, and one number more where two make a unit.
+    // A tile reads as far as its last row sees, and one number more if two form a unit.
     const { assert!(K::ROWS + K::STEP <= LANES + 1) };
     cover(line, visible, K::Number::ZERO);
     if let Some(next) = line.as_chunks_mut::<LANES>().0.get_mut(visible.div_ceil(LANES)) {
@@ -56,17 +56,17 @@ pub(super) fn hide<K: Kernel>(line: &mut [K::Number], visible: usize) {
     }
 }
 
-/// A block's scores by the keys in `seen`.
+/// The area of the scores of a block by the keys in `seen`.
 pub(super) fn square(block: &Range<usize>, seen: &Range<usize>) -> Area {
     Area { offset: 0, rows: block.len(), columns: seen.len(), stride: padded(seen.len()) }
 }
 
-/// Rows in whole panels of a kernel.
+/// Rows in steps of the tiles of a kernel.
 pub(super) fn row_panels<K: Kernel>(rows: usize) -> impl Iterator<Item = Range<usize>> {
     (0..rows).step_by(K::ROWS).map(move |start| start..rows.min(start + K::ROWS))
 }
 
-/// `out = scale left right` `[block.len(), seen.len()]`, as far as rows see keys.
+/// `out = scale left right` `[block.len(), seen.len()]`, for the keys that the rows see.
 #[allow(clippy::too_many_arguments)]
 pub(super) fn products_seen<K: Kernel>(
     kernel: K,
@@ -79,6 +79,7 @@ pub(super) fn products_seen<K: Kernel>(
     scale: K::Number,
 ) {
     for rows in row_panels::<K>(block.len()) {
+        // The last row of a tile sees the most keys.
         let columns = visible(block.start + rows.end - 1, seen);
         let stride = padded(seen.len());
         let area = Area { offset: rows.start * stride, rows: rows.len(), columns, stride };
@@ -111,7 +112,7 @@ impl<'a, T: Scalar> HeadGroup<'a, T> {
         self.rows.len()
     }
 
-    /// Blocks of rows, first to last, each counted from the sequence's beginning.
+    /// Blocks of rows, first to last, counted from the start of the sequence.
     pub(super) fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
         let len = self.rows.len();
         (0..len).step_by(ROWS).map(move |start| start..len.min(start + ROWS))
@@ -119,6 +120,7 @@ impl<'a, T: Scalar> HeadGroup<'a, T> {
 
     /// Blocks of keys that a block of rows sees, first to last.
     pub(super) fn seen(&self, block: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<T> {
+        // Attention is causal: no row of the block sees keys at or after its end.
         let len = block.end;
         (0..len).step_by(KEYS).map(move |start| start..len.min(start + KEYS))
     }

@@ -1,9 +1,10 @@
-//! Tiles of 6 x 16 on AVX2 with fused multiplication and addition, in single precision.
+//! Tiles of 6 x 16 in single precision, with AVX2 and fused multiply-add.
 
 use std::arch::x86_64::*;
 
 use super::tile::{Kernel, Rows, Tile};
 
+// 6 x 16 sums fill 12 of the 16 registers. Two more hold the columns, one the row's number.
 const ROWS: usize = 6;
 const COLUMNS: usize = 16;
 
@@ -36,7 +37,7 @@ impl Kernel for Avx2 {
 
     #[inline(always)]
     unsafe fn tile(self, tile: Tile<f32>, left: Rows<f32>, right: *const f32, result: *mut f32) {
-        // SAFETY: the caller's promises are passed on; `rows` follows `R`.
+        // SAFETY: the caller's guarantees are passed on; `R` equals `rows`.
         unsafe {
             match tile.rows {
                 6 => rows::<6>(tile, left, right, result),
@@ -59,8 +60,8 @@ unsafe fn rows<const R: usize>(
 ) {
     let mut sums = [[_mm256_setzero_ps(); 2]; R];
     let mut values = [0.0_f32; COLUMNS];
-    // SAFETY: the caller vouches for `steps` rows of both panels, the right one on a multiple of
-    // 64, and for `columns` numbers of every row of the result.
+    // SAFETY: the caller guarantees `steps` rows of both panels, with the right one aligned to 64
+    // bytes, and `columns` numbers in every row of the result.
     unsafe {
         for _ in 0..tile.steps {
             let columns = [_mm256_load_ps(right), _mm256_load_ps(right.add(8))];
@@ -73,6 +74,7 @@ unsafe fn rows<const R: usize>(
             right = right.add(COLUMNS);
         }
         for (row, sums) in sums.iter().enumerate() {
+            // Through an array, because a tile at the edge has fewer than 16 columns.
             _mm256_storeu_ps(values.as_mut_ptr(), sums[0]);
             _mm256_storeu_ps(values.as_mut_ptr().add(8), sums[1]);
             let columns = tile.columns.min(COLUMNS);

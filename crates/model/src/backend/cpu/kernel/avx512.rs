@@ -1,10 +1,11 @@
-//! Tiles of 12 x 32 on AVX-512: in single precision, and of bf16 pairs with sums in single
+//! Tiles of 12 x 32 with AVX-512: in single precision, or of bf16 pairs that are summed in single
 //! precision.
 
 use std::arch::x86_64::*;
 
 use super::tile::{Kernel, Rows, Tile, rounded};
 
+// 12 x 32 sums fill 24 of the 32 registers, which leaves room for the operands.
 const ROWS: usize = 12;
 const COLUMNS: usize = 32;
 
@@ -31,7 +32,8 @@ impl Avx512Bf16 {
     }
 }
 
-/// Calls the tile of as many rows as there are.
+/// Calls `rows` with the number of rows and of vectors as constants, so that all sums stay in
+/// registers.
 macro_rules! every_row {
     ($along:literal, $tile:ident, $left:ident, $right:ident, $result:ident) => {
         if $tile.columns > 16 {
@@ -58,7 +60,7 @@ macro_rules! every_row {
     };
 }
 
-/// The sums of a tile are the only thing that differs between the two kernels.
+/// Implements a kernel. The two differ only in what a unit is and how it is multiplied.
 macro_rules! tiles {
     ($kernel:ident, $unit:ty, $step:literal, $features:literal, $multiply:path, $unit_of:expr, { $($layout:tt)* }) => {
         impl Kernel for $kernel {
@@ -78,8 +80,8 @@ macro_rules! tiles {
             #[inline(always)]
             fn transpose(from: &[$unit], steps: usize, to: &mut [$unit]) {
                 assert!(from.len() == to.len() && steps > 0 && from.len().is_multiple_of(steps));
-                // SAFETY: a kernel is only there where the processor has AVX-512; both slices are
-                // as long as each other, and units are 32 bits.
+                // SAFETY: the kernel only exists on processors with AVX-512. Both slices have the
+                // same length, and a unit has 32 bits.
                 unsafe { transpose(from.as_ptr().cast(), from.len() / steps, steps, to.as_mut_ptr().cast()) }
             }
 
@@ -93,12 +95,12 @@ macro_rules! tiles {
                     result: *mut f32,
                 ) {
                     let mut sums = [[_mm512_setzero_ps(); V]; R];
-                    // One stride is known to be 1, which leaves the addresses of all rows to few
+                    // One stride is the constant 1, so that the addresses of all rows need few
                     // registers.
                     let (row_stride, step_stride) = if ALONG { (left.row, 1) } else { (1, left.step) };
                     let mut left = left.first.cast::<f32>();
-                    // SAFETY: the caller vouches for `steps` rows of both panels, the right one on
-                    // a multiple of 64.
+                    // SAFETY: the caller guarantees `steps` rows of both panels, with the right one
+                    // aligned to 64 bytes.
                     unsafe {
                         for _ in 0..tile.steps {
                             let mut columns = [_mm512_setzero_ps(); V];
@@ -117,7 +119,7 @@ macro_rules! tiles {
                         store(&sums, tile, result);
                     }
                 }
-                // SAFETY: the caller's promises are passed on; `rows` follows `R`.
+                // SAFETY: the caller's guarantees are passed on; `R` equals `rows`.
                 unsafe {
                     if left.step == 1 {
                         every_row!(true, tile, left, right, result)
@@ -146,8 +148,8 @@ tiles!(Avx512Bf16, u32, 2, "avx512f,avx512bf16", paired, pair, {
     #[inline(always)]
     fn along(numbers: &[f32], units: &mut [u32]) {
         assert_eq!(numbers.len().div_ceil(2), units.len());
-        // SAFETY: the kernel is only there where the processor has these instructions; `units` has
-        // been checked.
+        // SAFETY: the kernel only exists on processors with these instructions. The length of
+        // `units` is checked above.
         unsafe { pairs_along(numbers, units) }
     }
 
@@ -166,7 +168,7 @@ fn pair(first: f32, second: f32) -> u32 {
 }
 
 /// # Safety
-/// `units` holds a unit for every two numbers, and the processor has what is enabled.
+/// `units` must hold one unit per two numbers, and the processor must have the enabled features.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn pairs_along(numbers: &[f32], units: &mut [u32]) {
     let mut blocks = numbers.chunks_exact(32);
@@ -179,6 +181,7 @@ unsafe fn pairs_along(numbers: &[f32], units: &mut [u32]) {
             let units = units.as_mut_ptr().add(done);
             _mm512_storeu_si512(
                 units.cast(),
+                // The second argument becomes the lower half.
                 std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)),
             );
         }
@@ -190,13 +193,15 @@ unsafe fn pairs_along(numbers: &[f32], units: &mut [u32]) {
 }
 
 /// # Safety
-/// All slices are of one length, or `second` is empty, and the processor has what is enabled.
+/// All slices must have the same length, or `second` must be empty. The processor must have the
+/// enabled features.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn pairs_across(first: &[f32], second: &[f32], units: &mut [u32]) {
     const fn interleaved() -> [u16; 32] {
         let mut order = [0; 32];
         let mut i = 0;
         while i < 32 {
+            // The conversion leaves all firsts, then all seconds. A unit needs them in turn.
             order[i] = (i / 2 + 16 * (i % 2)) as u16;
             i += 1;
         }
@@ -208,7 +213,7 @@ unsafe fn pairs_across(first: &[f32], second: &[f32], units: &mut [u32]) {
     for start in (0..units.len()).step_by(16) {
         let count = (units.len() - start).min(16);
         let mask = ((1_u32 << count) - 1) as u16;
-        // SAFETY: masked lanes are neither read nor written, the others lie inside the slices.
+        // SAFETY: masked lanes are neither read nor written; the others lie inside the slices.
         unsafe {
             let one = _mm512_maskz_loadu_ps(mask, first.as_ptr().add(start));
             let two = if second.is_empty() {
@@ -223,7 +228,7 @@ unsafe fn pairs_across(first: &[f32], second: &[f32], units: &mut [u32]) {
     }
 }
 
-/// Turns rows of `steps` units into columns, 16 by 16.
+/// Transposes rows of `steps` units into columns, in squares of 16 x 16.
 ///
 /// # Safety
 /// `from` and `to` must be valid for `rows * steps` units, and the processor must have AVX-512.
@@ -256,14 +261,14 @@ unsafe fn transpose(from: *const u32, rows: usize, steps: usize, to: *mut u32) {
     }
 }
 
-/// A 16 x 16 matrix turned over its diagonal.
+/// The transpose of a 16 x 16 matrix, in four rounds. "Quarter" means 128 bits of a register.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn turned(rows: [__m512i; 16]) -> [__m512i; 16] {
     let zero = _mm512_setzero_si512();
     let (mut two, mut four, mut eight, mut all) = ([zero; 16], [zero; 16], [zero; 16], [zero; 16]);
     for i in 0..8 {
-        // Pairs of rows: units a b a b of every quarter.
+        // Two rows: units a b a b of every quarter.
         two[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
         two[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
     }
@@ -275,7 +280,7 @@ fn turned(rows: [__m512i; 16]) -> [__m512i; 16] {
         four[4 * i + 3] = _mm512_unpackhi_epi64(two[4 * i + 1], two[4 * i + 3]);
     }
     for c in 0..4 {
-        // Eight rows: quarters 0 2 of both, then 1 3.
+        // Eight rows: 0x88 takes quarters 0 and 2 of both, 0xDD quarters 1 and 3.
         eight[c] = _mm512_shuffle_i32x4::<0x88>(four[c], four[4 + c]);
         eight[4 + c] = _mm512_shuffle_i32x4::<0xDD>(four[c], four[4 + c]);
         eight[8 + c] = _mm512_shuffle_i32x4::<0x88>(four[8 + c], four[12 + c]);
@@ -299,13 +304,13 @@ fn single(sum: __m512, left: __m512, right: __m512) -> __m512 {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn paired(sum: __m512, left: __m512, right: __m512) -> __m512 {
-    // SAFETY: both types are 512 bits without a forbidden pattern.
+    // SAFETY: both types have 512 bits, and every bit pattern is valid.
     let [left, right] =
         [left, right].map(|half| unsafe { std::mem::transmute::<__m512, __m512bh>(half) });
     _mm512_dpbf16_ps(sum, left, right)
 }
 
-/// Writes a tile, its columns cut at `tile.columns`.
+/// Writes a tile, up to column `tile.columns`.
 ///
 /// # Safety
 /// As for [`Kernel::tile`].
@@ -322,9 +327,11 @@ unsafe fn store<const R: usize, const V: usize>(
     let scale = _mm512_set1_ps(tile.scale);
     for (row, sums) in sums.iter().enumerate() {
         for (half, (&sum, mask)) in sums.iter().zip(masks).enumerate() {
-            // SAFETY: the caller vouches for `columns` numbers of every row; masked lanes are not
+            // SAFETY: the caller guarantees `columns` numbers in every row; masked lanes are not
             // touched.
             unsafe {
+                // The second half may begin beyond the matrix. All its lanes are then masked, but
+                // the address itself must not be computed with `add`.
                 let out = result.add(row * tile.stride).wrapping_add(half * 16);
                 let value = if tile.add {
                     _mm512_fmadd_ps(scale, sum, _mm512_maskz_loadu_ps(mask, out))

@@ -1,8 +1,7 @@
-//! Products over panels: both operands are laid out once, then tiles are computed chunk by chunk.
+//! Products over panels: both operands are laid out once, then tiles are computed task by task.
 //!
-//! A chunk of the result belongs to one task, and the summed index is cut at multiples of a
-//! constant and walked from first to last within the task: every element is summed in an order that
-//! depends on shapes alone.
+//! One task computes one part of the result. It walks the summed index from first to last, in
+//! stretches of a constant length. So the order of every sum depends on shapes alone.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -15,22 +14,22 @@ use super::panels::{Operand, PanelLayout, Room, Side, pack};
 use super::tile::{Kernel, Tile};
 use crate::backend::Scalar;
 
-/// Units of the summed index that tiles are computed over at once: a right panel of them stays in
-/// the nearest cache.
+/// Units of the summed index that tiles are computed over at once. A right panel of 256 x 32 units
+/// of 4 bytes takes 32 KiB, which fits the first-level cache.
 const DEPTH: usize = 256;
-/// Tiles' rows of a task: the left units of them stay in the second cache.
+/// Rows of tiles per task. Their left units stay in the second-level cache.
 const LEFT_PANELS: usize = 4;
-/// Tiles' columns of a task.
+/// Columns of tiles per task.
 const RIGHT_PANELS: usize = 8;
-/// Units that one task lays out, and rows, or columns, at least.
+/// Units that one task lays out at least, and the rows (or columns) that it lays out at least.
 const PACKED: usize = 1 << 14;
 const SIDE_BY_SIDE: usize = 96;
-/// Units of one operand that are laid out at once.
+/// Units of one operand that are laid out at once: 16 MiB for units of 4 bytes.
 const LIMIT: usize = 1 << 22;
 
 thread_local! {
-    /// Room for the panels of both operands. Taken while in use: a thread that waits may be given
-    /// another product.
+    /// Memory for the panels of both operands. It is taken out while in use, because a thread that
+    /// waits may be given another product.
     static ROOMS: Cell<(Room, Room)> = Cell::default();
 }
 
@@ -47,13 +46,14 @@ pub(super) fn product<K: Kernel>(
     parallel: bool,
 ) {
     let steps = a.columns().div_ceil(K::STEP);
+    // An empty sum is 0.
     if steps == 0 {
         if !add {
             c.clear();
         }
         return;
     }
-    // As many whole tasks as the limit allows, and one at least.
+    // As many whole tasks as the limit allows, but at least one.
     let at_once = |task: usize| (LIMIT / steps / task).max(1) * task;
     let (rows_at_once, columns_at_once) =
         (at_once(LEFT_PANELS * K::ROWS), at_once(RIGHT_PANELS * K::COLUMNS));
@@ -77,12 +77,13 @@ pub(super) fn product<K: Kernel>(
                     columns: column..window.columns.min(column + RIGHT_PANELS * K::COLUMNS),
                     steps,
                 };
-                // SAFETY: tasks differ in their rows or in their columns, which lie inside the
-                // window; the window keeps its matrix borrowed.
+                // SAFETY: no two tasks share both rows and columns, all lie inside the window, and
+                // the window keeps its matrix borrowed.
                 unsafe { tiles(kernel, left, right, part, &window, scale, add) };
             };
             let tasks = window.rows.div_ceil(LEFT_PANELS * K::ROWS)
                 * window.columns.div_ceil(RIGHT_PANELS * K::COLUMNS);
+            // A single task would only pay for the way through the pool.
             if parallel && tasks > 1 {
                 (0..tasks).into_par_iter().for_each(task);
             } else {
@@ -121,7 +122,7 @@ pub(in crate::backend::cpu) fn multiply<K: Kernel>(
     unsafe { tiles(kernel, left, right, part, &window, scale, add) };
 }
 
-/// Lays out rows `which` of `matrix`, several panels a task.
+/// Lays out rows `which` of `matrix`, several panels per task.
 fn lay_out<'a, K: Kernel>(
     arch: Arch,
     matrix: Matrix<'_, K::Number>,
@@ -134,7 +135,7 @@ fn lay_out<'a, K: Kernel>(
     let layout = PanelLayout::of::<K>(side, matrix);
     let panel = layout.width() * steps;
     let units = room.units(which.len().next_multiple_of(layout.width()) * steps);
-    // A task's panels lie side by side in memory: enough of them for long reads.
+    // A task's panels come from adjacent memory: enough of them make the reads long.
     let chunk = (PACKED / panel).max(SIDE_BY_SIDE.div_ceil(layout.width()));
     let task = |(index, units): (usize, &mut [K::Unit])| {
         pack::<K>(arch, matrix, layout, which.start + index * chunk * layout.width(), units);
@@ -153,11 +154,11 @@ struct ResultPart {
     rows: Range<usize>,
     /// From the first column of a panel on.
     columns: Range<usize>,
-    /// Units of the summed index, from where the operands begin.
+    /// Units of the summed index, counted from the start of the operands.
     steps: usize,
 }
 
-/// Where a result is written.
+/// The matrix that a result is written to.
 pub(super) struct Window<T> {
     pub(super) data: *mut T,
     pub(super) rows: usize,
@@ -165,14 +166,14 @@ pub(super) struct Window<T> {
     pub(super) stride: usize,
 }
 
-// SAFETY: the pointer is only used by `tiles`, whose callers vouch that no two tasks write one
+// SAFETY: only `tiles` uses the pointer, and its callers guarantee that no two tasks write the same
 // element.
 unsafe impl<T: Send> Sync for Window<T> {}
 
-/// The tiles of `part`.
+/// Computes the tiles of `part`.
 ///
 /// # Safety
-/// Nobody else may touch the part of the window meanwhile.
+/// No other thread may touch the part of the window meanwhile.
 unsafe fn tiles<K: Kernel>(
     kernel: K,
     left: Operand<'_, K>,
@@ -185,7 +186,9 @@ unsafe fn tiles<K: Kernel>(
     assert!(part.rows.end <= window.rows && part.columns.end <= window.columns);
     for from in (0..part.steps).step_by(DEPTH) {
         let steps = part.steps.min(from + DEPTH) - from;
+        // Every stretch after the first adds to the sums of the one before.
         let add = add || from > 0;
+        // Columns outermost: a right panel stays in the cache for all rows.
         for column in part.columns.clone().step_by(K::COLUMNS) {
             let columns = part.columns.end.min(column + K::COLUMNS) - column;
             let right = right.rows(column, columns, from, steps);
@@ -193,10 +196,10 @@ unsafe fn tiles<K: Kernel>(
                 let rows = part.rows.end.min(row + K::ROWS) - row;
                 let left = left.rows(row, rows, from, steps);
                 let tile = Tile { rows, columns, steps, stride: window.stride, scale, add };
-                // SAFETY: `rows` has checked that the operands hold what the tile reads; right
-                // panels are padded to whole ones and begin on multiples of 64
-                // bytes, since a row of theirs is a multiple of that; the tile lies
-                // inside the part, which the caller vouches for.
+                // SAFETY: `rows` has checked that the operands hold what the tile reads. Right
+                // panels are padded to whole ones, and each of their rows is a multiple of 64
+                // bytes, so they begin on such multiples. The caller guarantees the part that the
+                // tile lies in.
                 unsafe {
                     let result = window.data.add(row * window.stride + column);
                     kernel.tile(tile, left, right.first, result);

@@ -1,4 +1,4 @@
-//! Which kernel a processor runs, chosen once and at run time.
+//! The kernel that a processor runs, chosen once at run time.
 
 use ledger::Precision;
 
@@ -9,11 +9,11 @@ use super::avx512::{Avx512, Avx512Bf16};
 use super::tile::{Kernel, Plain, Rounded};
 use crate::backend::Scalar;
 
-/// Something done with a kernel, whichever it is.
+/// Work that runs with any kernel.
 pub trait WithKernel<T: Scalar> {
-    /// What it gives.
+    /// The result of the work.
     type Output;
-    /// Does it.
+    /// Runs the work.
     fn with<K: Kernel<Number = T>>(self, kernel: K) -> Self::Output;
 }
 
@@ -26,14 +26,13 @@ pub trait Engine: Scalar {
 
 /// One of the kernels of a number type.
 pub trait KernelChoice<T: Scalar>: Copy + Send + Sync + std::fmt::Debug {
-    /// The fastest that this processor has.
+    /// The fastest kernel that this processor has.
     fn best(precision: Precision) -> Self;
-    /// Does some work with it.
+    /// Runs some work with it.
     fn run<W: WithKernel<T>>(self, work: W) -> W::Output;
-    /// What records call it: the number type of products, and the instructions.
+    /// Its name in records: the number type of products, and the instructions.
     fn name(self) -> &'static str;
-    /// Whether whole products are `gemm`'s, which computes what the kernel would, and as fast or
-    /// faster.
+    /// Whether `gemm` computes whole products. It gives what the kernel would, as fast or faster.
     fn leaves_to_gemm(self) -> bool;
 }
 
@@ -126,6 +125,7 @@ impl KernelChoice<f32> for Single {
             Single::Avx512(_) | Single::Avx2(_) => true,
             Single::Plain(_) => true,
             #[cfg(target_arch = "x86_64")]
+            // `gemm` has no products that read bf16.
             Single::Bf16(_) | Single::RoundedAvx512(_) | Single::RoundedAvx2(_) => false,
             Single::RoundedPlain(_) => false,
         }

@@ -1,4 +1,4 @@
-//! Matrices in slices, with every stride checked against its slice first.
+//! Matrices in slices. Every stride is checked against its slice first.
 
 use crate::backend::{Area, Scalar};
 
@@ -50,7 +50,7 @@ impl<'a, T> Matrix<'a, T> {
         self.columns
     }
 
-    /// The elements from the first on.
+    /// The elements, from the first one on.
     pub(super) fn data(&self) -> &'a [T] {
         self.data
     }
@@ -63,14 +63,14 @@ impl<'a, T> Matrix<'a, T> {
         self.row_stride
     }
 
-    /// A whole row, where its elements are neighbours.
+    /// A whole row; its elements must be adjacent in memory.
     #[inline(always)]
     pub(super) fn line(&self, row: usize) -> &'a [T] {
         debug_assert!(self.column_stride == 1 && row < self.rows);
         &self.data[row * self.row_stride..][..self.columns]
     }
 
-    /// `len` rows of one column, where they are neighbours.
+    /// `len` rows of one column; they must be adjacent in memory.
     #[inline(always)]
     pub(super) fn run(&self, row: usize, column: usize, len: usize) -> &'a [T] {
         debug_assert!(self.row_stride == 1 && row + len <= self.rows && column < self.columns);

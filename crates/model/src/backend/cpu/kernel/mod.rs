@@ -1,5 +1,5 @@
-//! The only unsafe arithmetic: tiles of products, panels that they read, strips of a matrix written
-//! by several tasks, and the pages that buffers lie on.
+//! The only unsafe arithmetic: tiles of products, the panels that they read, strips of a matrix
+//! that several tasks write, and the pages of buffers.
 
 #![allow(unsafe_code)]
 

@@ -1,8 +1,8 @@
-//! Operands laid out for tiles.
+//! Lays out operands for tiles.
 //!
-//! A right matrix becomes panels of [`Kernel::COLUMNS`] columns, the summed index outermost. A left
-//! matrix keeps its rows where the summed index runs along them, and is otherwise cut into bands of
-//! [`BAND`] tiles' rows, again the summed index outermost.
+//! A right matrix becomes panels of [`Kernel::COLUMNS`] columns, with the summed index outermost. A
+//! left matrix keeps its rows if the summed index runs along them. Otherwise it is cut into bands
+//! of [`BAND`] rows of tiles, again with the summed index outermost.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -14,40 +14,40 @@ use super::tile::{Kernel, Rows};
 use crate::backend::Scalar;
 use crate::wide::widest;
 
-/// Tiles' rows in a band of a left matrix.
+/// Rows of tiles in a band of a left matrix.
 const BAND: usize = 8;
 
-/// Units of every row that are turned over at once.
+/// Units of every row that are transposed at once.
 const STRETCH: usize = 64;
 
-/// A cache line, so that a panel begins on one.
+/// A cache line. Its alignment makes a panel begin on one.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 struct CacheLine {
     _bytes: [u8; 64],
 }
 
-/// Memory for panels; it grows and is used again.
+/// Memory for panels. It grows and is reused.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     lines: Vec<CacheLine>,
 }
 
 impl Room {
-    /// `len` units; what they hold is left over from earlier use.
+    /// `len` units. Their values are left over from earlier use.
     pub(super) fn units<U: Copy + Default + 'static>(&mut self, len: usize) -> &mut [U] {
         let lines = (len * size_of::<U>()).div_ceil(size_of::<CacheLine>());
         if self.lines.len() < lines {
+            // Cleared first, so that growing does not copy the old content.
             self.lines.clear();
             self.lines.resize(lines, CacheLine { _bytes: [0; 64] });
         }
         // SAFETY: the lines are initialised bytes, at least as many as `len` units take, aligned to
-        // 64; units are plain numbers (`f32`, `f64`, `u32`), for which every pattern of
-        // bits is one.
+        // 64. Units are plain numbers (`f32`, `f64`, `u32`), for which every bit pattern is valid.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
     }
 
-    /// What [`Room::units`] gave before, to read.
+    /// The units that [`Room::units`] gave before, to read.
     pub(super) fn filled<U: Copy + Default + 'static>(&self, len: usize) -> &[U] {
         assert!(len * size_of::<U>() <= self.lines.len() * size_of::<CacheLine>());
         // SAFETY: as in `units`.
@@ -55,7 +55,7 @@ impl Room {
     }
 }
 
-/// Which operand panels are made for.
+/// The operand that panels are made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::backend::cpu) enum Side {
     /// The left matrix.
@@ -64,17 +64,17 @@ pub(in crate::backend::cpu) enum Side {
     Right,
 }
 
-/// How an operand is laid out.
+/// The layout of an operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PanelLayout {
     /// Row after row, each along the summed index.
     Rows,
-    /// In panels of this many rows, or columns, the summed index outermost.
+    /// In panels of this many rows (or columns), with the summed index outermost.
     Panels(usize),
 }
 
 impl PanelLayout {
-    /// The layout of `matrix`, whose rows are the left matrix's rows or the right one's columns.
+    /// The layout of `matrix`. Its rows are the left matrix's rows, or the right matrix's columns.
     pub(super) fn of<K: Kernel>(side: Side, matrix: Matrix<'_, K::Number>) -> Self {
         match side {
             Side::Left if matrix.row_stride() != 1 => PanelLayout::Rows,
@@ -83,7 +83,7 @@ impl PanelLayout {
         }
     }
 
-    /// Rows, or columns, that lie together.
+    /// Rows (or columns) that lie together.
     pub(super) fn width(self) -> usize {
         match self {
             PanelLayout::Rows => 1,
@@ -105,15 +105,15 @@ pub(in crate::backend::cpu) struct Panels<K: Kernel> {
 }
 
 impl<K: Kernel> Panels<K> {
-    /// Nothing yet.
+    /// Empty panels.
     pub(in crate::backend::cpu) fn new(side: Side) -> Self {
         let (room, kernel) = (Room::default(), PhantomData);
         Panels { room, side, layout: PanelLayout::Rows, count: 0, steps: 0, kernel }
     }
 
-    /// Lays out `matrix` in place of what was there.
+    /// Lays out `matrix` and replaces the earlier content.
     pub(in crate::backend::cpu) fn fill(&mut self, arch: Arch, matrix: Matrix<'_, K::Number>) {
-        // Rows are what a left matrix is cut into, columns a right one.
+        // A left matrix is cut into rows, a right one into columns.
         let matrix = if self.side == Side::Left { matrix } else { matrix.t() };
         self.layout = PanelLayout::of::<K>(self.side, matrix);
         (self.count, self.steps) = (matrix.rows(), matrix.columns().div_ceil(K::STEP));
@@ -121,8 +121,8 @@ impl<K: Kernel> Panels<K> {
         pack::<K>(arch, matrix, self.layout, 0, units);
     }
 
-    /// As [`Panels::fill`], for a left matrix whose numbers the kernel reads as they stand: nothing
-    /// is laid out.
+    /// As [`Panels::fill`] for a left matrix. If the kernel reads its numbers as they are, nothing
+    /// is copied.
     pub(in crate::backend::cpu) fn left<'a>(
         &'a mut self,
         arch: Arch,
@@ -131,6 +131,7 @@ impl<K: Kernel> Panels<K> {
         debug_assert!(self.side == Side::Left);
         if let Some(units) = K::as_units(matrix.data()) {
             let (layout, stride) = if matrix.row_stride() == 1 {
+                // A matrix stored column by column is already one panel, as wide as its stride.
                 (PanelLayout::Panels(matrix.column_stride().max(matrix.rows())), 0)
             } else {
                 (PanelLayout::Rows, matrix.row_stride())
@@ -151,8 +152,8 @@ impl<K: Kernel> Panels<K> {
         self.part(0..self.count, 0)
     }
 
-    /// The rows, or columns, in `which`, from a whole panel on; the summed index from the unit
-    /// `from` on.
+    /// The rows (or columns) in `which`, which begin with a whole panel, and the summed index from
+    /// unit `from` on.
     pub(in crate::backend::cpu) fn part(&self, which: Range<usize>, from: usize) -> Operand<'_, K> {
         assert!(
             which.end <= self.count && from <= self.steps,
@@ -186,9 +187,9 @@ pub(in crate::backend::cpu) struct Operand<'a, K: Kernel> {
     pub(super) len: usize,
     /// Units of the summed index that are laid out.
     pub(super) steps: usize,
-    /// Units from a row to the next, where rows follow one another.
+    /// Units from one row to the next, in the layout [`PanelLayout::Rows`].
     pub(super) stride: usize,
-    /// The first of them that takes part.
+    /// The first unit of the summed index that takes part.
     pub(super) from: usize,
 }
 
@@ -201,7 +202,7 @@ impl<K: Kernel> Clone for Operand<'_, K> {
 impl<K: Kernel> Copy for Operand<'_, K> {}
 
 impl<K: Kernel> Operand<'_, K> {
-    /// The rows, or columns, in `which` of it; the summed index from the unit `from` on.
+    /// The rows (or columns) in `which` of this operand, and the summed index from unit `from` on.
     pub(in crate::backend::cpu) fn part(self, which: Range<usize>, from: usize) -> Self {
         assert!(
             which.end <= self.len && self.from + from <= self.steps,
@@ -216,8 +217,8 @@ impl<K: Kernel> Operand<'_, K> {
         }
     }
 
-    /// `steps` units, `from` after the first, of the `len` rows, or columns, from `at` on, none of
-    /// them beyond a panel.
+    /// The `len` rows (or columns) from `at` on, none of them beyond a panel, over `steps` units
+    /// that begin `from` units after the first.
     #[inline(always)]
     pub(super) fn rows(&self, at: usize, len: usize, from: usize, steps: usize) -> Rows<K::Unit> {
         assert!(at + len <= self.len && self.from + from + steps <= self.steps && len * steps > 0);
@@ -229,15 +230,16 @@ impl<K: Kernel> Operand<'_, K> {
                 (at / width * width * self.steps + from * width + at % width, 1, width)
             }
         };
-        // A tile reads whole rows of a right panel.
+        // A tile reads whole rows of a right panel, even if it uses fewer columns.
         let last = if self.side == Side::Right { step - 1 } else { (len - 1) * row };
+        // The slice checks the last unit that the tile will read.
         let span = first..=first + last + (steps - 1) * step;
         Rows { first: self.units[span].as_ptr(), row, step }
     }
 }
 
 /// Lays out rows `first..` of `matrix` until `units` is full. Rows and summed elements beyond the
-/// matrix are zeros.
+/// matrix become zeros.
 pub(super) fn pack<K: Kernel>(
     arch: Arch,
     matrix: Matrix<'_, K::Number>,
@@ -266,7 +268,7 @@ pub(super) fn pack<K: Kernel>(
     );
 }
 
-/// Where the rows of a panel are neighbours in memory, as the columns of a stored matrix are.
+/// Lays out a matrix whose rows are adjacent in memory, as the columns of a stored matrix are.
 #[inline(always)]
 fn across<K: Kernel>(
     matrix: Matrix<'_, K::Number>,
@@ -277,7 +279,7 @@ fn across<K: Kernel>(
 ) {
     let nothing = K::unit(K::Number::ZERO, K::Number::ZERO);
     for step in 0..steps {
-        // The panels side by side, so that each stored row is read in one go.
+        // All panels of one step together, so that each stored row is read in one go.
         let mut start = first;
         for panel in units.chunks_exact_mut(steps * width) {
             let valid = matrix.rows().saturating_sub(start).min(width);
@@ -292,7 +294,7 @@ fn across<K: Kernel>(
     }
 }
 
-/// Where the summed index is the one whose neighbours are neighbours in memory.
+/// Lays out a matrix whose elements are adjacent along the summed index.
 #[inline(always)]
 fn along<K: Kernel>(
     matrix: Matrix<'_, K::Number>,

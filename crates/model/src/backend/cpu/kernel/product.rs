@@ -1,5 +1,5 @@
-//! `c = a b`, on tiles of our own or on the `gemm` crate, with every stride checked against its
-//! slice first.
+//! `c = a b`, with our own tiles or the `gemm` crate. Every stride is checked against its slice
+//! first.
 
 use pulp::Arch;
 
@@ -72,15 +72,14 @@ fn by_gemm<T: Scalar>(
     mut c: MatrixMut<'_, T>,
     accumulate: bool,
 ) {
-    // One thread is asked for by name: `gemm` would otherwise still send the work through the pool.
+    // For one thread, `None` is needed: `gemm` would otherwise still go through the pool.
     let parallel = rayon::current_num_threads() > 1;
     let parallelism = if parallel { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
     let (rows, columns) = (c.rows(), c.columns());
     let (target, stride) = c.parts();
-    // SAFETY: `Matrix::new` and `MatrixMut::new` have checked that the last element that these
-    // shapes and strides reach lies inside each slice (transposing permutes the same elements),
-    // the shapes agree by the assertion above, and `c` is borrowed mutably, so it overlaps
-    // neither `a` nor `b`.
+    // SAFETY: `Matrix::new` and `MatrixMut::new` have checked that the last element of these shapes
+    // and strides lies inside each slice; transposing permutes the same elements. The shapes agree
+    // by the assertion in `product`. `c` is borrowed mutably, so it overlaps neither `a` nor `b`.
     unsafe {
         gemm::gemm(
             rows,

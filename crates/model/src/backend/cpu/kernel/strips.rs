@@ -1,11 +1,11 @@
-//! Matrices that several tasks write at once, each its own rows and its own strip of columns.
+//! Matrices that several tasks write at once, each task its own rows and its own strip of columns.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-/// Columns `start + strip * width ..` of width `width` belong to strip number `strip`.
+/// Strip number `strip` has `width` columns, from column `start + strip * width` on.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::backend::cpu) struct Band {
     /// Column of strip 0.
@@ -14,7 +14,7 @@ pub(in crate::backend::cpu) struct Band {
     pub(in crate::backend::cpu) width: usize,
 }
 
-/// A row-major matrix to be written in strips.
+/// A row-major matrix that is written in strips.
 pub(in crate::backend::cpu) struct StripTarget<'a, T> {
     data: &'a mut [T],
     columns: usize,
@@ -37,7 +37,7 @@ impl<'a, T> StripTarget<'a, T> {
     }
 }
 
-/// The part of one matrix that one task may write.
+/// The part of a matrix that one task may write.
 pub(in crate::backend::cpu) struct Cell<'a, T> {
     data: *mut T,
     columns: usize,
@@ -48,14 +48,14 @@ pub(in crate::backend::cpu) struct Cell<'a, T> {
 }
 
 impl<T> Cell<'_, T> {
-    /// Row `row`, counted from the cell's first, of the cell's strip of band number `band`.
+    /// Row `row` of the cell, counted from its first, in the cell's strip of band `band`.
     pub(in crate::backend::cpu) fn row(&mut self, row: usize, band: usize) -> &mut [T] {
         assert!(row < self.rows.len(), "row {row} of {}", self.rows.len());
         let Band { start, width } = self.bands[band];
         let first = (self.rows.start + row) * self.columns + start + self.strip * width;
-        // SAFETY: `parallel` has checked that this cell's rows and columns lie inside the matrix
-        // and belong to no other cell; the matrix stays borrowed for as long as the cell
-        // lives, and `&mut self` keeps two rows from being held at once.
+        // SAFETY: `parallel` has checked that the rows and columns of this cell lie inside the
+        // matrix and belong to no other cell. The matrix stays borrowed while the cell lives, and
+        // `&mut self` prevents two rows from being held at once.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(first), width) }
     }
 }
@@ -69,7 +69,7 @@ impl<T> Pointer<T> {
     }
 }
 
-// SAFETY: the pointer is only turned into the disjoint slices of `Cell::row`.
+// SAFETY: the pointer only becomes the disjoint slices of `Cell::row`.
 unsafe impl<T: Send> Send for Pointer<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Pointer<T> {}
@@ -77,7 +77,7 @@ unsafe impl<T: Send> Sync for Pointer<T> {}
 /// Runs `task(i, strip, cells)` in parallel for every range of rows and every strip in `0..strips`.
 ///
 /// # Panics
-/// If ranges of rows overlap or are out of order, bands overlap, or either leaves a matrix.
+/// If ranges of rows overlap or are not ascending, bands overlap, or either exceeds a matrix.
 pub(in crate::backend::cpu) fn parallel<T: Send, const N: usize>(
     rows: &[Range<usize>],
     strips: usize,

@@ -1,10 +1,9 @@
-//! The innermost step of every product: one tile of the result, from panels that lie ready for it.
+//! The innermost step of every product: one tile of the result, from prepared panels.
 
 use crate::backend::Scalar;
 use crate::backend::cpu::lanes::mapped;
 
-/// What one call computes: `rows` x `columns` of the result, over `steps` units of the summed
-/// index.
+/// The work of one call: `rows` x `columns` of the result, over `steps` units of the summed index.
 #[derive(Debug, Clone, Copy)]
 pub struct Tile<T> {
     /// At most [`Kernel::ROWS`].
@@ -15,9 +14,9 @@ pub struct Tile<T> {
     pub(super) steps: usize,
     /// Elements from one row of the result to the next.
     pub(super) stride: usize,
-    /// The sum is multiplied by this.
+    /// A factor on the sum.
     pub(super) scale: T,
-    /// Add to what the result holds, rather than replace it.
+    /// Whether to add to the result instead of replacing it.
     pub(super) add: bool,
 }
 
@@ -26,33 +25,34 @@ pub struct Tile<T> {
 pub struct Rows<U> {
     /// The first row at the first unit.
     pub(super) first: *const U,
-    /// Units from a row to the next.
+    /// Units from one row to the next.
     pub(super) row: usize,
-    /// Units from a step of the summed index to the next.
+    /// Units from one step of the summed index to the next.
     pub(super) step: usize,
 }
 
-/// A way to compute tiles. Every element of the result is summed in the order of the summed index,
-/// wherever it lies in a tile: results follow from shapes alone.
+/// A way to compute tiles. Every element is summed in the order of the summed index, wherever it
+/// lies in a tile. So results depend on shapes alone.
 pub trait Kernel: Copy + Send + Sync + 'static {
-    /// What matrices hold.
+    /// The number type of matrices.
     type Number: Scalar;
-    /// What panels hold: one number, or two that are multiplied at once.
+    /// The element of panels: one number, or two that are multiplied at once.
     type Unit: Copy + Send + Sync + Default + 'static;
-    /// Most rows of a tile.
+    /// The largest number of rows of a tile.
     const ROWS: usize;
-    /// Most columns of a tile; the width of a right panel.
+    /// The largest number of columns of a tile, and the width of a right panel.
     const COLUMNS: usize;
     /// Numbers in a unit.
     const STEP: usize;
 
-    /// A unit of one number, or of two; with one number a unit the second is not read.
+    /// A unit of one number or of two. If a unit holds one number, the second is not read.
     fn unit(first: Self::Number, second: Self::Number) -> Self::Unit;
 
-    /// Matrices as units, where a unit is a number as it stands.
+    /// The numbers as units, if a unit is a plain number; else `None`.
     fn as_units(numbers: &[Self::Number]) -> Option<&[Self::Unit]>;
 
-    /// The units of neighbours along the summed index; the last of an odd number is paired with 0.
+    /// Makes units of numbers that are adjacent along the summed index. The last of an odd number
+    /// is paired with 0.
     #[inline(always)]
     fn along(numbers: &[Self::Number], units: &mut [Self::Unit]) {
         if Self::STEP == 1 {
@@ -69,8 +69,8 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         }
     }
 
-    /// The units of neighbours across it, of one step; `second` is empty where there is no second
-    /// number.
+    /// Makes the units of one step from numbers of several rows. `second` is empty if the step has
+    /// no second number.
     #[inline(always)]
     fn across(first: &[Self::Number], second: &[Self::Number], units: &mut [Self::Unit]) {
         if second.is_empty() {
@@ -82,7 +82,8 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         }
     }
 
-    /// Turns `from`, rows of `steps` units, into `to`, rows of as many units as `from` has rows.
+    /// Transposes `from`, rows of `steps` units, into `to`, rows of as many units as `from` has
+    /// rows.
     #[inline(always)]
     fn transpose(from: &[Self::Unit], steps: usize, to: &mut [Self::Unit]) {
         let rows = from.len() / steps.max(1);
@@ -96,10 +97,10 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// One tile of `left right`.
     ///
     /// # Safety
-    /// `left` must be valid for reads of `rows` rows of `steps` units, `right` of `steps * COLUMNS`
-    /// units from a multiple of 64 bytes on, `result` must be valid for reads and writes of
-    /// `rows` rows of `columns` numbers, `stride` apart, and the processor must have
-    /// what the kernel was chosen for.
+    /// `left` must be valid for reads of `rows` rows of `steps` units. `right` must be valid for
+    /// reads of `steps * COLUMNS` units and aligned to 64 bytes. `result` must be valid for reads
+    /// and writes of `rows` rows of `columns` numbers, `stride` apart. The processor must have the
+    /// features that the kernel was chosen for.
     unsafe fn tile(
         self,
         tile: Tile<Self::Number>,
@@ -139,11 +140,11 @@ impl<T: Scalar> Kernel for Plain<T> {
     #[inline(always)]
     unsafe fn tile(self, tile: Tile<T>, left: Rows<T>, right: *const T, result: *mut T) {
         let mut sums = [[T::ZERO; 8]; 4];
-        // SAFETY: the caller vouches for `steps` rows of the right panel.
+        // SAFETY: the caller guarantees `steps` rows of the right panel.
         let right = unsafe { std::slice::from_raw_parts(right, tile.steps * Self::COLUMNS) };
         for (step, right) in right.as_chunks::<8>().0.iter().enumerate() {
             for (row, sums) in sums.iter_mut().enumerate().take(tile.rows) {
-                // SAFETY: the caller vouches for `rows` rows of `steps` units.
+                // SAFETY: the caller guarantees `rows` rows of `steps` units.
                 let left = unsafe { left.first.add(row * left.row + step * left.step).read() };
                 for (sum, &right) in sums.iter_mut().zip(right) {
                     *sum += left * right;
@@ -151,7 +152,7 @@ impl<T: Scalar> Kernel for Plain<T> {
             }
         }
         for (row, sums) in sums.iter().enumerate().take(tile.rows) {
-            // SAFETY: the caller vouches for `rows` rows of `columns` numbers.
+            // SAFETY: the caller guarantees `rows` rows of `columns` numbers.
             let out = unsafe {
                 std::slice::from_raw_parts_mut(result.add(row * tile.stride), tile.columns)
             };
@@ -162,8 +163,8 @@ impl<T: Scalar> Kernel for Plain<T> {
     }
 }
 
-/// A kernel of single precision whose panels are rounded to bf16: what a processor without bf16
-/// products does.
+/// A kernel of single precision whose panels are rounded to bf16, for processors without bf16
+/// products.
 #[derive(Debug, Clone, Copy)]
 pub struct Rounded<K>(pub(super) K);
 
@@ -186,7 +187,7 @@ impl<K: Kernel<Number = f32, Unit = f32>> Kernel for Rounded<K> {
 
     #[inline(always)]
     unsafe fn tile(self, tile: Tile<f32>, left: Rows<f32>, right: *const f32, result: *mut f32) {
-        // SAFETY: the caller's promises are those that the inner kernel asks for.
+        // SAFETY: the inner kernel asks for the same guarantees.
         unsafe { self.0.tile(tile, left, right, result) }
     }
 }
@@ -195,8 +196,9 @@ impl<K: Kernel<Number = f32, Unit = f32>> Kernel for Rounded<K> {
 #[inline(always)]
 pub(super) fn rounded(value: f32) -> u32 {
     let bits = value.to_bits();
+    // Just under half of the last kept bit, and exactly half if that bit is odd: ties go to even.
     let even = bits.wrapping_add(0x7FFF + ((bits >> 16) & 1));
-    // A NaN could otherwise be carried over into a zero.
+    // Without this, the carry could turn a NaN into 0. The bit set here keeps it a NaN.
     let bits = if value.is_nan() { bits | 0x0040_0000 } else { even };
     bits & 0xFFFF_0000
 }
