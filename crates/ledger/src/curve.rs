@@ -9,14 +9,14 @@ use crate::units::{Nats, Tokens};
 
 /// Where a step stands in the learning-rate schedule.
 ///
-/// A point in one phase does not say where a run that ended there in another would have been, so
-/// laws keep them apart.
+/// Losses of different phases cannot be compared: a decay lowers the loss at the same number of
+/// tokens. Laws therefore fit each phase by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// The learning rate rises; so does the state before the first step.
+    /// The learning rate rises. The point before the first step counts as warm-up too.
     Warmup,
-    /// The learning rate stands.
+    /// The learning rate stays the same.
     Constant,
     /// The learning rate falls to zero.
     Decay,
@@ -53,7 +53,7 @@ pub struct Point {
     /// Passes over the training text so far.
     #[serde(with = "finite")]
     pub epoch: f64,
-    /// Speed: not a result, and not the same in two runs.
+    /// Training speed. It is not a result: it differs between two runs of the same spec.
     #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
     pub tokens_per_second: Option<f64>,
     /// The phase of the learning rate.
@@ -63,7 +63,7 @@ pub struct Point {
     pub repeated: bool,
 }
 
-/// A measured number that no file can hold.
+/// A measured number that is NaN or infinite, which no file can hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NotFinite {
     /// The step at which it was measured.
@@ -112,7 +112,7 @@ impl Point {
         }
     }
 
-    /// Whether every number is finite; the first that is not is named.
+    /// Checks that every number is finite. The error names the first one that is not.
     pub fn validate(&self) -> Result<(), NotFinite> {
         let numbers = [
             ("loss", self.loss),
@@ -144,6 +144,7 @@ impl Curve {
             })
         };
         let mut points: Vec<_> = points.into_iter().filter_map(held_out).collect();
+        // Windows of `gained_after` and `last` rely on this order, whatever order the file had.
         points.sort_by_key(|point| point.tokens);
         Self { points }
     }
@@ -158,14 +159,14 @@ impl Curve {
         self.points.last()
     }
 
-    /// The point with the least loss; of equals the first.
+    /// The point with the least loss; the first of several equal ones.
     pub fn best(&self) -> Option<&HeldOut> {
         self.points.iter().min_by(|a, b| a.loss.0.total_cmp(&b.loss.0))
     }
 
-    /// What the tokens after `share` of all took off the loss. Between two points the loss is taken
-    /// as straight in the logarithm of tokens; unknown where no point after the start lies that
-    /// early.
+    /// By how much the loss fell after the first `share` of all tokens, in nats. Between two
+    /// points, the loss is interpolated linearly in the logarithm of tokens. The answer is `None`
+    /// where no point after the start lies that early.
     ///
     /// ```
     /// use ledger::{Curve, Phase, Point, Tokens};
@@ -177,12 +178,14 @@ impl Curve {
     pub fn gained_after(&self, share: f64) -> Option<Nats> {
         let last = self.last()?;
         let at = share * last.tokens.0 as f64;
+        // The point before training has 0 tokens, and 0 has no logarithm.
         let trained: Vec<&HeldOut> =
             self.points.iter().filter(|point| point.tokens.0 > 0).collect();
         let pair = trained
             .windows(2)
             .find(|pair| pair[0].tokens.0 as f64 <= at && at <= pair[1].tokens.0 as f64)?;
         let [x, y] = [pair[0], pair[1]].map(|point| (point.tokens.0 as f64).ln());
+        // Two points with equal tokens would divide by zero; the later one then counts.
         let along = if x < y { (at.ln() - x) / (y - x) } else { 1.0 };
         let loss = pair[0].loss.0 + along * (pair[1].loss.0 - pair[0].loss.0);
         Some(Nats(loss - last.loss.0))
@@ -243,6 +246,8 @@ mod tests {
                 let mut point = held_out(3, 2.0);
                 set(&mut point, bad);
                 assert_eq!(point.validate().unwrap_err().field, field);
+                // JSON has no NaN: `serde_json` alone would write `null`, and the number would be
+                // lost.
                 assert!(serde_json::to_string(&point).is_err(), "{field}");
             }
         }

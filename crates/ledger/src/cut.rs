@@ -6,8 +6,8 @@ use crate::cut_error::{CutError, check_depth};
 use crate::pattern::Pattern;
 use crate::width::Width;
 
-/// What is removed from a model. Read from a file, it is valid; made by hand, [`Cut::validate`]
-/// tells.
+/// What is removed from a model. A cut that was read from a file is valid. For a cut made by hand,
+/// call [`Cut::validate`].
 ///
 /// ```
 /// use ledger::Cut;
@@ -21,36 +21,38 @@ use crate::width::Width;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", try_from = "CutInFile")]
 pub enum Cut {
-    /// Whole layers go.
+    /// Whole layers are removed.
     Depth {
         /// Layers before the cut.
         layers: usize,
-        /// Indices of the layers that go, counted from 0, ascending.
+        /// Indices of the removed layers, counted from 0, ascending.
         drop: Vec<usize>,
     },
-    /// Channels, neurons and groups of heads go, as many in every layer.
+    /// Channels, neurons and groups of heads are removed, the same number in every layer.
     Width(Width),
-    /// Weights become zero, and every shape stays. Which ones follows from the base, the score and
-    /// the calibration text.
+    /// Weights become zero, and every shape stays. The zeros themselves are not listed: base, score
+    /// and calibration text determine them.
     Sparse {
         /// Layers of the model.
         layers: usize,
         /// Where the zeros stand.
         pattern: Pattern,
-        /// What decided, as in `wanda`.
+        /// The score that chose the weights, for example `wanda`.
         score: String,
-        /// The linear layers of every layer that have zeros, as in `q_proj`.
+        /// Names of the linear layers that get zeros, in every layer, for example `q_proj`.
         linear: Vec<String>,
     },
 }
 
 impl Cut {
-    /// Whether the cut can be made: indices ascending, in range, at least one of everything kept.
+    /// Checks that the cut can be made: indices ascend and are in range, and at least one of
+    /// everything stays.
     pub fn validate(&self) -> Result<(), CutError> {
         if let Self::Width(width) = self {
             return width.validate();
         }
         let layers = self.layers();
+        // First of all: `kept` loops over as many layers as the file claims.
         check_depth(layers)?;
         if let Self::Sparse { score, linear, .. } = self {
             return validate_sparse(score, linear);
@@ -90,12 +92,13 @@ impl Cut {
         }
     }
 
-    /// Indices of the layers that a valid cut lets stay, ascending.
+    /// Indices of the layers that stay, ascending. The cut must be valid.
     pub fn kept(&self) -> Vec<usize> {
+        // `dropped` ascends in a valid cut, as a binary search needs.
         (0..self.layers()).filter(|layer| self.dropped().binary_search(layer).is_err()).collect()
     }
 
-    /// Indices of the layers that go, ascending.
+    /// Indices of the removed layers, ascending.
     pub fn dropped(&self) -> &[usize] {
         match self {
             Self::Depth { drop, .. } => drop,
@@ -106,6 +109,7 @@ impl Cut {
 
 fn validate_sparse(score: &str, linear: &[String]) -> Result<(), CutError> {
     let wrong = |sentence: String| Err(CutError::new(sentence));
+    // These words become parts of names, so neither paths nor white space may pass.
     let plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     if let Some(word) = linear.iter().map(String::as_str).chain([score]).find(|word| !plain(word)) {
         return wrong(format!("`{}` is no name of a linear layer or a score", word.escape_debug()));
@@ -119,7 +123,7 @@ fn validate_sparse(score: &str, linear: &[String]) -> Result<(), CutError> {
     }
 }
 
-/// A cut as it stands in a file, not yet believed.
+/// A cut as a file has it, before [`Cut::validate`].
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum CutInFile {

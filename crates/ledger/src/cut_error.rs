@@ -1,4 +1,4 @@
-//! Why a cut cannot be made, and what no model has.
+//! Why a cut cannot be made, and the depth limit that every cut is checked against.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq)]
 pub struct CutError(String);
 
-/// Deeper models do not exist; a file that claims more must not make us allocate for it.
+/// No model is this deep. Without a limit, a damaged file could make us allocate huge lists.
 const MOST_BLOCKS: usize = 1 << 16;
 
 impl CutError {
@@ -15,7 +15,7 @@ impl CutError {
     }
 }
 
-/// Whether a model may have so many blocks.
+/// Refuses a number of blocks that no model has.
 pub(crate) fn check_depth(layers: usize) -> Result<(), CutError> {
     if layers <= MOST_BLOCKS {
         return Ok(());
@@ -24,6 +24,7 @@ pub(crate) fn check_depth(layers: usize) -> Result<(), CutError> {
     Err(CutError(sentence))
 }
 
+// `unwrap` in tests prints this: the sentence alone is easier to read than a quoted struct.
 impl fmt::Debug for CutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -12,13 +12,13 @@ use crate::held::Held;
 use crate::sha256::Sha256;
 use crate::units::{Nats, Params, Rate, Tokens};
 
-/// What `cut.json` holds: the cut, what it was made from and what came of it.
+/// The contents of `cut.json`: the cut, the model it was made from, and the resulting sizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "CutFile", into = "CutFile")]
 pub struct CutRecord {
     /// The format of the file.
     pub format: Format<1>,
-    /// The method that ran, as in `depth-block-influence`.
+    /// The method that chose the cut, for example `depth-block-influence`.
     pub method: String,
     /// What was removed.
     pub cut: Cut,
@@ -28,30 +28,31 @@ pub struct CutRecord {
     pub base_hash: String,
     /// The model series, as in `llama-3`.
     pub series: String,
-    /// Parameters before and after it, and the realised rates.
+    /// Parameters before and after the cut, and the realised rates.
     pub held: Held,
     /// The rate that was asked for; unknown where layers were named instead.
     pub asked_rate: Option<f64>,
     /// Held-out loss of the model before the cut, where it was measured.
     pub loss0: Option<Nats>,
-    /// The phase of the learning rate in which that model was left, where it is known.
+    /// The phase of the learning rate in which the training of that model ended, where known.
     pub loss0_phase: Option<Phase>,
-    /// The text that the scores were taken on, where there was any.
+    /// The calibration text, for methods that read one.
     pub calibration: Option<CalibrationRecord>,
     /// The method's options besides the target, by name, such as how activations are summed up.
     pub options: BTreeMap<String, String>,
-    /// The scores. Of a method that scores blocks, one a block in their order: the lowest go first.
-    /// Of a method that scores runs of blocks, one for every block that a run can begin with.
+    /// The scores. A method that scores single blocks has one score for each block, in order; the
+    /// lowest are removed first. A method that scores runs of consecutive blocks has one score for
+    /// each block that a run can begin with.
     pub scores: Option<Vec<f64>>,
-    /// Zeros that already stood in the weights that were to get zeros, where there were any.
+    /// Zeros that the pruned weights already had before the cut, where there were any.
     pub already_zero: Option<Params>,
-    /// Weights that the score could not decide in its usual way, and what was done instead.
+    /// Weights for which the score failed, and what was done instead.
     pub fallbacks: Vec<Fallback>,
-    /// The version of regrow that cut.
+    /// The version of regrow that made the cut.
     pub regrow: String,
 }
 
-/// What was done where a score failed: it took more damping, or another score decided.
+/// What was done where a score failed: more damping was added, or another score was used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fallback {
@@ -63,17 +64,18 @@ pub struct Fallback {
 }
 
 impl Fallback {
-    /// What was done to the weights `tensors`, where anything was.
+    /// The fallback for the weights `tensors`; `None` where neither damping nor another score was
+    /// needed.
     pub fn of(tensors: Vec<String>, damping: Option<f64>, score: Option<String>) -> Option<Self> {
         (damping.is_some() || score.is_some()).then_some(Self { tensors, damping, score })
     }
 
-    /// The weights that it was done to.
+    /// Names of the weights concerned.
     pub fn tensors(&self) -> &[String] {
         &self.tensors
     }
 
-    /// The damping that it took to factor the Hessian, as a share of its mean diagonal.
+    /// The damping that made the Hessian factorable, as a share of its mean diagonal.
     pub fn damping(&self) -> Option<f64> {
         self.damping
     }
@@ -95,7 +97,8 @@ pub struct CalibrationRecord {
 }
 
 impl CalibrationRecord {
-    /// So many sequences of `length` tokens, drawn with `seed`, whose text has this SHA-256.
+    /// `sequences` sequences of `length` tokens, drawn with `seed`. `hash` is the SHA-256 of the
+    /// text.
     pub fn of(hash: Sha256, sequences: usize, length: usize, seed: u64) -> Self {
         let tokens = Tokens(sequences as u64 * length as u64);
         Self { hash: hash.to_string(), sequences, length, tokens, seed }
@@ -111,7 +114,7 @@ impl CalibrationRecord {
         self.sequences
     }
 
-    /// Tokens a sequence.
+    /// Tokens in each sequence.
     pub fn length(&self) -> usize {
         self.length
     }
@@ -131,16 +134,17 @@ impl CutRecord {
     /// The format that this version writes and reads.
     pub const FORMAT: Format<1> = Format;
 
-    /// Parameters that the model has as it is stored, zeros among them.
+    /// Parameters in the stored model, zeros included.
     pub fn stored(&self) -> Params {
         match self.cut {
+            // A sparse cut keeps every tensor at its full shape.
             Cut::Sparse { .. } => self.held.n0(),
             Cut::Depth { .. } | Cut::Width(_) => self.held.parameters(),
         }
     }
 }
 
-/// The fields of `cut.json` in their order, from which files of all versions are read.
+/// The fields of `cut.json` in file order. The order and names of all versions are fixed here.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "CutRecord")]
 struct CutFile {
@@ -177,6 +181,8 @@ struct CutFile {
 
 impl From<CutFile> for CutRecord {
     fn from(file: CutFile) -> Self {
+        // The file's own rates are kept, not computed again: `inspect` compares them with the
+        // model.
         let held = Held::told(
             (file.n0, file.n0_without_embedding),
             (file.parameters, file.parameters_without_embedding),

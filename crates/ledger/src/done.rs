@@ -8,8 +8,8 @@ use crate::format::Format;
 use crate::record::RunRecord;
 use crate::units::{Nats, Tokens};
 
-/// What `done.json` holds, written last: its presence says that the run is done. Its losses are
-/// those of the run's curve.
+/// The contents of `done.json`. The file is written last, so a run is done exactly when it exists.
+/// Its losses come from the run's curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Done {
     format: Format<1>,
@@ -34,8 +34,8 @@ impl Done {
     /// The format that this version writes and reads.
     pub const FORMAT: Format<1> = Format;
 
-    /// How a run ended that took so many steps and tokens, and so many seconds of training, and
-    /// left weights with this SHA-256; nothing where its curve holds no held-out point.
+    /// The end of a run: its steps and tokens, its training time in seconds, and the SHA-256 of its
+    /// final weights. The answer is `None` where the curve has no held-out point.
     pub fn of(
         record: &RunRecord,
         curve: &Curve,
@@ -54,6 +54,7 @@ impl Done {
             last_quarter: curve.gained_after(0.75),
             last_doubling: curve.gained_after(0.5),
             seconds,
+            // A run of no measurable length must not write an infinite speed: JSON cannot hold it.
             tokens_per_second: tokens.0 as f64 / seconds.max(1e-9),
             weights,
         })
@@ -69,7 +70,8 @@ impl Done {
         self.tokens
     }
 
-    /// Held-out loss before the first step: of the freshly pruned model, if it was pruned.
+    /// Held-out loss of the freshly pruned model, before the first step; `None` for an unpruned
+    /// one.
     pub fn loss_pruned(&self) -> Option<Nats> {
         self.loss_pruned
     }
@@ -79,23 +81,24 @@ impl Done {
         self.eval_loss
     }
 
-    /// The least held-out loss on the way.
+    /// The least held-out loss of the whole curve.
     pub fn best_eval_loss(&self) -> Nats {
         self.best_eval_loss
     }
 
-    /// What the last quarter of the tokens took off the held-out loss; unknown where no point lies
-    /// before it.
+    /// By how much the held-out loss fell in the last quarter of the tokens. Unknown where no point
+    /// lies before that quarter.
     pub fn last_quarter(&self) -> Option<Nats> {
         self.last_quarter
     }
 
-    /// What the last doubling of the tokens took off the held-out loss.
+    /// By how much the held-out loss fell in the last doubling of the tokens, that is, their second
+    /// half.
     pub fn last_doubling(&self) -> Option<Nats> {
         self.last_doubling
     }
 
-    /// Speed, held-out evaluation aside.
+    /// Training tokens per second, without the time of held-out evaluation.
     pub fn tokens_per_second(&self) -> f64 {
         self.tokens_per_second
     }

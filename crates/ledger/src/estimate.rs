@@ -1,10 +1,10 @@
-//! A number and how sure it is.
+//! A number with its interval.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::finite;
 
-/// A value with the interval that holds the truth with a stated probability.
+/// A value, and the interval that contains the true value with a stated probability.
 ///
 /// ```
 /// use ledger::Estimate;
@@ -17,7 +17,7 @@ pub struct Estimate {
     /// The value.
     #[serde(with = "finite")]
     pub value: f64,
-    /// Lower and upper end; left out when nothing is known about them.
+    /// Lower and upper end; `None` where no interval was computed.
     #[serde(default, with = "interval", skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
     /// The probability that the interval was made for, between 0 and 1.
@@ -32,7 +32,7 @@ impl Estimate {
     }
 }
 
-/// Ends that are finite and ascend, in both directions.
+/// Checks on reading and on writing that both ends are finite and that the lower comes first.
 mod interval {
     use super::{Deserialize, Deserializer, Serialize, Serializer};
     use serde::de::Error as _;

@@ -1,4 +1,5 @@
-//! Floats in files: finite in both directions (TOML can say `nan`, JSON would write it as `null`).
+//! Floats in files are finite, checked on reading and on writing. TOML can contain `nan`, and JSON
+//! would write it as `null`.
 
 use serde::de::{Error as _, Unexpected};
 use serde::ser::Error as _;
@@ -21,8 +22,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     }
 }
 
-/// The same for a number that may be unknown; the field needs `default` and `skip_serializing_if`
-/// too.
+/// The same for an optional number. The field also needs `default` and `skip_serializing_if`.
 pub(crate) mod option {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -40,7 +40,7 @@ pub(crate) mod option {
     }
 }
 
-/// The same for a list that may be unknown.
+/// The same for an optional list.
 pub(crate) mod list {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -63,5 +63,6 @@ pub(crate) mod list {
     }
 }
 
+// `with` works on fields only, so numbers inside an `Option` or a `Vec` go through this wrapper.
 #[derive(Serialize, Deserialize)]
 struct Finite(#[serde(with = "crate::finite")] f64);

@@ -1,10 +1,10 @@
-//! The `format = N` that every file of our own carries.
+//! The `format = N` that every regrow file starts with.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The number `N` as a field: written as it is, and no other is read.
+/// The format number `N` as a field. It is written as `N`; reading any other number is an error.
 ///
 /// ```
 /// use ledger::Format;
@@ -15,7 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Format<const N: u32>;
 
-/// All that is read of a file before its format is known: another format may have other fields.
+/// The only field that is read before the format is known. A file of another format may have other
+/// fields, so parsing it whole would give a misleading error.
 ///
 /// ```
 /// use ledger::{Format, FormatHeader};
@@ -26,10 +27,11 @@ pub struct Format<const N: u32>;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct FormatHeader {
+    // Wider than `N`, so that a negative number is reported as another format, not as bad syntax.
     format: i64,
 }
 
-/// A file has a format that this version does not read.
+/// A file has a format that this version cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OtherFormat {
     found: i64,
@@ -37,7 +39,7 @@ pub struct OtherFormat {
 }
 
 impl FormatHeader {
-    /// Whether the file has this format.
+    /// Checks that the file has this format.
     pub fn require<const N: u32>(self, _: Format<N>) -> Result<(), OtherFormat> {
         let Self { format: found } = self;
         if found == i64::from(N) { Ok(()) } else { Err(OtherFormat { found, expected: N }) }

@@ -1,9 +1,9 @@
-//! What a pruned model holds, counted with and without its embedding.
+//! Parameter counts of a pruned model, with and without its embedding.
 
 use crate::units::{Params, Rate, RateError};
 
-/// Parameters before a cut, those that it leaves, and the rate that this makes; each also without
-/// the embedding, which pruning does not touch.
+/// Parameters before and after a cut, and the realised rate. Each number exists twice: for all
+/// parameters, and without the embedding.
 ///
 /// ```
 /// use ledger::{Held, Params};
@@ -25,16 +25,17 @@ pub struct Held {
 }
 
 impl Held {
-    /// What is held after a cut; both counts are all parameters, and those without the embedding.
+    /// Computes the rates from the counts before and after a cut. Each pair is (all parameters,
+    /// parameters without the embedding).
     ///
     /// # Errors
-    /// Where more is held than there was, or nothing.
+    /// Where the model has more parameters after the cut than before it, or none.
     pub fn of(before: (Params, Params), after: (Params, Params)) -> Result<Self, RateError> {
         let rates = (Rate::realised(before.0, after.0)?, Rate::realised(before.1, after.1)?);
         Ok(Self::told(before, after, rates))
     }
 
-    /// What a file says: its rates are its own, and `inspect` holds them against the model.
+    /// Takes the rates from a file without a check; `inspect` compares them with the model.
     pub(crate) fn told(
         before: (Params, Params),
         after: (Params, Params),

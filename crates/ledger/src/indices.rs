@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A set of indices, kept as the runs that it is made of: as short in memory as it is in a file.
+/// A set of indices, stored as runs of consecutive ones. It takes as little memory as its text in a
+/// file, even when a file claims a run of billions.
 ///
 /// ```
 /// use ledger::Indices;
@@ -18,11 +19,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Indices {
-    /// Never empty, never touching, ascending.
+    /// Ascending; no run is empty, and no two touch.
     runs: Vec<Range<usize>>,
 }
 
-/// A text that is no ascending list of runs.
+/// A text that is not an ascending list of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotIndices {
     /// The run that cannot be read or does not ascend, cut short.
@@ -30,7 +31,7 @@ pub struct NotIndices {
 }
 
 impl Indices {
-    /// Those indices, which ascend.
+    /// The set of these indices, which must ascend.
     ///
     /// # Panics
     /// Where one is not larger than the one before it.
@@ -90,9 +91,11 @@ impl FromStr for Indices {
 
     fn from_str(text: &str) -> Result<Self, NotIndices> {
         let mut runs: Vec<Range<usize>> = Vec::new();
+        // `split` gives one empty piece for an empty text, but the empty set has no runs.
         for piece in text.split(',').filter(|_| !text.is_empty()) {
             let wrong = || NotIndices { found: piece.chars().take(40).collect() };
             let number = |digits: &str| {
+                // `usize::from_str` would also accept `+1`.
                 let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
                 // The end of a run is one more than its last index.
                 digits

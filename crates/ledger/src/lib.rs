@@ -1,10 +1,10 @@
-//! What happened: the vocabulary that every room shares. Pure values, no files.
+//! The record of what happened, in types that all other crates share. Pure values; no files are
+//! read or written here.
 //!
-//! A [`RunSpec`] says what a run is, a [`Cut`] what was removed before it, a [`Point`] what was
-//! measured on the way, a [`RunRecord`] what was known at its start and a [`Done`] how it ended.
+//! A [`RunSpec`] says what a run is, and a [`Cut`] what was removed before it. A [`RunRecord`]
+//! holds what was known at its start, a [`Point`] one measurement, and a [`Done`] the end.
 //!
-//! Floats that stand here are finite in every file: JSON has no NaN, so writing one is an error,
-//! not a `null`.
+//! Every float in a file is finite. JSON has no NaN, so writing one is an error, not a `null`.
 
 #![forbid(unsafe_code)]
 

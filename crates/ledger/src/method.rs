@@ -1,4 +1,4 @@
-//! The id of a pruning method, and whether the method takes weights away or makes them zero.
+//! The id of a pruning method, and whether the method removes weights or makes them zero.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::pattern::Pattern;
 
 /// The id of a pruning method: the second group key of a law, after the series.
 ///
-/// Every text is an id, because points tables of others name methods as they like. What the method
-/// does to weights is known only for ids of ours:
+/// Any text is a valid id, because points tables from elsewhere use their own names. Only for
+/// regrow's own ids is it known what the method does to weights:
 ///
 /// | id | weights |
 /// |---|---|
@@ -28,13 +28,13 @@ use crate::pattern::Pattern;
 #[serde(transparent)]
 pub struct MethodId(String);
 
-/// What a pruning method does to the weights that it decides against.
+/// What a pruning method does to the weights that it does not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MethodKind {
-    /// They are gone: the model is smaller and its products cost less.
+    /// They are removed: the model is smaller, and its products cost less.
     Removes,
-    /// They are zero: the model is stored and multiplied as before.
+    /// They become zero: the model keeps its stored size and its cost.
     Zeroes,
 }
 
@@ -42,8 +42,8 @@ impl MethodId {
     /// The id of unpruned controls and of training from scratch.
     pub const NONE: &str = "none";
 
-    /// What the method does to weights; nothing where the id is none of ours. `none` counts among
-    /// those that remove: of the nothing that it removes, nothing is left as a zero.
+    /// What the method does to weights; `None` where the id is not one of regrow's. The id `none`
+    /// counts as removing: an unpruned model has no zeros that take space.
     pub fn kind(&self) -> Option<MethodKind> {
         if self.is_none() {
             return Some(MethodKind::Removes);
@@ -54,7 +54,7 @@ impl MethodId {
         }
     }
 
-    /// Where a method of ours puts its zeros; nothing where it removes weights or is unknown.
+    /// The pattern of zeros that the method makes; `None` where it removes weights or is unknown.
     ///
     /// ```
     /// use ledger::{MethodId, Pattern};
@@ -75,9 +75,11 @@ impl MethodId {
         &self.0
     }
 
-    /// What stands before the score: `depth`, `width`, `2:4`, `unstructured`.
+    /// The part before the score: `depth`, `width`, `2:4` or `unstructured`.
     fn family(&self) -> Option<&str> {
         let (family, score) = self.0.split_once('-')?;
+        // Only the exact spelling counts. A guess from `2:4 Wanda` could put a run into the wrong
+        // law.
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let is_score =
             score.starts_with(|first: char| first.is_ascii_lowercase()) && score.bytes().all(plain);

@@ -1,8 +1,8 @@
-//! Numbers as people read them, where their size is not known beforehand.
+//! Numbers for people, when their size is not known beforehand.
 
 use crate::units::Tokens;
 
-/// Where a short number is to stand, and with how many significant digits.
+/// How to show a short number: for a terminal or a page, and with how many significant digits.
 ///
 /// ```
 /// use ledger::ShortNumber;
@@ -24,20 +24,22 @@ enum Medium {
 }
 
 impl ShortNumber {
-    /// For columns of a terminal: plain characters, and all digits, so that numbers line up.
+    /// For terminal columns: ASCII only, and all digits shown, so that numbers line up.
     pub const fn terminal(digits: usize) -> Self {
         Self { digits, medium: Medium::Terminal }
     }
 
-    /// For a page: as in print, without zeros at the end that say nothing.
+    /// For a page: typeset as in print, without trailing zeros.
     pub const fn page(digits: usize) -> Self {
         Self { digits, medium: Medium::Page }
     }
 
-    /// The number, written out where its size allows, else with a power of ten.
+    /// Writes the number plainly if it is neither very large nor very small, else with a power of
+    /// ten.
     pub fn show(self, x: f64) -> String {
         let last = self.digits.saturating_sub(1);
         let scientific = format!("{x:.last$e}");
+        // NaN and infinities have no exponent.
         let Some((mantissa, exponent)) = scientific.split_once('e') else {
             return self.signed(x.to_string());
         };
@@ -61,7 +63,7 @@ impl ShortNumber {
         }
     }
 
-    /// Any text of a number with the minus sign of its medium.
+    /// Gives the text of a number the minus sign of its medium: `-` or the typographic `−`.
     pub fn signed(self, number: String) -> String {
         match self.medium {
             Medium::Terminal => number,
@@ -71,12 +73,13 @@ impl ShortNumber {
 }
 
 /// Tokens or parameters without their unit: exact below a thousand, three digits and a suffix
-/// above; far beyond any run only the power of ten.
+/// above. From 1e18 on, only the power of ten.
 ///
 /// ```
 /// assert_eq!([512.0, 1.2e6, 3e20].map(ledger::short_count), ["512", "1.20M", "3e20"]);
 /// ```
 pub fn short_count(x: f64) -> String {
+    // Below 1e18 the cast to `u64` is safe; NaN fails the comparison and is formatted as it is.
     if x < 1e18 { Tokens(x.round() as u64).short() } else { format!("{x:.0e}") }
 }
 
@@ -90,6 +93,7 @@ pub fn trimmed(number: &str) -> String {
 
 fn superscript(exponent: i32) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    // The only character of an exponent that is no digit is its minus sign.
     let digit = |c: char| c.to_digit(10).map_or('⁻', |digit| DIGITS[digit as usize]);
     exponent.to_string().chars().map(digit).collect()
 }

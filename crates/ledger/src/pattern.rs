@@ -1,4 +1,4 @@
-//! Where the zeros of a sparse weight stand.
+//! The pattern of zeros in a sparse weight.
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,7 +29,7 @@ pub enum Pattern {
     Unstructured,
 }
 
-/// A word that is no pattern.
+/// A text that is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternError {
     found: String,
@@ -39,17 +39,17 @@ impl Pattern {
     /// The pattern that graphics processors of 2020 and later can compute with.
     pub const TWO_FOUR: Self = Self::Groups { keep: 2, of: 4 };
 
-    /// The widest group.
+    /// The largest group size, M.
     pub const WIDEST: u16 = 256;
 
-    /// Whether the rows of a matrix, one after another, have at most as many non-zero numbers a
-    /// group as this allows; the first group that has more is the error, by row and first
-    /// column.
+    /// Checks that every group in a row-major matrix has at most as many non-zero numbers as the
+    /// pattern allows. The error is the row and the first column of the first group with more.
     ///
-    /// Anything goes for [`Pattern::Unstructured`]. A rest of columns that fills no group counts as
-    /// one.
+    /// [`Pattern::Unstructured`] allows everything. Columns left over at the end of a row form a
+    /// shorter group.
     pub fn check(self, values: &[f32], columns: usize) -> Result<(), (usize, usize)> {
         let Self::Groups { keep, of } = self else { return Ok(()) };
+        // `chunks_exact(0)` would panic; a matrix without columns has nothing to check.
         for (row, values) in values.chunks_exact(columns.max(1)).enumerate() {
             for (group, values) in values.chunks(usize::from(of)).enumerate() {
                 if values.iter().filter(|&&value| value != 0.0).count() > usize::from(keep) {

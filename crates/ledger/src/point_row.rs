@@ -1,19 +1,20 @@
-//! One row of a points table: what a law is fitted to.
+//! One row of a points table. Laws are fitted to such rows.
 
 use serde::{Deserialize, Serialize};
 
 use crate::curve::Phase;
 
-/// A held-out point of a run, with what is known of the run.
+/// One held-out loss of a run, with the facts about the run that a law needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PointRow {
-    /// The model series: one law each.
+    /// The model series. Each series and method gets its own law.
     pub series: String,
-    /// The pruning method: one law each; `none` marks an unpruned control.
+    /// The pruning method; `none` marks an unpruned control.
     pub method: String,
-    /// The run.
+    /// The name of the run.
     pub run: String,
-    /// The model that was pruned; runs of one base share its loss. Without one, series and `n0`.
+    /// The model that was pruned. Runs of one base share its `loss0`. Where missing, series and
+    /// `n0` identify the base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
     /// Parameters before pruning.
@@ -24,24 +25,26 @@ pub struct PointRow {
     pub loss0: f64,
     /// Post-training tokens.
     pub tokens: f64,
-    /// Held-out loss after them, nats per token.
+    /// Held-out loss after these tokens, nats per token.
     pub loss: f64,
     /// The phase of the learning rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// The learning rate: a run without phases is given them by it.
+    /// The learning rate. If a run has no `phase`, phases are derived from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
-    /// How much the squared residual counts; 1 by default.
+    /// The weight of the squared residual; 1 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
     /// Whether text was seen a second time before this point.
     #[serde(default)]
     pub repeated: bool,
-    /// Whether the method makes weights zero and keeps them; unsaid, the method's id may tell.
+    /// Whether the method zeroes weights instead of removing them. Where missing, the method's id
+    /// decides if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zeroed: Option<bool>,
-    /// What training minimises, as in `lm`; the same for all where it is not said.
+    /// What training minimises, for example `lm`. Rows without it count as having the same
+    /// objective.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objective: Option<String>,
 }
@@ -50,7 +53,7 @@ impl PointRow {
     /// The group and the run of rows that name none.
     pub const UNNAMED: &str = "unnamed";
 
-    /// A row of the group `unnamed`, with tokens and loss still at 1: a beginning for tests and
+    /// A row of the group `unnamed`, with tokens and loss set to 1: a starting point for tests and
     /// examples.
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! What was known when a run began.
+//! The facts known when a run starts.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,8 @@ use crate::method::MethodId;
 use crate::spec::{RunSpec, Start};
 use crate::units::{Nats, Params, Rate};
 
-/// What `record.json` holds, written at the start of a run. What it repeats of the spec is copied
-/// from it, so the two agree.
+/// The contents of `record.json`, written at the start of a run. Fields that repeat the spec are
+/// copied from it, so the two agree.
 ///
 /// ```
 /// # #[cfg(feature = "testing")] {
@@ -45,14 +45,14 @@ pub struct RunRecord {
     provenance: Provenance,
 }
 
-/// What ran a run: explains a difference, decides nothing.
+/// The program and machine of a run. It can explain a difference between runs, but changes no id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The version of regrow.
     pub regrow: String,
     /// The model of the CPU.
     pub machine: String,
-    /// How many threads worked.
+    /// The number of threads.
     pub threads: usize,
     /// The arithmetic kernel that was chosen.
     pub kernel: String,
@@ -62,8 +62,8 @@ impl RunRecord {
     /// The format that this version writes and reads.
     pub const FORMAT: Format<1> = Format;
 
-    /// The record of a run on a model with `parameters` of the `n0` that it had before pruning; of
-    /// an unpruned one until [`RunRecord::with_rates`].
+    /// The record of a run on a model of `parameters` parameters that had `n0` before pruning. Its
+    /// rates are 0 until [`RunRecord::with_rates`] sets them.
     pub fn of(spec: &RunSpec, n0: Params, parameters: Params, provenance: Provenance) -> Self {
         Self {
             format: Format,
@@ -86,13 +86,13 @@ impl RunRecord {
         }
     }
 
-    /// With the realised pruning rates, of all parameters and embeddings aside.
+    /// Sets the realised pruning rates: of all parameters, and without embeddings.
     pub fn with_rates(self, rate: Rate, rate_without_embedding: Rate) -> Self {
         Self { rate, rate_without_embedding, ..self }
     }
 
-    /// With the held-out loss of the model before pruning, and the phase of the learning rate in
-    /// which that model was left, where it is known.
+    /// Sets the held-out loss of the model before pruning, and the phase of the learning rate in
+    /// which the training of that model ended, where known.
     pub fn with_loss0(self, loss: Nats, phase: Option<Phase>) -> Self {
         Self { loss0: Some(loss), loss0_phase: phase, ..self }
     }
@@ -137,7 +137,7 @@ impl RunRecord {
         self.loss0
     }
 
-    /// The phase of the learning rate in which that model was left, where it is known.
+    /// The phase of the learning rate in which the training of that model ended, where known.
     pub fn loss0_phase(&self) -> Option<Phase> {
         self.loss0_phase
     }
@@ -162,13 +162,13 @@ impl RunRecord {
         self.seed
     }
 
-    /// What ran it.
+    /// The program and machine that ran it.
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
     }
 
-    /// Held-out loss of the freshly pruned model: that of the first point, if it was taken before
-    /// the first step.
+    /// Held-out loss of the freshly pruned model: the first point, if it was measured at step 0.
+    /// `None` for a model that was not pruned.
     pub fn loss_pruned(&self, curve: &Curve) -> Option<Nats> {
         let first = curve.points().first().filter(|point| point.step == 0)?;
         (self.method != MethodId::NONE).then_some(first.loss)

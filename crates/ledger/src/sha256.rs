@@ -1,4 +1,4 @@
-//! SHA-256, which names texts, weights and files by what they hold.
+//! SHA-256: the name of a text, a weight file or a model that follows from its contents.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ use sha2::Digest;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256([u8; 32]);
 
-/// Takes the hash of bytes that come in pieces.
+/// Hashes bytes that arrive in pieces.
 ///
 /// ```
 /// use ledger::{Sha256, Sha256Hasher};
@@ -32,7 +32,7 @@ pub struct Sha256([u8; 32]);
 #[derive(Clone, Debug, Default)]
 pub struct Sha256Hasher(sha2::Sha256);
 
-/// A text that is no SHA-256.
+/// A text that is not a SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sha256Error {
     /// The beginning of the text.
@@ -50,20 +50,20 @@ impl Sha256 {
         &self.0
     }
 
-    /// The first eight bytes as a number, the first byte the highest: a fair draw from the hashed
-    /// text.
+    /// The first eight bytes as a big-endian number. It is as good as a uniform random draw, and
+    /// the same for the same text.
     pub fn leading_u64(&self) -> u64 {
         self.0[..8].iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
     }
 }
 
 impl Sha256Hasher {
-    /// Of nothing yet.
+    /// A hasher that has seen no bytes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.update(bytes);
     }
@@ -90,6 +90,7 @@ impl FromStr for Sha256 {
     type Err = Sha256Error;
 
     fn from_str(text: &str) -> Result<Self, Sha256Error> {
+        // A message stays on one line: 70 characters show a hash that is a little too long.
         let error = || Sha256Error { found: text.chars().take(70).collect() };
         let digits = text.as_bytes();
         if digits.len() != 64 {
@@ -105,7 +106,8 @@ impl FromStr for Sha256 {
     }
 }
 
-/// What a lower-case hexadecimal digit stands for. Capitals are refused: one hash has one text.
+/// The value of a lower-case hexadecimal digit. Capitals are refused, so that one hash has one
+/// spelling.
 fn value(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),

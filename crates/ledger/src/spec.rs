@@ -17,10 +17,10 @@ use crate::format::Format;
 use crate::sha256::Sha256;
 use crate::units::Tokens;
 
-/// A training run, resolved. Two runs with one [`RunSpec::id`] give the same weights and losses.
+/// A training run with every choice made. Two runs with the same [`RunSpec::id`] give the same
+/// weights and losses.
 ///
-/// Names of files, numbers of threads and how often to save are not here: they do not change the
-/// result.
+/// File names, thread counts and the save interval are not here: they do not change the result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSpec {
@@ -28,7 +28,7 @@ pub struct RunSpec {
     pub format: Format<1>,
     /// The model series, the first group key of a law.
     pub series: String,
-    /// The pruning method, the second; `none` for controls and training from scratch.
+    /// The pruning method, the second group key; `none` for controls and training from scratch.
     pub method: String,
     /// The name of the model before pruning.
     pub base: String,
@@ -38,27 +38,28 @@ pub struct RunSpec {
     pub heldout: String,
     /// SHA-256 of the tokenizer.
     pub tokenizer: String,
-    /// Tokens a training sequence.
+    /// Tokens per training sequence.
     pub context: usize,
-    /// Sequences an optimiser step.
+    /// Sequences per optimiser step.
     pub batch: usize,
-    /// Sequences that go through the network together. It decides the order of sums, so it counts.
+    /// Sequences in one forward and backward pass. It changes the order of floating-point sums, and
+    /// so the last bits of the result.
     pub micro_batch: usize,
     /// Tokens to train on.
     pub tokens: Tokens,
-    /// The seed of the order of the text, and of weights that start at random.
+    /// The seed for the order of the text and for random initial weights.
     pub seed: u64,
-    /// What numbers the network computes in.
+    /// The number format that the network computes in.
     pub precision: Precision,
     /// What the run starts from.
     pub start: Start,
-    /// How weights follow gradients.
+    /// The optimiser.
     pub optimizer: AdamW,
-    /// How the learning rate moves.
+    /// The learning-rate schedule.
     pub schedule: Schedule,
-    /// When and how held-out loss is taken.
+    /// When and how held-out loss is measured.
     pub evaluation: Evaluation,
-    /// The program that trains; a spec without one means our own.
+    /// The program that trains. A spec without this field means regrow itself.
     #[serde(default, skip_serializing_if = "Trainer::is_own")]
     pub trainer: Trainer,
 }
@@ -68,9 +69,9 @@ pub struct RunSpec {
 pub struct Difference {
     /// The field, dotted: `optimizer.learning_rate`.
     key: &'static str,
-    /// Its value in the spec that was asked.
+    /// The value in the spec on which `differences` was called.
     here: String,
-    /// Its value in the other.
+    /// The value in the other spec.
     there: String,
 }
 
@@ -87,17 +88,17 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Fields that runs of format 1 did not have at first, with the value that those runs mean.
+/// Fields that were added to format 1 later, with the value that older specs imply.
 const LATER: [(&str, &str); 1] = [("trainer", "regrow")];
 
 impl RunSpec {
     /// The format that this version writes and reads.
     pub const FORMAT: Format<1> = Format;
 
-    /// Every field under its dotted name. Floats are written shortest, so that reading gives the
+    /// Every field under its dotted name. A float gets the shortest text that reads back as the
     /// same float.
     pub fn fields(&self) -> Vec<(&'static str, String)> {
-        // Taken apart in full: a field that is added later does not compile until it is listed.
+        // Destructured in full: a new field does not compile until it is listed here.
         let Self {
             format,
             series,
@@ -155,11 +156,12 @@ impl RunSpec {
         ]
     }
 
-    /// The name of the run: the first 16 hexadecimal digits of the SHA-256 over `key=value` lines,
-    /// sorted by key. A later field has no line while it holds what runs did before there was one:
-    /// their ids stay.
+    /// The id of the run: the first 16 hexadecimal digits of the SHA-256 over `key=value` lines,
+    /// sorted by key. A field that was added later is left out while it has the value that older
+    /// specs imply, so older runs keep their ids.
     pub fn id(&self) -> String {
         let mut id = Sha256::of(self.canonical()).to_string();
+        // 64 bits: among a million runs, the chance of two equal ids is below 1 in 30 million.
         id.truncate(16);
         id
     }
@@ -177,7 +179,7 @@ impl RunSpec {
         let mut fields = self.fields();
         fields.retain(|(key, value)| !LATER.contains(&(*key, value.as_str())));
         fields.sort_unstable();
-        // A value may hold anything; escaped, it cannot pretend to be the next line.
+        // A value may contain a newline. Escaped, it cannot pass for another `key=value` line.
         let line = |(key, value): (&str, String)| {
             format!("{key}={}\n", value.replace('\\', "\\\\").replace('\n', "\\n"))
         };

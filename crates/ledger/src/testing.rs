@@ -1,10 +1,10 @@
-//! A run for tests: a new field of [`RunSpec`] or [`RunRecord`] touches one place.
+//! Sample runs for tests. A new field of [`RunSpec`] or [`RunRecord`] then changes only this file.
 
 use crate::record::{Provenance, RunRecord};
 use crate::spec::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start, Trainer};
 use crate::units::{Params, Rate, Tokens};
 
-/// A short run of a small model; a test changes the fields that it is about.
+/// A short run of a small model. A test changes only the fields that it checks.
 ///
 /// ```
 /// use ledger::{RunSpec, testing::run_spec};
@@ -55,7 +55,7 @@ pub fn run_record() -> RunRecord {
         .with_rates(rate(1000), rate(900))
 }
 
-/// What ran it.
+/// The provenance of [`run_record`].
 pub fn provenance() -> Provenance {
     Provenance {
         regrow: "0.1.0".into(),

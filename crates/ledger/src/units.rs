@@ -1,6 +1,6 @@
-//! Quantities that carry their unit in their type.
+//! Quantities with their unit in the type.
 //!
-//! In files they are plain numbers; shown to people they are short and say what they count.
+//! In files they are plain numbers. For people they are rounded and name their unit.
 //!
 //! ```
 //! use ledger::{Nats, Params, Rate, Tokens};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::finite;
 
-/// A number of training tokens: tokens that entered the loss.
+/// A number of training tokens: tokens that entered the training loss.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -37,7 +37,7 @@ pub struct Params(pub u64);
 #[serde(transparent)]
 pub struct Nats(#[serde(with = "finite")] pub f64);
 
-/// A number of floating-point operations; a multiplication with its addition counts two.
+/// A number of floating-point operations. A multiplication with its addition counts as two.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Flops(#[serde(with = "finite")] pub f64);
@@ -47,7 +47,7 @@ pub struct Flops(#[serde(with = "finite")] pub f64);
 #[serde(transparent)]
 pub struct Rate(f64);
 
-/// A number that is no pruning rate.
+/// A number that is not a pruning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateError {
     found: f64,
@@ -60,7 +60,7 @@ impl Rate {
     /// A checked rate: finite, at least 0, below 1.
     pub fn new(rate: f64) -> Result<Self, RateError> {
         if (0.0..1.0).contains(&rate) {
-            // Adding zero turns -0.0 into 0.0, so that one rate has one text.
+            // Adding zero turns -0.0 into 0.0, so that equal rates have equal texts.
             Ok(Self(rate + 0.0))
         } else {
             Err(RateError { found: rate })
@@ -142,7 +142,7 @@ fn count(value: u64, unit: &str) -> String {
     format!("{} {unit}{plural}", short(value))
 }
 
-/// A whole number as people write it: exact below a thousand, three digits above.
+/// A whole number for people: exact below a thousand, three digits and a suffix above.
 fn short(value: u64) -> String {
     if value < 1000 {
         return value.to_string();
@@ -151,17 +151,19 @@ fn short(value: u64) -> String {
     format!("{number}{suffix}")
 }
 
-/// Three significant digits, and the suffix of the power of a thousand they are to be read with.
+/// Three significant digits, and the suffix for the power of a thousand that they stand for.
 fn scaled<'a>(value: f64, suffixes: &[&'a str]) -> (String, &'a str) {
     let mut number = value;
     let mut power = 0;
-    // 999.5 would be shown as 1000: it belongs to the next power.
+    // 999.5 would round to 1000, so it moves to the next power.
     while number.abs() >= 999.5 && power + 1 < suffixes.len() {
         number /= 1000.0;
         power += 1;
     }
     let decimals = match number.abs() {
         _ if power == 0 && number.fract() == 0.0 => 0,
+        // Limits lie half a unit of the last digit below 10 and 100, so rounding never adds a
+        // fourth digit.
         ..9.995 => 2,
         ..99.95 => 1,
         _ => 0,

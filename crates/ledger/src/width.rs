@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 use crate::cut_error::{CutError, check_depth};
 use crate::indices::Indices;
 
-/// Wider models do not exist; a file that claims more must not make us allocate for it.
+/// No model is this wide. Without a limit, a damaged file could make us allocate huge lists.
 const WIDEST: usize = 1 << 31;
 
-/// A part of a model that has a width.
+/// A part of a model that can be made narrower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     /// Channels of the residual stream.
     Hidden,
     /// Neurons of the feed-forward part.
     Ffn,
-    /// Groups of attention heads: a key and value head with the query heads that read it.
+    /// Groups of attention heads: one key and value head with the query heads that share it.
     Heads,
 }
 
-/// What stays of the width of a model; a part that is left out stays whole.
+/// The channels, neurons and heads that stay. A part that is not named stays whole.
 ///
-/// Every layer keeps as many neurons and groups as any other, so that one configuration describes
-/// them all.
+/// Every layer keeps the same number of neurons and groups, because one `config.json` describes all
+/// layers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Width {
@@ -37,7 +37,7 @@ pub struct Width {
     heads: Option<KeptByLayer>,
 }
 
-/// Those of a part that stay, the same ones in every layer.
+/// The kept indices of a part, the same in every layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
@@ -45,7 +45,7 @@ pub struct Kept {
     keep: Indices,
 }
 
-/// Those of a part that stay, layer by layer.
+/// The kept indices of a part, layer by layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptByLayer {
@@ -57,7 +57,7 @@ impl Part {
     /// Every part, in the order in which they are named.
     pub const ALL: [Self; 3] = [Self::Hidden, Self::Ffn, Self::Heads];
 
-    /// Its word in flags and files: `hidden`, `ffn` or `heads`.
+    /// Its name in flags and files: `hidden`, `ffn` or `heads`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hidden => "hidden",
@@ -82,34 +82,35 @@ impl fmt::Display for Part {
 }
 
 impl Kept {
-    /// Those of `of` that stay, counted from 0.
+    /// Keeps the indices `keep` of `of`, counted from 0.
     pub fn new(of: usize, keep: Indices) -> Self {
         Self { of, keep }
     }
 
-    /// Those that stay, counted from 0.
+    /// The kept indices, counted from 0.
     pub fn keep(&self) -> &Indices {
         &self.keep
     }
 }
 
 impl KeptByLayer {
-    /// Those of `of` that stay in each layer, counted from 0.
+    /// Keeps, in each layer, the indices `keep` of `of`, counted from 0.
     pub fn new(of: usize, keep: Vec<Indices>) -> Self {
         Self { of, keep }
     }
 
-    /// Those that stay in each layer, counted from 0; as many in each.
+    /// The kept indices of each layer, counted from 0; the same number in each.
     pub fn keep(&self) -> &[Indices] {
         &self.keep
     }
 }
 
 impl Width {
-    /// What stays of the width of a model of so many layers.
+    /// A cut in width of a model of `layers` layers.
     ///
     /// # Errors
-    /// Where indices are out of range, layers differ, nothing of a part stays, or everything does.
+    /// Where indices are out of range, layers keep different numbers, or a part keeps nothing or
+    /// everything.
     pub fn new(
         layers: usize,
         hidden: Option<Kept>,
@@ -126,7 +127,8 @@ impl Width {
         self.layers
     }
 
-    /// Channels of the residual stream that stay, the same ones everywhere.
+    /// Channels of the residual stream that stay. All layers share the stream, so they keep the
+    /// same ones.
     pub fn hidden(&self) -> Option<&Kept> {
         self.hidden.as_ref()
     }
@@ -141,7 +143,7 @@ impl Width {
         self.heads.as_ref()
     }
 
-    /// Of a part, how many there were and how many stay; none where it stays whole.
+    /// How many units of a part there were, and how many stay; `None` where the part stays whole.
     pub fn change(&self, part: Part) -> Option<(usize, usize)> {
         let by_layer = |kept: &KeptByLayer| (kept.of, kept.keep.first().map_or(0, Indices::len));
         match part {
@@ -165,6 +167,7 @@ impl Width {
                     self.layers
                 )));
             }
+            // `config.json` has one width for all layers, so all must keep as many as the first.
             let expected = keep.first().map_or(0, Indices::len);
             for (layer, keep) in keep.iter().enumerate() {
                 check(part, Some(layer), *of, keep)?;
@@ -180,6 +183,8 @@ impl Width {
         let mut any = false;
         for (part, (of, kept)) in parts {
             any = true;
+            // A part kept whole has two spellings; only leaving it out is allowed, so that equal
+            // cuts have equal files.
             if kept == of {
                 return Err(CutError::new(format!(
                     "all {part} are kept, expected some to go or the part to be left out"

@@ -1,7 +1,8 @@
 //! Candidate tables: models that could be pruned, as CSV.
 //!
-//! `model` or `n0`, and `loss0`; `series` and `method` where the law holds several, `rate` where it
-//! is not that of the law's own runs. Columns of other names are passed over.
+//! A row needs `loss0`, and `model` or `n0`. `series` and `method` are needed where the law file
+//! has several groups. `rate` is needed where it differs from that of the law's own runs. Other
+//! columns are ignored.
 
 use std::path::Path;
 
@@ -16,27 +17,29 @@ pub struct CandidateRow {
     pub series: Option<String>,
     /// The pruning method.
     pub method: Option<String>,
-    /// A public model or a model folder, which tells its size.
+    /// A public model or a model folder, from which the size is read.
     pub model: Option<String>,
     /// Parameters before pruning.
     pub n0: Option<f64>,
-    /// Pruning rate; 0 is the model as it is.
+    /// Pruning rate; 0 is the unpruned model.
     pub rate: Option<f64>,
     /// Held-out loss before pruning, nats per token.
     pub loss0: f64,
 }
 
-/// A table of ten thousand candidates is about 1 MB.
+/// The largest table that is read, in bytes. Ten thousand candidates take about 1 MB.
 const LIMIT: u64 = 64 << 20;
 
 /// Reads a candidate table.
 ///
 /// # Errors
-/// Where the file is no CSV, `loss0` is missing, a row names neither `model` nor `n0`, or a number
-/// is none; rows are counted from 1, without the header.
+/// Where the file is not CSV, `loss0` is missing, a row has neither `model` nor `n0`, or a cell is
+/// not a number. Rows are counted from 1, without the header.
 pub fn read_candidates(path: &Path) -> Result<Vec<CandidateRow>> {
     let malformed = |why: String| Error::from(Failure::Malformed { path: path.to_path_buf(), why });
     let bytes = disk::read(path, LIMIT)?;
+    // Spreadsheets often write a UTF-8 byte order mark, which would become part of the first
+    // column's name.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text);
     let header = reader.headers().map_err(|error| malformed(error.to_string()))?.clone();

@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: one point a line, of which only the last may be torn.
+//! `metrics.jsonl`: one point per line. Only the last line may be incomplete.
 
 use std::path::Path;
 
@@ -6,13 +6,13 @@ use ledger::Point;
 
 use crate::error::{Error, Failure, Result};
 
-/// A million steps make about 200 MB; a file beyond this is not a curve of ours.
+/// The largest curve that is read, in bytes. A million steps take about 200 MB.
 const LIMIT: u64 = 2 << 30;
 
-/// The whole lines of a curve.
+/// The complete lines of a curve.
 #[derive(Debug, Default)]
 pub(crate) struct CurveFile {
-    /// The points, steps never falling.
+    /// The points; steps never decrease.
     pub(crate) points: Vec<Point>,
     bytes: Vec<u8>,
     // Where each line ends, its newline included.
@@ -20,10 +20,11 @@ pub(crate) struct CurveFile {
 }
 
 impl CurveFile {
-    /// Reads the whole lines; what stands after the last newline was torn by a kill, and does not
-    /// count.
+    /// Reads the complete lines. Text after the last newline is a line cut short by a kill, and is
+    /// ignored.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let bytes = match disk::read(path, LIMIT) {
+            // A run that was killed before its first point has no file yet.
             Err(error) if error.is_not_found() => return Ok(Self::default()),
             bytes => bytes?,
         };
@@ -47,13 +48,13 @@ impl CurveFile {
         Ok(Self { points, bytes, ends })
     }
 
-    /// The bytes of the lines up to and with `step`.
+    /// The bytes of the lines up to and including `step`.
     pub(crate) fn until(&self, step: u64) -> &[u8] {
         let lines = self.points.partition_point(|point| point.step <= step);
         &self.bytes[..lines.checked_sub(1).map_or(0, |last| self.ends[last])]
     }
 
-    /// How many bytes the whole lines take.
+    /// The length of the complete lines in bytes.
     pub(crate) fn length(&self) -> u64 {
         self.ends.last().map_or(0, |&end| end as u64)
     }
@@ -70,7 +71,8 @@ pub(crate) fn line(path: &Path, point: &Point) -> Result<Vec<u8>> {
     Ok(line)
 }
 
-/// What the parser says, which sees every line as a file of one line.
+/// The parser's message without its `line 1`. The parser sees each line as a file of one line, so
+/// its line number is always 1.
 fn within_line(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column", " at column")
 }

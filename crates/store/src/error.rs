@@ -1,16 +1,16 @@
-//! What can be wrong with a run folder or a points table.
+//! Errors of run folders and points tables.
 
 use std::path::PathBuf;
 
 use ledger::{Difference, NotFinite};
 
-/// A failure of a run folder or of a table; it names the file or folder.
+/// An error of a run folder or of a table. Its text names the file or folder.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Box<Failure>);
 
 impl Error {
-    /// The failure of a file or folder that this one is, where it is one.
+    /// The file system error behind this one, if there is one.
     pub fn as_disk(&self) -> Option<&disk::Error> {
         match &*self.0 {
             Failure::Disk(error) => Some(error),
@@ -18,12 +18,12 @@ impl Error {
         }
     }
 
-    /// Whether a run was to go on with another spec than it was started with.
+    /// Whether a run could not be resumed because it was started with another spec.
     pub fn is_other_spec(&self) -> bool {
         matches!(*self.0, Failure::Differs { .. })
     }
 
-    /// Whether a run was to go on that is done.
+    /// Whether a run could not be resumed because it is done.
     pub fn is_done(&self) -> bool {
         matches!(*self.0, Failure::Done { .. })
     }

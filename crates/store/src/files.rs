@@ -1,4 +1,4 @@
-//! The small files of a run folder: JSON and TOML with a format number, read whole.
+//! The small files of a run folder: JSON and TOML with a format number.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Failure, Result};
 
-/// Larger than any of these files gets: a cut scores each layer once, a spec has some thirty lines.
+/// The largest file that is read, in bytes. A spec has about thirty lines, and a cut one score per
+/// layer.
 const LIMIT: u64 = 16 << 20;
 
 pub(crate) fn read_json<T: DeserializeOwned, const N: u32>(
@@ -17,6 +18,7 @@ pub(crate) fn read_json<T: DeserializeOwned, const N: u32>(
 ) -> Result<T> {
     let text = disk::read_to_string(path, LIMIT)?;
     let parse = |error: serde_json::Error| malformed(path, &error);
+    // Parsed twice: the header alone first, because another format may have other fields.
     check(path, serde_json::from_str(&text).map_err(parse)?, format)?;
     serde_json::from_str(&text).map_err(parse)
 }
@@ -27,6 +29,7 @@ pub(crate) fn read_toml<T: DeserializeOwned, const N: u32>(
 ) -> Result<T> {
     let text = disk::read_to_string(path, LIMIT)?;
     let parse = |error: toml::de::Error| malformed(path, &error.message());
+    // Twice, as in `read_json`.
     check(path, toml::from_str(&text).map_err(parse)?, format)?;
     toml::from_str(&text).map_err(parse)
 }

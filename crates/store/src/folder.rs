@@ -1,4 +1,4 @@
-//! A run folder, read.
+//! Reading a run folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Opens a run for reading; its spec and record are checked.
+    /// Opens a run for reading, and checks its spec and record.
     pub fn open(path: &Path) -> Result<Self> {
         for missing in [SPEC, RECORD] {
             if !path.join(missing).is_file() {
@@ -35,6 +35,8 @@ impl RunFolder {
         }
         let spec: RunSpec = read_toml(&path.join(SPEC), RunSpec::FORMAT)?;
         let record: RunRecord = read_json(&path.join(RECORD), RunRecord::FORMAT)?;
+        // A `spec.toml` edited by hand, or files copied from another run, would give wrong facts
+        // for a curve.
         if record.id() != spec.id() {
             return Err(Failure::OtherRun {
                 path: path.join(RECORD),
@@ -46,7 +48,7 @@ impl RunFolder {
         Ok(Self { path: path.to_path_buf(), spec, record })
     }
 
-    /// Whether the run is the one that `spec` says.
+    /// Checks that the run was started with `spec`.
     ///
     /// # Errors
     /// Names the fields that differ.
@@ -63,18 +65,18 @@ impl RunFolder {
         &self.path
     }
 
-    /// What the run is.
+    /// The spec of the run.
     pub fn spec(&self) -> &RunSpec {
         &self.spec
     }
 
-    /// What was known at its start.
+    /// The record: what was known at the start.
     pub fn record(&self) -> &RunRecord {
         &self.record
     }
 
-    /// Every point so far. A torn last line does not count; any other bad line is an error that
-    /// names it.
+    /// Every point so far. An incomplete last line is ignored; any other bad line is an error that
+    /// names the line.
     pub fn points(&self) -> Result<Vec<Point>> {
         Ok(CurveFile::read(&self.path.join(METRICS))?.points)
     }
@@ -94,23 +96,24 @@ impl RunFolder {
         self.is_done().then(|| read_json(&self.path.join(DONE), Done::FORMAT)).transpose()
     }
 
-    /// Where the final weights stand.
+    /// The folder of the final model.
     pub fn model_path(&self) -> PathBuf {
         self.path.join("model")
     }
 
-    /// Where the weights with the least held-out loss stand, where those are not the final ones.
+    /// The folder of the model with the least held-out loss. It exists only if that is not the
+    /// final model.
     pub fn best_path(&self) -> PathBuf {
         self.path.join("best")
     }
 
-    /// Where the checkpoint of a step stands; to be written as a [`disk::NewFolder`], so that it
-    /// appears whole.
+    /// The folder of the checkpoint at a step. Write it as a [`disk::NewFolder`], so that it
+    /// appears complete.
     pub fn checkpoint_path(&self, step: u64) -> PathBuf {
         self.path.join(format!("{CHECKPOINT}{step}"))
     }
 
-    /// The checkpoints, by step. Partial ones still have their hidden names, and are not listed.
+    /// The checkpoints, sorted by step. Unfinished ones still have hidden names and are not listed.
     pub fn checkpoints(&self) -> Result<Vec<(u64, PathBuf)>> {
         let mut checkpoints = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(io_error("list", &self.path))? {
@@ -118,7 +121,7 @@ impl RunFolder {
             let name = entry.file_name();
             let digits = name.to_str().and_then(|name| name.strip_prefix(CHECKPOINT));
             let Some(step) = digits.and_then(|digits| digits.parse::<u64>().ok()) else { continue };
-            // The number has one spelling: `checkpoint-07` is somebody else's.
+            // regrow writes `checkpoint-7`; a folder `checkpoint-07` comes from something else.
             if entry.path() == self.checkpoint_path(step) && entry.path().is_dir() {
                 checkpoints.push((step, entry.path()));
             }

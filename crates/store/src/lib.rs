@@ -1,4 +1,4 @@
-//! Where runs are kept: the only reader and writer of run folders and points tables.
+//! Run folders and points tables. No other crate reads or writes them.
 //!
 //! ```text
 //! spec.toml            what the run is, resolved; its hash is the run's id
@@ -15,9 +15,9 @@
 //! done.json            written last: the run is done
 //! ```
 //!
-//! A run is done or resumable, never half-written: the folder appears whole, the curve grows by
-//! whole lines, and every other file is written aside and renamed. One process writes at a time,
-//! and holds `.lock`.
+//! A run is either done or resumable, never half-written. The folder appears complete, the curve
+//! grows by whole lines, and every other file is written under another name and then renamed. One
+//! process at a time may write; it holds `.lock`.
 
 #![forbid(unsafe_code)]
 

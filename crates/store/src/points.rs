@@ -1,8 +1,9 @@
-//! Points tables: measured losses as CSV, a row a point, for the fit and for any other tool.
+//! Points tables: measured losses as CSV, one row per point, for `fit` and other tools.
 //!
-//! `series, method, run, n0, rate, loss0, tokens, loss`, and if known `phase, learning_rate, base,
-//! weight, repeated, zeroed, objective`. Without `series` or `method` a row is of the group
-//! `unnamed`, without `run` it is a run of its own. Columns of other names are passed over.
+//! The columns are `series, method, run, n0, rate, loss0, tokens, loss`, and where known `phase,
+//! learning_rate, base, weight, repeated, zeroed, objective`. Without `series` or `method`, a row
+//! belongs to the group `unnamed`. Without `run`, each row is its own run. Other columns are
+//! ignored.
 
 mod cells;
 mod write;
@@ -16,10 +17,10 @@ use self::cells::{Cells, NUMBERS, PointColumns, clipped};
 pub use self::write::points_csv;
 use crate::error::{Error, Failure, Result};
 
-/// A table of a million points is about 100 MB.
+/// The largest table that is read, in bytes. A million points take about 100 MB.
 const LIMIT: u64 = 1 << 30;
 
-/// The rows of a points table, and which of its columns of numbers it has.
+/// The rows of a points table, and the names of its number columns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PointTable {
     rows: Vec<PointRow>,
@@ -27,18 +28,18 @@ pub struct PointTable {
 }
 
 impl PointTable {
-    /// The rows; in a column that the table has not they hold 0.
+    /// The rows. A number column that the table lacks is 0 in every row.
     pub fn into_rows(self) -> Vec<PointRow> {
         self.rows
     }
 
-    /// Those of `n0`, `rate`, `loss0` and `tokens` that the table has.
+    /// Which of `n0`, `rate`, `loss0` and `tokens` the table has.
     pub fn columns(&self) -> &[&'static str] {
         &self.columns
     }
 }
 
-/// Reads a points table that a law of the form `form` is to be fitted to, which reads every column.
+/// Reads a points table for a fit of the form `form`, which needs every number column.
 ///
 /// # Errors
 /// As [`read_columns`].
@@ -46,18 +47,20 @@ pub fn read_points(path: &Path, form: &str) -> Result<Vec<PointRow>> {
     Ok(read_columns(path, form, &NUMBERS)?.rows)
 }
 
-/// Reads a points table that a law of the form `form` is to be fitted to, which reads the columns
-/// `needed` and `loss`.
+/// Reads a points table for a fit of the form `form`, which needs the columns `needed` and `loss`.
 ///
-/// Whether the numbers lie in their ranges is not looked at here.
+/// The fit checks the ranges of the numbers; this function does not.
 ///
 /// # Errors
-/// Where a needed column is missing, a column is named twice, a cell is not what its column holds,
-/// or the file is no CSV; rows are counted from 1, without the header.
+/// Where a needed column is missing, a column appears twice, a cell has the wrong type, or the file
+/// is not CSV. Rows are counted from 1, without the header.
 pub fn read_columns(path: &Path, form: &str, needed: &[&str]) -> Result<PointTable> {
     let bytes = disk::read(path, LIMIT)?;
     let malformed = |why: String| Error::from(Failure::Malformed { path: path.to_path_buf(), why });
+    // Spreadsheets often write a UTF-8 byte order mark, which would become part of the first
+    // column's name.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    // Flexible, so that a row of the wrong length gets our message with its row number.
     let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text);
     let header = reader.byte_headers().map_err(|error| malformed(error.to_string()))?;
     let names: Vec<String> = header.iter().map(clipped).collect();

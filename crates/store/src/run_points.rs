@@ -1,4 +1,4 @@
-//! From run folders to points: the held-out curves of runs that can be compared.
+//! Turns run folders into points, and checks that their losses can be compared.
 
 use std::path::{Path, PathBuf};
 
@@ -8,16 +8,16 @@ use crate::error::{Failure, Result};
 use crate::folder::RunFolder;
 use crate::summary::{RunState, runs};
 
-/// The points of many runs, and the runs that gave none.
+/// The points of many runs, and the runs without usable points.
 #[derive(Clone, Debug, Default)]
 pub struct RunPoints {
-    /// The points, by run and tokens.
+    /// The points, ordered by run and tokens.
     pub rows: Vec<PointRow>,
     /// Runs that were left out.
     pub left_out: Vec<LeftOutRun>,
 }
 
-/// A run without points to fit.
+/// A run that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOutRun {
     /// Its folder.
@@ -28,11 +28,11 @@ pub struct LeftOutRun {
 
 /// Every held-out point of the runs under `folder`, or of `folder` itself if it is a run.
 ///
-/// Runs that are not done, or that do not know the loss before pruning, as those trained from
-/// scratch, are left out.
+/// Runs that are not done are left out. So are runs without a known loss before pruning, such as
+/// training from scratch.
 ///
 /// # Errors
-/// Where there is no run, a run cannot be read, or the runs of one series and method were measured
+/// Where there is no run, a run cannot be read, or runs of one series and method were evaluated
 /// differently.
 pub fn run_points(folder: &Path) -> Result<RunPoints> {
     let mut found = RunPoints::default();
@@ -62,6 +62,8 @@ pub fn run_points(folder: &Path) -> Result<RunPoints> {
             continue;
         }
         let run = RunFolder::open(&path)?;
+        // Laws are fitted per series and method, so only runs of one group must agree. The first
+        // run of each group stands for the others.
         let group = |run: &RunFolder| (run.record().series().to_owned(), run.method());
         match compared.iter().find(|other| group(other) == group(&run)) {
             Some(other) => run.check_alike(other)?,
@@ -73,7 +75,7 @@ pub fn run_points(folder: &Path) -> Result<RunPoints> {
 }
 
 impl RunFolder {
-    /// The held-out points after the first step; none where the loss before pruning is unknown.
+    /// The held-out points after step 0; empty where the loss before pruning is unknown.
     pub fn point_rows(&self) -> Result<Vec<PointRow>> {
         let record = self.record();
         let Some(loss0) = record.loss0() else { return Ok(Vec::new()) };
@@ -97,6 +99,7 @@ impl RunFolder {
                     learning_rate: point.learning_rate,
                     weight: None,
                     repeated: point.repeated,
+                    // Left open: the method's id says whether regrow's own methods zero weights.
                     zeroed: None,
                     objective: None,
                 })
@@ -104,8 +107,8 @@ impl RunFolder {
         Ok(rows.collect())
     }
 
-    /// Whether the held-out losses of two runs can be compared: of one text, cut into the same
-    /// tokens and read the same way.
+    /// Checks that the held-out losses of two runs can be compared: the same text, tokenizer and
+    /// evaluation settings.
     pub fn check_alike(&self, other: &RunFolder) -> Result<()> {
         let (x, y) = (self.spec(), other.spec());
         let (a, b) = (&x.evaluation, &y.evaluation);

@@ -1,4 +1,4 @@
-//! All runs under a folder, at a glance.
+//! A summary of all runs under a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use ledger::{Curve, Done};
 use crate::error::Result;
 use crate::folder::{DONE, METRICS, RECORD, RunFolder, SPEC};
 
-/// One run folder, as far as it could be read: a broken one has a path and a reason, no more.
+/// A summary of one run folder. A broken one has only a path and a reason.
 #[derive(Clone, Debug)]
 pub struct RunSummary {
     path: PathBuf,
@@ -21,14 +21,14 @@ pub struct RunSummary {
 /// The state of a run folder.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunState {
-    /// It has its `done.json`.
+    /// The run has a `done.json`.
     Done(Done),
-    /// It can go on from here, or is being written now.
+    /// The run can be resumed, or is being written now.
     Resumable {
         /// The step of the last checkpoint; 0 where there is none yet.
         step: u64,
     },
-    /// It cannot be understood.
+    /// The folder cannot be read.
     Broken {
         /// Why, naming the file.
         why: String,
@@ -41,17 +41,17 @@ impl RunSummary {
         &self.path
     }
 
-    /// Whether it is done, can go on, or cannot be understood.
+    /// The state of the run.
     pub fn state(&self) -> &RunState {
         &self.state
     }
 
-    /// The folder, opened; none where it is broken.
+    /// The opened folder; `None` where it is broken.
     pub fn folder(&self) -> Option<&RunFolder> {
         self.folder.as_ref()
     }
 
-    /// Its held-out points so far; none where it is broken.
+    /// Its held-out points so far; empty where it is broken.
     pub fn curve(&self) -> &Curve {
         &self.curve
     }
@@ -59,8 +59,8 @@ impl RunSummary {
 
 /// Every run folder directly under `folder`, or `folder` itself if it is one; sorted by path.
 ///
-/// What holds a file of a run counts as one, so a broken run is listed, with the reason. Other
-/// folders do not.
+/// A folder with any file of a run counts as a run, so a broken run is listed with its reason.
+/// Other folders are ignored.
 pub fn runs(folder: &Path) -> Result<Vec<RunSummary>> {
     if looks_like_run(folder) {
         return Ok(vec![summary(folder)]);
@@ -68,7 +68,7 @@ pub fn runs(folder: &Path) -> Result<Vec<RunSummary>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(io_error("list", folder))? {
         let entry = entry.map_err(io_error("list", folder))?;
-        // Hidden folders are still being built, or were when their process was killed.
+        // A hidden folder is still being built, or its process was killed while building it.
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         if !hidden && looks_like_run(&entry.path()) {
             paths.push(entry.path());

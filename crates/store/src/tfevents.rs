@@ -1,13 +1,11 @@
-//! TensorBoard events: the curve once more, record by record, for TensorBoard and what reads its
-//! files.
+//! TensorBoard events: the curve again, in the file format of TensorBoard.
 //!
-//! A record is its length, a checksum of the length, an `Event` message and a checksum of that. The
-//! messages hold the few fields of TensorFlow's `event.proto` and `summary.proto` that are written
-//! here, under their numbers.
+//! A record (TFRecord) has four parts: its length, a checksum of the length, an `Event` message and
+//! a checksum of the message. The messages have only those fields of TensorFlow's `event.proto` and
+//! `summary.proto` that are needed here, under the same field numbers.
 //!
-//! The file holds nothing that `metrics.jsonl` does not, but for the times of writing. A run that
-//! goes on keeps the records that its curve still has, and the rest is cut off: every step stands
-//! there once.
+//! Apart from the times of writing, the file contains nothing that `metrics.jsonl` lacks. A resumed
+//! run keeps the records that match its curve and cuts off the rest, so every step appears once.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -20,14 +18,14 @@ use prost::Message;
 
 use crate::Result;
 
-/// TensorBoard reads every file whose name holds `tfevents`; one name for a run, so that it goes on
-/// in the same file.
+/// TensorBoard reads every file with `tfevents` in its name. The name is fixed, so that a resumed
+/// run continues in the same file.
 pub(crate) const EVENTS: &str = "events.out.tfevents.regrow";
 
-/// As for the curve, of which this is another form.
+/// The largest file that is read, in bytes; as for the curve, which has the same contents.
 const LIMIT: u64 = 2 << 30;
 
-/// What the first record of a file says.
+/// The version text in the first record of a file, as TensorFlow writes it.
 const VERSION: &str = "brain.Event:2";
 
 /// An events file that grows by whole records.
@@ -40,7 +38,7 @@ pub(crate) struct EventsFile {
 }
 
 impl EventsFile {
-    /// Opens the file, and makes it hold exactly these points.
+    /// Opens the file and makes it contain exactly these points.
     pub(crate) fn open(path: &Path, points: &[Point]) -> Result<Self> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = file.map_err(io_error("open", path))?;
@@ -64,7 +62,7 @@ impl EventsFile {
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         if let Err(error) = self.file.write_all(bytes) {
-            // A full disk may have taken half a record; what stays must be whole ones.
+            // On a full disk, half a record may have been written. Only whole records may stay.
             self.cut()?;
             return Err(io_error("write", &self.path)(error).into());
         }
@@ -72,7 +70,7 @@ impl EventsFile {
         Ok(())
     }
 
-    /// Cuts off what stands behind the whole records.
+    /// Cuts off everything after the whole records, and moves to the end.
     fn cut(&mut self) -> Result<()> {
         let cut = self
             .file
@@ -83,7 +81,7 @@ impl EventsFile {
     }
 }
 
-/// How many bytes of a file are the records of the first of these points, and of how many.
+/// How many bytes at the start of the file agree with `points`, and how many points these are.
 fn agreeing(bytes: &[u8], points: &[Point]) -> (usize, usize) {
     let mut at = 0;
     // The version first, then the points in their order.
@@ -92,6 +90,8 @@ fn agreeing(bytes: &[u8], points: &[Point]) -> (usize, usize) {
         Some(number) => event(&points[number], time),
     };
     for number in 0..=points.len() {
+        // The time of writing is the only field that a point does not determine. It is read from
+        // the record itself, and then the whole record must match byte for byte.
         let agrees = time(&bytes[at..]).map(|time| record(&expected(number, time)));
         match agrees.filter(|record| bytes[at..].starts_with(record)) {
             Some(record) => at += record.len(),
@@ -101,9 +101,9 @@ fn agreeing(bytes: &[u8], points: &[Point]) -> (usize, usize) {
     (at, points.len())
 }
 
-/// When the record that begins here was written.
+/// The time of writing of the record that begins here.
 fn time(record: &[u8]) -> Option<f64> {
-    // Behind length, checksum and the number of the field.
+    // Behind the length (8 bytes), its checksum (4) and the field's tag (1).
     Some(f64::from_le_bytes(record.get(13..21)?.try_into().ok()?))
 }
 
@@ -112,8 +112,8 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// `Event` of TensorFlow. Optional fields are written also where they are zero: the time stands at
-/// a fixed place of every record.
+/// `Event` of TensorFlow. Its fields are `Option`s because prost omits plain fields that are zero.
+/// So the time is always present, at a fixed offset of every record.
 #[derive(Message)]
 struct TensorBoardEvent {
     #[prost(double, optional, tag = "1")]
@@ -132,7 +132,7 @@ struct Summary {
     scalars: Vec<ScalarValue>,
 }
 
-/// `Summary.Value` of TensorFlow, as far as it is a number.
+/// `Summary.Value` of TensorFlow, with its scalar value only.
 #[derive(Message)]
 struct ScalarValue {
     #[prost(string, tag = "1")]
@@ -170,7 +170,7 @@ fn event(point: &Point, time: f64) -> TensorBoardEvent {
     }
 }
 
-/// Frames a message.
+/// Encodes a message as a TFRecord: length, checksum, message, checksum.
 fn record(event: &TensorBoardEvent) -> Vec<u8> {
     let message = event.encode_to_vec();
     let length = (message.len() as u64).to_le_bytes();
@@ -178,8 +178,8 @@ fn record(event: &TensorBoardEvent) -> Vec<u8> {
     [&length[..], &before, &message, &behind].concat()
 }
 
-/// A checksum as TensorFlow stores it, so that a checksum of data that holds checksums means
-/// something.
+/// The masked CRC-32C of TensorFlow: rotated right by 15 bits, plus `0xa282ead8`. A plain CRC of
+/// data that contains its own CRC would be a poor check.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }

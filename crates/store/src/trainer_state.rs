@@ -1,10 +1,10 @@
-//! `trainer_state.json`, in the words of the Hugging Face Trainer.
+//! `trainer_state.json`, as the Hugging Face Trainer writes it.
 
 use ledger::{Curve, Point, RunSpec};
 use serde::Serialize;
 
-/// Only fields that `TrainerState` of transformers has: it refuses others, and fills in what is
-/// missing.
+/// Only fields that `TrainerState` of transformers has. It refuses unknown fields and fills in
+/// missing ones.
 #[derive(Serialize)]
 pub(crate) struct TrainerState {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -22,7 +22,7 @@ pub(crate) struct TrainerState {
     train_batch_size: usize,
 }
 
-/// The Trainer logs training and held-out loss apart, also when both belong to one step.
+/// One entry of the log. The Trainer logs training and held-out loss separately, even for one step.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Entry {
@@ -44,7 +44,7 @@ enum Entry {
     },
 }
 
-/// The state after `points`, of a run that ends at `max_steps`.
+/// The state after `points`, for a run that ends at step `max_steps`.
 pub(crate) fn trainer_state(points: &[Point], spec: &RunSpec, max_steps: u64) -> TrainerState {
     let last = points.last();
     let curve = Curve::from_points(points);

@@ -1,4 +1,4 @@
-//! A run folder, being written by this process and no other.
+//! Writing a run folder. One process at a time can do so.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -15,13 +15,13 @@ use crate::folder::{DONE, LOCK, METRICS, RECORD, RunFolder, SPEC};
 use crate::tfevents::{EVENTS, EventsFile};
 use crate::trainer_state::trainer_state;
 
-/// A run folder held for writing, from [`RunFolder::create`] or [`RunFolder::resume`]; it reads
-/// like a [`RunFolder`].
+/// A run folder that is locked for writing, from [`RunFolder::create`] or [`RunFolder::resume`]. It
+/// can be read like a [`RunFolder`].
 #[derive(Debug)]
 pub struct RunWriter {
     folder: RunFolder,
     metrics: File,
-    // Bytes of whole lines in `metrics`, and the step of the last.
+    // Bytes of complete lines in `metrics`, and the step of the last line.
     length: u64,
     last_step: u64,
     events: EventsFile,
@@ -30,14 +30,13 @@ pub struct RunWriter {
 }
 
 impl RunFolder {
-    /// Makes a run folder, which appears whole, and takes it for writing.
+    /// Creates a run folder and locks it for writing. The folder appears complete.
     ///
-    /// `recipe` and `cut`, if there was one, are stored as they are. [`Existing::Replace`] replaces
-    /// a run that nobody is writing, or an empty folder; anything else that stands at `path` is
-    /// refused.
+    /// `recipe` and `cut`, if there is one, are stored unchanged. [`Existing::Replace`] replaces a
+    /// run that nobody is writing, or an empty folder. Anything else at `path` is refused.
     ///
     /// # Panics
-    /// If `record` is of another run than `spec`.
+    /// If `record` belongs to another spec.
     pub fn create(
         path: &Path,
         existing: Existing,
@@ -56,12 +55,14 @@ impl RunFolder {
         if let Some(cut) = cut {
             disk::write(&new.path().join("cut.json"), cut)?;
         }
+        // The rename: from here on the folder exists, with all its files.
         new.commit()?;
+        // The lock of the old run is released only after the new folder has taken its place.
         drop(replaced);
         RunWriter::take(Self::open(path)?)
     }
 
-    /// Takes a run that is not done for writing, if `spec` is the one it was started with.
+    /// Locks an unfinished run for writing. `spec` must be the one that it was started with.
     pub fn resume(path: &Path, spec: &RunSpec) -> Result<RunWriter> {
         let folder = Self::open(path)?;
         folder.check_spec(spec)?;
@@ -70,7 +71,7 @@ impl RunFolder {
 }
 
 impl RunWriter {
-    /// Takes the lock, removes what a killed process left unfinished and mends the end of the
+    /// Takes the lock, removes unfinished files of a killed process, and repairs the end of the
     /// curve.
     fn take(folder: RunFolder) -> Result<Self> {
         let lock = Lock::acquire(&folder.path().join(LOCK))?;
@@ -81,7 +82,7 @@ impl RunWriter {
         let curve = CurveFile::read(&path)?;
         let metrics = open_to_append(&path)?;
         disk::remove_leftovers(folder.path())?;
-        // A torn last line is cut off; the next point would otherwise be appended to it.
+        // An incomplete last line is cut off. Otherwise the next point would be appended to it.
         metrics.set_len(curve.length()).map_err(io_error("mend", &path))?;
         let log = open_to_append(&folder.path().join("log.txt"))?;
         let events = EventsFile::open(&folder.path().join(EVENTS), &curve.points)?;
@@ -89,27 +90,27 @@ impl RunWriter {
         Ok(Self { folder, metrics, length: curve.length(), last_step, events, log, lock })
     }
 
-    /// Whether others are kept out; false where the file system has no locks.
+    /// Whether the lock keeps other processes out; false where the file system has no locks.
     pub fn is_locked(&self) -> bool {
         self.lock.is_held()
     }
 
-    /// The step of the last point; 0 where there is none.
+    /// The step of the last point; 0 without points.
     pub fn last_step(&self) -> u64 {
         self.last_step
     }
 
-    /// Adds a point to the curve, as one whole line, handed to the system. A number that is not
-    /// finite is refused.
+    /// Appends a point to the curve as one line, without syncing to disk. A number that is not
+    /// finite is an error.
     ///
     /// # Panics
-    /// If the point's step lies before the last one's: see [`RunWriter::truncate_after`].
+    /// If the step is below that of the last point: see [`RunWriter::truncate_after`].
     pub fn append(&mut self, point: &Point) -> Result<()> {
         assert!(point.step >= self.last_step, "step {} after step {}", point.step, self.last_step);
         let path = self.metrics_path();
         let line = curve_file::line(&path, point)?;
         if let Err(error) = self.metrics.write_all(&line) {
-            // A full disk may have taken half a line; what stays must be whole lines.
+            // On a full disk, half a line may have been written. Only whole lines may stay.
             self.metrics.set_len(self.length).map_err(io_error("mend", &path))?;
             return Err(io_error("write", &path)(error).into());
         }
@@ -118,16 +119,18 @@ impl RunWriter {
         self.events.append(point)
     }
 
-    /// Makes the curve durable: to be called before a checkpoint that relies on it.
+    /// Syncs the curve to disk. Call it before writing a checkpoint, which must not be newer than
+    /// the curve.
     pub fn sync(&self) -> Result<()> {
         Ok(self.metrics.sync_all().map_err(io_error("sync", &self.metrics_path()))?)
     }
 
-    /// Drops the points after `step`, so that a run taken up at a checkpoint measures them anew.
+    /// Drops the points after `step`. A run that resumes from that checkpoint measures them again.
     pub fn truncate_after(&mut self, step: u64) -> Result<()> {
         let path = self.metrics_path();
         let curve = CurveFile::read(&path)?;
         let kept = curve.until(step);
+        // The rename gives the path a new file, so the old handle must be replaced below.
         disk::write(&path, kept)?;
         self.metrics = open_to_append(&path)?;
         self.length = kept.len() as u64;
@@ -144,15 +147,15 @@ impl RunWriter {
         Ok(self.log.write_all(text.as_bytes()).map_err(io_error("write", &path))?)
     }
 
-    /// Writes `trainer_state.json` from the points so far; `max_steps` is where the run is to end.
+    /// Writes `trainer_state.json` from the points so far; `max_steps` is the last step of the run.
     pub fn write_trainer_state(&self, max_steps: u64) -> Result<()> {
         let path = self.path().join("trainer_state.json");
         let state = trainer_state(&self.points()?, self.spec(), max_steps);
         Ok(disk::write(&path, &to_json(&path, &state)?)?)
     }
 
-    /// Ends the run: curve and `trainer_state.json` first, `done.json` last. The model must stand
-    /// already.
+    /// Ends the run: syncs the curve, writes `trainer_state.json`, then `done.json`. The model must
+    /// already be written.
     pub fn finish(self, done: &Done) -> Result<RunFolder> {
         let path = self.path().join(DONE);
         let text = to_json(&path, done)?;
@@ -167,11 +170,13 @@ impl RunWriter {
     }
 }
 
-/// Makes sure that replacing `path` destroys nothing but a run that nobody is writing.
+/// Checks that replacing `path` destroys at most a run that nobody is writing. The lock, if any, is
+/// returned so that nobody starts writing meanwhile.
 fn take_replaceable(path: &Path) -> Result<Option<Lock>> {
     if fs::symlink_metadata(path).is_err() {
         return Ok(None);
     }
+    // Fails if another process is writing this run.
     if path.join(SPEC).is_file() {
         return Ok(Some(Lock::acquire(&path.join(LOCK))?));
     }

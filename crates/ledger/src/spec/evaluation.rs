@@ -10,25 +10,25 @@ use crate::units::Tokens;
 pub struct Evaluation {
     /// How many points, evenly spaced in the logarithm of tokens.
     pub points: usize,
-    /// Tokens at the first of them.
+    /// Tokens at the first point.
     pub first: Tokens,
-    /// How documents meet the context.
+    /// How documents are placed in the context.
     pub convention: Convention,
-    /// The most tokens that a prediction may look back on, the window of the evaluator.
+    /// The most tokens that a prediction may look back on: the evaluator's window.
     pub context: usize,
-    /// Tokens between the beginnings of two windows of a text longer than the context.
+    /// Tokens between the starts of two windows, for a text that is longer than the context.
     pub stride: usize,
     /// The most held-out tokens read.
     pub tokens: Tokens,
 }
 
-/// How held-out documents meet the context of the evaluator.
+/// How held-out documents are placed in the evaluator's context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Convention {
-    /// Each document by itself.
+    /// Each document is read by itself.
     Documents,
-    /// Documents joined end to end, and cut at the context.
+    /// Documents are joined end to end and cut at the context length.
     Packed,
 }
 

@@ -1,4 +1,4 @@
-//! How weights follow gradients, and in which numbers.
+//! The optimiser, the learning-rate schedule and the number format.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,40 +12,42 @@ pub struct AdamW {
     /// The peak learning rate.
     #[serde(with = "finite")]
     pub learning_rate: f64,
-    /// Decay of the mean of gradients.
+    /// Decay rate of the running mean of gradients.
     #[serde(with = "finite")]
     pub beta1: f64,
-    /// Decay of the mean of squared gradients.
+    /// Decay rate of the running mean of squared gradients.
     #[serde(with = "finite")]
     pub beta2: f64,
-    /// Added to the root of the second mean.
+    /// Added to the square root of the mean of squared gradients, against division by zero.
     #[serde(with = "finite")]
     pub epsilon: f64,
-    /// Weight decay, times the learning rate a step; norms and biases are spared.
+    /// Weight decay: each step shrinks weights by this times the learning rate. Norms and biases
+    /// are not decayed.
     #[serde(with = "finite")]
     pub weight_decay: f64,
-    /// The largest global norm of a gradient that is used as it is.
+    /// Gradients with a larger global norm are scaled down to this norm.
     #[serde(with = "finite")]
     pub clip_norm: f64,
 }
 
-/// Warm-up, constant, and decay at the end where it is asked for.
+/// Warm-up, then a constant rate, then an optional decay at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// Tokens over which the learning rate rises.
     pub warmup: Tokens,
-    /// The last tokens of the run, over which it falls; 0 for a run that ends constant.
+    /// Tokens at the end of the run over which the learning rate falls; 0 keeps it constant.
     pub decay: Tokens,
 }
 
-/// What numbers the network computes in.
+/// The number format that the network computes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
     /// 32-bit floats throughout.
     F32,
-    /// Products read bf16 and sum in `f32`; weights, moments and everything else stay `f32`.
+    /// Matrix products read bf16 inputs and sum in `f32`. Weights, moments and everything else stay
+    /// `f32`.
     Bf16,
 }
 

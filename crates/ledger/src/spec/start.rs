@@ -10,19 +10,19 @@ pub enum Start {
     Weights {
         /// SHA-256 of the weights.
         hash: String,
-        /// SHA-256 of the list of sparse tensors, whose zeros stay; none for a dense model.
+        /// SHA-256 of the list of sparse tensors, whose zeros are kept; `None` for a dense model.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sparsity: Option<String>,
     },
     /// Random weights, drawn from the seed.
     Random {
-        /// SHA-256 of the configuration that says their shapes.
+        /// SHA-256 of the configuration, which gives the shapes.
         config_hash: String,
     },
 }
 
 impl Start {
-    /// The text that stands for it in the id of a run.
+    /// The text that goes into the id of a run. It must not change: ids on disk depend on it.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Weights { hash, sparsity: None } => format!("weights {hash}"),

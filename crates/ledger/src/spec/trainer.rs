@@ -2,16 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The program that carries a run out. Two programs sum in other orders, so their runs are not
-/// one run.
+/// The program that trains. Two programs sum in different orders, so their runs have different ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Trainer {
-    /// Our own.
+    /// regrow itself.
     #[default]
     Regrow,
-    /// PyTorch, driven from outside.
+    /// PyTorch, started from outside.
     Torch,
 }
 
@@ -24,7 +23,7 @@ impl Trainer {
         }
     }
 
-    /// Whether it is our own, which a spec need not name.
+    /// Whether it is regrow itself, which a spec leaves out.
     pub(super) fn is_own(&self) -> bool {
         *self == Self::Regrow
     }

@@ -1,4 +1,4 @@
-//! The columns of a points table, and what their cells say.
+//! The columns of a points table, and the parsing of their cells.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,9 +9,9 @@ use ledger::{Phase, PointRow};
 
 use crate::error::{Error, Failure, Result};
 
-/// Columns of numbers, of which a form needs some.
+/// Number columns. Each form needs some of them.
 pub(super) const NUMBERS: [&str; 5] = ["n0", "rate", "loss0", "tokens", "loss"];
-/// Columns that are written in any case.
+/// Columns that are always written.
 pub(super) const ALWAYS: [&str; 11] = [
     "series",
     "method",
@@ -26,10 +26,10 @@ pub(super) const ALWAYS: [&str; 11] = [
     "base",
 ];
 
-/// Columns that are written where a row fills them.
+/// Columns that are written only if some row has a value.
 pub(super) const WHERE_FILLED: [&str; 4] = ["weight", "repeated", "zeroed", "objective"];
 
-/// Where each known column stands.
+/// The position of each known column.
 pub(super) struct PointColumns {
     /// The columns of [`NUMBERS`].
     pub(super) numbers: [Option<usize>; 5],
@@ -46,11 +46,12 @@ pub(super) struct PointColumns {
 }
 
 impl PointColumns {
-    /// Those of a table, which must have the ones that are `needed`.
+    /// Finds the columns of a table. Those in `needed`, and `loss`, must exist.
     pub(super) fn of(path: &Path, names: &[String], form: &str, needed: &[&str]) -> Result<Self> {
         let at = |name: &str| names.iter().position(|found| found == name);
         let mut seen = BTreeSet::new();
         let known = |name: &str| ALWAYS.contains(&name) || WHERE_FILLED.contains(&name);
+        // Of two equal columns one would be ignored without a word.
         if let Some(twice) = names.iter().find(|name| known(name) && !seen.insert(name.as_str())) {
             let why = format!("it has two columns `{twice}`");
             return Err(Failure::Malformed { path: path.to_path_buf(), why }.into());
@@ -93,10 +94,11 @@ pub(super) struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    /// What its cells say.
+    /// Parses the row.
     pub(super) fn read(&self, columns: &PointColumns) -> Result<PointRow> {
         let mut numbers = [0.0; 5];
         for ((number, at), name) in numbers.iter_mut().zip(&columns.numbers).zip(NUMBERS) {
+            // A missing column keeps its 0: the form at hand does not need it.
             let Some(at) = *at else { continue };
             *number = self
                 .parsed(Some(at), name, "a number")?
@@ -138,7 +140,7 @@ impl Cells<'_> {
         })
     }
 
-    /// The text of a cell; nothing where the column is missing or the cell empty.
+    /// The text of a cell; `None` where the column is missing or the cell is empty.
     fn text(&self, at: Option<usize>, column: &'static str) -> Result<Option<String>> {
         let Some((at, cell)) = at.and_then(|at| Some((at, self.record.get(at)?))) else {
             return Ok(None);
@@ -165,9 +167,11 @@ impl Cells<'_> {
     }
 }
 
-/// A text for a message: whatever the file says, it stays on one short line.
+/// Shortens and escapes a text for a message, so that it fits on one line whatever the file
+/// contains.
 pub(super) fn clipped(text: &[u8]) -> String {
     let text: String =
+        // 40 characters take at most 160 bytes of UTF-8, so a huge cell is not copied.
         String::from_utf8_lossy(&text[..text.len().min(160)]).chars().take(40).collect();
     text.escape_debug().to_string()
 }

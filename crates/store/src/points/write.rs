@@ -1,12 +1,12 @@
-//! Points as CSV.
+//! Writes points as CSV.
 
 use csv::WriterBuilder;
 use ledger::PointRow;
 
 use super::cells::{ALWAYS, WHERE_FILLED};
 
-/// The rows as CSV. The columns `weight`, `repeated`, `zeroed` and `objective` stand there only
-/// where a row fills them.
+/// The rows as CSV. The columns `weight`, `repeated`, `zeroed` and `objective` are written only if
+/// some row has a value.
 ///
 /// ```
 /// use ledger::PointRow;
@@ -48,7 +48,7 @@ pub fn points_csv(rows: &[PointRow]) -> Vec<u8> {
     writer.into_inner().expect("a vector takes all that is written")
 }
 
-/// What is not known is an empty cell.
+/// The text of a cell; an unknown value is an empty cell.
 fn shown<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
