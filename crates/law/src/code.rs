@@ -1,10 +1,10 @@
-//! Ids of what was noticed about data, fits and answers, as they stand in files.
+//! The ids of warnings and caveats, as they appear in files.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What speaks against trusting a result, or was noticed about its data.
+/// A reason to doubt a result, or a finding about its data.
 ///
 /// ```
 /// use law::Code;
@@ -15,71 +15,71 @@ use serde::{Deserialize, Serialize};
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Code {
-    /// Too few bases to know how far a base's own loss moves its runs.
+    /// Too few bases to tell how much a base's own loss shifts its runs.
     BasesTooFew,
-    /// Every loss of a run lies below the unpruned model's.
+    /// Every loss of a run is below the unpruned model's.
     BelowBase,
     /// No number of tokens reaches the loss that was asked for.
     BelowFloor,
-    /// The table lacks columns, so nothing is told place by place.
+    /// The table lacks columns, so there are no plans for its models.
     ColumnsAbsent,
     /// The intervals leave constants open.
     ConstantUndetermined,
-    /// What was set beforehand for a constant that the form does not have.
+    /// A constraint was given for a constant that the form does not have.
     ConstraintUnused,
     /// A run was measured only under a falling learning rate.
     DecayingSchedule,
-    /// A contender says nothing of what is held out.
+    /// A contender predicts nothing about the held-out part.
     DoesNotApply,
-    /// It lies outside the data.
+    /// The place or the number lies outside the data.
     Extrapolation,
     /// The law's floor lies below the unpruned model's loss.
     FloorFallsWithRate,
-    /// Nothing judges how the floor follows the size.
+    /// Nothing tests how the floor depends on the size.
     FloorUnjudged,
-    /// The interval is too wide for a number alone.
+    /// The interval is too wide for a single number.
     IntervalTooWide,
     /// The form is wrong for its own data.
     LackOfFit,
-    /// Too few sizes, rates or token counts to fix a constant.
+    /// Too few sizes, rates or token counts to determine a constant.
     LevelsTooFew,
-    /// Points under a falling learning rate stand beside others.
+    /// A run has points under a falling learning rate and others.
     MixedSchedule,
-    /// A run of one's own may never meet the loss.
+    /// A new run may never reach the loss.
     NewRunMayMiss,
     /// No finite fit was found.
     NoFit,
     /// There is no interval.
     NoInterval,
-    /// One run does not say how runs differ.
+    /// One run does not show how runs differ.
     OneRun,
-    /// A constant stands at its bound.
+    /// A constant lies at its bound.
     ParameterAtBound,
-    /// Text was seen a second time.
+    /// A run saw text a second time.
     RepeatedData,
-    /// Constants were set beforehand.
+    /// Constants were set before the fit.
     SetBeforehand,
     /// Losses of several series are compared.
     SeveralSeries,
-    /// An unpruned model is no larger and no worse.
+    /// An unpruned model is no larger and has no more loss.
     SiblingIsBetter,
     /// Intervals come from simulated data.
     SimulatedIntervals,
     /// Tokens grow with the size in every run.
     TokensFollowSize,
-    /// Nothing says what more tokens buy.
+    /// The data do not show what more tokens gain.
     TokensUntold,
     /// Too few points to judge the constants.
     TooFewPoints,
-    /// The limits leave fewer tokens than the data begin with.
+    /// The limits allow fewer tokens than the data begin with.
     TooFewTokens,
     /// More parameters are kept than allowed.
     TooLarge,
     /// Points of the warm-up are set aside.
     WarmUpLeftOut,
-    /// Whether the method removes weights or makes them zero is not known.
+    /// It is unknown whether the method removes weights or sets them to zero.
     ZeroedUntold,
-    /// An id that this version does not know, from a file of another.
+    /// An id from a file of another version, unknown to this one.
     Other(String),
 }
 

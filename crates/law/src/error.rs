@@ -1,10 +1,10 @@
-//! What can be wrong with a table, a request or a law file.
+//! Everything that can be wrong with a table, a request or a law file.
 
 use std::fmt;
 
 /// Why a table cannot be read, a law cannot be fitted, or a question cannot be asked.
 ///
-/// That the data cannot tell is no error: see [`crate::Identifiability`].
+/// If the data cannot tell, that is no error: see [`crate::Identifiability`].
 #[derive(Clone, PartialEq)]
 pub struct Error(Box<Fault>);
 
@@ -18,16 +18,16 @@ pub enum ErrorKind {
     BadRow,
     /// No law can be fitted to a group.
     NoFit,
-    /// The law holds several groups, and the question leaves open which.
+    /// The law holds several groups, and the question does not say which.
     SeveralGroups,
-    /// Nothing tells whether the method removes weights or makes them zero.
+    /// It is unknown whether the method removes weights or sets them to zero.
     ZeroedUnknown,
     /// Anything else that is wrong with a table, a law or a question.
     Other,
 }
 
 impl Error {
-    /// Which error it is, as far as callers tell them apart.
+    /// The kind of the error, for callers that handle kinds differently.
     ///
     /// ```
     /// let error = law::form::by_name("p3").err().unwrap();
@@ -87,7 +87,7 @@ pub(crate) enum Fault {
     /// Only unpruned controls.
     #[error("the table holds only unpruned controls (rate 0): there is nothing to fit")]
     OnlyControls,
-    /// A number that is none.
+    /// A value that is not a finite number.
     #[error("row {row}: `{column}` is {found}, expected a finite number")]
     NotFinite {
         /// Counted from 1, without the header.
@@ -106,7 +106,7 @@ pub(crate) enum Fault {
         column: &'static str,
         /// The number.
         found: f64,
-        /// What it may be.
+        /// The allowed range.
         expected: &'static str,
     },
     /// A rate that contradicts the method.
@@ -117,21 +117,21 @@ pub(crate) enum Fault {
         /// The rate.
         rate: f64,
     },
-    /// What is said of a method contradicts its id.
+    /// A statement about a method that contradicts its id.
     #[error(
         "{}`zeroed` is {zeroed}, but the method `{method}` {}",
         row.map_or_else(String::new, |row| format!("row {row}: ")),
         if *zeroed { "removes weights" } else { "makes weights zero" }
     )]
     ZeroedContradicts {
-        /// Where a row of a table says it: counted from 1, without the header.
+        /// The row of the table that says it, if any, counted from 1 without the header.
         row: Option<usize>,
         /// The method.
         method: String,
-        /// What was said.
+        /// The statement.
         zeroed: bool,
     },
-    /// A question whose answer hangs on what a method does to weights, which nothing tells.
+    /// A question whose answer depends on what the method does to weights, which is unknown.
     #[error(
         "it is not known whether the method `{method}` removes weights or makes them zero: \
          its id does not tell, and the points do not say it in a column `zeroed`"
@@ -140,7 +140,7 @@ pub(crate) enum Fault {
         /// The method.
         method: String,
     },
-    /// One run at one token count twice.
+    /// One run has two rows at one token count.
     #[error("row {row} repeats row {first}: run `{run}` at {tokens} tokens")]
     Duplicate {
         /// Counted from 1, without the header.
@@ -152,7 +152,7 @@ pub(crate) enum Fault {
         /// Its tokens.
         tokens: f64,
     },
-    /// One run with several values of what a run has once.
+    /// One run has several values for something that a run has only once.
     #[error("row {row}: run `{run}` has `{column}` {found}, in row {first} it has {expected}")]
     RunChanges {
         /// Counted from 1, without the header.
@@ -184,7 +184,7 @@ pub(crate) enum Fault {
         /// The text.
         found: String,
     },
-    /// A form that reads what the table has not.
+    /// A form that reads a column that the table lacks.
     #[error("form `{form}` needs the column `{column}`, which the table does not have")]
     MissingColumn {
         /// The column.
@@ -192,7 +192,7 @@ pub(crate) enum Fault {
         /// The form.
         form: &'static str,
     },
-    /// A constraint that is none.
+    /// An invalid constraint.
     #[error(
         "`{name}` cannot be held at {found}, expected a finite number, or LOW..HIGH ascending with one end at least"
     )]
@@ -208,7 +208,7 @@ pub(crate) enum Fault {
         /// The constant.
         name: String,
     },
-    /// A constraint on what the form has not.
+    /// A constraint on a constant that the form lacks.
     #[error(
         "form `{form}` has no constant `{found}`; the nearest is `{nearest}`, and all are {known}"
     )]
@@ -222,7 +222,7 @@ pub(crate) enum Fault {
         /// Every constant of the form.
         known: String,
     },
-    /// A group with fewer points than its smallest form has constants.
+    /// A group with too few points for its form.
     #[error("group `{group}` has {points} points, `{form}` has {constants} constants")]
     TooFewPoints {
         /// Series and method.
@@ -251,7 +251,7 @@ pub(crate) enum Fault {
         name: &'static str,
         /// The number.
         found: f64,
-        /// What it may be.
+        /// The allowed range.
         expected: &'static str,
     },
     /// A series or method that the law does not hold.
@@ -266,7 +266,7 @@ pub(crate) enum Fault {
         /// What there is.
         known: String,
     },
-    /// A question to a law of several groups that leaves open which.
+    /// A question that does not say which of several groups it is about.
     #[error("the law holds {known}: say which series and which method")]
     SeveralGroups {
         /// What there is.
@@ -275,7 +275,7 @@ pub(crate) enum Fault {
     /// A law without groups.
     #[error("the law holds no group")]
     NoGroup,
-    /// A budget in hours or money without what these buy.
+    /// A budget in hours or money for a machine of unknown speed or price.
     #[error("a budget of {budget} needs {missing}")]
     Unpriced {
         /// The budget.
@@ -283,7 +283,7 @@ pub(crate) enum Fault {
         /// What is missing.
         missing: &'static str,
     },
-    /// A share to win back where nothing was lost.
+    /// A share to recover although no loss was added.
     #[error(
         "there is nothing to recover: the reference of {reference} nats does not lie above the {loss0} nats before pruning"
     )]
@@ -293,7 +293,7 @@ pub(crate) enum Fault {
         /// The loss before pruning.
         loss0: f64,
     },
-    /// Nothing to choose from.
+    /// There are no candidates to choose from.
     #[error("there is no candidate to choose from")]
     NoCandidates,
     /// A law file that contradicts itself.

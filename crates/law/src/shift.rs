@@ -1,5 +1,6 @@
 //! Tests whether tokens are counted from the right beginning. The rival is the fitted form with
-//! `D + s` in place of `D`. Each run in turn is left out, and both forms predict it from the others.
+//! `D + s` in place of `D`. Each run in turn is left out, and both forms predict it from
+//! the others.
 //!
 //! A shift hardly changes the fit inside the data, so trends among residuals do not show it. It can
 //! still change enough tokens by half. Only the shape of a left-out run is judged, after its own

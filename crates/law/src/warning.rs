@@ -1,4 +1,4 @@
-//! What should be known before a result is trusted: a code for programs, a sentence for people.
+//! Warnings about a result: a code for programs, a sentence for people.
 
 use ledger::short_count;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::code::Code;
 use crate::form::Axis;
 
-/// Something noticed about the data or the fit.
+/// A finding about the data or the fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     code: Code,
@@ -19,7 +19,7 @@ pub struct Warning {
     runs: Vec<String>,
 }
 
-/// Everything that is warned of, with what its sentence tells.
+/// All kinds of warnings, with the values that their sentences mention.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Notice {
     /// A run that saw text a second time.
@@ -38,20 +38,20 @@ pub(crate) enum Notice {
     DecayingSchedule {
         run: String,
     },
-    /// Runs whose every loss lies below the unpruned model's.
+    /// Runs with every loss below the unpruned model's.
     BelowBase {
         runs: Vec<String>,
     },
-    /// Constants, or sums of two, that stand at a bound.
+    /// Constants, or sums of two, that lie at a bound.
     ParameterAtBound {
         names: Vec<String>,
     },
-    /// Constants that were set beforehand and that the form does not have.
+    /// Constrained constants that the form does not have.
     ConstraintUnused {
         form: &'static str,
         constants: Vec<String>,
     },
-    /// A test that the form failed on its own data.
+    /// A test that the form fails on its own data.
     LackOfFit(Misfit),
     /// Fewer bases than four: in words, such as `one base`.
     BasesTooFew {
@@ -75,13 +75,13 @@ pub(crate) enum Notice {
 /// How a form is wrong for its data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Misfit {
-    /// The curves of the runs bend otherwise along this axis.
+    /// The shape of the runs' curves changes along this axis.
     Bend(Axis),
     /// The loss does not follow a power of the rate.
     NoPowerOfRate,
     /// The power of the tokens changes with the size.
     PowerChanges,
-    /// With so many tokens added to every count the form predicts better.
+    /// The form predicts better if this many tokens are added to every count.
     Shift { tokens: f64 },
 }
 
@@ -210,7 +210,7 @@ impl From<Notice> for Warning {
             _ => None,
         };
         let constants = match &notice {
-            // A bounded sum concerns both of its parts.
+            // A bounded sum concerns both of its constants.
             Notice::ParameterAtBound { names } => {
                 names.iter().flat_map(|name| name.split(" + ")).map(str::to_owned).collect()
             }
@@ -240,7 +240,7 @@ impl Warning {
         &self.sentence
     }
 
-    /// The axis that it concerns, where it is one.
+    /// The axis that it concerns, if there is one.
     pub fn axis(&self) -> Option<Axis> {
         self.axis
     }
@@ -250,13 +250,13 @@ impl Warning {
         &self.constants
     }
 
-    /// The runs that it concerns; empty when it concerns all.
+    /// The runs that it concerns; empty if it concerns all.
     pub fn runs(&self) -> &[String] {
         &self.runs
     }
 
-    /// Warnings of one code and sentence become one, with all their runs; the first stays in its
-    /// place.
+    /// Merges warnings with the same code and sentence, and joins their runs. The first one keeps
+    /// its place.
     pub(crate) fn merged(warnings: Vec<Self>) -> Vec<Self> {
         let mut merged: Vec<Self> = Vec::new();
         for warning in warnings {

@@ -1,8 +1,8 @@
-//! How it is shown: plots, tables and one page that stands alone.
+//! Shows results: plots, tables and one page that needs no other file.
 //!
-//! Values come in, text goes out: no file is opened, nothing is fetched, the same values give the
-//! same bytes. Every number shown as text keeps its exact value in a `<data>` element, so that a
-//! program can hold it against the files it came from.
+//! Values come in and text goes out. The crate opens no file and fetches nothing, and the same
+//! values give the same bytes. Every number in the text keeps its exact value in a `<data>`
+//! element. A program can compare that with the files it came from.
 
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,9 @@
-//! Numbers as people read them, with the exact value beside.
+//! Numbers for people, with the exact value beside them.
 
 use ledger::ShortNumber;
 use maud::{Markup, html};
 
-/// `<data value="the number">what people read</data>`.
+/// `<data value="the number">the short number</data>`.
 fn data(exact: f64, shown: &str) -> Markup {
     html! { data value=(exact) { (shown) } }
 }
@@ -46,6 +46,7 @@ pub(crate) fn interval([low, high]: [f64; 2], show: fn(f64) -> Markup) -> Markup
 /// `1.20M`: three significant digits and the suffix of a power of a thousand.
 pub(crate) fn short_count(x: f64) -> String {
     match x {
+        // The suffixes of the ledger reach from 0 to 1e18.
         x if (0.0..1e18).contains(&x) => ledger::short_count(x),
         x => significant(x, 3),
     }
@@ -54,10 +55,11 @@ pub(crate) fn short_count(x: f64) -> String {
 /// A pruning rate: three decimals.
 pub(crate) fn short_rate(x: f64) -> String {
     let three = format!("{x:.3}");
+    // Three decimals of a very small rate would show little but zeros.
     if x > 0.0 && x < 0.01 { significant(x, 2) } else { three }
 }
 
-/// A number with so many significant digits, without zeros that say nothing at its end.
+/// A number with this many significant digits, without useless zeros at its end.
 pub(crate) fn significant(x: f64, digits: usize) -> String {
     ShortNumber::page(digits).show(x)
 }

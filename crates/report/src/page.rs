@@ -1,5 +1,5 @@
-//! One page that stands alone: the answer, the curves, the law, what the data could not tell, and
-//! how it was made.
+//! One page that needs no other file: the answer, the curves, the law, what the data could not
+//! tell, and how it was made.
 
 mod answer;
 mod bases;
@@ -20,13 +20,13 @@ use crate::text::shown;
 
 pub use input::{Entropy, Fact, PageInput, RunFacts, SkippedRun};
 
-/// The page, a whole HTML document.
+/// The page as a whole HTML document.
 pub fn page(input: &PageInput<'_>) -> String {
     document(input).into_string()
 }
 
-/// The curves of the law with the most runs, one plot a size, under the answer: an SVG file of its
-/// own.
+/// The curves of the law with the most runs as an SVG file, one plot for each size, with the answer
+/// as the heading.
 pub fn picture(input: &PageInput<'_>) -> String {
     let Some(group) = in_order(input).into_iter().next() else {
         return Plot::grid(&[], 1, input.title);
@@ -75,7 +75,7 @@ fn document(input: &PageInput<'_>) -> Markup {
     }
 }
 
-/// All about one law.
+/// Everything about one law.
 fn section(input: &PageInput<'_>, group: &GroupLaw, number: usize, several: bool) -> Markup {
     let of = |what: &str| match several {
         true => {
@@ -107,7 +107,7 @@ fn section(input: &PageInput<'_>, group: &GroupLaw, number: usize, several: bool
     }
 }
 
-/// The laws, that of the most runs first: it has the most to say.
+/// The laws, with the one with the most runs first: it is the best supported.
 fn in_order<'a>(input: &PageInput<'a>) -> Vec<&'a GroupLaw> {
     let mut groups: Vec<&GroupLaw> = input.law.groups().iter().collect();
     // Sorting is stable, so equal groups keep the order of the file.

@@ -1,5 +1,5 @@
-//! What a law was asked, as pictures: a predicted loss on its curve, the tokens that are enough,
-//! and what can be had.
+//! Answers of a law as pictures: a predicted loss on its curve, enough tokens, and the offers
+//! within limits.
 
 use law::plan::{Allocation, Offer};
 use law::{GroupLaw, Place, Plan, Prediction};
@@ -7,17 +7,17 @@ use law::{GroupLaw, Place, Plan, Prediction};
 use crate::number::{short_count, short_rate};
 use crate::plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 
-/// Places that a curve is drawn through.
+/// How many token counts a curve is drawn through.
 const STEPS: i32 = 64;
-/// Beyond the data a curve goes at most this factor.
+/// A curve ends at this factor beyond the data.
 const FARTHEST: f64 = 10.0;
-/// So many lines are told apart in one plot.
+/// People can tell this many lines apart in one plot.
 const MOST_LINES: usize = 6;
-/// The law's own colour.
+/// The colour of the law.
 const LAW: Tone = Tone::Series(0);
 
-/// The law's curve at a place, with both intervals and the loss that was asked for; `None` where
-/// there is no curve.
+/// The law's curve at a place, with both intervals and the predicted loss. `None` if there is no
+/// curve.
 pub fn prediction_picture(
     group: &GroupLaw,
     place: Place,
@@ -37,8 +37,8 @@ pub fn prediction_picture(
     sketch.draw(group, place, prediction.sentence())
 }
 
-/// The law's curve at a place with its floor, and the tokens that are enough with their interval;
-/// `None` where there is no curve.
+/// The law's curve at a place with its floor, and enough tokens with their interval. `None` if
+/// there is no curve.
 pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
     let enough = plan.enough().value;
     let mut sketch = Sketch::of(group, plan.place(), enough)?;
@@ -66,8 +66,8 @@ pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
     sketch.draw(group, plan.place(), &plan.enough().sentence)
 }
 
-/// What can be had: loss against what post-training costs, a line a pruned model, and models as
-/// they are as levels; `None` where nothing costs anything.
+/// The offers: loss against the cost of post-training, with a line for each pruned model. Unpruned
+/// models are levels. `None` if nothing has a cost.
 pub fn choice_picture(found: &Allocation) -> Option<String> {
     let paid = || found.front().iter().filter(|offer| offer.cost().flops > 0.0);
     let x = PlotAxis::around(
@@ -130,13 +130,13 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
     Some(Plot::new(title, description, [x, y], layers).svg())
 }
 
-/// A pruned model in a few letters.
+/// A short name of a pruned model.
 fn name(offer: &Offer) -> String {
     let model = offer.model().map_or_else(|| short_count(offer.place().n0), str::to_owned);
     format!("{model}, {}", short_rate(offer.place().rate))
 }
 
-/// A curve with its bands, and what is drawn on it.
+/// A curve with its bands, and the marks on it.
 struct Sketch {
     x: PlotAxis,
     layers: Vec<Layer>,
@@ -144,7 +144,7 @@ struct Sketch {
 }
 
 impl Sketch {
-    /// From the fewest tokens measured, or asked for, to the most.
+    /// From the fewest tokens to the most, measured or asked for.
     fn of(group: &GroupLaw, place: Place, asked: impl IntoIterator<Item = f64>) -> Option<Self> {
         let [low, high] = group.ranges().get("tokens").copied()?;
         let near = |tokens: &f64| (low / FARTHEST..=high * FARTHEST).contains(tokens);
@@ -155,16 +155,17 @@ impl Sketch {
         for i in 0..=STEPS {
             let tokens = from * (to / from).powf(f64::from(i) / f64::from(STEPS));
             let Ok(found) = group.predict(place, tokens) else { continue };
-            // Where the law gives no single loss, the middle of its interval is drawn.
+            // If the law gives no single loss, the middle of its interval is drawn.
             let middle = found.mean().map(|[low, high]| 0.5 * (low + high));
             line.extend(found.loss().or(middle).map(|loss| [tokens, loss]));
             mean.extend(found.mean().map(|[low, high]| [tokens, low, high]));
             new_run.extend(found.new_run().map(|[low, high]| [tokens, low, high]));
         }
-        // A law that predicts nothing here gets no picture.
+        // A law that predicts nothing here has no picture.
         (!line.is_empty()).then_some(())?;
         let heights = line.iter().map(|point| point[1]).chain([place.loss0]).collect();
         let layers = vec![
+            // Layers are drawn in this order, so the bands lie under the line.
             Layer::Beyond { from: high, label: "beyond the data".into() },
             Layer::Level { y: place.loss0, label: "unpruned".into() },
             Layer::Band { tone: LAW, ends: new_run },

@@ -1,4 +1,4 @@
-//! Plots as SVG: small, readable in light, dark and print, and without colour.
+//! Plots as SVG: small, and readable in light, in dark, in print and without colour.
 //!
 //! ```
 //! use report::{PlotAxis, Layer, Plot, AxisScale, Tone, Unit};

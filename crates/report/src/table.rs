@@ -1,4 +1,4 @@
-//! Tables in HTML: units stand in the headings, numbers stand under each other.
+//! Tables in HTML. Units are in the headings, and numbers are aligned.
 //!
 //! ```
 //! use report::{Alignment, TableColumn, HtmlTable};
@@ -27,7 +27,7 @@ pub struct TableColumn {
     align: Alignment,
 }
 
-/// On which side the cells of a column stand in line.
+/// The alignment of the cells of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alignment {
     /// Text.
@@ -42,19 +42,19 @@ impl TableColumn {
         Self::headed(html! { (shown(heading)) }, align)
     }
 
-    /// A column whose heading holds a number.
+    /// A column with a number in its heading.
     pub(crate) fn headed(heading: Markup, align: Alignment) -> Self {
         Self { heading, unit: None, align }
     }
 
-    /// The unit of every number in it.
+    /// Sets the unit of every number in it.
     pub fn unit(self, unit: &str) -> Self {
         Self { unit: Some(unit.to_owned()), ..self }
     }
 }
 
 impl HtmlTable {
-    /// A table without rows; the caption is read aloud, and shown above.
+    /// A table without rows. The caption is shown above it and read aloud.
     pub fn new(caption: &str, columns: impl IntoIterator<Item = TableColumn>) -> Self {
         Self {
             caption: caption.to_owned(),
@@ -63,10 +63,10 @@ impl HtmlTable {
         }
     }
 
-    /// Adds a row of texts; they are escaped.
+    /// Adds a row of texts, which are escaped.
     ///
     /// # Panics
-    /// If there are not as many texts as columns.
+    /// If the number of texts differs from the number of columns.
     pub fn push_text<'a>(&mut self, cells: impl IntoIterator<Item = &'a str>) {
         self.push(cells.into_iter().map(|cell| html! { (shown(cell)) }).collect());
     }
@@ -81,7 +81,7 @@ impl HtmlTable {
         self.rows.push(row);
     }
 
-    /// The table in a frame that scrolls sideways where it is wider than the page.
+    /// The table in a frame that scrolls sideways if it is wider than the page.
     pub(crate) fn markup(&self) -> Markup {
         let class = |column: &TableColumn| (column.align == Alignment::Right).then_some("number");
         html! {

@@ -1,14 +1,14 @@
-//! Text of others, made fit to be shown.
+//! Makes texts from elsewhere safe to show.
 
 use maud::{Markup, html};
 
-/// The longest name that is shown whole.
+/// The longest name that is shown in full.
 const LONGEST: usize = 160;
 
-/// A text without characters that no page may hold or that turn the reading direction, cut when it
-/// is very long.
+/// The text without characters that HTML forbids or that change the reading direction. A very long
+/// text is cut.
 ///
-/// What has a meaning in HTML (`<`, `&`, quotes) stays: the template escapes it.
+/// Characters with a meaning in HTML (`<`, `&`, quotes) stay, because the template escapes them.
 pub(crate) fn shown(text: &str) -> String {
     let tame = |c: char| if is_wild(c) { '\u{fffd}' } else { c };
     let mut shown: String = text.chars().take(LONGEST).map(tame).collect();
@@ -18,26 +18,26 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
-/// A sentence, however long.
+/// A sentence of any length.
 pub(crate) fn sentence(text: &str) -> String {
     text.chars().map(|c| if is_wild(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// The same with a capital letter and a full stop.
+/// The same, with a capital letter and a full stop.
 pub(crate) fn full(text: &str) -> String {
     let text = sentence(text.trim());
     let mut letters = text.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    // Sentences from elsewhere may already end with a mark.
+    // A sentence from elsewhere may already end with a mark.
     let stop = if text.is_empty() || text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{stop}", letters.as_str())
 }
 
-/// A full sentence whose names in backticks stand as code.
+/// A full sentence in which names in backticks are shown as code.
 pub(crate) fn said(text: &str) -> Markup {
     let text = full(text);
     let parts: Vec<&str> = text.split('`').collect();
-    // An odd number of backticks leaves the last one what it is.
+    // If the number of backticks is odd, the last one is shown as it is.
     let paired = parts.len() % 2 == 1;
     html! {
         @for (i, part) in parts.iter().enumerate() {
@@ -48,13 +48,13 @@ pub(crate) fn said(text: &str) -> Markup {
     }
 }
 
-/// A list of sentences; nothing when there is none.
+/// A list of sentences, or nothing if there is none.
 pub(crate) fn sentences<'a>(list: impl IntoIterator<Item = &'a str>) -> Markup {
     let list: Vec<&str> = list.into_iter().filter(|text| !text.trim().is_empty()).collect();
     html! { @if !list.is_empty() { ul { @for sentence in &list { li { (said(sentence)) } } } } }
 }
 
-/// Words in lines of at most so many letters; a longer word has a line of its own.
+/// Breaks a text into lines of at most `letters` letters. A longer word has a line of its own.
 pub(crate) fn wrapped(text: &str, letters: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -1,12 +1,12 @@
-//! Held-out curves with the band that a new run was expected in, one plot a run and way of holding
-//! out.
+//! Held-out curves with the band in which a new run was expected. There is one plot for each run
+//! and way of holding out.
 
 use law::validate::{GroupValidation, HeldOutCurve, Holdout};
 
 use crate::number::{short_count, short_rate};
 use crate::plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 
-/// All held-out curves of a group as one SVG file; splits that the design does not allow have none.
+/// All held-out curves of a group as one SVG file. Ways that the data do not allow have no plots.
 pub fn validation_picture(group: &GroupValidation) -> String {
     let of_split = |split: &'_ Holdout| {
         let plots = split.curves().iter().filter_map(|curve| plot(split, curve));

@@ -1,10 +1,10 @@
-//! The axes of a law, how a form follows each, and how many levels of each some data hold.
+//! The axes of a law, how a form depends on each, and how many levels the data hold.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A variable that a form may read, which is also a column of a points table.
+/// A variable that a form may read. It is also a column of a points table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Axis {
@@ -45,26 +45,26 @@ impl fmt::Display for Axis {
     }
 }
 
-/// How the loss of a form follows an axis.
+/// How the loss of a form depends on an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Follows {
-    /// Not at all: one level of the axis cannot show how.
+    /// It does not depend on it: one level of the axis cannot show how.
     Not,
-    /// By a straight line in the logarithm: exact at the two levels of the data, meaningless
+    /// A straight line in the logarithm. It is exact at the two levels of the data and meaningless
     /// elsewhere.
     Line,
-    /// By a curve that holds for every value.
+    /// A curve that holds for every value.
     Curve,
 }
 
-/// How many distinct values the runs of a group hold.
+/// How many distinct values the runs of a group have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Levels {
     /// Sizes that differ by more than 1 %.
     pub sizes: usize,
-    /// Rates that differ by more than 2 % at one size: a rate that only moves with the size cannot
-    /// be told from it.
+    /// Rates that differ by more than 2 % at one size. A rate that changes only with the size
+    /// cannot be told from it.
     pub rates: usize,
-    /// Token counts among runs of several points; 1 when every run has a single point.
+    /// Token counts among runs with several points. 1 if every run has a single point.
     pub counts: usize,
 }

@@ -1,7 +1,7 @@
-//! The law of training from nothing (Hoffmann et al. 2022), with the size that is left after
+//! The law of training from scratch (Hoffmann et al. 2022), with the size that remains after
 //! pruning.
 //!
-//! It knows nothing of the model before: where it fits as well as the P2 Law, pruning gave no head
+//! It ignores the model before pruning. If it fits as well as the P2 Law, pruning gave no head
 //! start.
 
 use super::axis::Axis;

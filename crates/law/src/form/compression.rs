@@ -1,7 +1,7 @@
-//! The compression law (Sengupta et al., arXiv 2504.04342 v1): loss as a product of powers of the
-//! unpruned loss, the rate and the tokens.
+//! The compression law (Sengupta et al., arXiv 2504.04342 v1): the loss is a product of powers of
+//! the unpruned loss, the rate and the tokens.
 //!
-//! `D + 1` with `D` in millions is bound to its unit, so the form is always fitted in millions.
+//! `D + 1` with `D` in millions depends on the unit, so the form is always fitted in millions.
 
 use super::axis::Axis;
 use super::formula::{Form, Parameter};
@@ -18,7 +18,7 @@ const PARAMETERS: [Parameter; 4] = [
     Parameter::exponent("g", (-1e4, 1e4), (-1.0, 4.0), false),
 ];
 
-/// Logarithms of what is raised to `a`, `b` and `g`.
+/// The logarithms of the bases of `a`, `b` and `g`.
 fn logarithms(row: &Row) -> [f64; 3] {
     [row.loss0.ln(), row.rate.ln_1p(), (row.tokens + 1.0).recip().ln_1p()]
 }

@@ -1,4 +1,4 @@
-//! Constants that several forms have, and where they may lie.
+//! Constants that several forms share, with their bounds.
 
 use super::formula::Parameter;
 
@@ -7,17 +7,17 @@ pub(super) const FLOOR_SLOPE: Parameter = Parameter::linear("floor_slope", f64::
 pub(super) const D_C: Parameter = Parameter::linear("D_C", 0.0);
 pub(super) const TOKEN_SLOPE: Parameter = Parameter::linear("token_slope", 0.0);
 pub(super) const E: Parameter = Parameter::linear("E", f64::NEG_INFINITY);
-/// What `E` and the token term are together where two token counts cannot tell them apart.
+/// The sum of `E` and the token term, if two token counts cannot tell them apart.
 pub(super) const LEVEL: Parameter = Parameter::linear("level", f64::NEG_INFINITY);
 pub(super) const FLOOR: Parameter = Parameter::linear("floor", f64::NEG_INFINITY);
-/// Nearer to 0 the floor's two terms are the same and their constants run away.
+/// Near 0 the floor's two terms are the same, and their constants diverge.
 pub(super) const ALPHA: Parameter =
     Parameter { gap: 0.02, ..Parameter::exponent("alpha", (-3.0, 4.0), (-0.6, 1.2), false) };
-/// Without `delta`, alpha + delta > 0 says alpha > 0.
+/// Without `delta`, alpha + delta > 0 becomes alpha > 0.
 pub(super) const ALPHA_ALONE: Parameter =
     Parameter::exponent("alpha", (0.02, 4.0), (0.05, 1.5), true);
 pub(super) const BETA: Parameter = Parameter::exponent("beta", (0.01, 5.0), (0.05, 1.6), true);
-/// Free; loss grows with the rate, so it comes out negative.
+/// Free. The loss grows with the rate, so the fitted value is negative.
 pub(super) const GAMMA: Parameter = Parameter::exponent("gamma", (-10.0, 5.0), (-2.5, 0.1), false);
 /// Bounded through alpha + delta > 0.
 pub(super) const DELTA: Parameter = Parameter {

@@ -1,5 +1,5 @@
-//! The members of the P2 family: one for every shape of data that some of the seven constants can
-//! be fixed by.
+//! The members of the P2 family: one for each shape of data that determines only some of the seven
+//! constants.
 
 use super::axis::Levels;
 use super::formula::Form;
@@ -7,7 +7,8 @@ use super::p2::Floor::{Flat, Line as FloorLine, Power as FloorPower};
 use super::p2::TokenTerm::{Absent, Line as TokenLine, Power as TokenPower};
 use super::p2::{Floor, P2, Terms, TokenTerm};
 
-/// `p2[-one-size|-two-sizes][-one-rate][-one-count|-two-counts]`, and the form without `delta`.
+/// Named `p2[-one-size|-two-sizes][-one-rate][-one-count|-two-counts]`, and the form without
+/// `delta`.
 pub(super) static MEMBERS: [P2; 17] = [
     P2::new(
         "p2",
@@ -146,7 +147,7 @@ fn member(terms: Terms) -> &'static P2 {
 }
 
 impl Levels {
-    /// The largest form of the P2 family that these levels can fix.
+    /// The largest form of the P2 family that these levels can determine.
     ///
     /// ```
     /// use law::form::Levels;
@@ -157,7 +158,7 @@ impl Levels {
         member(Terms::fixed_by(self))
     }
 
-    /// Forms to try in turn: fewer levels each time, down to a single number.
+    /// Forms to try in turn. Each needs fewer levels, down to a single number.
     pub(crate) fn ladder(self) -> [&'static dyn Form; 4] {
         let one_count = Self { counts: 1, ..self };
         let one_rate = Self { rates: 1, ..one_count };
@@ -165,7 +166,8 @@ impl Levels {
         [self, one_count, one_rate, one_size].map(Self::form)
     }
 
-    /// The largest form that these levels can fix, without one of its factors at a time.
+    /// The largest form that these levels can determine, with one of its factors left out at a
+    /// time.
     pub(crate) fn less_one_factor(self) -> Vec<&'static dyn Form> {
         let full = self.form();
         let less =

@@ -1,4 +1,4 @@
-//! What a form is: a formula for the loss, its constants, and the axes that it follows.
+//! What a form is: a formula for the loss, its constants, and the axes that it depends on.
 
 use super::axis::{Axis, Follows, Levels};
 use crate::row::{Row, Scale};
@@ -32,10 +32,10 @@ pub trait Form: Sync {
     /// The constants: the linear ones first, then the exponents.
     fn parameters(&self) -> &[Parameter];
 
-    /// The axes that it reads: a table must hold these columns.
+    /// The axes that it reads. A table must have these columns.
     fn axes(&self) -> &'static [Axis];
 
-    /// How the loss follows an axis.
+    /// How the loss depends on an axis.
     fn follows(&self, axis: Axis) -> Follows {
         match self.axes().contains(&axis) {
             true => Follows::Curve,
@@ -43,25 +43,25 @@ pub trait Form: Sync {
         }
     }
 
-    /// The form to fit in its place to data that hold only these levels; `None` where this form is
-    /// fitted as it is or not at all.
+    /// The form to fit instead if the data have only these levels. `None` if this form has no
+    /// substitute.
     fn reduces_to(&self, levels: Levels) -> Option<&'static dyn Form> {
         let _ = levels;
         None
     }
 
-    /// The fuller form whose constants this one lumps together where two levels cannot tell them
-    /// apart.
+    /// The form with separate constants where this one has a single constant, because two levels
+    /// cannot tell them apart.
     fn fuller(&self) -> Option<&'static dyn Form> {
         None
     }
 
-    /// The part of the loss that no constant touches.
+    /// The part of the loss that no constant changes.
     fn offset(&self, row: &Row) -> f64 {
         row.loss0
     }
 
-    /// What each linear constant is multiplied by.
+    /// The factors of the linear constants.
     fn basis(&self, exponents: &[f64], row: &Row, out: &mut [f64]);
 
     /// The derivative of the loss by each constant.
@@ -76,24 +76,24 @@ pub trait Form: Sync {
             + constants.iter().zip(&basis).map(|(constant, x)| constant * x).sum::<f64>()
     }
 
-    /// Turns constants that hold for variables divided by `scale` into those for the variables
+    /// Converts constants for variables divided by `scale` into constants for the variables
     /// themselves.
     fn rescale(&self, parameters: &mut [f64], scale: &Scale);
 
-    /// The units that the formula itself is bound to: it is fitted, kept and evaluated in these
-    /// alone.
+    /// The units of the formula itself, if it has any. Such a form is fitted, stored and evaluated
+    /// in these units only.
     fn own_units(&self) -> Option<Scale> {
         None
     }
 
-    /// The position of `beta` in a form whose derivatives are, within one run, linear in
-    /// `1`, `D^-beta` and `D^-beta ln D`. Such a form also has [`Form::along_run`].
+    /// The position of `beta`, if within one run all derivatives are linear in `1`, `D^-beta` and
+    /// `D^-beta ln D`. Such a form also has [`Form::along_run`].
     fn token_exponent(&self) -> Option<usize> {
         None
     }
 
-    /// By constant: the coefficients of the derivative on `1`, `D^-beta` and `D^-beta ln D`, the
-    /// same for a whole run.
+    /// For each constant, the coefficients of its derivative on `1`, `D^-beta` and `D^-beta ln D`.
+    /// They are the same for a whole run.
     fn along_run(&self, parameters: &[f64], row: &Row, out: &mut [[f64; 3]]) {
         let _ = (parameters, row, out);
         unreachable!("only a form with a token exponent is asked for it");
@@ -111,29 +111,29 @@ pub trait Form: Sync {
 }
 
 impl PartialEq for dyn Form + '_ {
-    /// Forms are the same where their names are.
+    /// Forms are equal if their names are.
     fn eq(&self, other: &Self) -> bool {
         self.name() == other.name()
     }
 }
 
-/// More constants than any form may have: work space is this large.
+/// The most constants that a form may have. Work space has this size.
 pub const MOST_PARAMETERS: usize = 9;
 
-/// A constant of a form and where it may lie.
+/// A constant of a form, with its bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Parameter {
     pub(crate) name: &'static str,
-    /// Whether it enters in another way than linearly; for the laws here, as an exponent.
+    /// Whether it enters other than linearly. In the forms here it is then an exponent.
     pub(crate) is_exponent: bool,
-    /// The least value. For a linear constant 0 or minus infinity.
+    /// The lower bound; for a linear constant 0 or minus infinity.
     pub(crate) min: f64,
     pub(crate) max: f64,
-    /// Values nearer to 0 than this are left out.
+    /// Values closer to 0 than this are excluded.
     pub(crate) gap: f64,
-    /// The bounds hold for the sum with this other exponent, not for the value alone.
+    /// If set, the bounds hold for the sum with this exponent, not for the value itself.
     pub(crate) sum_with: Option<&'static str>,
-    /// Between which values starts are spread.
+    /// The range in which searches start.
     pub(crate) start: (f64, f64),
     /// Whether starts are spread evenly in the logarithm.
     pub(crate) log_start: bool,
@@ -145,12 +145,12 @@ impl Parameter {
         self.name
     }
 
-    /// Whether it is an exponent; the others enter linearly.
+    /// Whether it is an exponent. All others enter linearly.
     pub fn is_exponent(&self) -> bool {
         self.is_exponent
     }
 
-    /// A constant that enters linearly, with its least value: 0 or minus infinity.
+    /// A linear constant with its lower bound: 0 or minus infinity.
     pub const fn linear(name: &'static str, min: f64) -> Self {
         Self {
             name,
@@ -164,8 +164,8 @@ impl Parameter {
         }
     }
 
-    /// An exponent between bounds, with the values that starts are spread between, evenly in the
-    /// logarithm or not.
+    /// An exponent with its bounds and the range of its starts, evenly spread in the logarithm or
+    /// not.
     pub const fn exponent(
         name: &'static str,
         bounds: (f64, f64),

@@ -1,9 +1,8 @@
-//! Forms: formulas with unknown constants. A file and a line in [`FORMS`] each.
+//! Forms: formulas with unknown constants. Each has a file and a line in [`FORMS`].
 //!
-//! A form says how its constants enter. Those that enter linearly come first in
-//! [`Form::parameters`]: for given exponents they are found exactly, so only the exponents are
-//! searched. It also says which axes it follows and, where the data hold too few levels of one,
-//! which form takes its place.
+//! A form says how its constants enter. The linear ones come first in [`Form::parameters`]. For
+//! given exponents they have an exact solution, so only exponents are searched. A form also says
+//! which axes it depends on, and which form replaces it if the data have too few levels.
 
 mod axis;
 mod chinchilla;
@@ -41,7 +40,7 @@ pub static FORMS: LazyLock<Vec<&'static dyn Form>> = LazyLock::new(|| {
     members.chain(rivals).collect()
 });
 
-/// The form of a name; an unknown name is answered with the nearest.
+/// The form with this name. The error for an unknown name gives the nearest one.
 ///
 /// ```
 /// assert_eq!(law::form::by_name("p2")?.parameters().len(), 7);
@@ -61,8 +60,9 @@ pub fn by_name(name: &str) -> Result<&'static dyn Form> {
     })
 }
 
-/// Letters to change, add or drop to come from one word to the other (Levenshtein). Only the start
-/// of a long name is looked at: it may come from a file, and the time grows with its length.
+/// The number of letters to change, add or drop to turn one word into the other (Levenshtein). A
+/// long name may come from a file, and the time grows with its length, so only its start is
+/// compared.
 pub(crate) fn distance(from: &str, to: &str) -> usize {
     let start: String = from.chars().take(64).collect();
     strsim::levenshtein(&start, to)

@@ -1,10 +1,10 @@
-//! The P2 Law (Chen et al. 2025) and its reduced forms, for data that cannot tell all seven
+//! The P2 Law (Chen et al. 2025), and its reduced forms for data that cannot determine all seven
 //! constants.
 //!
-//! `L = L0 + rho^-gamma N0^-delta (floor + token term)`, where the floor is `N_C N0^-alpha + E` and
-//! the token term `D_C D^-beta`. Two sizes cannot tell the floor's three constants: there it is
-//! `floor - floor_slope ln N0`, the straight line through two values. Two token counts cannot tell
-//! `beta`: there the token term is `-token_slope ln D`.
+//! `L = L0 + rho^-gamma N0^-delta (floor + token term)`. The floor is `N_C N0^-alpha + E` and the
+//! token term `D_C D^-beta`. Two sizes cannot determine the floor's three constants. There it is
+//! `floor - floor_slope ln N0`, the straight line through two values. Two token counts cannot
+//! determine `beta`. There the token term is `-token_slope ln D`.
 
 use super::axis::{Axis, Follows, Levels};
 use super::constants::{
@@ -14,10 +14,10 @@ use super::constants::{
 use super::formula::{Form, Parameter};
 use crate::row::{Row, Scale};
 
-/// How the floor, where no further token helps, follows the size.
+/// How the floor, the loss with unlimited tokens, depends on the size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Floor {
-    /// Not at all.
+    /// It does not depend on it.
     Flat,
     /// A straight line in `ln N0`: exact at two sizes, meaningless elsewhere.
     Line,
@@ -25,10 +25,10 @@ pub enum Floor {
     Power,
 }
 
-/// How the loss follows the tokens.
+/// How the loss depends on the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenTerm {
-    /// Every run has one point.
+    /// It does not, because every run has one point.
     Absent,
     /// A straight line in `ln D`: exact at two token counts, meaningless elsewhere.
     Line,
@@ -36,16 +36,16 @@ pub enum TokenTerm {
     Power,
 }
 
-/// What a member of the P2 family is made of.
+/// The terms of a member of the P2 family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// How the floor follows the size.
+    /// How the floor depends on the size.
     pub(super) floor: Floor,
-    /// How the loss follows the tokens.
+    /// How the loss depends on the tokens.
     pub(super) tokens: TokenTerm,
-    /// Whether the rate enters.
+    /// Whether there is a factor of the rate.
     pub(super) rate: bool,
-    /// Whether the size multiplies everything.
+    /// Whether there is a factor of the size.
     pub(super) size: bool,
 }
 
@@ -56,14 +56,14 @@ pub struct P2 {
     formula: &'static str,
     latex: &'static str,
     terms: Terms,
-    /// The first so many are used.
+    /// Only the first `count` are used.
     parameters: [Parameter; MOST],
     count: usize,
-    /// Finds another member of its family.
+    /// Finds the member of the family with given terms.
     member: fn(Terms) -> &'static P2,
 }
 
-/// Constants of the full form.
+/// The number of constants of the full form.
 const MOST: usize = 7;
 
 impl Terms {
@@ -71,7 +71,7 @@ impl Terms {
     pub(super) const FULL: Self =
         Self { floor: Floor::Power, tokens: TokenTerm::Power, rate: true, size: true };
 
-    /// The most that data of these levels can fix.
+    /// The largest terms that data with these levels can determine.
     pub(super) fn fixed_by(levels: Levels) -> Self {
         let tokens = match levels.counts {
             0 | 1 => TokenTerm::Absent,
@@ -79,7 +79,8 @@ impl Terms {
             _ => TokenTerm::Power,
         };
         let floor = match (levels.sizes, tokens) {
-            // Without tokens the floor is all that there is, and the size multiplies it.
+            // Without tokens only the floor remains, and the factor of the size already covers the
+            // size.
             (0 | 1, _) | (_, TokenTerm::Absent) => Floor::Flat,
             (2, _) => Floor::Line,
             _ => Floor::Power,
@@ -87,14 +88,14 @@ impl Terms {
         Self { floor, tokens, rate: levels.rates > 1, size: levels.sizes > 1 }
     }
 
-    /// The same with powers in the place of straight lines.
+    /// The same terms, with powers in place of straight lines.
     fn fuller(self) -> Self {
         let floor = if self.floor == Floor::Line { Floor::Power } else { self.floor };
         let tokens = if self.tokens == TokenTerm::Line { TokenTerm::Power } else { self.tokens };
         Self { floor, tokens, ..self }
     }
 
-    /// The constants that these terms have, in the order of [`Form::parameters`].
+    /// The constants of these terms, in the order of [`Form::parameters`].
     const fn parameters(self) -> ([Parameter; MOST], usize) {
         let level = match (self.tokens, self.floor) {
             (TokenTerm::Line, _) => LEVEL,
@@ -132,7 +133,7 @@ impl Terms {
     }
 }
 
-/// The constants of one evaluation, absent ones at their neutral value.
+/// The constants of one evaluation. Absent ones have a neutral value.
 struct Values {
     n_c: f64,
     d_c: f64,
@@ -143,7 +144,7 @@ struct Values {
     delta: f64,
 }
 
-/// Where each constant stands.
+/// The index of each constant, in the order of [`Form::parameters`].
 struct Places {
     n_c: Option<usize>,
     d_c: Option<usize>,
@@ -166,7 +167,7 @@ impl P2 {
         Self { name, formula, latex, terms, parameters, count, member }
     }
 
-    /// What it is made of.
+    /// The terms of this member.
     pub fn terms(&self) -> Terms {
         self.terms
     }
@@ -271,7 +272,7 @@ impl Form for P2 {
         }
     }
 
-    /// Only the full form gives way: who asks for a reduced one means it.
+    /// Only the full form is replaced: a reduced form was asked for on purpose.
     fn reduces_to(&self, levels: Levels) -> Option<&'static dyn Form> {
         let member: &dyn Form = (self.member)(Terms::fixed_by(levels));
         (self.terms == Terms::FULL).then_some(member)
@@ -320,8 +321,8 @@ impl Form for P2 {
 
     fn rescale(&self, parameters: &mut [f64], scale: &Scale) {
         let (places, p) = (self.places(), self.values(parameters));
-        // (N / s)^-delta (rho / u)^-gamma = N^-delta rho^-gamma s^delta u^gamma: the last two
-        // belong to the constants.
+        // With `N` and `rho` divided by `s` and `u`, the factor `s^delta u^gamma` moves into the
+        // constants.
         let common = scale.n0.powf(p.delta) * scale.rate.powf(p.gamma);
         for place in [places.n_c, places.d_c, Some(places.e)].into_iter().flatten() {
             parameters[place] *= common;

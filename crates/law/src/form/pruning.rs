@@ -1,5 +1,5 @@
-//! The pruning law (Sengupta et al., arXiv 2504.04342 v2): loss by the rate alone, for one score,
-//! without tokens.
+//! The pruning law (Sengupta et al., arXiv 2504.04342 v2): the loss depends on the rate alone, for
+//! one score and without tokens.
 
 use super::axis::Axis;
 use super::formula::{Form, Parameter};

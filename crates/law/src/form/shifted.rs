@@ -1,8 +1,7 @@
-//! The P2 Law with tokens counted from another beginning: the rival that shows whether `D^-beta` is
-//! the right curve.
+//! The P2 Law with tokens counted from another beginning. This rival tests whether `D^-beta` is the
+//! right curve.
 //!
-//! A shift in `D` leaves every fit inside the data nearly as it was and moves the tokens that are
-//! enough by half.
+//! A shift in `D` hardly changes any fit inside the data, but can change enough tokens by half.
 
 use super::axis::Axis;
 use super::constants::{ALPHA, BETA, D_C, DELTA, E, GAMMA, N_C};
@@ -13,10 +12,10 @@ use crate::row::{Row, Scale};
 #[derive(Debug)]
 pub(super) struct Shifted;
 
-/// In the gauge of a fit it is compared with the geometric mean of the tokens.
+/// In the gauge of a fit, 1 is the geometric mean of the tokens.
 const D_S: Parameter = Parameter::exponent("D_s", (0.0, 100.0), (0.01, 2.0), true);
 
-/// The factors of one evaluation.
+/// The terms of one evaluation.
 struct Terms {
     common: f64,
     floor: f64,

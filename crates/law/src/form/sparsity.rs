@@ -1,8 +1,8 @@
 //! The sparsity law (Frantar et al., arXiv 2309.08520): size, sparsity and tokens of a model that
-//! becomes sparse while it is trained.
+//! becomes sparse during training.
 //!
-//! Published as `(a_S (1 - S)^b_S + c_S) N^-b_N + (a_D / D)^b_D + c`, `N` the parameters that are
-//! not zero. Here `A_D = a_D^b_D`, which enters linearly.
+//! Published as `(a_S (1 - S)^b_S + c_S) N^-b_N + (a_D / D)^b_D + c`, with `N` the nonzero
+//! parameters. Here `A_D = a_D^b_D`, which enters linearly.
 
 use super::axis::Axis;
 use super::formula::{Form, Parameter};

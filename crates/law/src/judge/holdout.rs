@@ -1,4 +1,4 @@
-//! What is held out: the paper's three ways, one run at a time, one base at a time.
+//! What is held out: the three ways of the paper, one run at a time, and one base at a time.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,10 +6,10 @@ use crate::code::Code;
 use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, same};
 use crate::table::{Point, Run};
 
-/// The share of each run's checkpoints that is held out, the last ones.
+/// The share of each run's checkpoints that is held out, from the end.
 const LAST: f64 = 0.2;
 
-/// Why something is left out: a value, not an error.
+/// Why a result is missing. This is a value, not an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cannot {
     /// Its id.
@@ -18,7 +18,7 @@ pub struct Cannot {
     pub(crate) sentence: String,
 }
 
-/// One fit and what it is judged on.
+/// One fit and the runs that it is judged on.
 pub(crate) struct Fold {
     pub(crate) seen: Vec<Run>,
     pub(crate) unseen: Vec<Run>,
@@ -48,7 +48,7 @@ impl Way {
         }
     }
 
-    /// The fits of this way, or why the design does not allow it.
+    /// The folds of this way, or why the data do not allow it.
     pub(crate) fn folds(self, runs: &[&Run]) -> Result<Vec<Fold>, Cannot> {
         let few = |sentence: &str| Cannot::new(Code::LevelsTooFew, sentence);
         let largest = runs.iter().map(|run| run.n0).fold(0.0, f64::max);
@@ -84,7 +84,7 @@ impl Cannot {
     }
 }
 
-/// Runs that are held out, and the others; `None` where nothing is left on a side.
+/// Splits runs into held-out and other ones. `None` if one side is empty.
 fn apart(runs: &[&Run], is_out: impl Fn(&Run) -> bool) -> Option<Fold> {
     let (unseen, seen): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(|run| is_out(run));
     let owned = |runs: Vec<&Run>| runs.into_iter().cloned().collect::<Vec<Run>>();
@@ -92,9 +92,10 @@ fn apart(runs: &[&Run], is_out: impl Fn(&Run) -> bool) -> Option<Fold> {
         .then(|| Fold { seen: owned(seen), unseen: owned(unseen) })
 }
 
-/// The last 20 % of checkpoints, counted as if they stood evenly in the logarithm of tokens: what
-/// lies in the last fifth of a run's range of `ln D`. Where they do stand evenly it is the last 20
-/// %; where they are crowded at the end, a step of a few per cent beyond the seen would be no test.
+/// Holds out the last 20 % of checkpoints, measured by the logarithm of tokens: the last fifth of a
+/// run's range of `ln D`. For checkpoints that are even in the logarithm these are the last 20 %.
+/// If they crowd at the end, the last 20 % would lie only a few per cent beyond the rest, which
+/// tests nothing.
 fn last_checkpoints(runs: &[&Run]) -> Result<Fold, Cannot> {
     let (mut seen, mut unseen) = (Vec::new(), Vec::new());
     for run in runs {
@@ -113,6 +114,7 @@ fn split(points: &[Point]) -> (Vec<Point>, Vec<Point>) {
     let ln = |point: Option<&Point>| point.map_or(0.0, |point| point.tokens.ln());
     let (first, last) = (ln(points.first()), ln(points.last()));
     let cut = first + (1.0 - LAST) * (last - first);
+    // A checkpoint that rounding puts just above the cut still counts as seen.
     points.iter().partition(|point| point.tokens.ln() <= cut + 1e-9)
 }
 
@@ -122,7 +124,7 @@ impl Cannot {
         &self.code
     }
 
-    /// The reason for a person.
+    /// The reason, for people.
     pub fn sentence(&self) -> &str {
         &self.sentence
     }

@@ -1,4 +1,4 @@
-//! One judge under fit and validation: what is predicted beside what was measured, in sample and
+//! The judge that fit and validation share. It puts predictions beside measurements, in sample and
 //! held out.
 
 mod holdout;
@@ -12,7 +12,7 @@ use crate::metric::{self, Judged, Metrics};
 use crate::row::Row;
 use crate::table::Run;
 
-/// Something fitted that predicts losses.
+/// A fitted object that predicts losses.
 pub(crate) trait Predictor {
     /// The loss at a row in parameters and tokens.
     fn loss(&self, row: &Row) -> f64;
@@ -24,7 +24,7 @@ impl Predictor for Fit {
     }
 }
 
-/// Points of runs beside what a predictor says of them.
+/// The points of runs, each with the loss that a predictor gives.
 pub(crate) fn judge<'a>(
     predictor: &impl Predictor,
     runs: impl IntoIterator<Item = &'a Run>,
@@ -36,7 +36,7 @@ pub(crate) fn judge<'a>(
     runs.into_iter().map(of_run).collect()
 }
 
-/// Points of a run beside predictions of them.
+/// The points of one run with given predictions.
 pub(crate) fn beside(run: &Run, predicted: impl IntoIterator<Item = f64>) -> Vec<Judged> {
     let judged = |(point, predicted): (&crate::table::Point, f64)| Judged {
         tokens: point.tokens,
@@ -47,8 +47,8 @@ pub(crate) fn beside(run: &Run, predicted: impl IntoIterator<Item = f64>) -> Vec
     run.points.iter().zip(predicted).map(judged).collect()
 }
 
-/// Judges a form on the last 20 % of each run's checkpoints after fitting it to the others; skill
-/// is against the last value seen. `None` when too little is left to fit or nothing to judge.
+/// Judges a form on the last 20 % of each run's checkpoints after fitting it to the others. Skill
+/// is against the last value seen. `None` if too few points are left to fit, or none to judge.
 pub(crate) fn last_checkpoints(
     form: &'static dyn Form,
     runs: &[&Run],
@@ -56,6 +56,7 @@ pub(crate) fn last_checkpoints(
 ) -> Option<Metrics> {
     let Fold { seen, unseen } = Way::LastCheckpoints.folds(runs).ok()?.pop()?;
     let points: usize = seen.iter().map(|run| run.points.len()).sum();
+    // Three unknowns describe one run's curve: `E`, the amplitude and the exponent.
     let enough = seen.iter().all(|run| run.points.len() >= 3 || form.token_exponent().is_none());
     if !enough || points <= form.parameters().len() {
         return None;

@@ -1,8 +1,9 @@
-//! Which model to prune, how, how far, and for how many tokens to train it again, under limits.
+//! Which model to prune, how, by what rate, and for how many tokens to post-train it, within
+//! limits.
 //!
-//! Candidates are ranked by the loss after post-training: before it, the wrong one is often ahead.
-//! What can be had is a front of loss against size and cost: every offer on it is beaten by no
-//! other in all three.
+//! Candidates are ranked by their loss after post-training. Their order before it is often another
+//! one. The result is a Pareto front of loss, size and cost: no other offer beats one on it in all
+//! three.
 
 use std::collections::BTreeSet;
 
@@ -20,20 +21,19 @@ use crate::place::Place;
 use crate::prediction::{FARTHEST, Prediction};
 use crate::warning::{Notice, Warning};
 
-/// Keeps a product within a bound that rounding might lift over it.
+/// Keeps a product below a bound that rounding could lift it over.
 const ROUNDING: f64 = 1.0 - 1e-12;
 
 impl Law {
-    /// The best offers and the front of loss against size and cost.
+    /// Finds the best offers, and the front of loss against size and cost.
     ///
-    /// Each candidate is offered at the most tokens that the limits and the law allow, and at
-    /// halves, quarters and so on down to the fewest measured. Without a limit on tokens or
-    /// cost the most is what the doubling rule calls enough. Every model is offered as it is,
-    /// too.
+    /// Each candidate is offered at the most tokens that the limits and the law allow. It is also
+    /// offered at halves, quarters and so on, down to the fewest measured. Without a limit on
+    /// tokens or cost, the doubling rule gives the most. Every unpruned model is offered too.
     ///
     /// # Errors
-    /// Where there are no candidates, one is of no group of this law, it is not known whether its
-    /// method removes weights, or a number lies outside its range.
+    /// If there are no candidates, if this law has no group for one, if it is unknown whether its
+    /// method removes weights, or if a number lies outside its range.
     ///
     /// ```
     /// use law::plan::{Candidate, Limits};
@@ -80,6 +80,7 @@ impl Law {
             let beats = |sibling: &Offer| {
                 sibling.parameters <= offer.parameters && sibling.loss <= offer.loss
             };
+            // An unpruned model that is no larger and no worse makes this pruning pointless.
             if unpruned.iter().any(beats) {
                 offer.code.push(Code::SiblingIsBetter);
             }
@@ -98,7 +99,7 @@ impl Law {
     fn price<'a>(&'a self, candidate: &'a Candidate, wish: &Wish) -> Result<PricedCandidate<'a>> {
         let Place { n0, rate, loss0 } = candidate.place;
         let is_pruned = rate != 0.0;
-        // A model as it is belongs to no law; its other numbers are checked all the same.
+        // An unpruned model belongs to no law, but its other numbers are still checked.
         Place::new(n0, if is_pruned { rate } else { 0.5 }, loss0)?;
         let group = match is_pruned {
             true => Some(self.group(Some(&candidate.series), Some(&candidate.method))?),
@@ -107,7 +108,7 @@ impl Law {
         let bill = Bill { embedding: candidate.embedding, ..wish.bill };
         let kind = match group {
             Some(group) => group.known_kind()?,
-            // Of a model as it is nothing is removed.
+            // Nothing is removed from an unpruned model.
             None => MethodKind::Removes,
         };
         let flops_per_token = bill.flops_per_token(&candidate.place, kind)?;
@@ -116,13 +117,13 @@ impl Law {
     }
 }
 
-/// One candidate with its law.
+/// One candidate with its law and its price.
 struct PricedCandidate<'a> {
     candidate: &'a Candidate,
-    /// `None` for a model as it is.
+    /// `None` for an unpruned model.
     group: Option<&'a GroupLaw>,
     bill: Bill,
-    /// Parameters after pruning, zeroed ones among them.
+    /// Parameters after pruning, including zeroed ones.
     parameters: f64,
     flops_per_token: f64,
 }
@@ -152,7 +153,7 @@ impl PricedCandidate<'_> {
             (None, None) => group.plan(place, wish)?.enough.value.unwrap_or(most),
             (tokens, paid) => tokens.unwrap_or(f64::INFINITY).min(paid.unwrap_or(f64::INFINITY)),
         };
-        // A form that does not fit its own data has nothing to say beyond them.
+        // A form that does not fit its own data says nothing outside them.
         let reach = if group.misfit().is_some() { 1.0 } else { FARTHEST };
         let wanted = wanted.min(most * reach * ROUNDING).floor();
         if wanted < (fewest / reach).max(1.0) {
@@ -202,7 +203,7 @@ impl PricedCandidate<'_> {
 }
 
 /// The tokens to offer: the most, its halves down to the fewest measured, and both ends of the
-/// data, where a form may know nothing but them.
+/// data. A form with two token counts knows only these ends.
 fn levels(wanted: f64, [fewest, most]: [f64; 2]) -> Vec<f64> {
     let halves = std::iter::successors(Some(wanted), |tokens| Some((tokens / 2.0).floor()));
     let mut levels: Vec<f64> = halves.take_while(|tokens| *tokens >= fewest.max(1.0)).collect();
@@ -212,8 +213,8 @@ fn levels(wanted: f64, [fewest, most]: [f64; 2]) -> Vec<f64> {
     levels
 }
 
-/// The loss to rank by. An interval that is wide for the excess still ranks; only its middle is no
-/// number to rely on.
+/// The loss to rank by. If the interval is too wide for a single number, its middle still ranks the
+/// offer.
 fn told(prediction: &Prediction) -> Option<f64> {
     let far = prediction.outside.iter().any(|outside| outside.factor > FARTHEST);
     let adrift = !prediction.outside.is_empty() && prediction.code.contains(&Code::LackOfFit);
@@ -221,7 +222,7 @@ fn told(prediction: &Prediction) -> Option<f64> {
     prediction.loss.or(middle.filter(|_| !far && !adrift))
 }
 
-/// Every model that fits, before any pruning: no tokens, no cost.
+/// Every model within the limits, before any pruning: no tokens, no cost.
 fn as_they_are(candidates: &[Candidate], limits: &Limits, bill: &Bill) -> Vec<Offer> {
     let mut seen = BTreeSet::new();
     let mut offers = Vec::new();
@@ -246,7 +247,7 @@ fn as_they_are(candidates: &[Candidate], limits: &Limits, bill: &Bill) -> Vec<Of
     offers
 }
 
-/// Whether the intervals of two offers overlap; one without an interval is where it is.
+/// Whether the intervals of two offers overlap. An offer without one counts as a point.
 fn overlap(a: &Offer, b: &Offer) -> bool {
     let ends = |offer: &Offer| offer.mean.unwrap_or([offer.loss; 2]);
     let ([a_low, a_high], [b_low, b_high]) = (ends(a), ends(b));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A number with its interval. What is unknown is left out.
+/// A number with its interval. Unknown values are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Amount {
     /// The number.
@@ -14,10 +14,10 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// Both ends and the middle times a positive number.
+    /// Multiplies the number and both ends by a positive factor.
     pub(super) fn times(&self, factor: f64) -> Self {
         let times = |x: f64| x * factor;
-        // What is beyond all numbers is not told: a file could not hold it.
+        // An infinite product is dropped, because JSON cannot hold it.
         Self {
             value: self.value.map(times).filter(|x| x.is_finite()),
             interval: self

@@ -1,4 +1,4 @@
-//! A number with all that must be read with it.
+//! A number with everything that must be read with it.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,38 +6,37 @@ use super::cost::Spend;
 use crate::code::Code;
 use crate::prediction::Outside;
 
-/// A number, how sure it is, and what speaks against it. What is unknown is left out.
+/// A number, its uncertainty and the reasons for doubt. Unknown values are left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// The number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// Its interval, of the law's mean curve.
+    /// The interval of the number, from the law's mean curve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
-    /// The interval for a new run, where the question is about one: when it meets a loss.
+    /// The interval for a new run, if the question is when a run reaches a loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_run: Option<[f64; 2]>,
-    /// Between these lie the laws that the data cannot tell apart.
+    /// The range of the laws that the data cannot tell apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hull: Option<[f64; 2]>,
-    /// What the number, and both ends of its interval, cost.
+    /// The cost of the number and of both ends of its interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Spend>,
-    /// What speaks against trusting it.
+    /// The reasons for doubt.
     pub code: Vec<Code>,
-    /// Axes along which it lies outside the data.
+    /// The axes along which the place or the number lies outside the data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<Outside>,
-    /// All this for a person.
+    /// The same as a sentence.
     pub sentence: String,
 }
 
 impl Answer {
-    /// Whether another says the same but for the last digits: number, intervals and what speaks
-    /// against it.
+    /// Whether two answers agree except for the last digits: number, intervals and codes.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        // To six digits: what is computed at another loss rounds otherwise, and a search stops
+        // Six digits: a calculation from another loss rounds differently, and a search stops
         // elsewhere.
         let near = |a: f64, b: f64| a == b || (a - b).abs() < 1e-6 * a.abs().max(b.abs());
         let ends = |a: Option<[f64; 2]>, b: Option<[f64; 2]>| match (a, b) {
@@ -60,7 +59,7 @@ impl Answer {
 }
 
 impl Answer {
-    /// Whether there is a number, or the certainty that there is none.
+    /// Whether there is a number, or certainty that none exists.
     ///
     /// ```
     /// let below = law::Answer { code: vec![law::Code::BelowFloor], ..Default::default() };
@@ -70,7 +69,7 @@ impl Answer {
         self.value.is_some() || self.code.contains(&Code::BelowFloor)
     }
 
-    /// What was asked, the answer, and what speaks against it.
+    /// Writes the sentence: the question, the answer and the caveats.
     pub(super) fn say(&mut self, what: &str, caveats: &[String], show: impl Fn(f64) -> String) {
         let answer = match (self.value, self.interval, self.hull) {
             (Some(x), Some([low, high]), _) => {

@@ -1,9 +1,9 @@
-//! What tokens cost: arithmetic, hours of a machine, money.
+//! What tokens cost: operations, machine hours, money.
 //!
-//! One token of post-training takes about six floating-point operations for every parameter that is
-//! multiplied, forward and backward (Kaplan et al. 2020, attention scores left out). An input
-//! embedding that is not tied to the output is looked up, not multiplied. Zeroed weights are still
-//! multiplied.
+//! One token of post-training takes about six floating-point operations for each multiplied
+//! parameter. That counts forward and backward, without attention scores (Kaplan et al. 2020). An
+//! input embedding that is not tied to the output is looked up, not multiplied. Zeroed weights are
+//! still multiplied.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,18 +15,18 @@ use super::amount::Amount;
 use crate::error::{Error, Fault, Result};
 use crate::place::Place;
 
-/// Floating-point operations for one parameter and one token of training.
+/// Floating-point operations per parameter and token of training: two forward, four backward.
 const PER_PARAMETER: f64 = 6.0;
 const SECONDS_AN_HOUR: f64 = 3600.0;
 
-/// One GPU, or whatever the hours are counted of.
+/// One GPU, or whatever device the hours are counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// What it could do, floating-point operations a second.
+    /// The peak, floating-point operations per second.
     pub(crate) peak: f64,
     /// The share of the peak that training reaches.
     pub(crate) utilisation: f64,
-    /// What an hour of it costs, US dollars.
+    /// The price of an hour, US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hour_price: Option<f64>,
 }
@@ -34,10 +34,9 @@ pub struct Machine {
 /// What a token of one model costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bill {
-    /// Parameters of an untied input embedding, which costs nothing; 0 where it is tied or
-    /// unknown.
+    /// Parameters of an untied input embedding, which cost nothing. 0 if it is tied or unknown.
     pub embedding: f64,
-    /// Where it runs; without one there are neither hours nor money.
+    /// The machine. Without one, costs have neither hours nor money.
     pub machine: Option<Machine>,
 }
 
@@ -52,7 +51,7 @@ pub enum Budget {
     Usd(f64),
 }
 
-/// What something costs. What is unknown is left out.
+/// What something costs. Unknown values are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// Floating-point operations.
@@ -78,7 +77,7 @@ pub struct Spend {
     pub usd: Option<Amount>,
 }
 
-/// Parameters of a pruned model, zeroed ones among them.
+/// Parameters of a pruned model, including zeroed ones.
 ///
 /// ```
 /// use ledger::MethodKind;
@@ -94,10 +93,10 @@ pub fn held_parameters(place: &Place, kind: MethodKind) -> f64 {
     }
 }
 
-/// Parameters that every token is multiplied with: those held, without an untied input embedding.
+/// Parameters that each token is multiplied by: those held, without an untied input embedding.
 ///
 /// # Errors
-/// Where the embedding is no number of parameters below those held.
+/// If the embedding is negative, not a number, or not smaller than the parameters held.
 pub fn multiplied_parameters(place: &Place, kind: MethodKind, embedding: f64) -> Result<f64> {
     let held = held_parameters(place, kind);
     if !(0.0..held).contains(&embedding) {
@@ -108,7 +107,7 @@ pub fn multiplied_parameters(place: &Place, kind: MethodKind, embedding: f64) ->
 }
 
 impl Machine {
-    /// A checked machine.
+    /// Checks the numbers and makes a machine.
     ///
     /// ```
     /// // 989 teraflops at 40 %, two dollars an hour.
@@ -134,26 +133,26 @@ impl Machine {
         }
     }
 
-    /// Hours that so many floating-point operations take.
+    /// The hours that this many floating-point operations take.
     pub fn hours(&self, flops: f64) -> f64 {
         flops / (self.peak * self.utilisation) / SECONDS_AN_HOUR
     }
 }
 
 impl Bill {
-    /// Floating-point operations of one token.
+    /// The floating-point operations of one token.
     pub(super) fn flops_per_token(&self, place: &Place, kind: MethodKind) -> Result<f64> {
         Ok(PER_PARAMETER * multiplied_parameters(place, kind, self.embedding)?)
     }
 
-    /// What so many floating-point operations come to.
+    /// The cost of this many floating-point operations.
     pub(super) fn cost(&self, flops: f64) -> Cost {
         let gpu_hours = self.machine.map(|machine| machine.hours(flops));
         let price = self.machine.and_then(|machine| machine.hour_price);
         Cost { flops, gpu_hours, usd: gpu_hours.zip(price).map(|(hours, price)| hours * price) }
     }
 
-    /// The same for an uncertain number.
+    /// The same for an uncertain number of them.
     pub(super) fn spend(&self, flops: Amount) -> Spend {
         let one = self.cost(1.0);
         let times = |factor: f64| flops.times(factor);
@@ -162,10 +161,10 @@ impl Bill {
 }
 
 impl Budget {
-    /// The floating-point operations that it buys.
+    /// The floating-point operations that the budget buys.
     ///
     /// # Errors
-    /// Where hours or money are given and what they buy is not known.
+    /// If it is in hours or money, and the speed or the price of the machine is unknown.
     ///
     /// ```
     /// use law::plan::{Budget, Machine};
@@ -208,7 +207,7 @@ impl Budget {
 impl FromStr for Budget {
     type Err = String;
 
-    /// `1e21flop`, `300gpu-hours` or `500usd`, with or without a space.
+    /// Reads `1e21flop`, `300gpu-hours` or `500usd`, with or without a space.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let wrong = || format!("`{text}` is no budget such as 1e21flop, 300gpu-hours or 500usd");
         let lower = text.trim().to_ascii_lowercase();
@@ -244,7 +243,7 @@ impl fmt::Display for Budget {
 }
 
 impl Machine {
-    /// What it could do, floating-point operations a second.
+    /// The peak, floating-point operations per second.
     pub fn peak(&self) -> f64 {
         self.peak
     }
@@ -254,7 +253,7 @@ impl Machine {
         self.utilisation
     }
 
-    /// What an hour of it costs, US dollars.
+    /// The price of an hour, US dollars.
     pub fn hour_price(&self) -> Option<f64> {
         self.hour_price
     }

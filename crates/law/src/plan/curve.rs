@@ -1,15 +1,15 @@
-//! The loss of one place against tokens, and where it crosses what was asked.
+//! The loss at one place against tokens, and where it crosses a given value.
 //!
-//! Forms whose token term is `A D^-beta` are solved in closed form: doubling from `D` buys `A
-//! D^-beta (1 - 2^-beta)`, one more token buys `beta A D^-(beta + 1)`, and a loss is met where `A
-//! D^-beta` is what it lies above the floor. Other forms are searched.
+//! A token term `A D^-beta` has closed forms. Doubling from `D` gains `A D^-beta (1 - 2^-beta)`,
+//! and one more token gains `beta A D^-(beta + 1)`. A loss is reached where `A D^-beta` equals its
+//! height above the floor. Other forms are searched.
 
 use crate::form::{Axis, Form};
 use crate::row::Row;
 
-/// Tokens are in the law's units.
+/// The loss against tokens, which are in the law's units.
 pub(super) struct TokenCurve<'a> {
-    /// What no number of tokens gets below.
+    /// The loss that no number of tokens gets below.
     pub(super) floor: f64,
     shape: Shape<'a>,
 }
@@ -17,17 +17,17 @@ pub(super) struct TokenCurve<'a> {
 enum Shape<'a> {
     /// `floor + amplitude D^-beta`.
     Power { amplitude: f64, beta: f64 },
-    /// Anything that falls with tokens.
+    /// Any curve that falls with tokens.
     Searched { form: &'a dyn Form, parameters: &'a [f64], row: Row },
 }
 
-/// Where a search looks, as powers of two of the law's unit: from far below one token to far above
-/// all text.
+/// The range of a search, in powers of two of the law's unit: from far below one token to far
+/// beyond all text.
 const POWERS: std::ops::RangeInclusive<i32> = -60..=100;
 
 impl<'a> TokenCurve<'a> {
-    /// The curve at a place in the law's units; `None` where tokens do not enter, or no floor
-    /// follows from the form.
+    /// The curve at a place in the law's units. `None` if the form does not use tokens or has no
+    /// finite floor.
     pub(super) fn of(form: &'a dyn Form, parameters: &'a [f64], row: &Row) -> Option<Self> {
         if !form.axes().contains(&Axis::Tokens) {
             return None;
@@ -45,7 +45,7 @@ impl<'a> TokenCurve<'a> {
         curve.has_tokens().then_some(curve)
     }
 
-    /// The loss after some tokens.
+    /// The loss after this many tokens.
     pub(super) fn loss(&self, tokens: f64) -> f64 {
         match &self.shape {
             Shape::Power { amplitude, beta } => self.floor + amplitude * tokens.powf(-beta),
@@ -53,7 +53,7 @@ impl<'a> TokenCurve<'a> {
         }
     }
 
-    /// What going from some tokens to twice as many buys.
+    /// The gain from doubling this number of tokens.
     pub(super) fn gain_of_doubling(&self, tokens: f64) -> f64 {
         match &self.shape {
             Shape::Power { amplitude, beta } => {
@@ -63,15 +63,15 @@ impl<'a> TokenCurve<'a> {
         }
     }
 
-    /// What one more unit of tokens buys.
+    /// The gain from one more unit of tokens.
     fn gain_of_one(&self, tokens: f64) -> f64 {
-        // A central difference in the logarithm; its error is of the order of the step squared.
+        // A central difference in the logarithm: its error is of the order of the step squared.
         const STEP: f64 = 1e-4;
         let [before, after] = [(-STEP).exp(), STEP.exp()].map(|share| self.loss(tokens * share));
         (before - after) / (2.0 * STEP * tokens)
     }
 
-    /// The tokens after which doubling buys less than this.
+    /// The tokens from which doubling gains less than `gain`.
     pub(super) fn where_doubling_buys(&self, gain: f64) -> Option<f64> {
         match &self.shape {
             Shape::Power { amplitude, beta } => {
@@ -81,7 +81,7 @@ impl<'a> TokenCurve<'a> {
         }
     }
 
-    /// The tokens after which one more unit of tokens buys less than this.
+    /// The tokens from which one more unit gains less than `gain`.
     pub(super) fn where_one_buys(&self, gain: f64) -> Option<f64> {
         match &self.shape {
             Shape::Power { amplitude, beta } => {
@@ -91,7 +91,7 @@ impl<'a> TokenCurve<'a> {
         }
     }
 
-    /// The tokens after which the loss is this; `None` under the floor.
+    /// The tokens after which the loss equals `target`; `None` below the floor.
     pub(super) fn where_loss_is(&self, target: f64) -> Option<f64> {
         match &self.shape {
             _ if target <= self.floor => None,
@@ -102,7 +102,7 @@ impl<'a> TokenCurve<'a> {
         }
     }
 
-    /// A form that reads tokens may have lost its token term, as those for one token count have.
+    /// Whether tokens have an effect. A form that reads tokens may have lost its token term.
     fn has_tokens(&self) -> bool {
         match &self.shape {
             Shape::Power { amplitude, beta } => amplitude.is_finite() && *beta > 0.0,
@@ -112,7 +112,7 @@ impl<'a> TokenCurve<'a> {
 }
 
 impl Shape<'_> {
-    /// The amplitude was taken at the row's own tokens; it is that at one unit.
+    /// Converts the amplitude from the row's own tokens to one unit of tokens.
     fn at_one(self, row: &Row) -> Self {
         match self {
             Self::Power { amplitude, beta } => {
@@ -127,14 +127,14 @@ fn positive(tokens: f64) -> Option<f64> {
     (tokens > 0.0 && tokens.is_finite()).then_some(tokens)
 }
 
-/// The largest number of tokens where something holds that holds for few and not for many; `None`
-/// where it holds nowhere or everywhere.
+/// The largest number of tokens for which `holds` is true. It must be true for few and false for
+/// many. `None` if it is true nowhere or everywhere.
 fn last_where(holds: impl Fn(f64) -> bool) -> Option<f64> {
     let (first, last) = (*POWERS.start(), *POWERS.end());
     let power = (first..=last).rev().find(|power| holds(f64::from(*power).exp2()))?;
     (power < last).then_some(())?;
     let (mut low, mut high) = (f64::from(power), f64::from(power + 1));
-    // One bit of the logarithm a step.
+    // Each step fixes one bit of the logarithm.
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
         if holds(middle.exp2()) { low = middle } else { high = middle }

@@ -1,4 +1,4 @@
-//! How many tokens are enough for one pruned model, and all that was asked beside it.
+//! How many tokens are enough for one pruned model, and the answers to all other questions.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,26 +9,26 @@ use super::question::Recovery;
 use crate::place::Place;
 use crate::prediction::Prediction;
 
-/// How many tokens are enough at one place, by each rule asked for.
+/// How many tokens are enough at one place, by each rule that was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The pruned model.
     #[serde(flatten)]
     pub(crate) place: Place,
-    /// Parameters of the pruned model, zeroed ones among them; left out, as all cost is, where it
-    /// is not known whether the method removes weights.
+    /// Parameters of the pruned model, including zeroed ones. Absent, like all costs, if it is
+    /// unknown whether the method removes weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) parameters: Option<f64>,
-    /// Floating-point operations of one token.
+    /// The floating-point operations of one token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) flops_per_token: Option<f64>,
     /// The loss that no number of tokens gets below, nats per token.
     pub(crate) floor: Answer,
-    /// The doubling rule's gain, nats.
+    /// The gain that the doubling rule asks for, nats.
     pub(crate) doubling_gain: f64,
-    /// Tokens after which doubling buys less than `doubling_gain`.
+    /// The tokens from which doubling gains less than `doubling_gain`.
     pub(crate) enough: Answer,
-    /// The loss after these tokens.
+    /// The loss after this many tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) loss_then: Option<f64>,
     /// Its interval, of the mean curve.
@@ -37,41 +37,41 @@ pub struct Plan {
     /// Its interval for a new run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) loss_then_new_run: Option<[f64; 2]>,
-    /// The gain rule's gain, nats per million tokens.
+    /// The gain that the gain rule asks for, nats per million tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) min_gain: Option<f64>,
-    /// Tokens after which a million more buy less than `min_gain`.
+    /// The tokens from which a million more gain less than `min_gain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) enough_by_gain: Option<Answer>,
     /// The wanted loss, nats per token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) target_loss: Option<f64>,
-    /// Tokens for the wanted loss.
+    /// The tokens that reach the wanted loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) for_target: Option<Answer>,
-    /// What is to be won back, and from where.
+    /// The share of the loss to recover, and from which loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) recover: Option<Recovery>,
-    /// The loss that this comes to, nats per token.
+    /// The loss at which that share is recovered, nats per token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) recovered_loss: Option<f64>,
-    /// Tokens for it.
+    /// The tokens that reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) for_recovery: Option<Answer>,
     /// What the budget buys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) for_budget: Option<Bought>,
-    /// What each doubling buys, around the tokens that are enough.
+    /// The gain of each doubling, for token counts around enough tokens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) doublings: Vec<Doubling>,
 }
 
-/// What going from some tokens to twice as many buys.
+/// The gain from doubling a number of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Doubling {
-    /// Tokens before.
+    /// The tokens before doubling.
     pub(crate) from: f64,
-    /// Nats that doubling them buys.
+    /// The gain, nats.
     pub(crate) gain: f64,
     /// The interval of the gain, of the mean curve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,12 +83,12 @@ pub struct Doubling {
 pub struct Bought {
     /// Tokens.
     pub(crate) tokens: f64,
-    /// What they cost.
+    /// The cost of the tokens.
     pub(crate) cost: Cost,
-    /// The loss after them.
+    /// The predicted loss after the tokens.
     #[serde(flatten)]
     pub(crate) prediction: Prediction,
-    /// Nats that twice the tokens would buy.
+    /// The gain that twice the tokens would add, nats.
     pub(crate) next_doubling: Amount,
 }
 
@@ -98,13 +98,13 @@ impl Plan {
         self.place
     }
 
-    /// Parameters of the pruned model, zeroed ones among them; left out, as all cost is, where it
-    /// is not known whether the method removes weights.
+    /// Parameters of the pruned model, including zeroed ones. Absent, like all costs, if it is
+    /// unknown whether the method removes weights.
     pub fn parameters(&self) -> Option<f64> {
         self.parameters
     }
 
-    /// Floating-point operations of one token.
+    /// The floating-point operations of one token.
     pub fn flops_per_token(&self) -> Option<f64> {
         self.flops_per_token
     }
@@ -114,17 +114,17 @@ impl Plan {
         &self.floor
     }
 
-    /// The doubling rule's gain, nats.
+    /// The gain that the doubling rule asks for, nats.
     pub fn doubling_gain(&self) -> f64 {
         self.doubling_gain
     }
 
-    /// Tokens after which doubling buys less than `doubling_gain`.
+    /// The tokens from which doubling gains less than `doubling_gain`.
     pub fn enough(&self) -> &Answer {
         &self.enough
     }
 
-    /// The loss after these tokens.
+    /// The loss after this many tokens.
     pub fn loss_then(&self) -> Option<f64> {
         self.loss_then
     }
@@ -139,12 +139,12 @@ impl Plan {
         self.loss_then_new_run
     }
 
-    /// The gain rule's gain, nats per million tokens.
+    /// The gain that the gain rule asks for, nats per million tokens.
     pub fn min_gain(&self) -> Option<f64> {
         self.min_gain
     }
 
-    /// Tokens after which a million more buy less than `min_gain`.
+    /// The tokens from which a million more gain less than `min_gain`.
     pub fn enough_by_gain(&self) -> Option<&Answer> {
         self.enough_by_gain.as_ref()
     }
@@ -154,22 +154,22 @@ impl Plan {
         self.target_loss
     }
 
-    /// Tokens for the wanted loss.
+    /// The tokens that reach the wanted loss.
     pub fn for_target(&self) -> Option<&Answer> {
         self.for_target.as_ref()
     }
 
-    /// What is to be won back, and from where.
+    /// The share of the loss to recover, and from which loss.
     pub fn recover(&self) -> Option<Recovery> {
         self.recover
     }
 
-    /// The loss that this comes to, nats per token.
+    /// The loss at which that share is recovered, nats per token.
     pub fn recovered_loss(&self) -> Option<f64> {
         self.recovered_loss
     }
 
-    /// Tokens for it.
+    /// The tokens that reach it.
     pub fn for_recovery(&self) -> Option<&Answer> {
         self.for_recovery.as_ref()
     }
@@ -179,19 +179,19 @@ impl Plan {
         self.for_budget.as_ref()
     }
 
-    /// What each doubling buys, around the tokens that are enough.
+    /// The gain of each doubling, for token counts around enough tokens.
     pub fn doublings(&self) -> &[Doubling] {
         &self.doublings
     }
 }
 
 impl Doubling {
-    /// Tokens before.
+    /// The tokens before doubling.
     pub fn from(&self) -> f64 {
         self.from
     }
 
-    /// Nats that doubling them buys.
+    /// The gain, nats.
     pub fn gain(&self) -> f64 {
         self.gain
     }
@@ -208,17 +208,17 @@ impl Bought {
         self.tokens
     }
 
-    /// What they cost.
+    /// The cost of the tokens.
     pub fn cost(&self) -> Cost {
         self.cost
     }
 
-    /// The loss after them.
+    /// The predicted loss after the tokens.
     pub fn prediction(&self) -> &Prediction {
         &self.prediction
     }
 
-    /// Nats that twice the tokens would buy.
+    /// The gain that twice the tokens would add, nats.
     pub fn next_doubling(&self) -> Amount {
         self.next_doubling
     }

@@ -1,4 +1,4 @@
-//! How many tokens are enough, for one pruned model.
+//! How many tokens are enough for one pruned model.
 
 use ledger::{MethodKind, short_count};
 
@@ -18,11 +18,12 @@ use crate::predict::ONE_RUN_SAYS;
 use crate::prediction::{FARTHEST, Outside};
 
 impl Law {
-    /// How many tokens are enough at a place; series and method may be left open where the law
-    /// holds one group.
+    /// How many tokens are enough at a place. Series and method may be `None` if the law holds one
+    /// group.
     ///
     /// # Errors
-    /// Where no single group is meant, or a number of the place or the wish lies outside its range.
+    /// If the names do not select one group, or a number of the place or the wish lies outside its
+    /// range.
     pub fn plan(
         &self,
         series: Option<&str>,
@@ -38,8 +39,8 @@ impl GroupLaw {
     /// How many tokens are enough at a place.
     ///
     /// # Errors
-    /// Where a number of the place or the wish lies outside its range, or it is not known whether
-    /// the method removes weights, on which parameters and costs hang.
+    /// If a number of the place or the wish lies outside its range. Also if it is unknown whether
+    /// the method removes weights, because parameters and costs depend on that.
     ///
     /// ```
     /// use law::{Place, Settings, Table, TableRow, Wish};
@@ -58,11 +59,11 @@ impl GroupLaw {
         self.decide(place, wish)
     }
 
-    /// How many tokens are enough by the doubling rule alone, also where it is not known what the
-    /// method does to weights: then without costs.
+    /// How many tokens are enough by the doubling rule alone. If it is unknown what the method does
+    /// to weights, the answer has no costs.
     ///
     /// # Errors
-    /// Where a number of the place or the wish lies outside its range.
+    /// If a number of the place or the wish lies outside its range.
     pub fn enough(&self, place: Place, wish: &Wish) -> Result<Answer> {
         Ok(self.decide(place, &Wish { budget: None, ..*wish })?.enough)
     }
@@ -72,7 +73,7 @@ impl GroupLaw {
         self.kind().ok_or_else(|| Fault::ZeroedUnknown { method: self.method.clone() }.into())
     }
 
-    /// A plan; without parameters and costs where it is not known what the method does to weights.
+    /// A plan. It has no parameters and costs if it is unknown what the method does to weights.
     pub(crate) fn decide(&self, place: Place, wish: &Wish) -> Result<Plan> {
         wish.check()?;
         let place = Place::new(place.n0, place.rate, place.loss0)?;
@@ -90,6 +91,8 @@ impl GroupLaw {
             .tokens("enough tokens", true, |curve| curve.where_doubling_buys(wish.doubling_gain));
         let then =
             enough.value.map(|tokens| self.predict(place, tokens)).transpose().unwrap_or_default();
+        // Without a number, the geometric mean of the interval shows which doublings are of
+        // interest.
         let around = enough.value.or(enough.interval.map(|[low, high]| (low * high).sqrt()));
         let recovered_loss =
             wish.recover.map(|recovery| recovery.target(place.loss0)).transpose()?;
@@ -116,13 +119,13 @@ impl GroupLaw {
     }
 }
 
-/// A question to a law about one place.
+/// The questions to a law about one place.
 struct Asker<'a> {
     law: &'a GroupLaw,
     form: &'static dyn Form,
     place: Place,
     bill: Bill,
-    /// Nothing where it is not known what the method does to weights.
+    /// `None` if it is unknown what the method does to weights.
     flops_per_token: Option<f64>,
 }
 
@@ -143,15 +146,15 @@ impl Asker<'_> {
         (-3..=3).map(at).filter_map(|from| self.doubling(from)).collect()
     }
 
-    /// What doubling from some tokens buys; known without a floor, so also where the size leaves
-    /// that open.
+    /// The gain from doubling a number of tokens. It does not depend on the floor, so it is known
+    /// even if the size leaves the floor open.
     fn doubling(&self, from: f64) -> Option<Doubling> {
         let unit = self.law.scale().tokens;
         let gain = |parameters: &[f64]| {
             self.curve(self.form, parameters).map(|curve| curve.gain_of_doubling(from / unit))
         };
         let (value, half) = self.law.spread(self.form, gain)?;
-        // A gain is no less than nothing.
+        // A gain cannot be negative.
         let interval = half.map(|half| [(value - half).max(0.0), value + half]);
         from.is_finite().then_some(Doubling { from, gain: value, interval })
     }
@@ -185,7 +188,7 @@ impl Asker<'_> {
             let sentence = format!("{target:.4} nats cannot be reached; {}", floor.sentence);
             return Answer { code, sentence, outside: floor.outside, ..Answer::default() };
         }
-        // Where the floor is open, so are the tokens for a loss.
+        // If the floor is open, the tokens for a loss are open too.
         let mut answer = self.tokens(&what, false, |curve| curve.where_loss_is(target));
         if let (Some(curve), Some(tokens)) = (own, answer.value) {
             self.add_new_run(&mut answer, &curve, target, tokens);
@@ -193,8 +196,8 @@ impl Asker<'_> {
         answer
     }
 
-    /// When a run of one's own meets a loss: where the mean curve lies above or below it by what
-    /// such a run strays.
+    /// Adds the interval in which a new run reaches a loss. Its ends are where the mean curve lies
+    /// above or below the loss by half a new run's interval.
     fn add_new_run(&self, answer: &mut Answer, curve: &TokenCurve<'_>, target: f64, tokens: f64) {
         let unit = self.law.scale().tokens;
         let row = self.law.row(&self.place.row(tokens));
@@ -225,7 +228,7 @@ impl Asker<'_> {
         }
     }
 
-    /// What so many floating-point operations buy.
+    /// What this many floating-point operations buy.
     fn bought(&self, flops: f64) -> Result<Bought> {
         let Some(flops_per_token) = self.flops_per_token else {
             return Err(Fault::ZeroedUnknown { method: self.law.method.clone() }.into());
@@ -247,7 +250,7 @@ impl Asker<'_> {
         })
     }
 
-    /// A number of tokens, on the logarithmic scale.
+    /// Answers a question about a number of tokens, on the logarithmic scale.
     fn tokens(
         &self,
         what: &str,
@@ -278,7 +281,8 @@ impl Asker<'_> {
             }
             answer.outside.push(outside);
         }
-        // A shift in the tokens moved such an answer from 1.17B to 1.75B while the fit looked good.
+        // One shift in the tokens moved such an answer from 1.17B to 1.75B, though the fit looked
+        // good.
         if let Some(sentence) = self.law.misfit() {
             mark(&mut answer.code, Code::LackOfFit);
             answer.value = None;
@@ -293,7 +297,7 @@ impl Asker<'_> {
         answer
     }
 
-    /// A quantity with its interval, on a scale where its errors are nearly symmetric.
+    /// A quantity with its interval, on a scale that makes its errors nearly symmetric.
     fn ask(
         &self,
         quantity: impl Fn(&dyn Form, &[f64]) -> Option<f64>,
@@ -311,7 +315,7 @@ impl Asker<'_> {
         }
         if !reach.open.is_empty() {
             answer.hull = self.law.hull(&quantity);
-            // What tokens buy depends on the size through delta alone, which two sizes do tell.
+            // The gain depends on the size through `delta` alone, and two sizes determine `delta`.
             if !open_is_known {
                 return draft;
             }
@@ -337,11 +341,11 @@ impl Asker<'_> {
     }
 }
 
-/// An answer in the making.
+/// An unfinished answer.
 #[derive(Default)]
 struct Draft {
     answer: Answer,
     caveats: Vec<String>,
-    /// Half the width of the interval, on the scale that was asked for.
+    /// Half the width of the interval, on the scale of the question.
     half: Option<f64>,
 }

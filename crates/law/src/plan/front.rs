@@ -1,14 +1,14 @@
-//! What can be had: the front of loss against size and cost, and a thinner one that a person reads.
+//! The front of loss against size and cost, and a thinner one for people to read.
 
 use super::offer::{Allocation, Offer};
 
-/// Steps of loss that a front is thinned by begin here, nats.
+/// The first step of loss by which a front is thinned, nats.
 const FIRST_STEP: f64 = 0.001;
 
 impl Allocation {
-    /// A part of the front of at most `most` offers, and the step in nats that it was thinned by:
-    /// every offer left out has one on it that is no dearer, no larger, and worse by at most
-    /// that step. The step is 0 where nothing is left out.
+    /// A part of the front with at most `most` offers, and the step in nats that it was thinned by.
+    /// Each offer left out has a substitute: no dearer, no larger, and worse by at most the step.
+    /// The step is 0 if nothing is left out.
     ///
     /// ```
     /// use law::plan::{Candidate, Limits};
@@ -37,7 +37,7 @@ impl Allocation {
     }
 }
 
-/// Cheapest first, an offer is kept where none of those kept is nearly as good.
+/// Goes from the cheapest offer on. Keeps an offer if no kept one is nearly as good.
 fn thin(front: &[Offer], step: f64) -> Vec<&Offer> {
     let mut kept: Vec<&Offer> = Vec::new();
     for offer in front {
@@ -51,13 +51,14 @@ fn thin(front: &[Offer], step: f64) -> Vec<&Offer> {
     kept
 }
 
-/// Offers that no other beats: none is at least as good in loss, size and cost and better in one.
-/// Cheapest first.
+/// The offers that no other beats, cheapest first. One offer beats another if it is at least as
+/// good in loss, size and cost, and better in one.
 pub(super) fn front(mut offers: Vec<Offer>) -> Vec<Offer> {
     let key = |offer: &Offer| [offer.loss, offer.cost.flops, offer.parameters];
     offers.sort_by(|a, b| key(a).partial_cmp(&key(b)).expect("offers hold no NaN"));
-    // Of what came before, with less loss: cost ascending, size descending, the lower edge of what
-    // is beaten.
+    // Offers come sorted by loss, so no earlier one has more loss. `edge` holds their Pareto
+    // front of cost and size, by rising cost and falling size. An offer is kept only if no corner
+    // of it is as cheap and as small.
     let mut edge: Vec<[f64; 2]> = Vec::new();
     let mut front = Vec::new();
     for offer in offers {
@@ -66,7 +67,7 @@ pub(super) fn front(mut offers: Vec<Offer>) -> Vec<Offer> {
         if at > 0 && edge[at - 1][1] <= size {
             continue;
         }
-        // Corners at least as dear and as large as this one no longer show.
+        // The new corner hides those that are as dear and as large.
         let from = edge.partition_point(|corner| corner[0] < flops);
         let shown = edge[from..].partition_point(|corner| corner[1] >= size);
         edge.splice(from..from + shown, [[flops, size]]);

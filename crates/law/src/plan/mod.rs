@@ -1,5 +1,5 @@
 //! From a law to a decision: how many tokens are enough, what they cost, and which model to prune
-//! how far.
+//! by what rate.
 
 mod allocate;
 mod amount;

@@ -1,4 +1,4 @@
-//! What can be asked for and had under limits: candidates, offers, refusals.
+//! What can be chosen within limits: candidates, offers, refusals.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,23 +11,22 @@ use crate::warning::Warning;
 /// A model that could be pruned in one way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    /// What it is called, where it has a name.
+    /// The model's name, if it has one.
     pub model: Option<String>,
     /// Its series.
     pub series: String,
     /// The pruning method.
     pub method: String,
-    /// Its size, its rate and its loss before pruning; a rate of 0 is the model as it is.
+    /// Its size, its rate and its loss before pruning. A rate of 0 is the unpruned model.
     pub place: Place,
-    /// Parameters of an untied input embedding, which costs nothing; 0 where it is tied or
-    /// unknown.
+    /// Parameters of an untied input embedding, which cost nothing. 0 if it is tied or unknown.
     pub embedding: f64,
 }
 
-/// What may not be exceeded.
+/// Upper limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Parameters of the pruned model, zeroed ones among them.
+    /// Parameters of the pruned model, including zeroed ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<f64>,
     /// Post-training tokens.
@@ -38,28 +37,27 @@ pub struct Limits {
     pub flops: Option<f64>,
 }
 
-/// A model, pruned and trained for some tokens, or as it is.
+/// A pruned model after some tokens of post-training, or an unpruned model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Offer {
-    /// What the model is called, where it has a name.
+    /// The model's name, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<String>,
     /// Its series.
     pub(crate) series: String,
-    /// The pruning method; `none` for a model as it is.
+    /// The pruning method; `none` for an unpruned model.
     pub(crate) method: String,
     /// Its size, its rate and its loss before pruning.
     #[serde(flatten)]
     pub(crate) place: Place,
-    /// Parameters after pruning, zeroed ones among them.
+    /// Parameters after pruning, including zeroed ones.
     pub(crate) parameters: f64,
     /// Post-training tokens.
     pub(crate) tokens: f64,
-    /// What they cost.
+    /// The cost of the tokens.
     pub(crate) cost: Cost,
-    /// The loss after them, nats per token: what the mean curve says, which is no number to rely
-    /// on where the code is `interval-too-wide`; for a model as it is, the loss that was
-    /// given.
+    /// The loss after the tokens, nats per token, from the mean curve. It is not reliable if the
+    /// code is `interval-too-wide`. For an unpruned model it is the loss that was given.
     pub(crate) loss: f64,
     /// The interval of the law's mean curve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,14 +65,14 @@ pub struct Offer {
     /// The interval of a new run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) new_run: Option<[f64; 2]>,
-    /// What speaks against trusting it.
+    /// The reasons for doubt.
     pub(crate) code: Vec<Code>,
 }
 
-/// A candidate that there is no offer for.
+/// A candidate without an offer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// What the model is called, where it has a name.
+    /// The model's name, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<String>,
     /// Its series.
@@ -84,28 +82,28 @@ pub struct Refusal {
     /// Its size, its rate and its loss before pruning.
     #[serde(flatten)]
     pub(crate) place: Place,
-    /// What is in the way.
+    /// The reasons for the refusal.
     pub(crate) code: Vec<Code>,
-    /// All this for a person.
+    /// The same as a sentence.
     pub(crate) sentence: String,
 }
 
-/// What can be had under limits.
+/// The result: offers within limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Allocation {
     /// The limits.
     pub(crate) limits: Limits,
     /// The best offer of each pruned candidate, lowest loss first.
     pub(crate) best: Vec<Offer>,
-    /// How many of these, the first among them, have intervals that overlap the first one's: they
+    /// How many of these have intervals that overlap the first one's, including the first. They
     /// cannot be told apart.
     pub(crate) tied: usize,
-    /// Offers that no other beats in loss, size and cost together, cheapest first; models as they
-    /// are among them.
+    /// The offers that no other beats in loss, size and cost together, cheapest first. Unpruned
+    /// models are among them.
     pub(crate) front: Vec<Offer>,
-    /// Candidates without an offer, and why.
+    /// The candidates without an offer, and why.
     pub(crate) refused: Vec<Refusal>,
-    /// What must be known before losses are compared.
+    /// Warnings about comparing these losses.
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -129,14 +127,14 @@ impl Limits {
 }
 
 impl Allocation {
-    /// The offer with the lowest loss, where there is one that the law stands for.
+    /// The offer with the lowest loss, if there is any.
     pub fn lowest(&self) -> Option<&Offer> {
         self.best.first()
     }
 }
 
 impl Offer {
-    /// What the model is called, where it has a name.
+    /// The model's name, if it has one.
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()
     }
@@ -146,7 +144,7 @@ impl Offer {
         &self.series
     }
 
-    /// The pruning method; `none` for a model as it is.
+    /// The pruning method; `none` for an unpruned model.
     pub fn method(&self) -> &str {
         &self.method
     }
@@ -156,7 +154,7 @@ impl Offer {
         self.place
     }
 
-    /// Parameters after pruning, zeroed ones among them.
+    /// Parameters after pruning, including zeroed ones.
     pub fn parameters(&self) -> f64 {
         self.parameters
     }
@@ -166,14 +164,13 @@ impl Offer {
         self.tokens
     }
 
-    /// What they cost.
+    /// The cost of the tokens.
     pub fn cost(&self) -> Cost {
         self.cost
     }
 
-    /// The loss after them, nats per token: what the mean curve says, which is no number to rely
-    /// on where the code is `interval-too-wide`; for a model as it is, the loss that was
-    /// given.
+    /// The loss after the tokens, nats per token, from the mean curve. It is not reliable if the
+    /// code is `interval-too-wide`. For an unpruned model it is the loss that was given.
     pub fn loss(&self) -> f64 {
         self.loss
     }
@@ -188,14 +185,14 @@ impl Offer {
         self.new_run
     }
 
-    /// What speaks against trusting it.
+    /// The reasons for doubt.
     pub fn code(&self) -> &[Code] {
         &self.code
     }
 }
 
 impl Refusal {
-    /// What the model is called, where it has a name.
+    /// The model's name, if it has one.
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()
     }
@@ -215,12 +212,12 @@ impl Refusal {
         self.place
     }
 
-    /// What is in the way.
+    /// The reasons for the refusal.
     pub fn code(&self) -> &[Code] {
         &self.code
     }
 
-    /// All this for a person.
+    /// The same as a sentence.
     pub fn sentence(&self) -> &str {
         &self.sentence
     }
@@ -237,24 +234,24 @@ impl Allocation {
         &self.best
     }
 
-    /// How many of these, the first among them, have intervals that overlap the first one's: they
+    /// How many of these have intervals that overlap the first one's, including the first. They
     /// cannot be told apart.
     pub fn tied(&self) -> usize {
         self.tied
     }
 
-    /// Offers that no other beats in loss, size and cost together, cheapest first; models as they
-    /// are among them.
+    /// The offers that no other beats in loss, size and cost together, cheapest first. Unpruned
+    /// models are among them.
     pub fn front(&self) -> &[Offer] {
         &self.front
     }
 
-    /// Candidates without an offer, and why.
+    /// The candidates without an offer, and why.
     pub fn refused(&self) -> &[Refusal] {
         &self.refused
     }
 
-    /// What must be known before losses are compared.
+    /// Warnings about comparing these losses.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }

@@ -1,22 +1,22 @@
-//! What a plan should answer.
+//! The questions that a plan answers.
 
 use serde::{Deserialize, Serialize};
 
 use super::cost::Bill;
 use crate::error::{Fault, Result};
 
-/// What a plan should answer, and what tokens cost.
+/// The questions that a plan answers, and what tokens cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wish {
-    /// Enough is where doubling the tokens buys less than this, nats.
+    /// Tokens are enough if doubling them gains less than this, nats.
     pub doubling_gain: f64,
-    /// Enough is where a million more tokens buy less than this, nats.
+    /// Tokens are enough if a million more gain less than this, nats.
     pub min_gain: Option<f64>,
-    /// Tokens for this loss, nats per token.
+    /// Ask for the tokens that reach this loss, nats per token.
     pub target_loss: Option<f64>,
-    /// Tokens to win back a share of what pruning cost.
+    /// Ask for the tokens that recover a share of the loss from pruning.
     pub recover: Option<Recovery>,
-    /// What so many floating-point operations buy.
+    /// Ask what this many floating-point operations buy.
     pub budget: Option<f64>,
     /// What a token costs.
     pub bill: Bill,
@@ -24,12 +24,12 @@ pub struct Wish {
 
 /// A share of the way back from a measured loss to the loss before pruning.
 ///
-/// The law says nothing of the freshly pruned model, so the loss to come from must be measured.
+/// A law does not describe the freshly pruned model, so its loss must be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
-    /// Above 0, at most 1.
+    /// The share to recover, above 0 and at most 1.
     pub share: f64,
-    /// The loss to come from, nats per token.
+    /// The loss to recover from, nats per token.
     pub reference: f64,
 }
 
@@ -69,10 +69,10 @@ impl Wish {
 }
 
 impl Recovery {
-    /// The loss at which the share is won back.
+    /// The loss at which the share is recovered.
     ///
     /// # Errors
-    /// Where the share is none, or the reference does not lie above the loss before pruning.
+    /// If the share is not in its range, or the reference is not above the loss before pruning.
     ///
     /// ```
     /// let recovery = law::plan::Recovery { share: 0.9, reference: 3.0 };

@@ -1,4 +1,4 @@
-//! A run while its rows come in: which of its points are fitted depends on the learning rate.
+//! Collects the rows of one run. The learning rate decides which of its points are fitted.
 
 use ledger::{Phase, PointRow};
 
@@ -7,20 +7,21 @@ use super::run::{Point, Run};
 use crate::error::{Fault, Result};
 use crate::warning::{Notice, Warning};
 
-/// Learning rates nearer than this share are the same.
+/// Learning rates within this share of each other are equal.
 const SAME_RATE: f64 = 1e-6;
-/// So many points at the highest learning rate are a constant phase: fewer have no curve.
+/// At least this many points at the highest learning rate form a constant phase. Fewer show no
+/// curve.
 const FEWEST_CONSTANT: usize = 3;
 
-/// A run while its rows come in.
+/// A run that is still being collected.
 pub(super) struct Gathered {
     first: usize,
     run: Run,
     points: Vec<(usize, Point, Option<Phase>)>,
-    /// In the order of `points`.
+    /// In the same order as `points`.
     learning_rates: Vec<Option<f64>>,
     repeated: bool,
-    /// Whether the method makes weights zero, and the row that says it.
+    /// Whether the method sets weights to zero, and the row that says so.
     zeroed: Option<(bool, usize)>,
 }
 
@@ -46,7 +47,7 @@ impl Gathered {
         gathered
     }
 
-    /// Adds a row; what a run has once must be the same in all of its rows.
+    /// Adds a row. Values that a run has only once must be the same in all rows.
     pub(super) fn add(&mut self, row: PointRow, number: usize) -> Result<()> {
         let Run { n0, rate, loss0, .. } = self.run;
         let numbers = [("n0", row.n0, n0), ("rate", row.rate, rate), ("loss0", row.loss0, loss0)];
@@ -93,8 +94,8 @@ impl Gathered {
         self.repeated |= row.repeated;
     }
 
-    /// Phases by the learning rate, where no row names one and every row has a rate: at its peak it
-    /// is constant, before that it warms up, after that it decays.
+    /// Names phases from the learning rate, if no row names one and every row has a rate. At its
+    /// peak it is constant, before that it warms up, after that it decays.
     fn name_phases(&mut self) {
         if self.points.iter().any(|(_, _, phase)| phase.is_some()) {
             return;
@@ -106,7 +107,7 @@ impl Gathered {
         let is_peak = |rate: f64| rate >= peak * (1.0 - SAME_RATE);
         let at_peak = || self.points.iter().zip(&rates).filter(|(_, rate)| is_peak(**rate));
         let first = at_peak().map(|((_, point, _), _)| point.tokens).fold(f64::INFINITY, f64::min);
-        // A schedule that decays from its first step on touches its peak; it does not stay there.
+        // A schedule that decays from its first step reaches its peak but does not stay there.
         let stays = at_peak().count() >= FEWEST_CONSTANT || rates.iter().all(|rate| is_peak(*rate));
         for ((_, point, phase), &rate) in self.points.iter_mut().zip(&rates) {
             *phase = Some(if point.tokens < first {
@@ -119,12 +120,12 @@ impl Gathered {
         }
     }
 
-    /// Whether the rows say that the method makes weights zero.
+    /// Whether the rows say that the method sets weights to zero.
     pub(super) fn zeroed(&self) -> Option<bool> {
         self.zeroed.map(|(zeroed, _)| zeroed)
     }
 
-    /// Sorts the points and sets aside those of other phases than the run is fitted by.
+    /// Sorts the points and sets aside those of phases that are not fitted.
     pub(super) fn finish(mut self) -> Result<(Run, Vec<Warning>)> {
         self.name_phases();
         self.points.sort_by(|a, b| a.1.tokens.total_cmp(&b.1.tokens).then(a.0.cmp(&b.0)));
@@ -145,6 +146,7 @@ impl Gathered {
         }
         let has = |phase| self.points.iter().any(|(_, _, p)| *p == Some(phase));
         let steady = self.points.iter().any(|(_, _, p)| matches!(p, None | Some(Phase::Constant)));
+        // A constant rate is fitted first, a decay only without one, and a warm-up only alone.
         let wanted = |phase: Option<Phase>| match phase {
             None | Some(Phase::Constant) => true,
             Some(Phase::Decay) => !steady,
@@ -166,8 +168,8 @@ impl Gathered {
             .filter(|(_, _, phase)| wanted(*phase))
             .map(|(_, point, _)| *point)
             .collect();
-        // One end point is worth fitting; the middle of a decay is not where a run of that length
-        // would end.
+        // Only the end point of a decay is fitted. In the middle of a decay the loss is not what a
+        // run of that length would end with.
         if !steady && has(Phase::Decay) {
             self.run.points.drain(..self.run.points.len() - 1);
         }

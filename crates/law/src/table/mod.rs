@@ -20,9 +20,9 @@ use crate::warning::{Notice, Warning};
 /// A points table: groups to fit, and unpruned controls to show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// By series and method, sorted.
+    /// The groups, sorted by series and method.
     pub(crate) groups: Vec<Group>,
-    /// Runs with rate 0, with their series: kept and shown, never fitted.
+    /// Runs with rate 0, each with its series. They are kept and shown, never fitted.
     pub(crate) controls: Vec<(String, Run)>,
 }
 
@@ -33,19 +33,18 @@ pub struct Group {
     pub(crate) series: String,
     /// The pruning method.
     pub(crate) method: String,
-    /// Whether the method makes weights zero, where its id does not tell and every run says the
-    /// same.
+    /// Whether the method sets weights to zero, if its id does not say so and all runs agree.
     pub(crate) zeroed: Option<bool>,
-    /// Its runs, sorted by name; every run has at least one point.
+    /// Its runs, sorted by name. Every run has at least one point.
     pub(crate) runs: Vec<Run>,
-    /// What was noticed.
+    /// The warnings about these runs.
     pub(crate) warnings: Vec<Warning>,
-    /// The columns of its table: a form that reads another cannot be fitted.
+    /// The columns of its table. A form that reads another column cannot be fitted.
     pub(crate) columns: Vec<Axis>,
 }
 
 impl Table {
-    /// Checks rows and sorts them into groups; the order of the rows does not matter.
+    /// Checks rows and sorts them into groups. The order of the rows does not matter.
     ///
     /// ```
     /// use law::{Table, TableRow};
@@ -57,8 +56,8 @@ impl Table {
         Self::with_columns(rows, &Axis::ALL)
     }
 
-    /// The same of a table that has only some of the columns that forms read; what rows hold in the
-    /// others is not looked at. Without a column `rate` no row is an unpruned control.
+    /// The same for a table that has only some of the columns that forms read. Values in the other
+    /// columns are ignored. Without a column `rate` no row is an unpruned control.
     ///
     /// ```
     /// use law::{Settings, Table, TableRow, form::Axis};
@@ -76,7 +75,7 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// Where a row is no point, or nothing is left to fit.
+    /// If a row is not a valid point, or nothing is left to fit.
     pub fn with_columns(
         rows: impl IntoIterator<Item = TableRow>,
         columns: &[Axis],
@@ -105,7 +104,7 @@ impl Table {
         for ((series, method, _), gathered) in runs {
             let zeroed = match MethodId::from(method.as_str()).kind() {
                 None => gathered.zeroed(),
-                // The id says it.
+                // The id already says it.
                 Some(_) => None,
             };
             let (run, warnings) = gathered.finish()?;
@@ -115,7 +114,7 @@ impl Table {
             }
             match groups.last_mut() {
                 Some(group) if group.series == series && group.method == method => {
-                    // Unless every run says the same, nothing is known.
+                    // If the runs disagree, nothing is known.
                     group.zeroed = group.zeroed.filter(|known| Some(*known) == zeroed);
                     group.runs.push(run);
                     group.warnings.extend(warnings);
@@ -146,16 +145,16 @@ impl Table {
     }
 }
 
-/// The method of a run that was not pruned.
+/// The method of an unpruned run.
 const CONTROL: &str = MethodId::NONE;
 
 impl Table {
-    /// By series and method, sorted.
+    /// The groups, sorted by series and method.
     pub fn groups(&self) -> &[Group] {
         &self.groups
     }
 
-    /// Runs with rate 0, with their series: kept and shown, never fitted.
+    /// Runs with rate 0, each with its series. They are kept and shown, never fitted.
     pub fn controls(&self) -> &[(String, Run)] {
         &self.controls
     }
@@ -172,23 +171,22 @@ impl Group {
         &self.method
     }
 
-    /// Whether the method makes weights zero, where its id does not tell and every run says the
-    /// same.
+    /// Whether the method sets weights to zero, if its id does not say so and all runs agree.
     pub fn zeroed(&self) -> Option<bool> {
         self.zeroed
     }
 
-    /// Its runs, sorted by name; every run has at least one point.
+    /// Its runs, sorted by name. Every run has at least one point.
     pub fn runs(&self) -> &[Run] {
         &self.runs
     }
 
-    /// What was noticed.
+    /// The warnings about these runs.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 
-    /// The columns of its table: a form that reads another cannot be fitted.
+    /// The columns of its table. A form that reads another column cannot be fitted.
     pub fn columns(&self) -> &[Axis] {
         &self.columns
     }

@@ -1,4 +1,4 @@
-//! What a law asks of a row of a points table.
+//! What a law requires of a row of a points table.
 
 use ledger::{MethodId, PointRow};
 
@@ -6,8 +6,8 @@ use crate::error::{Fault, Result};
 use crate::form::Axis;
 use crate::method::kind_of;
 
-/// Whether the numbers of a row lie in their ranges, and its words do not contradict each other;
-/// beyond these bounds powers leave the range of floating point.
+/// Checks that numbers lie in their ranges and texts do not contradict each other. Beyond these
+/// ranges powers leave the range of floating point.
 pub(super) fn check(point: &PointRow, row: usize) -> Result<()> {
     let (weight, learning_rate) = (point.weight.unwrap_or(1.0), point.learning_rate.unwrap_or(0.0));
     let numbers = [
@@ -56,7 +56,7 @@ pub(super) fn check(point: &PointRow, row: usize) -> Result<()> {
     }
 }
 
-/// The row with a neutral value in every column that its table has not.
+/// The row with a neutral value in every column that its table lacks.
 pub(super) fn with_only(row: PointRow, columns: &[Axis]) -> PointRow {
     let has =
         |column, value: f64, neutral: f64| if columns.contains(&column) { value } else { neutral };

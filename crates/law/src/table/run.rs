@@ -3,7 +3,7 @@
 use crate::place::Place;
 use crate::row::Row;
 
-/// One run: a place on the axes of size and rate, and its points.
+/// One run: its size, rate and loss before pruning, and its points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// Its name.
@@ -16,7 +16,7 @@ pub struct Run {
     pub(crate) rate: f64,
     /// Loss before pruning, nats per token.
     pub(crate) loss0: f64,
-    /// In ascending order of tokens.
+    /// The points, in ascending order of tokens.
     pub(crate) points: Vec<Point>,
 }
 
@@ -27,12 +27,12 @@ pub struct Point {
     pub tokens: f64,
     /// Held-out loss, nats per token.
     pub loss: f64,
-    /// How much the squared residual counts.
+    /// The weight of the squared residual.
     pub weight: f64,
 }
 
 impl Run {
-    /// A run of a base at a place; its points are sorted by their tokens.
+    /// A run of a base at a place. Its points are sorted by tokens.
     ///
     /// ```
     /// use law::{Place, Point, Run};
@@ -47,17 +47,17 @@ impl Run {
         Self { name: name.to_owned(), base: base.to_owned(), n0, rate, loss0, points }
     }
 
-    /// Where it stands on the axes of size, rate and loss before pruning.
+    /// Its size, rate and loss before pruning.
     pub fn place(&self) -> Place {
         Place { n0: self.n0, rate: self.rate, loss0: self.loss0 }
     }
 
-    /// The run's place after some tokens.
+    /// The row of this run after some tokens.
     pub fn row(&self, tokens: f64) -> Row {
         Row::new(self.n0, self.rate, self.loss0, tokens)
     }
 
-    /// The places of its points.
+    /// The rows of its points.
     pub fn rows(&self) -> impl Iterator<Item = Row> {
         let row = self.row(1.0);
         self.points.iter().map(move |point| row.at(point.tokens))
@@ -90,7 +90,7 @@ impl Run {
         self.loss0
     }
 
-    /// In ascending order of tokens.
+    /// The points, in ascending order of tokens.
     pub fn points(&self) -> &[Point] {
         &self.points
     }

@@ -1,4 +1,4 @@
-//! What any law must beat: predictions that anyone would make without one.
+//! Baselines that any law must beat: predictions that need no law.
 
 use crate::code::Code;
 use crate::fit::fit_form;
@@ -49,7 +49,7 @@ impl Baseline {
         }
     }
 
-    /// Numbers fitted to these runs; unknown where measured curves are carried over as they are.
+    /// How many numbers are fitted to these runs. `None` if measured curves are used as they are.
     pub(super) fn parameters(self, runs: usize) -> Option<usize> {
         match self {
             Self::LastValue => Some(runs),
@@ -58,7 +58,7 @@ impl Baseline {
         }
     }
 
-    /// Whether it says something of what this way holds out.
+    /// Whether it predicts anything about the part that is held out.
     fn is_for(self, way: Way) -> bool {
         match self {
             Self::LastValue | Self::RunPower => way == Way::LastCheckpoints,
@@ -67,7 +67,7 @@ impl Baseline {
         }
     }
 
-    /// A loss for every point held out.
+    /// Predicts a loss for every held-out point.
     pub(super) fn predict(self, way: Way, fold: &Fold) -> Result<Vec<Vec<f64>>, Cannot> {
         if !self.is_for(way) {
             return Err(Cannot::new(
@@ -99,6 +99,7 @@ impl Baseline {
             }
             Self::RunPower => power(own()?, run),
             Self::SizeUnchanged => {
+                // Sizes are compared by their ratio, because they span orders of magnitude.
                 let apart = |other: &Run| (other.n0 / run.n0).ln().abs();
                 let others = seen.iter().filter(|other| !there(other));
                 let nearest = others
@@ -118,6 +119,7 @@ impl Baseline {
             Self::RateProportional if here.is_empty() => Err(few("its size was not seen")),
             Self::RateProportional => excess(&|d| {
                 let sum = |f: &dyn Fn(&Run) -> f64| here.iter().map(|other| f(other)).sum::<f64>();
+                // Least squares through the origin: without pruning there is no excess.
                 run.rate * sum(&|other| other.rate * excess_at(other, d))
                     / sum(&|other| other.rate.powi(2))
             }),
@@ -139,7 +141,7 @@ impl Baseline {
     }
 }
 
-/// `E + A D^-b` through what was seen of a run, at the points of `run`.
+/// Fits `E + A D^-b` to `seen`, the known part of a run, and evaluates it at the points of `run`.
 pub(super) fn power(seen: &Run, run: &Run) -> Result<Vec<f64>, Cannot> {
     if seen.points.len() < 4 {
         let why =
@@ -151,15 +153,15 @@ pub(super) fn power(seen: &Run, run: &Run) -> Result<Vec<f64>, Cannot> {
     Ok(run.rows().map(|row| fit.value(&row)).collect())
 }
 
-/// A run's measured excess after some tokens: linear in `ln D` between its points, level beyond
-/// them.
+/// The measured excess of a run after some tokens. It is linear in `ln D` between points and
+/// constant beyond them.
 fn excess_at(run: &Run, tokens: f64) -> f64 {
     let points: Vec<(f64, f64)> =
         run.points.iter().map(|point| (point.tokens.ln(), point.loss - run.loss0)).collect();
     between(&points, tokens.ln())
 }
 
-/// Linear between ascending places, level beyond them.
+/// Interpolates between points in ascending order; constant beyond the ends.
 fn between(points: &[(f64, f64)], x: f64) -> f64 {
     let after = points.partition_point(|point| point.0 < x);
     match (after.checked_sub(1).map(|i| points[i]), points.get(after)) {

@@ -1,4 +1,4 @@
-//! How forms and baselines did, on what they were fitted to and on what was held out.
+//! How well forms and baselines did, on the points they were fitted to and on held-out points.
 
 use std::collections::BTreeMap;
 
@@ -13,39 +13,40 @@ use crate::parallel;
 use crate::table::Run;
 use crate::uncertainty::Noise;
 
-/// Where contenders that cannot be fitted in sample say so.
+/// The key for contenders that cannot be fitted in sample.
 const IN_SAMPLE: &str = "in-sample";
-/// Starts of the fits that leave one run or base out: they differ little from the fit to all.
+/// The starts of fits that leave one run or base out. They differ little from the fit to all.
 const FOLD_STARTS: usize = 8;
 
-/// A form or a baseline and how it did.
+/// A form or a baseline, with its results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contender {
     /// Its name.
     pub(crate) name: String,
-    /// What it is.
+    /// Whether it is a form or a baseline.
     pub(crate) kind: ContenderKind,
-    /// What it says.
+    /// Its formula.
     pub(crate) formula: String,
-    /// Numbers fitted; left out where measured curves are carried over.
+    /// How many numbers are fitted; absent if measured curves are used as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) parameters: Option<usize>,
-    /// On the points it was fitted to.
+    /// The measures on the points it was fitted to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) in_sample: Option<Metrics>,
-    /// On what was held out, by split; skill is against the split's best baseline.
+    /// The measures on held-out points, by split. Skill is against the best baseline of the split.
     pub(crate) held_out: BTreeMap<String, Metrics>,
-    /// Why there is nothing for a split, or for `in-sample`.
+    /// Why there is no result for a split, or for `in-sample`.
     pub(crate) cannot: BTreeMap<String, Cannot>,
 }
 
-/// What a contender is.
+/// The kind of a contender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ContenderKind {
     /// A form of the registry.
     Form,
-    /// What a form must beat: a prediction without a law, or the law without one of its factors.
+    /// What a form must beat: a prediction without a law, or the law with one of its factors left
+    /// out.
     Baseline,
 }
 
@@ -71,13 +72,13 @@ impl Contender {
         Self::new(baseline.name(), kind, baseline.formula(), baseline.parameters(runs))
     }
 
-    /// Takes note of why there is nothing for a split, or for `in-sample`.
+    /// Records why there is no result for a split, or for `in-sample`.
     pub(super) fn set_aside(&mut self, place: &str, why: Cannot) {
         self.cannot.insert(place.to_owned(), why);
     }
 }
 
-/// Judges every contender, each with what it stands for, on the points that it is fitted to.
+/// Judges every contender on the points that it is fitted to.
 pub(super) fn in_sample(
     contenders: &mut [(Rival, Contender)],
     runs: &[&Run],
@@ -90,7 +91,7 @@ pub(super) fn in_sample(
     });
 }
 
-/// Judges every contender on one way of holding out; returns the name of the best baseline.
+/// Judges every contender on one way of holding out, and returns the name of the best baseline.
 pub(super) fn held_out(
     contenders: &mut [(Rival, Contender)],
     way: Way,
@@ -105,8 +106,8 @@ pub(super) fn held_out(
     })
 }
 
-/// Gives every contender its measures, with skill against the best baseline, whose name is
-/// returned.
+/// Gives every contender its measures, with skill against the best baseline. Returns the name of
+/// that baseline.
 fn score(
     contenders: &mut [(Rival, Contender)],
     found: Vec<Verdict>,
@@ -145,32 +146,32 @@ impl Contender {
         &self.name
     }
 
-    /// What it is.
+    /// Whether it is a form or a baseline.
     pub fn kind(&self) -> ContenderKind {
         self.kind
     }
 
-    /// What it says.
+    /// Its formula.
     pub fn formula(&self) -> &str {
         &self.formula
     }
 
-    /// Numbers fitted; left out where measured curves are carried over.
+    /// How many numbers are fitted; absent if measured curves are used as they are.
     pub fn parameters(&self) -> Option<usize> {
         self.parameters
     }
 
-    /// On the points it was fitted to.
+    /// The measures on the points it was fitted to.
     pub fn in_sample(&self) -> Option<&Metrics> {
         self.in_sample.as_ref()
     }
 
-    /// On what was held out, by split; skill is against the split's best baseline.
+    /// The measures on held-out points, by split. Skill is against the best baseline of the split.
     pub fn held_out(&self) -> &BTreeMap<String, Metrics> {
         &self.held_out
     }
 
-    /// Why there is nothing for a split, or for `in-sample`.
+    /// Why there is no result for a split, or for `in-sample`.
     pub fn cannot(&self) -> &BTreeMap<String, Cannot> {
         &self.cannot
     }

@@ -1,4 +1,4 @@
-//! What the law says of held-out runs: curves with their bands, way by way.
+//! The law's predictions of held-out runs: curves with their bands, for each way of holding out.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::judge::{Cannot, Fold, Way};
 use crate::place::Place;
 use crate::table::{Group, Run};
 
-/// Places that a curve is drawn through.
+/// How many token counts a curve is drawn through.
 const STEPS: usize = 24;
 
 /// One way of holding out.
@@ -18,39 +18,39 @@ pub struct Holdout {
     /// `last-checkpoints`, `largest-size`, `highest-rate`, `leave-one-run-out` or
     /// `leave-one-base-out`.
     pub(crate) name: String,
-    /// Fits made: one, or one a run or base.
+    /// How many fits were made: one, or one for each run or base.
     pub(crate) folds: usize,
-    /// Points held out.
+    /// How many points were held out.
     pub(crate) points: usize,
     /// The baseline with the smallest mean absolute error here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) best_baseline: Option<String>,
-    /// The probability that bands are made for.
+    /// The probability that a band contains a new point.
     pub(crate) level: f64,
-    /// Held-out points that have a band, and how many of them lie in it.
+    /// How many held-out points have a band.
     pub(crate) banded: usize,
-    /// Held-out points in their band.
+    /// How many held-out points lie in their band.
     pub(crate) inside: usize,
     /// The held-out runs.
     pub(crate) curves: Vec<HeldOutCurve>,
-    /// Why the design does not allow it.
+    /// Why the data do not allow this way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cannot: Option<Cannot>,
 }
 
-/// A run, some or all of it held out, and what the law said of it.
+/// A run that is held out in part or as a whole, with the law's prediction of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldOutCurve {
     /// The run.
     pub(crate) run: String,
-    /// Where it stands.
+    /// The size, rate and loss before pruning of the run.
     #[serde(flatten)]
     pub(crate) place: Place,
-    /// Points of this run that were fitted: tokens and loss.
+    /// The fitted points of this run: tokens and loss.
     pub(crate) fitted: Vec<[f64; 2]>,
-    /// Points held out: tokens and loss.
+    /// The held-out points: tokens and loss.
     pub(crate) held_out: Vec<[f64; 2]>,
-    /// The law's curve: tokens and loss. Empty where the data cannot tell.
+    /// The law's curve: tokens and loss. Empty if the data cannot tell.
     pub(crate) curve: Vec<[f64; 2]>,
     /// The interval of a new run's points: tokens, low and high end.
     pub(crate) band: Vec<[f64; 3]>,
@@ -92,7 +92,8 @@ impl Holdout {
     }
 }
 
-/// What the law fitted to the seen says of every held-out run: its curve and a new run's band.
+/// The law is fitted to the seen runs. Returns its curve and a new run's band for every held-out
+/// run.
 pub(super) fn curves(
     group: &Group,
     fold: &Fold,
@@ -101,7 +102,8 @@ pub(super) fn curves(
     settings: &Settings,
 ) -> Vec<HeldOutCurve> {
     let part = Group { runs: fold.seen.clone(), warnings: Vec::new(), ..group.clone() };
-    // Where the form cannot be fitted to less, the largest that can is taken, as for any data.
+    // If the data left cannot determine the form, the largest that they can is taken, as for any
+    // data.
     let gives_way =
         asked.reduces_to(Levels::of(&part.runs.iter().collect::<Vec<_>>(), &part.method));
     let form = if gives_way.is_some() { asked } else { drawn };
@@ -119,6 +121,7 @@ pub(super) fn curves(
             let Some(found) = law.as_ref().and_then(|law| law.predict(place, tokens).ok()) else {
                 continue;
             };
+            // If the interval is too wide for a number, the middle of the band is drawn.
             let middle = found.mean.map(|[low, high]| 0.5 * (low + high));
             curve.extend(found.loss.or(middle).map(|loss| [tokens, loss]));
             band.extend(found.new_run.map(|[low, high]| [tokens, low, high]));
@@ -128,7 +131,7 @@ pub(super) fn curves(
     fold.unseen.iter().map(of_run).collect()
 }
 
-/// Token counts from the first point to the last, every held-out one among them.
+/// Token counts from the first point to the last. All held-out counts are among them.
 fn places(first: Option<&[f64; 2]>, held_out: &[[f64; 2]]) -> Vec<f64> {
     let (Some([low, _]), Some([high, _])) = (first, held_out.last()) else { return Vec::new() };
     let mut places: Vec<f64> =
@@ -146,12 +149,12 @@ impl Holdout {
         &self.name
     }
 
-    /// Fits made: one, or one a run or base.
+    /// How many fits were made: one, or one for each run or base.
     pub fn folds(&self) -> usize {
         self.folds
     }
 
-    /// Points held out.
+    /// How many points were held out.
     pub fn points(&self) -> usize {
         self.points
     }
@@ -161,17 +164,17 @@ impl Holdout {
         self.best_baseline.as_deref()
     }
 
-    /// The probability that bands are made for.
+    /// The probability that a band contains a new point.
     pub fn level(&self) -> f64 {
         self.level
     }
 
-    /// Held-out points that have a band, and how many of them lie in it.
+    /// How many held-out points have a band.
     pub fn banded(&self) -> usize {
         self.banded
     }
 
-    /// Held-out points in their band.
+    /// How many held-out points lie in their band.
     pub fn inside(&self) -> usize {
         self.inside
     }
@@ -181,7 +184,7 @@ impl Holdout {
         &self.curves
     }
 
-    /// Why the design does not allow it.
+    /// Why the data do not allow this way.
     pub fn cannot(&self) -> Option<&Cannot> {
         self.cannot.as_ref()
     }
@@ -193,22 +196,22 @@ impl HeldOutCurve {
         &self.run
     }
 
-    /// Where it stands.
+    /// The size, rate and loss before pruning of the run.
     pub fn place(&self) -> Place {
         self.place
     }
 
-    /// Points of this run that were fitted: tokens and loss.
+    /// The fitted points of this run: tokens and loss.
     pub fn fitted(&self) -> &[[f64; 2]] {
         &self.fitted
     }
 
-    /// Points held out: tokens and loss.
+    /// The held-out points: tokens and loss.
     pub fn held_out(&self) -> &[[f64; 2]] {
         &self.held_out
     }
 
-    /// The law's curve: tokens and loss. Empty where the data cannot tell.
+    /// The law's curve: tokens and loss. Empty if the data cannot tell.
     pub fn curve(&self) -> &[[f64; 2]] {
         &self.curve
     }

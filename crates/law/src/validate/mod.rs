@@ -1,4 +1,4 @@
-//! Held out: fitted to a part of the data, judged on the rest, beside what one would say without a
+//! Validation: fits a part of the data, judges the rest, and compares with predictions that need no
 //! law.
 
 mod baseline;
@@ -24,12 +24,12 @@ use crate::judge::Way;
 use crate::parallel;
 use crate::table::{Group, Run, Table};
 
-/// Every form and baseline, in sample and held out, for every group of a table.
+/// The results of every form and baseline, in sample and held out, for every group of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
-    /// The number of this file format.
+    /// The version of the file format.
     pub(crate) format: Format<1>,
-    /// One a series and method.
+    /// One for each series and method.
     pub(crate) groups: Vec<GroupValidation>,
 }
 
@@ -40,11 +40,11 @@ pub struct GroupValidation {
     pub(crate) series: String,
     /// The pruning method.
     pub(crate) method: String,
-    /// Points judged in sample.
+    /// How many points were judged in sample.
     pub(crate) points: usize,
-    /// Their runs.
+    /// How many runs they come from.
     pub(crate) runs: usize,
-    /// The form that curves and bands are drawn by.
+    /// The form of the curves and bands.
     pub(crate) form: String,
     /// Forms and baselines.
     pub(crate) entries: Vec<Contender>,
@@ -53,11 +53,11 @@ pub struct GroupValidation {
 }
 
 impl Validation {
-    /// The number of this file format.
+    /// The version of the file format.
     pub const FORMAT: Format<1> = Format;
 }
 
-/// Judges every form and baseline on every group, in sample and in every way held out.
+/// Judges every form and baseline on every group, in sample and with every way of holding out.
 ///
 /// ```
 /// use law::{Settings, Table, TableRow, validate};
@@ -78,7 +78,7 @@ impl Validation {
 /// ```
 ///
 /// # Errors
-/// Where no form at all fits a group.
+/// If no form fits a group.
 pub fn validate(table: &Table, settings: &Settings) -> Result<Validation> {
     let asked = form::by_name(&settings.form)?;
     let groups =
@@ -96,6 +96,7 @@ fn of_group(
     let drawn = law.form()?;
     let noise = law.noise;
     let levels = Levels::of(&runs, &group.method);
+    // The law with a factor left out shows what the factor is worth, so it is a baseline.
     let without_one = levels.less_one_factor();
     let of_form = |form: &&'static dyn Form| {
         let kind = match without_one.iter().any(|less| less == form) {
@@ -144,12 +145,12 @@ fn of_group(
 }
 
 impl Validation {
-    /// The number of this file format.
+    /// The version of the file format.
     pub fn format(&self) -> Format<1> {
         self.format
     }
 
-    /// One a series and method.
+    /// One for each series and method.
     pub fn groups(&self) -> &[GroupValidation] {
         &self.groups
     }
@@ -166,17 +167,17 @@ impl GroupValidation {
         &self.method
     }
 
-    /// Points judged in sample.
+    /// How many points were judged in sample.
     pub fn points(&self) -> usize {
         self.points
     }
 
-    /// Their runs.
+    /// How many runs they come from.
     pub fn runs(&self) -> usize {
         self.runs
     }
 
-    /// The form that curves and bands are drawn by.
+    /// The form of the curves and bands.
     pub fn form(&self) -> &str {
         &self.form
     }

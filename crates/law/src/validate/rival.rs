@@ -1,4 +1,4 @@
-//! What is compared: a form that is fitted to what was seen, or a baseline that needs none.
+//! What is compared: a form that is fitted to the seen points, or a baseline.
 
 use super::baseline::{Baseline, power};
 use crate::code::Code;
@@ -16,11 +16,11 @@ pub(super) enum Rival {
     Baseline(Baseline),
 }
 
-/// Judged points, run by run, or why there are none.
+/// The judged points of each run, or why there are none.
 pub(super) type Verdict = Result<Vec<Vec<Judged>>, Cannot>;
 
 impl Rival {
-    /// On the points it was fitted to.
+    /// Judges it on the points it was fitted to.
     pub(super) fn in_sample(self, runs: &[&Run], starts: usize) -> Verdict {
         match self {
             Self::Form(form) => Ok(judge(&fitted(form, runs, starts)?, runs.iter().copied())),
@@ -33,7 +33,7 @@ impl Rival {
         }
     }
 
-    /// On what was held out, fold by fold.
+    /// Judges it on the held-out points of every fold.
     pub(super) fn held_out(self, way: Way, folds: &[Fold], starts: usize) -> Verdict {
         let mut judged = Vec::new();
         for fold in folds {
@@ -48,10 +48,11 @@ impl Rival {
     }
 }
 
-/// Fits a form, where these runs can fix its constants.
+/// Fits a form, if these runs can determine its constants.
 fn fitted(form: &'static dyn Form, runs: &[&Run], starts: usize) -> Result<Fit, Cannot> {
     let (points, constants) =
         (runs.iter().map(|run| run.points.len()).sum::<usize>(), form.parameters().len());
+    // With as many constants as points the fit is exact and proves nothing.
     if points <= constants {
         let why = format!("{points} points do not judge {constants} constants");
         return Err(Cannot::new(Code::TooFewPoints, &why));
@@ -67,12 +68,12 @@ fn fitted(form: &'static dyn Form, runs: &[&Run], starts: usize) -> Result<Fit, 
     Ok(fit)
 }
 
-/// What a form, fitted to what was seen, says of the rest.
+/// Fits a form to the seen runs and predicts the others.
 fn by_form(form: &'static dyn Form, fold: &Fold, starts: usize) -> Result<Vec<Vec<f64>>, Cannot> {
     let seen: Vec<&Run> = fold.seen.iter().collect();
     let fit = fitted(form, &seen, starts)?;
     let known = |run: &Run| fold.seen.iter().any(|other| same(other.n0, run.n0, SIZE_TOLERANCE));
-    // A straight line through two sizes is exact at both and says nothing of a third.
+    // A straight line through two sizes is exact at both and says nothing about a third.
     if form.follows(Axis::N0) == Follows::Line
         && distinct_sizes(&seen) < 3
         && !fold.unseen.iter().all(known)

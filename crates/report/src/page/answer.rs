@@ -13,12 +13,12 @@ use crate::plot::{AxisScale, PlotAxis, Tone, Unit, WhiskerRow, Whiskers};
 use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::{said, shown};
 
-/// An interval whose ends differ by more than this factor is called wide.
+/// An interval is called wide if its ends differ by more than this factor.
 const WIDE: f64 = 4.0;
-/// The picture of answers reaches at most this factor beyond the measured tokens.
+/// The picture of answers ends at this factor beyond the measured tokens.
 const FARTHEST: f64 = 100.0;
 
-/// The sentence at the top, and what must be read with it.
+/// The sentence at the top, with its caveats.
 pub(super) fn header(group: &GroupLaw) -> Markup {
     let Some(plan) = first_asked(group) else {
         return html! {
@@ -94,7 +94,7 @@ fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
     }
 }
 
-/// What the numbers mean in losses.
+/// The numbers as losses.
 fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
     html! {
         p.lead {
@@ -116,10 +116,10 @@ fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
     }
 }
 
-/// Why there is no number, or no narrow interval, or one outside the data.
+/// Why there is no number, no narrow interval, or none inside the data.
 fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     let enough = plan.enough();
-    // Token counts are compared by their ratio: intervals are made on a logarithm.
+    // Token counts are compared by their ratio, because their intervals are made in the logarithm.
     let wide = enough.interval.is_some_and(|[low, high]| high > WIDE * low);
     let sizes = by_size(group);
     let same = sizes.iter().find(|size| size.iter().any(|other| std::ptr::eq(*other, plan)));
@@ -134,7 +134,7 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     };
     let [least, most] = group.ranges().get("tokens").copied().unwrap_or_default();
     let about_data = enough.value.is_none() || wide;
-    // The refits cost time, so they are made only where the page explains a wide interval.
+    // Refits take time, so they are only made if the page explains a wide interval.
     let influence = wide.then(|| most_influential(group, plan)).flatten();
     html! {
         div.doubt {
@@ -180,7 +180,7 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     }
 }
 
-/// Every pruned model of the data: a picture, and a table under it.
+/// Every pruned model of the data, as a picture with a table below it.
 pub(super) fn section(group: &GroupLaw, number: usize, with_sentence: bool) -> Markup {
     let Some(first) = group.decisions().first() else {
         return html! { p { "The data cannot tell." } };
@@ -238,7 +238,7 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
             });
         }
     }
-    // An interval may reach to any number; the picture ends a little beyond the data.
+    // An interval may reach far away, so the picture ends a little beyond the data.
     let near = |x: &f64| (measured[0] / FARTHEST..=measured[1] * FARTHEST).contains(x);
     let told = rows.iter().flat_map(|row| row.interval.into_iter().flatten().chain(row.value));
     let x = PlotAxis::around(

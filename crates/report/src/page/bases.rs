@@ -1,5 +1,5 @@
-//! The models before pruning: whether they had come to rest, and what the same tokens do without
-//! pruning.
+//! The models before pruning: whether they had finished learning, and what the same tokens do
+//! without pruning.
 
 use law::GroupLaw;
 use ledger::Done;
@@ -10,7 +10,7 @@ use crate::number::{count, nats, plain};
 use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::shown;
 
-/// Every base with its control; nothing where no base is known.
+/// Every base with its control; empty if no base is known.
 pub(super) fn section(input: &PageInput<'_>, groups: &[&GroupLaw]) -> Markup {
     if input.bases.is_empty() {
         return html! {};
@@ -19,6 +19,7 @@ pub(super) fn section(input: &PageInput<'_>, groups: &[&GroupLaw]) -> Markup {
         groups.iter().find_map(|group| group.decisions().first()).map(|plan| plan.doubling_gain());
     let learning = |base: &&RunFacts| {
         let control = control(input, base).and_then(|run| run.done.as_ref()?.last_doubling());
+        // The control still learns if its last doubling gains as much as the rule asks for.
         control.zip(gain).is_some_and(|(control, gain)| control.0 >= gain)
     };
     let learning: Vec<&RunFacts> = input.bases.iter().filter(learning).collect();

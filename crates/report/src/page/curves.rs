@@ -1,4 +1,4 @@
-//! Measured held-out curves with the law through them, one panel a size.
+//! Measured held-out curves with the law through them, in one panel for each size.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,18 @@ use crate::plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::shown;
 
-/// Beyond the data a curve goes at most this factor.
+/// A curve ends at this factor beyond the data.
 const FARTHEST: f64 = 4.0;
 
-/// One size: its plot and the numbers in it.
+/// One size: its plot and its numbers.
 pub(super) struct Panel<'a> {
     pub(super) plot: Plot,
     heading: Markup,
-    /// Without a rate stand the controls.
+    /// Rows without a rate are controls.
     rows: Vec<(Option<f64>, &'a TableRow)>,
 }
 
-/// Every size's figure with its data table.
+/// The figures of all sizes, with their data tables.
 pub(super) fn figures(input: &PageInput<'_>, group: &GroupLaw, number: usize) -> Markup {
     let panels = panels(input, group);
     html! {
@@ -50,14 +50,14 @@ pub(super) fn figures(input: &PageInput<'_>, group: &GroupLaw, number: usize) ->
     }
 }
 
-/// Plots of all sizes of a law, on one axis of tokens.
+/// The plots of all sizes of a law, on one axis of tokens.
 pub(super) fn panels<'a>(input: &PageInput<'a>, group: &GroupLaw) -> Vec<Panel<'a>> {
     let sizes = by_size(group);
     let Some(x) = token_axis(group) else { return Vec::new() };
     sizes.iter().filter_map(|size| panel(input, group, size, &x)).collect()
 }
 
-/// From the first measured point to the last, and on to what is enough as far as that is near.
+/// An axis from the first measured point to the last. It includes enough tokens if they are near.
 fn token_axis(group: &GroupLaw) -> Option<PlotAxis> {
     let [low, high] = group.ranges().get("tokens").copied()?;
     let enough = group.decisions().iter().filter_map(|plan| plan.enough().value);
@@ -86,7 +86,7 @@ fn panel<'a>(
     loss0s.sort_by(f64::total_cmp);
     loss0s.dedup();
     for (i, &loss0) in loss0s.iter().enumerate() {
-        // Several levels share one label, which stands at the highest.
+        // Several levels share one label, at the highest one.
         let label = if i + 1 == loss0s.len() { "unpruned" } else { "" };
         layers.push(Layer::Level { y: loss0, label: label.into() });
     }
@@ -101,7 +101,7 @@ fn panel<'a>(
                 input.rows.iter().filter(|row| is_at(row, group, &plan.place())).collect();
             heights.extend(measured.iter().filter(|row| !is_aside(row)).map(|row| row.loss));
             heights.extend(curve.line.last().map(|point| point[1]));
-            // Bands go below all lines, above the shade that marks what is beyond the data.
+            // Bands lie under all lines, but above the shade that marks what is beyond the data.
             layers.insert(1, Layer::Band { tone, ends: curve.band });
             layers.push(Layer::Line {
                 tone,
@@ -127,7 +127,8 @@ fn panel<'a>(
         - heights.iter().copied().fold(f64::INFINITY, f64::min);
     if let Some(entropy) = input.entropy {
         layers.push(Layer::Level { y: entropy.nats, label: "entropy".into() });
-        // An entropy far below all losses would flatten the curves, so only a near one is drawn.
+        // An entropy far below all losses would flatten the curves, so only a near one sets the
+        // axis.
         let near = heights.iter().any(|height| height - entropy.nats < 0.5 * span);
         heights.extend(near.then_some(entropy.nats));
     }
@@ -188,12 +189,12 @@ fn control_lines(controls: &[&TableRow]) -> Vec<Layer> {
     runs.into_values().map(&mut line).collect()
 }
 
-/// An unpruned model of this size, post-trained.
+/// Whether a row is from an unpruned model of this size.
 fn is_control(row: &TableRow, series: &str, n0: f64) -> bool {
     row.rate == 0.0 && row.series == series && is_size(row.n0, n0)
 }
 
-/// A point that no law of a constant learning rate is fitted to.
+/// Whether a point is not fitted, because a law describes a constant learning rate.
 fn is_aside(row: &TableRow) -> bool {
     matches!(row.phase, Some(Phase::Warmup | Phase::Decay))
 }
@@ -221,7 +222,7 @@ fn description(title: &str, size: &[&Plan]) -> String {
     )
 }
 
-/// What the tokens did to the unpruned model: that part of a fall is not healing.
+/// What the tokens did to the unpruned model. That part of a fall is not healing.
 fn control(panel: &Panel<'_>) -> Markup {
     let controls = panel
         .rows
@@ -234,9 +235,9 @@ fn control(panel: &Panel<'_>) -> Markup {
     }
 }
 
-/// Losses by tokens and rate.
+/// The losses by tokens and rate.
 fn numbers(panel: &Panel<'_>) -> Markup {
-    // Positive numbers sort by their bits; a map needs keys that sort.
+    // A map needs keys that sort, and the bits of positive numbers sort like the numbers.
     let key = |rate: Option<f64>| rate.map(f64::to_bits);
     let mut rates: Vec<Option<f64>> = Vec::new();
     let mut by_tokens: BTreeMap<u64, Vec<(Option<u64>, &TableRow)>> = BTreeMap::new();

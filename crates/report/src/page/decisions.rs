@@ -1,11 +1,10 @@
-//! The pruned models that a law speaks of, and what it says of them: the one place that asks the
-//! law.
+//! The pruned models that a law has plans for, and its answers. Only this module asks the law.
 
 use law::{GroupLaw, Place, Plan, TableRow};
 
-/// Sizes nearer than this share belong into one panel.
+/// Sizes within this share of each other belong in one panel.
 const SAME_SIZE: f64 = 0.01;
-/// How many places a curve is drawn through.
+/// How many token counts a curve is drawn through.
 const STEPS: usize = 64;
 
 /// The law's curve and its interval at one place.
@@ -17,7 +16,7 @@ pub(super) struct LawCurve {
     pub(super) band: Vec<[f64; 3]>,
 }
 
-/// The sizes of a group's decisions, smallest first, each with its decisions by rate.
+/// The plans of a group by size, smallest first. Within a size they are sorted by rate.
 pub(super) fn by_size(group: &GroupLaw) -> Vec<Vec<&Plan>> {
     let mut plans: Vec<&Plan> = group.decisions().iter().collect();
     plans.sort_by(|a, b| {
@@ -36,14 +35,13 @@ pub(super) fn by_size(group: &GroupLaw) -> Vec<Vec<&Plan>> {
     sizes
 }
 
-/// The decisions of one size, by rate: several at one rate where several bases of that size were
+/// The plans of one size by rate. There are several at one rate if several bases of that size were
 /// pruned alike.
 pub(super) fn by_rate<'a>(size: &[&'a Plan]) -> Vec<Vec<&'a Plan>> {
     size.chunk_by(|a, b| a.place().rate == b.place().rate).map(<[&Plan]>::to_vec).collect()
 }
 
-/// Those of them that answer differently: bases that differ in their loss alone need as many tokens
-/// as each other.
+/// The plans with different answers. Bases that differ only in their loss need equally many tokens.
 pub(super) fn answers<'a>(alike: &[&'a Plan]) -> Vec<&'a Plan> {
     let mut answers: Vec<&Plan> = Vec::new();
     for &plan in alike {
@@ -54,20 +52,20 @@ pub(super) fn answers<'a>(alike: &[&'a Plan]) -> Vec<&'a Plan> {
     answers
 }
 
-/// Whether two parameter counts belong into one panel.
+/// Whether two parameter counts belong in one panel.
 pub(super) fn is_size(a: f64, b: f64) -> bool {
     (a - b).abs() <= SAME_SIZE * a.max(b)
 }
 
-/// The decision that the first sentence speaks of: the middle rate of the middle size, where a law
-/// is known best, or, if it has no number there, the next above in rate and size that has one.
+/// The plan for the first sentence: the middle rate of the middle size, where a law is known best.
+/// If that has no number with an interval, the next plan above that has one, and then those below.
 pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
     let sizes: Vec<Vec<&Plan>> = by_size(group)
         .iter()
         .map(|size| by_rate(size).iter().map(|alike| alike[0]).collect())
         .collect();
     let middle = |len: usize| len.saturating_sub(1) / 2;
-    // Indices from the middle: first it, then those above, then those below.
+    // Indices from the middle: first the middle, then those above, then those below.
     let from_middle = |len: usize| (middle(len)..len).chain((0..middle(len)).rev());
     let sure = |plan: &&Plan| plan.enough().value.is_some() && plan.enough().interval.is_some();
     let places =
@@ -77,13 +75,13 @@ pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
     plans.find(sure).or(first)
 }
 
-/// Whether a measured point belongs to a pruned model.
+/// Whether a measured point belongs to this pruned model.
 pub(super) fn is_at(row: &TableRow, group: &GroupLaw, place: &Place) -> bool {
     let same = [(row.n0, place.n0), (row.rate, place.rate), (row.loss0, place.loss0)];
     row.series == group.series() && row.method == group.method() && same.iter().all(|(a, b)| a == b)
 }
 
-/// The law's curve at a place between two token counts, as far as the law knows it.
+/// The law's curve at a place between two token counts, where the law knows it.
 pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> LawCurve {
     let step = (high / low).powf(1.0 / STEPS as f64);
     let mut curve = LawCurve::default();
@@ -91,8 +89,8 @@ pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> La
         let tokens = low * step.powi(i as i32);
         let Ok(prediction) = group.predict(place, tokens) else { continue };
         let (loss, mean) = (prediction.loss(), prediction.mean());
-        // Where its interval is wide, the law gives no number. The curve is still drawn, through
-        // the middle of the band.
+        // If the interval is wide, the law gives no number. The curve is still drawn, through the
+        // middle of the band.
         if let Some(loss) = loss.or(mean.map(|[low, high]| 0.5 * (low + high))) {
             curve.line.push([tokens, loss]);
         }
@@ -103,7 +101,7 @@ pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> La
     curve
 }
 
-/// What each doubling buys, from fewest tokens to most, as points of a plot.
+/// The gain of each doubling, from the fewest tokens to the most, as points of a plot.
 pub(super) fn doublings(plan: &Plan) -> Vec<[f64; 2]> {
     plan.doublings().iter().map(|doubling| [doubling.from(), doubling.gain()]).collect()
 }

@@ -1,4 +1,4 @@
-//! What one more doubling of the tokens buys.
+//! The gain of one more doubling of the tokens.
 
 use law::{GroupLaw, Plan};
 use maud::{Markup, html};
@@ -8,7 +8,7 @@ use crate::number::{count, plain, rate, short_count, short_rate, significant};
 use crate::plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 use crate::table::{Alignment, HtmlTable, TableColumn};
 
-/// The plot for the largest size, and a table for all.
+/// A plot for the largest size with an answer, and a table for all sizes.
 pub(super) fn section(group: &GroupLaw, number: usize) -> Markup {
     let sizes = by_size(group);
     let known =

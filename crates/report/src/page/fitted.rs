@@ -8,7 +8,7 @@ use crate::number::{interval, percent, plain, whole};
 use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::shown;
 
-/// Formula, constants, measures.
+/// The formula, the constants and the measures.
 pub(super) fn section(group: &GroupLaw) -> Markup {
     let formula = group.form().map(|form| form.formula()).unwrap_or_default();
     let units = match group.units() {
@@ -98,7 +98,7 @@ fn meaning(name: &str) -> &'static str {
     }
 }
 
-/// A formula or a constant in the letters of mathematics.
+/// A formula or a constant in mathematical letters.
 fn pretty(text: &str) -> Markup {
     let letter = |word: &str| -> Option<&'static str> {
         Some(match word {
@@ -120,6 +120,7 @@ fn pretty(text: &str) -> Markup {
         };
         let (word, after) = rest.split_at(length);
         rest = after;
+        // Only a negative power becomes a superscript. Other powers keep their `^`.
         if let Some(power) = rest.strip_prefix("^-") {
             let end = power.find(|c| !is_word(c)).unwrap_or(power.len());
             let (exponent, after) = power.split_at(end);

@@ -1,14 +1,15 @@
-//! Whose absence moves the answer most: what an interval made by leaving out is wide for.
+//! Which run or base changes the answer most when it is left out. It explains a wide interval.
 
 use law::uncertainty::LeftOut;
 use law::{GroupLaw, Plan, Wish};
 
-/// The base, or where bases are too few to leave one out the run, without which the tokens that are
-/// enough move most, and how many were left out in turn.
+/// The base that changes enough tokens most when it is left out, and how many were left out in
+/// turn. With too few bases to leave one out, it is a run.
 pub(super) fn most_influential<'a>(
     group: &'a GroupLaw,
     plan: &Plan,
 ) -> Option<(&'a LeftOut, usize)> {
+    // Token counts are compared by their ratio.
     let value = plan.enough().value?.ln();
     let bases =
         group.replicates().iter().any(|replicate| matches!(replicate.left_out(), LeftOut::Base(_)));
@@ -34,8 +35,7 @@ mod tests {
 
     use super::*;
 
-    /// Four sizes at three rates; what pruning the base `odd` costs is one and a half times what
-    /// the others say.
+    /// Four sizes at three rates. Pruning the base `odd` costs 1.5 times what the others predict.
     fn law(odd: usize) -> GroupLaw {
         let mut rows = Vec::new();
         for (i, n0) in [1e8_f64, 2e8, 4e8, 8e8].into_iter().enumerate() {
@@ -63,8 +63,8 @@ mod tests {
         for odd in [0, 3] {
             let group = law(odd);
             let place = LeftOut::Base(format!("base-{odd}"));
-            // The question is asked at the size of the odd base: the others predict another answer
-            // there.
+            // The question is about the size of the odd base: there the others predict another
+            // answer.
             let plan = group
                 .decisions()
                 .iter()

@@ -1,30 +1,30 @@
-//! What the page is made from.
+//! The input of the page.
 
 use law::Law;
 use ledger::{Done, PointRow, RunRecord};
 
-/// All that the page shows. Every number on it is one of these, or a mark on an axis.
+/// Everything that the page shows. Each number on it is one of these, or a mark on an axis.
 #[derive(Clone, Copy, Debug)]
 pub struct PageInput<'a> {
-    /// What was looked at, in a few words.
+    /// What was studied, in a few words.
     pub title: &'a str,
     /// The law, as in `law.json`.
     pub law: &'a Law,
-    /// Every measured point, as in `points.csv`, controls and points set aside among them.
+    /// All measured points, as in `points.csv`, including controls and points set aside.
     pub rows: &'a [PointRow],
-    /// What is known of the runs beyond their points; a run may be missing.
+    /// What is known about the runs besides their points. A run may be missing.
     pub runs: &'a [RunFacts],
-    /// The models before pruning, each with what its own training said; may be empty.
+    /// The models before pruning, with the results of their own training. May be empty.
     pub bases: &'a [RunFacts],
     /// Runs that are not in `rows`, and why.
     pub left_out: &'a [SkippedRun],
-    /// The entropy of the text, where it is known.
+    /// The entropy of the text, if it is known.
     pub entropy: Option<Entropy>,
     /// How the page was made: commit, seeds, hashes, machine, versions, command.
     pub facts: &'a [Fact],
 }
 
-/// One run's own files.
+/// The files of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFacts {
     /// Its name, which is the `run` of the points.
@@ -35,7 +35,7 @@ pub struct RunFacts {
     pub done: Option<Done>,
 }
 
-/// A run that nothing was taken from.
+/// A run that the page does not use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedRun {
     /// Its name.
@@ -44,20 +44,20 @@ pub struct SkippedRun {
     pub why: String,
 }
 
-/// One line about how the page was made.
+/// One fact about how the page was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// What.
+    /// The name of the fact.
     pub name: String,
     /// The value.
     pub value: String,
 }
 
-/// What no model of a text can get below.
+/// The lowest loss that any model of a text can reach.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entropy {
     /// Nats per token.
     pub nats: f64,
-    /// The standard error of a held-out loss, where it is known.
+    /// The standard error of a held-out loss, if it is known.
     pub standard_error: Option<f64>,
 }

@@ -8,7 +8,7 @@ use crate::number::{count, nats, rate, whole};
 use crate::table::{Alignment, HtmlTable, TableColumn};
 use crate::text::{said, sentence, shown};
 
-/// Runs that nothing was taken from.
+/// The runs that the page does not use.
 pub(super) fn left_out(input: &PageInput<'_>) -> Markup {
     html! {
         @if !input.left_out.is_empty() {
@@ -22,7 +22,7 @@ pub(super) fn left_out(input: &PageInput<'_>) -> Markup {
     }
 }
 
-/// Facts, and a table of the runs.
+/// The facts, and a table of the runs.
 pub(super) fn how(input: &PageInput<'_>) -> Markup {
     html! {
         section {
@@ -43,7 +43,7 @@ pub(super) fn how(input: &PageInput<'_>) -> Markup {
     }
 }
 
-/// What is the same in all runs, once; what differs, by its values.
+/// Facts about all runs. A value that they share is shown once.
 fn shared(runs: &[RunFacts]) -> Markup {
     let all = |pick: fn(&RunFacts) -> String| -> Vec<String> {
         let mut values: Vec<String> = runs.iter().map(pick).collect();

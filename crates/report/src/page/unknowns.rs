@@ -1,4 +1,4 @@
-//! What the data could not tell, and what no such data can.
+//! What the data could not tell, and what no such data can tell.
 
 use law::{Code, GroupLaw};
 use maud::{Markup, html};
@@ -7,7 +7,7 @@ use super::input::PageInput;
 use crate::number::nats;
 use crate::text::{said, sentences, shown};
 
-/// Codes with their sentences, for one law.
+/// The codes of one law, with their sentences.
 pub(super) fn section(group: &GroupLaw) -> Markup {
     let known = group.identifiability();
     html! {
@@ -35,7 +35,7 @@ pub(super) fn section(group: &GroupLaw) -> Markup {
     }
 }
 
-/// What holds for every page like this one.
+/// Caveats that hold for every page of this kind.
 pub(super) fn care(input: &PageInput<'_>) -> Markup {
     html! {
         section {

@@ -1,6 +1,6 @@
-//! What an axis counts, how, and from where to where.
+//! What an axis shows, on which scale, and its range.
 
-/// An axis: what it counts and from where to where.
+/// An axis: its label, its scale and its range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlotAxis {
     label: String,
@@ -28,11 +28,11 @@ pub enum Unit {
 }
 
 impl PlotAxis {
-    /// An axis over a range; `None` where no axis can be: not finite, not ascending, or not
-    /// positive and logarithmic.
+    /// An axis over a range. `None` if the range is not finite, not ascending, or not positive on a
+    /// logarithmic axis.
     pub fn new(label: &str, scale: AxisScale, unit: Unit, range: [f64; 2]) -> Option<Self> {
         let [low, high] = range;
-        // A range narrower than the precision of its ends has no places to tell apart.
+        // If a range is narrower than the precision of its ends, its places cannot be told apart.
         let wide = (high - low).is_finite() && high - low > 1e-12 * low.abs().max(high.abs());
         let sound = low.is_finite()
             && high.is_finite()
@@ -41,8 +41,7 @@ impl PlotAxis {
         sound.then(|| Self { label: label.to_owned(), scale, unit, range })
     }
 
-    /// An axis that holds these values with some room around; values that it cannot hold are passed
-    /// over.
+    /// An axis around these values, with some room. Values that it cannot show are ignored.
     pub fn around(
         label: &str,
         scale: AxisScale,
@@ -68,18 +67,18 @@ impl PlotAxis {
         Self::new(label, scale, unit, range)
     }
 
-    /// Where a value lies: 0 at the low end, 1 at the high one; `None` where it has no place.
+    /// The position of a value: 0 at the low end, 1 at the high end. `None` if it has none.
     pub fn place(&self, x: f64) -> Option<f64> {
         let [low, high] = self.range;
         let share = match self.scale {
             AxisScale::Linear => (x - low) / (high - low),
             AxisScale::Log => (x / low).ln() / (high / low).ln(),
         };
-        // Places far outside are cut: SVG coordinates must stay short.
+        // Positions far outside are cut, because SVG coordinates must stay short.
         share.is_finite().then(|| share.clamp(-9.0, 9.0))
     }
 
-    /// From where to where.
+    /// The low and the high end.
     pub fn range(&self) -> [f64; 2] {
         self.range
     }

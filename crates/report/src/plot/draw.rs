@@ -1,4 +1,4 @@
-//! From a plot to SVG elements.
+//! Draws a plot as SVG elements.
 
 use maud::{Markup, html};
 
@@ -8,33 +8,34 @@ use super::marks::{Label, marker, px, spread};
 use super::style::{PLOT_STYLE, palette};
 use crate::text::{sentence, shown, wrapped};
 
-/// Width and height of one plot, in CSS pixels: readable at the width of a phone.
+/// Width and height of one plot in CSS pixels: readable on a phone.
 pub(super) const SIZE: [f64; 2] = [460.0, 320.0];
 const LEFT: f64 = 46.0;
 const RIGHT: f64 = 92.0;
 const TOP: f64 = 26.0;
 const BOTTOM: f64 = 42.0;
-/// The height of a line of text in a column of labels.
+/// The height of a line of text in the column of labels.
 const LINE: f64 = 15.0;
 
 impl Plot {
-    /// The picture as a file of its own.
+    /// The picture as a file.
     pub fn svg(&self) -> String {
         standing([self].as_slice(), 1, &self.title).into_string()
     }
 
-    /// Several pictures in columns under one heading, as a file of its own.
+    /// Several pictures in columns under one heading, as a file.
     pub fn grid(plots: &[&Self], columns: usize, title: &str) -> String {
         standing(plots, columns.max(1), title).into_string()
     }
 
-    /// The picture for the inside of a page that holds [`PLOT_STYLE`]; `id` is no other's on it.
+    /// The picture as part of a page that contains [`PLOT_STYLE`]. The `id` must be unique on the
+    /// page.
     pub(crate) fn inline(&self, id: &str) -> Markup {
         inline(self, id)
     }
 }
 
-/// A plot for the inside of a page.
+/// A plot as part of a page.
 fn inline(plot: &Plot, id: &str) -> Markup {
     let [width, height] = SIZE;
     html! {
@@ -47,14 +48,14 @@ fn inline(plot: &Plot, id: &str) -> Markup {
     }
 }
 
-/// Plots in columns, as a document of its own.
+/// Plots in columns, as a document.
 fn standing(plots: &[&Plot], columns: usize, title: &str) -> Markup {
     let columns = columns.min(plots.len()).max(1);
     let [cell_width, cell_height] = [SIZE[0], SIZE[1] + if plots.len() > 1 { 24.0 } else { 0.0 }];
     let width = columns as f64 * cell_width;
-    // Letters of the heading are at most this wide, in the widest of the usual fonts.
+    // Letters of the heading are at most 9.2 pixels wide in the widest usual font.
     let lines = wrapped(&shown(title), ((width - 24.0) / 9.2) as usize);
-    // The heading takes 20 pixels a line.
+    // The heading takes 20 pixels per line.
     let head = 14.0 + 20.0 * lines.len() as f64;
     let height = head + plots.len().div_ceil(columns) as f64 * cell_height;
     let description: Vec<String> = plots.iter().map(|plot| sentence(&plot.description)).collect();
@@ -78,7 +79,7 @@ fn standing(plots: &[&Plot], columns: usize, title: &str) -> Markup {
     }
 }
 
-/// The area inside the axes, from top left to bottom right.
+/// The area inside the axes.
 struct Frame<'a> {
     x: &'a PlotAxis,
     y: &'a PlotAxis,
@@ -116,8 +117,8 @@ fn body(plot: &Plot) -> Markup {
             @if let Layer::Beyond { from, label } = layer { (beyond(&frame, *from, label)) }
         }
         (axes(&frame))
-        // A nested drawing cuts off what leaves the frame, without an id that another plot might
-        // have.
+        // A nested `svg` clips what leaves the frame. A clip path would need an id that another
+        // plot might have.
         svg x=(px(LEFT)) y=(px(TOP)) width=(px(width)) height=(px(height))
             viewBox=(format!("{} {} {} {}", px(LEFT), px(TOP), px(width), px(height))) {
             @for layer in &plot.layers { (drawn(&frame, layer)) }
@@ -139,13 +140,14 @@ fn axes(frame: &Frame<'_>) -> Markup {
     }
 }
 
-/// The axis along the bottom, from left to right; its marks reach up to `top`.
+/// The axis along the bottom, from left to right. Its marks reach up to `top`.
 pub(super) fn axis_below(
     axis: &PlotAxis,
     [left, right]: [f64; 2],
     [top, bottom]: [f64; 2],
 ) -> Markup {
     let across = right - left;
+    // Labels on a linear axis have more digits, so each gets more room, in pixels.
     let most = if axis.scale == AxisScale::Log { across / 36.0 } else { across / 52.0 };
     html! {
         @for tick in axis.ticks(most as usize) {
@@ -159,7 +161,7 @@ pub(super) fn axis_below(
     }
 }
 
-/// The outline of a diamond around a place.
+/// The outline of a diamond around a point.
 fn diamond([x, y]: [f64; 2], size: f64) -> String {
     let [left, right, up, down] = [x - size, x + size, y - size, y + size].map(px);
     format!("M{} {up}L{right} {}L{} {down}L{left} {}Z", px(x), px(y), px(x), px(y))
@@ -170,6 +172,7 @@ fn beyond(frame: &Frame<'_>, from: f64, label: &str) -> Markup {
     let x = x.max(LEFT);
     html! {
         rect.shade x=(px(x)) y=(px(TOP)) width=(px(frame.right - x)) height=(px(frame.bottom - TOP)) {}
+        // The label is left out if the shaded area is narrower than its text.
         @if frame.right - x > 6.5 * label.chars().count() as f64 {
             text.soft x=(px(frame.right - 4.0)) y=(px(TOP + 12.0)) text-anchor="end" { (shown(label)) }
         }
@@ -180,6 +183,7 @@ fn drawn(frame: &Frame<'_>, layer: &Layer) -> Markup {
     match layer {
         Layer::Beyond { .. } => html! {},
         Layer::Band { tone, ends } => {
+            // Along the upper edge and back along the lower one.
             let there = ends.iter().map(|[x, _, high]| [*x, *high]);
             let back = ends.iter().rev().map(|[x, low, _]| [*x, *low]);
             html! { path class=(format!("band fill-{}", tone.colour())) d=(frame.path(there.chain(back)) + "Z") {} }
@@ -229,7 +233,7 @@ fn place(
     }
 }
 
-/// What stands at the right ends of curves and level lines, with the values that place them.
+/// The labels at the right ends of curves and level lines, with the values that place them.
 fn labels(plot: &Plot) -> Vec<(Tone, f64, &str)> {
     let range = plot.x.range();
     let end = |points: &[[f64; 2]]| {
@@ -245,7 +249,7 @@ fn labels(plot: &Plot) -> Vec<(Tone, f64, &str)> {
             Layer::Line { tone, points, label: Some(label) } => {
                 Some((*tone, end(points)?, label.as_str()))
             }
-            // A level outside the plot gets no label.
+            // A level outside the plot has no label.
             Layer::Level { y, label } => {
                 let inside = plot.y.place(*y).is_some_and(|share| (0.0..=1.0).contains(&share));
                 (inside && !label.is_empty()).then_some((Tone::Guide, *y, label.as_str()))
@@ -260,7 +264,7 @@ fn ends(frame: &Frame<'_>, labels: &[(Tone, f64, &str)]) -> Markup {
         .iter()
         .filter_map(|(tone, y, text)| Some(Label { tone: *tone, y: frame.y(*y)?, text }))
         .collect();
-    // Curves that end together keep their order, whatever the last digits say.
+    // Curves that end together keep their order, because differences below a pixel are ignored.
     let wanted: Vec<f64> = labels.iter().map(|label| label.y.round()).collect();
     let heights = spread(&wanted, LINE, TOP + 4.0, frame.bottom - 2.0);
     let x = frame.right + 4.0;

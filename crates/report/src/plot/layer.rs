@@ -1,4 +1,4 @@
-//! What a plot holds, before anything is drawn.
+//! The content of a plot, before it is drawn.
 
 use super::axis::PlotAxis;
 
@@ -13,9 +13,9 @@ pub struct Plot {
 }
 
 impl Plot {
-    /// A plot of layers, the first below all others. The title says in a few words what it shows;
-    /// the description says what can be seen, for readers who cannot see it. `x` runs along the
-    /// bottom, `y` up the left side.
+    /// A plot of layers; the first one lies below all others. The title says in a few words what it
+    /// shows. The description is for readers who cannot see it. `x` is the bottom axis and `y` the
+    /// left one.
     pub fn new(
         title: String,
         description: String,
@@ -26,31 +26,31 @@ impl Plot {
     }
 }
 
-/// Colour, dash and marker that belong together.
+/// A colour, a dash and a marker that belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// One of several equals, by its number.
+    /// One of several equal series, by its number.
     Series(usize),
-    /// What the others are held against.
+    /// The control that the series are compared with.
     Control,
     /// A line that only guides the eye.
     Guide,
 }
 
-/// One thing drawn; values that are not finite, or not positive on a logarithmic axis, are left
+/// One thing to draw. Values that are not finite, or not positive on a logarithmic axis, are left
 /// out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layer {
-    /// Everything to the right of `from` is shaded.
+    /// A shaded area to the right of `from`.
     Beyond {
         /// Where it begins.
         from: f64,
         /// What it means.
         label: String,
     },
-    /// Between two curves: x, low, high.
+    /// An area between two curves: x, low, high.
     Band {
-        /// Its looks.
+        /// Its colour, dash and marker.
         tone: Tone,
         /// From left to right.
         ends: Vec<[f64; 3]>,
@@ -59,36 +59,36 @@ pub enum Layer {
     Level {
         /// Its height.
         y: f64,
-        /// What stands at its end.
+        /// The label at its end.
         label: String,
     },
     /// A curve.
     Line {
-        /// Its looks.
+        /// Its colour, dash and marker.
         tone: Tone,
         /// From left to right.
         points: Vec<[f64; 2]>,
-        /// What stands at its end.
+        /// The label at its end.
         label: Option<String>,
     },
-    /// Measured points, each with a text of its own that a pointer brings up.
+    /// Measured points. A pointer brings up the text of a point.
     Points {
-        /// Their looks.
+        /// Their colour, dash and marker.
         tone: Tone,
-        /// Where, and what is said.
+        /// The points and their texts.
         points: Vec<([f64; 2], String)>,
-        /// Drawn hollow and pale: shown, but not counted.
+        /// Whether they are drawn hollow and pale: shown, but not counted.
         aside: bool,
     },
-    /// One place, with an interval along x.
+    /// One point, with an interval along x.
     Place {
-        /// Its looks.
+        /// Its colour, dash and marker.
         tone: Tone,
-        /// Where.
+        /// Where it lies.
         at: [f64; 2],
-        /// From where to where along x.
+        /// The ends of the interval along x.
         interval: Option<[f64; 2]>,
-        /// What a pointer brings up.
+        /// The text that a pointer brings up.
         hint: String,
     },
 }

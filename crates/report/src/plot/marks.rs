@@ -1,17 +1,17 @@
-//! Markers and the labels at the ends of curves.
+//! Markers, and the labels at the ends of curves.
 
 use ledger::trimmed;
 use maud::{Markup, html};
 
 use super::layer::Tone;
 
-/// A coordinate with two decimals at most, so that the same plot has the same bytes.
+/// A coordinate with at most two decimals, so that the same plot has the same bytes.
 pub(super) fn px(x: f64) -> String {
     let text = trimmed(&format!("{x:.2}"));
     if text == "-0" { "0".to_owned() } else { text }
 }
 
-/// A marker of a tone around a place; every series has a shape of its own.
+/// A marker of a tone around a point. Each series has its own shape.
 pub(super) fn marker(tone: Tone, [x, y]: [f64; 2], aside: bool, hint: &str) -> Markup {
     let colour = tone.colour();
     let class = match aside {
@@ -47,12 +47,12 @@ pub(super) struct Label<'a> {
     pub(super) text: &'a str,
 }
 
-/// Heights near the wanted ones, in their order, at least `apart` from each other and between `top`
-/// and `bottom`.
+/// Heights near the wanted ones, in the same order. They are at least `apart` from each other, and
+/// between `top` and `bottom`.
 pub(super) fn spread(wanted: &[f64], apart: f64, top: f64, bottom: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
-    // Too many labels for the height stand closer.
+    // If there are too many labels for the height, they move closer together.
     let apart = apart.min((bottom - top) / wanted.len().max(1) as f64);
     let mut heights = vec![0.0; wanted.len()];
     let mut least = top;
@@ -60,8 +60,7 @@ pub(super) fn spread(wanted: &[f64], apart: f64, top: f64, bottom: f64) -> Vec<f
         heights[i] = wanted[i].clamp(top, bottom).max(least);
         least = heights[i] + apart;
     }
-    // Labels pushed down together move up again as far as the wanted heights ask, and off the
-    // bottom.
+    // The first pass only pushes labels down. This one moves those below the bottom up again.
     let mut most = bottom;
     for &i in order.iter().rev() {
         heights[i] = heights[i].min(most);

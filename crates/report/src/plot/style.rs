@@ -1,5 +1,6 @@
-//! Colours, dashes and markers. The colours are those of Okabe and Ito (2008), told apart by all
-//! common kinds of colour blindness; dash and marker tell them apart without any colour.
+//! Colours, dashes and markers. The colours are those of Okabe and Ito (2008), which people with
+//! all common kinds of colour blindness can tell apart. Dashes and markers differ even without
+//! colour.
 
 use super::layer::Tone;
 
@@ -19,11 +20,11 @@ const COLOURS: [(&str, &str, &str); 12] = [
     ("s5", "#56b4e9", "#f0e442"),
 ];
 
-/// Dashes by series; the lengths have no factor in common with the colours, so that many series
-/// stay apart.
+/// Dashes by series. There are five dashes and six colours, with no common factor, so 30 series stay
+/// distinct.
 const DASHES: [&str; 5] = ["none", "8 4", "2 3", "9 3 2 3", "4 3"];
 
-/// What every page with plots and every plot alone holds.
+/// The style for every page with plots and for every single plot.
 pub(crate) const PLOT_STYLE: &str = ".plot{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1c2127;fill:var(--ink)}\
 .plot text{font-variant-numeric:tabular-nums}\
 .plot .paper{fill:#fff;fill:var(--paper)}\
@@ -39,14 +40,14 @@ pub(crate) const PLOT_STYLE: &str = ".plot{font:12px system-ui,-apple-system,'Se
 .plot .more{fill:#5b646e;fill:var(--soft)}\
 .plot .halo{stroke:#fff;stroke:var(--paper);stroke-linejoin:round}";
 
-/// The colours as CSS variables, in light, dark and print, and the classes that use them.
+/// The colours as CSS variables for light, dark and print, and the classes that use them.
 pub(crate) fn palette() -> String {
     let variables = |pick: fn(&(&str, &'static str, &'static str)) -> &'static str| -> String {
         COLOURS.iter().map(|colour| format!("--{}:{};", colour.0, pick(colour))).collect()
     };
     let (light, dark) = (variables(|colour| colour.1), variables(|colour| colour.2));
     let class = |(name, light, _): &(&str, &str, &str)| {
-        // Viewers that know no variables read the first of each pair.
+        // Viewers without CSS variables use the first value of each pair.
         format!(
             ".plot .stroke-{name}{{stroke:{light};stroke:var(--{name})}}.plot .fill-{name}{{fill:{light};fill:var(--{name})}}"
         )
@@ -59,7 +60,7 @@ pub(crate) fn palette() -> String {
 }
 
 impl Tone {
-    /// The name of its colour.
+    /// The name of the colour.
     pub(crate) fn colour(self) -> String {
         match self {
             Self::Series(i) => format!("s{}", i % 6),
@@ -67,7 +68,7 @@ impl Tone {
         }
     }
 
-    /// Its dashes.
+    /// The dashes.
     pub(crate) fn dash(self) -> &'static str {
         match self {
             Self::Series(i) => DASHES[i % DASHES.len()],
@@ -90,7 +91,7 @@ mod tests {
         assert_eq!(looks.len(), 30);
     }
 
-    /// Relative luminance and contrast as WCAG 2.1 defines them.
+    /// Relative luminance, as WCAG 2.1 defines it.
     fn luminance(colour: &str) -> f64 {
         let channel = |i: usize| {
             let x = f64::from(u8::from_str_radix(&colour[i..i + 2], 16).unwrap()) / 255.0;

@@ -1,4 +1,4 @@
-//! Where an axis has its marks, and what stands there.
+//! The marks of an axis and their labels.
 
 use ledger::trimmed;
 
@@ -10,12 +10,13 @@ use crate::number::significant;
 pub(crate) struct Tick {
     /// Its value.
     pub(crate) at: f64,
-    /// What stands beside it.
+    /// Its label.
     pub(crate) label: String,
 }
 
 impl PlotAxis {
-    /// Round values inside the range, ascending, at most `most` of them; no two share a label.
+    /// Round values inside the range, ascending, at most `most` of them. No two have the same
+    /// label.
     pub(crate) fn ticks(&self, most: usize) -> Vec<Tick> {
         let most = most.clamp(2, 50);
         let [low, high] = self.range;
@@ -25,7 +26,7 @@ impl PlotAxis {
         };
         let mut ticks: Vec<Tick> =
             values.into_iter().map(|at| Tick { at, label: self.unit.label(at) }).collect();
-        // Rounded labels may repeat on a narrow axis.
+        // On a narrow axis rounded labels may repeat.
         ticks.dedup_by(|b, a| a.label == b.label);
         ticks
     }
@@ -47,10 +48,11 @@ impl Unit {
 /// Multiples of 1, 2 or 5 times a power of ten.
 fn steps(low: f64, high: f64, most: usize) -> Vec<f64> {
     let least = (high - low) / most as f64;
-    // The step is 1, 2 or 5 times a power of ten, the smallest that gives few enough marks.
+    // The step is 1, 2 or 5 times a power of ten: the smallest one that gives few enough marks.
     let exponent = least.log10().floor();
     let power = 10_f64.powf(exponent);
-    // An exact power of ten on both sides, so that 0.3 is not 0.30000000000000004.
+    // Dividing by an exact power of ten gives 0.3, while multiplying by 0.1 gives
+    // 0.30000000000000004.
     let times = |count: f64, mantissa: f64| match exponent < 0.0 {
         true => count * mantissa / 10_f64.powf(-exponent),
         false => count * mantissa * power,
@@ -67,7 +69,7 @@ fn steps(low: f64, high: f64, most: usize) -> Vec<f64> {
     Vec::new()
 }
 
-/// Powers of ten with as much between them as fits; `None` when fewer than two do.
+/// Powers of ten with as many marks between them as fit. `None` if fewer than two fit.
 fn powers(low: f64, high: f64, most: usize) -> Option<Vec<f64>> {
     const BETWEEN: [&[f64]; 3] = [&[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
@@ -84,7 +86,7 @@ fn powers(low: f64, high: f64, most: usize) -> Option<Vec<f64>> {
     };
     let dense =
         BETWEEN.iter().map(|mantissas| within(1, mantissas)).find(|values| values.len() <= most);
-    // Over many powers of ten, whole powers are left out evenly.
+    // Over many powers of ten, some are left out at equal distances.
     let values = dense.unwrap_or_else(|| {
         let stride = (last.abs_diff(first) as usize + 1).div_ceil(most);
         within(stride, &[1.0])

@@ -1,4 +1,4 @@
-//! Numbers with their intervals, one a row, on one axis.
+//! Numbers with their intervals on one axis, one in each row.
 
 use maud::{Markup, html};
 
@@ -13,11 +13,11 @@ use crate::text::{sentence, shown};
 pub(crate) struct Whiskers {
     /// What it shows, in a few words.
     pub(crate) title: String,
-    /// What can be seen, for who cannot see it.
+    /// What can be seen, for readers who cannot see it.
     pub(crate) description: String,
     /// The axis that all rows share.
     pub(crate) x: PlotAxis,
-    /// A part of the axis that is shaded, and what it is.
+    /// A shaded part of the axis, and its label.
     pub(crate) shaded: Option<([f64; 2], String)>,
     /// From top to bottom.
     pub(crate) rows: Vec<WhiskerRow>,
@@ -26,19 +26,19 @@ pub(crate) struct Whiskers {
 /// One number with its interval.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct WhiskerRow {
-    /// What begins with this row, if something does.
+    /// The heading above this row, if it has one.
     pub(crate) heading: Option<String>,
     /// The row's own name.
     pub(crate) name: String,
-    /// Its looks.
+    /// Its colour and marker.
     pub(crate) tone: Tone,
-    /// The number, where there is one.
+    /// The number, if there is one.
     pub(crate) value: Option<f64>,
-    /// From where to where, where that is known.
+    /// The interval, if it is known.
     pub(crate) interval: Option<[f64; 2]>,
-    /// What stands at the end of the row.
+    /// The text at the end of the row.
     pub(crate) said: String,
-    /// What stands behind it where there is room.
+    /// Text behind that, if there is room.
     pub(crate) more: String,
 }
 
@@ -50,7 +50,7 @@ const ROW: f64 = 21.0;
 const GAP: f64 = 9.0;
 
 impl Whiskers {
-    /// The picture for the inside of a page; `id` is no other's on it.
+    /// The picture as part of a page. The `id` must be unique on the page.
     pub(crate) fn inline(&self, id: &str) -> Markup {
         let mut y = TOP;
         let mut places = Vec::new();
