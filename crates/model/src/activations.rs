@@ -1,12 +1,14 @@
-//! The areas that the activations of a pass take in their buffers.
+//! The areas of the activations of a pass in their buffers.
 
 use shape::config::ModelConfig;
 
 use crate::backend::{Area, Heads};
 
-/// Rows of logits computed at once: at most 512, and at most 512 MiB in `f32`. Fewer would go
-/// through the whole head, and its gradient, more often than its products are worth.
+/// Rows of logits that are computed at once: at most 512, and at most 512 MiB in `f32`, but at
+/// least 16. Every chunk reads the whole head and its gradient again, so small chunks would be
+/// slow.
 pub(crate) fn logit_rows(vocabulary: usize) -> usize {
+    // 2^27 numbers of 4 bytes are 512 MiB.
     ((1 << 27) / vocabulary.max(1)).clamp(16, 512)
 }
 

@@ -1,4 +1,4 @@
-//! What one pass of the network reads: tokens of several sequences end to end, and their targets.
+//! The input of one pass: tokens of several sequences end to end, and their targets.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use crate::backend::IGNORED;
 use crate::error::ModelFault;
 use crate::{Error, Result};
 
-/// Sequences laid end to end; attention and positions begin anew at each.
+/// Sequences end to end. Attention and positions start again at each sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Batch {
     tokens: Vec<u32>,
@@ -21,8 +21,8 @@ impl Batch {
         Batch::default()
     }
 
-    /// Adds a sequence; `targets` are as long as `tokens`, [`IGNORED`] where nothing is to be
-    /// predicted.
+    /// Adds a sequence. `targets` has the length of `tokens`, with [`IGNORED`] for tokens without a
+    /// prediction.
     pub fn push(&mut self, tokens: &[u32], targets: &[u32]) {
         assert_eq!(tokens.len(), targets.len(), "a target for every token");
         let start = self.tokens.len();
@@ -32,7 +32,7 @@ impl Batch {
         self.positions.extend(0..tokens.len() as u32);
     }
 
-    /// Adds a sequence of which every token predicts the next.
+    /// Adds a sequence in which every token predicts the next.
     ///
     /// # Errors
     /// If `window` holds fewer than two tokens.
@@ -46,7 +46,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Forgets all sequences, keeps the memory.
+    /// Removes all sequences and keeps the memory.
     pub fn clear(&mut self) {
         self.tokens.clear();
         self.targets.clear();
@@ -69,24 +69,26 @@ impl Batch {
         &self.sequences
     }
 
-    /// Place of each token in its sequence.
+    /// Position of each token in its sequence.
     pub fn positions(&self) -> &[u32] {
         &self.positions
     }
 
-    /// Tokens that enter the loss.
+    /// Number of tokens that count in the loss.
     pub fn predicted(&self) -> usize {
         self.targets.iter().filter(|&&target| target != IGNORED).count()
     }
 
-    /// Checks every id against a vocabulary and every sequence against the longest context.
+    /// Checks every id against the vocabulary, and the length of every sequence against the longest
+    /// context.
     ///
     /// # Errors
-    /// Where one of them does not fit.
+    /// If an id or a length does not fit.
     pub fn check(&self, vocabulary: usize, longest: usize) -> Result<()> {
         let ids = self.tokens.iter().zip(&self.targets).enumerate();
         for (position, (&token, &target)) in ids {
             for id in [token, target] {
+                // `IGNORED` is allowed as a target, but not as a token.
                 if id as usize >= vocabulary
                     && !(id == IGNORED && target == IGNORED && token != IGNORED)
                 {

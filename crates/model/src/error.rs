@@ -1,4 +1,4 @@
-//! What can go wrong with a model: every message says what was found, what was expected, and where.
+//! The errors of a model. Every message says what was found, what was expected, and where.
 
 use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
@@ -12,18 +12,18 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error(Box<ModelFault>);
 
 impl Error {
-    /// A weight that is NaN or infinite; `path` is the file or folder that holds it.
+    /// A weight is NaN or infinite. `path` is the file or folder that holds it.
     pub fn not_finite(path: &Path, tensor: &str, index: usize, value: f32) -> Self {
         let (path, tensor) = (path.to_path_buf(), tensor.to_owned());
         ModelFault::NotFinite { path, tensor, index, value }.into()
     }
 
-    /// A weight that is not finite, or too large for the type that it is to be stored as.
+    /// A weight is not finite, or too large for the type to store it as.
     pub fn cannot_store(tensor: &str, index: usize, value: f32, dtype: &'static str) -> Self {
         ModelFault::NotStorable { tensor: tensor.to_owned(), index, value, dtype }.into()
     }
 
-    /// The tensor and the value that could not be stored, where that is what went wrong.
+    /// The tensor and the value that could not be stored, if that is the error.
     pub fn not_storable(&self) -> Option<(&str, f32)> {
         match &*self.0 {
             ModelFault::NotStorable { tensor, value, .. } => Some((tensor, *value)),
@@ -46,12 +46,12 @@ impl Error {
         matches!(*self.0, ModelFault::FileLength { found, expected, .. } if found < expected)
     }
 
-    /// Whether the index names a shard that is not there.
+    /// Whether the index names a missing shard.
     pub fn is_missing_shard(&self) -> bool {
         matches!(*self.0, ModelFault::MissingShard { .. })
     }
 
-    /// The error of another crate that this one passes on under its own message.
+    /// The error of another crate that this error wraps without a message of its own.
     pub fn passed_on(&self) -> Option<&(dyn StdError + 'static)> {
         match &*self.0 {
             ModelFault::Disk(error) => Some(error),
@@ -86,14 +86,14 @@ impl From<shape::Error> for Error {
     }
 }
 
-/// Everything that can go wrong.
+/// All errors.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ModelFault {
     /// A file could not be read, written or mapped.
     #[error(transparent)]
     Disk(disk::Error),
 
-    /// A JSON file is not what it should be.
+    /// A JSON file is not valid.
     #[error("`{path}` cannot be read as {what}: {reason}")]
     Json { path: PathBuf, what: &'static str, reason: String },
 
@@ -109,7 +109,7 @@ pub(crate) enum ModelFault {
     #[error("`{path}` holds its weights only as `{file}`, a pickle file, which is not read")]
     PickleWeights { path: PathBuf, file: String },
 
-    /// The index names a shard that is not there.
+    /// The index names a missing shard.
     #[error("`{path}` names the shard `{shard}`, which is missing")]
     MissingShard { path: PathBuf, shard: String },
 
@@ -121,7 +121,7 @@ pub(crate) enum ModelFault {
     #[error("`{path}` has {found} bytes, expected {expected} by its header{}", truncated(*found, *expected))]
     FileLength { path: PathBuf, found: u64, expected: u64 },
 
-    /// The length of a safetensors header cannot be true.
+    /// The stated length of a safetensors header is impossible.
     #[error("`{path}` says its header has {found} bytes, expected 2 to {limit}")]
     HeaderLength { path: PathBuf, found: u64, limit: u64 },
 
@@ -129,15 +129,15 @@ pub(crate) enum ModelFault {
     #[error("`{tensor}` lies at bytes {start}..{end} of the data in `{path}`, {reason}")]
     Offsets { path: PathBuf, tensor: String, start: u64, end: u64, reason: String },
 
-    /// A tensor that the configuration asks for is nowhere.
+    /// A tensor of the configuration is missing.
     #[error("`{tensor}` is missing in `{path}`")]
     MissingTensor { path: PathBuf, tensor: String },
 
-    /// A tensor has another shape than the configuration gives it.
+    /// A tensor does not have the shape that the configuration gives.
     #[error("`{tensor}` is {found:?} in `{path}`, expected {expected:?} by the configuration")]
     TensorShape { path: PathBuf, tensor: String, found: Vec<usize>, expected: Vec<usize> },
 
-    /// A tensor is stored as something else than floats of 16 or 32 bits.
+    /// A tensor is stored as something other than floats of 16 or 32 bits.
     #[error("`{tensor}` is stored as {found} in `{path}`, expected F32, F16 or BF16")]
     Dtype { path: PathBuf, tensor: String, found: String },
 
@@ -145,23 +145,23 @@ pub(crate) enum ModelFault {
     #[error("`{tensor}` holds {value} at element {index} in `{path}`, expected a finite number")]
     NotFinite { path: PathBuf, tensor: String, index: usize, value: f32 },
 
-    /// A weight is not finite, or too large for the type that it is to be stored as.
+    /// A weight is not finite, or too large for the type to store it as.
     #[error("`{tensor}` holds {value} at element {index}, which cannot be stored as {dtype}")]
     NotStorable { tensor: String, index: usize, value: f32, dtype: &'static str },
 
-    /// A model or tokenizer file of the llama2.c family is not what it should be.
+    /// A model or tokenizer file of the llama2.c family is not valid.
     #[error("`{path}` is not a llama2.c {what}: {reason}")]
     Llama2c { path: PathBuf, what: &'static str, reason: String },
 
-    /// The machine has not enough memory.
+    /// There is not enough memory.
     #[error("no memory for a buffer of {bytes} bytes")]
     Memory { bytes: usize },
 
-    /// A token that the model does not have.
+    /// A token is not in the vocabulary.
     #[error("token id {found} at position {position} is out of range, expected below {vocabulary}")]
     TokenOutOfRange { found: u32, position: usize, vocabulary: usize },
 
-    /// A sequence longer than the rotary table, or a batch that does not fit together.
+    /// A sequence is longer than the rotary table, or a batch is inconsistent.
     #[error("a batch is malformed: {reason}")]
     Batch { reason: String },
 

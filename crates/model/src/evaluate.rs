@@ -1,6 +1,6 @@
-//! Held-out loss: the one evaluator behind L0, every curve and the `eval` command.
+//! Held-out loss. L0, every curve and the `eval` command use this one evaluator.
 //!
-//! The convention, on which every published number hangs:
+//! Every published number depends on this convention:
 //!
 //! - A document is its begin token, then the tokens of its text. The begin token is read and, where
 //!   documents stand apart, never predicted.
@@ -26,19 +26,20 @@ use crate::error::ModelFault;
 use crate::workspace::{Workspace, inference_numbers};
 use crate::{Error, Result};
 
-/// Tokens that go through the network at once, at least; fixed, since it decides the order of sums.
+/// Tokens per pass through the network, at least. It is fixed, because it decides the order of
+/// sums.
 const BATCH: usize = 2048;
 
 /// How text is read for evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protocol {
-    /// Documents apart or packed.
+    /// Whether documents are read separately or packed.
     pub convention: Convention,
-    /// Most tokens in a window.
+    /// Largest number of tokens in a window.
     pub context: usize,
-    /// Tokens between the beginnings of two windows, 1 to `context`.
+    /// Tokens between the starts of two windows, 1 to `context`.
     pub stride: usize,
-    /// Stop once this many tokens are predicted.
+    /// The evaluation stops after this many predicted tokens.
     pub limit: u64,
 }
 
@@ -49,26 +50,26 @@ impl From<&Evaluation> for Protocol {
     }
 }
 
-/// What an evaluation found.
+/// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluated {
-    /// Documents in order, those that were reached.
+    /// The documents that were reached, in order.
     pub documents: Vec<DocumentLoss>,
 }
 
 /// The loss on one document.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DocumentLoss {
-    /// Which document of the part.
+    /// Index of the document in the part.
     pub document: usize,
     /// Sum of -ln p over its tokens.
     pub nats: f64,
-    /// How many were predicted.
+    /// Number of predicted tokens.
     pub tokens: u64,
 }
 
 impl Evaluated {
-    /// Tokens predicted.
+    /// Number of predicted tokens.
     pub fn tokens(&self) -> u64 {
         self.documents.iter().map(|document| document.tokens).sum()
     }
@@ -79,8 +80,9 @@ impl Evaluated {
         Nats(nats / self.tokens() as f64)
     }
 
-    /// Standard error of [`Evaluated::loss`] over the draw of documents (ratio estimator); none for
-    /// fewer than two documents. Losses of two models on the same text share most of it.
+    /// Standard error of [`Evaluated::loss`] over the sample of documents (ratio estimator); `None`
+    /// for fewer than two documents. The losses of two models on the same text share most of this
+    /// error.
     pub fn standard_error(&self) -> Option<Nats> {
         let count = self.documents.len() as f64;
         if count < 2.0 {
@@ -93,16 +95,18 @@ impl Evaluated {
     }
 }
 
-/// Numbers that an evaluation in windows of `context` tokens holds in its workspace.
+/// Numbers that the workspace of an evaluation with windows of `context` tokens holds.
 pub fn numbers(config: &ModelConfig, context: usize) -> u64 {
-    // A batch is sent once it has `BATCH` tokens: the window that fills it may be a whole one.
+    // A batch runs once it has `BATCH` tokens. The window that reaches them may add up to a whole
+    // `context`.
     inference_numbers(config, BATCH.saturating_add(context))
 }
 
-/// Evaluates `weights` on a part of a corpus; `progress` hears of tokens predicted so far.
+/// Evaluates `weights` on a part of a corpus. `progress` receives the number of tokens predicted so
+/// far.
 ///
 /// # Errors
-/// If the part cannot be read, holds an id that the model does not have, or has nothing to predict.
+/// If the part cannot be read, contains an id outside the vocabulary, or has nothing to predict.
 pub fn evaluate<B: Backend>(
     decoder: &Decoder<B>,
     weights: &B::Weights,
@@ -124,6 +128,7 @@ pub fn evaluate<B: Backend>(
         }
         let losses = decoder.losses(weights, &batch, space)?;
         for (window, rows) in pending.drain(..).zip(batch.sequences()) {
+            // The loss of an input belongs to the token after it.
             for (row, target) in
                 (window.inputs().start + 1..).zip(&losses[rows.clone()]).map(|(t, l)| (l, t))
             {
@@ -147,9 +152,10 @@ pub fn planned_tokens(part: &CorpusPart, protocol: &Protocol) -> u64 {
     windows(part, protocol).iter().map(|window| window.counted.end - window.counted.start).sum()
 }
 
-/// Adds the loss of the token at `target` to its document, `first` or one after it.
+/// Adds the loss of the token at `target` to its document, which is `first` or a later one.
 fn add(documents: &mut Vec<DocumentLoss>, part: &CorpusPart, first: usize, target: u64, nats: f64) {
     let mut document = documents.last().map_or(first, |last| last.document.max(first));
+    // Packed windows run across documents.
     while part.document(document).end <= target {
         document += 1;
     }
@@ -162,14 +168,14 @@ fn add(documents: &mut Vec<DocumentLoss>, part: &CorpusPart, first: usize, targe
     }
 }
 
-/// A stretch of the token stream that goes through the network as one sequence.
+/// A part of the token stream that the network reads as one sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct TextWindow {
-    /// Tokens read, the last of them only as a target.
+    /// The tokens read. The last one is only a target.
     tokens: Range<u64>,
-    /// Targets that count here.
+    /// The targets that count in this window.
     counted: Range<u64>,
-    /// The document that it begins in.
+    /// The document in which it begins.
     document: usize,
 }
 
@@ -190,7 +196,7 @@ impl TextWindow {
     }
 }
 
-/// The windows of a part under a protocol, in order, until the limit is met.
+/// The windows of a part under a protocol, in order, until the limit is reached.
 fn windows(part: &CorpusPart, protocol: &Protocol) -> Vec<TextWindow> {
     let mut windows = Vec::new();
     let mut left = protocol.limit;
@@ -205,7 +211,7 @@ fn windows(part: &CorpusPart, protocol: &Protocol) -> Vec<TextWindow> {
     windows
 }
 
-/// Cuts one text, whose first token is never predicted.
+/// Cuts one text into windows. Its first token is never predicted.
 fn cut(
     text: Range<u64>,
     document: usize,
@@ -218,6 +224,7 @@ fn cut(
     let mut start = text.start;
     let mut next = text.start + 1;
     while next < text.end && *left > 0 {
+        // Shortened at the end of the text, and so that the limit is met exactly.
         let end = text.end.min(start + context + 1).min(next.saturating_add(*left));
         windows.push(TextWindow { tokens: start..end, counted: next..end, document });
         *left -= end - next;

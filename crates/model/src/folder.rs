@@ -1,7 +1,7 @@
-//! A model folder as Hugging Face lays it out: `config.json`, weights in one file or in shards, a
-//! tokenizer.
+//! A model folder as Hugging Face lays it out: `config.json`, weights in one file or in shards, and
+//! a tokenizer.
 //!
-//! Opening a folder reads headers only; weights are read when they are asked for.
+//! Opening a folder reads only headers. Weights are read on request.
 
 mod files;
 mod write;
@@ -20,7 +20,7 @@ use crate::safetensors::{Dtype, SafeTensors, TensorView};
 use files::{Files, JSON_LIMIT};
 pub use write::{FolderWriter, SHARD_LIMIT, goes_along};
 
-/// Bytes that are read before they are given back.
+/// Bytes that are read before their memory is released.
 const PIECE: usize = 1 << 22;
 
 /// A model folder whose headers have been checked against its configuration.
@@ -32,7 +32,7 @@ pub struct ModelFolder {
     files: Files,
     dtype: Dtype,
     problems: Vec<String>,
-    /// How many of the problems leave open which model this is; they stand first.
+    /// The number of problems, first in the list, after which it is not clear which model this is.
     unclear: usize,
 }
 
@@ -41,10 +41,10 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Where the configuration is refused; weights are missing or only there as pickle files; a
-    /// shard is missing, cut short or contradicts itself; the index names a path outside the
-    /// folder or a tensor that its shard does not have; a tensor is missing, has another shape
-    /// than the configuration gives it, or is stored as anything but F32, F16 or BF16.
+    /// If the configuration is refused. If weights are missing or only exist as pickle files. If a
+    /// shard is missing, truncated or contradicts itself. If the index names a path outside the
+    /// folder, or a tensor that its shard lacks. If a tensor is missing, has a wrong shape, or is
+    /// not stored as F32, F16 or BF16.
     pub fn open(path: &Path) -> Result<Self> {
         let raw = Self::raw_config_of(path)?;
         let config = ModelConfig::from_raw(&raw)?;
@@ -74,12 +74,11 @@ impl ModelFolder {
         Ok(Self { path: path.to_path_buf(), raw, config, files, dtype, problems, unclear })
     }
 
-    /// The configuration of a folder that need not hold anything else, or of a `config.json`
-    /// itself.
+    /// The configuration of a folder or of a `config.json`. The folder may lack everything else.
     ///
     /// # Errors
     ///
-    /// Where there is none or it is refused.
+    /// If it is missing or refused.
     pub fn config_of(path: &Path) -> Result<ModelConfig> {
         Ok(ModelConfig::from_raw(&Self::raw_config_of(path)?)?)
     }
@@ -88,7 +87,7 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Where there is none or it is no JSON object.
+    /// If it is missing or not a JSON object.
     pub fn raw_config_of(path: &Path) -> Result<RawConfig> {
         let file = if path.is_file() { path.to_path_buf() } else { path.join("config.json") };
         Ok(RawConfig::from_json(&disk::read(&file, JSON_LIMIT)?, &file)?)
@@ -109,7 +108,7 @@ impl ModelFolder {
         &self.path
     }
 
-    /// The folder's own name, also where the path ends in `.` or `..`.
+    /// The name of the folder itself, even if the path ends in `.` or `..`.
     pub fn name(&self) -> String {
         let named = self.path.file_name().map(ToOwned::to_owned);
         let real = || self.path.canonicalize().ok()?.file_name().map(ToOwned::to_owned);
@@ -118,23 +117,23 @@ impl ModelFolder {
             .map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
-    /// How most elements are stored.
+    /// The type that most elements are stored as.
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
 
-    /// What is odd about the folder without making it useless, a sentence each.
+    /// Problems of the folder that do not make it useless, one sentence each.
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
 
-    /// Those of the problems that leave open which model this is: tensors that no part of it reads,
-    /// or of which there are several.
+    /// The problems after which it is not clear which model this is: tensors that no part of the
+    /// model reads, or that exist more than once.
     pub fn unclear(&self) -> &[String] {
         &self.problems[..self.unclear]
     }
 
-    /// The tokenizer, where the folder has one.
+    /// The tokenizer, if the folder has one.
     pub fn tokenizer_json(&self) -> Option<PathBuf> {
         Some(self.path.join("tokenizer.json")).filter(|path| path.is_file())
     }
@@ -143,7 +142,7 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Where `spec` is not a tensor of this folder.
+    /// If `spec` is not a tensor of this folder.
     pub fn tensor(&self, spec: &TensorSpec) -> Result<TensorView<'_>> {
         self.files.holding(&spec.name)?.tensor(&spec.name)
     }
@@ -152,11 +151,11 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Where an element is NaN or infinite.
+    /// If an element is NaN or infinite.
     ///
     /// # Panics
     ///
-    /// Where `out` has another length than the tensor.
+    /// If `out` has another length than the tensor.
     pub fn read_f32(&self, spec: &TensorSpec, out: &mut [f32]) -> Result<()> {
         let file = self.files.holding(&spec.name)?;
         file.tensor(&spec.name)?.to_f32(out).map_err(|index| {
@@ -169,12 +168,12 @@ impl ModelFolder {
         })
     }
 
-    /// Reads a tensor as f32 in pieces of whole rows, about `len` numbers each, in their order;
-    /// what is read is given back to the file piece by piece.
+    /// Reads a tensor as f32 in pieces of whole rows, in order, about `len` numbers each. The
+    /// memory of each piece is released after it is read.
     ///
     /// # Errors
     ///
-    /// Where an element is NaN or infinite; and those of `each`.
+    /// If an element is NaN or infinite, and the errors of `each`.
     pub fn read_rows<E: From<Error>>(
         &self,
         spec: &TensorSpec,
@@ -189,6 +188,7 @@ impl ModelFolder {
         for (place, bytes) in view.bytes.chunks(piece * size).enumerate() {
             values.resize(bytes.len() / size, 0.0);
             let range = place * piece * size..place * piece * size + bytes.len();
+            // One long read instead of a page fault for every page.
             file.fetch_part(&spec.name, range.clone());
             let part = TensorView { dtype: view.dtype, shape: view.shape, bytes };
             part.to_f32(&mut values).map_err(|index| {
@@ -205,12 +205,12 @@ impl ModelFolder {
         Ok(())
     }
 
-    /// Passes on the bytes of some part of a tensor, counted from its first, in pieces of whole
-    /// `unit`s; each is given back to the file before the next is read.
+    /// Passes on the bytes `range` of a tensor, counted from its start, in pieces of whole `unit`s.
+    /// The memory of each piece is released before the next is read.
     ///
     /// # Errors
     ///
-    /// Where `spec` is not a tensor of this folder; and those of `each`.
+    /// If `spec` is not a tensor of this folder, and the errors of `each`.
     pub fn read_bytes<E: From<Error>>(
         &self,
         spec: &TensorSpec,
@@ -230,8 +230,8 @@ impl ModelFolder {
         Ok(())
     }
 
-    /// The head that a tied model stores beside its embedding, where it does; it should be the
-    /// same.
+    /// The head that a tied model stores in addition to its embedding, if any. The two should be
+    /// equal.
     pub(crate) fn redundant_head(&self) -> Option<TensorView<'_>> {
         let spec = tensors::leading_tensors(&self.config).remove(0);
         let file = self
@@ -242,7 +242,7 @@ impl ModelFolder {
         file.tensor("lm_head.weight").ok().filter(|view| view.shape == spec.shape)
     }
 
-    /// That an element is NaN or infinite.
+    /// The error for an element that is NaN or infinite.
     fn not_finite(&self, spec: &TensorSpec, index: usize) -> Error {
         let path = self
             .files
@@ -253,7 +253,7 @@ impl ModelFolder {
         if let Ok(view) = self.tensor(spec) {
             let size = view.dtype.size();
             let one = TensorView { bytes: &view.bytes[index * size..][..size], ..view };
-            // That it is not finite is what is known already.
+            // An error is expected here: it is known that the element is not finite.
             let _ = one.to_f32(&mut value);
         }
         Error::from(ModelFault::NotFinite {
@@ -264,19 +264,19 @@ impl ModelFolder {
         })
     }
 
-    /// Gives the memory behind some bytes of a tensor back, counted from its first.
+    /// Releases the memory of some bytes of a tensor, counted from its start.
     pub fn release_part(&self, spec: &TensorSpec, bytes: Range<usize>) {
         if let Ok(file) = self.files.holding(&spec.name) {
             file.release_part(&spec.name, bytes);
         }
     }
 
-    /// Copies bytes of a tensor, counted from its first, to a folder that is being written, as a
+    /// Copies bytes of a tensor, counted from its start, to a folder that is being written, as a
     /// piece of its next tensor.
     ///
     /// # Errors
     ///
-    /// Where `spec` is not a tensor of this folder, or the other cannot be written.
+    /// If `spec` is not a tensor of this folder, or the other folder cannot be written.
     ///
     /// # Panics
     ///
@@ -290,30 +290,30 @@ impl ModelFolder {
         to.write_from(self.files.holding(&spec.name)?, &spec.name, range)
     }
 
-    /// Gives the memory behind a tensor back; it is read from the file again when it is next used.
+    /// Releases the memory of a tensor. The next use reads it from the file again.
     pub fn release(&self, spec: &TensorSpec) {
         if let Ok(file) = self.files.holding(&spec.name) {
             file.release(&spec.name);
         }
     }
 
-    /// SHA-256 of the model's tensors in the order of [`tensors::tensors`]: of each its name, type
-    /// and shape as `name\0type\0rows,columns\0` and then its bytes, so that a folder has the
-    /// same hash however it is cut into shards.
+    /// SHA-256 of the model's tensors in the order of [`tensors::tensors`]. Each adds its name,
+    /// type and shape as `name\0type\0rows,columns\0`, and then its bytes. So a folder has the same
+    /// hash however it is divided into shards.
     ///
     /// # Errors
     ///
-    /// Where an element is NaN or infinite: whoever hashes a model is about to use it.
+    /// If an element is NaN or infinite, because a caller that hashes a model is about to use it.
     pub fn weights_hash(&self) -> Result<String> {
         let hash = self.weights_hash_unless(&AtomicBool::new(false))?;
         Ok(hash.expect("nothing stops it"))
     }
 
-    /// As [`ModelFolder::weights_hash`], for a thread of its own: nothing once `stop` is set.
+    /// As [`ModelFolder::weights_hash`], for a separate thread; `None` once `stop` is set.
     ///
     /// # Errors
     ///
-    /// As those.
+    /// As there.
     pub fn weights_hash_unless(&self, stop: &AtomicBool) -> Result<Option<String>> {
         let mut hash = Sha256Hasher::new();
         for spec in tensors::tensors(&self.config) {
@@ -340,13 +340,13 @@ impl ModelFolder {
     }
 }
 
-/// What stands before the bytes of a tensor in the hash of all weights.
+/// The text that precedes the bytes of a tensor in the hash of all weights.
 pub(crate) fn hash_head(spec: &TensorSpec, view: &TensorView<'_>) -> String {
     let shape: Vec<String> = view.shape.iter().map(usize::to_string).collect();
     format!("{}\0{}\0{}\0", spec.name, view.dtype.name(), shape.join(","))
 }
 
-/// A configuration that names another type than most weights are stored as.
+/// The problem that a configuration names another type than most weights have.
 fn other_dtype(raw: &RawConfig, dtype: Dtype) -> Option<String> {
     let named = raw.get("dtype").or_else(|| raw.get("torch_dtype"))?.as_str()?;
     let expected = match dtype {
@@ -364,11 +364,12 @@ fn other_dtype(raw: &RawConfig, dtype: Dtype) -> Option<String> {
     })
 }
 
-/// Tensors that the network does not use, other than those that many published folders carry.
+/// Tensors that the network does not use, except those that many published folders contain.
 fn extra(files: &Files, config: &ModelConfig, specs: &[TensorSpec]) -> Vec<String> {
     let known: BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     let mut problems = Vec::new();
     for (name, file) in files.tensors() {
+        // Some published folders store the head of a tied model, or the rotary table.
         let redundant_head = config.tie_word_embeddings() && name == "lm_head.weight";
         if known.contains(name) || redundant_head || name.ends_with(".rotary_emb.inv_freq") {
             continue;

@@ -1,17 +1,17 @@
-//! A batch in the machine's memory: every list is copied there once a pass.
+//! A batch in the backend's memory. Every list is copied there once per pass.
 
 use crate::Result;
 use crate::backend::{Backend, SequenceRows};
 use crate::batch::Batch;
 
-/// What a pass through the whole network reads.
+/// The input of a pass through the whole network.
 pub(crate) struct Inputs<B: Backend> {
     pub(crate) tokens: B::Ids,
     pub(crate) targets: B::Ids,
     pub(crate) places: RowPlaces<B>,
 }
 
-/// Where every row stands: all that a block must know of a batch.
+/// The place of every row in its sequence: all that a block needs to know of a batch.
 pub(crate) struct RowPlaces<B: Backend> {
     pub(crate) positions: B::Ids,
     bounds: B::Ids,
@@ -35,6 +35,7 @@ impl<B: Backend> RowPlaces<B> {
         let sequences = batch.sequences();
         let bounds: Vec<u32> =
             sequences.iter().flat_map(|rows| [rows.start as u32, rows.end as u32]).collect();
+        // Row i of a sequence sees i + 1 rows; the sum of 1 to n is n (n + 1) / 2.
         let pairs = |rows: f64| rows * (rows + 1.0) / 2.0;
         Ok(Self {
             positions: backend.upload_ids(batch.positions())?,

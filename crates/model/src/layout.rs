@@ -1,5 +1,4 @@
-//! Where each tensor lies in the one flat buffer that holds a model's weights, gradients or
-//! moments.
+//! The offset of each tensor in the flat buffer that holds a model's weights, gradients or moments.
 
 use std::ops::Range;
 
@@ -21,13 +20,13 @@ pub struct Layout {
     pub block: BlockLayout,
     /// Offset of the final norm.
     pub final_norm: usize,
-    /// Offset of the output head; the embedding's where it is tied.
+    /// Offset of the output head; for a tied head, that of the embedding.
     pub(crate) head: usize,
-    /// Elements in all.
+    /// Total number of elements.
     pub len: usize,
 }
 
-/// Offsets within one block, in elements from its beginning.
+/// Offsets within one block, in elements from its start.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockLayout {
     attention_norm: usize,
@@ -57,6 +56,7 @@ impl Layout {
         let end = first + config.num_hidden_layers() * block.len;
         let final_norm =
             end + offset(&trailing, Role::FinalNorm).expect("every model has a final norm");
+        // A tied model has no head tensor: the embedding, at 0, is the head.
         let head = offset(&trailing, Role::Head).map_or(0, |head| end + head);
         let mut placed = Vec::new();
         let mut at = 0;
@@ -68,13 +68,14 @@ impl Layout {
         Layout { tensors: placed, embedding: 0, blocks, block, final_norm, head, len: at }
     }
 
-    /// Runs of elements that weight decay applies to, and runs that it does not (norms and biases).
+    /// Ranges of elements with weight decay, and ranges without it (norms and biases).
     pub fn decayed_and_plain(&self) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
         let (mut decayed, mut plain): (Vec<Range<usize>>, Vec<Range<usize>>) =
             (Vec::new(), Vec::new());
         for (tensor, offset) in &self.tensors {
             let runs = if tensor.shape.len() > 1 { &mut decayed } else { &mut plain };
             match runs.last_mut() {
+                // Adjacent tensors form one range, so that the optimiser makes few calls.
                 Some(last) if last.end == *offset => last.end += tensor.len(),
                 _ => runs.push(*offset..offset + tensor.len()),
             }
@@ -103,7 +104,7 @@ impl BlockLayout {
         }
     }
 
-    /// The matrices and vectors of the block that begins at `base`.
+    /// The matrices and vectors of the block that starts at `base`.
     pub fn at(&self, base: usize) -> BlockAreas {
         let joint = self.query + 2 * self.key_value;
         BlockAreas {
@@ -120,12 +121,12 @@ impl BlockLayout {
     }
 }
 
-/// The weights of one block as the engine multiplies by them; matrices are `[out, in]`.
+/// The weights of one block, as the engine multiplies by them. Matrices are `[out, in]`.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockAreas {
     /// `[1, hidden]`
     pub(crate) attention_norm: Area,
-    /// Query, key and value in one, `[query + 2 key_value, hidden]`.
+    /// Query, key and value as one matrix, `[query + 2 key_value, hidden]`.
     pub(crate) query_key_value: Area,
     /// `[1, query + 2 key_value]`
     pub(crate) query_key_value_bias: Option<Area>,
@@ -133,13 +134,13 @@ pub struct BlockAreas {
     pub(crate) attention_output: Area,
     /// `[1, hidden]`
     pub(crate) feed_forward_norm: Area,
-    /// Gate and up in one, `[2 inner, hidden]`.
+    /// Gate and up as one matrix, `[2 inner, hidden]`.
     pub(crate) gate_up: Area,
     /// `[hidden, inner]`
     pub(crate) down: Area,
 }
 
-/// Elements before the tensor with this role.
+/// Number of elements before the tensor with this role.
 fn offset(tensors: &[TensorSpec], role: Role) -> Option<usize> {
     let index = tensors.iter().position(|tensor| tensor.role == role)?;
     Some(tensors[..index].iter().map(TensorSpec::len).sum())

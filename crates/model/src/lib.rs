@@ -1,4 +1,4 @@
-//! What is shaped: configurations, weights, the network, its evaluation.
+//! Models: their files, weights, network and evaluation.
 
 #![deny(unsafe_code)]
 

@@ -1,9 +1,9 @@
-//! The old `.bin` files of the llama2.c family, turned into a model folder.
+//! Converts the old `.bin` files of the llama2.c family to a model folder.
 //!
 //! Two layouts of the weights are known: the first, without a version, and version 1, which begins
-//! with `ak42`. Both keep rotary channels as neighbours, where Hugging Face keeps the first of
-//! every pair in the first half of a head and the second in the second half, so the rows of q and k
-//! change places.
+//! with `ak42`. Both keep the two rotary channels of a pair next to each other. Hugging Face keeps
+//! the first of every pair in the first half of a head, and the second in the second half. So the
+//! rows of q and k are reordered.
 
 mod layout;
 mod tokenizer;
@@ -18,13 +18,13 @@ use crate::folder::{FolderWriter, SHARD_LIMIT};
 use crate::safetensors::{Dtype, Planned};
 use layout::FileLayout;
 
-/// Converts a model and its tokenizer into a model folder at `out`, with weights in f32.
+/// Converts a model and its tokenizer to a model folder at `out`, with weights in f32.
 ///
 /// # Errors
 ///
-/// Where a file is not what its header says, to the byte; a weight is not finite; the tokenizer
-/// does not begin with `<unk>`, `<s>`, `</s>` and the 256 bytes; or `out` exists and is not to be
-/// replaced.
+/// If the length of a file does not match its header to the byte. If a weight is not finite. If the
+/// tokenizer does not begin with `<unk>`, `<s>`, `</s>` and the 256 bytes. If `out` exists and must
+/// not be replaced.
 pub fn convert(
     model_bin: &Path,
     tokenizer_bin: &Path,
@@ -65,6 +65,7 @@ fn source_row(config: &ModelConfig, spec: &TensorSpec, row: usize) -> usize {
     }
     let (head, channel) = (row / config.head_dim(), row % config.head_dim());
     let half = config.head_dim() / 2;
+    // Channel c of the first half is number 2 c in the file, that of the second half 2 c + 1.
     head * config.head_dim() + 2 * (channel % half) + channel / half
 }
 

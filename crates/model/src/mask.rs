@@ -1,4 +1,4 @@
-//! Masks of sparse weights: what training must leave at zero.
+//! Masks of sparse weights, which training must keep at zero.
 
 use std::ops::Range;
 
@@ -11,21 +11,20 @@ use crate::folder::ModelFolder;
 use crate::layout::Layout;
 use crate::sparsity::Sparsity;
 
-/// The tensors of a model whose zeros stay. A weight of such a tensor that is zero is masked: no
-/// list of them is kept, since a weight without a gradient, and so without moments, stays what it
-/// is.
+/// The tensors of a model whose zeros stay zero. Every zero weight of such a tensor is masked. No
+/// list of them is kept: without a gradient, and so without moments, a weight never changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Masks {
-    /// Where the tensors lie in [`Layout`]'s buffer; neighbours are one run.
+    /// The ranges of the tensors in [`Layout`]'s buffer; adjacent tensors are one range.
     ranges: Vec<Range<usize>>,
     sparsity: Sparsity,
 }
 
 impl Masks {
-    /// The masks of a model folder, by its `sparsity.json`; none where it has no such file.
+    /// The masks of a model folder, by its `sparsity.json`; empty if it has no such file.
     ///
     /// # Errors
-    /// Where the file cannot be read, or lists what is no matrix of this model.
+    /// If the file cannot be read, or lists something that is not a matrix of this model.
     pub fn of(folder: &ModelFolder) -> Result<Self> {
         let sparsity = Sparsity::of(folder.path())?;
         let mut ranges: Vec<Range<usize>> = Vec::new();
@@ -70,16 +69,16 @@ impl Masks {
         &self.sparsity
     }
 
-    /// SHA-256 of the list of tensors, which is a part of what a run starts from; none where
-    /// nothing is masked.
+    /// SHA-256 of the list of tensors, which is part of what a run starts from; `None` if nothing
+    /// is masked.
     pub fn hash(&self) -> Option<String> {
         (!self.is_empty()).then(|| Sha256::of(self.sparsity.to_json()).to_string())
     }
 
-    /// Takes the gradients of masked weights away.
+    /// Sets the gradients of masked weights to zero.
     ///
     /// # Errors
-    /// Those of the machine.
+    /// Those of the backend.
     pub fn apply<B: Backend>(
         &self,
         backend: &B,

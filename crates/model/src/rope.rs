@@ -2,14 +2,14 @@
 
 use shape::config::ModelConfig;
 
-/// The turning speeds of the channel pairs, in radians a position.
+/// The speeds of the channel pairs, in radians per position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RotaryAngles {
     speeds: Vec<f64>,
 }
 
 impl RotaryAngles {
-    /// Speeds theta^(-2i / dim), stretched where the configuration says so.
+    /// Speeds theta^(-2i / dim), stretched if the configuration says so.
     pub fn new(config: &ModelConfig) -> Self {
         let dim = config.head_dim() as f64;
         let speeds = (0..config.head_dim() / 2)

@@ -1,9 +1,9 @@
 //! Safetensors files: read through a memory map, written as a stream.
 //!
-//! A file is eight bytes of header length (little endian), a JSON header that gives each tensor's
-//! type, shape and place, and the data without holes. The header is read by code of our own so that
-//! every contradiction in a hostile or damaged file is named with its tensor; the `safetensors`
-//! crate judges both directions in the tests.
+//! A file consists of eight bytes of header length (little endian), a JSON header with the type,
+//! shape and place of each tensor, and the data without holes. Our own code reads the header, so
+//! that an error names the tensor for every contradiction in a hostile or damaged file. In the
+//! tests, the `safetensors` crate checks both reading and writing.
 
 mod dtype;
 mod header;

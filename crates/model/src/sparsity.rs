@@ -1,5 +1,5 @@
-//! `sparsity.json`: which tensors of a folder are sparse. The mask of such a tensor is its stored
-//! zeros.
+//! `sparsity.json`: the sparse tensors of a folder. The mask of such a tensor is the set of its
+//! stored zeros.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ModelFault, Result};
 
-/// The file beside the weights.
+/// The name of the file, next to the weights.
 pub const FILE: &str = "sparsity.json";
 
 const FORMAT: Format<1> = Format;
@@ -20,7 +20,7 @@ const LIMIT: u64 = 16 << 20;
 /// The sparse tensors of a model, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sparsity {
-    /// Each with the pattern of its zeros.
+    /// Each tensor with the pattern of its zeros.
     pub tensors: BTreeMap<String, Pattern>,
 }
 
@@ -38,10 +38,10 @@ struct SparseTensor {
 }
 
 impl Sparsity {
-    /// Reads the file of a model folder; empty where it has none.
+    /// Reads the file of a model folder; empty if it has none.
     ///
     /// # Errors
-    /// Where it cannot be read, is of another format, or names a pattern that is none.
+    /// If it cannot be read, has another format, or names an unknown pattern.
     pub fn of(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let bytes = match disk::read(&path, LIMIT) {
@@ -69,7 +69,7 @@ impl Sparsity {
         })
     }
 
-    /// As it stands in the file.
+    /// The text of the file.
     pub fn to_json(&self) -> Vec<u8> {
         let entries =
             self.tensors.iter().map(|(name, &pattern)| (name.clone(), SparseTensor { pattern }));

@@ -1,5 +1,5 @@
-//! A second machine, for tests: it computes as the processor does, but its memory cannot be looked
-//! into, and every copy between host and machine is counted.
+//! A second backend for tests. It computes as the processor does, but nothing outside can read its
+//! memory, and it counts every copy between host and backend.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::backend::{
     AdamWStep, Backend, Heads, Rotation, SequenceRows, View, ViewMut, operations,
 };
 
-/// An array in the memory of [`Opaque`]; nothing but its operations can read it.
+/// An array in the memory of [`Opaque`]. Only its operations can read it.
 pub struct Hidden<Array>(Array);
 
-/// Weights in that memory, a type of their own.
+/// Weights in that memory, with their own type.
 pub struct HiddenWeights<Array>(Array);
 
-/// Copies so far.
+/// Number of copies so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Copies {
-    /// From the host to the machine.
+    /// From the host to the backend.
     pub up: usize,
-    /// From the machine to the host.
+    /// From the backend to the host.
     pub down: usize,
 }
 
-/// The machine; clones share their counts.
+/// The backend. Clones share their counts.
 #[derive(Clone)]
 pub struct Opaque<T: Engine> {
     cpu: Cpu<T>,
@@ -34,7 +34,7 @@ pub struct Opaque<T: Engine> {
 }
 
 impl<T: Engine> Opaque<T> {
-    /// A machine on which nothing was copied yet.
+    /// A backend without copies so far.
     pub fn new() -> Self {
         Opaque { cpu: Cpu::new(), copies: Arc::default() }
     }
@@ -62,7 +62,7 @@ impl<T: Engine> Default for Opaque<T> {
     }
 }
 
-/// An argument as the processor takes it.
+/// Converts an argument to what the processor takes.
 trait AsProcessor {
     type OnProcessor;
     fn open(self) -> Self::OnProcessor;

@@ -1,5 +1,5 @@
-//! Reads every weight of a folder once: what is no number, which zeros stand where, and whether
-//! that is what the folder says.
+//! Reads every weight of a folder once. Finds numbers that are not finite and the pattern of zeros,
+//! and compares both with what the folder states.
 
 use ledger::{Pattern, Sha256Hasher};
 use shape::tensors::{TensorSpec, tensors};
@@ -9,7 +9,7 @@ use crate::folder::{ModelFolder, hash_head};
 use crate::safetensors::TensorView;
 use crate::sparsity::Sparsity;
 
-/// Patterns that are looked for where none is listed, the narrower first.
+/// Patterns that are tried if none is listed, narrower ones first.
 const PATTERNS: [Pattern; 4] = [
     Pattern::Groups { keep: 1, of: 4 },
     Pattern::Groups { keep: 1, of: 2 },
@@ -17,37 +17,37 @@ const PATTERNS: [Pattern; 4] = [
     Pattern::Groups { keep: 4, of: 8 },
 ];
 
-/// The share of zeros from which a matrix without such a pattern is called sparse.
+/// From this share of zeros on, a matrix without such a pattern is called sparse.
 const SPARSE: f64 = 0.05;
 
-/// What the weights of a folder are.
+/// The findings about the weights of a folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
-    /// SHA-256 of the weights, as [`ModelFolder::weights_hash`] has it.
+    /// SHA-256 of the weights, as computed by [`ModelFolder::weights_hash`].
     pub hash: String,
     /// Every tensor, in memory order.
     pub tensors: Vec<TensorFacts>,
-    /// What cannot be right, a sentence each.
+    /// The problems, one sentence each.
     pub problems: Vec<String>,
 }
 
-/// What the numbers of a tensor are.
+/// The findings about the numbers of a tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorFacts {
     /// The tensor.
     pub spec: TensorSpec,
-    /// How many of its numbers are zero.
+    /// Number of zeros.
     pub zeros: u64,
-    /// How many are NaN or infinite, and which is the first of them.
+    /// Number of elements that are NaN or infinite, and the index of the first.
     pub not_finite: (u64, usize),
-    /// The pattern of its zeros: the one that is listed, where that holds, else one that is found.
+    /// The pattern of its zeros: the listed one if it holds, else one that was found.
     pub pattern: Option<Pattern>,
 }
 
-/// Reads all weights, each once. `progress` hears of tensors done, and of how many.
+/// Reads all weights once. `progress` receives the number of tensors done, and of all tensors.
 ///
 /// # Errors
-/// Where `sparsity.json` cannot be read. What is wrong with the weights is no error.
+/// If `sparsity.json` cannot be read. Problems of the weights are not errors.
 pub fn verify(folder: &ModelFolder, progress: &mut dyn FnMut(usize, usize)) -> Result<Verified> {
     let listed = Sparsity::of(folder.path())?;
     let specs = tensors(folder.config());
@@ -89,7 +89,7 @@ fn look(
 ) -> Result<(TensorFacts, Vec<String>)> {
     let view = folder.tensor(spec)?;
     let columns = spec.columns();
-    // An embedding may have rows of padding, which are no pattern.
+    // An embedding may have rows of padding, which are not a pattern.
     let matrix = spec.shape.len() == 2 && (spec.role.linear_name().is_some() || claimed.is_some());
     let size = view.dtype.size();
     hash.update(hash_head(spec, &view).as_bytes());
@@ -113,6 +113,7 @@ fn look(
         zeros += values.iter().filter(|&&value| value == 0.0).count() as u64;
         for (pattern, broken) in candidates.iter_mut().filter(|(_, broken)| broken.is_none()) {
             let found = pattern.check(&values, columns).err();
+            // `check` counts rows from the start of this piece.
             *broken = found.map(|(row, column)| (seen / columns + row, column));
         }
         seen += values.len();
@@ -135,7 +136,7 @@ fn look(
     Ok((facts, problems))
 }
 
-/// Whether a pattern's groups fill a row.
+/// Whether the groups of a pattern fill a row exactly.
 fn fits(pattern: Pattern, columns: usize) -> bool {
     match pattern {
         Pattern::Groups { of, .. } => columns.is_multiple_of(usize::from(of)),
@@ -143,7 +144,8 @@ fn fits(pattern: Pattern, columns: usize) -> bool {
     }
 }
 
-/// What is wrong with a tensor; `broken` is the first group that has more than its pattern allows.
+/// The problems of a tensor. `broken` is the first group with more nonzero weights than its pattern
+/// allows.
 fn problems(
     facts: &TensorFacts,
     claimed: Option<Pattern>,

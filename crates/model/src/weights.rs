@@ -1,4 +1,4 @@
-//! Random weights to begin with, and weights between a model folder and a machine.
+//! Random initial weights, and copies of weights between a model folder and a backend.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -11,16 +11,18 @@ use crate::folder::{FolderWriter, ModelFolder};
 use crate::layout::Layout;
 use crate::safetensors::{Dtype, Planned};
 
-/// Standard deviation of random matrices (as GPT-2 and Llama codes start).
+/// Standard deviation of random matrices, as in GPT-2 and Llama code.
 const DEVIATION: f64 = 0.02;
 
-/// Numbers that are on their way to the machine at a time, or one row of a tensor.
+/// Numbers that are copied to the backend at once, or one row of a tensor.
 const PIECE: usize = 1 << 20;
 
-/// Random weights in the order of [`Layout`]: matrices normal with deviation 0.02, those that write
-/// to the residual stream smaller by sqrt(2 x blocks) (Radford et al. 2019); norms 1, biases 0.
+/// Random weights in the order of [`Layout`]. Matrices are normal with deviation 0.02; those that
+/// write to the residual stream are smaller by sqrt(2 x blocks) (Radford et al. 2019). Norms are 1,
+/// biases 0.
 pub fn initial(config: &ModelConfig, seed: u64) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
+    // Every block adds to the stream twice, so its variance would grow with 2 x blocks.
     let narrow = DEVIATION / (2.0 * config.num_hidden_layers() as f64).sqrt();
     let mut weights = Vec::new();
     for tensor in tensors(config) {
@@ -47,21 +49,21 @@ pub fn initial(config: &ModelConfig, seed: u64) -> Vec<f32> {
     weights
 }
 
-/// Reads all weights of a folder into one buffer, in the order of [`Layout`], tensor by tensor: no
-/// more of the files than the largest tensor stays mapped in memory.
+/// Reads all weights of a folder into one buffer, in the order of [`Layout`], tensor by tensor. At
+/// most the largest tensor of the files stays mapped in memory.
 ///
 /// # Errors
-/// If a tensor cannot be read or memory is short.
+/// If a tensor cannot be read or the memory cannot be allocated.
 pub fn load<B: Backend>(folder: &ModelFolder, backend: &B) -> Result<B::Weights> {
     let mut weights = backend.allocate_weights(Layout::new(folder.config()).len)?;
     read(folder, &tensors(folder.config()), backend, &mut weights)?;
     Ok(weights)
 }
 
-/// Reads the weights of block `layer` alone; the block begins at 0 of the buffer.
+/// Reads the weights of block `layer` alone. The block begins at 0 of the buffer.
 ///
 /// # Errors
-/// If a tensor cannot be read or memory is short.
+/// If a tensor cannot be read or the memory cannot be allocated.
 pub fn load_block<B: Backend>(
     folder: &ModelFolder,
     layer: usize,
@@ -80,7 +82,7 @@ fn read<B: Backend>(
 ) -> Result<()> {
     let mut offset = 0;
     for tensor in tensors {
-        // In pieces, so that a large tensor is never held twice.
+        // In pieces, so that a large tensor is not held twice.
         folder.read_rows(tensor, PIECE, &mut |values| {
             backend.upload_weights(values, weights, offset)?;
             offset += values.len();
@@ -90,7 +92,7 @@ fn read<B: Backend>(
     Ok(())
 }
 
-/// The tensors of a model as they are to be written, all stored as `dtype`.
+/// The plan to write the tensors of a model, all stored as `dtype`.
 pub fn plan(config: &ModelConfig, dtype: Dtype) -> Vec<Planned> {
     tensors(config).iter().map(|tensor| Planned::new(tensor, dtype)).collect()
 }
@@ -98,7 +100,7 @@ pub fn plan(config: &ModelConfig, dtype: Dtype) -> Vec<Planned> {
 /// Writes all weights to a folder made with [`plan`].
 ///
 /// # Errors
-/// If a weight does not fit the type that it is to be stored as, or the disk fails.
+/// If a weight does not fit the planned type, or the disk fails.
 pub fn save<B: Backend>(
     layout: &Layout,
     backend: &B,
@@ -114,7 +116,7 @@ pub fn save<B: Backend>(
     Ok(())
 }
 
-/// Adds `len` normal numbers, in pairs by the method of Box and Muller.
+/// Adds `len` normal numbers, in pairs by the Box-Muller method.
 fn normal(random: &mut ChaCha8Rng, deviation: f64, len: usize, out: &mut Vec<f32>) {
     // In (0, 1], so that the logarithm is finite.
     let mut uniform = || ((random.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64;

@@ -1,14 +1,14 @@
-//! Loops compiled for the widest vectors of the processor that runs them.
+//! Compiles loops for the widest vectors of the processor that runs them.
 
 use pulp::{Arch, NullaryFnOnce};
 
-/// Runs `loops`, whose closure should be `#[inline(always)]`, compiled for the widest vectors that
-/// `arch` has.
+/// Runs `loops`, compiled for the widest vectors of `arch`. The closure should be
+/// `#[inline(always)]`.
 ///
-/// To be given to [`Arch::dispatch`] itself, a closure that could run twice is wrapped by the
-/// compiler in a function that runs it once; that function has no such attribute, and a long one
-/// stays what it was compiled as: code for every processor, with vectors of four numbers. Asking
-/// for `FnMut` calls the closure's own body.
+/// Why `FnMut`, and not [`Arch::dispatch`] directly: that takes a closure which runs once. The
+/// compiler wraps one that could run twice in a function that runs it once, and that function lacks
+/// the attribute. A long one is then not inlined and stays code for every processor, with vectors
+/// of four numbers. A call through `FnMut` uses the body of the closure itself.
 #[inline(always)]
 pub fn widest<R>(arch: Arch, loops: impl FnMut() -> R) -> R {
     struct WideLoops<F>(F);

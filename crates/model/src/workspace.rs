@@ -1,4 +1,4 @@
-//! Memory for activations, reserved once and used again.
+//! Memory for activations, allocated once and reused.
 
 use shape::config::ModelConfig;
 
@@ -6,14 +6,13 @@ use crate::Result;
 use crate::activations::{Activations, logit_rows};
 use crate::backend::Backend;
 
-/// Buffers of a pass over a batch. It grows to the largest batch seen.
+/// The buffers of a pass over a batch. They grow to the largest batch seen.
 pub struct Workspace<B: Backend> {
-    /// One for every block, or one that they use in turn.
+    /// One slot per block, or one that all blocks use in turn.
     pub(crate) slots: Vec<Slot<B>>,
-    /// The streams that enter the blocks, `[tokens, hidden]` each, where everything else is
-    /// computed again.
+    /// The input streams of the blocks, `[tokens, hidden]` each, if everything else is recomputed.
     pub(crate) inputs: Vec<B::Buffer>,
-    /// The stream that leaves the last block, `[tokens, hidden]`.
+    /// The output stream of the last block, `[tokens, hidden]`.
     pub(crate) output: B::Buffer,
     pub(crate) scratch: Scratch<B>,
     recompute: bool,
@@ -24,11 +23,11 @@ pub struct Workspace<B: Backend> {
 
 /// Activations of one block that its backward pass needs.
 pub(crate) struct Slot<B: Backend> {
-    /// Residual stream that enters the block, `[tokens, hidden]`.
+    /// Residual stream at the input of the block, `[tokens, hidden]`.
     pub(crate) input: B::Buffer,
     /// Rotated queries and keys, and values, `[tokens, query + 2 key_value]`.
     pub(crate) qkv: B::Buffer,
-    /// What attention gives, `[tokens, query]`.
+    /// Output of attention, `[tokens, query]`.
     pub(crate) mixed: B::Buffer,
     /// Log-sum-exp of each row of scores, `[tokens, heads]`.
     pub(crate) log_sums: B::Buffer,
@@ -38,7 +37,7 @@ pub(crate) struct Slot<B: Backend> {
     pub(crate) gate_up: B::Buffer,
 }
 
-/// What every block uses in turn and nothing keeps.
+/// Buffers that every block overwrites.
 pub(crate) struct Scratch<B: Backend> {
     pub(crate) normed: B::Buffer,
     pub(crate) inverse_rms: B::Buffer,
@@ -58,8 +57,8 @@ pub(crate) struct Gradients<B: Backend> {
 }
 
 impl<B: Backend> Workspace<B> {
-    /// An empty workspace on this machine; with `recompute`, of every block only the stream that
-    /// enters it is kept.
+    /// An empty workspace for this backend. With `recompute`, it keeps only the input stream of
+    /// every block.
     pub(crate) fn new(backend: &B, recompute: bool) -> Result<Self> {
         let empty = || backend.allocate(0);
         let scratch = Scratch {
@@ -87,13 +86,13 @@ impl<B: Backend> Workspace<B> {
         })
     }
 
-    /// Whether blocks are computed again in the backward pass.
+    /// Whether blocks are recomputed in the backward pass.
     pub fn recomputes(&self) -> bool {
         self.recompute
     }
 
-    /// Makes room for `rows` tokens, the activations of `blocks` blocks and, if `training`,
-    /// gradients; for logits only where the head is run.
+    /// Allocates room for `rows` tokens and the activations of `blocks` blocks, for gradients if
+    /// `training`, and for logits if `head`.
     pub(crate) fn reserve(
         &mut self,
         backend: &B,
@@ -105,8 +104,8 @@ impl<B: Backend> Workspace<B> {
     ) -> Result<()> {
         let allocate = |len| backend.allocate(len);
         if rows > self.rows {
-            // Nothing is kept from one pass to the next: the smaller buffers go before the larger
-            // ones come.
+            // Nothing is kept between passes, so the smaller buffers are freed before the larger
+            // ones are allocated.
             *self = Workspace::new(backend, self.recompute)?;
             let shape = Activations::new(config, rows);
             self.output = allocate(shape.stream.end())?;
@@ -150,12 +149,12 @@ impl<B: Backend> Workspace<B> {
     }
 }
 
-/// Slots, and streams beside them, of a pass over so many blocks.
+/// Number of slots, and of kept input streams, for a pass over `blocks` blocks.
 fn kept(blocks: usize, recompute: bool) -> (usize, usize) {
     if recompute { (blocks.min(1), blocks) } else { (blocks, 0) }
 }
 
-/// Numbers that a training pass over `rows` tokens holds in a workspace; what its reservation
+/// Numbers that a training pass over `rows` tokens holds in a workspace: as many as `reserve`
 /// allocates.
 pub fn training_numbers(config: &ModelConfig, rows: usize, recompute: bool) -> u64 {
     let shape = Activations::new(config, rows);
@@ -166,7 +165,7 @@ pub fn training_numbers(config: &ModelConfig, rows: usize, recompute: bool) -> u
         .saturating_add(gradients)
 }
 
-/// Numbers that a pass over `rows` tokens without gradients holds in a workspace.
+/// Numbers that a pass without gradients over `rows` tokens holds in a workspace.
 pub(crate) fn inference_numbers(config: &ModelConfig, rows: usize) -> u64 {
     numbers(config, rows, 1)
 }

@@ -1,8 +1,8 @@
-//! What the network asks of a machine: a short list of operations on flat buffers.
+//! What the network needs from a backend: a short list of operations on flat buffers.
 //!
-//! The decoder is written once, against [`Backend`]. Buffers are opaque, copies to and from the
-//! host are explicit, and every operation names the view of the buffer it works on, so that a
-//! device with memory of its own can stand behind the same list.
+//! The decoder is written once, against [`Backend`]. Buffers are opaque, and copies to and from the
+//! host are explicit. Every operation names the view of the buffer that it works on. So a device
+//! with its own memory can implement the same list.
 
 pub mod cpu;
 mod operands;

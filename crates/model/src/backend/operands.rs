@@ -1,6 +1,6 @@
-//! What operations take besides matrices.
+//! Operands other than matrices.
 
-/// Marks a target that does not enter the loss.
+/// A target that does not count in the loss.
 pub const IGNORED: u32 = u32::MAX;
 
 /// Heads of grouped-query attention: `query` heads share `key_value` heads of `dim` channels.
@@ -8,7 +8,7 @@ pub const IGNORED: u32 = u32::MAX;
 pub struct Heads {
     /// Query heads.
     pub query: usize,
-    /// Key and value heads; divides `query`.
+    /// Key and value heads; it divides `query`.
     pub key_value: usize,
     /// Channels of a head.
     pub dim: usize,
@@ -30,17 +30,17 @@ pub struct AdamWStep {
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub epsilon: f64,
     /// Decoupled weight decay of this range.
     pub weight_decay: f64,
-    /// One-based count of this step, for the bias corrections.
+    /// Number of this step, counted from 1, for the bias corrections.
     pub step: u64,
-    /// Gradients are multiplied by this first (clipping, averaging).
+    /// Factor on the gradients before anything else (clipping, averaging).
     pub gradient_scale: f64,
 }
 
-/// Rotary positions: a table of angles and the place of every row in its sequence.
+/// Rotary positions: a table of angles, and the position of every row in its sequence.
 #[derive(Clone, Copy)]
 pub struct Rotation<'a, Buffer, Ids> {
     /// Cosines, `[position, dim / 2]`.
@@ -49,17 +49,17 @@ pub struct Rotation<'a, Buffer, Ids> {
     pub(crate) sines: &'a Buffer,
     /// Position of every row.
     pub(crate) positions: &'a Ids,
-    /// Rotate backwards, which is the gradient of rotating forwards.
+    /// Whether to rotate backwards, which is the gradient of rotating forwards.
     pub(crate) inverse: bool,
 }
 
-/// Which rows belong to one sequence.
+/// The rows of each sequence.
 #[derive(Clone, Copy)]
 pub struct SequenceRows<'a, Ids> {
-    /// The first row of each sequence and the row after its last, in turn.
+    /// For each sequence, its first row and the row after its last.
     pub(crate) bounds: &'a Ids,
-    /// How many sequences there are.
+    /// Number of sequences.
     pub(crate) count: usize,
-    /// Pairs of a row and a row that it sees, itself among them.
+    /// Number of pairs of a row and a row that it sees, including itself.
     pub(crate) pairs: f64,
 }

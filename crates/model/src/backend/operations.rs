@@ -1,7 +1,7 @@
-//! The list of operations, once: from it come the trait, and whatever wraps a machine.
+//! The single list of operations. The trait and every wrapper of a backend are generated from it.
 //!
-//! Before each operation stands what it costs: the kind of work, its multiplications and additions,
-//! and the numbers that must be read or written at least once.
+//! Each operation begins with its cost: the kind of work, its multiplications and additions, and
+//! the numbers that it must read or write at least once.
 
 use std::ops::Range;
 
@@ -10,8 +10,8 @@ use super::scalar::Scalar;
 use super::view::{View, ViewMut};
 use crate::Result;
 
-/// Hands the list of operations to the macro `$make`. `+=` in a description means that the
-/// operation adds to what the target holds.
+/// Passes the list of operations to the macro `$make`. In a description, `+=` means that the
+/// operation adds to the target.
 macro_rules! operations {
     ($make:ident) => {
         $make! {
@@ -44,7 +44,7 @@ macro_rules! operations {
                 accumulate: bool,
             ) -> ();
 
-            /// As [`Backend::product`], where `b` is a weight matrix or its transpose.
+            /// As [`Backend::product`], for a `b` that is a weight matrix or its transpose.
             [
                 Products,
                 2.0 * a.len() as f64 * b.shape().1 as f64,
@@ -73,7 +73,7 @@ macro_rules! operations {
                 table_grad: ViewMut<'_, Self::Buffer>,
             ) -> ();
 
-            /// `out = x / rms(x) * weight` by rows; `inverse_rms` `[rows, 1]` is kept for the
+            /// `out = x / rms(x) * weight` by rows. `inverse_rms` `[rows, 1]` is kept for the
             /// backward pass.
             [Norms, 0.0, 2 * x.len()]
             fn rms_norm(
@@ -115,11 +115,12 @@ macro_rules! operations {
                 rotation: Rotation<'_, Self::Buffer, Self::Ids>,
             ) -> ();
 
-            /// Causal attention within each of `sequences`, softmax(q k^T / sqrt(dim)) v, of `qkv`
-            /// `[rows, heads.width()]`; `log_sums` `[rows, heads.query]` keeps the log-sum-exp of
+            /// Causal attention within each of `sequences`: softmax(q k^T / sqrt(dim)) v, of `qkv`
+            /// `[rows, heads.width()]`. `log_sums` `[rows, heads.query]` keeps the log-sum-exp of
             /// the scores.
             [
                 Attention,
+                // Two products, q k^T and P v, of one multiplication and one addition each.
                 2.0 * 2.0 * sequences.pairs * (heads.query * heads.dim) as f64,
                 qkv.len() + out.len()
             ]
@@ -131,10 +132,11 @@ macro_rules! operations {
                 log_sums: ViewMut<'_, Self::Buffer>,
             ) -> ();
 
-            /// `qkv_grad =` the gradient of [`Backend::attention`]; rows outside `sequences` are
-            /// left alone.
+            /// `qkv_grad =` the gradient of [`Backend::attention`]. Rows outside `sequences` keep
+            /// their values.
             [
                 Attention,
+                // Five products: q k^T again, dP, dV, dQ and dK.
                 5.0 * 2.0 * sequences.pairs * (heads.query * heads.dim) as f64,
                 2 * qkv.len() + 2 * out.len()
             ]
@@ -152,18 +154,17 @@ macro_rules! operations {
             [SwiGlu, 0.0, gate_up.len() + out.len()]
             fn swiglu(gate_up: View<'_, Self::Buffer>, out: ViewMut<'_, Self::Buffer>) -> ();
 
-            /// In place: `gate_up` becomes its gradient, and `out_grad` becomes what
-            /// [`Backend::swiglu`] gave.
+            /// In place: `gate_up` becomes its gradient, and `out_grad` becomes the output of
+            /// [`Backend::swiglu`].
             [SwiGlu, 0.0, 2 * gate_up.len() + 2 * out_grad.len()]
             fn swiglu_backward(
                 gate_up: ViewMut<'_, Self::Buffer>,
                 out_grad: ViewMut<'_, Self::Buffer>,
             ) -> ();
 
-            /// Next-token losses in nats of the rows from `first` on, one for every row of
-            /// `logits`; a row whose target is [`IGNORED`](super::IGNORED) gives 0. With
-            /// `gradient_scale` the logits become, in place, the gradient of that multiple of the
-            /// summed loss.
+            /// Next-token losses in nats of the rows from `first` on, one per row of `logits`. A
+            /// row whose target is [`IGNORED`](super::IGNORED) gives 0. With `gradient_scale`, the
+            /// logits become, in place, the gradient of the summed loss times that scale.
             [Loss, 0.0, logits.len() * if gradient_scale.is_some() { 2 } else { 1 }]
             fn cross_entropy(
                 logits: ViewMut<'_, Self::Buffer>,
@@ -203,38 +204,38 @@ macro_rules! trait_of {
     )*) => {
         /// A machine that can run the network. All matrices are row-major.
         ///
-        /// Each kind of array has a type of its own, so that a machine may keep weights, ids and
-        /// losses in other formats than activations.
+        /// Each kind of array has its own type, so that a backend may store weights, ids and losses
+        /// in other formats than activations.
         #[allow(clippy::too_many_arguments)]
         pub trait Backend: Sync {
-            /// The number type it computes in.
+            /// The number type that it computes in.
             type Scalar: Scalar;
-            /// A flat array of numbers in the machine's memory: activations, gradients, moments.
+            /// A flat array of numbers in the backend's memory: activations, gradients, moments.
             type Buffer: Send + Sync;
             /// A flat array of weights.
             type Weights: Send + Sync;
-            /// An array of whole numbers: tokens, targets, positions, bounds of sequences.
+            /// An array of integers: tokens, targets, positions, bounds of sequences.
             type Ids: Send + Sync;
             /// An array of losses, in f64.
             type Losses: Send + Sync;
 
-            /// The kernels that this machine runs, as records name them.
+            /// The name of its kernels in records.
             fn kernel(&self) -> String;
-            /// This machine, with products that round nothing of what they read.
+            /// The same backend with products that do not round their operands.
             fn in_full_precision(&self) -> Self
             where
                 Self: Sized;
 
             /// A buffer of `len` zeros.
             fn allocate(&self, len: usize) -> Result<Self::Buffer>;
-            /// As many weights, all zero.
+            /// `len` weights, all zero.
             fn allocate_weights(&self, len: usize) -> Result<Self::Weights>;
-            /// As many losses, all zero.
+            /// `len` losses, all zero.
             fn allocate_losses(&self, len: usize) -> Result<Self::Losses>;
             /// Copies host numbers to `buffer[offset..]`.
             fn upload(&self, values: &[f32], buffer: &mut Self::Buffer, offset: usize)
             -> Result<()>;
-            /// Copies host numbers to `buffer[offset..]`, rounded to the machine's type.
+            /// Copies host numbers to `buffer[offset..]`, rounded to the backend's number type.
             fn upload_f64(
                 &self,
                 values: &[f64],
@@ -248,7 +249,7 @@ macro_rules! trait_of {
                 weights: &mut Self::Weights,
                 offset: usize,
             ) -> Result<()>;
-            /// Copies whole numbers to the machine.
+            /// Copies integers to the backend.
             fn upload_ids(&self, ids: &[u32]) -> Result<Self::Ids>;
             /// Copies `buffer[offset..]` to the host.
             fn download(

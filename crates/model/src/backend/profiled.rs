@@ -1,4 +1,4 @@
-//! A machine that keeps account of where its time goes.
+//! A backend that records where its time goes.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,12 +9,12 @@ use super::operations::{Backend, operations};
 use super::view::{Area, View, ViewMut};
 use crate::Result;
 
-/// What a machine's time is spent on.
+/// The kinds of work that a backend spends time on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     /// Matrix products.
     Products,
-    /// Attention, its products among it.
+    /// Attention, including its products.
     Attention,
     /// RMSNorm.
     Norms,
@@ -31,7 +31,7 @@ pub enum Work {
 }
 
 impl Work {
-    /// All of them, in the order in which they are shown.
+    /// All kinds, in the order in which they are shown.
     pub const ALL: [Self; 8] = [
         Self::Products,
         Self::Attention,
@@ -58,30 +58,30 @@ impl Work {
     }
 }
 
-/// Time, and the work done in it.
+/// The time spent, and the work done in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Spent {
-    /// Operations called.
+    /// Number of calls.
     pub calls: u64,
     /// Seconds.
     pub seconds: f64,
-    /// Multiplications and additions of products, as if nothing could be left out.
+    /// Multiplications and additions of products, without anything skipped.
     pub flop: f64,
     /// Bytes that must be read or written at least once.
     pub bytes: f64,
 }
 
-/// What each kind of work took so far; clones share one account.
+/// The total of each kind of work so far. Clones share one account.
 #[derive(Debug, Clone, Default)]
 pub struct Account(Arc<Mutex<[Spent; Work::ALL.len()]>>);
 
 impl Account {
-    /// What was spent on one kind of work.
+    /// The total of one kind of work.
     pub fn of(&self, work: Work) -> Spent {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)[work as usize]
     }
 
-    /// Begins anew.
+    /// Sets all totals to zero.
     pub fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Default::default();
     }
@@ -96,7 +96,7 @@ impl Account {
     }
 }
 
-/// A machine, and the account that it keeps if it is asked to.
+/// A backend with an optional account.
 #[derive(Debug, Clone)]
 pub struct Profiled<B> {
     machine: B,
@@ -104,7 +104,7 @@ pub struct Profiled<B> {
 }
 
 impl<B: Backend> Profiled<B> {
-    /// `machine`, keeping `account`; with none, it is the machine itself.
+    /// Wraps `machine`. With an account, every operation is recorded in it.
     pub fn new(machine: B, account: Option<Account>) -> Self {
         Profiled { machine, account }
     }
@@ -126,7 +126,7 @@ macro_rules! account {
             fn kernel(&self) -> String {
                 self.machine.kernel()
             }
-            /// It keeps no account: what is shown is training.
+            /// Keeps no account: the account shows training only.
             fn in_full_precision(&self) -> Self {
                 Profiled::new(self.machine.in_full_precision(), None)
             }
@@ -174,7 +174,7 @@ macro_rules! account {
             $(
                 #[inline]
                 fn $name(&self, $($argument: $type),*) -> Result<$result> {
-                    // Without an account neither the clock is asked nor a cost computed.
+                    // Without an account, skip the clock and the cost.
                     let Some(account) = &self.account else {
                         return self.machine.$name($($argument),*);
                     };
@@ -192,20 +192,21 @@ macro_rules! account {
 }
 operations!(account);
 
-/// The fastest that a machine was seen to go.
+/// The highest rates measured on a backend.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
-    /// Multiplications and additions of a product, a second.
+    /// Multiplications and additions of a product per second.
     pub flop: f64,
-    /// Bytes read from or written to buffers too large for a cache, a second.
+    /// Bytes per second read from or written to buffers that exceed the cache.
     pub bytes: f64,
 }
 
 impl Rates {
-    /// Measures both: the best of some products of 1536 x 1536 matrices, and of copies of 64 MiB.
+    /// Measures both rates: the best of some products of 1536 x 1536 matrices, and of copies of 64
+    /// MiB.
     ///
     /// # Errors
-    /// Those of the machine.
+    /// Those of the backend.
     pub fn measure<B: Backend>(machine: &B) -> Result<Self> {
         const SIDE: usize = 1536;
         const COPIED: usize = 1 << 24;
@@ -240,8 +241,8 @@ impl Rates {
         Ok(Rates { flop: 2.0 * (SIDE as f64).powi(3) / product, bytes: bytes / copy })
     }
 
-    /// The least seconds that the work could take: products at this rate, or all of its bytes once
-    /// through memory, whichever is more.
+    /// The shortest possible time in seconds: the products at this rate, or all bytes once through
+    /// memory, whichever takes longer.
     pub fn floor(&self, spent: &Spent) -> f64 {
         (spent.flop / self.flop).max(spent.bytes / self.bytes)
     }

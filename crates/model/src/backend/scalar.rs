@@ -1,4 +1,4 @@
-//! The number type an engine computes in: `f32` to work, `f64` to check the work.
+//! The number type that an engine computes in: `f32` for work, `f64` to check it.
 
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
@@ -22,14 +22,14 @@ pub trait Scalar:
     const ZERO: Self;
     /// One.
     const ONE: Self;
-    /// `f32` or `f64`, as records name it.
+    /// Its name in records: `f32` or `f64`.
     const NAME: &'static str;
 
     /// Rounds to this type.
     fn from_f64(value: f64) -> Self;
-    /// Widens.
+    /// Converts to f64, exactly.
     fn to_f64(self) -> f64;
-    /// Takes a stored number.
+    /// Converts a stored number.
     fn from_f32(value: f32) -> Self;
     /// Rounds to a stored number.
     fn to_f32(self) -> f32;
@@ -39,7 +39,7 @@ pub trait Scalar:
     fn ln(self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
-    /// The larger of two numbers that are not NaN.
+    /// The larger of two numbers, neither of them NaN.
     #[inline(always)]
     fn larger(self, other: Self) -> Self {
         if self > other { self } else { other }
@@ -116,22 +116,25 @@ impl Scalar for f64 {
     }
 }
 
-/// The least and largest arguments of [`exp_f32`]; beyond them it stays where it is.
+/// The smallest and largest arguments of [`exp_f32`]; others are clamped to them.
 const EXP_RANGE: (f32, f32) = (-86.6, 88.0);
 
-/// e^x within two units in the last place, without a branch or a call, so that it vectorises.
+/// e^x within two units in the last place. It has no branch or call, so that loops over it
+/// vectorise.
 ///
-/// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by a polynomial (minimax coefficients of the Cephes
-/// library's `expf`); 2^n through the exponent bits. NaN stays NaN. Below -86.6 the result stays at
-/// 2.5e-38, above 88 at 1.7e38: neither tells from 0 or infinity in a softmax or a sigmoid, and no
-/// number on the way is denormal.
+/// x = n ln 2 + r with |r| <= ln 2 / 2. A polynomial gives e^r (minimax coefficients of `expf` in
+/// the Cephes library), and the exponent bits give 2^n. NaN stays NaN. Below -86.6 the result stays
+/// at 2.5e-38, above 88 at 1.7e38. In a softmax or a sigmoid these cannot be told from 0 or
+/// infinity, and no intermediate number is denormal.
 #[inline(always)]
 fn exp_f32(x: f32) -> f32 {
-    // Adding and taking away 1.5 * 2^23 rounds to the nearest whole number.
+    // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer: at that size an f32 has no
+    // fraction bits.
     const ROUND: f32 = 12_582_912.0;
-    // ln 2 in two parts, the first with few enough bits that n times it is exact.
+    // ln 2 as the sum of two parts. The first has few enough bits that n times it is exact.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
+    // Not `min` and `max`, which would turn a NaN into a number.
     let x = if x > EXP_RANGE.1 { EXP_RANGE.1 } else { x };
     let x = if x < EXP_RANGE.0 { EXP_RANGE.0 } else { x };
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
@@ -143,6 +146,7 @@ fn exp_f32(x: f32) -> f32 {
     p = p * r + 4.166_579_6e-2;
     p = p * r + 1.666_666_6e-1;
     p = p * r + 0.5;
+    // The first two terms of the series are exact: 1 + r.
     let p = p * r * r + r + 1.0;
     // The low bits of `shifted` hold n.
     let n = (shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);

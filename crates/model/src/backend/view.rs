@@ -1,4 +1,4 @@
-//! Views: which part of a flat buffer an operation works on.
+//! Views: the part of a flat buffer that an operation works on.
 
 /// A matrix inside a flat buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Area {
 }
 
 impl Area {
-    /// A matrix whose rows follow one another.
+    /// A matrix whose rows are adjacent.
     pub fn new(offset: usize, rows: usize, columns: usize) -> Self {
         Area { offset, rows, columns, stride: columns }
     }
@@ -44,7 +44,7 @@ impl Area {
         self.offset + (self.rows - 1) * self.stride + self.columns
     }
 
-    /// Whether the rows follow one another without a gap.
+    /// Whether the rows are adjacent, without gaps.
     pub fn is_contiguous(&self) -> bool {
         self.stride == self.columns || self.rows <= 1
     }
@@ -53,9 +53,9 @@ impl Area {
 /// A matrix to read, as stored or transposed.
 #[derive(Debug)]
 pub struct View<'a, Buffer> {
-    /// Where it lies.
+    /// The buffer that holds it.
     pub buffer: &'a Buffer,
-    /// Which part.
+    /// Its part of the buffer.
     pub area: Area,
     /// Whether the operation sees the transpose.
     pub transposed: bool,
@@ -103,9 +103,9 @@ impl<'a, Buffer> View<'a, Buffer> {
 /// A matrix to write.
 #[derive(Debug)]
 pub struct ViewMut<'a, Buffer> {
-    /// Where it lies.
+    /// The buffer that holds it.
     pub buffer: &'a mut Buffer,
-    /// Which part.
+    /// Its part of the buffer.
     pub area: Area,
 }
 

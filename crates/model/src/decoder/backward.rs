@@ -1,4 +1,4 @@
-//! Blocks and norms backward: from the gradient of what they give to that of what they read.
+//! The backward pass of blocks and norms: from the gradient of their output to that of their input.
 
 use super::Decoder;
 use super::target::GradientTarget;
@@ -9,7 +9,7 @@ use crate::inputs::RowPlaces;
 use crate::layout::BlockAreas;
 use crate::workspace::{Scratch, Slot};
 
-/// Where the gradient of a joint projection's output lies.
+/// Where the gradient of a joint projection's output is stored.
 enum Joint<'a, B: Backend> {
     Qkv,
     GateUp(&'a B::Buffer),
@@ -17,7 +17,7 @@ enum Joint<'a, B: Backend> {
 
 impl<B: Backend> Decoder<B> {
     /// Turns the gradient of a block's output, in `scratch.gradients.stream`, into that of its
-    /// input, and adds those of its weights to `gradients`. Uses up `slot.gate_up`.
+    /// input, and adds the gradients of its weights to `gradients`. Overwrites `slot.gate_up`.
     pub(super) fn block_backward(
         &self,
         weights: &B::Weights,
@@ -52,6 +52,7 @@ impl<B: Backend> Decoder<B> {
             places.sequences(),
             ViewMut::new(&mut grads.qkv, shape.qkv),
         )?;
+        // The gradients of queries and keys are still rotated, as attention read them.
         self.rotate(&mut grads.qkv, shape, places, true)?;
         if let Some(bias) = parts.query_key_value_bias {
             backend.add_bias_backward(
@@ -87,6 +88,7 @@ impl<B: Backend> Decoder<B> {
         backend.project(stream, View::new(weights, parts.down), target, false)?;
         let gate_up = ViewMut::new(&mut slot.gate_up, shape.gate_up);
         backend.swiglu_backward(gate_up, ViewMut::new(&mut scratch.inner, shape.inner))?;
+        // `swiglu_backward` has put the output of SwiGLU here, in place of its gradient.
         let inner = View::new(&scratch.inner, shape.inner);
         backend.product(
             stream.t(),
@@ -107,9 +109,9 @@ impl<B: Backend> Decoder<B> {
         )
     }
 
-    /// Backward through `norm` and the joint projection after it, whose output's gradient is
-    /// `joint`: adds to the stream's gradient and to those of the two weights. The normed input
-    /// is computed again.
+    /// The backward pass of `norm` and of the joint projection after it; `joint` is the gradient of
+    /// the projection's output. Adds to the gradients of the stream and of the two weights. The
+    /// normed input is recomputed.
     #[allow(clippy::too_many_arguments)]
     fn projection_backward(
         &self,
@@ -122,6 +124,7 @@ impl<B: Backend> Decoder<B> {
         scratch: &mut Scratch<B>,
     ) -> Result<()> {
         let backend = &self.backend;
+        // Recomputed rather than kept: a norm is cheap, and its output is as large as the stream.
         self.norm(weights, norm, input, shape, scratch)?;
         let grads = &mut scratch.gradients;
         let joint = match joint {
@@ -147,7 +150,7 @@ impl<B: Backend> Decoder<B> {
         )
     }
 
-    /// Begins at zero the gradients that operations add to; products begin theirs themselves.
+    /// Sets to zero the gradients that operations only add to. Products overwrite theirs.
     pub(super) fn clear_sums(&self, gradients: &mut GradientTarget<'_, B>) -> Result<()> {
         if gradients.add {
             return Ok(());
@@ -159,7 +162,7 @@ impl<B: Backend> Decoder<B> {
         self.backend.clear(gradients.buffer, embedding.offset..embedding.end())
     }
 
-    /// Begins the stream's gradient from that of the normed stream.
+    /// Sets the gradient of the stream from that of the normed stream.
     pub(super) fn final_norm_backward(
         &self,
         weights: &B::Weights,

@@ -1,4 +1,4 @@
-//! One block forward: attention and feed-forward on the residual stream.
+//! The forward pass of one block: attention and feed-forward on the residual stream.
 
 use super::Decoder;
 use super::inlet::{Inlet, Watch};
@@ -9,8 +9,8 @@ use crate::inputs::RowPlaces;
 use crate::workspace::{Scratch, Slot};
 
 impl<B: Backend> Decoder<B> {
-    /// One block: reads the residual stream in `slot.input`, writes it to `output`, both `[tokens,
-    /// hidden]`. Without an output it stops at what the backward pass needs.
+    /// Reads the residual stream in `slot.input` and writes it to `output`, both
+    /// `[tokens, hidden]`. Without an output, it stops once the backward pass has all it needs.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn block(
         &self,
@@ -48,6 +48,7 @@ impl<B: Backend> Decoder<B> {
         )?;
         let (mixed, target) =
             (View::new(&slot.mixed, shape.mixed), ViewMut::new(&mut slot.middle, shape.stream));
+        // The projection adds to `middle`, which now holds the input: the residual connection.
         watch(Inlet::AttentionOutput, mixed);
         backend.project(mixed, matrix(parts.attention_output).t(), target, true)?;
 
@@ -82,7 +83,7 @@ impl<B: Backend> Decoder<B> {
         )
     }
 
-    /// Rotates queries and keys, which stand side by side.
+    /// Rotates queries and keys, which are adjacent.
     pub(super) fn rotate(
         &self,
         qkv: &mut B::Buffer,

@@ -1,4 +1,4 @@
-//! From the residual stream to logits and losses, and the head's gradients.
+//! From the residual stream to logits and losses, with the gradients of the head.
 
 use std::ops::Range;
 
@@ -12,8 +12,8 @@ use crate::inputs::Inputs;
 use crate::workspace::{Scratch, Workspace};
 
 impl<B: Backend> Decoder<B> {
-    /// Losses from the normed stream, into `scratch.losses`, in chunks of rows that turn logits
-    /// into gradients in place.
+    /// Writes losses from the normed stream to `scratch.losses`, in chunks of rows. With
+    /// `backward`, logits become gradients in place.
     pub(super) fn head(
         &self,
         weights: &B::Weights,
@@ -48,6 +48,7 @@ impl<B: Backend> Decoder<B> {
             let Some((_, gradients)) = &mut backward else { continue };
             let logits = View::new(&scratch.logits, area);
             let sum = ViewMut::new(gradients.buffer, self.head_area());
+            // Later chunks always add to the first one.
             self.backend.product(logits.t(), normed, sum, gradients.add || start > 0)?;
             let grads = &mut scratch.gradients;
             self.backend.project(logits, head, ViewMut::new(&mut grads.normed, part), false)?;
@@ -69,7 +70,7 @@ impl<B: Backend> Decoder<B> {
     /// Logits of the given rows of the batch, `[rows.len(), vocabulary]`.
     ///
     /// # Errors
-    /// If the batch does not fit the model, or memory is short.
+    /// If the batch does not fit the model, or the memory cannot be allocated.
     pub fn logits(
         &self,
         weights: &B::Weights,
@@ -80,6 +81,7 @@ impl<B: Backend> Decoder<B> {
         self.infer(weights, &self.inputs(batch)?, space)?;
         let (hidden, vocabulary) = (self.config.hidden_size(), self.config.vocab_size());
         let mut all = vec![0.0; rows.len() * vocabulary];
+        // Row by row: the scratch memory may hold fewer rows than are requested.
         for (row, out) in rows.zip(all.chunks_exact_mut(vocabulary)) {
             let row = Area::new(row * hidden, 1, hidden);
             let head = View::new(weights, self.head_area()).t();

@@ -1,24 +1,24 @@
-//! What the linear layers of a block read.
+//! The inputs of the linear layers of a block.
 
 use shape::tensors::Role;
 
 use crate::backend::{Backend, View};
 
-/// Which linear layers of a block read something; in the order in which a block comes to them.
+/// An input of linear layers of a block, in the order of the forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Inlet {
     /// Query, key and value read the normed stream, `[tokens, hidden]`.
     Attention,
-    /// The attention output reads what the heads give, `[tokens, query]`.
+    /// The attention output reads the output of the heads, `[tokens, query]`.
     AttentionOutput,
     /// Gate and up read the normed stream, `[tokens, hidden]`.
     FeedForward,
-    /// Down reads what the neurons give, `[tokens, inner]`.
+    /// Down reads the output of the neurons, `[tokens, inner]`.
     Down,
 }
 
 impl Inlet {
-    /// All of them.
+    /// All inputs.
     pub const ALL: [Self; 4] =
         [Self::Attention, Self::AttentionOutput, Self::FeedForward, Self::Down];
 
@@ -33,5 +33,5 @@ impl Inlet {
     }
 }
 
-/// Looks at what linear layers read.
+/// Receives the inputs of linear layers.
 pub type Watch<'a, B> = dyn FnMut(Inlet, View<'_, <B as Backend>::Buffer>) + 'a;

@@ -18,8 +18,8 @@ use crate::workspace::Workspace;
 pub use inlet::{Inlet, Watch};
 pub use target::GradientTarget;
 
-/// A network without its weights: they are passed to every call as one flat buffer in [`Layout`]'s
-/// order.
+/// A network without its weights. Every call takes them as one flat buffer in the order of
+/// [`Layout`].
 pub struct Decoder<B: Backend> {
     config: ModelConfig,
     layout: Layout,
@@ -33,7 +33,7 @@ impl<B: Backend> Decoder<B> {
     /// A network for sequences of up to `longest` tokens.
     ///
     /// # Errors
-    /// If the machine has no memory for the rotary table.
+    /// If the rotary table cannot be allocated.
     pub fn new(backend: B, config: &ModelConfig, longest: usize) -> Result<Self> {
         let (cosines, sines) = RotaryAngles::new(config).table(longest);
         let mut buffers = [backend.allocate(cosines.len())?, backend.allocate(sines.len())?];
@@ -49,20 +49,20 @@ impl<B: Backend> Decoder<B> {
         &self.config
     }
 
-    /// Where each tensor lies.
+    /// The offset of each tensor.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// The machine.
+    /// The backend.
     pub fn backend(&self) -> &B {
         &self.backend
     }
 
-    /// The same network on the same machine, which computes products in full precision.
+    /// The same network on the same backend, with products in full precision.
     ///
     /// # Errors
-    /// If the machine has no memory for the rotary table.
+    /// If the rotary table cannot be allocated.
     pub fn in_full_precision(&self) -> Result<Self> {
         Decoder::new(self.backend.in_full_precision(), &self.config, self.longest)
     }
@@ -70,17 +70,17 @@ impl<B: Backend> Decoder<B> {
     /// An empty workspace for this network.
     ///
     /// # Errors
-    /// Those of the machine.
+    /// Those of the backend.
     pub fn workspace(&self) -> Result<Workspace<B>> {
         Workspace::new(&self.backend, false)
     }
 
-    /// An empty workspace that keeps of every block only the stream that enters it: the backward
-    /// pass computes the rest again, with the same numbers, a block at a time. That is the
-    /// forward pass of every block but its last product once more: about a quarter more work.
+    /// An empty workspace that keeps only the input stream of every block. The backward pass
+    /// recomputes the rest, block by block, and gets the same numbers. That repeats the forward
+    /// pass of every block except its last product: about a quarter more work.
     ///
     /// # Errors
-    /// Those of the machine.
+    /// Those of the backend.
     pub fn recomputing_workspace(&self) -> Result<Workspace<B>> {
         Workspace::new(&self.backend, true)
     }
@@ -90,11 +90,11 @@ impl<B: Backend> Decoder<B> {
         self.longest
     }
 
-    /// Loss of every token of the batch in nats, 0 where its target is ignored. Keeps one block's
-    /// activations at a time.
+    /// Loss of every token of the batch in nats, 0 where the target is ignored. Keeps the
+    /// activations of one block at a time.
     ///
     /// # Errors
-    /// If the batch does not fit the model, or memory is short.
+    /// If the batch does not fit the model, or the memory cannot be allocated.
     pub fn losses(
         &self,
         weights: &B::Weights,
@@ -109,11 +109,11 @@ impl<B: Backend> Decoder<B> {
         Ok(losses)
     }
 
-    /// Forward and backward: `gradients` become `scale` times the gradient of the summed loss, or
-    /// that is added to them; returns the summed loss, in nats, of the predicted tokens.
+    /// Forward and backward pass. `gradients` become `scale` times the gradient of the summed loss,
+    /// or that is added to them. Returns the summed loss of the predicted tokens in nats.
     ///
     /// # Errors
-    /// If the batch does not fit the model, or memory is short.
+    /// If the batch does not fit the model, or the memory cannot be allocated.
     pub fn gradients(
         &self,
         weights: &B::Weights,
@@ -136,6 +136,8 @@ impl<B: Backend> Decoder<B> {
         self.final_norm_backward(weights, output, rows, gradients, scratch)?;
         for (index, &base) in blocks.iter().enumerate().rev() {
             let slot = if recompute {
+                // Takes the kept input without a copy. It is not needed again, so it is not swapped
+                // back.
                 std::mem::swap(&mut slots[0].input, &mut inputs[index]);
                 self.block(
                     weights,

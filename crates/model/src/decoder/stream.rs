@@ -1,4 +1,4 @@
-//! The residual stream on its way through the blocks.
+//! The residual stream through the blocks.
 
 use super::Decoder;
 use super::inlet::Watch;
@@ -9,8 +9,8 @@ use crate::inputs::{Inputs, RowPlaces};
 use crate::workspace::Workspace;
 
 impl<B: Backend> Decoder<B> {
-    /// All blocks, first to last; what their backward passes need is kept in the workspace, or only
-    /// what enters them.
+    /// Runs all blocks, first to last. The workspace keeps what their backward passes need, or only
+    /// the input of each block.
     pub(super) fn forward(
         &self,
         weights: &B::Weights,
@@ -24,6 +24,7 @@ impl<B: Backend> Decoder<B> {
             self.embed_tokens(weights, read, &mut slots[0].input)?;
             for (index, &base) in blocks.iter().enumerate() {
                 let (before, after) = slots.split_at_mut(index + 1);
+                // A block writes straight to the input of the next one.
                 let next = after.first_mut().map_or(&mut *output, |slot| &mut slot.input);
                 self.block(
                     weights,
@@ -42,6 +43,7 @@ impl<B: Backend> Decoder<B> {
         for (index, &base) in blocks.iter().enumerate() {
             let (before, after) = inputs.split_at_mut(index + 1);
             let next = after.first_mut().unwrap_or(&mut *output);
+            // The block works on the kept input. Afterwards it is put back for the backward pass.
             std::mem::swap(&mut slot.input, &mut before[index]);
             self.block(weights, base, &read.places, slot, Some(next), scratch, &mut |_, _| ())?;
             std::mem::swap(&mut slot.input, &mut before[index]);
@@ -49,11 +51,11 @@ impl<B: Backend> Decoder<B> {
         Ok(())
     }
 
-    /// Runs the block whose weights begin at `base` of `weights` (which need hold no other block)
-    /// on the residual stream, `[tokens, hidden]`, in place.
+    /// Runs one block on the residual stream, `[tokens, hidden]`, in place. Its weights begin at
+    /// `base` of `weights`, which may hold no other block.
     ///
     /// # Errors
-    /// If the batch does not fit the model, or memory is short.
+    /// If the batch does not fit the model, or the memory cannot be allocated.
     pub fn run_block(
         &self,
         weights: &B::Weights,
@@ -65,11 +67,11 @@ impl<B: Backend> Decoder<B> {
         self.watch_block(weights, base, batch, stream, space, &mut |_, _| ())
     }
 
-    /// As [`Decoder::run_block`], while `watch` sees what the linear layers read, in the order of
+    /// As [`Decoder::run_block`]. `watch` receives the inputs of the linear layers, in the order of
     /// [`Inlet`].
     ///
     /// # Errors
-    /// If the batch does not fit the model, or memory is short.
+    /// If the batch does not fit the model, or the memory cannot be allocated.
     pub fn watch_block(
         &self,
         weights: &B::Weights,
@@ -90,7 +92,7 @@ impl<B: Backend> Decoder<B> {
     /// `out[t] =` the embedding of token t, `[tokens, hidden]`.
     ///
     /// # Errors
-    /// Those of the machine.
+    /// Those of the backend.
     pub fn embed(&self, weights: &B::Weights, batch: &Batch, out: &mut B::Buffer) -> Result<()> {
         let out = ViewMut::new(out, Area::new(0, batch.tokens().len(), self.config.hidden_size()));
         let tokens = self.backend.upload_ids(batch.tokens())?;
@@ -107,13 +109,14 @@ impl<B: Backend> Decoder<B> {
         self.backend.embed(View::new(weights, self.embedding_area()), &read.tokens, out)
     }
 
-    /// Checks a batch and copies it to the machine.
+    /// Checks a batch and copies it to the backend.
     pub(super) fn inputs(&self, batch: &Batch) -> Result<Inputs<B>> {
         batch.check(self.config.vocab_size(), self.longest)?;
         Inputs::upload(&self.backend, batch)
     }
 
-    /// All blocks on one slot, then the final norm: leaves the normed stream in `scratch.normed`.
+    /// Runs all blocks on one slot, then the final norm. Leaves the normed stream in
+    /// `scratch.normed`.
     pub(super) fn infer(
         &self,
         weights: &B::Weights,
@@ -135,6 +138,7 @@ impl<B: Backend> Decoder<B> {
                 scratch,
                 &mut |_, _| (),
             )?;
+            // The output becomes the input of the next block, without a copy.
             std::mem::swap(&mut slot.input, output);
         }
         self.final_norm(weights, &slot.input, rows, scratch)

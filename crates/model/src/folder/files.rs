@@ -1,4 +1,4 @@
-//! Which file holds which tensor: one `model.safetensors`, or the shards that an index names.
+//! Finds the file of each tensor: one `model.safetensors`, or the shards that an index names.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -19,24 +19,24 @@ const INDEX: &str = "model.safetensors.index.json";
 pub(super) struct Files {
     folder: PathBuf,
     files: Vec<SafeTensors>,
-    /// Where each tensor lies, as a position in `files`.
+    /// The file of each tensor, as an index into `files`.
     places: BTreeMap<String, usize>,
-    /// Where index and shards disagree without hiding a tensor that the index names.
+    /// Differences between index and shards that do not hide a tensor of the index.
     pub(super) odd: Odd,
 }
 
-/// What is odd about the weight files, a sentence each.
+/// Problems of the weight files, one sentence each.
 #[derive(Debug, Default)]
 pub(super) struct Odd {
-    /// It is not clear which numbers a tensor has.
+    /// The numbers of a tensor are ambiguous.
     pub(super) unclear: Vec<String>,
-    /// Somebody miscounted or left something behind.
+    /// A wrong total, or a file left behind.
     pub(super) harmless: Vec<String>,
 }
 
 impl Files {
     pub(super) fn open(folder: &Path) -> Result<Self> {
-        // Where both stand, the single file is what transformers loads.
+        // If both exist, transformers loads the single file.
         if folder.join(SINGLE).exists() {
             let mut files = Self::single(folder)?;
             if folder.join(INDEX).exists() {
@@ -124,7 +124,7 @@ impl Files {
     }
 }
 
-/// What the index does not say, or says wrongly, of the shards that it names.
+/// Differences between the index and the shards that it names.
 fn disagreements(
     files: &[SafeTensors],
     places: &BTreeMap<String, usize>,
@@ -187,8 +187,8 @@ struct Metadata {
     total_size: Option<u64>,
 }
 
-/// A whole number, also one that was written as a float; none for anything else, which nobody has
-/// to read.
+/// An integer, also one written as a float. Anything else becomes `None`, since the total is not
+/// needed to read the weights.
 fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(value
@@ -200,8 +200,9 @@ fn shard_path(folder: &Path, shard: &str) -> Result<PathBuf> {
     let mut components = Path::new(shard).components();
     let plain =
         matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
-    // A plain name may be a link that leads out of the folder: that is how the hub's cache keeps
-    // its files, and links are the user's own, where paths come from whoever wrote the index.
+    // A plain name may be a link that leads out of the folder. The cache of the hub keeps its files
+    // that way, and links are made by the user. Paths are checked because they come from whoever
+    // wrote the index.
     if plain && !shard.contains('\0') {
         Ok(folder.join(shard))
     } else {
@@ -211,7 +212,7 @@ fn shard_path(folder: &Path, shard: &str) -> Result<PathBuf> {
 
 fn no_weights(folder: &Path) -> Error {
     let path = folder.to_path_buf();
-    // A checkpoint of the Trainer also holds `optimizer.pt` and `training_args.bin`, which are no
+    // A checkpoint of the Trainer also holds `optimizer.pt` and `training_args.bin`, which are not
     // weights.
     let pickled = |name: &str| {
         ["pytorch_model", "model", "consolidated"].iter().any(|begin| name.starts_with(begin))

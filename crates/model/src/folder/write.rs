@@ -1,5 +1,5 @@
-//! A model folder going out: built aside, in shards where it is large, in place only when it is
-//! whole.
+//! Writes a model folder, in shards if it is large. The folder is built aside and moved into place
+//! when it is complete.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,10 +11,10 @@ use shape::config::RawConfig;
 use crate::error::Result;
 use crate::safetensors::{Planned, SafeTensors, Writer};
 
-/// Most bytes of tensors in one file, as Hugging Face has it.
+/// Largest number of bytes of tensors in one file, the default of Hugging Face.
 pub const SHARD_LIMIT: u64 = 5_000_000_000;
 
-/// Files that go with the weights wherever they go.
+/// Files that are copied together with the weights.
 const COMPANIONS: [&str; 12] = [
     "generation_config.json",
     "tokenizer.json",
@@ -30,29 +30,30 @@ const COMPANIONS: [&str; 12] = [
     "CITATION.cff",
 ];
 
-/// Names that begin like this, in any case, hold the terms under which the model may be passed on.
+/// Files whose names begin like this, in any case, hold the terms for passing the model on.
 const TERMS: [&str; 3] = ["license", "licence", "notice"];
 
 /// A model folder being written.
 ///
-/// It appears at its target only on [`FolderWriter::commit`]; dropping it leaves nothing.
+/// The folder appears at its target only on [`FolderWriter::commit`]. Dropping the writer leaves
+/// nothing.
 #[derive(Debug)]
 pub struct FolderWriter {
     folder: disk::NewFolder,
-    /// The shards that are not begun, the next one last.
+    /// The shards not yet started, the next one last.
     waiting: Vec<(String, Vec<Planned>)>,
     current: Option<Writer>,
 }
 
 impl FolderWriter {
-    /// Starts a folder with this configuration and these tensors, which then follow in this order.
+    /// Starts a folder with this configuration and these tensors, which must follow in this order.
     ///
-    /// A file holds at most `shard_limit` bytes of tensors ([`SHARD_LIMIT`]), or one tensor that is
-    /// larger.
+    /// A file holds at most `shard_limit` bytes of tensors ([`SHARD_LIMIT`]), or a single larger
+    /// tensor.
     ///
     /// # Errors
     ///
-    /// Where the target exists and is not to be replaced, or cannot be written.
+    /// If the target exists and must not be replaced, or cannot be written.
     pub fn create(
         target: &Path,
         existing: disk::Existing,
@@ -86,31 +87,32 @@ impl FolderWriter {
                 serde_json::to_vec_pretty(&index).expect("a map of JSON values is always JSON");
             disk::write(&folder.path().join("model.safetensors.index.json"), &text)?;
         }
+        // `pop` takes from the end.
         waiting.reverse();
         let mut writer = Self { folder, waiting, current: None };
         writer.advance()?;
         Ok(writer)
     }
 
-    /// Where the folder stands until it is committed.
+    /// The place of the folder until it is committed.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The tensor that the next piece belongs to; none once all are written.
+    /// The tensor that the next piece belongs to; `None` once all are written.
     pub fn expected(&self) -> Option<&Planned> {
         self.current.as_ref()?.expected()
     }
 
-    /// Writes a piece of the next tensor of the plan, as it will lie in the file.
+    /// Writes a piece of the next tensor of the plan, as the bytes of the file.
     ///
     /// # Errors
     ///
-    /// Where it cannot be written.
+    /// If it cannot be written.
     ///
     /// # Panics
     ///
-    /// Where the piece is longer than what the tensor still lacks, or no tensor is left.
+    /// If the piece is longer than the rest of the tensor, or no tensor is left.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.current.as_mut().expect("every tensor of the plan is already written").write(bytes)?;
         self.advance()
@@ -132,7 +134,7 @@ impl FolderWriter {
     ///
     /// # Errors
     ///
-    /// Where a value is not finite or too large for the type, or the piece cannot be written.
+    /// If a value is not finite or too large for the type, or the piece cannot be written.
     ///
     /// # Panics
     ///
@@ -145,12 +147,12 @@ impl FolderWriter {
         self.advance()
     }
 
-    /// Copies what goes with the weights from another model folder, where it is there: tokenizer,
-    /// generation settings, chat template, licence, notice and use policy.
+    /// Copies companion files from another model folder, if they exist: tokenizer, generation
+    /// settings, chat template, licence, notice and use policy.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be copied.
+    /// If a file cannot be copied.
     pub fn copy_companions(&mut self, from: &Path) -> Result<()> {
         for entry in std::fs::read_dir(from).map_err(disk::io_error("read", from))? {
             let entry = entry.map_err(disk::io_error("read", from))?;
@@ -166,20 +168,20 @@ impl FolderWriter {
     ///
     /// # Errors
     ///
-    /// Where it cannot be written, or `name` leaves the folder.
+    /// If it cannot be written, or `name` leads out of the folder.
     pub fn add_file(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         Ok(disk::write(&disk::inside(self.folder.path(), name)?, bytes)?)
     }
 
-    /// Syncs everything and puts the folder in its place.
+    /// Syncs everything and moves the folder into place.
     ///
     /// # Errors
     ///
-    /// Where it cannot be, or something has taken the place in the meantime.
+    /// If that fails, or something has taken the place in the meantime.
     ///
     /// # Panics
     ///
-    /// Where a tensor of the plan is not written.
+    /// If a tensor of the plan is not written.
     pub fn commit(self) -> Result<()> {
         if let Some(missing) = self.expected() {
             panic!("`{}` is not written", missing.name);
@@ -187,7 +189,7 @@ impl FolderWriter {
         Ok(self.folder.commit()?)
     }
 
-    /// Ends a shard that is full and begins the next.
+    /// Finishes a full shard and starts the next.
     fn advance(&mut self) -> Result<()> {
         while self.current.as_ref().is_none_or(|shard| shard.expected().is_none()) {
             if let Some(full) = self.current.take() {
@@ -200,7 +202,7 @@ impl FolderWriter {
     }
 }
 
-/// Cuts a plan into files: in order, each as full as the limit allows.
+/// Divides a plan into files, in order, each as full as the limit allows.
 fn split(plan: Vec<Planned>, limit: u64) -> Vec<Vec<Planned>> {
     let mut shards = vec![Vec::new()];
     let mut filled = 0;
@@ -218,7 +220,7 @@ fn split(plan: Vec<Planned>, limit: u64) -> Vec<Vec<Planned>> {
     shards
 }
 
-/// Whether a file goes with the weights wherever they go: tokenizer, generation settings, chat
+/// Whether a file is copied together with the weights: tokenizer, generation settings, chat
 /// template, licence, notice, use policy.
 pub fn goes_along(name: &str) -> bool {
     let lower = name.to_lowercase();

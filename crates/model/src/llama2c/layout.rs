@@ -1,4 +1,4 @@
-//! The header of a model file, and where each tensor lies behind it.
+//! The header of a model file, and the place of each tensor after it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,11 +11,11 @@ use shape::tensors::{self, Role, TensorSpec};
 
 use crate::error::{Error, ModelFault, Result};
 
-/// `ak42` as the exporter writes it on a little-endian machine, and as other programs write the
-/// four letters.
+/// `ak42` as the exporter writes it on a little-endian machine, and as programs that write the four
+/// letters do.
 const MAGIC: [[u8; 4]; 2] = [*b"24ka", *b"ak42"];
 
-/// The header of version 1, padded.
+/// Length of the header of version 1, with its padding.
 const HEADER_OF_VERSION_1: usize = 256;
 
 /// A configuration and the place of each of its tensors in the file.
@@ -26,7 +26,7 @@ pub(super) struct FileLayout {
 }
 
 impl FileLayout {
-    /// Reads the header; the file must have exactly the length that follows from it.
+    /// Reads the header. The file must have exactly the length that follows from it.
     pub(super) fn read(path: &Path, file: &[u8]) -> Result<Self> {
         let header = FileHeader::read(path, file)?;
         let config = header.config(path)?;
@@ -38,12 +38,14 @@ impl FileLayout {
             match part {
                 FilePart::Tensors(role) => {
                     for spec in specs.iter().filter(|spec| spec.role == *role) {
-                        // Fits a usize: checked against the file's length below, before it is used.
+                        // The file's length is checked below, before this is used, so it fits a
+                        // usize.
                         places.insert(spec.name.clone(), end as usize);
                         end = end.checked_add(4 * spec.len() as u64).ok_or_else(too_large)?;
                     }
                 }
-                // Cosines and sines, half a head each for every position; they are computed anew.
+                // Skips the table of cosines and sines, half a head each per position. It is
+                // computed again.
                 FilePart::Rotary => {
                     let numbers = (header.context as u64).checked_mul(config.head_dim() as u64);
                     let bytes = numbers.and_then(|numbers| numbers.checked_mul(4));
@@ -106,7 +108,7 @@ const VERSION_1: &[FilePart] = &[
     FilePart::Tensors(Role::Head),
 ];
 
-/// Seven numbers and what follows from the version.
+/// The seven numbers, and what follows from the version.
 struct FileHeader {
     width: i32,
     feed_forward: i32,
@@ -125,7 +127,7 @@ impl FileHeader {
     fn read(path: &Path, file: &[u8]) -> Result<Self> {
         if !file.first_chunk().is_some_and(|magic| MAGIC.contains(magic)) {
             let numbers = numbers(path, file, 0)?;
-            // The first layout says by a negative vocabulary that the head is not the embedding.
+            // In the first layout, a negative vocabulary means that the head is not the embedding.
             let vocabulary = numbers[5].checked_abs().unwrap_or(0);
             return Ok(Self::new(numbers, vocabulary, numbers[5] > 0, 28, FIRST));
         }
@@ -179,7 +181,7 @@ impl FileHeader {
         }
     }
 
-    /// The configuration, checked as any other is.
+    /// The configuration, with the checks of any other.
     fn config(&self, path: &Path) -> Result<ModelConfig> {
         let fields = json!({
             "architectures": [LLAMA.architecture],

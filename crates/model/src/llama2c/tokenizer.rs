@@ -1,7 +1,8 @@
-//! The tokenizer: pieces with scores become a `tokenizer.json` with merges.
+//! The tokenizer: turns pieces with scores into a `tokenizer.json` with merges.
 //!
-//! llama2.c joins, again and again, the neighbours whose joined piece has the best score. As a list
-//! of merges that is: every way to cut a piece into two pieces, ordered by the score of the whole.
+//! llama2.c repeatedly joins the two neighbours whose joined piece has the best score. The same as
+//! a list of merges: every way to split a piece into two pieces, ordered by the score of the whole
+//! piece.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,13 +19,13 @@ pub(super) const END: u32 = 2;
 /// The first pieces; the 256 bytes follow.
 const SPECIAL: [&str; 3] = ["<unk>", "<s>", "</s>"];
 
-/// Longest file that is read, in bytes; the 32,000 pieces of Llama 2 take 434 kB.
+/// Longest file that is read, in bytes. The 32,000 pieces of Llama 2 take 434 kB.
 const FILE_LIMIT: u64 = 64 << 20;
 
-/// Longest piece, in bytes: every way to cut it is tried.
+/// Longest piece, in bytes. It is limited because every way to split a piece is tried.
 const PIECE_LIMIT: i32 = 1024;
 
-/// The mark that stands for a space in a piece.
+/// The character that stands for a space in a piece.
 const MARK: &str = "\u{2581}";
 
 /// Reads a tokenizer of `vocabulary` pieces and writes it as `tokenizer.json`.
@@ -39,7 +40,7 @@ pub(super) fn to_json(path: &Path, vocabulary: usize) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec_pretty(&json).expect("a JSON value is always JSON"))
 }
 
-/// `tokenizer_config.json`, by which stock transformers load the tokenizer.
+/// `tokenizer_config.json`, which stock transformers need to load the tokenizer.
 pub(super) fn config(context: usize) -> Vec<u8> {
     let config = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -81,7 +82,7 @@ fn read(file: &[u8], vocabulary: usize) -> Result<Vec<Piece>, String> {
         if !score.is_finite() {
             return Err(format!("piece {id} has the score {score}, expected a finite number"));
         }
-        // The exporter wraps the names of the begin and end tokens in line breaks, for printing.
+        // The exporter puts line breaks around the names of the begin and end tokens, for printing.
         let text = if id < SPECIAL.len() { text.trim() } else { text };
         pieces.push(Piece { text: text.replace(' ', MARK), score });
     }
@@ -99,7 +100,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*bytes)
 }
 
-/// The pieces must be those that the encoder relies on; returns the id of each.
+/// Checks that the pieces are those that the encoder relies on, and returns the id of each.
 fn check(pieces: &[Piece]) -> Result<BTreeMap<&str, usize>, String> {
     let bytes = (0..=255_u8).map(byte_piece);
     let expected: Vec<String> = SPECIAL.iter().map(ToString::to_string).chain(bytes).collect();
@@ -128,8 +129,8 @@ fn byte_piece(byte: u8) -> String {
     format!("<0x{byte:02X}>")
 }
 
-/// Every cut of every piece into two pieces, best first: by score, then by id, then by the place of
-/// the cut.
+/// Every split of every piece into two pieces, best first: by score, then by id, then by the place
+/// of the split.
 fn merges<'a>(pieces: &'a [Piece], ids: &BTreeMap<&str, usize>) -> Vec<(&'a str, &'a str)> {
     let joins = |part: &str| ids.get(part).is_some_and(|&id| id >= SPECIAL.len());
     let mut order: Vec<usize> = (SPECIAL.len()..pieces.len()).collect();
@@ -158,7 +159,7 @@ fn assemble(pieces: &[Piece], merges: &[(&str, &str)]) -> Value {
         "truncation": null,
         "padding": null,
         "added_tokens": added.collect::<Vec<_>>(),
-        // One space goes before the text, as in sentencepiece.
+        // As in sentencepiece, one space precedes the text.
         "normalizer": {"type": "Sequence", "normalizers": [
             {"type": "Prepend", "prepend": MARK},
             {"type": "Replace", "pattern": {"String": " "}, "content": MARK},

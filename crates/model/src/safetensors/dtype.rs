@@ -1,6 +1,6 @@
-//! How weights are stored.
+//! The types that weights are stored as.
 
-/// How the elements of a weight are stored.
+/// The type that the elements of a weight are stored as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dtype {
     /// 32-bit float.

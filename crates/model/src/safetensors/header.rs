@@ -1,4 +1,4 @@
-//! The header of a safetensors file, checked before anything in it is believed.
+//! The header of a safetensors file. Everything in it is checked before it is used.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,15 +10,15 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::error::{Error, ModelFault, Result};
 
-/// Longest header that is read, in bytes; the format's own limit.
+/// Longest header that is read, in bytes; the limit of the format.
 pub(super) const HEADER_LIMIT: u64 = 100_000_000;
 
-/// Where one tensor lies in the file, and as what.
+/// The place and type of one tensor in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StoredTensor {
     pub(super) dtype: String,
     pub(super) shape: Vec<usize>,
-    /// Bytes of the file, header included.
+    /// Range of bytes in the file, counted with the header.
     pub(super) range: Range<usize>,
 }
 
@@ -40,8 +40,8 @@ pub(super) fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, StoredT
     }
     let end = check_layout(path, &tensors.0, data)?;
     if end != data {
-        // Every tensor has the size of its shape and follows the one before: it is the file that is
-        // wrong.
+        // Every tensor has the size of its shape and follows the previous one, so the length of the
+        // file is wrong.
         let (found, expected) = (file.len() as u64, end.saturating_add(start as u64));
         return Err(Error::from(ModelFault::FileLength {
             path: path.to_path_buf(),
@@ -61,7 +61,7 @@ pub(super) fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, StoredT
     Ok(entries)
 }
 
-/// A name from a file, fit for a terminal.
+/// A name from a file, escaped and cut for a terminal.
 pub(crate) fn shown(name: &str) -> String {
     let mut text: String = name.escape_debug().take(120).collect();
     if text.len() < name.len() {
@@ -81,6 +81,7 @@ fn header_bytes<'a>(path: &Path, file: &'a [u8]) -> Result<(usize, &'a [u8])> {
         }));
     };
     let stated = u64::from_le_bytes(*stated);
+    // The file has at least the 8 bytes that were just read.
     let limit = HEADER_LIMIT.min(length - 8);
     if !(2..=limit).contains(&stated) {
         return Err(Error::from(ModelFault::HeaderLength {
@@ -93,14 +94,14 @@ fn header_bytes<'a>(path: &Path, file: &'a [u8]) -> Result<(usize, &'a [u8])> {
     Ok((end, &file[8..end]))
 }
 
-/// The bytes that a tensor claims must be the bytes that its shape needs.
+/// Checks that a tensor claims as many bytes as its shape needs.
 fn check_size(path: &Path, name: &str, stated: &Stated, data: u64) -> Result<()> {
     let [start, end] = stated.data_offsets;
     if end < start {
         return refuse(path, name, stated.data_offsets, "which end before they begin".into());
     }
     let Some(size) = element_size(&stated.dtype) else {
-        // A type that we do not know: refused by name where a model asks for this tensor.
+        // An unknown type is refused by name only if a model asks for this tensor.
         return Ok(());
     };
     let needed = stated.shape.iter().try_fold(size, |product, &side| product.checked_mul(side));
@@ -122,7 +123,7 @@ fn check_size(path: &Path, name: &str, stated: &Stated, data: u64) -> Result<()>
     }
 }
 
-/// Tensors must cover the data without holes and overlaps; returns where the last one ends.
+/// Checks that tensors cover the data without holes and overlaps. Returns the end of the last one.
 fn check_layout(path: &Path, tensors: &[(String, Stated)], data: u64) -> Result<u64> {
     let mut order: Vec<_> =
         tensors.iter().map(|(name, stated)| (stated.data_offsets, name)).collect();
@@ -162,7 +163,7 @@ fn refuse<T>(path: &Path, tensor: &str, [start, end]: [u64; 2], reason: String) 
     }))
 }
 
-/// Bytes of one element, of every type that the format knows and that fills whole bytes.
+/// Bytes of one element, for every type of the format that fills whole bytes.
 fn element_size(dtype: &str) -> Option<u64> {
     match dtype {
         "BOOL" | "U8" | "I8" | "F8_E4M3" | "F8_E5M2" | "F8_E8M0" => Some(1),
@@ -173,7 +174,7 @@ fn element_size(dtype: &str) -> Option<u64> {
     }
 }
 
-/// One tensor as the header states it.
+/// One tensor as stated in the header.
 #[derive(Deserialize)]
 struct Stated {
     dtype: String,
@@ -181,7 +182,7 @@ struct Stated {
     data_offsets: [u64; 2],
 }
 
-/// All of them in the order of the file, names that stand twice included.
+/// All tensors in the order of the file. Names that occur twice are kept.
 struct Tensors(Vec<(String, Stated)>);
 
 impl<'de> Deserialize<'de> for Tensors {
@@ -198,6 +199,7 @@ impl<'de> Deserialize<'de> for Tensors {
                 self,
                 mut map: A,
             ) -> std::result::Result<Tensors, A::Error> {
+                // A list, because a map would silently drop a name that occurs twice.
                 let mut tensors = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {

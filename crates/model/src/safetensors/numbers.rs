@@ -1,4 +1,4 @@
-//! Stored elements to f32 and back.
+//! Converts stored elements to f32 and back.
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::dtype::Dtype;
 use crate::wide::widest;
 
-/// Elements converted at a time where a copy of them is needed.
+/// Elements per chunk, where a copy of them is needed.
 const CHUNK: usize = 4096;
 
 /// Converts little-endian elements, exactly.
@@ -31,7 +31,7 @@ pub(super) fn to_f32(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
             );
         }
         Dtype::F16 => {
-            // By the chunk, since the processor converts f16 eight at a time.
+            // In chunks, because the processor converts eight f16 at a time.
             let mut chunk = [f16::ZERO; CHUNK];
             for (values, bytes) in out.chunks_mut(CHUNK).zip(bytes.chunks(2 * CHUNK)) {
                 let chunk = &mut chunk[..values.len()];
@@ -44,8 +44,7 @@ pub(super) fn to_f32(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
     }
 }
 
-/// The first element that is NaN or infinite: in each format the one with every bit of its exponent
-/// set.
+/// The first element that is NaN or infinite. In each format, all bits of its exponent are set.
 pub(super) fn not_finite(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
     let exponent = match dtype {
         Dtype::F32 => {
@@ -59,7 +58,7 @@ pub(super) fn not_finite(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
     first(bytes.as_chunks::<2>().0, |two| u16::from_le_bytes(*two) & exponent == exponent)
 }
 
-/// The first odd element; a chunk is looked at whole, as the processor does it best.
+/// The first odd element. A whole chunk is tested without an early exit, which vectorises.
 fn first<const SIZE: usize>(
     elements: &[[u8; SIZE]],
     odd: impl Fn(&[u8; SIZE]) -> bool,
@@ -72,9 +71,9 @@ fn first<const SIZE: usize>(
     None
 }
 
-/// Writes elements in little endian, rounded to the nearest, ties to even.
+/// Writes elements in little endian, rounded to nearest, ties to even.
 ///
-/// The first value that is finite but too large for `dtype` is the error, by its index.
+/// Returns, as the error, the index of the first value that is finite but too large for `dtype`.
 pub(super) fn from_f32(dtype: Dtype, values: &[f32], out: &mut [u8]) -> Result<(), usize> {
     match dtype {
         Dtype::F32 => {
@@ -91,6 +90,7 @@ pub(super) fn from_f32(dtype: Dtype, values: &[f32], out: &mut [u8]) -> Result<(
                     for (two, value) in out.as_chunks_mut::<2>().0.iter_mut().zip(values) {
                         let rounded = upper_half(value.to_bits());
                         *two = rounded.to_le_bytes();
+                        // A finite value that was rounded up to infinity.
                         too_large |= (rounded & 0x7fff == 0x7f80) & value.is_finite();
                     }
                     too_large
@@ -120,18 +120,19 @@ pub(super) fn from_f32(dtype: Dtype, values: &[f32], out: &mut [u8]) -> Result<(
     Ok(())
 }
 
-/// The bits of the nearest bf16, ties to even; what is no number stays none. Written so that many
-/// are taken at once.
+/// The bits of the nearest bf16, ties to even. NaN stays NaN. It has no branches, so that loops
+/// over it vectorise.
 #[inline(always)]
 fn upper_half(bits: u32) -> u16 {
     let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    // Sets the quiet bit, so that a NaN whose low bits are cut stays a NaN.
     let silent = bits >> 16 | 0x40;
     if bits & 0x7fff_ffff > 0x7f80_0000 { silent as u16 } else { nearest as u16 }
 }
 
 /// The first value that is not finite.
 pub(super) fn first_not_finite(values: &[f32]) -> Option<usize> {
-    // Not `any`, which looks at one after the other.
+    // Not `any`: it stops at the first hit and therefore does not vectorise.
     let finite = widest(
         Arch::new(),
         #[inline(always)]
@@ -141,8 +142,8 @@ pub(super) fn first_not_finite(values: &[f32]) -> Option<usize> {
 }
 
 impl Dtype {
-    /// Rounds numbers to what this type can hold, to the nearest, ties to even; the first that is
-    /// finite but too large is the error, by its index.
+    /// Rounds numbers to what this type can hold, to nearest, ties to even. The error is the index
+    /// of the first number that is finite but too large.
     pub fn round(self, values: &mut [f32]) -> Result<(), usize> {
         const PIECE: usize = 1 << 14;
         if self == Self::F32 {

@@ -1,4 +1,4 @@
-//! Reading: a mapped file and views of its tensors.
+//! Reading: a mapped file, and views of its tensors.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use super::header::{StoredTensor, parse, shown};
 use super::numbers;
 use crate::error::{Error, ModelFault, Result};
 
-/// A mapped safetensors file whose header has been checked. Only the header has been read.
+/// A mapped safetensors file with a checked header. Nothing else has been read.
 #[derive(Debug)]
 pub struct SafeTensors {
     path: PathBuf,
@@ -19,10 +19,10 @@ pub struct SafeTensors {
     entries: BTreeMap<String, StoredTensor>,
 }
 
-/// One tensor as it lies in a file.
+/// One tensor as stored in a file.
 #[derive(Debug, Clone, Copy)]
 pub struct TensorView<'a> {
-    /// How its elements are stored.
+    /// The type of its elements.
     pub dtype: Dtype,
     /// Its dimensions.
     pub shape: &'a [usize],
@@ -30,7 +30,7 @@ pub struct TensorView<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Elements that one task converts: what it read is still near when it looks at it again.
+/// Elements per task. A task looks at its numbers twice, and they are still in the cache.
 const PIECE: usize = 1 << 16;
 
 impl TensorView<'_> {
@@ -39,22 +39,22 @@ impl TensorView<'_> {
         self.bytes.len() / self.dtype.size()
     }
 
-    /// Whether it holds nothing.
+    /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// The first element that is NaN or infinite, by its index.
+    /// The index of the first element that is NaN or infinite.
     pub fn not_finite(&self) -> Option<usize> {
         numbers::not_finite(self.dtype, self.bytes)
     }
 
-    /// Converts every element to f32, exactly; the first that is not finite is the error, by its
-    /// index.
+    /// Converts every element to f32, exactly. The error is the index of the first that is not
+    /// finite.
     ///
     /// # Panics
     ///
-    /// Where `out` has another length than the tensor.
+    /// If `out` has another length than the tensor.
     pub fn to_f32(&self, out: &mut [f32]) -> Result<(), usize> {
         assert_eq!(out.len(), self.len(), "the room for a tensor has its length");
         let pieces =
@@ -72,9 +72,8 @@ impl SafeTensors {
     ///
     /// # Errors
     ///
-    /// Where the file is missing, its header is no header, its length is not what the header adds
-    /// up to, or tensors overlap, leave holes, leave the file or have another size than their
-    /// shape.
+    /// If the file is missing, its header is invalid, or its length does not match the header. If
+    /// tensors overlap, leave holes, exceed the file, or have another size than their shape.
     pub fn open(path: &Path) -> Result<Self> {
         let map = disk::Map::open(path)?;
         let entries = parse(path, &map)?;
@@ -96,7 +95,7 @@ impl SafeTensors {
         self.entries.contains_key(name)
     }
 
-    /// Bytes that a tensor takes; 0 where the file has no such tensor.
+    /// Bytes of a tensor; 0 if the file has no such tensor.
     pub fn bytes(&self, name: &str) -> u64 {
         self.entries.get(name).map_or(0, |entry| entry.range.len() as u64)
     }
@@ -105,7 +104,7 @@ impl SafeTensors {
     ///
     /// # Errors
     ///
-    /// Where the file has no such tensor, or stores it as something else than F32, F16 or BF16.
+    /// If the file has no such tensor, or does not store it as F32, F16 or BF16.
     pub fn tensor(&self, name: &str) -> Result<TensorView<'_>> {
         let Some(entry) = self.entries.get(name) else {
             return Err(Error::from(ModelFault::MissingTensor {
@@ -124,7 +123,7 @@ impl SafeTensors {
         Ok(TensorView { dtype, shape: &entry.shape, bytes: &self.map[entry.range.clone()] })
     }
 
-    /// Writes some bytes of a tensor, counted from its first, to a file that is on its way.
+    /// Writes some bytes of a tensor, counted from its start, to a file that is being written.
     pub(crate) fn write_part(
         &self,
         name: &str,
@@ -141,7 +140,7 @@ impl SafeTensors {
         Ok(to.write_from(&self.map, at(bytes.start)..at(bytes.end))?)
     }
 
-    /// Reads some bytes of a tensor from the file at once, counted from its first.
+    /// Reads some bytes of a tensor, counted from its start, from the file in one go.
     pub fn fetch_part(&self, name: &str, bytes: Range<usize>) {
         if let Some(entry) = self.entries.get(name) {
             let (start, end) = (entry.range.start, entry.range.end);
@@ -150,14 +149,14 @@ impl SafeTensors {
         }
     }
 
-    /// Gives the memory behind a tensor back; it is read from the file again when it is next used.
+    /// Releases the memory of a tensor. The next use reads it from the file again.
     pub fn release(&self, name: &str) {
         if let Some(entry) = self.entries.get(name) {
             self.map.release(entry.range.clone());
         }
     }
 
-    /// Gives the memory behind some bytes of a tensor back, counted from its first.
+    /// Releases the memory of some bytes of a tensor, counted from its start.
     pub fn release_part(&self, name: &str, bytes: Range<usize>) {
         if let Some(entry) = self.entries.get(name) {
             let (start, end) = (entry.range.start, entry.range.end);

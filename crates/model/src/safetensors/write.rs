@@ -1,4 +1,4 @@
-//! Writing: the plan first, then the tensors in its order, in pieces of any size.
+//! Writing: first the plan, then the tensors in its order, in pieces of any size.
 
 use std::io::Write;
 use std::ops::Range;
@@ -18,7 +18,7 @@ use crate::error::{Error, ModelFault, Result};
 pub struct Planned {
     /// Its name.
     pub name: String,
-    /// How its elements are stored.
+    /// The type of its elements.
     pub dtype: Dtype,
     /// Its dimensions.
     pub shape: Vec<usize>,
@@ -36,16 +36,15 @@ impl Planned {
     }
 }
 
-/// A safetensors file being written aside.
+/// A safetensors file that is being written to a temporary place.
 ///
-/// Pieces that do not fit the plan are a bug of the caller and panic; nothing of such a file
-/// appears.
+/// Pieces that do not fit the plan are a bug of the caller and panic. The file then never appears.
 #[derive(Debug)]
 pub struct Writer {
     path: PathBuf,
     file: disk::Aside,
     plan: Vec<Planned>,
-    /// The tensor that the next piece belongs to, and how many of its bytes are there.
+    /// The tensor that the next piece belongs to, and the number of its bytes that are written.
     next: usize,
     filled: u64,
     converted: Vec<u8>,
@@ -56,7 +55,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn create(path: &Path, plan: Vec<Planned>) -> Result<Self> {
         let mut file = disk::Aside::create(path)?;
         file.write_all(&header(&plan)).map_err(disk::io_error("write", path))?;
@@ -72,20 +71,20 @@ impl Writer {
         Ok(writer)
     }
 
-    /// The tensor that the next piece belongs to; none once all are written.
+    /// The tensor that the next piece belongs to; `None` once all are written.
     pub fn expected(&self) -> Option<&Planned> {
         self.plan.get(self.next)
     }
 
-    /// Writes a piece of the next tensor, as it will lie in the file.
+    /// Writes a piece of the next tensor, as the bytes of the file.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     ///
     /// # Panics
     ///
-    /// Where the piece is longer than what the tensor still lacks.
+    /// If the piece is longer than the rest of the tensor.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.check(bytes.len());
         self.file.write_all(bytes).map_err(disk::io_error("write", &self.path))?;
@@ -94,11 +93,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a piece of the next tensor: bytes of a tensor of another file, as they lie there.
+    /// Writes a piece of the next tensor: bytes of a tensor of another file, unchanged.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     ///
     /// # Panics
     ///
@@ -127,12 +126,11 @@ impl Writer {
         );
     }
 
-    /// Writes a piece of the next tensor, rounded to its planned type (to the nearest, ties to
-    /// even).
+    /// Writes a piece of the next tensor, rounded to its planned type (to nearest, ties to even).
     ///
     /// # Errors
     ///
-    /// Where a value is not finite or too large for the type, or the file cannot be written.
+    /// If a value is not finite or too large for the type, or the file cannot be written.
     ///
     /// # Panics
     ///
@@ -141,7 +139,7 @@ impl Writer {
         let tensor = self.expected().expect("every tensor of the plan is already written");
         let (dtype, name) = (tensor.dtype, tensor.name.clone());
         let mut index = (self.filled / dtype.size() as u64) as usize;
-        // In pieces, so that a large tensor is never held twice.
+        // In pieces, so that a large tensor is not held twice.
         let mut converted = std::mem::take(&mut self.converted);
         for piece in values.chunks(PIECE) {
             converted.resize(piece.len() * dtype.size(), 0);
@@ -150,7 +148,7 @@ impl Writer {
                 let stored = finite.and_then(|()| numbers::from_f32(dtype, values, bytes));
                 stored.err().map(|at| place * TASK + at)
             };
-            // A thread that is not of the pool works for itself: those of the pool are busy, or may
+            // A thread outside the pool does the work itself: threads of the pool are busy, or may
             // be waiting for it.
             let bad = if rayon::current_thread_index().is_some() {
                 let tasks =
@@ -176,15 +174,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Syncs the file and puts it in its place.
+    /// Syncs the file and moves it into place.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     ///
     /// # Panics
     ///
-    /// Where a tensor of the plan is not written.
+    /// If a tensor of the plan is not written.
     pub fn commit(self) -> Result<()> {
         if let Some(missing) = self.expected() {
             panic!("`{}` is not written", missing.name);
@@ -192,7 +190,7 @@ impl Writer {
         Ok(self.file.commit()?)
     }
 
-    /// Steps over tensors that have all their bytes; a tensor of no elements has them at once.
+    /// Steps over tensors that have all their bytes. A tensor without elements has them at once.
     fn pass_full(&mut self) {
         while self.expected().is_some_and(|tensor| tensor.bytes() == self.filled) {
             self.next += 1;
@@ -201,15 +199,15 @@ impl Writer {
     }
 }
 
-/// Values converted and written at a time.
+/// Values that are converted and written at once.
 const PIECE: usize = 1 << 20;
 
-/// Values that one task converts.
+/// Values per task.
 const TASK: usize = 1 << 16;
 
 fn header(plan: &[Planned]) -> Vec<u8> {
     let mut header = Map::new();
-    // Stock transformers refuse a file that does not say which framework wrote it.
+    // Stock transformers refuses a file that does not name the framework that wrote it.
     header.insert("__metadata__".to_owned(), json!({ "format": "pt" }));
     let mut start = 0;
     for tensor in plan {
@@ -220,8 +218,8 @@ fn header(plan: &[Planned]) -> Vec<u8> {
         start = end;
     }
     let mut json = serde_json::to_vec(&header).expect("a map of JSON values is always JSON");
-    // The data begins where a cache line does: mapped elements are aligned, and so is what is
-    // written to the file, which some processors copy at half the speed where it is not.
+    // The data begins on a cache line. Then mapped elements are aligned, and so is what is written.
+    // Some processors copy unaligned data at half the speed.
     json.resize((8 + json.len()).next_multiple_of(64) - 8, b' ');
     let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
     bytes.append(&mut json);

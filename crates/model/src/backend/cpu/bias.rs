@@ -1,4 +1,4 @@
-//! A bias added to every row.
+//! Adds a bias to every row.
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -43,6 +43,8 @@ pub(super) fn backward<T: Scalar>(arch: Arch, x_grad: &[T], bias_grad: &mut [T])
             );
             sums
         })
+        // Collected in the order of chunks, so that the sums do not depend on the number of
+        // threads.
         .collect();
     sum_rows(&partial, bias_grad);
 }

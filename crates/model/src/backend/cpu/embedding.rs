@@ -1,4 +1,4 @@
-//! The token embedding: rows gathered, and gradients added back to the rows they came from.
+//! The token embedding: looks up rows, and adds gradients back to the same rows.
 
 use rayon::prelude::*;
 
@@ -16,15 +16,15 @@ pub(super) fn forward<T: Scalar>(table: &[T], tokens: &[u32], columns: usize, ou
     });
 }
 
-/// `table_grad[tokens[t]] += out_grad[t]`, in order of t for every token.
+/// `table_grad[tokens[t]] += out_grad[t]`; each row is summed in the order of t.
 pub(super) fn backward<T: Scalar>(
     out_grad: &[T],
     tokens: &[u32],
     columns: usize,
     table_grad: &mut [T],
 ) {
-    // Each task owns a run of token ids, so no two write one row and each row's order is that of
-    // the text.
+    // Each task owns a range of token ids. So no two tasks write the same row, and each row is
+    // summed in the order of the text.
     let ids = (table_grad.len() / columns).div_ceil(16).max(1);
     table_grad.par_chunks_mut(ids * columns).enumerate().for_each(|(task, rows)| {
         let first = task * ids;

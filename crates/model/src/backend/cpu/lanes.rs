@@ -1,11 +1,11 @@
-//! Loops over numbers that do not depend on each other, in vectors whatever the length.
+//! Loops over independent numbers, in vectors for every length.
 //!
-//! Left to itself the compiler takes 64 numbers of a long line at a time and the rest one by one; a
-//! line of 20 or 48 is all rest then. Here it is taken in blocks of 16, 8, 4 and 1.
+//! Without this, the compiler takes 64 numbers of a long line at a time and the rest one by one. A
+//! line of 20 or 48 would then be all rest. Here it is taken in blocks of 16, 8, 4 and 1.
 
 use crate::backend::Scalar;
 
-/// `out[..][i] = each(out[..][i], with[..][i])` for every `i`; all slices are of one length.
+/// `out[..][i] = each(out[..][i], with[..][i])` for every `i`. All slices have the same length.
 #[inline(always)]
 pub(super) fn in_lanes<T: Scalar, const OUT: usize, const WITH: usize>(
     mut out: [&mut [T]; OUT],
@@ -33,8 +33,8 @@ pub(super) fn in_lanes<T: Scalar, const OUT: usize, const WITH: usize>(
     }
 }
 
-/// `LANES` numbers from `at` on. They are copied out and back, so that the compiler knows that no
-/// two overlap.
+/// Processes `LANES` numbers from `at` on. They are copied in and out, so that the compiler knows
+/// that no two slices overlap.
 #[inline(always)]
 fn block<T: Scalar, const OUT: usize, const WITH: usize, const LANES: usize>(
     out: &mut [&mut [T]; OUT],
@@ -64,7 +64,7 @@ fn block<T: Scalar, const OUT: usize, const WITH: usize, const LANES: usize>(
     }
 }
 
-/// `to[i] = each(from[i])`: copies of short lines without a call.
+/// `to[i] = each(from[i])`: copies short lines without a function call.
 #[inline(always)]
 pub(super) fn mapped<N: Copy, U: Copy>(from: &[N], to: &mut [U], each: impl Fn(N) -> U) {
     #[inline(always)]

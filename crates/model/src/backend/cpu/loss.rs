@@ -1,4 +1,5 @@
-//! Next-token loss: log-sum-exp of the logits minus the target's, and its gradient in place.
+//! Next-token loss: log-sum-exp of the logits minus the logit of the target, and its gradient in
+//! place.
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -7,8 +8,8 @@ use super::sums::folded;
 use crate::backend::{IGNORED, Scalar};
 use crate::wide::widest;
 
-/// Loss of each row in nats; with `gradient_scale` the row becomes that times softmax minus
-/// one-hot.
+/// Loss of each row in nats. With `gradient_scale`, the row becomes that scale times (softmax minus
+/// one-hot).
 pub(super) fn cross_entropy<T: Scalar>(
     arch: Arch,
     logits: &mut [T],
@@ -27,6 +28,7 @@ pub(super) fn cross_entropy<T: Scalar>(
                 }
                 return;
             }
+            // Read now: below, the row becomes its gradient.
             let hit = row[target as usize];
             let (largest, sum) = widest(
                 arch,
@@ -36,6 +38,7 @@ pub(super) fn cross_entropy<T: Scalar>(
                     (largest, sum_of_exp(row, largest, gradient_scale.is_some()))
                 },
             );
+            // The difference first: both terms may be large while the loss is small.
             *loss = sum.to_f64().ln() + (largest.to_f64() - hit.to_f64());
             if let Some(scale) = gradient_scale {
                 let scale = T::from_f64(scale);
@@ -55,7 +58,7 @@ pub(super) fn cross_entropy<T: Scalar>(
     );
 }
 
-/// The largest number. A NaN may be passed over here; it shows in the sum of exponentials.
+/// The largest number. It may miss a NaN, which then shows in the sum of exponentials.
 #[inline(always)]
 pub(super) fn largest<T: Scalar>(values: &[T]) -> T {
     let mut lanes = [values[0]; 16];
@@ -69,7 +72,7 @@ pub(super) fn largest<T: Scalar>(values: &[T]) -> T {
     rest.iter().fold(folded(lanes, T::larger), |largest, &value| largest.larger(value))
 }
 
-/// Sum of exp(value - largest); the values become those exponentials if `keep`.
+/// Sum of exp(value - largest). With `keep`, the values become these exponentials.
 #[inline(always)]
 fn sum_of_exp<T: Scalar>(values: &mut [T], largest: T, keep: bool) -> T {
     let mut lanes = [T::ZERO; 16];

@@ -1,4 +1,4 @@
-//! Gradients of masked weights go.
+//! Clears the gradients of masked weights.
 
 use rayon::prelude::*;
 

@@ -1,10 +1,10 @@
-//! The CPU: one file an operation, forward and backward side by side.
+//! The backend for processors: one file per operation, with forward and backward side by side.
 //!
-//! Work is cut into chunks whose size depends on shapes alone, partial sums are added in chunk
-//! order, and products are never split along the summed dimension: results do not depend on the
-//! number of threads. Elementwise loops never contract a multiplication and an addition into one
-//! rounding, so that they give the same bits at every vector width; only `gemm`'s products depend
-//! on the processor's features.
+//! Results do not depend on the number of threads. Work is divided into chunks whose size depends
+//! on shapes alone. Partial sums are added in the order of chunks, and products are never split
+//! along the summed dimension. Elementwise loops never fuse a multiplication and an addition into
+//! one rounding, so they give the same bits at every vector width. Only the products of `gemm`
+//! depend on the features of the processor.
 
 mod adamw;
 mod attention;

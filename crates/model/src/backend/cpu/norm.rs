@@ -9,7 +9,7 @@ use super::sums::{dot, folded, sum_rows};
 use crate::backend::Scalar;
 use crate::wide::widest;
 
-/// `out = x * inverse_rms * weight`, `[rows, columns]`; keeps `inverse_rms` `[rows]`.
+/// `out = x * inverse_rms * weight`, `[rows, columns]`. Keeps `inverse_rms` `[rows]`.
 pub(super) fn forward<T: Scalar>(
     arch: Arch,
     x: &[T],
@@ -74,6 +74,7 @@ pub(super) fn backward<T: Scalar>(
                         .zip(x.chunks_exact(columns))
                         .zip(inverse_rms);
                     for (((x_grad, out_grad), x), &inverse) in lines {
+                        // r^2 mean(g x) of the formula above.
                         let along = triple(out_grad, weight, x) * mean * inverse * inverse;
                         let lines = ([x_grad, &mut weight_grad[..]], [out_grad, x, weight]);
                         in_lanes(

@@ -1,4 +1,4 @@
-//! The list of operations, each handed to its file.
+//! Implements the list of operations; each passes its arguments to its own file.
 
 use std::ops::Range;
 
@@ -47,6 +47,7 @@ impl<T: Engine> Backend for Cpu<T> {
         buffer.try_reserve_exact(len).map_err(|_| {
             Error::from(ModelFault::Memory { bytes: len.saturating_mul(size_of::<T>()) })
         })?;
+        // Before the pages are first written: afterwards the system would have to move them.
         kernel::prefer_large(&mut buffer);
         buffer.resize(len, T::ZERO);
         Ok(buffer)
@@ -115,6 +116,7 @@ impl<T: Engine> Backend for Cpu<T> {
     }
 
     fn copy(&self, from: View<'_, Vec<T>>, to: ViewMut<'_, Vec<T>>) -> Result<()> {
+        // One copy of everything is faster than one per row.
         if from.area.is_contiguous() && to.area.is_contiguous() {
             write(to).copy_from_slice(read(from));
             return Ok(());

@@ -1,11 +1,11 @@
-//! The processor and the kernel that was chosen for it.
+//! The processor and its kernel.
 
 use ledger::Precision;
 use pulp::Arch;
 
 use super::kernel::{Engine, KernelChoice};
 
-/// The processor, computing in `T` on the threads of the current rayon pool.
+/// The processor. It computes in `T`, on the threads of the current rayon pool.
 #[derive(Debug, Clone, Copy)]
 pub struct Cpu<T: Engine> {
     pub(super) arch: Arch,
@@ -13,13 +13,13 @@ pub struct Cpu<T: Engine> {
 }
 
 impl<T: Engine> Cpu<T> {
-    /// Looks at the processor's features once.
+    /// Detects the features of the processor once.
     pub fn new() -> Self {
         Cpu::with(Precision::F32)
     }
 
-    /// With [`Precision::Bf16`], products round what they read to bf16 and sum in `f32`; everything
-    /// else, and `f64`, stays as it is.
+    /// With [`Precision::Bf16`], products round their operands to bf16 and sum in `f32`. Everything
+    /// else stays as it is, and so does `f64`.
     pub fn with(precision: Precision) -> Self {
         Cpu { arch: Arch::new(), kernel: T::Choice::best(precision) }
     }

@@ -1,4 +1,4 @@
-//! Rotary positions (Su et al. 2021), halves: channel i turns with channel i + dim / 2, as in
+//! Rotary positions (Su et al. 2021) in halves: channel i is paired with channel i + dim / 2, as in
 //! Hugging Face.
 
 use pulp::Arch;
@@ -9,7 +9,8 @@ use super::lanes::in_lanes;
 use crate::backend::{Rotation, Scalar, ViewMut};
 use crate::wide::widest;
 
-/// Rotates every head of every row of `x` `[rows, heads * dim]` by its position's angles, in place.
+/// Rotates every head of every row of `x` `[rows, heads * dim]` in place, by the angles of its
+/// position.
 pub(super) fn rotate<T: Scalar>(
     arch: Arch,
     x: ViewMut<'_, Vec<T>>,
@@ -37,6 +38,7 @@ pub(super) fn rotate<T: Scalar>(
                                 [first, second],
                                 [cosines, sines],
                                 |[first, second], [cosine, sine]| {
+                                    // Rotating back is the transpose, hence the gradient.
                                     let sine = if rotation.inverse { -sine } else { sine };
                                     [first * cosine - second * sine, second * cosine + first * sine]
                                 },

@@ -1,4 +1,4 @@
-//! Room that a thread works in, kept for its next task: asking for memory and clearing it would
+//! Working memory that a thread keeps for its next task. Allocating and clearing it again would
 //! take longer than some tasks.
 
 use std::any::{Any, TypeId};
@@ -9,8 +9,8 @@ thread_local! {
     static SPACES: RefCell<HashMap<TypeId, Box<dyn Any>>> = RefCell::default();
 }
 
-/// Gives `work` this thread's space of a kind, as the task before left it. It is taken while in
-/// use: should the work come upon another task of its kind, that one gets a new space.
+/// Gives `work` this thread's memory of a type, as the previous task left it. It is taken out while
+/// in use: if the work meets another task of the same type, that one gets new memory.
 pub(super) fn with_space<S: Default + 'static, R>(work: impl FnOnce(&mut S) -> R) -> R {
     let kept = SPACES.with_borrow_mut(|spaces| spaces.remove(&TypeId::of::<S>()));
     let mut space = kept.and_then(|space| space.downcast::<S>().ok()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Sums in a fixed order: sixteen lanes within a chunk, chunks one after another.
+//! Sums in a fixed order: sixteen lanes within a chunk, then chunk after chunk.
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -22,7 +22,7 @@ pub(super) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
     rest + folded(lanes, |a, b| a + b)
 }
 
-/// Sum in sixteen lanes, of numbers that come in sixteens.
+/// Sum in sixteen lanes. The number of values must be a multiple of sixteen.
 #[inline(always)]
 pub(super) fn total<T: Scalar>(values: &[T]) -> T {
     let (lines, rest) = values.as_chunks::<16>();
@@ -36,10 +36,10 @@ pub(super) fn total<T: Scalar>(values: &[T]) -> T {
     folded(lanes, |a, b| a + b)
 }
 
-/// Sixteen lanes in one: halves onto each other, four times.
+/// Reduces sixteen lanes to one by joining halves four times.
 #[inline(always)]
 pub(super) fn folded<T: Copy>(lanes: [T; 16], join: impl Fn(T, T) -> T) -> T {
-    // Each half by its own length: a loop over the lengths becomes scalar code.
+    // Written out by length: the compiler turns a loop over the lengths into scalar code.
     let lanes: [T; 8] = std::array::from_fn(|i| join(lanes[i], lanes[i + 8]));
     let lanes: [T; 4] = std::array::from_fn(|i| join(lanes[i], lanes[i + 4]));
     let lanes: [T; 2] = std::array::from_fn(|i| join(lanes[i], lanes[i + 2]));
@@ -55,7 +55,8 @@ pub(super) fn sum_rows<T: Scalar>(partial: &[Vec<T>], total: &mut [T]) {
     }
 }
 
-/// Sum of squares in double precision, so that the norm of many small gradients keeps its digits.
+/// Sum of squares in double precision. The norm of many small gradients would otherwise lose
+/// digits.
 pub(super) fn of_squares<T: Scalar>(arch: Arch, values: &[T]) -> f64 {
     let partial: Vec<f64> = values
         .par_chunks(CHUNK)

@@ -32,7 +32,8 @@ pub(super) fn forward<T: Scalar>(arch: Arch, gate_up: &[T], columns: usize, out:
 }
 
 /// In place: `gate_up` becomes its gradient, and `grad`, the gradient of the output, becomes the
-/// output, which the backward pass of the next projection needs and which was not kept.
+/// output. The backward pass of the down projection needs that output, and the forward pass did not
+/// keep it.
 pub(super) fn backward<T: Scalar>(arch: Arch, gate_up: &mut [T], columns: usize, grad: &mut [T]) {
     let rows = rows_of_chunk(columns);
     grad.par_chunks_mut(rows * columns).zip(gate_up.par_chunks_mut(rows * 2 * columns)).for_each(
@@ -48,6 +49,7 @@ pub(super) fn backward<T: Scalar>(arch: Arch, gate_up: &mut [T], columns: usize,
                         in_lanes([grad, gate, up], [], |[grad, gate, up], []| {
                             let sigmoid = T::ONE / (T::ONE + (-gate).exp());
                             let silu = gate * sigmoid;
+                            // The derivative of silu.
                             let slope = sigmoid * (T::ONE + gate * (T::ONE - sigmoid));
                             [silu * up, grad * up * slope, grad * silu]
                         });

@@ -1,4 +1,4 @@
-//! What the tests of the operations share.
+//! Helpers for the tests of the operations.
 
 use crate::backend::Scalar;
 
@@ -7,6 +7,7 @@ pub(super) fn numbers<T: Scalar>(len: usize, seed: u64) -> Vec<T> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x1234_5678_9ABC_DEF1;
     (0..len)
         .map(|_| {
+            // Xorshift: its numbers are the same on every machine.
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
@@ -21,7 +22,8 @@ pub(super) fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Sen
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
 }
 
-/// Central differences of `value` at `at` against `gradient`: within 1e-6 of the largest entry.
+/// Compares `gradient` with central differences of `value` at `at`: within 1e-6 of the largest
+/// entry.
 pub(super) fn check_gradient(
     name: &str,
     at: &[f64],
