@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// A whole number, in flags and recipes.
+/// A whole number, as flags and recipes write it.
 ///
 /// ```
 /// use regrow::Count;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 #[serde(transparent)]
 pub struct Count(pub u64);
 
-/// Above this a float no longer tells neighbouring whole numbers apart.
+/// 2^53. Above it, a float cannot represent every whole number.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl FromStr for Count {
@@ -34,9 +34,11 @@ impl FromStr for Count {
             Some((at, 'T')) => (&text[..at], 1_000_000_000_000),
             _ => (text.as_str(), 1_u64),
         };
+        // `f64::from_str` would also accept `inf`, `nan`, `+1` and `.5`.
         if !digits.starts_with(|letter: char| letter.is_ascii_digit()) {
             return Err(wrong());
         }
+        // Whole numbers stay exact; only `1.5B` and `1e6` go through a float.
         if let Ok(whole) = digits.parse::<u64>() {
             return whole.checked_mul(unit).map(Count).ok_or_else(wrong);
         }

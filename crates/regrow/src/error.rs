@@ -1,13 +1,13 @@
-//! What goes wrong in this library: one opaque error, with a kind where somebody can act on it.
+//! The error of this library: one opaque type, with a kind where the caller can act on it.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What a function of this library gives.
+/// The result of a function of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error. Its text says what was found, what was expected and where; its [kind](Error::kind)
-/// says what can be done, where one thing can.
+/// An error. Its text says what was found, what was expected and where. Its [kind](Error::kind)
+/// tells a program what can be done about it.
 pub struct Error(Box<Parts>);
 
 struct Parts {
@@ -22,32 +22,33 @@ enum ErrorCause {
     Message(String),
     /// A message of our own about an error that led to it.
     Context(String, Error),
-    /// An error of another room, as it is.
+    /// An error of another crate, unchanged.
     Passed(Box<dyn StdError + Send + Sync>),
 }
 
-/// What can be done about an error depends on its kind.
+/// The kinds of error that a caller can act on. `regrow`'s hints depend on them.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The text says it all; or [`Error::get_ref`] holds an error with a kind of its own.
+    /// No special kind. [`Error::get_ref`] may give an error of another crate that has its own
+    /// kind.
     Other,
-    /// The options cannot be meant together, or lack one.
+    /// The options contradict each other, or one is missing.
     Usage,
-    /// The run folder stands already, and the options say neither to resume nor to replace it.
+    /// The run folder exists already, and the options ask neither to resume nor to replace it.
     RunExists,
     /// The held-out part of a corpus predicts nothing.
     NothingHeldOut,
     /// A sequence is longer than the model has positions for.
     TooFewPositions {
-        /// The longest that it has positions for, in tokens.
+        /// The longest possible sequence, in tokens.
         longest: usize,
     },
-    /// Training takes more memory than there is.
+    /// Training needs more memory than is available.
     TooLarge {
-        /// The micro-batch that fits, and whether only by computing activations again.
+        /// The micro-batch that fits, and whether it fits only with recomputed activations.
         fits: Option<(usize, bool)>,
-        /// What the model alone takes, in bytes.
+        /// Memory for the model alone, in bytes.
         model: u64,
     },
     /// The time limit leaves no room for a step and a checkpoint.
@@ -56,15 +57,15 @@ pub enum ErrorKind {
     NoTokenizer,
     /// The name is neither a folder nor a public model.
     UnknownModel,
-    /// The file is no law.
+    /// The file is not a law.
     NotALaw,
-    /// The folder holds something that is no sweep.
+    /// The folder contains something other than a sweep.
     NotASweepFolder,
-    /// The folder holds a sweep of another recipe.
+    /// The folder contains a sweep of another recipe.
     OtherRecipe,
-    /// The text ends before the longest run of a sweep does.
+    /// The text has fewer tokens than the longest run of a sweep needs.
     TextTooShort {
-        /// Bytes of such text that would last.
+        /// Bytes of such text that would be enough.
         bytes: u64,
     },
     /// Too few documents are held out to measure a loss on.
@@ -74,15 +75,15 @@ pub enum ErrorKind {
         /// The share that was to be held out.
         share: f64,
     },
-    /// The hub does not give a model to this token.
+    /// The hub refuses the model to this access token.
     HubRefuses,
     /// The hub has no such model.
     NotOnHub,
-    /// The hub has the model only as files that are not read here.
+    /// The hub has the model only in file formats that regrow does not read.
     NoSafetensors,
-    /// What the hub sent has not the hash that it should have.
+    /// A downloaded file does not have the expected hash.
     DamagedDownload,
-    /// The model is not in the cache, and nothing may be fetched.
+    /// The model is not in the cache, and downloads are switched off.
     NotInCache,
     /// This build cannot fetch models.
     NoHub,
@@ -94,12 +95,12 @@ impl Error {
         Self(Box::new(Parts { kind, option: None, cause: ErrorCause::Message(message.into()) }))
     }
 
-    /// An error whose text says it all.
+    /// An error with a text and no special kind.
     pub fn msg(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Other, message)
     }
 
-    /// An error that passes on one of another room.
+    /// Wraps an error of another crate.
     pub fn passed(error: impl StdError + Send + Sync + 'static) -> Self {
         Self::passed_as(ErrorKind::Other, error)
     }
@@ -109,24 +110,25 @@ impl Error {
         Self(Box::new(Parts { kind, option: None, cause: ErrorCause::Passed(Box::new(error)) }))
     }
 
-    /// The same error, about an option; its message has the name of it between backticks.
+    /// Marks the error as being about an option. Its message must contain the option's name in
+    /// backticks.
     pub(crate) fn about(mut self, option: &'static str) -> Self {
         self.0.option = Some(option);
         self
     }
 
-    /// The option that this error is about, by its name in a recipe: who took it from elsewhere,
-    /// such as a flag, can say so.
+    /// The option that this error is about, by its name in a recipe. The command uses it to name
+    /// the flag instead, where the value came from a flag.
     pub fn option(&self) -> Option<&'static str> {
         self.0.option
     }
 
-    /// What kind of error it is.
+    /// The kind of error.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// The error of another room that this one passes on.
+    /// The wrapped error of another crate.
     pub fn get_ref(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         match &self.0.cause {
             ErrorCause::Passed(error) => Some(&**error),
@@ -135,6 +137,7 @@ impl Error {
     }
 
     fn in_context(self, message: String) -> Self {
+        // The kind moves to the outer error, so that callers find it without walking the chain.
         let kind = self.0.kind.clone();
         Self(Box::new(Parts { kind, option: None, cause: ErrorCause::Context(message, self) }))
     }
@@ -146,7 +149,7 @@ impl fmt::Display for Error {
             ErrorCause::Message(message) | ErrorCause::Context(message, _) => f.write_str(message),
             ErrorCause::Passed(error) => write!(f, "{error}"),
         }?;
-        // With `{:#}` what led to it, too.
+        // `{:#}` also prints the chain of causes.
         let mut cause = self.source().filter(|_| f.alternate());
         while let Some(error) = cause {
             write!(f, ": {error}")?;
@@ -167,6 +170,7 @@ impl StdError for Error {
         match &self.0.cause {
             ErrorCause::Message(_) => None,
             ErrorCause::Context(_, error) => Some(error),
+            // A passed error prints as itself, so the chain goes on with its own cause.
             ErrorCause::Passed(error) => error.source(),
         }
     }
@@ -198,12 +202,12 @@ passes_on!(
     shape::Error,
 );
 
-/// Says what an error was in the way of.
+/// Adds to an error what could not be done because of it.
 pub(crate) trait Context<T> {
-    /// Puts a message before an error, or in the place of nothing.
+    /// Puts a message before an error, or turns `None` into an error with this message.
     fn context(self, message: impl Into<String>) -> Result<T>;
 
-    /// As [`Context::context`], with a message that is made only for an error.
+    /// As [`Context::context`], but the message is built only if there is an error.
     fn with_context<M: Into<String>>(self, message: impl FnOnce() -> M) -> Result<T>;
 }
 

@@ -1,9 +1,9 @@
-//! How much memory may still be taken, where the system says.
+//! The memory that is still free, where the system tells.
 
 use std::path::Path;
 
-/// Bytes that this process may still take: what the machine has free, or what a control group
-/// leaves, whichever is less.
+/// Bytes that this process may still allocate: the machine's free memory or the rest of its control
+/// group's limit, whichever is less.
 pub(crate) fn memory() -> Option<u64> {
     let machine = std::fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(available);
     let group = control_group(Path::new("/sys/fs/cgroup"));
@@ -17,7 +17,8 @@ fn available(text: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-/// What the limit of the control group mounted at `root` leaves; none where it has no limit.
+/// What is left of the memory limit of the control group (cgroup v2) mounted at `root`; `None`
+/// without a limit.
 fn control_group(root: &Path) -> Option<u64> {
     let number = |name: &str| -> Option<u64> {
         std::fs::read_to_string(root.join(name)).ok()?.trim().parse().ok()

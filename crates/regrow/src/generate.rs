@@ -1,4 +1,5 @@
-//! Greedy continuation of a text, a debugging aid that recomputes the whole text for every token.
+//! Greedy continuation of a text. It is a debugging aid: it has no cache and recomputes the whole
+//! text for every token.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use crate::machine::HostMachine;
 use crate::observer::{Observer, ShownStage};
 use crate::source::tokenizer_of;
 
-/// What is continued, and how far.
+/// The prompt, and how far it is continued.
 #[derive(Clone, Debug)]
 pub struct GenerateOptions {
     prompt: String,
@@ -27,7 +28,7 @@ impl GenerateOptions {
         Self { prompt: prompt.into(), tokens, begin_token: None }
     }
 
-    /// What stands before the text, where it is not as the tokenizer says.
+    /// Sets the token before the text, instead of the tokenizer's own begin token.
     #[must_use]
     pub fn begin_token(mut self, token: impl Into<String>) -> Self {
         self.begin_token = Some(token.into());
@@ -35,7 +36,8 @@ impl GenerateOptions {
     }
 }
 
-/// Continues a text, each time by the likeliest token, until it ends or the model's context does.
+/// Continues a text by the likeliest token each time, until an end token, the requested length or
+/// the end of the model's context.
 ///
 /// # Errors
 /// Where the model cannot be read or the prompt is longer than its context.
@@ -75,10 +77,11 @@ pub fn generate(
         stage.at((tokens.len() - first) as u64);
     }
     drop(stage);
+    // The begin token is not a part of the text.
     Ok(tokenizer.decode(&tokens[1..])?)
 }
 
-/// The logits of every one of `tokens`, a row of the vocabulary each.
+/// The logits after each of `tokens`: one row per token, as long as the vocabulary.
 ///
 /// # Errors
 /// Where the model cannot be read, or there are more tokens than it has positions for.
@@ -106,7 +109,8 @@ fn logits(
     model.decoder().logits(model.weights(), &batch, first..tokens.len(), space)
 }
 
-/// The first of the largest.
+/// The token with the largest logit; the first of several equal ones, so that the result is
+/// deterministic.
 fn likeliest(logits: &[f32]) -> u32 {
     let best = logits
         .iter()
@@ -115,9 +119,11 @@ fn likeliest(logits: &[f32]) -> u32 {
     best as u32
 }
 
-/// Tokens that end a text: the begin token of the next, and what the configuration names.
+/// Tokens that end a text: the begin token, which starts the next text, and those that the
+/// configuration names.
 fn end_tokens(folder: &ModelFolder, begin: u32) -> Vec<u32> {
     let named = folder.raw_config().get("eos_token_id");
+    // `eos_token_id` is a number or a list of numbers.
     let listed = named.and_then(|value| value.as_array()).into_iter().flatten();
     let ids = named.into_iter().chain(listed).filter_map(|value| value.as_u64());
     ids.filter_map(|id| u32::try_from(id).ok()).chain([begin]).collect()

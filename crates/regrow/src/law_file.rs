@@ -1,4 +1,4 @@
-//! `law.json`: what `fit` writes and `predict` and `plan` read; and the points it comes from.
+//! `law.json`, which `fit` writes and which `predict` and `plan` read.
 
 use std::path::Path;
 
@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use crate::error::{Context, Error, ErrorKind, Result, bail};
 
-/// A law of a thousand runs with all its refits is about 10 MB.
+/// The largest law file that is read, in bytes. A law of a thousand runs with all its refits takes
+/// about 10 MB.
 const LIMIT: u64 = 256 << 20;
 
-/// Reads a law; its format first, then everything in it is checked.
+/// Reads a law. The format is checked first, then everything else.
 pub fn read(path: &Path) -> Result<Law> {
     let text = disk::read_to_string(path, LIMIT)?;
     let no_law = || format!("`{}` is not a law file", path.display());
@@ -24,7 +25,7 @@ pub fn read(path: &Path) -> Result<Law> {
     serde_json::from_str(&text).with_context(no_law)
 }
 
-/// Makes sure before the work that the result may be written to `path`.
+/// Checks, before any long work, that the result may be written to `path`.
 pub fn check_free(path: &Path, force: bool) -> Result<()> {
     if !force && path.symlink_metadata().is_ok() {
         return Err(disk::Error::exists(path).into());
@@ -32,13 +33,13 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// Writes a law; the file appears whole.
+/// Writes a law. The file appears complete.
 pub fn write(path: &Path, law: &Law) -> Result<()> {
     write_with(path, law, None)
 }
 
-/// Writes a law, and beside it the entropy of the text where it is known: no law of that text gets
-/// below.
+/// Writes a law, and the entropy of its text if known. The loss of no model can be below this
+/// entropy.
 pub fn write_with(path: &Path, law: &Law, entropy: Option<report::Entropy>) -> Result<()> {
     #[derive(Serialize)]
     struct File<'a> {

@@ -1,7 +1,8 @@
 //! Prunes a large language model, trains it back to health, and keeps the record.
 //!
-//! The library is the facade: every room under its short name, and on top of them what needs
-//! several of them. It has no terminal: who calls it hears of its progress as an [`Observer`].
+//! This crate is the facade: it re-exports every other crate under its short name, and adds what
+//! needs several of them. It never writes to a terminal; callers hear of progress through an
+//! [`Observer`].
 //!
 //! ```
 //! use regrow::shape::catalog;
@@ -46,5 +47,5 @@ pub use recipe::Recipe;
 pub use stop::Stop;
 pub use tokenize::tokenize;
 
-/// The version, with the commit it was built from where that is known.
+/// The version, with the commit that it was built from, if known.
 pub const VERSION: &str = env!("REGROW_VERSION");

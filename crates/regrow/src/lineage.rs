@@ -1,4 +1,4 @@
-//! Whose child a model is: the name, series and method that its curve goes by.
+//! The lineage of a model: the base, series and method under which its curve is recorded.
 
 use ledger::{CutRecord, Nats, Phase};
 use model::folder::ModelFolder;
@@ -11,19 +11,19 @@ use crate::hub;
 /// Where a model folder comes from.
 #[derive(Debug)]
 pub(crate) struct Lineage {
-    /// What was cut, where the model was pruned.
+    /// The record of its cut, if the model was pruned.
     pub(crate) cut: Option<CutRecord>,
     /// The name of the model before pruning.
     pub(crate) base: String,
     /// The series that laws are fitted for.
     pub(crate) series: String,
-    /// Its held-out loss, where the model is the result of a run.
+    /// Its held-out loss, if the model is the result of a run.
     pub(crate) loss: Option<Nats>,
     /// The phase of the learning rate in which that run ended.
     pub(crate) phase: Option<Phase>,
 }
 
-/// Reads a folder's `cut.json`, or else goes by what the folder itself is called.
+/// The lineage of a model folder: from its `cut.json`, or else from its own name.
 pub(crate) fn of(folder: &ModelFolder) -> Result<Lineage> {
     let own = own(folder)?;
     Ok(match own.cut {
@@ -34,18 +34,20 @@ pub(crate) fn of(folder: &ModelFolder) -> Result<Lineage> {
     })
 }
 
-/// The model itself as the base of what comes after it, whatever it was made from.
+/// The lineage of a model that is itself the base of what follows, even if it was pruned before.
 pub(crate) fn own(folder: &ModelFolder) -> Result<Lineage> {
     let cut = prune::record_of(folder.path())?;
     let path = folder.path().canonicalize().unwrap_or_else(|_| folder.path().to_path_buf());
     let run = path.parent().filter(|run| run.join("record.json").is_file());
     if let Some(run) = run.map(RunFolder::open).transpose()? {
-        // Every run calls its result `model`: the run's own name tells more.
+        // Every run names its result `model`, so the run's own name is used.
         let name = run.path().file_name().map(|name| name.to_string_lossy().into_owned());
         let (base, series) =
             (name.unwrap_or_else(|| folder.name()), run.record().series().to_owned());
         let curve = run.curve()?;
         let left = if path == run.best_path() { curve.best() } else { curve.last() };
+        // Until `done.json` exists, the folder's weights need not match the last point of the
+        // curve.
         let left = left.filter(|_| run.is_done());
         let (loss, phase) = (left.map(|point| point.loss), left.map(|point| point.phase));
         return Ok(Lineage { cut, base, series, loss, phase });

@@ -1,4 +1,4 @@
-//! A model in memory, ready to compute.
+//! A model in memory.
 
 use std::path::Path;
 
@@ -11,7 +11,8 @@ use crate::hub;
 use crate::machine::{HostMachine, HostWeights, machine};
 use crate::observer::{Event, Observer};
 
-/// Longest context that is taken without being asked for, in tokens.
+/// The longest default context, in tokens. Models with far more positions would need too much
+/// memory by default.
 const LONGEST_DEFAULT: usize = 2048;
 
 /// A model folder with its weights and the network.
@@ -41,16 +42,16 @@ impl Loaded {
         &self.weights
     }
 
-    /// Room for one pass.
+    /// Memory for one forward pass.
     pub(crate) fn workspace(&self) -> model::Result<Workspace<HostMachine>> {
         self.decoder.workspace()
     }
 }
 
-/// Opens a model by its folder or its id on the hub; what is odd about it is said.
+/// Opens a model by its folder or hub id. Problems with the folder become warnings.
 ///
 /// # Errors
-/// Where it is no model, or the hub does not give it.
+/// Where it is not a model, or cannot be downloaded.
 pub fn open(path: &Path, observer: &mut dyn Observer) -> Result<ModelFolder> {
     let folder = ModelFolder::open(&hub::folder(path, observer)?)?;
     for problem in folder.problems() {
@@ -59,7 +60,7 @@ pub fn open(path: &Path, observer: &mut dyn Observer) -> Result<ModelFolder> {
     Ok(folder)
 }
 
-/// The context that a model is read with where none is asked for.
+/// The context to use where none is requested.
 pub fn default_context(config: &shape::config::ModelConfig) -> usize {
     config.max_position_embeddings().min(LONGEST_DEFAULT)
 }

@@ -1,8 +1,8 @@
-//! What is said where nothing keeps two processes apart.
+//! The warning for file systems without locks.
 
 use std::path::Path;
 
-/// Says that the file system of a folder has no locks.
+/// The warning that a folder's file system has no locks.
 pub(crate) fn without_locks(folder: &Path) -> String {
     format!(
         "the file system of `{}` has no locks: nothing keeps a second process from writing in this folder",

@@ -1,29 +1,29 @@
-//! The one place outside `model` that names what computes: processors, in single precision.
+//! The choice of backend. This is the only place outside `model` that names one.
 
 use ledger::Precision;
 use model::backend::cpu::Cpu;
 use model::backend::profiled::{Account, Profiled};
 
-/// What models are measured and generate on.
+/// The backend for evaluation and generation.
 pub type HostMachine = Cpu<f32>;
 
-/// What models are trained on: the same, with an account of its time where one is asked for.
+/// The backend for training: the same, with an account of its time if requested.
 pub type TrainingMachine = Profiled<HostMachine>;
 
-/// Where weights stand.
+/// The weights of a model, on this backend.
 pub type HostWeights = <HostMachine as model::backend::Backend>::Buffer;
 
-/// What computes in single precision.
+/// A backend that computes in single precision.
 pub fn machine() -> HostMachine {
     HostMachine::new()
 }
 
-/// What trains, with products in `precision`.
+/// A backend for training, with matrix products in `precision`.
 pub(crate) fn training_machine(precision: Precision, account: Option<Account>) -> TrainingMachine {
     TrainingMachine::new(HostMachine::with(precision), account)
 }
 
-/// The training machine without its account: measuring its speed is no part of that.
+/// The training backend without an account, for measuring its speed.
 pub(crate) fn unaccounted(precision: Precision) -> HostMachine {
     HostMachine::with(precision)
 }

@@ -1,4 +1,4 @@
-//! The loss of a model on text, by the one evaluator and its written convention.
+//! Measures the loss of a model on text, with the same evaluator that training uses.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::loaded::{self, Loaded, default_context};
 use crate::observer::{Event, Observer, ShownStage};
 use crate::source::{OpenText, TextSource};
 
-/// How text is read.
+/// Evaluation settings.
 #[derive(Clone, Debug)]
 pub struct MeasureOptions {
     convention: Convention,
@@ -26,26 +26,27 @@ impl Default for MeasureOptions {
 }
 
 impl MeasureOptions {
-    /// Each document by itself, windows of the model's own length side by side, all of the text.
+    /// The default: each document by itself, windows as long as the model's context without
+    /// overlap, and all of the text.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How documents meet the context.
+    /// Sets how documents are placed in the context.
     #[must_use]
     pub fn convention(mut self, convention: Convention) -> Self {
         self.convention = convention;
         self
     }
 
-    /// The most tokens in a window.
+    /// Sets the most tokens in a window.
     #[must_use]
     pub fn context(mut self, tokens: usize) -> Self {
         self.context = Some(tokens);
         self
     }
 
-    /// Tokens between the beginnings of two windows.
+    /// Sets the tokens between the starts of two windows.
     #[must_use]
     pub fn stride(mut self, tokens: usize) -> Self {
         self.stride = Some(tokens);
@@ -60,7 +61,7 @@ impl MeasureOptions {
     }
 }
 
-/// A loss with what it was measured on.
+/// A measured loss, with model, text and settings.
 #[derive(Debug)]
 pub struct Measured {
     model: String,
@@ -105,6 +106,7 @@ pub fn measure(
     let text = OpenText::open(text, &folder, observer)?;
     let context = options.context.unwrap_or_else(|| default_context(folder.config()));
     let stride = options.stride.unwrap_or(context);
+    // Windows further apart than they are long would skip tokens.
     if stride > context {
         bail!("stride of {stride} tokens, expected at most the context of {context}");
     }

@@ -1,12 +1,13 @@
-//! Who hears how long work goes on: the command shows it, another program may do as it likes.
+//! Observers hear the progress of long work. The command shows it; other programs may do as they
+//! like.
 
 use std::time::Duration;
 
 use ledger::Point;
 
-/// Hears what happens while a function of this library works.
+/// Receives events while a function of this library works.
 ///
-/// Any closure that takes an [`Event`] is one; [`Silent`] hears nothing.
+/// Any closure that takes an [`Event`] is an observer. [`Silent`] ignores everything.
 ///
 /// ```
 /// use regrow::{Event, Observer};
@@ -20,53 +21,53 @@ use ledger::Point;
 /// assert_eq!(warnings, 1);
 /// ```
 pub trait Observer: Send {
-    /// Hears one event.
+    /// Receives one event.
     fn hear(&mut self, event: &Event<'_>);
 }
 
-/// What happens while something works. Texts are one sentence, for people.
+/// An event during long work. Texts are one sentence, for people.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// What has happened.
+    /// Information about what happened.
     Note(&'a str),
-    /// A detail that few want to hear.
+    /// A detail, shown only on request.
     Detail(&'a str),
-    /// Something doubtful; the work goes on.
+    /// A doubt about the result; the work continues.
     Warning(&'a str),
-    /// A stage begins that counts up to `total`.
+    /// A stage starts. Its progress counts up to `total`.
     Begun {
-        /// What is done in it.
+        /// The name of the stage.
         stage: &'a str,
-        /// What it counts up to.
+        /// The count at its end.
         total: u64,
-        /// What it counts.
+        /// The unit of the count.
         unit: &'static str,
-        /// What was done before: it says nothing about the speed.
+        /// The count at its start, for example after a resume. It must not enter the speed.
         done: u64,
     },
-    /// The stage stands at `done`.
+    /// Progress of the stage.
     Progress {
-        /// So much of its total is done.
+        /// The count so far.
         done: u64,
-        /// What else can be said about it; may be empty.
+        /// Further information; may be empty.
         message: &'a str,
     },
     /// A point of a run's curve was measured.
     Measured(&'a Point),
     /// The loss of the model before pruning is not known, and laws need it.
     LossBeforeUnknown,
-    /// The jobs of a sweep, as they stand.
+    /// The state of a sweep's jobs.
     Jobs {
-        /// Tokens that its runs have trained on.
+        /// Tokens that its runs have trained on so far.
         tokens: u64,
         /// Jobs that have ended.
         ended: usize,
         /// All jobs.
         jobs: usize,
-        /// What the rest will take, as far as can be known.
+        /// The estimated remaining time, if there is one yet.
         left: Option<Duration>,
-        /// The jobs at work, with how far they are.
+        /// The running jobs, with their progress.
         working: &'a [String],
     },
     /// The stage has ended.
@@ -79,7 +80,7 @@ impl<F: FnMut(&Event<'_>) + Send> Observer for F {
     }
 }
 
-/// Hears nothing.
+/// Ignores all events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
@@ -87,7 +88,7 @@ impl Observer for Silent {
     fn hear(&mut self, _event: &Event<'_>) {}
 }
 
-/// A stage of work that is told of from its beginning to its end, also where that is an error.
+/// Reports a stage of work. Dropping it reports the end, so the end is reported after an error too.
 pub(crate) struct ShownStage<'a> {
     observer: &'a mut dyn Observer,
 }

@@ -1,4 +1,4 @@
-//! A model folder in, a smaller one out, with the decision written down.
+//! Prunes a model folder into a new one, and records the cut.
 
 use std::path::{Path, PathBuf};
 
@@ -19,10 +19,10 @@ use crate::machine::machine;
 use crate::observer::{Event, Observer};
 use crate::source::{OpenText, TextSource};
 
-/// Bytes of a weight where nothing says how weights are stored, as most public models store theirs.
+/// Bytes per weight where the number format is unknown: most public models are stored in 16 bits.
 const USUAL_BYTES: usize = 2;
 
-/// How much goes, how it is chosen, and what is written down.
+/// The options of a pruning: how much is removed, how it is chosen, and what is recorded.
 #[derive(Clone, Debug)]
 pub struct PruneOptions {
     method: Option<Method>,
@@ -40,7 +40,7 @@ pub struct PruneOptions {
 }
 
 impl PruneOptions {
-    /// Prunes to `target` by the usual method for it.
+    /// Prunes to `target` with the default method for this kind of target.
     pub fn new(target: PruningTarget) -> Self {
         Self {
             method: None,
@@ -58,63 +58,64 @@ impl PruneOptions {
         }
     }
 
-    /// Chooses by this method of [`prune::METHODS`].
+    /// Sets the method, one of [`prune::METHODS`].
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
         self.method = Some(method);
         self
     }
 
-    /// Measures on this text; methods that measure nothing do not read it.
+    /// Sets the calibration text. Methods that measure nothing do not read it.
     #[must_use]
     pub fn text(mut self, text: TextSource) -> Self {
         self.text = Some(text);
         self
     }
 
-    /// Reads so many calibration sequences; otherwise the usual number, or what the text has.
+    /// Sets the number of calibration sequences. The default is the usual number, or as many as the
+    /// text has.
     #[must_use]
     pub fn samples(mut self, sequences: usize) -> Self {
         self.samples = Some(sequences);
         self
     }
 
-    /// Reads so many tokens a calibration sequence.
+    /// Sets the tokens per calibration sequence.
     #[must_use]
     pub fn length(mut self, tokens: usize) -> Self {
         self.length = Some(tokens);
         self
     }
 
-    /// Chooses the calibration sequences.
+    /// Sets the seed that chooses the calibration sequences.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// What the methods can be told beside how much goes.
+    /// Sets further options of the methods.
     #[must_use]
     pub fn how(mut self, how: prune::MethodOptions) -> Self {
         self.how = how;
         self
     }
 
-    /// Keeps activations in a file of this folder instead of in memory.
+    /// Keeps activations in a file in this folder, instead of in memory.
     #[must_use]
     pub fn spill(mut self, folder: impl AsRef<Path>) -> Self {
         self.spill = Some(folder.as_ref().to_path_buf());
         self
     }
 
-    /// The model series that laws are fitted for; otherwise that of the model.
+    /// Sets the model series that laws are fitted for. The default is that of the model.
     #[must_use]
     pub fn series(mut self, series: impl Into<String>) -> Self {
         self.series = Some(series.into());
         self
     }
 
-    /// Held-out loss of the model before pruning, for the record.
+    /// Sets the held-out loss of the model before pruning, for the record.
     #[must_use]
     pub fn loss0(mut self, loss: Nats) -> Self {
         self.loss0 = Some(loss);
@@ -135,7 +136,7 @@ impl PruneOptions {
         self
     }
 
-    /// The method that was said, or the usual one for the target.
+    /// The chosen method, or the default for the target.
     fn resolved_method(&self) -> Result<Method> {
         let usual = match self.target.kind() {
             Takes::Rate | Takes::Pattern => "depth-block-influence",
@@ -160,7 +161,7 @@ impl PruneOptions {
     }
 }
 
-/// What pruning would leave, read, hold and write.
+/// What pruning would remove, read, keep in memory and write.
 pub struct PrunePreview {
     model: Inspected,
     method: Method,
@@ -179,17 +180,17 @@ impl PrunePreview {
         self.method.name()
     }
 
-    /// What it leaves and takes.
+    /// The pruning plan.
     pub fn plan(&self) -> &PruningPlan {
         &self.plan
     }
 
-    /// Floating-point operations a second, as measured here.
+    /// Measured floating-point operations per second.
     pub fn speed(&self) -> f64 {
         self.speed
     }
 
-    /// The most memory that it can take, in bytes.
+    /// An upper bound on its memory, in bytes.
     pub fn memory_bound(&self) -> u64 {
         self.plan.memory().bound(self.model.config())
     }
@@ -219,7 +220,7 @@ pub fn prune(
     if let Some(text) = &text {
         let fits = calibration.fits(prune::Source::Part(text.part()), folder.config());
         match fits {
-            // The text that there is does where no number was asked for.
+            // Nobody asked for a number of sequences, so a short text is only a warning.
             Err(error)
                 if error.refusal() == Some(Refused::TooFewTokens) && options.samples.is_none() =>
             {
@@ -249,11 +250,11 @@ pub fn prune(
     Ok(prune::prune(&machine(), &folder, &request, &destination, &mut hear)?)
 }
 
-/// Makes a cut again that was decided before, of a pruned folder or its `cut.json`, on the model
-/// that it was decided on.
+/// Repeats an earlier cut, given as a pruned folder or its `cut.json`, on the model that it was
+/// made from.
 ///
 /// # Errors
-/// As [`prune`], and where `cut` holds no cut or one of another model.
+/// As for [`prune`], and where `cut` has no cut, or a cut of another model.
 pub fn prune_again(
     model: impl AsRef<Path>,
     cut: impl AsRef<Path>,
@@ -283,7 +284,7 @@ pub fn prune_again(
     Ok(record)
 }
 
-/// How a cut is made again.
+/// The options of repeating a cut.
 #[derive(Clone, Debug)]
 pub struct ReplayOptions {
     text: Option<TextSource>,
@@ -298,12 +299,12 @@ impl Default for ReplayOptions {
 }
 
 impl ReplayOptions {
-    /// Without text, into a folder that does not stand yet.
+    /// The default: no text, and the new folder must not exist.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The text that the cut was decided on, where its method changes values by it.
+    /// Sets the calibration text of the cut. Methods that also adjust the kept weights need it.
     #[must_use]
     pub fn text(mut self, text: TextSource) -> Self {
         self.text = Some(text);
@@ -325,8 +326,8 @@ impl ReplayOptions {
     }
 }
 
-/// Says what pruning would leave and take, of a folder, a configuration or a public model. Nothing
-/// is measured but the speed of this machine, nothing is written.
+/// Reports what pruning would remove and need, for a folder, a configuration or a public model.
+/// Only the speed of this machine is measured, and nothing is written.
 ///
 /// # Errors
 /// Where there is no such model, or the method does not fit the target.
@@ -355,7 +356,7 @@ fn stored_bytes(raw: &RawConfig) -> usize {
     if name == Some("float32") { 4 } else { USUAL_BYTES }
 }
 
-/// Tells of stages that follow each other.
+/// Reports stages that follow each other.
 struct StageTeller<'a> {
     observer: &'a mut dyn Observer,
     stage: Option<&'static str>,

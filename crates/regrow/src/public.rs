@@ -4,7 +4,7 @@ use shape::catalog::{self, PublicModel};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The public model of this name, which is the path of no folder.
+/// The public model with this name. The caller has checked that no folder has it.
 ///
 /// # Errors
 /// Where there is none.

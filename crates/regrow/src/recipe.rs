@@ -1,5 +1,5 @@
-//! A recipe: how a model is trained, as written. With a start and a corpus it becomes a
-//! [`RunSpec`].
+//! A recipe: how a model is trained, as the user wrote it. With a starting point and a corpus it
+//! becomes a [`RunSpec`].
 
 use std::path::Path;
 use std::str::FromStr;
@@ -13,17 +13,16 @@ use crate::error::{Context, Error, ErrorKind, Result, bail};
 /// The format of a recipe file.
 const FORMAT: i64 = 1;
 
-/// Larger than any recipe is.
+/// The largest recipe file that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// Tokens that go through the network together where `micro_batch` is silent: enough to keep all
-/// cores at work.
+/// Tokens per micro-batch where `micro_batch` is not given: enough to keep all cores busy.
 const MICRO_BATCH_TOKENS: usize = 4096;
 
-/// Held-out tokens read at each point where `eval_tokens` is silent.
+/// Held-out tokens read at each point where `eval_tokens` is not given.
 const EVAL_TOKENS: u64 = 65_536;
 
-/// How a model is trained, as written. What is not said has a default.
+/// How a model is trained, as the user wrote it. Every key that is missing has a default.
 ///
 /// ```
 /// let recipe: regrow::Recipe = "format = 1\ntokens = \"20M\"\nbatch = 16\n".parse()?;
@@ -106,33 +105,33 @@ pub struct Recipe {
     save_every: Option<Count>,
 }
 
-/// What a recipe does not say: the text, the start, and whose curve it is.
+/// What a recipe does not contain: the corpus, the starting point and the lineage.
 #[derive(Debug)]
 pub(crate) struct Setting<'a> {
     pub(crate) series: String,
     pub(crate) method: String,
     pub(crate) base: String,
     pub(crate) corpus: &'a text::CorpusInfo,
-    /// Context where the recipe is silent, in tokens.
+    /// The default context, in tokens.
     pub(crate) context: usize,
     pub(crate) start: Start,
 }
 
 impl Recipe {
-    /// Reads a file; its text comes along.
+    /// Reads a file. Returns the recipe and its text.
     ///
     /// # Errors
-    /// Where it is no TOML, its `format` is not 1, or a key is unknown.
+    /// Where it is not TOML, its `format` is not 1, or a key is unknown.
     pub fn read(path: &Path) -> Result<(Self, String)> {
         let text = disk::read_to_string(path, LIMIT)?;
         Ok((Self::parse(&text, &path.display().to_string())?, text))
     }
 
-    /// Reads the text of a file that goes by `name`.
+    /// Parses a recipe; errors call it `name`.
     fn parse(text: &str, name: &str) -> Result<Self> {
         let wrong = || format!("`{name}` is not a recipe");
         let table: toml::Table = toml::from_str(text).with_context(wrong)?;
-        // First: another format may have other keys.
+        // Checked first, because another format may have other keys.
         match table.get("format").map(|found| (found, found.as_integer())) {
             Some((_, Some(FORMAT))) => {}
             Some((found, _)) => bail!("`{name}` has format {found}, expected {FORMAT}"),
@@ -141,20 +140,20 @@ impl Recipe {
         toml::from_str(text).with_context(wrong)
     }
 
-    /// A recipe of these keys, with their values as a recipe file has them.
+    /// A recipe from keys and values, as in a recipe file.
     ///
     /// # Errors
-    /// Where a key is unknown, or its value is none.
+    /// Where a key is unknown, or its value has the wrong type.
     pub fn of_keys(keys: toml::Table) -> Result<Self> {
         Ok(Self::deserialize(keys)?)
     }
 
-    /// Whether it says how many tokens to train on.
+    /// Whether it gives the number of tokens to train on.
     pub fn has_tokens(&self) -> bool {
         self.tokens.is_some()
     }
 
-    /// This recipe, and what it does not say taken from `other`.
+    /// This recipe, with missing keys taken from `other`.
     #[must_use]
     pub fn over(self, other: Self) -> Self {
         Self {
@@ -184,7 +183,7 @@ impl Recipe {
         }
     }
 
-    /// The text of a recipe file that says the same.
+    /// The same recipe as TOML text.
     ///
     /// # Errors
     /// Where a number is too large for TOML.
@@ -192,8 +191,10 @@ impl Recipe {
         Ok(toml::to_string(&Self { format: Some(FORMAT), ..self.clone() })?)
     }
 
-    /// Resolves every default; the numbers themselves are checked by the trainer.
+    /// Resolves every default. The trainer checks the numbers.
     pub(crate) fn resolve(&self, setting: Setting<'_>) -> Result<RunSpec> {
+        // The only key without a default: how long to train is the question that the user must
+        // answer.
         let Some(Count(tokens)) = self.tokens else {
             let message = "how many tokens to train on is not said: `tokens` in the recipe";
             return Err(Error::new(ErrorKind::Usage, message));

@@ -1,4 +1,5 @@
-//! Text for a model: a part of a corpus, or files read on the spot with the model's own tokenizer.
+//! Text for a model: a part of a corpus, or files that are tokenised now with the model's own
+//! tokenizer.
 
 use std::path::{Path, PathBuf};
 
@@ -24,11 +25,11 @@ pub enum TextSource {
     Files {
         /// The files and folders.
         paths: Vec<PathBuf>,
-        /// How they are cut into documents.
+        /// How they are split into documents.
         reading: Reading,
         /// The most documents that are read.
         limit: Option<usize>,
-        /// What stands before each document, where it is not as the tokenizer says.
+        /// The token before each document, instead of the tokenizer's own begin token.
         begin_token: Option<String>,
     },
 }
@@ -43,7 +44,7 @@ pub enum PartName {
 }
 
 impl PartName {
-    /// `heldout` or `train`, as files are named.
+    /// `heldout` or `train`, as in file names.
     pub fn name(self) -> &'static str {
         match self {
             Self::HeldOut => "heldout",
@@ -52,7 +53,7 @@ impl PartName {
     }
 }
 
-/// OpenedText text.
+/// Text that was opened.
 #[derive(Debug)]
 pub struct OpenText(OpenedText);
 
@@ -61,7 +62,7 @@ pub struct OpenText(OpenedText);
 enum OpenedText {
     /// A part of a corpus.
     Corpus(Box<Corpus>, PartName),
-    /// Files, tokenised into a folder of their own for as long as this lives.
+    /// Files, tokenised into a temporary folder that is removed when this value is dropped.
     Text { part: CorpusPart, info: PartInfo, _folder: TempDir },
 }
 
@@ -121,7 +122,7 @@ impl OpenText {
     }
 }
 
-/// Opens a corpus and makes sure that it was tokenised with the model's tokenizer.
+/// Opens a corpus and checks that it was tokenised with the model's tokenizer.
 pub(crate) fn open_corpus(
     path: &Path,
     model: &ModelFolder,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A request to stop that its copies share: one goes to the work, another to whoever may interrupt.
+/// A request to stop, shared by its clones. One clone goes to the work, another to whoever may
+/// interrupt it.
 ///
 /// ```
 /// let stop = regrow::Stop::new();
@@ -22,6 +23,7 @@ impl Stop {
 
     /// Asks to stop.
     pub fn request(&self) {
+        // Relaxed: the flag guards no other data, and a signal handler may set it.
         self.0.store(true, Ordering::Relaxed);
     }
 

@@ -1,4 +1,4 @@
-//! Text becomes a corpus folder.
+//! Tokenises text into a corpus folder.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::observer::{Event, Observer};
 use crate::stop::Stop;
 
-/// Makes the corpus folder that `options` names; once `stop` is requested, nothing is left of it.
+/// Makes the corpus folder that `options` names. If `stop` is requested, nothing is left behind.
 ///
 /// # Errors
 /// Where the text cannot be read, the folder cannot be written, or `stop` was requested.

@@ -1,11 +1,11 @@
-//! A command line as it would be typed.
+//! A job's command line, as a person would type it.
 
 use std::ffi::OsStr;
 use std::path::Path;
 
 use super::job::Job;
 
-/// What a shell would be told to run a job: its own variables, its program by name, its arguments.
+/// The shell command for a job: its own variables, its program without the path, and its arguments.
 pub(super) fn typed(job: &Job) -> String {
     let name = Path::new(job.program()).file_name().unwrap_or(job.program());
     let variables =
@@ -20,6 +20,7 @@ fn quoted(word: &OsStr) -> String {
     if !word.is_empty() && word.chars().all(plain) {
         word.into_owned()
     } else {
+        // A quote ends the quoted part, is itself escaped, and begins the next part.
         format!("'{}'", word.replace('\'', r"'\''"))
     }
 }

@@ -1,36 +1,37 @@
-//! What an executor promises.
+//! The interface of executors.
 
 use std::time::Duration;
 
 use super::job::{Job, JobId, JobState};
 use crate::error::Result;
 
-/// Runs jobs somewhere: as processes of this machine, on a cluster, or only on paper.
+/// Runs jobs: as processes on this machine, on a cluster, or as a dry run.
 ///
-/// Jobs name those that they come after by [`Job::name`]; a name is used once among the jobs of one
-/// executor. A job's folder is the only thing that outlives the executor, so whoever was killed
-/// while it waited submits the same jobs again: what is done is not run again, and what is still at
-/// work is found by [`Executor::attach`].
+/// A job names the jobs that it depends on by [`Job::name`]. Each name is unique within one
+/// executor. Only the job folders outlive the executor. After a kill, the caller therefore submits
+/// the same jobs again: finished jobs do not run again, and [`Executor::attach`] finds those still
+/// running.
 pub trait Executor {
-    /// How long to wait between two questions about [`Executor::states`].
+    /// How long to wait between two calls of [`Executor::states`].
     fn pace(&self) -> Duration;
 
-    /// Finds jobs that an earlier executor of this kind left at work, position for position;
-    /// nothing for a job that is not at work. What is found counts as submitted.
+    /// Finds jobs that an earlier executor of this kind left running. The answer has one entry per
+    /// job, `None` for a job that is not running. A job that is found counts as submitted.
     ///
     /// # Errors
     /// Where this cannot be found out.
     fn attach(&self, jobs: &[Job]) -> Result<Vec<Option<JobId>>>;
 
-    /// Takes jobs on, in order: each comes after the jobs that it names, submitted before or with
-    /// it. A job whose result exists is not run again; one that has ended without may be submitted
-    /// anew.
+    /// Submits jobs, in order. A job's dependencies must be submitted before or with it. A job
+    /// whose result exists does not run again. A job that ended without a result may be submitted
+    /// again.
     ///
     /// # Errors
-    /// Where they cannot be taken on.
+    /// Where they cannot be submitted.
     fn submit(&self, jobs: &[Job]) -> Result<Vec<JobId>>;
 
-    /// How jobs stand, position for position; asking is what moves a local executor on.
+    /// The states of jobs, one entry per id. A local executor starts and reaps processes only in
+    /// this call, so it must be called regularly.
     ///
     /// # Errors
     /// Where this cannot be found out.
@@ -42,7 +43,7 @@ pub trait Executor {
     /// Where they cannot be asked.
     fn cancel(&self, jobs: &[JobId]) -> Result<()>;
 
-    /// Attaches to the jobs that are at work and submits the others.
+    /// Attaches to the jobs that are still running, and submits the others.
     ///
     /// # Errors
     /// Where either fails.
@@ -54,6 +55,7 @@ pub trait Executor {
             .filter(|(_, found)| found.is_none())
             .map(|(job, _)| job.clone())
             .collect();
+        // Merged back into the order of `jobs`: each gap in `found` takes the next submitted id.
         let mut submitted = self.submit(&rest)?.into_iter();
         Ok(found.into_iter().filter_map(|id| id.or_else(|| submitted.next())).collect())
     }

@@ -1,4 +1,4 @@
-//! Runs nothing, and tells what would be run.
+//! An executor that runs nothing and lists what it would run.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,15 +8,15 @@ use super::contract::Executor;
 use super::job::{Job, JobId, JobState, Resources};
 use crate::error::Result;
 
-/// Keeps the list of jobs, as lines.
+/// Collects the submitted jobs as lines of text.
 #[derive(Debug, Default)]
 pub struct DryRun {
     lines: Mutex<Vec<String>>,
 }
 
 impl DryRun {
-    /// Two lines a job, in the order they were submitted: its name and what it waits for; its
-    /// command line.
+    /// Two lines per job, in the order of submission. The first has its name and dependencies, the
+    /// second its command line.
     pub fn listing(&self) -> String {
         self.lines().concat()
     }
@@ -31,7 +31,7 @@ impl Executor for DryRun {
         Duration::ZERO
     }
 
-    /// Nothing is ever at work.
+    /// Nothing is ever running.
     fn attach(&self, jobs: &[Job]) -> Result<Vec<Option<JobId>>> {
         Ok(vec![None; jobs.len()])
     }
@@ -55,7 +55,7 @@ fn described(job: &Job) -> String {
     if !job.after().is_empty() {
         line += &format!(" after {}", job.after().join(", "));
     }
-    // Threads stand in the command line.
+    // The thread count is visible in the command line.
     let Resources { threads: _, memory, time, gpus } = job.resources();
     if let Some(bytes) = memory {
         line += &format!(", {bytes} bytes of memory");

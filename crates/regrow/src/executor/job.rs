@@ -4,15 +4,16 @@ use crate::error::{Result, bail};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The exit status of a program that was stopped, has saved, and goes on when it is started again:
-/// `EX_TEMPFAIL` of `sysexits.h`.
+/// The exit status of a program that was stopped, has saved, and can be resumed: `EX_TEMPFAIL` of
+/// `sysexits.h`.
 pub const RESUMABLE: i32 = 75;
 
-/// The longest name of a job: it becomes the name of a file, with an ending.
+/// The longest name of a job. It becomes a file name with an ending such as `.log`, and file
+/// systems allow 255 bytes.
 const LONGEST_NAME: usize = 240;
 
-/// One program to run. It makes its folder, or goes on with what it finds there; it is done once
-/// its result is there.
+/// One program to run. It creates its folder, or resumes from what is there. It is done once its
+/// result file exists.
 ///
 /// ```
 /// use regrow::executor::Job;
@@ -35,11 +36,11 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job without arguments that waits for no other and takes one thread. The file `result`,
-    /// inside `folder`, says that it is done.
+    /// A job without arguments and dependencies, on one thread. It is done once the file `result`
+    /// exists in `folder`.
     ///
     /// # Errors
-    /// Where the name is no plain name of a file, or the result lies elsewhere.
+    /// Where the name is not a plain file name, or the result is not directly in the folder.
     pub fn new(
         name: impl Into<String>,
         program: impl Into<OsString>,
@@ -47,7 +48,7 @@ impl Job {
         result: &str,
     ) -> Result<Self> {
         let (name, folder) = (name.into(), folder.into());
-        // Logs and cluster jobs go by the name.
+        // The name is used for log files and cluster jobs.
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:".contains(letter);
         if name.is_empty()
             || name.len() > LONGEST_NAME
@@ -71,14 +72,14 @@ impl Job {
         })
     }
 
-    /// The arguments, the program's own name aside. No shell reads them.
+    /// Sets the arguments, without the program's own name. No shell interprets them.
     #[must_use]
     pub fn with_argv(mut self, argv: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.argv = argv.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Variables that the program finds in its environment, besides those of the executor.
+    /// Sets environment variables, in addition to those of the executor.
     #[must_use]
     pub fn with_env<K: Into<OsString>, V: Into<OsString>>(
         mut self,
@@ -107,12 +108,12 @@ impl Job {
         &self.name
     }
 
-    /// The program, by its path or as the search path knows it.
+    /// The program: a path, or a name in the search path.
     pub fn program(&self) -> &OsString {
         &self.program
     }
 
-    /// Variables of its environment that are its own.
+    /// Its own environment variables.
     pub fn env(&self) -> &[(OsString, OsString)] {
         &self.env
     }
@@ -122,12 +123,12 @@ impl Job {
         &self.argv
     }
 
-    /// The folder it makes or goes on with.
+    /// The folder that it creates or resumes.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The file whose existence says that it is done.
+    /// The file whose existence means that it is done.
     pub fn result(&self) -> &Path {
         &self.result
     }
@@ -142,13 +143,13 @@ impl Job {
         &self.resources
     }
 
-    /// Whether its result is there.
+    /// Whether its result exists.
     pub fn is_done(&self) -> bool {
         self.result.is_file()
     }
 }
 
-/// What a job takes. What is left open is the executor's to choose.
+/// The resources of a job. The executor chooses whatever is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resources {
@@ -168,7 +169,7 @@ impl Default for Resources {
     }
 }
 
-/// How an executor knows a job: its name, the number of a process, or that of a cluster's job.
+/// The id that an executor gives a job, for example its name or a cluster's job number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JobId(String);
 
@@ -184,34 +185,34 @@ impl JobId {
     }
 }
 
-/// How a job stands.
+/// The state of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobState {
-    /// Not begun.
+    /// Not started.
     Waiting,
-    /// At work.
+    /// Running.
     Running,
-    /// Its result is there.
+    /// Its result exists.
     Done,
     /// It ended without its result.
     Failed {
-        /// What it said last.
+        /// The last error in its log.
         why: String,
     },
-    /// It was stopped from outside and has saved: submitted again, it goes on.
+    /// It was stopped from outside and has saved. It resumes when it is submitted again.
     Resumable,
-    /// A job that it needs did not end with its result.
+    /// A job that it depends on ended without a result.
     Skipped {
         /// The name of that job.
         because: String,
     },
-    /// Cancelled on request; submitted again, it goes on.
+    /// Cancelled on request. It resumes when it is submitted again.
     Cancelled,
 }
 
 impl JobState {
-    /// Whether nothing more comes of it unless it is submitted again.
+    /// Whether its state changes no more, unless it is submitted again.
     pub fn has_ended(&self) -> bool {
         !matches!(self, Self::Waiting | Self::Running)
     }

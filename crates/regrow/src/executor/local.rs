@@ -1,4 +1,4 @@
-//! Runs jobs as processes of this machine, some at a time.
+//! Runs jobs as processes on this machine, as many at a time as threads allow.
 
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -12,11 +12,11 @@ use super::orphan::{Processes, is_alive};
 use super::process::{last_error, spawn};
 use crate::error::{Context, Result};
 
-/// How often jobs are looked after: a process that ends makes room for the next.
+/// How often states are polled. When a process ends, the next one can start.
 const PACE: Duration = Duration::from_millis(25);
 
-/// Processes of this machine, with no more threads together than they are given. Memory, time and
-/// graphics processors are left to the machine.
+/// Runs jobs as processes on this machine, within a total number of threads. It does not limit
+/// memory, time or graphics processors.
 #[derive(Debug)]
 pub struct LocalExecutor {
     logs: PathBuf,
@@ -25,23 +25,24 @@ pub struct LocalExecutor {
 }
 
 impl LocalExecutor {
-    /// Runs jobs on `threads` threads together; what a job says goes to `NAME.log` in `logs`, which
-    /// is made with the first job.
+    /// Runs jobs on `threads` threads in total. The output of a job goes to `NAME.log` in `logs`,
+    /// which is created with the first job.
     pub fn new(logs: PathBuf, threads: usize) -> Self {
         Self { logs, threads: threads.max(1), jobs: Mutex::new(Vec::new()) }
     }
 
-    /// Where the messages of a job go.
+    /// The log file of a job.
     pub fn log(&self, job: &Job) -> PathBuf {
         self.logs.join(format!("{}.log", job.name()))
     }
 
     fn jobs(&self) -> MutexGuard<'_, Vec<LocalJob>> {
-        // A panic elsewhere leaves the list as it was: every change of it is one assignment.
+        // A poisoned lock is safe to use: every change of the list is a single assignment, so a
+        // panic cannot leave it half changed.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees who has ended.
+    /// Notices processes that have ended.
     fn reap(&self, jobs: &mut [LocalJob]) -> Result<()> {
         for LocalJob { job, stage } in jobs {
             *stage = match stage {
@@ -52,7 +53,8 @@ impl LocalExecutor {
                         None => continue,
                     }
                 }
-                // Nobody else saw how it ended; where it has no result it is started again.
+                // An orphan's exit status is lost, because it is not our child. `Waiting` lets
+                // `start` decide: done if its result exists, else started again.
                 LocalStage::Orphan(id) if !is_alive(*id, job) => LocalStage::Waiting,
                 _ => continue,
             };
@@ -60,14 +62,15 @@ impl LocalExecutor {
         Ok(())
     }
 
-    /// What the end of a child means for its job.
+    /// The next stage of a job whose process has ended.
     fn ended(&self, job: &Job, status: ExitStatus) -> LocalStage {
         if status.success() && job.is_done() {
             return LocalStage::Ended(JobState::Done);
         }
         if let Some(id) = Processes::here().of_job(job) {
-            // An orphan that had just been started had not taken its arguments yet when we looked
-            // for it. It holds the lock that our child was refused, so we wait for it instead.
+            // A process that a killed executor had only just started did not show its arguments yet
+            // when we looked for it. It holds the lock that our child was refused, so we wait for
+            // it instead.
             return LocalStage::Orphan(id);
         }
         if status.code() == Some(RESUMABLE) {
@@ -78,7 +81,8 @@ impl LocalExecutor {
         LocalStage::Ended(JobState::Failed { why })
     }
 
-    /// Ends what need not or cannot be run, and starts what can, in the order of submission.
+    /// Ends jobs that are done or cannot run, and starts those that can, in the order of
+    /// submission.
     fn start(&self, jobs: &mut [LocalJob]) -> Result<()> {
         let running = jobs.iter().filter(|job| job.is_running());
         let mut used: usize = running.map(LocalJob::threads).sum();
@@ -89,6 +93,7 @@ impl LocalExecutor {
                 continue;
             }
             let needed = |name: &String| jobs.iter().find(|other| other.job.name() == name);
+            // A job that was never submitted counts as lost, or its dependents would wait for ever.
             let lost = |name: &&String| needed(name).is_none_or(LocalJob::is_lost);
             if let Some(because) = job.after().iter().find(lost) {
                 let because = because.clone();
@@ -96,7 +101,7 @@ impl LocalExecutor {
                 continue;
             }
             let ready = job.after().iter().all(|name| needed(name).is_some_and(LocalJob::is_done));
-            // What takes more than there is runs alone.
+            // A job that needs more threads than there are runs alone.
             let threads = job.resources().threads;
             let fits = used == 0 || used + threads <= self.threads;
             if ready && fits {
@@ -149,7 +154,7 @@ impl Executor for LocalExecutor {
         let mut jobs = self.jobs();
         let mut asked: Vec<&mut LocalJob> =
             jobs.iter_mut().filter(|job| ids.iter().any(|id| job.is(id))).collect();
-        // All are asked before any is waited for: they save at the same time.
+        // All are asked before we wait for any, so that they save at the same time.
         asked.iter_mut().for_each(|job| job.ask_to_stop());
         asked.iter_mut().try_for_each(|job| job.wait())
     }

@@ -1,4 +1,4 @@
-//! One job of the local executor: where it stands, and how it is stopped.
+//! One job of the local executor: its stage, and how it is stopped.
 
 use std::process::Child;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::orphan::is_alive;
 use super::process::terminate;
 use crate::error::{Context, Result};
 
-/// How often a process that is no child of this one is looked at while it stops.
+/// How often an orphan is polled while it stops. The system offers `wait` only for child processes.
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
@@ -20,9 +20,9 @@ pub(super) struct LocalJob {
 #[derive(Debug)]
 pub(super) enum LocalStage {
     Waiting,
-    /// A process that was started here.
+    /// A process that this executor started.
     Child(Child),
-    /// A process that an earlier executor started and left behind.
+    /// A process that an earlier, killed executor started; its process id.
     Orphan(u32),
     Ended(JobState),
 }
@@ -61,8 +61,8 @@ impl LocalJob {
         match &mut self.stage {
             LocalStage::Child(child) => {
                 if !terminate(child.id()) {
-                    // It can go on from its last checkpoint all the same. An error means that it
-                    // has ended.
+                    // Killed without saving, it can still resume from its last checkpoint. An error
+                    // means that it has ended already, so it is ignored.
                     let _ = child.kill();
                 }
             }
@@ -87,13 +87,14 @@ impl LocalJob {
             }
             LocalStage::Waiting | LocalStage::Ended(_) => return Ok(()),
         }
+        // It may have finished before the signal arrived.
         let done = self.job.is_done();
         self.stage = LocalStage::Ended(if done { JobState::Done } else { JobState::Cancelled });
         Ok(())
     }
 }
 
-/// Takes a job on, in the place of one of the same name that has ended.
+/// Adds a job. It replaces an ended job of the same name; a running one stays.
 pub(super) fn enter(jobs: &mut Vec<LocalJob>, job: &Job, stage: LocalStage) {
     match jobs.iter_mut().find(|known| known.job.name() == job.name()) {
         Some(known) if known.is_running() => {}

@@ -1,5 +1,5 @@
-//! Who runs jobs. An executor knows programs, arguments, folders and resources, and nothing of
-//! models.
+//! Executors, which run jobs. They know programs, arguments, folders and resources, but nothing
+//! about models.
 
 mod command_line;
 mod contract;

@@ -1,20 +1,20 @@
-//! Jobs that outlived a killed executor: they are found by their command line and waited for, not
-//! run twice.
+//! Orphans: jobs that outlived a killed executor. They are found by their command line and waited
+//! for, so that no job runs twice.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::job::Job;
 
-/// Processes of this machine, by what `/proc` says; on systems without it there are none.
+/// The processes listed in `/proc`. On systems without `/proc` the list is empty.
 #[derive(Debug)]
 pub(super) struct Processes {
     found: Vec<(u32, Vec<OsString>)>,
 }
 
 impl Processes {
-    /// Those that work in the folder where this process works: only there do relative paths mean
-    /// the same.
+    /// The processes with the same working directory as this one. Elsewhere, relative paths in a
+    /// command line would mean other files.
     pub(super) fn here() -> Self {
         let mut found = Vec::new();
         let own = std::process::id();
@@ -37,12 +37,13 @@ impl Processes {
     }
 }
 
-/// Whether a process still runs a job. Ids are used again, so the id alone would not tell.
+/// Whether a process still runs a job. The system reuses process ids, so the command line is
+/// compared too.
 pub(super) fn is_alive(id: u32, job: &Job) -> bool {
     arguments(&Path::new("/proc").join(id.to_string())).is_some_and(|found| runs(&found, job))
 }
 
-/// Whether a command line is that of a job, whatever the path of its program.
+/// Whether a command line is that of a job. Only the program's file name is compared, not its path.
 fn runs(found: &[OsString], job: &Job) -> bool {
     let name = |program: &OsString| Path::new(program).file_name().map(OsStr::to_os_string);
     found
@@ -54,7 +55,8 @@ fn runs(found: &[OsString], job: &Job) -> bool {
 fn arguments(process: &Path) -> Option<Vec<OsString>> {
     use std::os::unix::ffi::OsStringExt;
     let bytes = std::fs::read(process.join("cmdline")).ok()?;
-    // Each argument ends with a zero byte; a process that has ended has none.
+    // Each argument ends with a zero byte. The list is empty for a process that has ended but was
+    // not yet waited for.
     let bytes = bytes.strip_suffix(&[0])?;
     Some(bytes.split(|&byte| byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect())
 }

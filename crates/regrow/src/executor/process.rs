@@ -1,4 +1,4 @@
-//! One process of a job: started, asked to stop, and what its log says of its end.
+//! Starts and stops the process of a job, and reads the last error from its log.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,11 +7,12 @@ use std::process::{Child, Command, Stdio};
 use super::job::Job;
 use crate::error::{Context, Result};
 
-/// The largest part of a log that is searched for what went wrong.
+/// How many bytes at the end of a log are searched for an error.
 const TAIL: usize = 16 << 10;
 
-/// Starts the program of a job; what it says goes to `log`.
+/// Starts the program of a job; its output goes to `log`.
 pub(super) fn spawn(job: &Job, log: &Path) -> Result<Child> {
+    // Only the parent: the program itself creates the job's folder, so that it appears complete.
     for parent in [job.folder().parent(), log.parent()].into_iter().flatten() {
         std::fs::create_dir_all(parent).map_err(disk::io_error("create", parent))?;
     }
@@ -30,13 +31,14 @@ pub(super) fn spawn(job: &Job, log: &Path) -> Result<Child> {
         })
 }
 
-/// Asks a process to save and stop; whether it could be asked.
+/// Asks a process to save and stop. Returns whether the signal was sent.
 pub(super) fn terminate(id: u32) -> bool {
+    // The program `kill` instead of the system call, because this crate forbids unsafe code.
     let ask = || Command::new("kill").arg("-TERM").arg(id.to_string()).status();
     cfg!(unix) && ask().is_ok_and(|status| status.success())
 }
 
-/// What a log says went wrong: its last error, on one line.
+/// The last error in a log, on one line.
 pub(super) fn last_error(log: &Path) -> Option<String> {
     let bytes = std::fs::read(log).ok()?;
     let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL)..]).into_owned();

@@ -1,4 +1,4 @@
-//! Where the time of a training step went, against the least that it could take.
+//! The time of a training step by operation, compared with the least time possible.
 
 use ledger::RunSpec;
 use model::backend::profiled::{Account, Rates, Work};
@@ -6,7 +6,7 @@ use train::Event;
 
 use crate::machine::unaccounted;
 
-/// Time of training steps, by what it was spent on.
+/// The time of training steps, by operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepAccount {
     steps: u64,
@@ -41,12 +41,12 @@ impl StepAccount {
         &self.spent
     }
 
-    /// Floating-point operations a second of products, as measured here.
+    /// Measured floating-point operations per second of matrix products.
     pub fn flop_rate(&self) -> f64 {
         self.rates.0
     }
 
-    /// Bytes a second read and written, as measured here.
+    /// Measured bytes per second, read and written.
     pub fn byte_rate(&self) -> f64 {
         self.rates.1
     }
@@ -63,7 +63,7 @@ impl OperationTime {
         self.seconds
     }
 
-    /// Seconds that it takes at least, at the rates measured.
+    /// The least seconds that it could take, at the measured rates.
     pub fn least(&self) -> f64 {
         self.least
     }
@@ -88,13 +88,13 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    /// Counts a step, where that is what happened.
+    /// Counts a step, if the event is one.
     pub(super) fn hear(&mut self, event: &Event) {
         let Event::Point(point) = event else { return };
         if let Some(speed) = point.tokens_per_second.filter(|&speed| speed > 0.0) {
             let tokens = point.tokens.0.saturating_sub(self.tokens);
-            // The first of a run that goes on counts what was seen before: it says nothing about
-            // its own step.
+            // After a resume, the first point's tokens include those of the earlier attempt. Their
+            // difference to 0 is not the size of one step, so the point is skipped.
             if self.tokens > 0 || point.step == 1 {
                 self.steps += 1;
                 self.seconds += tokens as f64 / speed;
@@ -103,9 +103,9 @@ impl Timed {
         self.tokens = point.tokens.0;
     }
 
-    /// The account of these steps; the speed of the machine is measured for it.
+    /// The account of these steps. This measures the speed of the machine.
     pub(super) fn account(&self, account: &Account, spec: &RunSpec) -> model::Result<StepAccount> {
-        // On a machine that keeps no account of being measured.
+        // On a backend without an account, so that the measurement does not count itself.
         let rates = Rates::measure(&unaccounted(spec.precision))?;
         let spent = |work: Work| {
             let spent = account.of(work);

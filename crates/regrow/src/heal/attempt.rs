@@ -14,12 +14,12 @@ use crate::machine::TrainingMachine;
 use crate::observer::{self, Observer};
 use crate::stop::Stop;
 
-/// What came of training.
+/// The result of training.
 pub(super) struct Attempt {
     /// The step after which it began.
     pub(super) begun: u64,
     pub(super) outcome: Outcome<TrainingMachine>,
-    /// Where the time went, if that was asked.
+    /// The time by operation, if requested.
     pub(super) account: Option<StepAccount>,
 }
 
@@ -33,13 +33,15 @@ pub(super) fn train_from_newest(
 ) -> Result<Attempt> {
     let (origin, spec, decoder) = (run.origin(), run.spec(), run.decoder());
     let mut timed = Timed::default();
+    // A stack: `pop` gives the newest checkpoint first, and the beginning (`None`) last.
     let mut begins: Vec<Option<(u64, PathBuf)>> = vec![None];
     begins.extend(writer.checkpoints()?.into_iter().map(Some));
     while let Some(checkpoint) = begins.pop() {
         if let Some((step, path)) =
             checkpoint.as_ref().filter(|(step, _)| *step > writer.last_step())
         {
-            // The curve is synced before a checkpoint: somebody has cut it.
+            // The curve is synced before each checkpoint is written. A checkpoint beyond the curve
+            // therefore means that the curve was shortened afterwards.
             let last = writer.last_step();
             let why = format!("the curve ends at step {last}, expected {step}");
             pass_over(writer, path, &why, observer)?;
@@ -49,7 +51,7 @@ pub(super) fn train_from_newest(
             Some((step, path)) => (*step, Begin::Checkpoint { path: path.clone(), step: *step }),
             None => (0, Begin::Weights(origin.weights(decoder, spec.seed)?)),
         };
-        // Points after the checkpoint are measured anew.
+        // Points after the checkpoint are measured again.
         writer.truncate_after(step)?;
         let folder = RunFolder::open(writer.path())?;
         let path_of = |step: u64| folder.checkpoint_path(step);
@@ -75,7 +77,8 @@ pub(super) fn train_from_newest(
             }
             Err(error) => {
                 drop(scribe);
-                // On a full disk there may be no room to say so here.
+                // The disk may be full, so this line may fail too; the first error is the one to
+                // report.
                 let _ = writer.log(&format!("failed: {error}"));
                 if let Some((step, path)) = writer.checkpoints()?.last() {
                     observer.hear(&observer::Event::Note(&format!(

@@ -1,4 +1,4 @@
-//! What can be known to fail before the first step, refused before a run folder is made for it.
+//! Checks before the first step. A run that cannot work is refused before its folder is created.
 
 use std::path::Path;
 
@@ -12,11 +12,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::free;
 use crate::observer::{Event, Observer};
 
-/// Refuses held-out text that has nothing to predict.
+/// Refuses held-out text without a token to predict.
 pub(super) fn held_out(origin: &Origin) -> Result<()> {
     let part = origin.corpus.heldout();
     let (documents, tokens) = (part.documents() as u64, part.tokens());
-    // A document of one token has its begin token only.
+    // Each document starts with a begin token, which is not predicted.
     if tokens > documents {
         return Ok(());
     }
@@ -28,15 +28,15 @@ pub(super) fn held_out(origin: &Origin) -> Result<()> {
     ))
 }
 
-/// Refuses training text that does not fill one sequence, and sequences that the model has no
-/// positions for.
+/// Refuses training text that is shorter than one sequence, and sequences that are longer than the
+/// model has positions for.
 pub(super) fn training(spec: &RunSpec, origin: &Origin) -> Result<()> {
     length(spec, origin)?;
     positions(spec, origin)
 }
 
-/// Warns where the disk has no room for what a run will write, `checkpoints` of it aside that stand
-/// already.
+/// Warns where the disk has no room for what a run will write. `checkpoints` of its checkpoints
+/// exist already.
 pub(super) fn room(
     origin: &Origin,
     out: &Path,
@@ -44,10 +44,12 @@ pub(super) fn room(
     observer: &mut dyn Observer,
 ) -> Result<()> {
     let parameters = origin.parameters()?.0;
-    // Weights and two moments in f32; the last two, the best, and the next before one of them goes.
+    // A checkpoint holds weights and two moments in f32: 12 bytes per parameter. At most four exist
+    // at once: the last two, the best, and a new one before an old one is removed.
     let missing = 4_u64.saturating_sub(checkpoints as u64);
     let checkpoints = parameters.saturating_mul(12).saturating_mul(missing);
     let needed =
+        // Two models are written at the end: the final one and the best one.
         checkpoints.saturating_add(parameters.saturating_mul(2 * origin.dtype.size() as u64));
     if let Some(found) = disk::free_space(out)?.filter(|&found| found < needed) {
         observer.hear(&Event::Warning(&format!(
@@ -60,9 +62,10 @@ pub(super) fn room(
     Ok(())
 }
 
-/// The training text fills one sequence.
+/// Checks that the training text fills one sequence.
 fn length(spec: &RunSpec, origin: &Origin) -> train::Result<()> {
     let (tokens, context) = (origin.corpus.train().tokens(), spec.context);
+    // The last token of a sequence needs a next token as its target.
     let expected = context as u64 + 1;
     if tokens < expected {
         Err(train::Error::ShortCorpus { tokens, context, expected })
@@ -71,7 +74,7 @@ fn length(spec: &RunSpec, origin: &Origin) -> train::Result<()> {
     }
 }
 
-/// The model has a position for every token of a sequence.
+/// Checks that the model has a position for every token of a sequence.
 fn positions(spec: &RunSpec, origin: &Origin) -> Result<()> {
     let longest = origin.config.max_position_embeddings();
     for (option, found) in [("context", spec.context), ("eval_context", spec.evaluation.context)] {
@@ -87,7 +90,7 @@ fn positions(spec: &RunSpec, origin: &Origin) -> Result<()> {
     Ok(())
 }
 
-/// A step fits into memory.
+/// Checks that a step fits into memory.
 pub(super) fn memory(spec: &RunSpec, origin: &Origin, options: &HealOptions) -> Result<()> {
     let (limit, whose) = match (options.memory, free::memory()) {
         (Some(asked), _) => (asked, "`memory` allows"),

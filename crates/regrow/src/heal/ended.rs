@@ -1,4 +1,4 @@
-//! How a run ended, as a value.
+//! How a run ended.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use ledger::{Curve, Nats, Tokens};
 use store::RunFolder;
 use train::Why;
 
-/// A run that is done, or that was stopped and can go on.
+/// A run that is done, or that was stopped and can be resumed.
 #[derive(Debug)]
 pub struct Ended {
     folder: RunFolder,
@@ -20,9 +20,9 @@ pub struct Ended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Interruption {
-    /// It was asked to.
+    /// The caller requested it.
     Request,
-    /// Its time was over.
+    /// The time limit was reached.
     TimeLimit,
 }
 
@@ -45,12 +45,12 @@ impl Ended {
         Self { folder, curve, steps, tokens, interruption }
     }
 
-    /// Whether all tokens were seen and the model is written.
+    /// Whether the run is done: all tokens were seen, and the model is written.
     pub fn is_done(&self) -> bool {
         self.interruption.is_none()
     }
 
-    /// Why it stopped, where it can go on.
+    /// Why it stopped; `None` where it is done.
     pub fn interruption(&self) -> Option<Interruption> {
         self.interruption
     }
@@ -85,7 +85,7 @@ impl Ended {
         self.is_done().then(|| self.folder.model_path())
     }
 
-    /// The model with the least held-out loss, where that is neither the end nor the beginning.
+    /// The model with the least held-out loss, if that is neither the final nor the initial one.
     pub fn best_model(&self) -> Option<PathBuf> {
         Some(self.folder.best_path()).filter(|path| self.is_done() && path.is_dir())
     }

@@ -1,4 +1,4 @@
-//! The end of a run: the model is written, and `done.json` after it.
+//! The end of a run: writes the model first, then `done.json`.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::error::{Context, Error, ErrorKind, Result};
 use crate::machine::HostWeights;
 use crate::observer::{Event, Observer};
 
-/// Writes down how training ended, and the model where it is done.
+/// Records how training ended, and writes the model if the run is done.
 pub(super) fn finish(
     options: &HealOptions,
     run: &PreparedRun,
@@ -38,6 +38,8 @@ pub(super) fn finish(
             let why_said = if why == Why::Limit { ", before the time limit" } else { "" };
             writer.log(&format!("stopped after step {step}{why_said}"))?;
             writer.write_trainer_state(train::milestones::steps(run.spec()))?;
+            // Without this error, a scheduler would resume the run again and again without
+            // progress.
             if why == Why::Limit && step == attempt.begun {
                 let message = "the time limit leaves no room for a step and a checkpoint";
                 return Err(Error::new(ErrorKind::NoTime, message));
@@ -61,6 +63,7 @@ fn done(
     let curve = writer.curve()?;
     let best = curve.best().context("the run has no held-out point")?;
     write_best(run, &writer, best.step, steps, observer)?;
+    // Hashed from disk, so that `done.json` names exactly the bytes that were written.
     let hash = ModelFolder::open(&writer.model_path())?.weights_hash()?;
     let tokens = run.tokens_after(steps);
     let done = Done::of(writer.record(), &curve, (steps, tokens), seconds, hash)
@@ -70,8 +73,8 @@ fn done(
     ended(folder, &done)
 }
 
-/// Makes a model of the checkpoint with the least held-out loss, where it is neither the end nor
-/// the origin.
+/// Writes the checkpoint with the least held-out loss as a model, unless it is the final or the
+/// initial one.
 fn write_best(
     run: &PreparedRun,
     writer: &RunWriter,
@@ -116,7 +119,7 @@ fn write_model(run: &PreparedRun, path: &Path, weights: &HostWeights) -> Result<
     Ok(writer.commit()?)
 }
 
-/// A done run does not go on: its checkpoints have no reader.
+/// A run that is done is never resumed, so its checkpoints are removed.
 fn remove_checkpoints(folder: &RunFolder) -> Result<()> {
     for (_, path) in folder.checkpoints()? {
         std::fs::remove_dir_all(&path).map_err(disk::io_error("remove", &path))?;
@@ -124,7 +127,7 @@ fn remove_checkpoints(folder: &RunFolder) -> Result<()> {
     Ok(())
 }
 
-/// Tells of a run that needs nothing more.
+/// Reports a run that is already done.
 pub(super) fn already_done(
     run: &PreparedRun,
     out: &Path,
@@ -134,7 +137,7 @@ pub(super) fn already_done(
     folder.check_spec(run.spec())?;
     observer.hear(&Event::Note(&format!("`{}` is already done", out.display())));
     let done = folder.done()?.context("`done.json` has gone")?;
-    // It may have been killed just before.
+    // An earlier process may have been killed between `done.json` and this removal.
     remove_checkpoints(&folder)?;
     ended(folder, &done)
 }

@@ -1,4 +1,4 @@
-//! Training into a run folder: a pruned model heals, or a base is made from random weights.
+//! Training into a run folder: healing a pruned model, or training a base from random weights.
 
 mod account;
 mod attempt;
@@ -24,22 +24,22 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Event, Observer};
 use crate::stop::Stop;
 
-/// Says what a run would do and take. Nothing is written.
+/// Reports what a run would do, and the memory it needs. Nothing is written.
 ///
 /// # Errors
-/// Where the options make no run.
+/// Where the options are not valid.
 pub fn preview(options: &HealOptions, observer: &mut dyn Observer) -> Result<HealPreview> {
     Prepared::new(options, observer)?.preview(options)
 }
 
 /// Trains into the run folder `out`.
 ///
-/// Once `stop` is requested, the run saves a checkpoint and ends; with [`RunMode::Resume`] it goes
-/// on from there to the same weights.
+/// Once `stop` is requested, the run saves a checkpoint and ends. With [`RunMode::Resume`] it
+/// continues from there, and its final weights are the same as without the interruption.
 ///
 /// # Errors
-/// Where the options make no run, `out` holds another, a file fails, or the loss is no longer a
-/// number.
+/// Where the options are not valid, `out` contains another run, a file cannot be read or written,
+/// or the loss becomes NaN.
 pub fn heal(
     options: &HealOptions,
     out: impl AsRef<Path>,
@@ -48,7 +48,7 @@ pub fn heal(
 ) -> Result<Ended> {
     let out = out.as_ref();
     if options.folder == RunMode::New && out.symlink_metadata().is_ok() {
-        // Before anything long is computed.
+        // Checked first, before any long computation.
         let error = disk::Error::exists(out);
         return Err(Error::passed_as(ErrorKind::RunExists, error));
     }

@@ -1,4 +1,4 @@
-//! What a run is asked to do.
+//! The options of a run.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use ledger::Nats;
 
 use crate::recipe::Recipe;
 
-/// What is trained, on which text, and into which run folder.
+/// The options of a run: its starting point, its text and its recipe.
 ///
 /// ```no_run
 /// use regrow::heal::{HealOptions, StartingPoint, heal};
@@ -25,7 +25,7 @@ pub struct HealOptions {
     pub(super) start: StartingPoint,
     pub(super) corpus: PathBuf,
     pub(super) recipe: Recipe,
-    /// The recipe as its file has it; goes into the run folder as it is.
+    /// The text of the recipe file, which is copied into the run folder unchanged.
     pub(super) written: Option<String>,
     pub(super) before: LossBefore,
     pub(super) folder: RunMode,
@@ -46,30 +46,30 @@ pub enum StartingPoint {
     Random(PathBuf),
 }
 
-/// The held-out loss of the model before pruning: laws need it.
+/// Where the held-out loss of the model before pruning comes from. Laws need this loss.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum LossBefore {
-    /// Not said; a model that was not pruned is its own base.
+    /// Not given. For an unpruned model it is measured on the model itself.
     Unsaid,
-    /// Measured on this model folder.
+    /// Measure it on this model folder.
     Of(PathBuf),
-    /// Known.
+    /// Given as a number.
     Known(Nats),
 }
 
-/// What happens where the run folder stands already.
+/// What to do if the run folder exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunMode {
-    /// It is refused.
+    /// Refuse it.
     New,
-    /// It is replaced.
+    /// Replace it.
     Replace,
-    /// It is gone on with from its last checkpoint.
+    /// Resume from its last checkpoint.
     Resume,
 }
 
-/// Writes an account of a step's time as lines for people.
+/// Formats the account of a step's time as lines for people.
 pub type ShowAccount = fn(&super::StepAccount) -> String;
 
 impl HealOptions {
@@ -89,7 +89,7 @@ impl HealOptions {
         }
     }
 
-    /// Keeps this text of the recipe in the run folder instead of one made from its keys.
+    /// Stores this text of the recipe in the run folder, instead of a text generated from its keys.
     #[must_use]
     pub fn written(mut self, text: impl Into<String>) -> Self {
         self.written = Some(text.into());
@@ -110,36 +110,36 @@ impl HealOptions {
         self
     }
 
-    /// Says what happens where the run folder stands already; it is refused otherwise.
+    /// Sets what to do if the run folder exists already. The default is to refuse it.
     #[must_use]
     pub fn mode(mut self, mode: RunMode) -> Self {
         self.folder = mode;
         self
     }
 
-    /// Stops and saves before this much time is over, counted from now.
+    /// Saves and stops before this much time has passed, counted from now.
     #[must_use]
     pub fn time_limit(mut self, time: Duration) -> Self {
         self.deadline = Some(Instant::now() + time);
         self
     }
 
-    /// Keeps less of every block and computes it again in the backward pass: less memory, more
-    /// time, the same numbers.
+    /// Recomputes activations in the backward pass instead of keeping them. This takes less memory
+    /// and more time, and gives the same numbers.
     #[must_use]
     pub fn recompute(mut self, recompute: bool) -> Self {
         self.recompute = recompute;
         self
     }
 
-    /// Takes at most so many bytes of memory instead of what is free.
+    /// Limits memory to this many bytes. The default limit is the free memory.
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
         self
     }
 
-    /// Keeps an account of where the time of a step goes; `show` writes it for the run's log.
+    /// Keeps an account of a step's time by operation. `show` formats it for the run's log.
     #[must_use]
     pub fn account(mut self, show: ShowAccount) -> Self {
         self.account = Some(show);

@@ -1,4 +1,5 @@
-//! What a run starts from: the weights of a model folder, or random weights of a configuration.
+//! The starting point of a run: the weights of a model folder, or random weights for a
+//! configuration.
 
 use std::path::Path;
 
@@ -20,18 +21,18 @@ use crate::machine::{HostWeights, TrainingMachine};
 use crate::observer::Observer;
 use crate::source::open_corpus;
 
-/// What a run starts from, with its text.
+/// The starting point of a run, and its corpus.
 pub(super) struct Origin {
     pub(super) config: ModelConfig,
     pub(super) raw: RawConfig,
-    /// How the trained weights are stored.
+    /// The number format of the stored final weights.
     pub(super) dtype: Dtype,
-    /// The model that is trained on; none where weights start at random.
+    /// The model folder; `None` for random initial weights.
     pub(super) folder: Option<ModelFolder>,
     pub(super) lineage: Lineage,
     pub(super) start: Start,
     pub(super) corpus: Corpus,
-    /// What stays at zero.
+    /// The weights that stay zero.
     pub(super) masks: Masks,
 }
 
@@ -42,6 +43,7 @@ impl Origin {
         let lineage = lineage::of(&folder)?;
         let config = folder.config().clone();
         if let Some(cut) = &lineage.cut {
+            // A `cut.json` of another model would give the run a wrong rate and `n0`.
             let (found, expected) = (Count::of(&config).total, cut.stored().0);
             if found != expected {
                 bail!(
@@ -68,8 +70,8 @@ impl Origin {
             raw.set("bos_token_id", corpus.info().begin.id);
         }
         raw.set_dtype(Dtype::F32.torch_name());
-        // Of what was understood, so that neither white space nor unread fields make another run of
-        // it.
+        // The hash covers the parsed configuration. White space and unknown fields therefore do not
+        // change the run's id.
         let config_hash = ledger::Sha256::of(config.to_raw().to_json()).to_string();
         let base = name_of_config(path);
         let series = config.family().name.to_owned();
@@ -105,7 +107,7 @@ impl Origin {
         model::weights::load(folder, decoder.backend())
     }
 
-    /// Parameters now.
+    /// Parameters of the model that is trained.
     pub(super) fn parameters(&self) -> Result<Params> {
         Ok(Params(Count::of(&self.config).total))
     }
@@ -123,8 +125,8 @@ impl Origin {
         self.lineage.cut.as_ref().map_or("none", |cut: &CutRecord| &cut.method)
     }
 
-    /// `tokenizer_config.json` for a model that has none, so that its begin token is that of the
-    /// corpus.
+    /// A `tokenizer_config.json` for a model trained from scratch. It names the corpus's begin
+    /// token.
     pub(super) fn tokenizer_config(&self) -> Vec<u8> {
         let begin = &self.corpus.info().begin.text;
         let config = json!({
@@ -138,7 +140,7 @@ impl Origin {
     }
 }
 
-/// Every token of the corpus has a row in the model's embedding.
+/// Checks that every token of the corpus has a row in the model's embedding.
 fn check_vocabulary(config: &ModelConfig, raw: &RawConfig, corpus: &Corpus) -> Result<()> {
     let (found, expected) = (config.vocab_size(), corpus.info().vocabulary);
     if found < expected {

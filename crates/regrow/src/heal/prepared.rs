@@ -1,4 +1,4 @@
-//! Everything that is decided before the first step.
+//! Resolves the options of a run before its first step.
 
 use std::time::Instant;
 
@@ -17,27 +17,27 @@ use crate::machine::{TrainingMachine, training_machine};
 use crate::observer::{Event, Observer};
 use crate::recipe::Setting;
 
-/// A run that makes sense, before anything large is read.
+/// A run with valid options, before anything large is read.
 pub(super) struct Prepared {
     origin: Origin,
     spec: RunSpec,
 }
 
-/// A run that can begin.
+/// A run that is ready to start.
 pub(super) struct PreparedRun {
     origin: Origin,
     spec: RunSpec,
-    /// Goes into `recipe.toml`.
+    /// The text for `recipe.toml`.
     recipe: String,
     decoder: Decoder<TrainingMachine>,
     account: Option<Account>,
     /// In steps.
     save_every: u64,
-    /// When it must have stopped and saved.
+    /// By when it must have saved and stopped.
     deadline: Option<Instant>,
 }
 
-/// What a run would do and take.
+/// What a run would do, and the memory it needs.
 #[derive(Clone, Debug)]
 pub struct HealPreview {
     spec: RunSpec,
@@ -96,12 +96,14 @@ impl Prepared {
     /// Reads the whole corpus and makes the network.
     pub(super) fn load(self, options: &HealOptions) -> Result<PreparedRun> {
         let Self { origin, spec } = self;
-        // Every id and hash, before the first step rather than somewhere on the way.
+        // Checks every token id and hash now. Otherwise damage would show only when training
+        // reaches it.
         origin.corpus.verify()?;
         let recipe = match &options.written {
             Some(text) => text.clone(),
             None => options.recipe.to_toml()?,
         };
+        // The network allocates for the longer of training and evaluation sequences.
         let longest = spec.context.max(spec.evaluation.context);
         let account = options.account.map(|_| Account::default());
         let machine = training_machine(spec.precision, account.clone());
@@ -129,7 +131,7 @@ impl PreparedRun {
         &self.decoder
     }
 
-    /// Where the time goes, if that was asked.
+    /// The account of time by operation, if requested.
     pub(super) fn account(&self) -> Option<&Account> {
         self.account.as_ref()
     }
@@ -152,7 +154,7 @@ impl PreparedRun {
     }
 }
 
-/// What is allowed, but makes a curve say less than it seems to.
+/// Warns of settings that are allowed but make a curve misleading.
 fn warn(spec: &RunSpec, origin: &Origin, observer: &mut dyn Observer) -> Result<()> {
     let overlapping = origin.corpus.overlapping_documents()?;
     if overlapping > 0 {

@@ -1,5 +1,4 @@
-//! The record of a run, written with its folder: what is known before the first step, including
-//! the loss before pruning.
+//! The record of a run, written when its folder is created. It includes the loss before pruning.
 
 use std::path::Path;
 
@@ -19,7 +18,7 @@ use crate::loaded::Loaded;
 use crate::observer::{Event, Observer, ShownStage};
 use crate::source::open_corpus;
 
-/// Makes the run folder, with what is known before the first step.
+/// Creates the run folder, with its record.
 pub(super) fn begin(
     options: &HealOptions,
     run: &PreparedRun,
@@ -29,6 +28,7 @@ pub(super) fn begin(
     let (origin, spec, decoder) = (run.origin(), run.spec(), run.decoder());
     let (n0, rate, rate_without_embedding) = origin.sizes()?;
     let loss0 = loss0(options, run, observer)?;
+    // A phase without a loss would describe nothing.
     let loss0_phase = loss0.and(phase(options, run)?);
     if loss0_phase == Some(Phase::Decay) && spec.schedule.decay.0 == 0 {
         observer.hear(&Event::Warning(
@@ -55,7 +55,8 @@ pub(super) fn begin(
     Ok(RunFolder::create(out, existing, spec, run.recipe(), &record, cut.as_deref())?)
 }
 
-/// The loss of the model before pruning, on the held-out text of this run and by its protocol.
+/// The loss of the model before pruning, on this run's held-out text and with its evaluation
+/// settings.
 fn loss0(
     options: &HealOptions,
     run: &PreparedRun,
@@ -71,6 +72,8 @@ fn loss0(
     }
     if let LossBefore::Of(path) = &options.before {
         let folder = ModelFolder::open(path)?;
+        // Only for its check that the base has the tokenizer of the corpus; otherwise the two
+        // losses could not be compared.
         open_corpus(&options.corpus, &folder, observer)?;
         if let Some(cut) = &origin.lineage.cut {
             let found = folder.weights_hash()?;
@@ -86,9 +89,10 @@ fn loss0(
         return measure(base.decoder(), base.weights(), run, observer).map(Some);
     }
     match (&origin.folder, &origin.lineage.cut) {
-        // Training from scratch has no model before it.
+        // Training from scratch has no model before pruning.
         (None, _) => Ok(None),
-        // A control is its own base.
+        // A control is its own base. Its loss is measured in full precision, as held-out losses
+        // always are.
         (Some(_), None) => {
             let weights = origin.weights(decoder, spec.seed)?;
             measure(&decoder.in_full_precision()?, &weights, run, observer).map(Some)
@@ -100,7 +104,7 @@ fn loss0(
     }
 }
 
-/// The held-out loss of `weights`, by the protocol of the run.
+/// The held-out loss of `weights`, with the run's evaluation settings.
 fn measure<B: Backend>(
     decoder: &Decoder<B>,
     weights: &B::Weights,
@@ -116,17 +120,17 @@ fn measure<B: Backend>(
     Ok(found.loss())
 }
 
-/// The phase of the learning rate in which the model before pruning was left, where it comes from a
-/// run.
+/// The phase of the learning rate in which the training of the model before pruning ended, if it
+/// comes from a run.
 fn phase(options: &HealOptions, run: &PreparedRun) -> Result<Option<Phase>> {
     let Lineage { cut, phase, .. } = &run.origin().lineage;
-    // What is known of a pruned model's base stands in its cut record, not in its own lineage.
+    // For a pruned model, the facts about its base are in its cut record, not in its own lineage.
     let known = cut.as_ref().map_or(*phase, |cut| cut.loss0_phase);
     let LossBefore::Of(base) = &options.before else { return Ok(known) };
     Ok(lineage::own(&ModelFolder::open(base)?)?.phase.or(known))
 }
 
-/// The model of the CPU, where the system says.
+/// The model of the CPU if `/proc/cpuinfo` names it, else the architecture.
 fn machine() -> String {
     let named = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("model name"))?;

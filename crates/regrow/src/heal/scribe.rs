@@ -10,14 +10,14 @@ use crate::count::grouped;
 use crate::error::Result;
 use crate::observer::{self, Observer};
 
-/// Checkpoints that stay beside the one with the least held-out loss: the last, and one before it
-/// in case that is damaged.
+/// Checkpoints that are kept, besides the one with the least held-out loss: the last one, and one
+/// more in case the last is damaged.
 const KEPT: usize = 2;
 
 /// Writes down what the trainer tells, and shows it.
 pub(super) struct Scribe<'a> {
     writer: &'a mut RunWriter,
-    /// The state before the first step stands in the curve already.
+    /// Whether the curve already has the point before the first step.
     begun: bool,
     held_out: Option<f64>,
     tokens_per_step: u64,
@@ -65,6 +65,7 @@ impl<'a> Scribe<'a> {
                 self.writer.log(&text)?;
                 self.note(&text);
             }
+            // Before each checkpoint, so that no checkpoint is ever newer than the curve on disk.
             Event::Saving { .. } => self.writer.sync()?,
             Event::Saved { step, .. } => {
                 self.writer.log(&format!("saved after step {step}"))?;
@@ -79,6 +80,7 @@ impl<'a> Scribe<'a> {
     }
 
     fn point(&mut self, point: &Point) -> Result<()> {
+        // The trainer measures step 0 again when it restarts from the beginning.
         if point.step > 0 || !self.begun {
             self.writer.append(point)?;
         }
@@ -103,8 +105,8 @@ impl<'a> Scribe<'a> {
         Ok(())
     }
 
-    /// Removes the checkpoints that are not kept after `step`. Those of later steps were passed
-    /// over.
+    /// Removes the checkpoints that are no longer needed after `step`. Checkpoints of later steps
+    /// could not be used for the resume, so they are removed too.
     fn tidy(&mut self, step: u64) -> Result<()> {
         let (so_far, mut gone): (Vec<_>, Vec<_>) =
             self.writer.checkpoints()?.into_iter().partition(|(of, _)| *of <= step);
@@ -115,7 +117,8 @@ impl<'a> Scribe<'a> {
         Ok(())
     }
 
-    /// A checkpoint that cannot be removed takes room, nothing else.
+    /// Removes checkpoints. A failure is only a warning: a checkpoint that stays takes disk space
+    /// and does no other harm.
     fn remove(&mut self, checkpoints: &[(u64, PathBuf)]) {
         for (_, path) in checkpoints {
             if let Err(error) = std::fs::remove_dir_all(path) {

@@ -1,8 +1,8 @@
-//! Fetches a model into the cache that Hugging Face's own programs share, and checks every file
+//! Downloads a model into the cache that Hugging Face's own programs use, and checks every file
 //! against its hash.
 //!
-//! `HF_HOME` says where the cache is, `HF_TOKEN` (or the token file beside the cache) who asks,
-//! `HF_ENDPOINT` which hub, and `HF_HUB_OFFLINE` that nothing is fetched.
+//! Environment variables: `HF_HOME` is the folder of the cache, `HF_TOKEN` the access token (or the
+//! token file beside the cache), and `HF_ENDPOINT` the hub. `HF_HUB_OFFLINE` forbids downloads.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -17,17 +17,17 @@ use super::verify::{hash_like, is_hash};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::observer::{Event, Observer};
 
-/// How often a connection that was cut is taken up again.
+/// How often a broken connection is retried.
 const RETRIES: usize = 5;
 
-/// Longest index of shards that is read, in bytes.
+/// The largest shard index that is read, in bytes.
 const INDEX_LIMIT: u64 = 64 << 20;
 
 const CONFIG: &str = "config.json";
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// The folder of a model in the cache, fetched where it is not there whole.
+/// The folder of a model in the cache. Missing files are downloaded.
 pub(super) fn fetch(id: &HubId, observer: &mut dyn Observer) -> Result<PathBuf> {
     if env::var_os("HF_HOME").is_none() && env::home_dir().is_none() {
         bail!("there is no home folder for the cache of models, expected one or `HF_HOME`");
@@ -80,11 +80,12 @@ pub(super) fn fetch(id: &HubId, observer: &mut dyn Observer) -> Result<PathBuf> 
     {
         download.file(name)?;
     }
+    // Last: only a complete download gets its branch name, which offline use looks up.
     cache.repo(named).create_ref(&info.sha)?;
     Ok(cache.repo(repo(id, &info.sha)).pointer_path(&info.sha))
 }
 
-/// The model as the cache has it.
+/// The model's folder in the cache, without a download.
 fn cached(id: &HubId, cache: &Cache) -> Result<PathBuf> {
     let named = |revision: &str| cache.repo(repo(id, revision)).get(CONFIG);
     let commit = || {
@@ -109,7 +110,8 @@ fn repo(id: &HubId, revision: &str) -> Repo {
     Repo::with_revision(id.model.clone(), RepoType::Model, revision.to_owned())
 }
 
-/// The files that an index of shards names; only plain names.
+/// The files that a shard index names. A name with a path in it is an error, because it could write
+/// outside the cache.
 fn shards(index: &Path) -> Result<BTreeSet<String>> {
     let index: serde_json::Value = serde_json::from_slice(&disk::read(index, INDEX_LIMIT)?)?;
     let names = index["weight_map"].as_object().into_iter().flat_map(|map| map.values());
@@ -137,20 +139,22 @@ struct Download<'a> {
 }
 
 impl Download<'_> {
-    /// Where a file lies in the cache; fetched and checked where it is not there.
+    /// The path of a file in the cache. A missing file is downloaded and checked.
     fn file(&mut self, name: &str) -> Result<PathBuf> {
         if !plain(name) {
             bail!("`{}` on the hub is not the plain name of a file", name.escape_debug());
         }
         let at = repo(self.id, self.commit);
         let path = self.cache.repo(at.clone()).pointer_path(self.commit).join(name);
+        // A file in the cache is taken as it is: one that fails its check after the download is
+        // removed below.
         if path.exists() {
             return Ok(path);
         }
         let api = self.api.repo(at.clone());
         let metadata =
             self.api.metadata(&api.url(name)).map_err(|error| refused(self.id, name, &error))?;
-        // The tag becomes a file's name in the cache.
+        // The tag becomes a file name in the cache, so anything but a hash is refused.
         if !is_hash(metadata.etag()) || metadata.commit_hash() != self.commit {
             bail!(
                 "the hub tags `{name}` of `{}` as `{}`, expected a hash",
@@ -177,7 +181,8 @@ impl Download<'_> {
         let path = path?;
         let found = hash_like(metadata.etag(), &path)?;
         if found != metadata.etag().to_lowercase() {
-            // Neither the file nor the name that points to it may be taken for the real one later.
+            // Remove the damaged file and the link to it, or a later call would take them for the
+            // real file.
             for wrong in [&path, &blob] {
                 let _ = std::fs::remove_file(wrong);
             }
@@ -192,7 +197,7 @@ impl Download<'_> {
     }
 }
 
-/// Shows how far a download is.
+/// Reports the progress of a download.
 struct DownloadProgress<'a> {
     observer: &'a mut dyn Observer,
     done: u64,
@@ -211,7 +216,7 @@ impl Progress for DownloadProgress<'_> {
     fn finish(&mut self) {}
 }
 
-/// What the hub said, in our words.
+/// Turns an error of the hub into one of ours.
 fn refused(id: &HubId, what: &str, error: &ApiError) -> Error {
     match status(error) {
         Some(401 | 403) => Error::new(
@@ -226,8 +231,8 @@ fn refused(id: &HubId, what: &str, error: &ApiError) -> Error {
 fn status(error: &ApiError) -> Option<u16> {
     match error {
         ApiError::TooManyRetries(inner) => status(inner),
-        // The crate does not export the type of its client's errors; its text is `http status:
-        // 404`.
+        // `hf_hub` does not export the error type of its HTTP client, so the status is read from
+        // the text `http status: 404`.
         ApiError::RequestError(inner) => inner.to_string().rsplit(' ').next()?.parse().ok(),
         _ => None,
     }

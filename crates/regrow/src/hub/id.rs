@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// The branch that is meant where no revision is named.
+/// The default branch.
 pub(super) const MAIN: &str = "main";
 
-/// A model on the hub. Both parts are checked: they become folders of the cache.
+/// A model on the hub. Both parts are checked, because they become folder names in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HubId {
     /// `org/name`
@@ -15,7 +15,7 @@ pub(super) struct HubId {
 }
 
 impl HubId {
-    /// Reads an id; `./a/b`, `/a/b` and `a` are none.
+    /// Parses an id. `./a/b`, `/a/b` and `a` are not ids.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (model, revision) = text.split_once('@').unwrap_or((text, MAIN));
         let (owner, name) = model.split_once('/')?;

@@ -19,8 +19,8 @@ use self::id::HubId;
 use crate::error::Result;
 use crate::observer::Observer;
 
-/// The folder of a model that is named by its path or its id; a path that exists is a path. What is
-/// neither is left as it is, for whoever opens it to refuse.
+/// The folder of a model, given by path or hub id. A path that exists is always a path. A name that
+/// is neither is returned unchanged; opening it then gives the error.
 ///
 /// # Errors
 /// Where the hub does not give the model.
@@ -31,12 +31,13 @@ pub fn folder(name: &Path, observer: &mut dyn Observer) -> Result<PathBuf> {
     }
 }
 
-/// The id of the model whose snapshot in the hub's cache this folder is.
+/// The hub id of a model, if this folder is its snapshot in the hub's cache.
 pub fn id_of(folder: &Path) -> Option<String> {
     let snapshots = folder
         .parent()
         .filter(|above| above.file_name().is_some_and(|name| name == "snapshots"))?;
     let name = snapshots.parent()?.file_name()?.to_str()?.strip_prefix("models--")?;
+    // The cache stores `org/name` as `models--org--name/snapshots/COMMIT`.
     let (owner, model) = name.split_once("--")?;
     Some(format!("{owner}/{model}"))
 }

@@ -1,17 +1,16 @@
-//! Whether a file of the hub is the one that its tag says: SHA-256 for large files, Git's SHA-1 for
-//! small ones.
+//! Checks a downloaded file against its tag: SHA-256 for large files, Git's SHA-1 for small ones.
 
 use std::io::Read;
 use std::path::Path;
 
 use sha1::{Digest, Sha1};
 
-/// A tag that is the hash of its file: 40 or 64 hexadecimal digits.
+/// Whether a tag has the form of a hash: 40 (SHA-1) or 64 (SHA-256) hexadecimal digits.
 pub(super) fn is_hash(tag: &str) -> bool {
     matches!(tag.len(), 40 | 64) && tag.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The hash of a file in the form that `tag` has.
+/// The hash of a file, of the same kind as `tag`.
 pub(super) fn hash_like(tag: &str, path: &Path) -> disk::Result<String> {
     if tag.len() == 64 { Ok(disk::sha256(path)?.to_string()) } else { git_hash(path) }
 }

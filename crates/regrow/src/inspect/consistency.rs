@@ -1,4 +1,4 @@
-//! Whether what lies beside the weights of a folder agrees with them and with each other.
+//! Checks that the files of a model folder agree with the weights and with each other.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use text::Tokenizer;
 
 use crate::error::Result;
 
-/// Longest `generation_config.json` that is read, in bytes.
+/// The largest `generation_config.json` that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// What disagrees without a weight being read, a sentence each.
+/// The problems that can be found without reading a weight, one sentence each.
 pub(super) fn of_files(folder: &ModelFolder) -> Vec<String> {
     let mut problems = Vec::new();
     let rows = folder.config().vocab_size();
@@ -44,7 +44,7 @@ pub(super) fn of_files(folder: &ModelFolder) -> Vec<String> {
     problems
 }
 
-/// Tokens that the generation settings name and the embedding does not have.
+/// Token ids in the generation settings that the embedding has no row for.
 fn tokens_outside(folder: &ModelFolder, rows: usize) -> Vec<String> {
     let file = folder.path().join("generation_config.json");
     let Ok(bytes) = disk::read(&file, LIMIT) else { return Vec::new() };
@@ -70,7 +70,7 @@ fn tokens_outside(folder: &ModelFolder, rows: usize) -> Vec<String> {
     problems
 }
 
-/// Where `cut.json` tells of another model than this one.
+/// Differences between `cut.json` and the model.
 fn of_record(folder: &ModelFolder, record: &CutRecord) -> Vec<String> {
     let config = folder.config();
     let mut problems = Vec::new();
@@ -110,14 +110,14 @@ fn of_record(folder: &ModelFolder, record: &CutRecord) -> Vec<String> {
     problems
 }
 
-/// What disagrees between the weights and `cut.json`.
+/// Differences between the weights and `cut.json`.
 pub(super) fn of_weights(
     folder: &Path,
     verified: &Verified,
     base: Option<&Path>,
 ) -> Result<Vec<String>> {
     let mut problems = Vec::new();
-    // One that cannot be read is among the problems already.
+    // A `cut.json` that cannot be read is already reported by `of_files`.
     let Some(record) = prune::record_of(folder).ok().flatten() else {
         if base.is_some() {
             problems.push("there is no `cut.json` to hold against the base".to_owned());

@@ -1,4 +1,4 @@
-//! What a model is, and whether what its folder says of it is true.
+//! Describes a model, and checks that its folder is consistent.
 
 mod consistency;
 
@@ -14,7 +14,7 @@ use crate::hub;
 use crate::observer::{Observer, ShownStage};
 use crate::public::public_model;
 
-/// How closely a model is looked at.
+/// How thoroughly a model is checked.
 #[derive(Clone, Debug, Default)]
 pub struct InspectOptions {
     verify: bool,
@@ -22,19 +22,19 @@ pub struct InspectOptions {
 }
 
 impl InspectOptions {
-    /// Reads what lies beside the weights.
+    /// Reads only the files beside the weights.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads every weight too.
+    /// Also reads every weight.
     #[must_use]
     pub fn verify(mut self, verify: bool) -> Self {
         self.verify = verify;
         self
     }
 
-    /// Holds the cut's record against the model that this one was pruned from.
+    /// Compares the cut's record with the model that this one was pruned from.
     #[must_use]
     pub fn base(mut self, model: impl AsRef<Path>) -> Self {
         self.base = Some(model.as_ref().to_path_buf());
@@ -42,7 +42,7 @@ impl InspectOptions {
     }
 }
 
-/// What was found under a name.
+/// A model and the problems found in it.
 #[derive(Debug)]
 pub struct Inspected {
     name: String,
@@ -57,7 +57,7 @@ impl Inspected {
         Self { name, config, folder: None, verified: None, problems: Vec::new() }
     }
 
-    /// What the model is called.
+    /// The name of the model.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -67,17 +67,17 @@ impl Inspected {
         &self.config
     }
 
-    /// Its folder; missing where there is nothing but a configuration.
+    /// Its folder; `None` where there is only a configuration.
     pub fn folder(&self) -> Option<&ModelFolder> {
         self.folder.as_ref()
     }
 
-    /// What reading every weight found, where that was asked.
+    /// The result of reading every weight, if requested.
     pub fn verified(&self) -> Option<&Verified> {
         self.verified.as_ref()
     }
 
-    /// What disagrees, a sentence each.
+    /// The problems, one sentence each.
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
@@ -93,7 +93,8 @@ pub fn inspect(
     observer: &mut dyn Observer,
 ) -> Result<Inspected> {
     let model = model.as_ref();
-    // A public model is known without its weights; they are fetched where they are to be read.
+    // The shape of a public model is in the catalog, so nothing is downloaded unless its weights
+    // must be read.
     let known = model.to_str().and_then(catalog::find).is_some();
     let path =
         if known && !options.verify { model.to_path_buf() } else { hub::folder(model, observer)? };
@@ -105,6 +106,7 @@ pub fn inspect(
         bail!("`{}` has no weights to verify", model.display());
     };
     let mut stage: Option<ShownStage<'_>> = None;
+    // The number of tensors is known only in the first call, so the stage begins there.
     let mut observer = Some(observer);
     let verified = verify(folder, &mut |done, of| {
         if let Some(observer) = observer.take() {
@@ -121,7 +123,7 @@ pub fn inspect(
     Ok(found)
 }
 
-/// A folder, a configuration alone, or a public model by its name; no weight is read.
+/// Finds a folder, a configuration alone, or a public model by name. No weight is read.
 pub(crate) fn find(path: &Path) -> Result<Inspected> {
     if !path.exists() {
         let public = public_model(&path.display().to_string())?;
@@ -136,7 +138,7 @@ pub(crate) fn find(path: &Path) -> Result<Inspected> {
                 let folder = Some(folder);
                 return Ok(Inspected { name, config, folder, verified: None, problems });
             }
-            // A configuration alone is enough to count.
+            // A configuration alone is enough to count parameters.
             Err(error) if error.is_no_weights() => {}
             Err(error) => return Err(error.into()),
         }

@@ -1,5 +1,5 @@
-//! The whole idea in a few minutes: the sweep of `recipes/quickstart.toml`, on our own text or on
-//! yours.
+//! The quickstart: the sweep of `recipes/quickstart.toml`, on generated text or on the user's own.
+//! It takes a few minutes.
 
 pub mod grammar;
 
@@ -19,11 +19,11 @@ const RECIPE: &str = include_str!("../../../../recipes/quickstart.toml");
 /// Held-out share of text that a person brings: its documents are longer than ours.
 const HELD_OUT_SHARE: f64 = 0.02;
 
-/// Held-out tokens that each point of a curve reads of such text.
+/// Held-out tokens that each point of a curve reads of the user's own text.
 const EVAL_TOKENS: i64 = 24_576;
 
-/// Text that a person brings hangs together over more tokens than ours: its sequences are so many
-/// times longer, and fewer.
+/// In the user's own text, words depend on more distant words than in generated text. So sequences
+/// are this many times longer, and batches have this many times fewer of them.
 const LONGER_SEQUENCES: i64 = 4;
 
 /// Tokens at the first held-out point of a curve on such text: it has no first fall that is much
@@ -33,13 +33,13 @@ const EVAL_FIRST: i64 = 98_304;
 /// The heading of the page.
 const TITLE: &str = "regrow quickstart: how many tokens bring a pruned model back";
 
-/// What a quickstart is asked for.
+/// The options of a quickstart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QuickstartOptions {
-    /// Files and folders to train on; none for our own text, whose entropy is known.
+    /// Files and folders to train on. If empty, text is generated, and its entropy is known.
     pub texts: Vec<PathBuf>,
-    /// Chooses text, weights and order: no two seeds share a base.
+    /// Chooses the text, the initial weights and the order. No two seeds share a base.
     pub seed: NonZeroU32,
 }
 
@@ -65,8 +65,8 @@ impl QuickstartOptions {
     }
 }
 
-/// Runs the sweep of [`recipe`] in the folder `out`; the jobs are run by the command `program`.
-/// What is said for [`sweep::run`](crate::sweep::run) holds here, too.
+/// Runs the sweep of [`recipe`] in the folder `out`, with the command `program` for its jobs. It
+/// behaves as [`sweep::run`](crate::sweep::run).
 ///
 /// # Errors
 /// Where the recipe cannot be made, or the sweep fails.
@@ -84,12 +84,12 @@ pub fn run(
 /// The recipe for a text and a seed.
 ///
 /// # Errors
-/// Where a path is not there or is not UTF-8, and so has no place in a recipe.
+/// Where a path does not exist, or is not UTF-8 and so cannot be written into a recipe.
 pub fn recipe(options: &QuickstartOptions) -> Result<SweepRecipe> {
     SweepRecipe::parse(&written(options)?)
 }
 
-/// The same recipe as it is written into the folder of the sweep.
+/// The text of the same recipe, as it is written into the sweep's folder.
 fn written(QuickstartOptions { texts, seed }: &QuickstartOptions) -> Result<String> {
     let mut recipe: toml::Table = toml::from_str(RECIPE)?;
     shift_seeds(&mut recipe, *seed)?;
@@ -115,7 +115,7 @@ fn written(QuickstartOptions { texts, seed }: &QuickstartOptions) -> Result<Stri
     Ok(toml::to_string(&recipe)?)
 }
 
-/// Moves every list of seeds on, so that each seed of the command trains bases that no other does.
+/// Shifts every list of seeds, so that no two seeds of the command train the same base.
 fn shift_seeds(recipe: &mut toml::Table, seed: NonZeroU32) -> Result<()> {
     fn tables<'a>(
         within: &'a mut toml::Table,
@@ -132,6 +132,7 @@ fn shift_seeds(recipe: &mut toml::Table, seed: NonZeroU32) -> Result<()> {
     }
     let own = seeds(recipe).context("the recipe has no `seeds`")?.len();
     let most = sizes(recipe).filter_map(|size| seeds(size)).map(|seeds| seeds.len()).max();
+    // Shifted by the longest list, so that the ranges of two command seeds never overlap.
     let by = (i64::from(seed.get()) - 1) * most.unwrap_or(own).max(own) as i64;
     let shift = |seeds: &mut Vec<toml::Value>| {
         for seed in seeds {
@@ -145,7 +146,7 @@ fn shift_seeds(recipe: &mut toml::Table, seed: NonZeroU32) -> Result<()> {
     Ok(())
 }
 
-/// A path that still means the same when the command is given again from elsewhere.
+/// An absolute path, which stays valid when the command is run again in another folder.
 fn input(path: &Path) -> Result<toml::Value> {
     let whole = path.canonicalize().map_err(disk::io_error("open", path))?;
     let text = whole.to_str().with_context(|| format!("`{}` is not UTF-8", path.display()))?;

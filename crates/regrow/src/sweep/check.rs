@@ -1,4 +1,4 @@
-//! Whether a sweep can give a law: before anything is trained, and after jobs have failed.
+//! Checks that a sweep can give a law: before training, and after jobs have failed.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use crate::count::grouped;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::executor::JobState;
 
-/// Runs that a group needs before it is worth fitting when others of it have failed.
+/// The least number of finished runs in a group, if others of it have failed.
 const LEAST_RUNS: usize = 3;
 
-/// Held-out documents that a loss is measured on, at least.
+/// The least number of held-out documents that a loss may be measured on.
 const LEAST_DOCUMENTS: u64 = 8;
 
-/// Makes sure before anything is trained that the text lasts: what a model reads twice teaches it
-/// less, and a curve that says nothing of it is no curve of tokens.
+/// Checks, before training, that the text is long enough for every run. A second reading teaches a
+/// model less, so a curve with repeated text would not show loss against new tokens.
 ///
 /// # Errors
 /// Where the text is too short for the longest run, or too little of it is held out.
@@ -40,7 +40,7 @@ pub(super) fn text_is_long_enough(
         );
         return Err(Error::new(ErrorKind::TextTooShort { bytes: bytes.round() as u64 }, message));
     }
-    // A few documents say little, whatever their length.
+    // Documents, not tokens, are the independent samples of the loss.
     let documents = info.heldout.documents;
     if documents < LEAST_DOCUMENTS {
         let message = format!(
@@ -55,7 +55,7 @@ pub(super) fn text_is_long_enough(
     Ok(())
 }
 
-/// Makes sure that every group keeps the runs it needs, where some have failed.
+/// Checks that every group still has enough runs after some have failed.
 ///
 /// # Errors
 /// Where a group keeps too few.
@@ -73,6 +73,7 @@ pub(super) fn groups_keep_enough_runs(
         }
     }
     for (SweepGroup { series, method }, (all, done)) in groups {
+        // A group that was planned with fewer runs needs all of them.
         let least = all.min(LEAST_RUNS);
         if done < least {
             let names: Vec<String> =

@@ -1,5 +1,4 @@
-//! The entropy of the held-out text of a sweep, where the text is our own: what no model of it gets
-//! below.
+//! The entropy of the held-out text of a sweep on generated text. No model's loss can be below it.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -12,26 +11,28 @@ use serde::Deserialize;
 use super::folder::SweepFolder;
 use crate::error::{Context, Result, bail, ensure};
 
-/// Longer than any line that `regrow grammar` writes.
+/// The longest line that is read, in bytes; `regrow grammar` writes shorter ones.
 const LONGEST: u64 = 1 << 16;
 
-/// A document, and what it costs the best possible reader.
+/// A document, and the least possible loss on it.
 #[derive(Deserialize)]
 struct GrammarDocument {
     text: String,
     nats: f64,
 }
 
-/// What the held-out documents cost the best possible reader, over the first `limit` tokens of
-/// them, as curves read them.
+/// The least possible loss per token on the held-out documents. It covers whole documents, up to
+/// `limit` tokens, as curves do.
 ///
 /// # Errors
-/// Where the text cannot be read, or the corpus was not made of it.
+/// Where the text cannot be read, or the corpus was not made from it.
 pub(super) fn entropy(folder: &SweepFolder, limit: u64) -> Result<Entropy> {
     let corpus = text::Corpus::open(&folder.corpus())?;
     let path = folder.grammar().join("documents.jsonl");
     let held_out = documents_held_out(&path, corpus.info().split.share())
         .with_context(|| format!("the entropy of `{}` is not known", path.display()))?;
+    // The same hash of hashes as in the corpus: it proves that these are the corpus's held-out
+    // documents, in the same order.
     let mut hash = Sha256Hasher::new();
     held_out.iter().for_each(|line| hash.update(Sha256::of(&line.text).as_bytes()));
     ensure!(

@@ -1,4 +1,4 @@
-//! What the page says about the runs, and about how it was made.
+//! Facts for the page: about the runs, and about how the page was made.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::folder::SweepFolder;
 use super::recipe::SweepKeys;
 use crate::error::Result;
 
-/// What runs say of themselves, under the names that points have.
+/// The records of runs, under the names that the points table uses.
 pub(super) fn of_runs(folders: &[RunFolder], names: &[String]) -> Result<Vec<RunFacts>> {
     let fact = |(folder, name): (&RunFolder, &String)| {
         Ok(RunFacts { name: name.clone(), record: folder.record().clone(), done: folder.done()? })
@@ -18,7 +18,7 @@ pub(super) fn of_runs(folders: &[RunFolder], names: &[String]) -> Result<Vec<Run
     folders.iter().zip(names).map(fact).collect()
 }
 
-/// The program, the text, the seeds, and the hashes of what the page was made from.
+/// The program, the text, the seeds, and the hashes of the files behind the page.
 pub(super) fn how_it_was_made(
     sweep: &SweepKeys,
     folder: &SweepFolder,

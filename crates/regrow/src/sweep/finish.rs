@@ -1,5 +1,4 @@
-//! The end of a sweep: its points in one table, the law fitted to them, and the page that shows
-//! both.
+//! The end of a sweep: writes the table of points, the fitted law and the page.
 
 use std::path::PathBuf;
 
@@ -16,11 +15,11 @@ use crate::error::{Context, Result};
 use crate::law_file;
 use crate::observer::{Event, Observer};
 
-/// Gathers the runs `runs` and bases `bases`, fits the law, and writes `points.csv`, `law.json`,
-/// `report.html` and `curves.svg`.
+/// Collects the points of `runs`, fits the law, and writes `points.csv`, `law.json`, `report.html`
+/// and `curves.svg`. The page also shows `bases`.
 ///
 /// # Errors
-/// Where a run or base is not done or cannot be read, two runs were not measured alike, or the
+/// Where a run or base is not done or cannot be read, two runs were evaluated differently, or the
 /// points cannot be fitted.
 pub(super) fn finish(
     sweep: &SweepKeys,
@@ -71,8 +70,8 @@ fn open(names: &[String], path: impl Fn(&str) -> PathBuf) -> Result<Vec<RunFolde
     names.iter().map(|name| Ok(RunFolder::open(&path(name))?)).collect()
 }
 
-/// Every held-out point after the first step. Losses can be compared only where they are of one
-/// text, cut into the same tokens and read the same way.
+/// Every held-out point after step 0. All runs must have the same held-out text, tokenizer and
+/// evaluation settings, or their losses cannot be compared.
 fn rows(folders: &[RunFolder]) -> Result<Vec<PointRow>> {
     let mut rows = Vec::new();
     for folder in folders {
@@ -84,13 +83,13 @@ fn rows(folders: &[RunFolder]) -> Result<Vec<PointRow>> {
     Ok(rows.concat())
 }
 
-/// The held-out tokens that each point of a curve reads; alike for all.
+/// The held-out tokens that each point reads. `check_alike` has made sure that all runs agree.
 fn heldout_tokens_read(folders: &[RunFolder]) -> u64 {
     folders.first().map_or(0, |folder| folder.spec().evaluation.tokens.0)
 }
 
-/// No model's loss is below the entropy of its text. A loss that is, by more than the entropy's
-/// error, was measured wrongly.
+/// Warns of a loss below the entropy of the text by more than the entropy's standard error. No
+/// model can have one, so something was measured wrongly.
 fn warn_of_losses_below(entropy: Entropy, rows: &[PointRow], observer: &mut dyn Observer) {
     let least = rows.iter().map(|row| row.loss).fold(f64::INFINITY, f64::min);
     if least < entropy.nats - entropy.standard_error.unwrap_or(0.0) {

@@ -1,4 +1,4 @@
-//! The folder of a sweep: where everything stands in it, and who may write there.
+//! The folder of a sweep: its layout, and its lock.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ use disk::Lock;
 use super::recipe::SweepRecipe;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long a lock is waited for, and how often it is tried.
+/// How long to wait for a lock, and how often to try.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Where things stand in the folder of a sweep.
+/// The layout of a sweep's folder.
 #[derive(Clone, Debug)]
 pub(super) struct SweepFolder {
     path: PathBuf,
@@ -23,12 +23,12 @@ impl SweepFolder {
         Self { path: path.to_path_buf() }
     }
 
-    /// A file or folder right inside.
+    /// A file or folder directly in it.
     pub(super) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// The text, where it is our own.
+    /// The generated text.
     pub(super) fn grammar(&self) -> PathBuf {
         self.path.join("text")
     }
@@ -37,12 +37,12 @@ impl SweepFolder {
         self.path.join("corpus")
     }
 
-    /// The run of a base that is pruned as it is at its end.
+    /// The run whose final model is pruned.
     pub(super) fn base(&self, id: &str) -> PathBuf {
         self.path.join("bases").join(id)
     }
 
-    /// The run of a base that has not settled yet.
+    /// The first run of a base, where a second run (`settle`) follows before pruning.
     pub(super) fn scratch(&self, id: &str) -> PathBuf {
         self.path.join("scratch").join(id)
     }
@@ -57,10 +57,10 @@ impl SweepFolder {
         self.path.join("runs").join(id)
     }
 
-    /// Takes the folder: a new one, or one that the same recipe has begun.
+    /// Locks the folder. It must be new, or started with the same recipe.
     ///
     /// # Errors
-    /// Where it holds something else, another process works in it, or it cannot be written.
+    /// Where it contains something else, another process uses it, or it cannot be written.
     pub(super) fn take(&self, recipe: &SweepRecipe) -> Result<Lock> {
         let file = self.join("recipe.toml");
         let begun = file.is_file();
@@ -80,7 +80,8 @@ impl SweepFolder {
         Ok(lock)
     }
 
-    /// Whether there is more than the lock of a sweep that was killed before it began.
+    /// Whether it contains anything. A lone lock file does not count: a sweep may have been killed
+    /// right after creating it.
     fn holds_anything(&self) -> bool {
         std::fs::read_dir(&self.path).is_ok_and(|mut entries| {
             entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != ".lock"))
@@ -88,8 +89,8 @@ impl SweepFolder {
     }
 }
 
-/// Takes a lock, with a little patience: a process that a killed sweep was just starting holds the
-/// sweep's lock until it has become its program.
+/// Takes the lock, and waits a little if it is held. A killed sweep may have been starting a
+/// process, which holds a copy of the lock until it has become its program.
 fn acquire(path: &Path) -> Result<Lock> {
     let begun = Instant::now();
     loop {

@@ -1,8 +1,8 @@
-//! A sweep: bases are trained, pruned and healed as a recipe says, and their curves become one
-//! table, one law and one page.
+//! A sweep trains, prunes and heals bases as a recipe says. Their curves become one table, one law
+//! and one page.
 //!
-//! Every step is an ordinary command of this program in a folder of its own, and is done once its
-//! result is there. So a sweep that was killed goes on when it is started again.
+//! Every step is an ordinary `regrow` command in its own folder, and is done once its result
+//! exists. So a killed sweep continues when it is started again.
 
 mod check;
 mod entropy;

@@ -1,4 +1,4 @@
-//! What came of a sweep.
+//! The result of a sweep.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use law::Law;
 pub enum SweepOutcome {
     /// The table, the law and the page are written.
     Done(Box<SweepResult>),
-    /// It was stopped, or some of its jobs were; the same call goes on.
+    /// The sweep or some of its jobs were stopped. The same call resumes it.
     Interrupted,
 }
 
@@ -24,7 +24,7 @@ pub struct SweepResult {
     pub law_file: PathBuf,
     /// The page.
     pub report: PathBuf,
-    /// What `law_file` holds.
+    /// The law in `law_file`.
     pub law: Law,
     /// Names of the runs in the table.
     pub runs: Vec<String>,
@@ -38,6 +38,6 @@ pub struct SweepResult {
 pub struct LeftOutJob {
     /// Its name.
     pub job: String,
-    /// Why it has none.
+    /// Why it has no result.
     pub why: String,
 }

@@ -1,4 +1,4 @@
-//! A sweep from its recipe to its page.
+//! Runs a sweep, from its recipe to its page.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::stop::Stop;
 /// The jobs of a sweep, as [`run`] submits them: the first ones make its text.
 ///
 /// # Errors
-/// Where the recipe makes no sense.
+/// Where the recipe is not valid.
 pub fn jobs(recipe: &SweepRecipe, options: &SweepOptions) -> Result<Vec<Job>> {
     Ok(planned(recipe, options)?.to_submit())
 }
@@ -35,16 +35,16 @@ pub fn listing(recipe: &SweepRecipe, options: &SweepOptions) -> Result<String> {
     Ok(executor.listing())
 }
 
-/// Where a local executor puts what the jobs of a sweep in the folder `out` say.
+/// The folder for the logs of a sweep's jobs.
 pub fn logs(out: &Path) -> PathBuf {
     SweepFolder::new(out).join("jobs")
 }
 
-/// Runs a sweep from wherever it stands in its folder. Once `stop` is requested the jobs save, and
-/// the same call goes on another time.
+/// Runs a sweep, or resumes one from its folder. Once `stop` is requested, the jobs save and stop.
+/// The same call resumes them later.
 ///
 /// # Errors
-/// Where the recipe makes no sense, the folder holds something else, or too many jobs fail.
+/// Where the recipe is not valid, the folder contains something else, or too many jobs fail.
 pub fn run(
     recipe: &SweepRecipe,
     options: &SweepOptions,
@@ -62,7 +62,8 @@ pub fn run(
     for (path, bytes) in &plan.files {
         put(path, bytes)?;
     }
-    // The text first, and alone: whether it lasts is known before anything is trained on it.
+    // The text first and alone, so that a text that is too short is refused before anything is
+    // trained.
     let text = plan.only_corpus();
     let Some(states) = work(&text, executor, stop, observer)? else {
         return Ok(SweepOutcome::Interrupted);
@@ -91,8 +92,8 @@ fn planned(recipe: &SweepRecipe, options: &SweepOptions) -> Result<SweepPlan> {
     SweepPlan::new(recipe.keys(), &SweepFolder::new(&options.out), program)
 }
 
-/// Writes a file that jobs read, unless it is there as it should be: jobs that an earlier sweep
-/// left at work may be reading it.
+/// Writes a file that jobs read, unless it already has these contents. Jobs that a killed sweep
+/// left running may be reading it.
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     if disk::read(path, bytes.len() as u64 + 1).is_ok_and(|found| found == bytes) {
         return Ok(());
@@ -116,7 +117,7 @@ fn left_out(plan: &SweepPlan, states: &[JobState]) -> Vec<LeftOutJob> {
     .collect()
 }
 
-/// Names of the folders of those jobs that are done, sorted.
+/// The sorted folder names of the finished jobs with a given purpose.
 fn done(plan: &SweepPlan, states: &[JobState], of: impl Fn(&Purpose) -> bool) -> Vec<String> {
     let each = plan.jobs.iter().zip(states);
     let done = each.filter(|(job, state)| of(&job.purpose) && **state == JobState::Done);

@@ -1,5 +1,4 @@
-//! How far a sweep has come: tokens trained on, the jobs at work, and failures as soon as they
-//! happen.
+//! Reports the progress of a sweep: tokens, running jobs, and failures as soon as they happen.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -12,15 +11,15 @@ use super::plan::{SweepJob, SweepPlan};
 use crate::executor::JobState;
 use crate::observer::{Event, Observer};
 
-/// Longer than any line of a curve.
+/// How many bytes at the end of a curve are read; no line is longer.
 const TAIL: u64 = 4096;
 
-/// Tells an observer how a sweep goes.
+/// Reports the progress of a sweep to an observer.
 pub(super) struct SweepWatch<'a> {
     plan: &'a SweepPlan,
     observer: &'a mut dyn Observer,
     begun: Instant,
-    /// Work that was done already when this began.
+    /// Work that was already done at the start.
     before: Option<f64>,
     seen: Vec<JobState>,
 }
@@ -33,7 +32,7 @@ impl<'a> SweepWatch<'a> {
         Self { plan, observer, begun: Instant::now(), before: None, seen }
     }
 
-    /// The jobs stand as `states` says.
+    /// Reports the current states of the jobs.
     pub(super) fn at(&mut self, states: &[JobState]) {
         let (mut tokens, mut work, mut all, mut ended) = (0, 0.0, 0.0, 0);
         let mut working = Vec::new();
@@ -59,8 +58,11 @@ impl<'a> SweepWatch<'a> {
                 _ => 1.0,
             };
             tokens += (share * of as f64) as u64;
+            // Time follows cost, not tokens: a token of a large model takes longer.
             (work, all) = (work + share * job.cost(), all + job.cost());
         }
+        // A resumed sweep did not spend our time on its earlier work, so that work must not enter
+        // the speed.
         let before = *self.before.get_or_insert(work);
         let left = (work > before).then(|| {
             let seconds = self.begun.elapsed().as_secs_f64() * (all - work) / (work - before);
@@ -75,12 +77,12 @@ impl<'a> SweepWatch<'a> {
         });
     }
 
-    /// The jobs were stopped before all had ended.
+    /// Reports that the jobs were stopped before all had ended.
     pub(super) fn stop(self) {
         self.observer.hear(&Event::Ended);
     }
 
-    /// What came of it, once all jobs have ended.
+    /// Reports the result, once all jobs have ended.
     pub(super) fn sum_up(self) {
         let Self { observer, seen, plan, .. } = self;
         observer.hear(&Event::Ended);
@@ -99,7 +101,7 @@ impl<'a> SweepWatch<'a> {
     }
 }
 
-/// Tokens that a run has trained on by the last whole line of its curve.
+/// Tokens that a run has trained on, from the last complete line of its curve.
 fn tokens_seen(folder: &Path) -> u64 {
     #[derive(Deserialize)]
     struct CurveLine {

@@ -1,4 +1,4 @@
-//! The jobs of a plan, run by an executor until all have ended.
+//! Runs the jobs of a plan until all have ended.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use crate::executor::{Executor, JobState};
 use crate::observer::Observer;
 use crate::stop::Stop;
 
-/// The longest time that a request to stop is not heard.
+/// How often a request to stop is checked.
 const ATTENTION: Duration = Duration::from_millis(100);
 
-/// Runs the jobs until all have ended, and says how; nothing where a stop was requested first, or
-/// jobs were stopped from outside and have to go on another time.
+/// Runs the jobs until all have ended, and returns their states. The answer is `None` where a stop
+/// was requested, or jobs were stopped from outside and must be resumed.
 ///
 /// # Errors
-/// Where the executor fails; a job that fails is a state.
+/// Where the executor fails. A failed job is not an error, but a state.
 pub(super) fn work(
     plan: &SweepPlan,
     executor: &dyn Executor,
@@ -31,8 +31,8 @@ pub(super) fn work(
         let stopped = stop.is_requested();
         if states.iter().all(JobState::has_ended) {
             watch.sum_up();
-            // A terminal sends its signal to all processes: jobs may have ended for it before we
-            // could cancel them, some without saving.
+            // Ctrl-C in a terminal reaches all processes. Jobs may have ended because of it before
+            // we could cancel them, some without saving.
             let unfinished = |state: &JobState| match state {
                 JobState::Resumable | JobState::Cancelled => true,
                 JobState::Done => false,
@@ -49,7 +49,7 @@ pub(super) fn work(
     }
 }
 
-/// Sleeps, but not through a request to stop.
+/// Sleeps for `pace`, but wakes on a request to stop.
 fn pause(pace: Duration, stop: &Stop) {
     let begun = Instant::now();
     while !stop.is_requested() {

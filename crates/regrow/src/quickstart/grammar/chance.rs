@@ -1,23 +1,23 @@
-//! Choices by chance, and how likely what was chosen is.
+//! Random choices, and the probability of what was chosen.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// Random numbers that follow from a seed and a stream alone.
+/// A random number generator that depends only on a seed and a stream.
 pub(super) fn random(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(stream);
     random
 }
 
-/// A whole number below `count`; the bias of the widening multiplication is below 2^-30 for the
-/// counts used here.
+/// A random whole number below `count`, by widening multiplication (Lemire 2019) without rejection.
+/// Its bias is below 2^-30 for the counts used here.
 pub(super) fn below(random: &mut ChaCha8Rng, count: u64) -> u64 {
     ((u128::from(random.next_u64()) * u128::from(count)) >> 64) as u64
 }
 
-/// Rows of weights, each a power of the rank in an order of its own: what is likely after one word
-/// is rare after another.
+/// Rows of word weights. Each row is a power law of the rank, with its own random order. So a word
+/// that is likely after one word is rare after another.
 #[derive(Debug)]
 pub(super) struct WordWeights {
     columns: usize,
@@ -33,6 +33,7 @@ impl WordWeights {
             let mut row: Vec<u64> = (1..=columns)
                 .map(|rank| (10_000.0 * (rank as f64).powf(-exponent)).round().max(1.0) as u64)
                 .collect();
+            // Fisher-Yates shuffle.
             for last in (1..columns).rev() {
                 row.swap(last, below(random, last as u64 + 1) as usize);
             }
@@ -41,8 +42,8 @@ impl WordWeights {
         Self { columns, weights }
     }
 
-    /// Every row times `common`, column by column: what follows a word by habit, of words that are
-    /// common or rare.
+    /// Multiplies every row by `common`, column by column. The result combines how common a word is
+    /// with how likely it is after another word.
     pub(super) fn times(mut self, common: &[u64]) -> Self {
         for row in self.weights.chunks_exact_mut(self.columns) {
             row.iter_mut().zip(common).for_each(|(weight, common)| *weight *= common);
@@ -50,13 +51,13 @@ impl WordWeights {
         self
     }
 
-    /// What follows one word.
+    /// The weights of the words that follow one word.
     pub(super) fn row(&self, row: usize) -> &[u64] {
         &self.weights[row * self.columns..][..self.columns]
     }
 }
 
-/// One text in the making: how likely the choices so far are.
+/// The random choices of one text, and their total probability so far.
 #[derive(Debug)]
 pub(super) struct Chance {
     random: ChaCha8Rng,
@@ -64,12 +65,12 @@ pub(super) struct Chance {
 }
 
 impl Chance {
-    /// Nothing is chosen yet.
+    /// No choice so far.
     pub(super) fn new(random: ChaCha8Rng) -> Self {
         Self { random, nats: 0.0 }
     }
 
-    /// Chooses by weights.
+    /// Chooses an index with probability proportional to its weight.
     pub(super) fn choose(&mut self, weights: &[u64]) -> usize {
         let all: u64 = weights.iter().sum();
         let chosen = pick(&mut self.random, weights, all);
@@ -77,12 +78,12 @@ impl Chance {
         chosen
     }
 
-    /// Chooses yes, so many times in a hundred, or no.
+    /// Chooses yes with a probability of `percent` %.
     pub(super) fn yes_in_a_hundred(&mut self, percent: u64) -> bool {
         self.choose(&[100 - percent, percent]) == 1
     }
 
-    /// Minus the natural logarithm of the chance of all these choices.
+    /// Minus the natural logarithm of the probability of all choices so far.
     pub(super) fn nats(&self) -> f64 {
         self.nats
     }

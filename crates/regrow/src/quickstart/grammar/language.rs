@@ -1,35 +1,36 @@
-//! What the language says, and how likely it is.
+//! The sentences of the language, and their probabilities.
 
 use super::chance::{Chance, WordWeights, random};
 use super::words::{ACTS, NATURES, PEOPLE, PLACES, QUALITIES, THINGS, WAYS};
 
-/// Number of the language: another one has other words or other chances.
+/// The version of the language. It changes whenever words or probabilities change.
 pub const LANGUAGE: u32 = 2;
 
-/// Texts in a hundred that end after a sentence, however many there were before: a model need not
-/// count them.
+/// Probability in % that a text ends after a sentence. It does not depend on the number of
+/// sentences, so a model need not count them.
 const ENDS: u64 = 9;
 
-/// Sentences in a hundred that say what somebody or something is like, or how something is done.
+/// Probability in % of each of these parts: an adjective of the person, one of the thing, and an
+/// adverb.
 const OFTEN: u64 = 50;
-/// Sentences in a hundred that say where.
+/// Probability in % that a sentence names a place.
 const SELDOM: u64 = 4;
 
-/// How common words are: their weights fall as this power of their rank.
+/// Exponent of the power law for how common words are.
 const COMMON: f64 = 0.8;
-/// How likely words are after another word: their weights fall as this power of their rank.
+/// Exponent of the power law for how likely words are after another word.
 const HABIT: f64 = 2.0;
 
-/// A text and what it costs.
+/// A text and its probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GrammarText {
     /// The text.
     pub text: String,
-    /// Minus the natural logarithm of its chance.
+    /// Minus the natural logarithm of its probability.
     pub nats: f64,
 }
 
-/// The chances of the language; they are the same for every seed.
+/// The probabilities of the language. They are the same for every seed.
 #[derive(Debug)]
 pub struct Grammar {
     nature: WordWeights,
@@ -52,6 +53,8 @@ impl Default for Grammar {
 impl Grammar {
     /// The language.
     pub fn new() -> Self {
+        // Seeded by the language's version alone. The order of the draws below is a part of the
+        // language.
         let mut random = random(u64::from(LANGUAGE), 0);
         let mut common = |words: &[&str]| WordWeights::new(&mut random, 1, words.len(), COMMON);
         let [nature, person, act] = [&NATURES[..], &PEOPLE, &ACTS].map(&mut common);
@@ -74,7 +77,7 @@ impl Grammar {
         }
     }
 
-    /// Text number `number` of a seed.
+    /// The text with number `number` of a seed.
     pub fn tell(&self, seed: u64, number: u64) -> GrammarText {
         let mut chance = Chance::new(random(seed, number));
         let mut text = String::new();
@@ -88,7 +91,7 @@ impl Grammar {
         GrammarText { nats: chance.nats(), text }
     }
 
-    /// `The old miller sells red boats slowly near his river. `
+    /// Adds a sentence such as `The old miller sells red boats slowly near his river. `
     fn sentence(&self, chance: &mut Chance, text: &mut String) {
         let person = if chance.yes_in_a_hundred(OFTEN) {
             let of = chance.choose(self.nature.row(0));
@@ -112,6 +115,7 @@ impl Grammar {
             *text += &format!(" {}", WAYS[chance.choose(self.way_of_thing.row(thing))]);
         }
         if chance.yes_in_a_hundred(SELDOM) {
+            // The only long-range dependency: a model must remember the person.
             let whose = if person < PEOPLE.len() / 2 { "her" } else { "his" };
             *text += &format!(" near {whose} {}", PLACES[chance.choose(self.place.row(0))]);
         }

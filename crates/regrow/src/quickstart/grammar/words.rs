@@ -1,7 +1,7 @@
-//! The words of the language. The lists share no word, so that a text can be read in one way only,
-//! and the words are short, so that a vocabulary of 1,100 tokens holds nearly each as one token.
+//! The words of the language. No word is in two lists, so a text can be produced in one way only.
+//! The words are short, so that nearly each is one token in a vocabulary of 1,100 tokens.
 
-/// What people are like.
+/// Adjectives for people.
 pub(super) const NATURES: [&str; 42] = [
     "old", "young", "tall", "kind", "brave", "sad", "proud", "lazy", "happy", "angry", "busy",
     "wise", "shy", "poor", "rich", "mad", "bold", "calm", "deaf", "dull", "fair", "glad", "good",
@@ -9,7 +9,7 @@ pub(super) const NATURES: [&str; 42] = [
     "rude", "sick", "slim", "sly", "stern", "stout", "strong",
 ];
 
-/// Who acts: the first half has things of `her` own, the second of `his`.
+/// People. The first half takes `her`, the second half `his`.
 pub(super) const PEOPLE: [&str; 84] = [
     "queen", "girl", "aunt", "nun", "nurse", "maid", "widow", "bride", "mother", "sister", "lady",
     "niece", "witch", "baker", "weaver", "painter", "doctor", "teacher", "potter", "tailor",
@@ -22,7 +22,7 @@ pub(super) const PEOPLE: [&str; 84] = [
     "shepherd", "soldier", "driver",
 ];
 
-/// What is done to things.
+/// Verbs.
 pub(super) const ACTS: [&str; 56] = [
     "finds", "keeps", "takes", "holds", "follows", "breaks", "paints", "sells", "brings", "hides",
     "lifts", "cleans", "wants", "fears", "loves", "knows", "needs", "draws", "burns", "fills",
@@ -32,7 +32,7 @@ pub(super) const ACTS: [&str; 56] = [
     "weighs", "names", "owns", "rents", "lends", "eats",
 ];
 
-/// What things are like.
+/// Adjectives for things.
 pub(super) const QUALITIES: [&str; 42] = [
     "new", "red", "blue", "small", "large", "heavy", "light", "broken", "golden", "silver",
     "wooden", "cheap", "dear", "strange", "plain", "dirty", "bright", "dark", "round", "sharp",
@@ -40,7 +40,7 @@ pub(super) const QUALITIES: [&str; 42] = [
     "thick", "long", "short", "flat", "clean", "fine", "rough", "smooth", "hot", "bent", "torn",
 ];
 
-/// Things, always several of them.
+/// Things, in the plural.
 pub(super) const THINGS: [&str; 108] = [
     "lamps", "stones", "rings", "keys", "coins", "ropes", "boats", "carts", "doors", "chests",
     "drums", "bells", "books", "maps", "cups", "bowls", "swords", "spoons", "coats", "hats",
@@ -56,14 +56,14 @@ pub(super) const THINGS: [&str; 108] = [
     "wigs",
 ];
 
-/// How and when things are done.
+/// Adverbs.
 pub(super) const WAYS: [&str; 28] = [
     "slowly", "quickly", "often", "rarely", "gladly", "alone", "again", "twice", "today", "badly",
     "always", "never", "now", "then", "here", "there", "early", "late", "well", "once", "soon",
     "still", "daily", "fast", "outside", "indoors", "tonight", "secretly",
 ];
 
-/// Where people are.
+/// Places.
 pub(super) const PLACES: [&str; 24] = [
     "river", "forest", "tower", "market", "bridge", "harbour", "church", "garden", "mill",
     "castle", "school", "lake", "valley", "road", "island", "shore", "cave", "inn", "barn",

@@ -1,5 +1,5 @@
-//! Texts of the language in a folder: `documents.jsonl`, and `grammar.json`, which says how they
-//! were made.
+//! Writes texts of the language into a folder: `documents.jsonl`, and `grammar.json` with the
+//! settings.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use super::language::{Grammar, LANGUAGE};
 use crate::error::{Error, Result};
 use crate::observer::{Event, Observer};
 
-/// Which texts are written, and where.
+/// Which texts to write, and where.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct GrammarOptions {
@@ -27,14 +27,14 @@ pub struct GrammarOptions {
 }
 
 impl GrammarOptions {
-    /// So many texts of seed 0 in a new folder.
+    /// `documents` texts of seed 0 in the new folder `out`.
     pub fn new(out: impl Into<PathBuf>, documents: u64) -> Self {
         Self { out: out.into(), documents, seed: 0, existing: Existing::Refuse }
     }
 }
 
-/// Writes the texts, and says what the best possible reader would pay for all of them, in nats. The
-/// folder appears when it is complete.
+/// Writes the texts. Returns the least possible loss on all of them together, in nats. The folder
+/// appears when it is complete.
 ///
 /// # Errors
 /// Where the folder exists and is to stay, or cannot be written.

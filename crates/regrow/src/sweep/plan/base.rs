@@ -1,4 +1,4 @@
-//! The bases of a sweep: every size of every series, once a seed.
+//! The bases of a sweep: every size of every series, once per seed.
 
 use shape::config::ModelConfig;
 use shape::count::Count;
@@ -6,7 +6,7 @@ use shape::count::Count;
 use crate::error::Result;
 use crate::sweep::recipe::{Controls, SeriesKeys, SizeKeys, SweepKeys};
 
-/// A model that will be trained from scratch, and pruned.
+/// A model that will be trained from scratch and then pruned.
 pub(super) struct PlannedBase<'a> {
     pub(super) id: String,
     pub(super) series: &'a SeriesKeys,
@@ -14,7 +14,7 @@ pub(super) struct PlannedBase<'a> {
     pub(super) config: ModelConfig,
     pub(super) parameters: u64,
     pub(super) seed: u64,
-    /// Whether it is also trained on unpruned.
+    /// Whether it is also trained further without pruning, as a control.
     pub(super) control: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A command of our own program in the making.
+//! Builds a `regrow` command for a job.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -24,8 +24,8 @@ impl RegrowCommand {
         self.word(name).word(value.as_ref())
     }
 
-    /// The job that runs the command with `program`, after the job named `after`, on one thread:
-    /// many small models train faster side by side than one after another on all threads.
+    /// The job that runs the command with `program`, after the job named `after`. It gets one
+    /// thread: many small models train faster side by side than one after another on all threads.
     pub(super) fn job(
         mut self,
         program: &OsStr,

@@ -1,19 +1,19 @@
-//! The cuts of a sweep: what each method takes away from each base.
+//! The cuts of a sweep: what each method removes from each base.
 
 use super::base::PlannedBase;
 use crate::error::{Context, Error, Result, bail};
 use crate::sweep::recipe::MethodKeys;
 
-/// A cut that will be made.
+/// A planned cut.
 pub(super) struct PlannedCut {
-    /// Its short name, as in `2of6` or `0.17`.
+    /// Its short name, for example `2of6` or `0.17`.
     pub(super) name: String,
     pub(super) removal: Removal,
-    /// Parameters that are left.
+    /// Parameters after the cut.
     pub(super) parameters: u64,
 }
 
-/// What `prune` is told to take away.
+/// What `prune` is told to remove.
 pub(super) enum Removal {
     /// A share of all parameters.
     Rate(f64),
@@ -21,10 +21,11 @@ pub(super) enum Removal {
     Blocks(Vec<usize>),
 }
 
-/// The cuts that one method makes of one base, in the order of what they take away.
+/// The cuts of one base by one method. Depth cuts are sorted by the number of removed blocks, width
+/// cuts keep the order of the recipe.
 ///
 /// # Errors
-/// Where a rate or list is no cut of the base, or two of them are the same cut.
+/// Where a rate or list is not a valid cut of the base, or two of them give the same cut.
 pub(super) fn cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<PlannedCut>> {
     if prune::method(&method.name)?.takes().contains(&prune::Takes::Sizes) {
         width_cuts(base, method)
@@ -35,7 +36,7 @@ pub(super) fn cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Pl
 
 fn depth_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<PlannedCut>> {
     let layers = base.config.num_hidden_layers();
-    // With the number of blocks that go.
+    // Each with its number of removed blocks.
     let mut cuts: Vec<(usize, PlannedCut)> = Vec::new();
     for &blocks in &method.blocks {
         let legal = shape::legal::legal_rates(&base.config);
@@ -85,6 +86,7 @@ fn width_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
     }
     let mut cuts: Vec<PlannedCut> = Vec::new();
     for &rate in &method.rates {
+        // The best shape for the rate, as `prune` will choose it: two rates may round to one shape.
         let best = shape::legal::choices(
             &base.config,
             rate,

@@ -2,33 +2,33 @@
 
 use crate::executor::Job;
 
-/// What a token costs whatever the size, in parameters: measured on models of 40,000 to 200,000
+/// The fixed cost of a token, expressed as parameters. Measured on models of 40,000 to 200,000
 /// parameters.
 const PARAMETERS_OF_OVERHEAD: f64 = 100_000.0;
 
-/// A job, and what it is for.
+/// A job and its purpose.
 #[derive(Clone, Debug)]
 pub(in crate::sweep) struct SweepJob {
     pub(in crate::sweep) job: Job,
     pub(in crate::sweep) purpose: Purpose,
 }
 
-/// What a job is for.
+/// The purpose of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sweep) enum Purpose {
-    /// Text, or its tokens.
+    /// Makes the text or its tokens.
     Corpus,
-    /// A model from scratch; `settled` where it is pruned as it is at its end.
+    /// Trains a base. `settled` means that its final model is the one to prune.
     Base { training: Workload, settled: bool },
-    /// A smaller model.
+    /// Prunes a base.
     Cut,
-    /// A run whose points are fitted to the law of its group.
+    /// Heals a pruned model; the law of its group is fitted to its points.
     Heal { training: Workload, group: SweepGroup },
-    /// A run of an unpruned base: its points are shown.
+    /// Trains an unpruned base further; its points are shown, not fitted.
     Control { training: Workload },
 }
 
-/// How much a run trains.
+/// The amount of training of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sweep) struct Workload {
     pub(in crate::sweep) tokens: u64,
@@ -43,7 +43,7 @@ pub(in crate::sweep) struct SweepGroup {
 }
 
 impl Purpose {
-    /// How much is trained, where anything is.
+    /// The amount of training; `None` where nothing is trained.
     pub(in crate::sweep) fn training(&self) -> Option<Workload> {
         match self {
             Self::Corpus | Self::Cut => None,
@@ -55,7 +55,7 @@ impl Purpose {
 }
 
 impl SweepJob {
-    /// How long it takes, compared with other jobs: 0 where it trains nothing.
+    /// Its relative duration: tokens times (parameters + overhead); 0 where it trains nothing.
     pub(in crate::sweep) fn cost(&self) -> f64 {
         self.purpose.training().map_or(0.0, |Workload { tokens, parameters }| {
             tokens as f64 * (parameters as f64 + PARAMETERS_OF_OVERHEAD)

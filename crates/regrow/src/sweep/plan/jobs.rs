@@ -1,4 +1,4 @@
-//! The jobs of a sweep: each is one command of our own program, with a folder of its own.
+//! The jobs of a sweep. Each is one `regrow` command with its own folder.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -15,12 +15,12 @@ use crate::sweep::recipe::{MethodKeys, SweepKeys, TrainingKeys};
 pub(super) struct JobMaker<'a> {
     pub(super) sweep: &'a SweepKeys,
     pub(super) folder: &'a SweepFolder,
-    /// The program, as the executor is to start it.
+    /// The program that the executor starts.
     pub(super) program: &'a OsStr,
 }
 
 impl JobMaker<'_> {
-    /// The text, where it is our own, and its tokens.
+    /// Generates the text, if it is not the user's own, and tokenises it.
     pub(super) fn corpus(&self) -> Result<Vec<SweepJob>> {
         let corpus = &self.sweep.corpus;
         let mut jobs = Vec::new();
@@ -55,7 +55,7 @@ impl JobMaker<'_> {
         Ok(jobs)
     }
 
-    /// A base trained from scratch, its shape as in the file `config`.
+    /// Trains a base from scratch, with the shape in the file `config`.
     pub(super) fn base(&self, base: &PlannedBase<'_>, config: &Path) -> Result<SweepJob> {
         let mut command = RegrowCommand::new("train");
         command.flag("--init", config).flag("--corpus", self.folder.corpus());
@@ -73,12 +73,14 @@ impl JobMaker<'_> {
         command.job(self.program, place, Some("corpus"), Purpose::Base { training, settled })
     }
 
-    /// A base trained on as its pruned models will heal.
+    /// Trains a base further, with the settings that its pruned models will heal with.
     pub(super) fn settle(&self, base: &PlannedBase<'_>, settle: &TrainingKeys) -> Result<SweepJob> {
         let mut command = RegrowCommand::new("train");
         let scratch = self.folder.scratch(&base.id).join("model");
         command.word(scratch).flag("--corpus", self.folder.corpus());
         let tokens = settle.tokens(base.parameters);
+        // Not the base's own seed: the second run would read the same texts in the same order
+        // again.
         let seed = seed_of(&format!("settle {}", base.id), base.seed);
         self.trains(&mut command, "recipes/settle.toml", tokens, seed.into(), base);
         let folder = self.folder.base(&base.id);
@@ -89,7 +91,7 @@ impl JobMaker<'_> {
         command.job(self.program, place, Some(&after), Purpose::Base { training, settled: true })
     }
 
-    /// A base pruned.
+    /// Prunes a base.
     pub(super) fn cut(
         &self,
         base: &PlannedBase<'_>,
@@ -120,7 +122,7 @@ impl JobMaker<'_> {
         command.job(self.program, place, Some(&format!("base-{}", base.id)), Purpose::Cut)
     }
 
-    /// A pruned model trained on.
+    /// Heals a pruned model.
     pub(super) fn heal(
         &self,
         base: &PlannedBase<'_>,
@@ -136,7 +138,7 @@ impl JobMaker<'_> {
         self.run(command, &id, base, (&format!("cut-{id}"), cut.parameters), purpose)
     }
 
-    /// An unpruned base trained on, with as many tokens as what is pruned from it.
+    /// Trains an unpruned base further, with as many tokens as its pruned models.
     pub(super) fn control(&self, base: &PlannedBase<'_>) -> Result<SweepJob> {
         let mut command = RegrowCommand::new("train");
         command.word(self.folder.base(&base.id).join("model"));
@@ -145,7 +147,7 @@ impl JobMaker<'_> {
         self.run(command, &id, base, (&format!("base-{}", base.id), base.parameters), purpose)
     }
 
-    /// A run `id` of a model of so many parameters, which the job `after` makes.
+    /// A run `id` of a model with `parameters` parameters, which the job `after` makes.
     fn run(
         &self,
         mut command: RegrowCommand,
@@ -154,6 +156,8 @@ impl JobMaker<'_> {
         (after, parameters): (&str, u64),
         purpose: impl FnOnce(Workload) -> Purpose,
     ) -> Result<SweepJob> {
+        // The base's parameters, not the pruned model's: all cuts of a base and its control get the
+        // same number of tokens.
         let tokens = self.sweep.heal.tokens(base.parameters);
         let seed = seed_of(id, base.seed);
         command.flag("--corpus", self.folder.corpus());
@@ -164,7 +168,7 @@ impl JobMaker<'_> {
         command.job(self.program, place, Some(after), purpose(Workload { tokens, parameters }))
     }
 
-    /// What every training of a base or of its descendants is told.
+    /// The flags of every training of a base or of its pruned models.
     fn trains(
         &self,
         command: &mut RegrowCommand,
@@ -188,8 +192,8 @@ fn cut_id(base: &PlannedBase<'_>, method: &MethodKeys, cut: &PlannedCut) -> Stri
     format!("{}-{}-{}", base.id, method.name, cut.name)
 }
 
-/// Every run reads the text in an order of its own: an order that all shared would be one more
-/// thing that all have in common, and intervals from whole runs would not see it.
+/// Gives every run its own order of the text. A shared order would shift all curves together, and
+/// intervals from resampled runs would not include that error.
 fn seed_of(id: &str, seed: u64) -> u32 {
     (ledger::Sha256::of(format!("{seed} {id}")).leading_u64() >> 32) as u32
 }

@@ -1,4 +1,4 @@
-//! From a recipe to jobs.
+//! Turns a recipe into jobs.
 
 mod base;
 mod command;
@@ -18,10 +18,10 @@ use super::recipe::{SweepKeys, TrainingKeys};
 use crate::error::Result;
 use crate::executor::Job;
 
-/// A sweep, resolved: its jobs, and the files that have to be there before the first.
+/// A resolved sweep: its jobs, and the files that must exist before the first job.
 #[derive(Debug)]
 pub(super) struct SweepPlan {
-    /// In an order in which each comes after those it needs, and the long ones first.
+    /// Each comes after its dependencies; within that order, long jobs come first.
     pub(super) jobs: Vec<SweepJob>,
     /// Files to write, with their contents.
     pub(super) files: Vec<(PathBuf, Vec<u8>)>,
@@ -31,7 +31,8 @@ impl SweepPlan {
     /// Resolves a recipe: `program` will run each job. Nothing is written.
     ///
     /// # Errors
-    /// Where a shape is no model, or a rate no cut of it, or two rates are the same cut.
+    /// Where a shape is not a valid model, a rate not a valid cut of it, or two rates give the same
+    /// cut.
     pub(super) fn new(sweep: &SweepKeys, folder: &SweepFolder, program: &OsStr) -> Result<Self> {
         let make = JobMaker { sweep, folder, program };
         let mut files = recipes(sweep, folder)?;
@@ -53,7 +54,7 @@ impl SweepPlan {
                 }
             }
         }
-        // Long ones first, so that no long one is left over at the end.
+        // Long jobs first, so that the sweep does not end with one long job on one thread.
         for list in [&mut trained, &mut settled, &mut runs] {
             list.sort_by(|a, b| b.cost().total_cmp(&a.cost()));
         }
@@ -66,13 +67,14 @@ impl SweepPlan {
         Self { jobs: self.jobs.iter().filter(of_corpus).cloned().collect(), files: Vec::new() }
     }
 
-    /// What an executor is to run.
+    /// The jobs for an executor.
     pub(super) fn to_submit(&self) -> Vec<Job> {
         self.jobs.iter().map(|job| job.job.clone()).collect()
     }
 }
 
-/// The recipes of all training: what a later one does not say is as in the one before it.
+/// The recipes of all training. `heal` takes its missing keys from `base`, and `settle` from
+/// `heal`.
 fn recipes(sweep: &SweepKeys, folder: &SweepFolder) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let base = &sweep.base.keys;
     let heal = sweep.heal.keys.clone().over(base.clone());
@@ -81,7 +83,7 @@ fn recipes(sweep: &SweepKeys, folder: &SweepFolder) -> Result<Vec<(PathBuf, Vec<
         recipes.push(("settle", keys.clone().over(heal)));
     }
     let file = |(name, mut keys): (&str, crate::recipe::Recipe)| {
-        // Each job is told its own tokens.
+        // Each job gets its tokens as a flag.
         keys.tokens = None;
         Ok((folder.join(&format!("recipes/{name}.toml")), keys.to_toml()?.into_bytes()))
     };

@@ -1,11 +1,11 @@
-//! Whether a sweep's recipe makes sense, as far as that can be said without its models.
+//! Checks a sweep's recipe, as far as possible without its models.
 
 use std::collections::BTreeSet;
 
 use super::keys::{CorpusKeys, MethodKeys, SizeKeys, SweepKeys};
 use crate::error::{Result, bail};
 
-/// Refuses what can never be run.
+/// Refuses recipes that can never run.
 pub(super) fn check(sweep: &SweepKeys) -> Result<()> {
     check_corpus(&sweep.corpus)?;
     for (list, length) in [
@@ -74,6 +74,7 @@ fn check_corpus(corpus: &CorpusKeys) -> Result<()> {
 fn check_method(keys: &MethodKeys) -> Result<()> {
     let method = prune::method(&keys.name)?;
     let takes_list = !method.takes().contains(&prune::Takes::Rate);
+    // Exactly one of the three lists: `drop` for `depth-list`, `rates` or `blocks` for the others.
     match (takes_list, !keys.rates.is_empty(), !keys.blocks.is_empty(), !keys.drop.is_empty()) {
         (true, false, false, true) | (false, true, false, false) | (false, false, true, false) => {}
         (true, ..) => bail!(
@@ -94,7 +95,7 @@ fn check_method(keys: &MethodKeys) -> Result<()> {
     Ok(())
 }
 
-/// Names become folders.
+/// Checks a name, because it becomes a part of folder names.
 fn check_name(what: &str, name: &str) -> Result<()> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(plain) {

@@ -1,5 +1,4 @@
-//! The keys of a sweep's recipe, as written: which text, which models, how they are pruned and how
-//! they heal.
+//! The keys of a sweep's recipe, as the user wrote them: text, models, pruning and healing.
 
 use std::path::PathBuf;
 
@@ -11,33 +10,33 @@ use super::training::TrainingKeys;
 use crate::count::Count;
 use crate::error::{Result, bail};
 
-/// A sweep as written; every key is explained in `recipes/quickstart.toml`.
+/// A sweep as the user wrote it. `recipes/quickstart.toml` explains every key.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SweepKeys {
     #[allow(dead_code, reason = "checked before the rest is read")]
     format: i64,
-    /// Each seed trains every base anew, and heals what is pruned from it.
+    /// Each seed trains every base, and heals the models pruned from it.
     #[serde(default = "one_seed")]
     pub(crate) seeds: Vec<u64>,
     /// Tokens that models look back on.
     pub(crate) context: Count,
-    /// Which bases are also trained on unpruned.
+    /// Which bases are also trained further without pruning.
     #[serde(default)]
     pub(crate) controls: Controls,
     pub(crate) corpus: CorpusKeys,
     pub(crate) series: Vec<SeriesKeys>,
     pub(crate) base: TrainingKeys,
-    /// How a base is trained on before it is pruned; what is silent here is as in `heal`.
+    /// How a base is trained further before it is pruned. Missing keys are as in `heal`.
     #[serde(default)]
     pub(crate) settle: Option<TrainingKeys>,
     pub(crate) calibration: CalibrationKeys,
     pub(crate) methods: Vec<MethodKeys>,
-    /// What is silent here is as in `base`.
+    /// How pruned models are trained. Missing keys are as in `base`.
     pub(crate) heal: TrainingKeys,
 }
 
-/// The text: files, or our own generator.
+/// The text: files, or generated text.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CorpusKeys {
@@ -62,13 +61,13 @@ pub(crate) struct GrammarKeys {
     pub(crate) seed: u64,
 }
 
-/// Bases that are also trained on unpruned, with as many tokens.
+/// Which bases are also trained further without pruning, with as many tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "toml::Value")]
 pub(crate) enum Controls {
     #[default]
     Every,
-    /// That of the first seed, for each size.
+    /// One for each size: the base of the first seed.
     OneASize,
     None,
 }
@@ -98,7 +97,7 @@ pub(crate) struct SeriesKeys {
     pub(crate) sizes: Vec<SizeKeys>,
 }
 
-/// The shape of one size, in the words of `config.json`.
+/// The shape of one size, with the keys of `config.json`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SizeKeys {
@@ -107,10 +106,10 @@ pub(crate) struct SizeKeys {
     pub(crate) num_attention_heads: usize,
     pub(crate) num_key_value_heads: usize,
     pub(crate) intermediate_size: usize,
-    /// Of the base and of all that heals from it, instead of the one in `base`.
+    /// The learning rate of this base and its pruned models, instead of the one in `base`.
     #[serde(default)]
     pub(crate) learning_rate: Option<f64>,
-    /// Instead of those of the sweep.
+    /// Its own seeds, instead of those of the sweep.
     #[serde(default)]
     pub(crate) seeds: Option<Vec<u64>>,
 }
@@ -123,18 +122,18 @@ pub(crate) struct CalibrationKeys {
     pub(crate) length: usize,
 }
 
-/// A method and how much it takes away.
+/// A method, and how much it removes.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MethodKeys {
     pub(crate) name: String,
-    /// Shares of all parameters; each becomes whole blocks ...
+    /// Shares of all parameters. Depth methods round each to whole blocks.
     #[serde(default)]
     pub(crate) rates: Vec<f64>,
-    /// ... or numbers of blocks ...
+    /// Or numbers of blocks to remove.
     #[serde(default)]
     pub(crate) blocks: Vec<usize>,
-    /// ... or the blocks themselves, counted from 0: the same of every base.
+    /// Or the blocks to remove, counted from 0, the same in every base.
     #[serde(default)]
     pub(crate) drop: Vec<Vec<usize>>,
 }
@@ -183,7 +182,7 @@ impl SweepKeys {
 }
 
 impl SizeKeys {
-    /// Width and depth, as in `48x6`.
+    /// Width and depth, for example `48x6`.
     pub(crate) fn name(&self) -> String {
         format!("{}x{}", self.hidden_size, self.num_hidden_layers)
     }

@@ -1,4 +1,4 @@
-//! A sweep as written. Every key is explained in `recipes/quickstart.toml`.
+//! A sweep's recipe, as the user wrote it. `recipes/quickstart.toml` explains every key.
 
 mod check;
 mod keys;
@@ -14,7 +14,7 @@ use crate::error::{Context, Result, bail};
 /// The format of a sweep's recipe.
 const FORMAT: i64 = 1;
 
-/// Larger than any recipe is.
+/// The largest recipe file that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
 
 /// A recipe that has been checked, and its text.
@@ -28,8 +28,8 @@ impl SweepRecipe {
     /// Reads a file.
     ///
     /// # Errors
-    /// Where it is no TOML, its `format` is not 1, a key is unknown or missing, or the sweep makes
-    /// no sense.
+    /// Where it is not TOML, its `format` is not 1, a key is unknown or missing, or the keys
+    /// contradict each other.
     pub fn read(path: &Path) -> Result<Self> {
         let text = disk::read_to_string(path, LIMIT)?;
         Self::parse(&text).with_context(|| format!("`{}` is not a sweep", path.display()))
@@ -41,7 +41,7 @@ impl SweepRecipe {
     /// As for [`SweepRecipe::read`].
     pub fn parse(text: &str) -> Result<Self> {
         let table: toml::Table = toml::from_str(text)?;
-        // First: another format may have other keys.
+        // Checked first, because another format may have other keys.
         match table.get("format").map(|found| (found, found.as_integer())) {
             Some((_, Some(FORMAT))) => {}
             Some((found, _)) => bail!("`format` is {found}, expected {FORMAT}"),
@@ -57,7 +57,7 @@ impl SweepRecipe {
         &self.text
     }
 
-    /// Whether both say the same; comments and the order of keys do not matter.
+    /// Whether both have the same keys and values. Comments and order do not matter.
     pub fn says_the_same(&self, other: &Self) -> bool {
         self.keys == other.keys
     }

@@ -1,4 +1,4 @@
-//! How the models of a sweep are trained, as written.
+//! How the models of a sweep are trained, as the user wrote it.
 
 use serde::Deserialize;
 
@@ -8,7 +8,7 @@ use crate::recipe::Recipe;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "toml::Table")]
 pub(crate) struct TrainingKeys {
-    /// Instead of `tokens`.
+    /// Tokens per parameter of the base; replaces `tokens`.
     pub(crate) tokens_per_parameter: Option<f64>,
     pub(crate) keys: Recipe,
 }
@@ -48,7 +48,7 @@ impl TryFrom<toml::Table> for TrainingKeys {
 }
 
 impl TrainingKeys {
-    /// Tokens to train a model on that was made of `parameters` parameters.
+    /// Tokens to train on, for a base of `parameters` parameters or a model pruned from it.
     pub(crate) fn tokens(&self, parameters: u64) -> u64 {
         match (self.tokens_per_parameter, self.keys.tokens) {
             (Some(number), _) => (number * parameters as f64).round() as u64,
