@@ -1,5 +1,5 @@
-//! The command `regrow`: arguments, a terminal, and one file a subcommand over the library
-//! [`regrow`].
+//! The command `regrow`: arguments, terminal output, and one file per subcommand. The work is done
+//! by the library [`regrow`].
 
 #![forbid(unsafe_code)]
 

@@ -29,6 +29,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "regrow", &mut script);
+    // Through `Output`, so that a closed pipe counts as success, as for all data.
     output.data(&String::from_utf8(script)?)?;
     Ok(Exit::Done)
 }

@@ -1,4 +1,4 @@
-//! `regrow convert`: models of other formats become model folders.
+//! `regrow convert`: converts models of other formats into model folders.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `regrow eval`: the loss of a model on text, by the one evaluator and its written convention.
+//! `regrow eval`: the loss of a model on text, with the same evaluator that training uses.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ struct EvalReport<'a> {
     convention: &'a str,
     context: usize,
     stride: usize,
-    /// SHA-256 of the text, whatever the tokenizer.
+    /// SHA-256 of the text itself, so it does not depend on the tokenizer.
     text: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     each: Option<Vec<DocumentRow>>,
@@ -151,6 +151,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let mut table = TextTable::facts();
     table
         .fact("loss", format!("{:.4} nats per token{error}", found.loss().0))
+        // Perplexity is exp(loss), with the loss in nats per token.
         .fact("perplexity", format!("{:.3}", found.loss().0.exp()))
         .fact("tokens", format!("{} predicted", grouped(found.tokens())))
         .fact("documents", grouped(found.documents.len() as u64))
@@ -183,7 +184,8 @@ fn each(found: &Evaluated) -> Vec<DocumentRow> {
     found.documents.iter().map(loss).collect()
 }
 
-/// The convention as a sentence, for the number to be quoted with.
+/// The evaluation settings as a sentence. A loss means little without them, so they are printed
+/// beside it.
 fn in_words(protocol: &Protocol) -> String {
     let Protocol { convention, context, stride, .. } = protocol;
     let documents = match convention {

@@ -1,4 +1,4 @@
-//! `regrow fit`: from measured points to a law.
+//! `regrow fit`: fits a law to measured points.
 
 use std::path::{Path, PathBuf};
 
@@ -98,6 +98,7 @@ enum IntervalsFlag {
 /// Where the points cannot be read or fitted, or the law cannot be written.
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
+        // Before the fit, which can take minutes.
         law_file::check_free(out, arguments.force)?;
     }
     let form = law::form::by_name(&arguments.form)?;
@@ -106,6 +107,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         UnitsFlag::Counts => Units::Counts,
     };
     let constraints = arguments.known.constraints(units.scale())?;
+    // Before the points are read: a constant that the form lacks is a mistake in the command line.
     constraints.check(form)?;
     let settings = Settings {
         form: arguments.form.clone(),
@@ -158,7 +160,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
             out.display()
         ));
     }
-    // A table without the columns that a place is made of asks for no number of tokens.
+    // With a form that needs fewer columns, a table may lack size, rate or loss before pruning.
+    // Then there is no pruned model to plan for, and "cannot tell" would be wrong.
     let asked = columns.len() == Axis::ALL.len();
     let told = |group: &GroupLaw| {
         !asked || group.decisions().iter().any(|plan| plan.enough().value.is_some())
@@ -166,13 +169,14 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     Ok(if law.groups().iter().all(told) { Exit::Done } else { Exit::CannotTell })
 }
 
-/// The points of a table, or of the runs in a folder, and the columns that it has.
+/// The points of a table or of the runs in a folder, and the number columns that exist.
 fn read(
     path: &Path,
     form: &dyn Form,
     output: &Output,
 ) -> anyhow::Result<(Vec<TableRow>, Vec<Axis>)> {
     if path.is_dir() {
+        // Run folders always have every column.
         return Ok((of_runs(path, output)?, Axis::ALL.to_vec()));
     }
     let needed: Vec<&str> = form.axes().iter().map(|axis| axis.name()).collect();
@@ -182,7 +186,7 @@ fn read(
     Ok((table.into_rows(), columns))
 }
 
-/// The same where every column is needed.
+/// As [`read`], but every column is needed.
 pub(super) fn read_all(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow>> {
     match path.is_dir() {
         true => of_runs(path, output),
@@ -221,6 +225,7 @@ fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
     let mut said: Vec<String> = Vec::new();
     for plan in group.decisions().iter().filter(|plan| plan.enough().value.is_none()) {
         let line = sentence(plan.enough());
+        // Several bases often have the same reason; it is printed once.
         if !said.contains(&line) {
             said.push(line);
         }
@@ -239,6 +244,7 @@ fn constants(group: &GroupLaw) -> anyhow::Result<TextTable> {
     for parameter in group.form()?.parameters() {
         if let Some(estimate) = group.constants().get(parameter.name()) {
             let interval = match group.identifiability().fixed().contains_key(parameter.name()) {
+                // A constant from `--fix` has no interval.
                 true => "set beforehand".to_owned(),
                 false => ends(estimate.interval, short),
             };
@@ -248,7 +254,7 @@ fn constants(group: &GroupLaw) -> anyhow::Result<TextTable> {
     Ok(table)
 }
 
-/// How the search ended, and what was made small.
+/// How the search for the constants ended, and the value of the objective.
 fn search(group: &GroupLaw) -> String {
     let ended = group.convergence();
     let (gradient, starts, agreeing) = (ended.gradient(), ended.starts(), ended.agreeing());
@@ -274,6 +280,7 @@ fn search(group: &GroupLaw) -> String {
 type Measure = fn(&Metrics) -> Option<f64>;
 
 fn metrics(group: &GroupLaw) -> TextTable {
+    // Without held-out points every cell of the column shows `-`.
     let held_out = group.held_out().cloned().unwrap_or_default();
     let mut table = TextTable::new(&[
         ("how well", Align::Left),
@@ -297,7 +304,8 @@ fn metrics(group: &GroupLaw) -> TextTable {
     table
 }
 
-/// Decisions of one size and rate that say the same: of bases that differ in their loss alone.
+/// Groups neighbouring decisions that have the same size, rate and answer. They belong to bases
+/// that differ only in their loss.
 fn by_answer(group: &GroupLaw) -> impl Iterator<Item = &[Plan]> {
     group.decisions().chunk_by(|a, b| {
         (a.place().n0, a.place().rate) == (b.place().n0, b.place().rate)
@@ -305,14 +313,14 @@ fn by_answer(group: &GroupLaw) -> impl Iterator<Item = &[Plan]> {
     })
 }
 
-/// What must be known to read the losses of [`decisions`], if anything.
+/// A note for the table of [`decisions`], if its losses are means.
 pub(super) fn of_losses(group: &GroupLaw) -> &'static str {
     let means = by_answer(group).any(|plans| plans.len() > 1);
     if means { "(losses are means over the bases of a size)\n" } else { "" }
 }
 
-/// A line for each answer: bases that differ in their loss alone share one, with the means of their
-/// losses.
+/// One row for each answer. Bases that differ only in their loss share a row, with the means of
+/// their losses.
 pub(super) fn decisions(group: &GroupLaw) -> TextTable {
     let interval = format!("{} interval", percent(group.level()));
     let mut table = TextTable::new(&[
@@ -327,6 +335,8 @@ pub(super) fn decisions(group: &GroupLaw) -> TextTable {
     let unknown = || "unknown".to_owned();
     for plans in by_answer(group) {
         let mean = |of: fn(&Plan) -> Option<f64>| {
+            // One unknown loss makes the mean unknown: a mean over the rest would be of other bases
+            // than its row says.
             let losses: Option<Vec<f64>> = plans.iter().map(of).collect();
             losses.map_or_else(unknown, |losses| {
                 nats(losses.iter().sum::<f64>() / losses.len() as f64)

@@ -1,5 +1,5 @@
-//! `regrow generate`: greedy continuation, a debugging aid that recomputes the whole text for every
-//! token.
+//! `regrow generate`: greedy continuation of a text. It is a debugging aid and recomputes the whole
+//! text for every token.
 
 use std::path::{Path, PathBuf};
 

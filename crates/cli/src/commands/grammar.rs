@@ -1,5 +1,5 @@
-//! `regrow grammar`: text from a small language whose entropy is known, to see how near a model
-//! comes to it.
+//! `regrow grammar`: text from a small language of known entropy. The loss of a model on it can be
+//! compared with the least possible loss.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ Examples:
   A corpus of it:
     regrow tokenize text/documents.jsonl --vocabulary 512 --out corpus";
 
-/// The most documents that are written: some gigabytes.
+/// The most documents that are written; they take a few gigabytes.
 const MOST: u64 = 10_000_000;
 
 /// Arguments of `regrow grammar`.

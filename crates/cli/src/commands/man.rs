@@ -33,7 +33,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Exit> {
     let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
     let folder = NewFolder::create(&arguments.out, existing)?;
-    // Colours and the width of a terminal have no place on a page.
+    // Manual pages are made from the command itself, without terminal colours or width.
     clap_mangen::generate_to(command, folder.path())?;
     let pages = std::fs::read_dir(folder.path())?.count();
     folder.commit()?;

@@ -1,4 +1,4 @@
-//! One file a subcommand.
+//! The subcommands, one file each.
 
 pub mod completions;
 pub mod convert;
@@ -24,14 +24,14 @@ use clap::CommandFactory;
 use crate::cli::{Cli, Command};
 use crate::terminal::{Exit, Output};
 
-/// Runs the subcommand on the threads that were asked for.
+/// Runs the subcommand with the requested number of threads.
 ///
 /// # Errors
 /// Whatever the subcommand finds; [`Output::error`] shows it.
 pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
     let threads = cli.globals.threads.map_or(0, |threads| threads.get()); // 0: one a core
-    // This thread is one of them: it would otherwise hand every loop over and sleep until that is
-    // done, on another core.
+    // The main thread takes part in the pool. Otherwise it would pass every loop to another thread
+    // and sleep meanwhile, so one more core would be involved.
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .use_current_thread()

@@ -1,4 +1,4 @@
-//! `regrow predict`: the loss that a law expects.
+//! `regrow predict`: the loss that a law predicts.
 
 use std::path::PathBuf;
 
@@ -68,7 +68,7 @@ struct PredictReport<'a> {
 /// Runs `regrow predict`.
 ///
 /// # Errors
-/// Where the law cannot be read, or the question fits none of its groups or lies outside all sense.
+/// Where the law cannot be read, no group matches the question, or its numbers are out of range.
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
         law_file::check_free(out, arguments.force)?;

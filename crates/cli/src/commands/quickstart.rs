@@ -1,4 +1,4 @@
-//! `regrow quickstart`: the whole idea in one command.
+//! `regrow quickstart`: a complete small sweep in one command.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `regrow runs`: run folders and how they stand.
+//! `regrow runs`: lists run folders and their states.
 
 use std::path::PathBuf;
 
@@ -37,7 +37,7 @@ struct RunsReport {
     runs: Vec<RunRow>,
 }
 
-/// One run; what is unknown is left out.
+/// One run. Unknown fields are left out.
 #[derive(Serialize, Default)]
 #[serde(default)]
 struct RunRow {

@@ -1,5 +1,5 @@
-//! `regrow sweep`: bases trained, pruned and healed as a recipe says; their curves in one table, a
-//! law, a page.
+//! `regrow sweep`: trains, prunes and heals bases as a recipe says. The result is a table of
+//! curves, a law and a page.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -78,12 +78,12 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     })
 }
 
-/// This program, which runs the jobs.
+/// The path of this program. It also runs the jobs, so that all have the same version.
 pub(super) fn own_program() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("the program's own file cannot be found")
 }
 
-/// Runs a sweep in the folder `out`, `jobs` at a time, and tells what came of it.
+/// Runs a sweep in the folder `out`, `jobs` at a time, and prints the result.
 pub(super) fn execute(
     out: &Path,
     jobs: Option<NonZeroUsize>,
@@ -95,6 +95,7 @@ pub(super) fn execute(
         return Err(usage("`--out` is not UTF-8, and a sweep writes it into text files"));
     }
     let stop = interrupt::listen()?;
+    // Each job takes one thread, so the number of jobs is the number of threads.
     let threads = jobs.map_or_else(rayon::current_num_threads, NonZeroUsize::get);
     let executor = LocalExecutor::new(sweep::logs(out), threads);
     let SweepOutcome::Done(result) = run(&executor, &stop, &mut TerminalObserver::new(output))?
@@ -123,7 +124,7 @@ pub(super) fn execute(
     Ok(if result.law.groups().iter().all(told) { Exit::Done } else { Exit::CannotTell })
 }
 
-/// What is enough, by series and method, and where the rest stands.
+/// Prints the answers by series and method, and the paths of the files.
 fn show(result: &SweepResult, output: &mut Output) -> anyhow::Result<()> {
     for group in result.law.groups() {
         output.data(&format!(

@@ -1,4 +1,4 @@
-//! `regrow tokenize`: text in, a corpus folder out.
+//! `regrow tokenize`: tokenises text into a corpus folder.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -103,7 +103,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         ("bytes per token", Align::Right),
     ]);
     for (name, part) in [("train", &info.train), ("heldout", &info.heldout)] {
-        // The begin token of each document stands for no text.
+        // Begin tokens stand for no text, so they do not count here.
         let tokens = part.tokens - part.documents;
         table.row([
             name.to_owned(),

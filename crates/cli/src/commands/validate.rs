@@ -1,4 +1,4 @@
-//! `regrow validate`: every form and baseline, in sample and held out.
+//! `regrow validate`: judges every form and baseline, in sample and on held-out points.
 
 use std::path::PathBuf;
 
@@ -60,6 +60,7 @@ pub struct Arguments {
 /// # Errors
 /// Where the points cannot be read, no form fits a group, or the picture cannot be written.
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
+    // Refuses an unknown form before the points are read.
     law::form::by_name(&arguments.form)?;
     let settings = Settings {
         form: arguments.form.clone(),
@@ -67,7 +68,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         level: arguments.level,
         ..Settings::default()
     };
-    // Every form is judged, so every column is needed.
+    // All forms are judged, so every column is needed.
     let rows = read_all(&arguments.points, &arguments.form, output)?;
     let rows = rows.into_iter().map(|row| arguments.group.grouped(row));
     let name = || format!("`{}` cannot be validated", arguments.points.display());
@@ -96,7 +97,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     Ok(if validation.groups().iter().all(judged) { Exit::Done } else { Exit::CannotTell })
 }
 
-/// `held_out.svg`, or `held_out-2.svg` for the second of several groups.
+/// The path of a group's picture: `held_out.svg`, or for example `held_out-2.svg` with several
+/// groups.
 fn picture_path(out: &std::path::Path, i: usize, groups: usize) -> PathBuf {
     if groups == 1 {
         return out.to_path_buf();
@@ -146,6 +148,7 @@ fn table(group: &GroupValidation) -> TextTable {
     let mut rows = |on: &str, of: &dyn Fn(&Contender) -> Option<&Metrics>| {
         let mut found: Vec<(&Contender, &Metrics)> =
             group.entries().iter().filter_map(|entry| Some((entry, of(entry)?))).collect();
+        // Best first; contenders without an error go last.
         found.sort_by(|a, b| a.1.mae.unwrap_or(f64::MAX).total_cmp(&b.1.mae.unwrap_or(f64::MAX)));
         for (i, (entry, metrics)) in found.into_iter().enumerate() {
             let mark = if entry.kind() == ContenderKind::Baseline { " (baseline)" } else { "" };
@@ -189,7 +192,7 @@ fn sentence(split: &Holdout) -> String {
     format!("{}: {} points in {} fits, {band}{best}", split.name(), split.points(), split.folds())
 }
 
-/// Forms that cannot be fitted even to all points, by reason.
+/// Forms that cannot be fitted at all, by reason.
 fn left_out(group: &GroupValidation) -> Vec<(&Cannot, Vec<&str>)> {
     let mut found: Vec<(&Cannot, Vec<&str>)> = Vec::new();
     for entry in group

@@ -1,4 +1,4 @@
-//! Which rows make a group, and so a law of their own.
+//! Which rows form a group. Each group gets its own law.
 
 use clap::{Args, ValueEnum};
 use law::TableRow;
@@ -20,12 +20,13 @@ pub(crate) struct GroupFlags {
     group_by: Vec<GroupBy>,
 }
 
-/// Rows of other values of what does not make a group come under this word.
+/// The series or method of rows that are grouped regardless of it.
 const ANY: &str = "any";
 
 impl GroupFlags {
-    /// The row under `any` for what does not make a group; an unpruned control stays one. A run
-    /// keeps to its group of old by its name.
+    /// The row with `any` as the series or method, if rows are not grouped by it. Controls keep the
+    /// method `none`. The old value moves into the run's name, so that runs of different groups
+    /// stay apart.
     pub(crate) fn grouped(&self, row: TableRow) -> TableRow {
         let mut grouped = row.clone();
         if !self.group_by.contains(&GroupBy::Series) {
@@ -35,7 +36,8 @@ impl GroupFlags {
             grouped.run = format!("{} {}", row.series, grouped.run);
         }
         if !self.group_by.contains(&GroupBy::Method) && row.rate > 0.0 {
-            // The new name tells nothing of what the method does; the old one may.
+            // The id `any` does not say what the method does to weights, so that is taken from the
+            // old id first.
             let kind = MethodId::from(row.method.as_str()).kind();
             grouped.zeroed = kind.map(|kind| kind == MethodKind::Zeroes).or(row.zeroed);
             grouped.method = ANY.to_owned();

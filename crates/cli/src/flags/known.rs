@@ -1,4 +1,4 @@
-//! What is known of constants beforehand: `--fix` and `--bound`.
+//! Constants that are known beforehand: `--fix` and `--bound`.
 
 use std::str::FromStr;
 
@@ -32,7 +32,7 @@ struct BoundFlag {
 }
 
 impl KnownFlags {
-    /// The constraints, in these units.
+    /// The constraints from the flags, in these units.
     pub(crate) fn constraints(&self, units: Scale) -> law::Result<Constraints> {
         let mut constraints = Constraints::new(units);
         for FixedFlag { name, value } in &self.fix {
@@ -62,6 +62,7 @@ impl FromStr for BoundFlag {
         let wrong = || format!("`{text}` is no NAME=LOW..HIGH such as beta=0.1..1 or E=0..");
         let (name, ends) = text.split_once('=').ok_or_else(wrong)?;
         let (low, high) = ends.split_once("..").ok_or_else(wrong)?;
+        // An end that is left out is infinite.
         let end = |text: &str, open: f64| match text.trim() {
             "" => Ok(open),
             text => number(text).ok_or_else(wrong),

@@ -1,5 +1,5 @@
-//! Which pruned model a law is asked about: sizes by number or by name, rates, losses before
-//! pruning.
+//! The pruned model that a law is asked about: its size by number or by name, its rate, and the
+//! loss before pruning.
 
 use std::path::Path;
 
@@ -35,15 +35,15 @@ pub(crate) struct PlaceFlags {
     method: Option<String>,
 }
 
-/// A model before pruning, as far as its shape tells.
+/// The size of a model before pruning.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Size {
-    /// What it is called, where it has a name.
+    /// The name of the model, if it has one.
     pub(crate) name: Option<String>,
     pub(crate) n0: f64,
     /// Parameters of an untied input embedding; 0 where it is tied or unknown.
     pub(crate) embedding: f64,
-    /// The series that the catalogue puts it in.
+    /// Its series in the catalogue.
     pub(crate) series: Option<&'static str>,
 }
 
@@ -86,13 +86,13 @@ impl Size {
     }
 }
 
-/// The series asked for; else that of a public model, where the law holds it.
+/// The requested series, or else that of a public model, if the law has that series.
 pub(crate) fn series<'a>(law: &Law, asked: Option<&'a str>, size: &Size) -> Option<&'a str> {
     let held = |series: &&'static str| law.groups().iter().any(|group| group.series() == *series);
     asked.or(size.series.filter(held))
 }
 
-/// That a loss before pruning stands in no catalogue.
+/// The error for a missing loss before pruning, which no catalogue can supply.
 pub(crate) fn loss_is_measured() -> anyhow::Error {
     usage(
         "the loss before pruning is not given, and no catalogue holds it: measure it with \

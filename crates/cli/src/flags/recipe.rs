@@ -104,8 +104,9 @@ pub(crate) struct RecipeFlags {
 }
 
 impl RecipeFlags {
-    /// The recipe that says the same.
+    /// The recipe with the keys that were given as flags.
     pub(crate) fn recipe(&self) -> anyhow::Result<Recipe> {
+        // Through TOML: flags and keys have the same names, so no field can be forgotten here.
         Ok(Recipe::of_keys(toml::Table::try_from(self)?)?)
     }
 }

@@ -1,4 +1,4 @@
-//! Which text a command reads, from flags.
+//! The text that a command reads, from flags.
 
 use std::path::PathBuf;
 
@@ -61,7 +61,7 @@ pub(crate) struct SourceFlags {
 }
 
 impl SourceFlags {
-    /// The text that the flags name; none where they name nothing.
+    /// The text that the flags name, if any.
     pub(crate) fn source(&self, part: PartName) -> Option<TextSource> {
         if let Some(path) = &self.corpus {
             return Some(TextSource::Corpus { path: path.clone(), part });

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// A year: beyond it the clock itself may end.
+/// The longest span, 366 days. Far longer ones could overflow when added to the clock.
 const MOST: f64 = 366.0 * 86_400.0;
 
-/// Reads a span; each number needs its unit.
+/// Parses a span. Each number needs a unit.
 pub(crate) fn parse(written: &str) -> Result<Duration, String> {
     let wrong = || format!("`{written}` is not a time such as 90s, 30m, 1h30m, 1.5h or 2d");
     let (mut rest, mut seconds) = (written, 0.0);

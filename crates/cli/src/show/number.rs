@@ -7,12 +7,13 @@ pub(crate) fn short(x: f64) -> String {
     ShortNumber::terminal(4).show(x)
 }
 
-/// Seven significant digits: rounded constants bias what is predicted from them.
+/// Seven significant digits, for constants: fewer would bias predictions that a reader computes
+/// from them.
 pub(crate) fn precise(x: f64) -> String {
     ShortNumber::terminal(7).show(x)
 }
 
-/// Both ends of an interval, or nothing.
+/// Both ends of an interval, or `unknown`.
 pub(crate) fn ends(interval: Option<[f64; 2]>, show: impl Fn(f64) -> String) -> String {
     interval.map_or_else(
         || "unknown".to_owned(),
@@ -25,16 +26,17 @@ pub(crate) fn nats(x: f64) -> String {
     format!("{x:.4}")
 }
 
-/// Tokens as people write them.
+/// Tokens in short form, for people.
 pub(crate) use ledger::short_count as tokens;
 
-/// Parameters as people write them.
+/// Parameters in short form, for people.
 pub(crate) fn parameters(x: f64) -> String {
     ledger::Params(x.round() as u64).short()
 }
 
 /// A probability as percent: `90 %`.
 pub(crate) fn percent(share: f64) -> String {
+    // Rounded to four decimals, or 0.29 would be shown as 28.999999999999996 %.
     format!("{} %", (share * 1e6).round() / 1e4)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::terminal::Output;
 
-/// Writes a picture and says so, or that there is nothing to draw.
+/// Writes a picture, or warns that there is nothing to draw.
 pub(crate) fn write(path: &Path, picture: Option<String>, output: &Output) -> anyhow::Result<()> {
     match picture {
         Some(picture) => {

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, presets};
 
-/// Where the cells of a column stand.
+/// The alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
     /// Words.
@@ -11,7 +11,7 @@ pub(crate) enum Align {
     Right,
 }
 
-/// A table being filled.
+/// A table for the terminal.
 #[derive(Debug)]
 pub(crate) struct TextTable {
     inner: comfy_table::Table,
@@ -27,7 +27,7 @@ impl TextTable {
         table
     }
 
-    /// Names and what they are, without headings.
+    /// A table of names and values, without headings.
     pub(crate) fn facts() -> Self {
         Self::bare(&[Align::Left, Align::Left])
     }
@@ -35,7 +35,8 @@ impl TextTable {
     fn bare(columns: &[Align]) -> Self {
         let mut inner = comfy_table::Table::new();
         inner.load_style(presets::NOTHING);
-        // Columns exist once a heading does; an empty one is left out again by `render`.
+        // `comfy_table` creates columns with the header. An empty header is removed again by
+        // `render`.
         inner.set_header(columns.iter().map(|_| ""));
         for (index, align) in columns.iter().enumerate() {
             let column = inner.column_mut(index).expect("the header has made this column");
@@ -61,6 +62,7 @@ impl TextTable {
 
     /// The heading, where there is one, and the rows, each ending in a line break.
     pub(crate) fn render(&self) -> (Option<String>, String) {
+        // The padding of the last column would leave spaces at the end of each line.
         let mut lines = self.inner.lines().map(|line| line.trim_end().to_owned() + "\n");
         let heading = lines.next().filter(|_| self.headed);
         (heading, lines.collect())

@@ -1,4 +1,4 @@
-//! What the user can do about an error, where there is one thing to do.
+//! Hints: what the user can do about an error.
 
 use regrow::ErrorKind;
 use regrow::count::grouped;
@@ -6,7 +6,7 @@ use shape::catalog;
 
 use super::problem::HintedError;
 
-/// The text of an error, where options are called by their flags: the library knows none.
+/// The text of an error, with options replaced by their flags. The library does not know flags.
 pub(super) fn with_flags(error: &(dyn std::error::Error + 'static)) -> String {
     let text = error.to_string();
     match error.downcast_ref::<regrow::Error>().and_then(regrow::Error::option) {
@@ -19,7 +19,8 @@ fn flag(option: &str) -> String {
     format!("--{}", option.replace('_', "-"))
 }
 
-/// The hint of an error: the one it carries, or the one that its kind always has.
+/// The hint of an error: its own, or the one for its kind. The first error in the chain that has
+/// one decides.
 pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(of_cause)
 }
@@ -29,6 +30,7 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         return Some(hinted.hint().to_owned());
     }
     if let Some(error) = cause.downcast_ref::<regrow::Error>() {
+        // A wrapped error of another crate may have a hint of its own.
         return of_kind(error).or_else(|| of_cause(error.get_ref()?));
     }
     if let Some(error) = cause.downcast_ref::<law::Error>() {
@@ -45,7 +47,8 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         };
     }
     if let Some(error) = cause.downcast_ref::<model::Error>() {
-        // An error that is passed on skips its own kind in the chain.
+        // A transparent error does not appear in the chain as its own cause, so it is looked up
+        // here.
         return of_model(error).map(str::to_owned).or_else(|| error.passed_on().and_then(of_cause));
     }
     if let Some(error) = cause.downcast_ref::<prune::Error>() {
@@ -97,7 +100,7 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// The hint of an error of the library by its kind.
+/// The hint for a kind of library error.
 fn of_kind(error: &regrow::Error) -> Option<String> {
     use ErrorKind as Of;
     let hint = match error.kind() {
@@ -202,7 +205,7 @@ fn of_text(error: &text::Error) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// What to do where pruning refuses.
+/// The hint for a refused pruning.
 fn of_refusal(refusal: prune::Refused) -> Option<&'static str> {
     use prune::Refused::*;
     Some(match refusal {

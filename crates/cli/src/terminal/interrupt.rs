@@ -1,4 +1,4 @@
-//! Signals: the first asks to save and stop, the second ends the process at once.
+//! Signals: the first one requests to save and stop, the second one ends the process at once.
 
 use std::sync::Arc;
 
@@ -9,14 +9,16 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 /// Exit status after a second signal.
 const SECOND: i32 = 130;
 
-/// Listens to signals; the first makes the request.
+/// Starts listening to signals. The first one makes the request.
 pub(crate) fn listen() -> anyhow::Result<Stop> {
     let stop = Stop::new();
     let mut signals = vec![SIGINT, SIGTERM];
-    // Slurm announces the end of a job by it.
+    // Slurm can send this signal before it ends a job.
     #[cfg(unix)]
     signals.push(signal_hook::consts::SIGUSR1);
     for signal in signals {
+        // The order matters: the shutdown handler runs first and finds the flag set only at the
+        // second signal.
         signal_hook::flag::register_conditional_shutdown(signal, SECOND, Arc::clone(stop.flag()))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(stop.flag())))
             .with_context(|| format!("signal {signal} cannot be listened to"))?;

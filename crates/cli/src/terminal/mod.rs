@@ -1,4 +1,4 @@
-//! What people and programs see while a command works, and where it goes.
+//! What a command prints, and where.
 
 mod hint;
 pub(crate) mod interrupt;

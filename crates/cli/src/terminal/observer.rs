@@ -1,4 +1,4 @@
-//! Shows what the library tells while it works.
+//! Shows the events of the library on the terminal.
 
 use std::io::IsTerminal;
 
@@ -8,7 +8,7 @@ use regrow::{Event, Observer};
 use super::output::Output;
 use super::progress::ShownProgress;
 
-/// Shows events, and the stage that is at work as a bar or as lines.
+/// Shows events, and the progress of the current stage as a bar or as lines.
 #[derive(Debug)]
 pub(crate) struct TerminalObserver<'a> {
     output: &'a Output,
@@ -37,7 +37,7 @@ impl Observer for TerminalObserver<'_> {
             Event::Detail(text) => self.output.detail(text),
             Event::Warning(text) => self.output.warn(text),
             Event::Begun { stage, total, unit, done } => {
-                // The bar of the stage before goes first.
+                // Dropping the previous stage removes its bar before the new one is drawn.
                 self.stage = None;
                 let mut begun = self.output.progress(stage, total, unit);
                 if done > 0 {
@@ -48,7 +48,7 @@ impl Observer for TerminalObserver<'_> {
             Event::Progress { done, message } => self.at(done, message),
             Event::Jobs { tokens, ended, jobs, left, working } => {
                 let mut message = format!("{ended} of {jobs} jobs");
-                // A terminal's bar reckons for itself.
+                // On a terminal, the progress bar shows its own estimate.
                 if let Some(left) = left.filter(|_| !std::io::stderr().is_terminal()) {
                     let seconds = left.as_secs_f64().ceil() as u64;
                     message += &format!(", about {} s left", grouped(seconds));
@@ -62,7 +62,7 @@ impl Observer for TerminalObserver<'_> {
                 "the loss of the model before pruning is not known, and laws need it: give `--base DIR` or `--loss0 NATS`",
             ),
             Event::Ended => self.stage = None,
-            // A measured point is told of by a note. Events of later versions are not shown.
+            // A measured point is also reported as a note. Unknown events are ignored.
             _ => {}
         }
     }

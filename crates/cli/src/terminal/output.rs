@@ -1,4 +1,4 @@
-//! What people and programs see: data on stdout, everything else on stderr.
+//! Output: data goes to stdout, everything else to stderr.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use super::progress::ShownProgress;
 use crate::flags::globals::{Color, Globals};
 use crate::show::table::TextTable;
 
-/// How a command ended; the numbers are part of the interface.
+/// How a command ended. The exit statuses are part of the interface and must not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// 0
@@ -39,12 +39,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Where a command speaks.
+/// The output of a command.
 #[derive(Debug)]
 pub struct Output {
     quiet: bool,
     verbose: bool,
-    /// Colours on stdout and on stderr.
+    /// Whether to use colours on stdout and on stderr.
     colors: (bool, bool),
 }
 
@@ -54,7 +54,7 @@ const HELPFUL: Style = AnsiColor::Cyan.on_default().bold();
 const HEADING: Style = Style::new().bold();
 
 impl Output {
-    /// Speaks as the flags say.
+    /// Output with the settings of the flags.
     pub fn new(globals: &Globals) -> Self {
         let color = |terminal: bool| match globals.color {
             Color::Always => true,
@@ -68,14 +68,14 @@ impl Output {
         Self { quiet: globals.quiet, verbose: globals.verbose, colors }
     }
 
-    /// Data: a text on stdout, as it is.
+    /// Writes data to stdout: a text, unchanged.
     pub(crate) fn data(&mut self, text: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
         stdout.flush()
     }
 
-    /// Data: a table on stdout.
+    /// Writes data to stdout: a table.
     pub(crate) fn table(&mut self, table: &TextTable) -> io::Result<()> {
         let (heading, rows) = table.render();
         let heading = heading.map_or_else(String::new, |text| {
@@ -84,39 +84,39 @@ impl Output {
         self.data(&(heading + &rows))
     }
 
-    /// Data: one JSON object on stdout.
+    /// Writes data to stdout: one JSON object.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(value)?;
         Ok(self.data(&(text + "\n"))?)
     }
 
-    /// A sentence about what happened, on stderr; silent with `--quiet`.
+    /// Writes information to stderr; silent with `--quiet`.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
             stderr(text);
         }
     }
 
-    /// A detail, on stderr, only with `--verbose`.
+    /// Writes a detail to stderr, only with `--verbose`.
     pub(crate) fn detail(&self, text: &str) {
         if self.verbose {
             stderr(text);
         }
     }
 
-    /// Something doubtful, on stderr, also with `--quiet`.
+    /// Writes a warning to stderr, even with `--quiet`.
     pub(crate) fn warn(&self, text: &str) {
         stderr(&format!("{} {text}", styled(self.colors.1, DOUBTFUL, "warning:")));
     }
 
-    /// Progress of something that counts up to `total` in `unit`.
+    /// Starts to show progress that counts up to `total` in `unit`.
     pub(crate) fn progress(&self, label: &str, total: u64, unit: &'static str) -> ShownProgress {
         ShownProgress::new(label, total, unit, self.quiet)
     }
 
-    /// Says what went wrong and what helps, and how the process ends for it.
+    /// Writes an error and its hint to stderr, and returns the exit status.
     pub fn error(&self, error: &anyhow::Error) -> Exit {
-        // Whoever read our data has gone, as `head` does; that is no failure.
+        // The reader of our output has closed the pipe, as `head` does. That is not a failure.
         let broken = |cause: &(dyn std::error::Error + 'static)| {
             cause
                 .downcast_ref::<io::Error>()
@@ -129,7 +129,8 @@ impl Output {
         let mut text = format!("{} {said}", styled(self.colors.1, BAD, "error:"));
         for cause in error.chain().skip(1) {
             let cause = with_flags(cause);
-            // Transparent errors repeat their cause.
+            // A transparent error has the same text as its cause, so a text that was printed is
+            // skipped.
             if !said.contains(&cause) {
                 text += &format!("\n  caused by: {cause}");
                 said += &cause;
@@ -143,7 +144,7 @@ impl Output {
     }
 }
 
-/// Nothing can be done when stderr is closed.
+/// Writes a line to stderr. If stderr is closed, nothing can be done about it.
 fn stderr(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

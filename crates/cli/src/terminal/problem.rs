@@ -1,4 +1,4 @@
-//! Errors that only a command line has, and errors with a hint of their own.
+//! Errors of the command line, and errors that carry a hint.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ impl HintedError {
     }
 }
 
-/// Puts a hint on an error.
+/// Adds a hint to an error.
 pub(crate) fn hinted(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> anyhow::Error {
     HintedError { error: error.into(), hint: hint.into() }.into()
 }
@@ -30,15 +30,16 @@ impl fmt::Display for HintedError {
 
 impl std::error::Error for HintedError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The inner error's own cause, because `Display` already prints the inner error.
         self.error.source()
     }
 }
 
-/// A command line that parses and still cannot be run.
+/// A command line that parses but cannot run, for example because flags contradict each other.
 #[derive(Debug)]
 struct UsageError(&'static str);
 
-/// Such an error, with exit status 2.
+/// A usage error; the exit status is 2.
 pub(crate) fn usage(message: &'static str) -> anyhow::Error {
     UsageError(message).into()
 }

@@ -1,4 +1,4 @@
-//! How far a long job has come: a bar on a terminal, plain lines elsewhere, nothing with `--quiet`.
+//! Progress of long work: a bar on a terminal, plain lines elsewhere, nothing with `--quiet`.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use regrow::count::grouped;
 
-/// Between plain lines there is a tenth of the work, and at least this long ...
+/// A plain line is printed after each tenth of the work, but not more often than this.
 const LEAST: Duration = Duration::from_secs(2);
-/// ... and at most about this long.
+/// A plain line is printed after this time in any case.
 const MOST: Duration = Duration::from_secs(10);
 
-/// A job that counts up to a total.
+/// Progress that counts up to a total.
 #[derive(Debug)]
 pub(crate) struct ShownProgress {
     label: String,
@@ -44,7 +44,7 @@ impl ShownProgress {
         Self { label: label.to_owned(), total, unit, shown }
     }
 
-    /// The job goes on from `done`, which was done before: it tells nothing of the speed.
+    /// Starts at `done`, the work of an earlier attempt. It does not count for the speed.
     pub(crate) fn start_at(&mut self, done: u64) {
         match &mut self.shown {
             Display::Bar(bar) => {
@@ -56,7 +56,7 @@ impl ShownProgress {
         }
     }
 
-    /// The job stands at `done`; `message` is said behind the count.
+    /// Sets the progress to `done`. `message` is shown after the count.
     pub(crate) fn at(&mut self, done: u64, message: &str) {
         let text = |unit| format!("{} of {} {unit}", grouped(done), grouped(self.total));
         match &mut self.shown {
@@ -78,7 +78,7 @@ impl ShownProgress {
         }
     }
 
-    /// Says a line while the job goes on; where it stands need not be said again soon.
+    /// Prints a line during the work. It also delays the next plain progress line.
     pub(crate) fn say(&mut self, text: &str) {
         match &mut self.shown {
             Display::Bar(bar) => bar.suspend(|| eprintln!("{text}")),

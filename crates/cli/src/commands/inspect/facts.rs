@@ -1,4 +1,4 @@
-//! What a model is, in numbers.
+//! The facts that `regrow inspect` prints.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use shape::count::Count;
 use shape::tensors::{Role, TensorSpec, block_tensors, leading_tensors, tensors, trailing_tensors};
 
-/// Bytes a parameter takes in training: weight, gradient and two moments in f32.
+/// Bytes per parameter in training: weight, gradient and two moments, each in f32.
 const TRAINING_BYTES: u64 = 16;
 
-/// What a model is, as `--json` prints it; what is unknown is left out.
+/// The facts as `--json` prints them. Unknown ones are left out.
 #[derive(Serialize)]
 pub(super) struct Facts {
     pub(super) format: u32,
@@ -33,7 +33,7 @@ pub(super) struct Facts {
     /// Memory for training in f32, activations aside.
     pub(super) training_bytes: u64,
     pub(super) legal_rates: Vec<Legal>,
-    /// Tensors with zeros: those that `sparsity.json` lists, and with `--verify` those that were
+    /// Tensors with zeros: those that `sparsity.json` lists, or with `--verify` those that were
     /// found.
     pub(super) sparsity: BTreeMap<String, Zeros>,
     /// SHA-256 of the weights, where they were read.
@@ -46,7 +46,7 @@ pub(super) struct Facts {
 #[derive(Debug, Serialize)]
 pub(super) struct Zeros {
     pub(super) pattern: Pattern,
-    /// How many there are, where they were counted.
+    /// How many zeros there are; `None` where they were not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) zeros: Option<u64>,
 }
@@ -61,7 +61,7 @@ pub(super) struct Shapes {
     pub(super) head_dim: usize,
     pub(super) tie_word_embeddings: bool,
     pub(super) qkv_bias: bool,
-    /// The tensors of a block, the same in every one.
+    /// The tensors of one block; all blocks have the same.
     pub(super) block: Map<String, Value>,
     /// The tensors outside the blocks.
     pub(super) outside: Map<String, Value>,
@@ -102,11 +102,12 @@ pub(super) struct Legal {
 }
 
 impl Facts {
-    /// What was found, with its counts.
+    /// The facts about a model that was found.
     pub(super) fn of(found: &Inspected) -> Self {
         let (config, folder) = (found.config(), found.folder());
         let count = Count::of(config);
         let all = tensors(config);
+        // Summed from the tensor list, so that the parts always add up to what is stored.
         let part = |roles: &[Role]| {
             all.iter()
                 .filter(|tensor| roles.contains(&tensor.role))
@@ -134,6 +135,7 @@ impl Facts {
                 head_dim: config.head_dim(),
                 tie_word_embeddings: config.tie_word_embeddings(),
                 qkv_bias: config.qkv_bias(),
+                // All blocks have the same shapes, so the first one stands for all.
                 block: shapes(&block_tensors(config, 0)),
                 outside: shapes(&[leading_tensors(config), trailing_tensors(config)].concat()),
             },
@@ -176,7 +178,7 @@ impl Facts {
     }
 }
 
-/// Tensors with zeros, as they were found where every weight was read, else as they are listed.
+/// Tensors with zeros: as counted if every weight was read, else as listed in `sparsity.json`.
 fn sparsity(found: &Inspected) -> BTreeMap<String, Zeros> {
     if let Some(verified) = found.verified() {
         let zeros = |tensor: &TensorFacts| {
@@ -185,13 +187,13 @@ fn sparsity(found: &Inspected) -> BTreeMap<String, Zeros> {
         };
         return verified.tensors.iter().filter_map(zeros).collect();
     }
-    // A list that cannot be read is among the problems already.
+    // A list that cannot be read is already reported as a problem.
     let listed = found.folder().and_then(|folder| Sparsity::of(folder.path()).ok());
     let zeros = |(name, pattern)| (name, Zeros { pattern, zeros: None });
     listed.unwrap_or_default().tensors.into_iter().map(zeros).collect()
 }
 
-/// Shapes by name; those of a block without its number.
+/// Shapes by tensor name. Names of block tensors come without the block number.
 fn shapes(tensors: &[TensorSpec]) -> Map<String, Value> {
     let name = |tensor: &TensorSpec| match tensor.layer {
         Some(layer) => tensor.name.trim_start_matches(&format!("model.layers.{layer}.")).to_owned(),

@@ -1,4 +1,5 @@
-//! `regrow inspect`: what a model is, what can be pruned from it, and whether it is what it says.
+//! `regrow inspect`: shows the shape, size and legal pruning rates of a model, and checks its
+//! folder.
 
 mod facts;
 mod show;
@@ -59,5 +60,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     if arguments.verify && passed {
         output.say("every weight was read, nothing disagrees");
     }
+    // Problems without `--verify` are only warnings: the command was asked to describe, not to
+    // judge.
     Ok(if passed || !arguments.verify { Exit::Done } else { Exit::CannotTell })
 }

@@ -103,7 +103,7 @@ fn tensors(facts: &Facts) -> TextTable {
     table
 }
 
-/// Patterns of zeros, blocks taken together where they have the same.
+/// The patterns of zeros, with one row for all blocks that have the same pattern.
 fn zeros(facts: &Facts) -> TextTable {
     let mut found: BTreeMap<(String, String), (usize, Option<u64>)> = BTreeMap::new();
     for (name, zeros) in &facts.sparsity {
@@ -113,6 +113,7 @@ fn zeros(facts: &Facts) -> TextTable {
         };
         let entry = found.entry((part, zeros.pattern.to_string())).or_insert((0, Some(0)));
         entry.0 += 1;
+        // One tensor without a count makes the sum unknown.
         entry.1 = entry.1.zip(zeros.zeros).map(|(sum, more)| sum + more);
     }
     let mut table = TextTable::new(&[

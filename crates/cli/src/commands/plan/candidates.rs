@@ -1,4 +1,4 @@
-//! The models that a plan is about: those of the flags, or of a table.
+//! The candidates of a plan, from flags or from a table.
 
 use std::path::PathBuf;
 
@@ -46,7 +46,7 @@ pub(super) struct CandidateFlags {
     candidates: Option<PathBuf>,
 }
 
-/// A model with what is asked of it; what is open follows from the law.
+/// A model and what was asked about it. The law fills in what is missing.
 struct Wanted {
     size: Size,
     loss0: f64,
@@ -56,7 +56,8 @@ struct Wanted {
 }
 
 impl CandidateFlags {
-    /// Whether methods whose ids do not tell make weights zero, where the flags say it.
+    /// What `--zeroed` or `--removed` says about methods with unknown ids; `None` without these
+    /// flags.
     pub(super) fn zeroed(&self) -> Option<bool> {
         (self.zeroed || self.removed).then_some(self.zeroed)
     }
@@ -75,6 +76,7 @@ impl CandidateFlags {
                 let size = match (&row.model, row.n0) {
                     (Some(model), n0) => {
                         let size = Size::of_model(model)?;
+                        // A given `n0` wins over the model's own count.
                         Size { n0: n0.unwrap_or(size.n0), ..size }
                     }
                     (None, n0) => Size { n0: n0.unwrap_or_default(), ..Size::of_count(0) },
@@ -84,6 +86,7 @@ impl CandidateFlags {
                     loss0: row.loss0,
                     series: row.series.or(self.series.clone()),
                     method: match row.rate {
+                        // A rate of 0 means the unpruned model, whatever the method column says.
                         Some(0.0) => Some("none".to_owned()),
                         _ => row.method.or(self.method.clone()),
                     },
@@ -125,6 +128,7 @@ impl Wanted {
             embedding: self.size.embedding,
         };
         let of = series(law, self.series.as_deref(), &self.size);
+        // The unpruned model needs no group of the law: its loss is given.
         if self.rates == [0.0] && self.method.as_deref() == Some("none") {
             let series = of
                 .unwrap_or_else(|| law.groups().first().map_or("unnamed", |group| group.series()));
@@ -132,7 +136,8 @@ impl Wanted {
         }
         let groups = law.groups_of(of, self.method.as_deref())?;
         if groups.iter().any(|group| group.series() != groups[0].series()) {
-            // A model is of one series.
+            // A model belongs to one series. Asking the law for a single group gives the error that
+            // lists them.
             return Err(match law.group(of, self.method.as_deref()) {
                 Err(error) => error.into(),
                 Ok(_) => usage("`--series`"),
@@ -153,13 +158,15 @@ impl Wanted {
     }
 }
 
-/// The rates that the runs of a law have at the size nearest to this one.
+/// The pruning rates of the law's runs at the size nearest to this one.
 fn rates_near(group: &GroupLaw, n0: f64) -> Vec<f64> {
+    // Sizes span orders of magnitude, so distance is measured in the logarithm.
     let far = |place: &Place| (place.n0 / n0).ln().abs();
     let places: Vec<Place> = group.decisions().iter().map(|plan| plan.place()).collect();
     let nearest = places.iter().map(far).fold(f64::INFINITY, f64::min);
     let mut rates: Vec<f64> = places
         .iter()
+        // Bases of one size that differ by up to 1 % count as equally near.
         .filter(|place| far(place) <= nearest + 0.01)
         .map(|place| place.rate)
         .collect();

@@ -1,4 +1,5 @@
-//! The measured loss that a recovery begins at: the law has none for the freshly pruned model.
+//! The measured loss at the start of a recovery. A law gives no loss for the freshly pruned model,
+//! so it must come from runs.
 
 use std::path::Path;
 
@@ -8,11 +9,11 @@ use super::wish::RecoveryStart;
 use crate::terminal::hinted;
 use regrow::count::grouped;
 
-/// Rates and sizes nearer than this share are of one pruned model; token counts are one
-/// measurement.
+/// Relative tolerance: within it, sizes and rates count as the same pruned model, and token counts
+/// as the same point.
 const SAME: f64 = 0.02;
 
-/// The mean of the losses that the runs of a table or folder had at the start of a recovery.
+/// The mean loss, at the start of the recovery, of the runs in a table or folder.
 pub(super) fn reference(
     path: &Path,
     from: RecoveryStart,
@@ -34,6 +35,7 @@ pub(super) fn reference(
             }
             found
         }
+        // A points table has no point before the first token.
         RecoveryStart::Pruned => Vec::new(),
         RecoveryStart::Tokens(tokens) => {
             let rows = match path.is_dir() {

@@ -1,4 +1,5 @@
-//! `regrow plan`: how many tokens are enough, what they cost, and which model to prune how far.
+//! `regrow plan`: how many tokens are enough, what they cost, and which model to prune at which
+//! rate.
 
 mod candidates;
 mod measured;
@@ -74,7 +75,7 @@ pub struct Arguments {
     force: bool,
 }
 
-/// So many offers of the front are read by a person.
+/// The most offers of the Pareto front that are printed; `--json` has them all.
 const FRONT: usize = 12;
 
 /// What `--json` prints.
@@ -102,7 +103,7 @@ struct PlanDecision<'a> {
 /// Runs `regrow plan`.
 ///
 /// # Errors
-/// Where the law cannot be read, or the question fits none of its groups or lies outside all sense.
+/// Where the law cannot be read, no group matches the question, or its numbers are out of range.
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if arguments.recover.is_some() && arguments.from_loss.is_none() && arguments.measured.is_none()
     {
@@ -121,6 +122,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let candidates = arguments.which.candidates(&law)?;
     let flops = arguments.cost.flops()?;
     let mut plans = Vec::new();
+    // An unpruned model has a known loss and needs no plan; it only competes in the allocation.
     for candidate in candidates.iter().filter(|candidate| candidate.method != "none") {
         let group = law.group(Some(&candidate.series), Some(&candidate.method))?;
         let wish = arguments.wish_of(candidate, group, flops)?;
@@ -131,7 +133,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         tokens: arguments.cost.max_tokens.map(|count| count.0 as f64),
         flops,
     };
+    // One candidate without limits leaves nothing to choose.
     let choose = candidates.len() > 1 || limits != Limits::default();
+    // `allocate` takes the embedding from each candidate.
     let bill = Bill { embedding: 0.0, machine: arguments.cost.machine()? };
     let wish = Wish { bill, ..arguments.wish.wish() };
     let allocation = choose.then(|| law.allocate(&candidates, &limits, &wish)).transpose()?;
@@ -160,6 +164,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         show(&plans, allocation.as_ref(), output)?;
     }
     let told = match &allocation {
+        // With a choice, one offer is enough; without one, every question must have an answer.
         Some(found) => found.lowest().is_some(),
         None => plans.iter().all(|(_, _, plan)| asked(plan).all(Answer::is_told)),
     };
@@ -235,7 +240,7 @@ fn show(
     Ok(())
 }
 
-/// What an answer says, with what speaks against it.
+/// The sentence of an answer, including its caveats.
 pub(crate) fn sentence(answer: &Answer) -> String {
     answer.sentence.clone()
 }

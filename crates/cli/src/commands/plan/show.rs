@@ -1,4 +1,4 @@
-//! Plans as tables.
+//! Prints plans as tables.
 
 use law::plan::{Allocation, Amount, Candidate, Cost, Offer, Plan, Refusal, Spend};
 use law::{Answer, Code, GroupLaw};
@@ -6,7 +6,7 @@ use law::{Answer, Code, GroupLaw};
 use crate::show::number::{ends, nats, parameters, percent, short, tokens};
 use crate::show::table::{Align, TextTable};
 
-/// What a candidate is called.
+/// The name of a candidate: its model, or else its size.
 pub(super) fn name(model: Option<&str>, n0: f64) -> String {
     model.map_or_else(|| parameters(n0), str::to_owned)
 }
@@ -24,6 +24,7 @@ pub(super) fn answers(plan: &Plan, level: f64) -> TextTable {
         table.row([
             what,
             value(answer, tokens),
+            // Without an interval, the range of all laws that fit as well is shown.
             ends(answer.interval.or(answer.hull), tokens),
             notes(&answer.code),
         ]);
@@ -122,7 +123,7 @@ pub(super) fn doublings(plan: &Plan, level: f64) -> TextTable {
     table
 }
 
-/// One row a candidate: what each would need by itself.
+/// One row per candidate: the tokens and cost that it would need on its own.
 pub(super) fn candidates(plans: &[(&Candidate, &GroupLaw, Plan)]) -> TextTable {
     let mut table = TextTable::new(&[
         ("model", Align::Left),
@@ -153,7 +154,7 @@ pub(super) fn candidates(plans: &[(&Candidate, &GroupLaw, Plan)]) -> TextTable {
     table
 }
 
-/// Offers, one a row.
+/// One row per offer.
 pub(super) fn offers<'a>(offers: impl Iterator<Item = &'a Offer>, level: f64) -> TextTable {
     let mean = format!("mean curve, {}", percent(level));
     let mut table = TextTable::new(&[
@@ -170,6 +171,7 @@ pub(super) fn offers<'a>(offers: impl Iterator<Item = &'a Offer>, level: f64) ->
     ]);
     for offer in offers {
         let is_pruned = offer.place().rate > 0.0;
+        // The loss of an unpruned model was given by the user, so it has no interval.
         let span = |span| if is_pruned { ends(span, nats) } else { "as given".to_owned() };
         table.row([
             name(offer.model(), offer.place().n0),
@@ -187,7 +189,7 @@ pub(super) fn offers<'a>(offers: impl Iterator<Item = &'a Offer>, level: f64) ->
     table
 }
 
-/// What stands above the front.
+/// The heading of the front's table.
 pub(super) fn of_front(all: usize, shown: usize, step: f64) -> String {
     let front = "the front: no other has less loss, size and cost; cheapest first";
     match all - shown {
@@ -205,6 +207,7 @@ pub(super) fn best(found: &Allocation) -> String {
         return "no candidate can be offered within the limits".to_owned();
     };
     let rivals = match found.tied() {
+        // `tied` counts the best offer itself.
         0 | 1 => String::new(),
         2 => "; one other cannot be told apart from it".to_owned(),
         tied => format!("; {} others cannot be told apart from it", tied - 1),

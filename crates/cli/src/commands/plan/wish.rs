@@ -1,4 +1,4 @@
-//! What a plan should answer, from flags.
+//! The questions of a plan, from flags.
 
 use std::str::FromStr;
 
@@ -70,14 +70,14 @@ impl CostFlags {
         Ok(self.device_peak.map(make).transpose()?)
     }
 
-    /// The floating-point operations that the budget buys.
+    /// The budget as floating-point operations.
     pub(super) fn flops(&self) -> anyhow::Result<Option<f64>> {
         let machine = self.machine()?;
         Ok(self.budget.map(|budget| budget.flops(machine.as_ref())).transpose()?)
     }
 }
 
-/// Floating-point operations a second.
+/// Floating-point operations per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Peak(f64);
 
@@ -108,6 +108,7 @@ impl FromStr for Share {
         let (number, unit) =
             text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
         let share = number.parse::<f64>().ok().map(|number| number / unit);
+        // NaN fails both comparisons, so it is refused too.
         let share = share.filter(|share| *share > 0.0 && *share <= 1.0);
         share.map(Self).ok_or_else(|| format!("`{text}` is no share such as 95% or 0.95"))
     }

@@ -1,4 +1,4 @@
-//! `regrow prune`: a model folder in, a smaller one out, with the decision written down.
+//! `regrow prune`: prunes a model folder into a new one, and records the cut.
 
 mod options;
 mod preview;
@@ -112,7 +112,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What `--json` prints: `cut.json`, and where it was written.
+/// What `--json` prints: the contents of `cut.json`, and the output folder.
 #[derive(Serialize)]
 struct PruneReport<'a> {
     #[serde(flatten)]
@@ -149,6 +149,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
                 out,
                 &mut TerminalObserver::new(output),
             )?;
+            // A rate allows several shapes near it, so the alternatives are shown. A sparse cut
+            // keeps the shape.
             let of_many = !matches!(pruned.record().cut, Cut::Sparse { .. });
             if of_many && arguments.rate.is_some() && !arguments.json {
                 output.table(&preview::choices(pruned.outcomes()))?;
@@ -161,7 +163,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     Ok(Exit::Done)
 }
 
-/// Says what was decided and where it stands.
+/// Prints the cut and the output folder.
 fn report(json: bool, record: &CutRecord, out: &Path, output: &mut Output) -> anyhow::Result<()> {
     show::warn(record, output);
     if json {
@@ -216,7 +218,7 @@ fn existing(arguments: &Arguments) -> Existing {
     if arguments.force { Existing::Replace } else { Existing::Refuse }
 }
 
-/// How much goes; a method that does not fit it is refused by the pruner.
+/// The pruning target from the flags. The pruner refuses a method that does not fit it.
 fn target(arguments: &Arguments) -> anyhow::Result<PruningTarget> {
     if let Some(rate) = arguments.rate {
         return Ok(PruningTarget::Rate { rate, tolerance: arguments.tolerance });
@@ -227,6 +229,8 @@ fn target(arguments: &Arguments) -> anyhow::Result<PruningTarget> {
     if !arguments.drop.is_empty() {
         return Ok(PruningTarget::Blocks(arguments.drop.clone()));
     }
+    // Only `--method` is given. An N:M method needs no more; for the others the missing flag is
+    // named.
     match arguments.method.and_then(|method| method.takes().first().copied()) {
         Some(Takes::Pattern) => Ok(PruningTarget::Pattern),
         Some(Takes::Blocks) => bail!("`--drop` is missing: the blocks to remove"),
@@ -235,6 +239,7 @@ fn target(arguments: &Arguments) -> anyhow::Result<PruningTarget> {
 }
 
 fn method_help() -> String {
+    // From the list of methods, so that the help cannot miss a new one.
     let names: Vec<String> = METHODS.iter().map(|method| method.name()).collect();
     format!(
         "How it is chosen what goes: {}; another `N:M-SCORE` or `unstructured-SCORE` [default: depth-block-influence, \

@@ -1,4 +1,4 @@
-//! Flags that say how a method measures and what it may change.
+//! Flags for the options of single methods.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub(super) struct MethodFlags {
 }
 
 impl MethodFlags {
-    /// Where activations are kept, if not in memory.
+    /// The folder for activations; `None` to keep them in memory.
     pub(super) fn spill(&self) -> Option<&Path> {
         self.spill.as_deref()
     }
@@ -64,7 +64,7 @@ impl MethodFlags {
     }
 }
 
-/// `ffn=6144`
+/// Parses a size such as `ffn=6144`.
 pub(super) fn size(text: &str) -> Result<(Part, usize), String> {
     let expected = || format!("`{text}` is no size, expected `hidden=N`, `ffn=N` or `heads=N`");
     let (name, number) = text.split_once('=').ok_or_else(expected)?;
@@ -72,7 +72,7 @@ pub(super) fn size(text: &str) -> Result<(Part, usize), String> {
     Ok((part, number.parse().map_err(|_| expected())?))
 }
 
-/// Sizes by part; of a part that is named twice the last counts.
+/// Sizes by part. If a part is named twice, the last one counts.
 pub(super) fn sizes(named: &[(Part, usize)]) -> Sizes {
     let of = |wanted| named.iter().rev().find(|(part, _)| *part == wanted).map(|(_, size)| *size);
     Sizes { hidden: of(Part::Hidden), ffn: of(Part::Ffn), heads: of(Part::Heads) }

@@ -1,4 +1,5 @@
-//! `regrow prune --dry-run`: what would be left and what it takes, from a configuration alone.
+//! `regrow prune --dry-run`: the resulting shape and the resources needed, from a configuration
+//! alone.
 
 use ledger::Params;
 use prune::plan::DISK_SPEED;
@@ -40,7 +41,7 @@ struct ChoiceRow {
     parameters: u64,
 }
 
-/// In bytes.
+/// The memory needed, in bytes.
 #[derive(Serialize)]
 struct PruneMemory {
     peak: u64,
@@ -52,7 +53,7 @@ struct PruneMemory {
     program: u64,
 }
 
-/// Shows what pruning to a rate, if one was asked for, would leave and take.
+/// Prints what pruning would leave and need. `asked` is the requested rate, if any.
 pub(super) fn show(
     preview: &PrunePreview,
     asked: Option<f64>,
@@ -150,7 +151,7 @@ fn in_tables(
     Ok(())
 }
 
-/// What the target comes to, the one that is taken first.
+/// The shapes near the target; the first one is used.
 pub(super) fn choices(choices: &[Smaller]) -> TextTable {
     let mut table = TextTable::new(&[
         ("", Align::Left),

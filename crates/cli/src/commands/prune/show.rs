@@ -1,4 +1,4 @@
-//! What `regrow prune` prints when it has decided.
+//! What `regrow prune` prints about a finished cut.
 
 use ledger::{Cut, CutRecord, Part};
 use regrow::count::grouped;
@@ -6,13 +6,15 @@ use regrow::count::grouped;
 use crate::show::table::{Align, TextTable};
 use crate::terminal::Output;
 
-/// The share of zeros from which a model is called sparse.
+/// The least share of zeros in the weights for the warning that a model was sparse before.
 const SPARSE: f64 = 1e-3;
 
-/// The decision: what was scored, what stays, what that comes to.
+/// Prints the cut: scores, what stays, and the realised rate.
 pub(super) fn show(record: &CutRecord, output: &mut Output) -> anyhow::Result<()> {
     let (kept, dropped) = (record.cut.kept(), record.cut.dropped());
     if let Some(scores) = &record.scores {
+        // A method that scores runs of blocks has fewer scores than blocks: a run cannot begin at
+        // the last ones.
         let runs = scores.len() < record.cut.layers();
         let mut table = TextTable::new(&[
             (if runs { "first block" } else { "block" }, Align::Right),
@@ -89,7 +91,7 @@ pub(super) fn show(record: &CutRecord, output: &mut Output) -> anyhow::Result<()
     Ok(())
 }
 
-/// What went otherwise than the method has it, and what was there before.
+/// Warns of fallbacks, and of zeros that the model already had.
 pub(super) fn warn(record: &CutRecord, output: &Output) {
     for fallback in &record.fallbacks {
         let tensors = fallback.tensors().join("`, `");
@@ -103,7 +105,7 @@ pub(super) fn warn(record: &CutRecord, output: &Output) {
         }
     }
     let zeros = record.already_zero.map_or(0, |zeros| zeros.0);
-    // Rounding leaves a zero here and there in any model: those are counted, not warned of.
+    // Any model has a few zeros from rounding. These are counted, but cause no warning.
     if zeros as f64 >= SPARSE * record.held.n0().0 as f64 {
         output.warn(&format!(
             "the model was sparse before: {} of its {} weights were zero where zeros were to come",

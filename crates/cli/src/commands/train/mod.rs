@@ -1,4 +1,4 @@
-//! `regrow train`: one loop for training from scratch and for post-training.
+//! `regrow train`: trains from scratch, or heals a pruned model, with the same loop.
 
 mod preview;
 mod profile;
@@ -98,6 +98,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         return Ok(Exit::Done);
     }
     let out = arguments.out.as_deref().context("`--out` is missing")?;
+    // Before any long work, so that a signal during it is not lost.
     let stop = interrupt::listen()?;
     let ended = heal::heal(&options, out, &stop, &mut TerminalObserver::new(output))?;
     let Some(interruption) = ended.interruption() else {
@@ -118,7 +119,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
 fn options(arguments: &Arguments) -> anyhow::Result<HealOptions> {
     let (file, written) =
         arguments.recipe.as_deref().map(Recipe::read).transpose()?.unwrap_or_default();
+    // The recipe's own text, with its comments, is stored only if no flag overrides a key of it.
     let as_written = arguments.recipe.is_some() && arguments.keys == RecipeFlags::default();
+    // Flags win over the file.
     let recipe = arguments.keys.recipe()?.over(file);
     if !recipe.has_tokens() {
         return Err(usage(

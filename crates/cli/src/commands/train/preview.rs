@@ -1,4 +1,4 @@
-//! `regrow train --dry-run`: what would be run, and what it would take.
+//! `regrow train --dry-run`: the resolved spec, the steps and the memory needed.
 
 use ledger::RunSpec;
 use regrow::count::grouped;

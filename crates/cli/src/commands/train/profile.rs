@@ -1,10 +1,10 @@
-//! `--profile`: where a step's time went, against the least that it could take.
+//! `--profile`: the time of a step by operation, compared with the least time possible.
 
 use regrow::heal::StepAccount;
 
 use crate::show::table::{Align, TextTable};
 
-/// What was spent a step, in lines for people.
+/// The time of a step by operation, as lines for people.
 pub(super) fn table(account: &StepAccount) -> String {
     let (steps, seconds) = (account.steps().max(1) as f64, account.seconds());
     let a_step = |seconds: f64| format!("{:.2}", 1e3 * seconds / steps);
@@ -35,6 +35,7 @@ pub(super) fn table(account: &StepAccount) -> String {
             calls,
         ]);
     }
+    // The operations are timed one by one; what the whole step takes beyond them is the rest.
     let rest = (seconds - known).max(0.0);
     let empty = String::new;
     table.row(["text, bookkeeping".into(), a_step(rest), share(rest), empty(), empty(), empty()]);

@@ -32,12 +32,12 @@ struct TrainReport<'a> {
     best_step: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<PathBuf>,
-    /// Where `best_eval_loss` was measured, if that is neither the end nor the beginning.
+    /// The model with `best_eval_loss`, if it is neither the final nor the initial one.
     #[serde(skip_serializing_if = "Option::is_none")]
     best: Option<PathBuf>,
 }
 
-/// How a run stands, as JSON.
+/// Prints the state of a run as JSON.
 pub(super) fn json(ended: &Ended, output: &mut Output) -> anyhow::Result<()> {
     let (folder, curve) = (ended.folder(), ended.curve());
     output.json(&TrainReport {
@@ -57,7 +57,7 @@ pub(super) fn json(ended: &Ended, output: &mut Output) -> anyhow::Result<()> {
     })
 }
 
-/// What came of a run that is done.
+/// Prints the result of a finished run.
 pub(super) fn done(ended: &Ended, json: bool, output: &mut Output) -> anyhow::Result<()> {
     if json {
         return self::json(ended, output);
