@@ -90,6 +90,7 @@ pub fn fit(table: &Table, settings: &Settings) -> Result<Law> {
     let groups: Result<Vec<GroupLaw>> =
         table.groups.iter().map(|group| fit_group(group, asked, settings)).collect();
     let law = Law { format: Law::FORMAT, groups: groups? };
+    // A law that cannot be read back must not be returned.
     law.validate()?;
     Ok(law)
 }
@@ -168,6 +169,7 @@ pub(crate) fn fit_group(
         noise,
         decisions: Vec::new(),
     };
+    // Intervals are computed from the replicates, so these must be in the law already.
     let open = add_intervals(&mut law, fit.form);
     law.identifiability.practical(&open);
     law.warnings.extend(warnings(&fit, &runs, &law, settings, simulated));
@@ -314,6 +316,7 @@ fn profile(fit: &Fit, runs: &[&Run], settings: &Settings) -> Vec<Fit> {
                 "beta" if beta.is_finite() => Some(beta),
                 _ => None,
             };
+            // An exponent that both forms share starts at its fitted value.
             let near =
                 |name: &str| fit.form.position(name).map_or(0.3, |place| fit.parameters[place]);
             let exponents = &full.parameters()[full.linear()..];

@@ -243,6 +243,7 @@ impl GroupLaw {
 
     /// The law of each refit, without intervals, and what was left out of its data.
     pub fn refits(&self) -> impl Iterator<Item = (&LeftOut, Self)> {
+        // Replicates and plans of the whole fit do not hold for a refit.
         let bare = Self { replicates: Vec::new(), decisions: Vec::new(), ..self.clone() };
         self.replicates.iter().map(move |replicate| {
             let estimate = |(name, value): (&String, &f64)| (name.clone(), Estimate::bare(*value));
@@ -257,6 +258,7 @@ impl GroupLaw {
         form: &dyn Form,
         quantity: impl Fn(&[f64]) -> Option<f64>,
     ) -> Option<(f64, Option<f64>)> {
+        // A refit without the quantity makes the width unknown: see `half_width`.
         let finite = |parameters: &[f64]| quantity(parameters).filter(|x| x.is_finite());
         let value = finite(&self.parameters(form))?;
         let refits = self.replicates.iter().map(|replicate| {
@@ -325,6 +327,7 @@ impl GroupLaw {
             complete(form, &profile.constants, "profile")?;
         }
         for axis in [Axis::N0, Axis::Rate, Axis::Tokens] {
+            // A form that does not read an axis may come from a table without that column.
             let needed = form.axes().contains(&axis);
             let column = axis.name();
             match self.ranges.get(column) {
@@ -338,6 +341,7 @@ impl GroupLaw {
                 None => return Err(format!("there is no range of `{column}`")),
             }
         }
+        // A fit may end at an infinite number, which JSON cannot hold.
         let noise = [self.noise.run, self.noise.base, self.noise.point, self.noise.autocorrelation];
         let numbers =
             noise.into_iter().flatten().chain([self.objective, self.convergence.gradient]);
@@ -379,6 +383,7 @@ fn complete(
             }
         }
     }
+    // An extra name means that the file belongs to another form.
     match constants.keys().find(|name| form.position(name).is_none()) {
         Some(name) => {
             Err(format!("`{name}` in `{place}` is no constant of form `{}`", form.name()))
@@ -387,6 +392,7 @@ fn complete(
     }
 }
 
+// Reading goes through this type, so that every law that is read is also checked.
 #[derive(Deserialize)]
 struct LawFile {
     format: Format<1>,

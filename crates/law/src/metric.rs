@@ -192,6 +192,7 @@ fn explained(points: &[Judged], x: impl Fn(&Judged) -> f64) -> Option<f64> {
     let center = mean(points.iter().map(&x))?;
     let total: f64 = points.iter().map(|point| (x(point) - center).powi(2)).sum();
     let left: f64 = points.iter().map(|point| point.error().powi(2)).sum();
+    // Without variation the ratio means nothing, and the measure is left out.
     Some(1.0 - left / total).filter(|x| x.is_finite())
 }
 

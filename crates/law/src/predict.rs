@@ -115,6 +115,7 @@ impl GroupLaw {
                 prediction.code.push(Code::NoInterval);
                 sentences.push("there are too few data for an interval".to_owned());
             }
+            // A single number needs a narrow interval, a form that fits, and a place near the data.
             prediction.loss = (!wide && !adrift && !reach.is_far()).then_some(value);
         }
         prediction.sentence = prediction.say(&sentences);

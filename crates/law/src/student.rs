@@ -33,6 +33,7 @@ fn inside(angle: f64, degrees: usize) -> f64 {
         let k = k as f64;
         let ratio = if odd { 2.0 * k / (2.0 * k + 1.0) } else { (2.0 * k - 1.0) / (2.0 * k) };
         term *= ratio * cosine * cosine;
+        // The remaining terms are below the last bit.
         if term < 1e-18 * sum {
             break;
         }

@@ -147,6 +147,7 @@ impl Sketch {
     /// From the fewest tokens to the most, measured or asked for.
     fn of(group: &GroupLaw, place: Place, asked: impl IntoIterator<Item = f64>) -> Option<Self> {
         let [low, high] = group.ranges().get("tokens").copied()?;
+        // A token count far outside would squeeze the measured part.
         let near = |tokens: &f64| (low / FARTHEST..=high * FARTHEST).contains(tokens);
         let shown: Vec<f64> = asked.into_iter().filter(near).chain([low, high]).collect();
         let x = PlotAxis::around("post-training tokens", AxisScale::Log, Unit::Count, shown)?;

@@ -85,6 +85,7 @@ impl HtmlTable {
     pub(crate) fn markup(&self) -> Markup {
         let class = |column: &TableColumn| (column.align == Alignment::Right).then_some("number");
         html! {
+            // With a tab stop the table can be scrolled with the keyboard.
             div.scroll tabindex="0" role="region" aria-label=(sentence(&self.caption)) {
                 table {
                     caption { (sentence(&self.caption)) }

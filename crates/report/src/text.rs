@@ -71,7 +71,9 @@ pub(crate) fn wrapped(text: &str, letters: usize) -> Vec<String> {
 
 fn is_wild(c: char) -> bool {
     let control = c.is_control() && !matches!(c, '\n' | '\t');
+    // Marks that change the reading direction could disguise a name.
     let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}');
+    // Unicode code points that are no characters.
     let no_character =
         matches!(c as u32 & 0xffff, 0xfffe | 0xffff) || matches!(c, '\u{fdd0}'..='\u{fdef}');
     control || turns || no_character

@@ -45,6 +45,7 @@ fn plot(split: &Holdout, curve: &HeldOutCurve) -> Option<Plot> {
     let y =
         PlotAxis::around("held-out loss, nats per token", AxisScale::Linear, Unit::Plain, heights)?;
     let mut layers = Vec::new();
+    // The shade separates two parts of one run. A run held out as a whole has no such parts.
     if let (false, Some([from, _])) = (curve.fitted().is_empty(), curve.held_out().first()) {
         layers.push(Layer::Beyond { from: *from, label: "held out".into() });
     }

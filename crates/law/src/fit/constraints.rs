@@ -65,6 +65,7 @@ impl Constraints {
     /// # Errors
     /// If the bounds do not ascend, both are open, or the constant is already constrained.
     pub fn bound(mut self, name: &str, low: f64, high: f64) -> Result<Self> {
+        // NaN fails the first comparison.
         let sound = low <= high && low < f64::INFINITY && high > f64::NEG_INFINITY;
         if !sound || (low.is_infinite() && high.is_infinite()) {
             return Err(Fault::Constraint {

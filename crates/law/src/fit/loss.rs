@@ -42,6 +42,7 @@ impl Loss {
 
     pub(super) fn part(self, residual: f64) -> Part {
         match self {
+            // No factor of a half: the objective is the sum of squares itself.
             Self::LeastSquares => Part { value: residual * residual, weight: 2.0 },
             Self::Huber(delta) | Self::LogHuber(delta) => {
                 let size = residual.abs();
@@ -93,6 +94,7 @@ impl FromStr for Loss {
     /// # Ok::<(), law::Error>(())
     /// ```
     fn from_str(text: &str) -> Result<Self> {
+        // The text may come from a file and be very long.
         let unknown = || Fault::UnknownLoss { found: text.chars().take(40).collect() }.into();
         let (name, delta) = text.split_once(':').unwrap_or((text, ""));
         let delta =

@@ -157,6 +157,7 @@ fn fit_problem(problem: &Problem, starts: &[Vec<f64>]) -> Fit {
         .min_by(|a, b| a.objective.total_cmp(&b.objective))
         .expect("there is at least one start")
         .clone();
+    // The search finds about seven digits of the objective.
     let near = |objective: f64| {
         objective <= best.objective * (1.0 + 1e-6) || nearly_exact(problem, objective)
     };
@@ -224,6 +225,7 @@ fn distinct(problem: &Problem, found: &[Optimum]) -> Vec<Optimum> {
     // Search objectives have many correct digits, so a factor of two cannot be made up. A robust
     // loss may rank optima differently.
     const HOPELESS: f64 = 2.0;
+    // Best first: of equal optima the best one is kept.
     let mut order: Vec<&Optimum> = found.iter().collect();
     order.sort_by(|a, b| a.objective.total_cmp(&b.objective));
     let mut kept: Vec<Optimum> = Vec::new();
@@ -252,12 +254,14 @@ fn nearly_exact(problem: &Problem, objective: f64) -> bool {
 /// zero by structure is zero at both.
 fn singular_values(problem: &Problem, best: &[f64]) -> Vec<f64> {
     let values = |parameters: &[f64]| {
+        // A constant that was set has no direction of its own.
         let free: Vec<usize> =
             (0..parameters.len()).filter(|&i| !problem.space.is_set(i)).collect();
         let values = problem.full_jacobian(parameters).select(&free, &[]).singular_values();
         let largest = values.first().copied().unwrap_or(1.0);
         values.into_iter().map(|value| value / largest).collect::<Vec<_>>()
     };
+    // A linear constant of 0 would hide its exponent, so all are 1 at the general point.
     let one = |i: usize| if problem.space.is_set(i) { problem.space.ends(i)[0] } else { 1.0 };
     let mut general: Vec<f64> = (0..problem.form.linear()).map(one).collect();
     general.extend(&starts::within(problem.form, &problem.space, 1)[0]);

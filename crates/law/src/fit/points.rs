@@ -57,6 +57,7 @@ impl Points {
         widest(
             #[inline(always)]
             || {
+                // A single block is the common case and needs no triangle that joins blocks.
                 if self.len() <= BLOCK {
                     self.blocks(
                         beta,

@@ -63,6 +63,7 @@ impl Problem {
         runs: &[&Run],
         constraints: &Constraints,
     ) -> Self {
+        // The units that the form or the constraints demand, or else the best conditioned gauge.
         let scale = match form.own_units() {
             Some(units) => units,
             None if constraints.need_units(form) => constraints.units(),
@@ -230,6 +231,7 @@ impl Problem {
     ) -> Factor<COLUMNS> {
         let count = parameters.len();
         let mut triangle = Triangle::<COLUMNS>::new(columns + 1);
+        // Without a token exponent no few rows can replace a run: each point is a row.
         let Some(place) = self.form.token_exponent() else {
             self.each_point(parameters, |gradient, target| {
                 let mut row = [0.0; COLUMNS];

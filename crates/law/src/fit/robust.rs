@@ -32,6 +32,7 @@ pub(super) fn descend(problem: &Problem, start: &[f64], fixed: &[bool]) -> Optim
         if gradient <= GRADIENT || moving.is_empty() {
             break;
         }
+        // The two kinds of step need different dampings.
         let reweighted = search
             .lower(&at, here, &mut damping, |damping| search.reweighted(&factor, &moving, damping));
         let newton = search.newton_matrix(&at, &factor, &moving);
@@ -121,6 +122,7 @@ impl Search<'_> {
             let is_fixed = i >= self.linear && fixed.get(i - self.linear).copied().unwrap_or(false);
             let (min, max) = self.bounds(i, at[i]);
             let product: f64 = factor.rows.iter().map(|row| row[i] * row[last]).sum();
+            // At a bound, and the descent leads out of the box.
             let held = (at[i] <= min && product <= 0.0) || (at[i] >= max && product >= 0.0);
             let length = factor.length(i);
             if is_fixed || self.space.is_set(i) || held || length == 0.0 {

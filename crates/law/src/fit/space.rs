@@ -39,6 +39,7 @@ impl Space {
         for (a, parameter) in parameters.iter().enumerate().skip(linear) {
             let Some(b) = parameter.sum_with.and_then(|name| form.position(name)) else { continue };
             match constraints.ends(parameter.name) {
+                // The bounds of `a` then hold for the sum.
                 None => sums.push((a - linear, b - linear)),
                 // `a` is set, so bounds on the sum become bounds on `b` alone.
                 Some([value, end])
@@ -172,6 +173,7 @@ impl Side {
         // Starts stay in the form's usual range where that meets the given bounds.
         let common = (start.0.max(low), start.1.min(high));
         let start = if common.0 < common.1 { common } else { (open(low, high), open(high, low)) };
+        // Starts that are even in the logarithm need positive ends.
         Self { ends: [low, high], gap, start, log_start: log_start && start.0 > 0.0 }
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn within(form: &dyn Form, space: &Space, count: usize) -> Vec<Vec<f6
     let at = |k: usize| {
         let coordinate = |j: usize| {
             let step = ratio.powi(-(j as i32 + 1));
+            // The offset 0.5 puts the first start into the middle of every range.
             space.spread(j, (0.5 + step * k as f64).fract())
         };
         let at: Vec<f64> = (0..exponents).map(coordinate).collect();

@@ -40,6 +40,7 @@ impl<const N: usize> Triangle<N> {
     /// given index on.
     #[inline(always)]
     pub(crate) fn push_rows(&mut self, rows: usize, fill: impl FnOnce(&mut [[f64; BLOCK]], usize)) {
+        // The rows of one call must fit into one block.
         if self.filled + rows > BLOCK {
             self.reduce();
         }
@@ -82,6 +83,7 @@ fn reflect<const N: usize>(columns: &mut [[f64; BLOCK]], used: usize, factor: &m
         let (left, right) = columns.split_at_mut(j + 1);
         let pivot = &left[j][..used];
         let below = dot(pivot, pivot);
+        // Nothing to eliminate: the column is zero already.
         if below == 0.0 {
             continue;
         }
@@ -171,6 +173,7 @@ impl<const N: usize> Factor<N> {
         for i in (0..unknowns).rev() {
             let rest: f64 = (i + 1..unknowns).map(|j| self.rows[i][j] * solution[j]).sum();
             let diagonal = self.rows[i][i];
+            // Up to rounding the column is a combination of earlier ones, which then do its work.
             if diagonal.abs() > 1e-15 * self.length(i) {
                 solution[i] = (self.rows[i][unknowns] - rest) / diagonal;
             }
@@ -191,6 +194,7 @@ impl<const N: usize> Factor<N> {
                 self.rows[..self.columns].iter().map(|row| row[j] * unit).collect()
             })
             .collect();
+        // Convergence is quadratic, so a few sweeps are enough.
         for _sweep in 0..30 {
             let mut rotated = false;
             for p in 0..unknowns {

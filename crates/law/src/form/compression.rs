@@ -62,6 +62,7 @@ impl Form for Compression {
         }
     }
 
+    // The form has its own units, so there is nothing to convert.
     fn rescale(&self, _: &mut [f64], _: &Scale) {}
 
     fn own_units(&self) -> Option<Scale> {

@@ -173,6 +173,7 @@ impl Levels {
         let less =
             [Self { sizes: 1, ..self }, Self { rates: 1, ..self }, Self { counts: 1, ..self }];
         let mut forms: Vec<&'static dyn Form> = less.map(Self::form).to_vec();
+        // Only the full form has a member that lacks `delta` but keeps the power of the size.
         if Terms::fixed_by(self) == Terms::FULL {
             forms.push(member(Terms { size: false, ..Terms::FULL }));
         }

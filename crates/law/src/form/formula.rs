@@ -70,6 +70,7 @@ pub trait Form: Sync {
     /// The loss at a row.
     fn value(&self, parameters: &[f64], row: &Row) -> f64 {
         let (constants, exponents) = parameters.split_at(self.linear());
+        // On the stack, because this runs for every point of every step.
         let mut basis = [0.0; MOST_PARAMETERS];
         self.basis(exponents, row, &mut basis[..constants.len()]);
         self.offset(row)

@@ -97,6 +97,7 @@ impl Terms {
 
     /// The constants of these terms, in the order of [`Form::parameters`].
     const fn parameters(self) -> ([Parameter; MOST], usize) {
+        // One constant holds what the data cannot separate, and its name says what that is.
         let level = match (self.tokens, self.floor) {
             (TokenTerm::Line, _) => LEVEL,
             (_, Floor::Line) => FLOOR,
@@ -104,6 +105,7 @@ impl Terms {
         };
         let alpha = if self.size { ALPHA } else { ALPHA_ALONE };
         let delta = if matches!(self.floor, Floor::Power) { DELTA } else { DELTA_ALONE };
+        // Linear constants first, then exponents: the order that every form must have.
         let present = [
             match self.floor {
                 Floor::Flat => None,
@@ -121,6 +123,7 @@ impl Terms {
             if self.rate { Some(GAMMA) } else { None },
             if self.size { Some(delta) } else { None },
         ];
+        // A `const fn` cannot use iterators. `E` only fills the unused places.
         let (mut parameters, mut count, mut i) = ([E; MOST], 0, 0);
         while i < MOST {
             if let Some(parameter) = present[i] {
@@ -192,6 +195,7 @@ impl P2 {
 
     fn values(&self, parameters: &[f64]) -> Values {
         let places = self.places();
+        // A power with exponent 0 is 1, and a linear constant of 0 drops its term.
         let get = |place: Option<usize>| place.map_or(0.0, |place| parameters[place]);
         Values {
             n_c: get(places.n_c),
@@ -302,6 +306,7 @@ impl Form for P2 {
         let common = self.common(p.gamma, p.delta, row);
         let floor = common * self.floor_column(p.alpha, row);
         let tokens = common * self.token_column(p.beta, row);
+        // `gamma` and `delta` act on the whole excess.
         let excess = p.n_c * floor + p.d_c * tokens + p.e * common;
         let derivatives = [
             (places.n_c, floor),
@@ -350,6 +355,7 @@ impl Form for P2 {
         let (places, p) = (self.places(), self.values(parameters));
         let common = self.common(p.gamma, p.delta, row);
         let floor = common * self.floor_column(p.alpha, row);
+        // The excess by its coefficients on `1`, `D^-beta` and `D^-beta ln D`.
         let excess = [p.n_c * floor + p.e * common, p.d_c * common, 0.0];
         let derivatives = [
             (places.n_c, [floor, 0.0, 0.0]),

@@ -46,5 +46,6 @@ impl Form for Pruning {
         out[1] = row.ln_share * parameters[0] * out[0];
     }
 
+    // Neither the rate nor the loss depends on the units of size and tokens.
     fn rescale(&self, _: &mut [f64], _: &Scale) {}
 }

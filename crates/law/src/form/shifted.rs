@@ -80,6 +80,7 @@ impl Form for Shifted {
             -terms.ln_shifted * tokens,
             -row.ln_rate * excess,
             -row.ln_n0 * excess,
+            // By the shift: `d/ds (D + s)^-beta = -beta (D + s)^-beta / (D + s)`.
             -exponents[1] * tokens / terms.shifted,
         ]);
     }

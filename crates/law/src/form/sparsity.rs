@@ -57,6 +57,7 @@ impl Form for Sparsity {
 
     fn gradient(&self, parameters: &[f64], row: &Row, out: &mut [f64]) {
         self.basis(&parameters[4..], row, out);
+        // `b_S` acts on the first term only, `b_N` on the first two.
         let (dense, whole) =
             (parameters[0] * out[0], parameters[0] * out[0] + parameters[1] * out[1]);
         out[4] = row.ln_share * dense;

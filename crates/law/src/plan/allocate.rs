@@ -85,6 +85,7 @@ impl Law {
                 offer.code.push(Code::SiblingIsBetter);
             }
         }
+        // The first offer overlaps with itself and is counted.
         let tied = best.iter().filter(|offer| overlap(&best[0], offer)).count();
         Ok(Allocation {
             limits: *limits,
@@ -156,6 +157,7 @@ impl PricedCandidate<'_> {
         // A form that does not fit its own data says nothing outside them.
         let reach = if group.misfit().is_some() { 1.0 } else { FARTHEST };
         let wanted = wanted.min(most * reach * ROUNDING).floor();
+        // Fewer tokens than this would be too far below the data.
         if wanted < (fewest / reach).max(1.0) {
             let (wanted, fewest) = (short_count(wanted), short_count(fewest));
             let sentence =
@@ -171,6 +173,7 @@ impl PricedCandidate<'_> {
                 None => last = Some(prediction),
             }
         }
+        // The reason of the last prediction only matters if there is no offer at all.
         match last {
             Some(prediction) if offers.is_empty() => {
                 Ok(self.refuse(prediction.code, prediction.sentence))
@@ -227,6 +230,7 @@ fn as_they_are(candidates: &[Candidate], limits: &Limits, bill: &Bill) -> Vec<Of
     let mut seen = BTreeSet::new();
     let mut offers = Vec::new();
     for Candidate { model, series, place, .. } in candidates {
+        // Several candidates may be prunings of one model.
         let is_new = seen.insert((model, series, place.n0.to_bits(), place.loss0.to_bits()));
         if is_new && limits.parameters.is_none_or(|most| place.n0 <= most) {
             offers.push(Offer {

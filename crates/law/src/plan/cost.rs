@@ -89,6 +89,7 @@ pub struct Spend {
 pub fn held_parameters(place: &Place, kind: MethodKind) -> f64 {
     match kind {
         MethodKind::Removes => place.n0 * (1.0 - place.rate),
+        // Zeroed weights are still stored.
         MethodKind::Zeroes => place.n0,
     }
 }
@@ -99,6 +100,7 @@ pub fn held_parameters(place: &Place, kind: MethodKind) -> f64 {
 /// If the embedding is negative, not a number, or not smaller than the parameters held.
 pub fn multiplied_parameters(place: &Place, kind: MethodKind, embedding: f64) -> Result<f64> {
     let held = held_parameters(place, kind);
+    // This refuses NaN too, which lies in no range.
     if !(0.0..held).contains(&embedding) {
         let expected = "from 0 to below the parameters that are left";
         return Err(Fault::Setting { name: "embedding", found: embedding, expected }.into());
@@ -154,6 +156,7 @@ impl Bill {
 
     /// The same for an uncertain number of them.
     pub(super) fn spend(&self, flops: Amount) -> Spend {
+        // Costs are proportional to operations, so the cost of one is enough.
         let one = self.cost(1.0);
         let times = |factor: f64| flops.times(factor);
         Spend { flops, gpu_hours: one.gpu_hours.map(times), usd: one.usd.map(times) }
@@ -185,6 +188,7 @@ impl Budget {
         let flops = match *self {
             Self::Flops(flops) => flops,
             Self::GpuHours(hours) => of_hours(hours)?,
+            // Money buys hours, and hours buy operations.
             Self::Usd(usd) => {
                 let price = machine.and_then(|machine| machine.hour_price);
                 of_hours(
@@ -225,6 +229,7 @@ impl FromStr for Budget {
             .iter()
             .find_map(|(unit, make)| Some((lower.strip_suffix(unit)?.trim_end(), make)));
         let (number, make) = found.ok_or_else(wrong)?;
+        // Underscores may group digits, as in Rust.
         match number.replace('_', "").parse::<f64>() {
             Ok(number) if number > 0.0 && number.is_finite() => Ok(make(number)),
             _ => Err(wrong()),

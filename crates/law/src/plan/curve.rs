@@ -132,6 +132,7 @@ fn positive(tokens: f64) -> Option<f64> {
 fn last_where(holds: impl Fn(f64) -> bool) -> Option<f64> {
     let (first, last) = (*POWERS.start(), *POWERS.end());
     let power = (first..=last).rev().find(|power| holds(f64::from(*power).exp2()))?;
+    // True up to the end of the range: there is no crossing.
     (power < last).then_some(())?;
     let (mut low, mut high) = (f64::from(power), f64::from(power + 1));
     // Each step fixes one bit of the logarithm.

@@ -131,6 +131,7 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     fn curve<'f>(&self, form: &'f dyn Form, parameters: &'f [f64]) -> Option<TokenCurve<'f>> {
+        // The curve wants a row at one unit of tokens.
         let row = self.law.row(&self.place.row(self.law.scale().tokens));
         TokenCurve::of(form, parameters, &row)
     }
@@ -143,6 +144,7 @@ impl Asker<'_> {
 
     fn doublings(&self, tokens: f64) -> Vec<Doubling> {
         let at = |power: i32| tokens * 2.0_f64.powi(power);
+        // From an eighth of the tokens to eight times as many.
         (-3..=3).map(at).filter_map(|from| self.doubling(from)).collect()
     }
 
@@ -163,6 +165,7 @@ impl Asker<'_> {
         let floor = |form: &dyn Form, parameters: &[f64]| {
             self.curve(form, parameters).map(|curve| curve.floor)
         };
+        // A loss has nearly symmetric errors as it is, so no logarithm is needed.
         let Draft { mut answer, caveats, .. } = self.ask(floor, false, |x| x, |x| x);
         answer.say("nats per token that no number of tokens gets below", &caveats, |x| {
             format!("{x:.4}")
@@ -171,6 +174,7 @@ impl Asker<'_> {
     }
 
     fn enough_by_gain(&self, gain: f64) -> Answer {
+        // The rule counts per million tokens, the curve per unit of the law.
         let million = 1e6 / self.law.scale().tokens;
         let what = format!("tokens until a million more buy {gain} nats");
         self.tokens(&what, true, |curve| curve.where_one_buys(gain / million))
@@ -209,6 +213,7 @@ impl Asker<'_> {
             answer.sentence += &format!("; {ONE_RUN_SAYS}");
             return;
         };
+        // A run that lies low reaches the loss while the mean curve is still above it.
         let Some(low) = curve.where_loss_is(target + strays) else { return };
         let low = low * unit;
         match curve.where_loss_is(target - strays) {
@@ -272,6 +277,7 @@ impl Asker<'_> {
             ));
         }
         let range = self.law.ranges.get("tokens").copied();
+        // The answer itself may lie outside the measured tokens.
         let outside = |tokens: f64| Some((range?, Outside::of(Axis::Tokens, tokens, range?)?));
         if let Some((range, outside)) = answer.value.and_then(outside) {
             mark(&mut answer.code, Code::Extrapolation);
@@ -310,6 +316,7 @@ impl Asker<'_> {
         let Draft { answer, caveats, half } = &mut draft;
         answer.outside.clone_from(&reach.outside);
         self.law.describe(&reach, &mut answer.code, caveats);
+        // With one level of an axis, nothing is known elsewhere, not even a range.
         if !reach.unknown.is_empty() {
             return draft;
         }

@@ -130,6 +130,7 @@ impl Gathered {
         self.name_phases();
         self.points.sort_by(|a, b| a.1.tokens.total_cmp(&b.1.tokens).then(a.0.cmp(&b.0)));
         for pair in self.points.windows(2) {
+            // One token count may appear once in each phase.
             if pair[0].1.tokens == pair[1].1.tokens && pair[0].2 == pair[1].2 {
                 return Err(Fault::Duplicate {
                     row: pair[1].0,

@@ -89,6 +89,7 @@ impl Table {
             check(&row, number)?;
             let is_control = columns.contains(&Axis::Rate) && row.rate == 0.0;
             let method = if is_control { CONTROL.to_owned() } else { row.method.clone() };
+            // Runs of different series or methods may share a name.
             let key = (row.series.clone(), method, row.run.clone());
             match runs.get_mut(&key) {
                 Some(gathered) => gathered.add(row, number)?,
@@ -112,6 +113,7 @@ impl Table {
                 controls.push((series, run));
                 continue;
             }
+            // The map is sorted, so the runs of a group follow each other.
             match groups.last_mut() {
                 Some(group) if group.series == series && group.method == method => {
                     // If the runs disagree, nothing is known.

@@ -41,6 +41,7 @@ pub(super) fn check(point: &PointRow, row: usize) -> Result<()> {
     if let Some((column, found, _, expected)) = ranges.into_iter().find(|(_, _, ok, _)| !ok) {
         return Err(Fault::OutOfRange { row, column, found, expected }.into());
     }
+    // The method of a control does not matter.
     if rate == 0.0 {
         return Ok(());
     }

@@ -45,6 +45,7 @@ pub(crate) fn half_width<'a>(
 ) -> Option<f64> {
     let (mut runs, mut bases, mut simulated) = (Sum::default(), Sum::default(), Sum::default());
     for (left_out, quantity) in refits {
+        // One refit without the quantity leaves the whole interval unknown.
         let square = (quantity? - value).powi(2);
         match left_out {
             LeftOut::Run(_) => runs.add(square),

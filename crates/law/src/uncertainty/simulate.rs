@@ -18,6 +18,7 @@ pub(super) fn refits(
     count: usize,
     seed: u64,
 ) -> Vec<Refit> {
+    // Without noise all simulations would be the same.
     if noise.point.is_none() && noise.run.is_none() {
         return Vec::new();
     }
@@ -37,6 +38,7 @@ fn draw(fit: &Fit, run: &Run, noise: &Noise, random: &mut ChaCha8Rng) -> Run {
     let (point, correlation) = (noise.point.unwrap_or(0.0), noise.autocorrelation.unwrap_or(0.0));
     // New noise of this size keeps the variance of an AR(1) error at 1.
     let fresh = (1.0 - correlation * correlation).sqrt();
+    // The first error already has the stationary variance of the AR(1) process.
     let mut error = normal(random);
     let mut drawn = run.clone();
     for place in &mut drawn.points {

@@ -65,6 +65,7 @@ impl Holdout {
         curves: Vec<HeldOutCurve>,
     ) -> Self {
         let points = folds.iter().flat_map(|fold| &fold.unseen).map(|run| run.points.len()).sum();
+        // Curves are evaluated at every held-out count itself, so equality is safe.
         let at = |curve: &HeldOutCurve, tokens: f64| {
             curve.band.iter().find(|ends| ends[0] == tokens).map(|ends| [ends[1], ends[2]])
         };

@@ -124,6 +124,7 @@ fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     let sizes = by_size(group);
     let same = sizes.iter().find(|size| size.iter().any(|other| std::ptr::eq(*other, plan)));
     let rates = same.map(|size| by_rate(size)).unwrap_or_default();
+    // Other rates of the same size that have no single number.
     let open: Vec<&Plan> =
         rates.iter().map(|alike| alike[0]).filter(|other| other.enough().value.is_none()).collect();
     let opening = match (enough.value, wide) {
@@ -220,6 +221,7 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
             let enough = plan.enough();
             let between =
                 |[low, high]: [f64; 2]| format!("{} to {}", short_count(low), short_count(high));
+            // Without an interval the range of possible laws is drawn.
             let ends = enough.interval.or(enough.hull);
             let (said, more) = match (enough.value, ends) {
                 (Some(tokens), Some(ends)) => (short_count(tokens), format!("({})", between(ends))),
@@ -285,6 +287,7 @@ fn table(group: &GroupLaw) -> Markup {
     for plan in by_size(group).concat() {
         let (enough, floor) = (plan.enough(), plan.floor());
         let mut codes: Vec<&str> = enough.code.iter().chain(&floor.code).map(Code::id).collect();
+        // Both answers may carry the same code.
         codes.sort_unstable();
         codes.dedup();
         table.push(vec![

@@ -160,6 +160,7 @@ fn points(tone: Tone, label: &str, rows: &[&TableRow]) -> Vec<Layer> {
         points: rows.iter().filter(|row| is_aside(row) == aside).map(said).collect(),
         aside,
     };
+    // Pale points come first, so that they lie below the others.
     [true, false]
         .map(layer)
         .into_iter()
@@ -181,6 +182,7 @@ fn control_lines(controls: &[&TableRow]) -> Vec<Layer> {
     for row in controls {
         runs.entry(&row.run).or_default().push([row.tokens, row.loss]);
     }
+    // Only the first control line has the label.
     let mut label = Some("control".to_owned());
     let mut line = |mut points: Vec<[f64; 2]>| {
         points.sort_by(|a, b| a[0].total_cmp(&b[0]));

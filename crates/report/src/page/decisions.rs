@@ -77,6 +77,7 @@ pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
 
 /// Whether a measured point belongs to this pruned model.
 pub(super) fn is_at(row: &TableRow, group: &GroupLaw, place: &Place) -> bool {
+    // Both come from the same table, so equality is exact.
     let same = [(row.n0, place.n0), (row.rate, place.rate), (row.loss0, place.loss0)];
     row.series == group.series() && row.method == group.method() && same.iter().all(|(a, b)| a == b)
 }

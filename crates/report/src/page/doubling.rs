@@ -37,6 +37,7 @@ pub(super) fn section(group: &GroupLaw, number: usize) -> Markup {
 fn plot(size: &[&Plan]) -> Option<Plot> {
     let all: Vec<[f64; 2]> = size.iter().flat_map(|plan| doublings(plan)).collect();
     let gain = size.first()?.doubling_gain();
+    // The ends of intervals widen the axis, but only if they are near.
     let ends = size.iter().filter_map(|plan| plan.enough().interval).flatten();
     let [left, right] = ends_of(all.iter().map(|point| point[0]))?;
     let tokens = all
@@ -75,6 +76,7 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
             places.push(Layer::Place { tone, at: [tokens, gain], interval: None, hint });
         }
     }
+    // Diamonds lie on top of all lines.
     layers.extend(places);
     let title = format!("What doubling buys, {} parameters", short_count(size[0].place().n0));
     let description =

@@ -36,6 +36,7 @@ fn constants(group: &GroupLaw) -> Markup {
     ];
     let mut table = HtmlTable::new("Constants, each with its interval", columns);
     let order = |name: &str| {
+        // The order of the paper. Other constants follow by name.
         ["N_C", "D_C", "E", "alpha", "beta", "gamma", "delta"]
             .iter()
             .position(|known| *known == name)

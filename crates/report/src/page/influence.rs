@@ -21,6 +21,7 @@ pub(super) fn most_influential<'a>(
     let wish = Wish { doubling_gain: plan.doubling_gain(), ..Wish::default() };
     let mut moved: Vec<(f64, &LeftOut)> = Vec::new();
     for (left_out, other) in group.refits().filter(|(left_out, _)| counts(left_out)) {
+        // If one refit has no answer, none can be called the most influential.
         let without = other.enough(plan.place(), &wish).ok()?.value?.ln();
         moved.push(((without - value).abs(), left_out));
     }

@@ -109,6 +109,7 @@ impl Frame<'_> {
 
 fn body(plot: &Plot) -> Markup {
     let labels = labels(plot);
+    // Labels at the ends of curves need a column of their own.
     let right = SIZE[0] - if labels.is_empty() { 14.0 } else { RIGHT };
     let frame = Frame { x: &plot.x, y: &plot.y, right, bottom: SIZE[1] - BOTTOM };
     let (width, height) = (frame.right - LEFT, frame.bottom - TOP);

@@ -8,6 +8,7 @@ use super::layer::Tone;
 /// A coordinate with at most two decimals, so that the same plot has the same bytes.
 pub(super) fn px(x: f64) -> String {
     let text = trimmed(&format!("{x:.2}"));
+    // A small negative number rounds to `-0`.
     if text == "-0" { "0".to_owned() } else { text }
 }
 

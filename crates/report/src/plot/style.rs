@@ -20,8 +20,8 @@ const COLOURS: [(&str, &str, &str); 12] = [
     ("s5", "#56b4e9", "#f0e442"),
 ];
 
-/// Dashes by series. There are five dashes and six colours, with no common factor, so 30 series stay
-/// distinct.
+/// Dashes by series. There are five dashes and six colours, with no common factor, so 30 series
+/// stay distinct.
 const DASHES: [&str; 5] = ["none", "8 4", "2 3", "9 3 2 3", "4 3"];
 
 /// The style for every page with plots and for every single plot.

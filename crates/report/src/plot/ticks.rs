@@ -18,6 +18,7 @@ impl PlotAxis {
     /// Round values inside the range, ascending, at most `most` of them. No two have the same
     /// label.
     pub(crate) fn ticks(&self, most: usize) -> Vec<Tick> {
+        // A single mark shows no scale.
         let most = most.clamp(2, 50);
         let [low, high] = self.range;
         let values = match self.scale {
