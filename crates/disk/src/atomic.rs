@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all: written aside, synced, renamed.
+//! Files that appear complete or not at all: written under a hidden name, synced, renamed.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -16,9 +16,9 @@ use crate::{Map, Result, io_error, read};
 
 /// A file being written under a hidden name beside its target.
 ///
-/// [`Aside::commit`] renames it to the target, replacing what stood there; dropping it leaves
-/// nothing. Only a killed process can leave the hidden file `.<name>.<random>.aside` behind, and no
-/// reader looks at it.
+/// [`Aside::commit`] renames it to the target and replaces what was there. Dropping it removes it.
+/// Only a killed process can leave the hidden file `.<name>.<random>.aside` behind; no reader looks
+/// at it.
 ///
 /// ```
 /// use std::io::Write;
@@ -36,15 +36,14 @@ pub struct Aside {
     target: PathBuf,
     file: BufWriter<NamedTempFile>,
     behind: Option<Behind>,
-    /// Bytes written since the disk was last told of them.
+    /// Bytes written since the last background sync began.
     since: u64,
 }
 
-/// Bytes that are written before the disk is to begin with them: the final sync then waits for the
-/// last of them only.
+/// Bytes after which a background sync begins. The final sync then waits only for the last of them.
 const BEHIND: u64 = 1 << 26;
 
-/// A thread that brings what is written to the disk while more is.
+/// A thread that syncs what is written while more is written.
 #[derive(Debug)]
 struct Behind {
     more: mpsc::Sender<()>,
@@ -60,16 +59,18 @@ impl Aside {
         Ok(Self { target: target.to_path_buf(), file, behind: None, since: 0 })
     }
 
-    /// Writes bytes of a mapped file; the system copies them itself where it can.
+    /// Writes bytes of a mapped file. The system copies them itself if it can.
     ///
     /// # Panics
-    /// Where the range leaves the map.
+    /// If the range is not inside the map.
     pub fn write_from(&mut self, map: &Map, range: Range<usize>) -> Result<()> {
+        // The system writes past the buffer, so what is in the buffer must go first.
         let written = self.file.flush().and_then(|()| {
             for start in range.clone().step_by(BEHIND as usize) {
                 let piece = start..range.end.min(start + BEHIND as usize);
                 let copied = copied(map.file(), piece.clone(), self.file.get_ref().as_file());
                 self.count(copied as u64)?;
+                // What the system did not copy is copied here.
                 self.write_all(&map[piece][copied..])?;
                 self.file.flush()?;
             }
@@ -78,7 +79,7 @@ impl Aside {
         written.map_err(io_error("write", &self.target))
     }
 
-    /// Notes that bytes were written, and has the disk begin with them where they have become many.
+    /// Counts written bytes, and begins a background sync once there are many.
     fn count(&mut self, written: u64) -> io::Result<()> {
         self.since += written;
         if self.since >= BEHIND {
@@ -86,8 +87,7 @@ impl Aside {
             if self.behind.is_none() {
                 self.behind = Some(Behind::begin(self.file.get_ref().as_file().try_clone()?));
             }
-            // Sending fails where the thread has ended with an error; the commit returns that
-            // error.
+            // Sending fails if the thread has ended with an error. The commit returns that error.
             let _ = self.behind.as_ref().map(|behind| behind.more.send(()));
         }
         Ok(())
@@ -98,11 +98,12 @@ impl Aside {
         let Self { target, file, behind, .. } = self;
         let file =
             file.into_inner().map_err(|error| io_error("write", &target)(error.into_error()))?;
-        // The system reports a failed write once, to the first call that syncs: perhaps the
-        // thread's.
+        // The system reports a failed write once, to the first call that syncs. That may be the
+        // call of the thread, so its result is checked.
         behind.map_or(Ok(()), Behind::end).map_err(io_error("sync", &target))?;
         file.as_file().sync_all().map_err(io_error("sync", &target))?;
         file.persist(&target).map_err(|error| io_error("create", &target)(error.error))?;
+        // Without this, a power failure could undo the rename.
         sync_folder(split(&target)?.0)
     }
 }
@@ -125,8 +126,9 @@ impl Seek for Aside {
     }
 }
 
-/// Has the system copy bytes from file to file, where `to` stands; tells how many it did before it
-/// refused, which a disk that is full, another file system or an older system make it do.
+/// Has the system copy bytes from file to file, at the current position of `to`. Returns how many
+/// bytes it copied. It stops early if the disk is full, the file systems differ, or the system is
+/// too old.
 #[cfg(target_os = "linux")]
 fn copied(from: &File, range: Range<usize>, to: &File) -> usize {
     // The system may copy less than it was asked for, so it is asked again.
@@ -160,20 +162,20 @@ impl Behind {
 
     fn end(self) -> io::Result<()> {
         let Self { more, thread } = self;
-        // The thread ends when nobody can ask it for more.
+        // The thread ends once no sender is left.
         drop(more);
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
-/// Writes a whole file: aside, synced, renamed over what stood there.
+/// Writes a whole file under a hidden name, syncs it and renames it to `path`.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = Aside::create(path)?;
     file.write_all(bytes).map_err(io_error("write", path))?;
     file.commit()
 }
 
-/// Copies the bytes of a regular file; the copy appears whole, with ordinary permissions.
+/// Copies the bytes of a regular file. The copy appears complete, with ordinary permissions.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let (mut source, _) = read::open(from)?;
     let mut file = Aside::create(to)?;

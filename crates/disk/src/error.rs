@@ -1,4 +1,4 @@
-//! What can go wrong with a file. Every message names the path.
+//! Errors of files. Every message names the path.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -80,12 +80,12 @@ impl Error {
         DiskFailure::Exists { path: path.to_path_buf() }.into()
     }
 
-    /// Whether the file or folder is simply not there.
+    /// Whether the file or folder does not exist.
     pub fn is_not_found(&self) -> bool {
         self.is_io(|kind| kind == io::ErrorKind::NotFound)
     }
 
-    /// Whether something stands where a new file or folder should.
+    /// Whether the target of a new file or folder exists already.
     pub fn is_exists(&self) -> bool {
         matches!(*self.0, DiskFailure::Exists { .. })
     }

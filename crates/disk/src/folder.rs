@@ -1,4 +1,4 @@
-//! Folders that appear whole or not at all.
+//! Folders that appear complete or not at all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use crate::{Error, Result, io_error};
 /// What to do when the target of a new folder exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// An error, before anything is written.
+    /// Return an error before anything is written.
     Refuse,
-    /// The old one stands until the new one is complete, then goes.
+    /// Keep the old folder until the new one is complete, then remove it.
     Replace,
 }
 
 /// A folder being built under a hidden name beside its target.
 ///
-/// [`NewFolder::commit`] syncs and renames it; dropping it leaves nothing of it, and the old folder
+/// [`NewFolder::commit`] syncs and renames it. Dropping it removes it and leaves the old folder
 /// untouched.
 #[derive(Debug)]
 pub struct NewFolder {
@@ -31,7 +31,7 @@ pub struct NewFolder {
 }
 
 impl NewFolder {
-    /// Starts a folder that will stand at `target`; the folders above are made.
+    /// Starts a folder that will be at `target`. Missing parent folders are created.
     pub fn create(target: &Path, existing: Existing) -> Result<Self> {
         if existing == Existing::Refuse {
             refuse(target)?;
@@ -47,17 +47,17 @@ impl NewFolder {
         self.aside.path()
     }
 
-    /// Syncs all that the folder holds, and renames it to its target.
+    /// Syncs everything in the folder and renames the folder to its target.
     ///
-    /// With [`Existing::Replace`] the old folder is moved away first and moved back should the
-    /// renaming fail; a process killed between the two leaves it, whole, in
+    /// With [`Existing::Replace`] the old folder is moved away first. It is moved back if the
+    /// renaming fails. A process killed between the two leaves the old folder, complete, in
     /// `.<name>.<random>.old`.
     pub fn commit(self) -> Result<()> {
         let Self { target, existing, aside } = self;
         sync_all(aside.path())?;
         match existing {
             Existing::Refuse => {
-                // Another process may have made the folder since.
+                // Checked again: another process may have made the folder since `create`.
                 refuse(&target)?;
                 fs::rename(aside.path(), &target).map_err(io_error("create", &target))?;
             }
@@ -65,6 +65,8 @@ impl NewFolder {
                 fs::rename(aside.path(), &target).map_err(io_error("create", &target))?;
             }
             Existing::Replace => {
+                // A folder that is not empty cannot be renamed over, so the old one moves away
+                // first.
                 let old = hidden_folder(&target, OLD)?;
                 let away = old.path().join(split(&target)?.1);
                 fs::rename(&target, &away).map_err(io_error("replace", &target))?;
@@ -76,16 +78,16 @@ impl NewFolder {
                 old.close().map_err(io_error("remove", &path))?;
             }
         }
-        // Renamed: there is nothing left under the hidden name to remove.
+        // The folder was renamed, so nothing is left under the hidden name to remove.
         let _ = aside.keep();
         sync_folder(split(&target)?.0)
     }
 }
 
-/// Removes what killed processes left in a folder under hidden names, unfinished or replaced; tells
-/// how many there were.
+/// Removes what killed processes left in a folder under hidden names, unfinished or replaced.
+/// Returns how many there were.
 ///
-/// Only for whoever holds the lock that all writers in the folder take.
+/// The caller must hold the lock that all writers in the folder take.
 pub fn remove_leftovers(folder: &Path) -> Result<usize> {
     let mut removed = 0;
     for entry in fs::read_dir(folder).map_err(io_error("list", folder))? {
@@ -104,14 +106,14 @@ pub fn remove_leftovers(folder: &Path) -> Result<usize> {
 }
 
 fn refuse(target: &Path) -> Result<()> {
-    // Not `exists()`: a link that leads nowhere is something too.
+    // Not `exists()`, which is false for a link that leads nowhere.
     match fs::symlink_metadata(target) {
         Ok(_) => Err(Error::exists(target)),
         Err(_) => Ok(()),
     }
 }
 
-/// A folder under a hidden name beside a target.
+/// Creates a folder under a hidden name beside a target.
 fn hidden_folder(target: &Path, suffix: &str) -> Result<TempDir> {
     let (parent, name) = split(target)?;
     let made = hidden(name, suffix, 0o777, |builder| builder.tempdir_in(parent));

@@ -1,16 +1,16 @@
-//! How much more a disk can hold.
+//! The free space of a disk.
 
 use std::path::Path;
 
 use crate::Result;
 
-/// Bytes that may still be written where `path` is, or would be; unknown where the system does not
-/// tell.
+/// Bytes that may still be written at `path`, which need not exist yet. `None` if the system does
+/// not tell.
 ///
 /// # Errors
-/// Where the nearest folder that exists cannot be asked.
+/// If the nearest existing folder cannot be asked.
 pub fn free_space(path: &Path) -> Result<Option<u64>> {
-    // A relative path without a folder before it stands in the current one.
+    // The parent of a bare file name is the empty path: it means the current folder.
     let above = path.ancestors().find(|folder| folder.exists());
     let folder = above.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     space_at(folder)

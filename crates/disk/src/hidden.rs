@@ -1,5 +1,5 @@
-//! Hidden names: what is being written, or has been replaced, stands beside its target as
-//! `.<name>.<random><suffix>` until it is renamed or removed.
+//! Hidden names: files being written, or replaced, are called `.<name>.<random><suffix>` beside
+//! their target until they are renamed or removed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
@@ -7,13 +7,13 @@ use std::io;
 
 use tempfile::Builder;
 
-/// How the hidden name ends of what is being written ...
+/// Suffix of what is being written ...
 pub(crate) const ASIDE: &str = ".aside";
 /// ... and of what has been replaced.
 pub(crate) const OLD: &str = ".old";
 
-/// Makes a file or folder under a hidden name for `name`. Temporary ones are private by default;
-/// ours become real ones, so the user's umask decides what is taken from `mode`.
+/// Makes a file or folder under a hidden name for `name`. Temporary files are private by default.
+/// Ours become real ones, so they get `mode` less what the umask of the user removes.
 pub(crate) fn hidden<T>(
     name: &OsStr,
     suffix: &str,

@@ -7,12 +7,12 @@ use std::path::Path;
 use crate::error::DiskFailure;
 use crate::{Result, io_error};
 
-/// An exclusive lock on a file, held until dropped; the system drops it with the process, however
-/// that ends.
+/// An exclusive lock on a file, held until dropped. The system releases it when the process ends,
+/// however that happens.
 ///
-/// The lock file itself stays: removing it would let two processes hold locks on two files of one
-/// name. Some file systems, mostly over a network, have no locks: [`Lock::is_held`] then says so,
-/// and nothing keeps a second process out.
+/// The lock file stays. If it were removed, two processes could each lock a file of the same name.
+/// Some file systems, mostly network ones, have no locks: [`Lock::is_held`] is then false, and
+/// nothing keeps a second process out.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -32,13 +32,13 @@ impl Lock {
         Ok(Self { _file: file, held })
     }
 
-    /// Whether it keeps others out; false where the file system has no locks.
+    /// Whether it keeps others out: false if the file system has no locks.
     pub fn is_held(&self) -> bool {
         self.held
     }
 }
 
-/// Whether a lock is held after this answer of the system.
+/// Turns the answer of the system into whether the lock is held.
 fn judge(path: &Path, answer: std::result::Result<(), TryLockError>) -> Result<bool> {
     match answer {
         Ok(()) => Ok(true),
@@ -52,7 +52,7 @@ fn judge(path: &Path, answer: std::result::Result<(), TryLockError>) -> Result<b
 
 #[cfg(unix)]
 fn is_without_locks(error: &io::Error) -> bool {
-    // Network file systems that were mounted without their lock service answer so.
+    // The answer of network file systems that were mounted without their lock service.
     let none_left = error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error());
     none_left || error.kind() == io::ErrorKind::Unsupported
 }

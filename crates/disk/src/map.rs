@@ -1,4 +1,4 @@
-//! Read-only memory maps, for weights and corpora that need not fit in memory.
+//! Read-only memory maps, for weights and corpora that may be larger than memory.
 
 use std::fs::File;
 use std::ops::{Deref, Range};
@@ -10,12 +10,12 @@ use crate::{Result, io_error, read};
 
 /// A file's bytes, mapped.
 ///
-/// While a map lives its file must not be shortened or written in place by anyone: the system would
-/// end the process, or change the bytes. Files of ours are only ever replaced by renaming, which
-/// leaves a map intact.
+/// While a map exists, nobody may shorten its file or write into it. The system would end the
+/// process, or the bytes would change. Our own files are only replaced by renaming, which leaves a
+/// map intact.
 #[derive(Debug)]
 pub struct Map {
-    // None for an empty file, which not every system can map.
+    // `None` for an empty file, which some systems cannot map.
     map: Option<Mmap>,
     file: File,
 }
@@ -27,8 +27,8 @@ impl Map {
         if length == 0 {
             return Ok(Self { map: None, file });
         }
-        // SAFETY: the map is read-only; that the file keeps its bytes is the condition stated
-        // above, the same that every reader of mapped weights relies on.
+        // SAFETY: the map is read-only. That the file keeps its bytes is the condition stated
+        // above; every reader of mapped weights relies on it.
         let map = unsafe { Mmap::map(&file) }.map_err(io_error("map", path))?;
         Ok(Self { map: Some(map), file })
     }
@@ -38,7 +38,8 @@ impl Map {
         &self.file
     }
 
-    /// Reads a range of bytes from the file at once, where touching it would read it page by page.
+    /// Reads a range of bytes from the file in one go. Without it, the range is read page by page
+    /// as it is touched.
     ///
     /// A range that leaves the map is cut to it. It is a hint: nothing happens where the system has
     /// no such call.
@@ -50,8 +51,7 @@ impl Map {
         }
     }
 
-    /// Gives the memory behind a range of bytes back; touching the bytes again reads them from the
-    /// file again.
+    /// Releases the memory of a range of bytes. Touching the bytes reads them from the file again.
     ///
     /// A range that leaves the map is cut to it. It is a hint: nothing happens where the system has
     /// no such call.
@@ -80,7 +80,7 @@ impl AsRef<[u8]> for Map {
 
 #[cfg(target_os = "linux")]
 fn populate(map: &Mmap, start: usize, length: usize) {
-    // Refused by systems older than the call: pages then come when they are touched.
+    // Older systems refuse the call. Pages are then read when they are touched.
     drop(map.advise_range(memmap2::Advice::PopulateRead, start, length));
 }
 
@@ -89,8 +89,8 @@ fn populate(_map: &Mmap, _start: usize, _length: usize) {}
 
 #[cfg(unix)]
 fn discard(map: &Mmap, start: usize, length: usize) {
-    // SAFETY: the map is backed by a file and never written, so a page that was given back returns
-    // with the same bytes; the call changes what is resident, not what is read.
+    // SAFETY: the map is backed by a file and never written, so a released page comes back with the
+    // same bytes. The call changes what is resident, not what is read.
     let advised =
         unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length) };
     // A refused hint costs memory, not correctness.

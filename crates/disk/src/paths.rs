@@ -1,4 +1,4 @@
-//! Paths that come from files, and may be hostile.
+//! Paths that come from files and may be hostile.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,12 +7,12 @@ use std::path::{Component, Path, PathBuf};
 use crate::error::DiskFailure;
 use crate::{Result, io_error};
 
-/// The path `folder/relative`, once it is sure that it stays inside `folder`.
+/// The path `folder/relative`, after a check that it stays inside `folder`.
 ///
 /// Refuses an empty or absolute path, `..`, a NUL, and a link that leads out of the folder or
-/// nowhere. What the path names need not exist; `folder` must. The cache of the Hugging Face hub
-/// keeps its files in `blobs` and makes folders of links to them, `snapshots/<revision>`: from
-/// there, links into that `blobs` are followed.
+/// nowhere. The path itself need not exist; `folder` must. The cache of the Hugging Face hub keeps
+/// its files in `blobs` and fills `snapshots/<revision>` with links to them. Links from there into
+/// that `blobs` are followed.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
@@ -46,8 +46,9 @@ pub fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
 
     let root = fs::canonicalize(folder).map_err(io_error("open", folder))?;
     let path = folder.join(relative);
-    // The nearest part of the path that exists decides where the rest would lie.
+    // If the path does not exist yet, its nearest existing parent decides where it would be.
     let mut part = path.as_path();
+    // Not `exists()`: a link that leads nowhere must be found, and refused below.
     while fs::symlink_metadata(part).is_err() {
         match part.parent() {
             Some(above) if above.starts_with(folder) && above != folder => part = above,
@@ -62,7 +63,7 @@ pub fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
     }
 }
 
-/// The folder that a path stands in (`.` for a bare name), and its last name.
+/// The folder of a path (`.` for a bare name), and its last name.
 pub(crate) fn split(path: &Path) -> Result<(&Path, &OsStr)> {
     let nameless = || DiskFailure::Nameless { path: path.to_path_buf() };
     let name = path.file_name().ok_or_else(nameless)?;
@@ -70,7 +71,7 @@ pub(crate) fn split(path: &Path) -> Result<(&Path, &OsStr)> {
     Ok((if parent.as_os_str().is_empty() { Path::new(".") } else { parent }, name))
 }
 
-/// Where the hub's cache keeps the files of a snapshot: `<model>/blobs` for
+/// The folder in which the cache of the hub keeps the files of a snapshot: `<model>/blobs` for
 /// `<model>/snapshots/<revision>`.
 fn hub_blobs(folder: &Path) -> Option<PathBuf> {
     let snapshots =

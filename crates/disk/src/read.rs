@@ -1,4 +1,4 @@
-//! Reading whole files, bounded.
+//! Reads whole files, up to a limit.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -14,7 +14,8 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
         return Err(DiskFailure::TooLarge { path: path.to_path_buf(), found: length, limit }.into());
     }
     let mut bytes = Vec::new();
-    // The file may grow between the question and the reading, so the reading is bounded too.
+    // The file may grow after its length was asked, so the read has a limit too. One byte more than
+    // the limit shows that it grew.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io_error("read", path))?;
     let found = bytes.len() as u64;
     if found > limit {
@@ -31,9 +32,9 @@ pub fn read_to_string(path: &Path, limit: u64) -> Result<String> {
     })
 }
 
-/// Opens a regular file for reading and tells its length in bytes.
+/// Opens a regular file for reading, and returns its length in bytes.
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
-    // Asked before opening: opening a pipe waits for its writer.
+    // Checked before opening: opening a pipe waits for its writer.
     if !fs::metadata(path).map_err(io_error("open", path))?.is_file() {
         return Err(DiskFailure::NotAFile { path: path.to_path_buf() }.into());
     }

@@ -1,4 +1,4 @@
-//! A file without a name, for numbers that do not fit memory: it goes when it is dropped, also when
+//! An unnamed file for numbers that do not fit in memory. It is deleted when it is dropped, even if
 //! the process is killed.
 
 use std::fs::File;
@@ -32,7 +32,7 @@ impl ScratchFile {
         Ok(Self { folder: folder.to_path_buf(), file })
     }
 
-    /// Writes bytes at an offset; what was never written below it reads as zeros.
+    /// Writes bytes at an offset. Gaps that were never written read as zeros.
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         let written =
             self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.write_all(bytes));

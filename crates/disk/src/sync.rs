@@ -1,11 +1,11 @@
-//! Bringing files and the names of files to the disk.
+//! Makes files and their names durable.
 
 use std::fs;
 use std::path::Path;
 
 use crate::{Result, io_error};
 
-/// Makes the names in a folder durable; nothing to do where the system has no such call.
+/// Makes the names in a folder durable. Does nothing if the system has no such call.
 pub fn sync_folder(path: &Path) -> Result<()> {
     if cfg!(unix) {
         let folder = fs::File::open(path).map_err(io_error("sync", path))?;
@@ -19,6 +19,7 @@ pub(crate) fn sync_all(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).map_err(io_error("sync", folder))? {
         let entry = entry.map_err(io_error("sync", folder))?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(io_error("sync", folder))?);
+        // Files before the folder: a durable name must not point to lost content.
         if kind.is_dir() {
             sync_all(&path)?;
         } else if kind.is_file() && cfg!(unix) {

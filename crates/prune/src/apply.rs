@@ -1,6 +1,6 @@
-//! Cut + checkpoint -> smaller checkpoint: the only code that changes shapes.
+//! Cut + checkpoint -> smaller checkpoint. No other code changes shapes.
 //!
-//! Tensors are copied one at a time, byte by byte: what was bf16 stays bf16, to the last bit.
+//! Tensors are copied one at a time, byte by byte: bf16 stays bf16, to the last bit.
 
 use ledger::{Cut, CutRecord, Part};
 use model::folder::{FolderWriter, ModelFolder};
@@ -14,15 +14,15 @@ use crate::error::{Error, Result};
 use crate::tensor_cuts::{TensorCut, tensor_cuts};
 use shape::legal::Widths;
 
-/// Writes the model that a cut in depth or width leaves, all but what describes the folder; the
-/// writer is still to be given that and to be committed.
+/// Writes the tensors of the model that a depth or width cut leaves. The caller adds the record and
+/// the card, and commits the writer.
 ///
-/// Blocks are renumbered and `config.json` mended; tokenizer, generation settings and licence go
-/// along; a tied model has no `lm_head.weight`, whatever its base held. `progress` hears of tensors
-/// written, and of how many.
+/// Blocks are renumbered and `config.json` is updated. Tokenizer, generation settings and licence
+/// are copied. A tied model has no `lm_head.weight`, even if its base had one. `progress` gets the
+/// tensors written, and of how many.
 ///
 /// # Errors
-/// Where the cut or the counts in its record are not this model's, or the disk fails.
+/// If the cut or the counts in its record do not fit this model, or the disk fails.
 pub(crate) fn apply(
     folder: &ModelFolder,
     record: &CutRecord,
@@ -31,6 +31,7 @@ pub(crate) fn apply(
 ) -> Result<FolderWriter> {
     check_cut(folder, &record.cut)?;
     let (raw, config) = smaller(folder, &record.cut)?;
+    // The record may come from a file, so its count is checked against the cut.
     let left = Count::of(&config).total;
     if record.held.parameters().0 != left {
         return Err(other_count(folder, record, left));
@@ -54,7 +55,7 @@ pub(crate) fn apply(
     Ok(writer)
 }
 
-/// A record whose count is not what its cut leaves.
+/// The error of a record whose count differs from what its cut leaves.
 pub(crate) fn other_count(folder: &ModelFolder, record: &CutRecord, left: u64) -> Error {
     Error::other(format!(
         "the cut of `{}` leaves {left} parameters, its record says {}",
@@ -63,7 +64,7 @@ pub(crate) fn other_count(folder: &ModelFolder, record: &CutRecord, left: u64) -
     ))
 }
 
-/// Whether the cut is one for this model.
+/// Checks that the cut fits this model.
 pub(crate) fn check_cut(folder: &ModelFolder, cut: &Cut) -> Result<()> {
     cut.validate()?;
     let (found, expected) = (cut.layers(), folder.config().num_hidden_layers());
@@ -88,7 +89,7 @@ pub(crate) fn check_cut(folder: &ModelFolder, cut: &Cut) -> Result<()> {
     Ok(())
 }
 
-/// The configuration of what a cut leaves.
+/// The configuration of the model that a cut leaves.
 fn smaller(folder: &ModelFolder, cut: &Cut) -> Result<(RawConfig, ModelConfig)> {
     let raw = match cut {
         Cut::Depth { .. } => folder.raw_config().with_layers(&cut.kept())?,
@@ -102,8 +103,8 @@ fn smaller(folder: &ModelFolder, cut: &Cut) -> Result<(RawConfig, ModelConfig)> 
     Ok((raw, config))
 }
 
-/// What of a sparse base is sparse still, under its new names: groups of input columns that all
-/// stayed.
+/// The tensors of a sparse base that stay sparse, under their new names. Removing input columns
+/// would break the groups, so only tensors that keep them all count.
 fn still_sparse(folder: &ModelFolder, tensors: &[TensorCut]) -> Result<Sparsity> {
     let before = Sparsity::of(folder.path())?;
     let same = tensors.iter().filter(|tensor| tensor.from.columns() == tensor.to.columns());

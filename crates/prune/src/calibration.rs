@@ -1,4 +1,4 @@
-//! Calibration text: the sequences that scores are taken on, drawn with a seed.
+//! Calibration text: the sequences that scores are measured on, drawn with a seed.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use shape::config::ModelConfig;
 
 use crate::error::{Error, Refused, Result};
 
-/// Tokens a sequence where nothing is said: never the model's longest context, which may be 131072.
+/// Default tokens per sequence. The model's longest context is no default: it may be 131072.
 pub const LENGTH: usize = 2048;
 
-/// Sequences where nothing is said.
+/// Default number of sequences.
 pub const SEQUENCES: usize = 128;
 
 /// A sequence of one token has nothing to attend to.
@@ -21,10 +21,10 @@ const SHORTEST: usize = 2;
 /// How calibration sequences are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CalibrationSettings {
-    /// Most sequences, [`SEQUENCES`] by default; fewer where the text is used up by fewer.
+    /// The most sequences, [`SEQUENCES`] by default. There are fewer if fewer cover the text.
     pub sequences: usize,
-    /// Tokens a sequence. Where nothing is said [`LENGTH`], or less where the text or the model's
-    /// longest context is shorter.
+    /// Tokens per sequence. By default [`LENGTH`], or less if the text or the model's longest
+    /// context is shorter.
     pub length: Option<usize>,
     /// The seed that chooses where sequences begin.
     pub seed: u64,
@@ -39,7 +39,7 @@ pub enum Source<'a> {
     Tokens(&'a [u32]),
 }
 
-/// Sequences of equal length, end to end.
+/// Sequences of equal length, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequences {
     tokens: Vec<u32>,
@@ -54,10 +54,10 @@ impl Default for CalibrationSettings {
 }
 
 impl CalibrationSettings {
-    /// Whether a text holds all sequences without overlap, for who asked for that many.
+    /// Checks that a text holds all sequences without overlap, for callers that need that many.
     ///
     /// # Errors
-    /// [`Refused::TooFewTokens`] where it does not; those of [`Sequences::draw`] for the length.
+    /// [`Refused::TooFewTokens`] if it does not; the errors of [`Sequences::draw`] for the length.
     pub fn fits(&self, source: Source<'_>, config: &ModelConfig) -> Result<()> {
         let found = source.tokens();
         let length = length(found, self.length, config.max_position_embeddings())?;
@@ -96,17 +96,16 @@ impl Source<'_> {
 }
 
 impl Sequences {
-    /// Draws sequences for a model from a text, in the order of the text; documents are not told
-    /// apart.
+    /// Draws sequences for a model from a text, in text order. A sequence may cross the end of a
+    /// document.
     ///
-    /// Where the text has room they do not overlap, and every such placement is as likely as any
-    /// other. Where it has not, the sequences that it takes to cover the text are spread evenly
-    /// over it.
+    /// If the text has room, sequences do not overlap, and every such placement is equally likely.
+    /// Otherwise, the sequences are spread evenly, at most as many as cover the text.
     ///
     /// # Errors
-    /// For settings too small and a length beyond the model's longest context;
-    /// [`Refused::TooShort`] where the text does not hold one sequence, [`Refused::UnknownToken`]
-    /// for an id that the model does not have, [`Refused::NoMemory`]; and those of the corpus.
+    /// If the settings are too small or the length is above the model's longest context.
+    /// [`Refused::TooShort`] if the text holds less than one sequence, [`Refused::UnknownToken`]
+    /// for an id that the model does not have, [`Refused::NoMemory`]; and errors of the corpus.
     pub fn draw(
         source: Source<'_>,
         settings: &CalibrationSettings,
@@ -146,7 +145,7 @@ impl Sequences {
         self.length
     }
 
-    /// What `cut.json` says of them; the hash is SHA-256 over the ids, four bytes each, little
+    /// What `cut.json` says about them. The hash is SHA-256 over the ids, four bytes each, little
     /// endian.
     pub fn record(&self) -> CalibrationRecord {
         let mut hash = ledger::Sha256Hasher::new();
@@ -159,7 +158,8 @@ impl Sequences {
     }
 }
 
-/// Tokens a sequence: what is asked for has to fit, what is not asked for is made to.
+/// Tokens per sequence. A length that is asked for must fit; the default is shortened until it
+/// does.
 fn length(available: u64, asked: Option<usize>, longest: usize) -> Result<usize> {
     if let Some(found) = asked.filter(|&asked| asked < SHORTEST) {
         return Err(Error::other(format!(
@@ -184,7 +184,7 @@ fn length(available: u64, asked: Option<usize>, longest: usize) -> Result<usize>
     Ok(length)
 }
 
-/// The machine has not enough memory for the residual stream of so many tokens.
+/// The machine lacks memory for the residual stream of so many tokens.
 pub(crate) fn no_memory(tokens: usize, hidden: usize) -> Error {
     let message =
         format!("no memory for the hidden states of {tokens} calibration tokens of width {hidden}");
@@ -205,20 +205,23 @@ fn starts(available: u64, most: usize, length: usize, seed: u64) -> Vec<u64> {
     let (most, length) = (most as u64, length as u64);
     let last = available - length;
     if most.checked_mul(length).is_none_or(|tokens| tokens > available) {
+        // No room for all: spread them evenly from the start of the text to its end. The seed does
+        // not matter here.
         let count = most.min(available.div_ceil(length));
         let place =
             |at: u64| (u128::from(last) * u128::from(at) / u128::from((count - 1).max(1))) as u64;
         return (0..count).map(place).collect();
     }
-    // Sequences that do not overlap are `most` distinct numbers, each moved by the sequences before
-    // it (all but one token of each); the numbers are drawn by the method of Floyd (Bentley and
-    // Floyd 1987).
+    // Draw `most` distinct numbers, then shift each by the sequences before it (`length - 1` tokens
+    // per sequence). The starts then never overlap. The numbers are drawn by the method of Floyd
+    // (Bentley and Floyd 1987).
     let numbers = available - most * (length - 1);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut chosen = BTreeSet::new();
     for largest in numbers - most..numbers {
         let drawn = below(&mut random, largest + 1);
         if !chosen.insert(drawn) {
+            // Drawn before: take the largest number of this step, which no earlier step could draw.
             chosen.insert(largest);
         }
     }
@@ -229,8 +232,8 @@ fn starts(available: u64, most: usize, length: usize, seed: u64) -> Vec<u64> {
         .collect()
 }
 
-/// A number below `limit`, each as likely: draws from the incomplete end of the range are thrown
-/// away.
+/// A uniform random number below `limit`. Draws from the incomplete end of the range are rejected:
+/// they would favour small numbers.
 fn below(random: &mut ChaCha8Rng, limit: u64) -> u64 {
     let complete = u64::MAX - u64::MAX % limit;
     loop {

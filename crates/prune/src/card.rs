@@ -8,16 +8,16 @@ use model::folder::ModelFolder;
 
 use crate::methods::method;
 
-/// Longest card of a base that is read for its licence, in bytes.
+/// Largest card of a base that is read for its licence, in bytes.
 const CARD_LIMIT: u64 = 4 << 20;
 
 /// Longest value that is taken over from a card, in bytes.
 const VALUE_LIMIT: usize = 200;
 
-/// What a card says of the terms of a model.
+/// The fields of a card that state the terms of a model.
 const TERMS: [&str; 3] = ["license", "license_name", "license_link"];
 
-/// `README.md`: what the model is, how it was made, and that it needs healing.
+/// The text of `README.md`: what the model is, how it was made, and that it needs healing.
 pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
     let mut card = front_matter(folder.path(), record);
     let add = |card: &mut String, text: std::fmt::Arguments<'_>| {
@@ -101,7 +101,7 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
     card
 }
 
-/// What a cut leaves in a few words, and what went in a sentence's part.
+/// What a cut leaves, for the title; and what it removed, for a sentence.
 fn gone(record: &CutRecord) -> (String, String) {
     let layers = record.cut.layers();
     match &record.cut {
@@ -165,13 +165,13 @@ fn stayed(record: &CutRecord) -> String {
     }
 }
 
-/// What a reader must not expect of zeros.
+/// What readers must not expect of a sparse model.
 const SPARSE: &str = "## Zeros\n\n\
     The weights are stored dense, zeros among them: the files are as large as the base's, and as stored the pattern \
     promises no speed. `sparsity.json` names the sparse tensors; the mask of each is its stored zeros, and `regrow train` \
     keeps them.\n\n";
 
-/// Where the score could not do what it does.
+/// Linear layers that needed more damping or another score.
 fn fallbacks(record: &CutRecord) -> String {
     let mut text = String::new();
     for fallback in &record.fallbacks {
@@ -202,7 +202,7 @@ fn front_matter(base: &Path, record: &CutRecord) -> String {
     text
 }
 
-/// What the card of the base says of its licence; nothing where it has none that can be read.
+/// The licence fields of the base, read from its card. Empty if there is no readable card.
 fn terms(base: &Path) -> Vec<(&'static str, String)> {
     let Ok(card) = disk::read_to_string(&base.join("README.md"), CARD_LIMIT) else {
         return Vec::new();
@@ -215,7 +215,7 @@ fn terms(base: &Path) -> Vec<(&'static str, String)> {
     let value = |key: &str| {
         let line = head.iter().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
         let value = line.trim().trim_matches(['"', '\'']);
-        // Only what is plain in YAML as it stands; anything else would have to be understood first.
+        // Only values that are plain in YAML. Any other would need a YAML parser.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/: ".contains(&byte);
         (!value.is_empty() && value.len() <= VALUE_LIMIT && value.bytes().all(plain))
             .then(|| quoted(value))
@@ -223,12 +223,12 @@ fn terms(base: &Path) -> Vec<(&'static str, String)> {
     TERMS.iter().filter_map(|&key| Some((key, value(key)?))).collect()
 }
 
-/// A string of YAML: JSON's are among them.
+/// A string in YAML. Every JSON string is a YAML string.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A name in running text: what Markdown or HTML could read as its own is left out.
+/// A name in running text, without characters that Markdown or HTML could interpret.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !"<>[]`|*".contains(*c)).collect()
 }

@@ -1,4 +1,4 @@
-//! What measuring costs in memory and operations, from a configuration alone.
+//! What measuring costs in memory and operations, computed from the configuration alone.
 
 use shape::config::ModelConfig;
 use shape::count::Count;
@@ -18,18 +18,18 @@ pub struct TextSize {
     pub spilled: bool,
 }
 
-/// What a method takes while it measures: bytes, unless another unit is named.
+/// What a method needs while it measures, in bytes unless another unit is named.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MeasuringCost {
-    /// One block in f32; none where weights are looked at row by row.
+    /// One block in f32; 0 if weights are read row by row.
     pub(crate) block: u64,
-    /// What is counted while the block runs.
+    /// The statistics that are collected while the block runs.
     pub(crate) statistics: u64,
-    /// The residual stream of the calibration text, and other streams kept beside it.
+    /// The residual stream of the calibration text, and copies of it that a method keeps.
     pub(crate) streams: u64,
     /// The activations of one batch inside a block.
     pub(crate) batch: u64,
-    /// Parameters that are read to be scored.
+    /// Parameters that are read for scoring.
     pub(crate) parameters_read: u64,
     /// Floating-point operations.
     pub(crate) flops: f64,
@@ -57,6 +57,7 @@ impl MeasuringCost {
     pub fn walk(config: &ModelConfig, text: TextSize) -> Result<Self> {
         let (count, tokens) = (Count::of(config), text.tokens());
         Ok(Self {
+            // Four bytes a number: blocks are computed in f32.
             block: count.per_block * 4,
             statistics: 0,
             streams: tokens.saturating_mul(config.hidden_size() as u64 * 4),
@@ -67,19 +68,19 @@ impl MeasuringCost {
     }
 }
 
-/// What a batch of tokens takes on its way through a block.
+/// Bytes of the activations of one batch inside a block.
 fn batch_bytes(config: &ModelConfig, length: usize, tokens: u64) -> u64 {
     let rows = ((BATCH / length.max(1)).max(1) * length) as u64;
     let (hidden, inner) = (config.hidden_size() as u64, config.intermediate_size() as u64);
     let (query, key_value) = (config.query_width() as u64, config.key_value_width() as u64);
-    // Stream: entering, in the middle, leaving, normed, two host copies and one on its way; then
-    // what parts read.
+    // Seven copies of the stream: entering, in the middle, leaving, after a norm, two on the host
+    // and one in transfer. Then the inputs and outputs of the parts.
     let columns = 7 * hidden + 2 * query + 2 * key_value + 3 * inner + inner.max(query).max(hidden);
     rows.min(tokens) * columns * 4
 }
 
-/// Twice the weights of the blocks for each token, and attention's scores and mixing over half the
-/// sequence.
+/// Per token: two operations for each weight of the blocks, and attention. Attention scores and
+/// mixes over half the sequence on average, since it is causal.
 fn flops(config: &ModelConfig, tokens: u64, length: usize) -> f64 {
     let outside = [leading_tensors(config), trailing_tensors(config)].concat();
     let count =

@@ -1,4 +1,4 @@
-//! Where a smaller model is written, and what is checked of that place beforehand.
+//! The folder of the smaller model, and the checks of it before any work.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use shape::config::RawConfig;
 
 use crate::error::{Error, Refused, Result};
 
-/// A new model folder. It appears only when it is whole.
+/// A new model folder. It appears only when it is complete.
 #[derive(Clone, Copy, Debug)]
 pub struct Destination<'a> {
     path: &'a Path,
@@ -19,7 +19,7 @@ pub struct Destination<'a> {
 }
 
 impl<'a> Destination<'a> {
-    /// The folder `path`, in files of the usual size.
+    /// The folder `path`, with files of the usual size.
     pub fn new(path: &'a Path, existing: Existing) -> Self {
         Self { path, existing, shard_limit: SHARD_LIMIT }
     }
@@ -40,15 +40,15 @@ impl<'a> Destination<'a> {
         Ok(FolderWriter::create(self.path, self.existing, raw, plan, self.shard_limit)?)
     }
 
-    /// Refuses a target that is taken, and one whose replacement would take the model away, before
-    /// hours are spent.
+    /// Refuses a folder that exists, and one whose replacement would delete the model itself. This
+    /// check runs before hours of work.
     pub(crate) fn check(&self, folder: &ModelFolder) -> Result<()> {
         let out = self.path;
         if matches!(self.existing, Existing::Refuse) && out.symlink_metadata().is_ok() {
             return Err(disk::Error::exists(out).into());
         }
-        // Only what exists has a real path; a link at the target is replaced itself, not what it
-        // points to.
+        // Only paths that exist can be resolved. A link at the target is replaced itself; what it
+        // points to stays.
         let is_link = out.symlink_metadata().is_ok_and(|data| data.is_symlink());
         match (folder.path().canonicalize(), out.canonicalize()) {
             (Ok(base), Ok(target)) if !is_link && base.starts_with(&target) => {
@@ -61,7 +61,7 @@ impl<'a> Destination<'a> {
     }
 }
 
-/// Refuses a folder that leaves open which model it is: what is written of it would lack something.
+/// Refuses a folder that is not clearly one model: a copy of it would lack something.
 pub(crate) fn check_clear(folder: &ModelFolder) -> Result<()> {
     let Some(problem) = folder.unclear().first() else { return Ok(()) };
     let more = match folder.unclear().len() - 1 {
@@ -73,7 +73,7 @@ pub(crate) fn check_clear(folder: &ModelFolder) -> Result<()> {
     Err(Error::refused(Refused::Unclear, message))
 }
 
-/// Refuses a disk that is too small before hours are spent.
+/// Refuses a disk that is too small, before hours of work.
 pub(crate) fn check_disk(path: &Path, expected: u64, what: &'static str) -> Result<()> {
     match disk::free_space(path)? {
         Some(found) if found < expected => {

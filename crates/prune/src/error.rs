@@ -1,7 +1,7 @@
 //! What can go wrong with pruning: found, expected, where.
 //!
-//! An error is its message. Messages are written where the fault is found; only what somebody
-//! matches on has a kind of its own.
+//! An error is a message, written where the fault is found. Only errors that a caller matches on
+//! have a kind.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -26,7 +26,7 @@ enum Carried {
     Own { refusal: Refused, message: String },
 }
 
-/// Why pruning refused, as far as a caller may want to know.
+/// Why pruning refused, if a caller may want to match on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
@@ -34,7 +34,7 @@ pub enum Refused {
     NoRateNear,
     /// No legal width comes near the rate.
     NoShapeNear,
-    /// A method scores on text, and there is none.
+    /// A method needs text to score on, and there is none.
     NoCalibration,
     /// The text holds fewer sequences than were asked for.
     TooFewTokens,
@@ -46,9 +46,9 @@ pub enum Refused {
     NoRoom,
     /// The machine has not enough memory for the residual stream.
     NoMemory,
-    /// The new folder would take the place of the model that it is made from.
+    /// The new folder would replace the model that it is made from.
     OntoBase,
-    /// A folder leaves open which model it is.
+    /// A folder is not clearly one model.
     Unclear,
     /// A cut is replayed on another model than it was decided on.
     OtherBase,
@@ -59,7 +59,7 @@ pub enum Refused {
 }
 
 impl Error {
-    /// An error of a kind that somebody matches on.
+    /// An error of a kind that a caller matches on.
     pub(crate) fn refused(refusal: Refused, message: impl Into<String>) -> Self {
         Self(Box::new(Carried::Own { refusal, message: message.into() }))
     }
@@ -69,7 +69,7 @@ impl Error {
         Self::refused(Refused::Other, message)
     }
 
-    /// Why pruning itself refused; nothing for an error of another crate that is passed on.
+    /// Why pruning refused; `None` for an error that is passed on from another crate.
     pub fn refusal(&self) -> Option<Refused> {
         match &*self.0 {
             Carried::Own { refusal, .. } => Some(*refusal),
@@ -119,8 +119,8 @@ impl fmt::Debug for Error {
 }
 
 impl StdError for Error {
-    /// The message of what is passed on is this error's own message, so the chain goes on behind
-    /// it.
+    /// The message of the inner error is already the message of this one, so the chain continues
+    /// behind it.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.passed_on().and_then(StdError::source)
     }

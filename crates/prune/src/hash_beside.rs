@@ -1,5 +1,4 @@
-//! The hash of a model's weights, taken beside the work that reads them to write them: the disk is
-//! asked once.
+//! Hashes a model's weights while other work reads them, so that the disk reads them once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, TryRecvError};
@@ -9,9 +8,9 @@ use rayon::Yield;
 
 use crate::error::Result;
 
-/// Runs `work` while one of the pool's threads hashes the weights; the others are left to `work`,
-/// so that no more of them run than were asked for. What `work` is given waits for the hash; should
-/// `work` end before it asks, nobody waits.
+/// Runs `work` while one thread of the pool hashes the weights. `work` has the other threads, so no
+/// more threads run than were asked for. The closure that `work` gets waits for the hash. If `work`
+/// ends without calling it, nobody waits.
 pub(crate) fn hash_beside<T>(
     folder: &ModelFolder,
     work: impl FnOnce(&mut dyn FnMut() -> Result<String>) -> Result<T>,
@@ -21,14 +20,15 @@ pub(crate) fn hash_beside<T>(
     rayon::in_place_scope(|scope| {
         scope.spawn(|_| {
             let hash = folder.weights_hash_unless(&stop);
-            // Nobody listens where `work` ended early.
+            // Nobody receives if `work` ended early.
             let _ = sender.send(hash);
         });
         let mut hash = || {
             loop {
                 let hash = match receiver.try_recv() {
-                    // A thread of the pool takes on what waits, the hash perhaps; where nothing
-                    // does, another has the hash.
+                    // A waiting thread of the pool runs other tasks, perhaps the hash itself: on
+                    // one thread, blocking here would wait for ever. If there is no task left,
+                    // another thread has the hash.
                     Err(TryRecvError::Empty) if rayon::yield_now() == Some(Yield::Executed) => {
                         continue;
                     }

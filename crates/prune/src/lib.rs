@@ -1,13 +1,13 @@
-//! What is removed: scores, cuts, and the one place that changes shapes.
+//! Decides what is removed from a model, and removes it. One file changes shapes: `apply.rs`.
 //!
-//! [`prune()`] does it all: a [`Method`] of the registry [`METHODS`] turns the rate that is asked
-//! for into a legal model ([`shape::legal`]), looks on while the blocks stream over calibration
-//! text one at a time ([`walk`]), and decides; then the smaller model is written beside its
-//! `cut.json`. Sparse methods make weights zero instead, block by block ([`sparse`]). The same
+//! [`prune()`] does the whole job. A [`Method`] of the registry [`METHODS`] turns the rate that is
+//! asked for into a legal model ([`shape::legal`]). It then measures while the blocks run over
+//! calibration text one at a time ([`walk`]), and decides. The smaller model is written beside its
+//! `cut.json`. Sparse methods instead set weights to zero, block by block ([`sparse`]). The same
 //! folder, request and seed give the same cut and the same bytes, whatever the number of threads.
 //!
-//! For a tour, from the top: `request.rs`, `pruning.rs`, `methods.rs`; then one method, for example
-//! `depth/influence.rs`, which holds what it measures, what that costs and how it chooses.
+//! For a tour, read `request.rs`, `pruning.rs`, `methods.rs`. Then read one method, for example
+//! `depth/influence.rs`: what it measures, what that costs and how it chooses.
 
 #![forbid(unsafe_code)]
 

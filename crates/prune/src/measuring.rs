@@ -1,5 +1,5 @@
-//! What a method is shown of a model while it measures. A method looks; which machine runs the
-//! blocks, and where the text waits meanwhile, is settled here.
+//! What a method sees of a model while it measures. The machine, and where the text is stored, are
+//! hidden from it.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::options::MethodOptions;
 use crate::walk::{Visit, walk};
 
-/// A model, its calibration text and a machine that runs the one on the other.
+/// A model, its calibration text and a machine that runs the text through the model.
 pub struct Measuring<'a> {
     folder: &'a ModelFolder,
     sequences: Option<&'a Sequences>,
@@ -21,12 +21,12 @@ pub struct Measuring<'a> {
     progress: &'a mut dyn FnMut(usize, usize),
 }
 
-/// Runs the text through all blocks, whatever the machine is.
+/// Runs the text through all blocks; hides the type of the machine.
 type RunText<'a> = dyn Fn(&mut dyn Visit, &mut dyn FnMut(usize, usize)) -> Result<()> + 'a;
 
 impl<'a> Measuring<'a> {
-    /// Measures `folder` on `backend`. Where a folder `spill` is named, activations are kept in
-    /// files there. `progress` hears of blocks done, and of how many.
+    /// Prepares to measure `folder` on `backend`. If a folder `spill` is given, activations are in
+    /// files there. `progress` gets the blocks done, and of how many.
     pub fn new<B: Backend + Clone>(
         backend: &'a B,
         folder: &'a ModelFolder,
@@ -50,22 +50,22 @@ impl<'a> Measuring<'a> {
     /// The calibration text.
     ///
     /// # Panics
-    /// Where there is none: the method did not say that it reads text.
+    /// If there is none, since the method did not say that it reads text.
     pub fn sequences(&self) -> &'a Sequences {
         self.sequences.expect("text is drawn for a method that reads it")
     }
 
-    /// What methods were told.
+    /// The options of the method.
     pub fn options(&self) -> &'a MethodOptions {
         self.options
     }
 
-    /// The folder for what is too large for memory, where one was named.
+    /// The folder for activations that are too large for memory, if one was named.
     pub fn spill(&self) -> Option<&'a Path> {
         self.spill
     }
 
-    /// Hears of blocks done, and of how many, where a method does not [`Measuring::walk`].
+    /// Reports blocks done, and of how many, for a method that does not [`Measuring::walk`].
     pub fn progress(&mut self, done: usize, of: usize) {
         (self.progress)(done, of);
     }

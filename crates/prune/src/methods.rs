@@ -1,5 +1,5 @@
-//! The registry of pruning methods, which help, docs and tests read. It stands on top of the lists
-//! in `depth`, `width` and `sparse`: it knows every method, and no method knows it.
+//! The registry of pruning methods, for help, docs and tests. It combines the lists of `depth`,
+//! `width` and `sparse`. It knows every method; no method knows it.
 
 use std::fmt;
 
@@ -11,17 +11,18 @@ use crate::sparse::{SCORES, SparseMethod};
 use crate::target::Takes;
 use crate::{depth, width};
 
-/// Every method, those of depth first. A sparse score stands here with 2:4; [`method`] knows it
+/// Every method, depth methods first. Sparse scores are listed with 2:4 only; [`method`] takes them
 /// with every pattern.
 pub static METHODS: &[Method] = &all();
 
 const COUNT: usize = depth::METHODS.len() + width::METHODS.len() + SCORES.len();
 
-/// The lists one after the other, put together as the program is compiled.
+/// Joins the three lists at compile time.
 const fn all() -> [Method; COUNT] {
     let mut methods = [Method::Select(depth::METHODS[0]); COUNT];
     let mut at = 0;
     while at < COUNT {
+        // Indices into the other lists. They wrap around to huge numbers before their list begins.
         let (in_width, in_sparse) = (
             at.wrapping_sub(depth::METHODS.len()),
             at.wrapping_sub(depth::METHODS.len() + width::METHODS.len()),
@@ -41,9 +42,9 @@ const fn all() -> [Method; COUNT] {
 /// A way to prune.
 #[derive(Clone, Copy)]
 pub enum Method {
-    /// Parts of the model go: decided first, then applied.
+    /// Removes parts of the model: all is decided first, then applied.
     Select(&'static dyn Select),
-    /// Weights become zero: decided block by block, on what the blocks before have become.
+    /// Zeroes weights: decided block by block, on the output of the pruned blocks before.
     Sparse(SparseMethod),
 }
 
@@ -64,7 +65,7 @@ impl Method {
         }
     }
 
-    /// Where it was published, where it was.
+    /// The paper that describes it, if there is one.
     pub fn paper(&self) -> Option<&'static str> {
         match self {
             Self::Select(select) => select.paper(),
@@ -72,7 +73,7 @@ impl Method {
         }
     }
 
-    /// How it can be told how much goes.
+    /// The kinds of targets that it takes.
     pub fn takes(&self) -> &'static [Takes] {
         match self {
             Self::Select(select) => select.takes(),
@@ -104,7 +105,7 @@ pub fn method(name: &str) -> Result<Method> {
     if let Some(method) = METHODS.iter().find(|method| method.name() == name) {
         return Ok(*method);
     }
-    // A pattern has no dash.
+    // A pattern has no dash, so the first dash ends it.
     if let Some((pattern, score)) = name.split_once('-')
         && let Ok(pattern) = pattern.parse::<Pattern>()
         && let Some(score) = SCORES.iter().find(|known| known.name() == score)

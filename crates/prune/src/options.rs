@@ -1,4 +1,4 @@
-//! What methods can be told besides how much goes.
+//! Options of methods besides the target.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,16 +7,16 @@ use shape::tensors::Role;
 
 use shape::legal::WidthOptions;
 
-/// How many numbers become one that is at least 0.
+/// How to summarise many numbers as one that is at least 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregation {
     /// `mean |x|`
     MeanAbsolute,
-    /// `sqrt(mean x^2)`: the root keeps the unit, so that the two can follow each other.
+    /// `sqrt(mean x^2)`. The root keeps the unit, so either aggregation can follow the other.
     MeanSquare,
 }
 
-/// Which tokens of a sequence are looked at.
+/// Which tokens of a sequence are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Positions {
     /// The last, the only one that has attended to all others (as Gromov et al. 2024 do).
@@ -25,7 +25,7 @@ pub enum Positions {
     All,
 }
 
-/// What methods can be told; each reads what concerns it.
+/// Options of all methods. Each method reads its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodOptions {
     /// Width: what may become narrower, and in which steps.
@@ -53,7 +53,7 @@ impl Default for MethodOptions {
 }
 
 impl MethodOptions {
-    /// How activations are summed up, as `cut.json` has it.
+    /// How activations are aggregated, as `cut.json` has it.
     pub(crate) fn aggregations(&self) -> BTreeMap<String, String> {
         [("over-tokens", self.over_tokens), ("over-sequences", self.over_sequences)]
             .map(|(name, how)| (name.to_owned(), how.to_string()))
@@ -65,7 +65,7 @@ impl Aggregation {
     /// Both, for flags.
     pub const ALL: [Self; 2] = [Self::MeanAbsolute, Self::MeanSquare];
 
-    /// What one number adds.
+    /// The term that one number adds to the sum.
     pub(crate) fn term(self, x: f64) -> f64 {
         match self {
             Self::MeanAbsolute => x.abs(),
@@ -73,7 +73,7 @@ impl Aggregation {
         }
     }
 
-    /// What the sum of `count` terms comes to.
+    /// The aggregate, given the sum of `count` terms.
     pub(crate) fn of(self, sum: f64, count: usize) -> f64 {
         let mean = sum / count.max(1) as f64;
         match self {

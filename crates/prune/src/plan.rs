@@ -1,5 +1,5 @@
-//! What pruning will make and what it will need, from a configuration alone: a model of any size
-//! can be planned anywhere. Pruning itself begins with the same plan.
+//! What pruning will make and what it needs, computed from the configuration alone. A model of any
+//! size can be planned on any machine. Pruning itself begins with the same plan.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -17,17 +17,16 @@ use crate::sparse::{SparseMethod, SparsePlan};
 use crate::target::PruningTarget;
 use shape::legal::Smaller;
 
-/// Memory that the program takes before any model: its own pages and threads, and pieces of files
-/// on their way.
+/// Memory of the program before any model: its own pages, threads and file buffers.
 const PROGRAM: u64 = 128 << 20;
 
-/// What is promised besides two blocks, their statistics and the activations.
+/// The part of [`PruningMemory::bound`] besides two blocks, statistics and activations.
 const PROMISED: u64 = 1 << 30;
 
-/// Bytes a second that a disk is taken to read and write; it is not measured.
+/// Assumed speed of a disk, in bytes a second. It is not measured.
 pub const DISK_SPEED: f64 = 500e6;
 
-/// A method that is resolved for a model: what it makes of its target, and what that takes.
+/// A method resolved for a model: what its target comes to, and what that costs.
 #[derive(Clone)]
 pub struct PruningPlan {
     resolved: Resolved,
@@ -50,11 +49,11 @@ pub(crate) enum Resolved {
 /// Resident memory, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PruningMemory {
-    /// One block in f32; none where weights are looked at row by row.
+    /// One block in f32; 0 if weights are read row by row.
     pub block: u64,
-    /// What is counted while the block runs.
+    /// The statistics that are collected while the block runs.
     pub statistics: u64,
-    /// The residual stream of the calibration text, where it is kept in memory.
+    /// The residual stream of the calibration text, if it is kept in memory.
     pub activations: u64,
     /// The activations of one batch inside a block.
     pub batch: u64,
@@ -68,7 +67,8 @@ impl PruningMemory {
         self.block + self.statistics + self.activations + self.batch + self.program
     }
 
-    /// What is promised: two blocks in f32 and their statistics, the activations, and 1 GiB.
+    /// The documented upper bound: two blocks in f32 and their statistics, the activations, and 1
+    /// GiB.
     pub fn bound(&self, config: &ModelConfig) -> u64 {
         let block = Count::of(config).per_block * 4;
         2 * block + self.statistics + self.activations + PROMISED
@@ -79,7 +79,7 @@ impl PruningPlan {
     /// Plans a method on a model whose weights take `bytes` each.
     ///
     /// # Errors
-    /// Where the method does not take the target, or the model cannot meet it.
+    /// If the method does not take the target, or no legal model meets it.
     pub fn new(
         config: &ModelConfig,
         method: Method,
@@ -90,7 +90,8 @@ impl PruningPlan {
     ) -> Result<Self> {
         options.width.check()?;
         let whole = Count::of(config).total;
-        // The weights are read once for their hash, and what is copied byte by byte once more.
+        // `copied` counts what is copied byte by byte, which reads it once more. A sparse method
+        // writes what it has already read.
         let (resolved, cost, written, copied) = match method {
             Method::Select(select) => {
                 let outcomes = select.outcomes(config, target, options)?;
@@ -147,7 +148,7 @@ impl PruningPlan {
         self.output
     }
 
-    /// Bytes of activations that are kept on disk meanwhile.
+    /// Bytes of activations on disk while pruning runs.
     pub fn spilled(&self) -> u64 {
         self.spilled
     }
@@ -157,19 +158,20 @@ impl PruningPlan {
         self.read
     }
 
-    /// Floating-point operations of the calibration text's way through the blocks.
+    /// Floating-point operations of running the calibration text.
     pub fn flops(&self) -> f64 {
         self.flops
     }
 
-    /// Seconds, at so many floating-point operations a second, and at [`DISK_SPEED`].
+    /// Estimated seconds, for a speed in floating-point operations a second and [`DISK_SPEED`].
     pub fn seconds(&self, speed: f64) -> f64 {
+        // Activations on disk are written and read again, hence twice.
         self.flops / speed + (self.read + self.output + 2 * self.spilled) as f64 / DISK_SPEED
     }
 }
 
-/// Floating-point operations a second of a product on a machine, measured in about a tenth of a
-/// second.
+/// Measures the speed of a matrix product on a machine, in floating-point operations a second. This
+/// takes about a tenth of a second.
 ///
 /// # Errors
 /// If memory is short.
@@ -185,6 +187,7 @@ pub fn speed<B: Backend>(backend: &B) -> Result<f64> {
     let mut product = || {
         backend.product(View::new(&a, area), View::new(&b, area), ViewMut::new(&mut c, area), false)
     };
+    // Once without the clock: the first call may start threads and touch memory.
     product()?;
     let start = Instant::now();
     let mut done = 0.0;
@@ -193,6 +196,7 @@ pub fn speed<B: Backend>(backend: &B) -> Result<f64> {
         done += 1.0;
     }
     let seconds = start.elapsed().as_secs_f64();
+    // Keeps the compiler from removing the products.
     black_box(&c);
     Ok(done * 2.0 * (SIDE * SIDE * SIDE) as f64 / seconds)
 }

@@ -1,8 +1,8 @@
-//! One entry: a model folder and a request in, a smaller model folder and what came of it out.
+//! Prunes a prepared model: decides what goes and writes the smaller model.
 //!
-//! Everything that can be settled before something is measured is settled once, in
-//! [`PreparedPruning`]: the method with what it makes of its target, and the calibration text.
-//! Deciding, writing and replaying a record work from that.
+//! Everything that is known before measuring is resolved once, in [`PreparedPruning`]: the method,
+//! what its target comes to, and the calibration text. Deciding, writing and replaying a record all
+//! use it.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ use crate::select::no_calibration;
 use crate::sparse::{self, Ran, SparseRun};
 use crate::target::PruningTarget;
 
-/// What is to be pruned, with all that is settled beforehand.
+/// A pruning with every choice made, ready to measure.
 pub(crate) struct PreparedPruning<'a, B> {
     pub(crate) backend: &'a B,
     pub(crate) folder: &'a ModelFolder,
@@ -34,17 +34,17 @@ pub(crate) struct PreparedPruning<'a, B> {
     pub(crate) options: &'a MethodOptions,
     /// The calibration text, for a method that reads one.
     pub(crate) sequences: Option<Sequences>,
-    /// A folder in which activations are kept instead of in memory.
+    /// A folder for activations, if they are not kept in memory.
     pub(crate) spill: Option<&'a Path>,
 }
 
-/// What was decided before anything is written.
+/// What was decided, before anything is written.
 pub(crate) struct CutDecision {
     pub(crate) cut: Cut,
     pub(crate) scores: Scores,
 }
 
-/// Draws the calibration text of a method that reads one.
+/// Draws the calibration text, if the method reads one.
 pub(crate) fn draw(
     folder: &ModelFolder,
     method: Method,
@@ -58,8 +58,7 @@ pub(crate) fn draw(
 }
 
 impl<B: Backend + Clone> PreparedPruning<'_, B> {
-    /// Measures and decides what goes. Which weights become zero is decided only as they are
-    /// written.
+    /// Measures and decides what goes. A sparse method chooses its weights only while it writes.
     pub(crate) fn decide(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<CutDecision> {
         let config = self.folder.config();
         match self.plan.resolved() {
@@ -91,9 +90,9 @@ impl<B: Backend + Clone> PreparedPruning<'_, B> {
         }
     }
 
-    /// Writes what was decided. `progress` hears of tensors written where blocks, channels or heads
-    /// go, and of blocks done where weights become zero; and of how many. The folder appears with
-    /// [`commit`]; the record then holds what only writing tells.
+    /// Writes what was decided. `progress` gets the tensors written, or the blocks done if the
+    /// method is sparse; and of how many. The folder appears with [`commit`]. The returned record
+    /// also holds what only writing tells.
     pub(crate) fn write(
         &self,
         record: CutRecord,
@@ -116,7 +115,7 @@ impl<B: Backend + Clone> PreparedPruning<'_, B> {
     }
 }
 
-/// Adds what describes the new folder, and lets it appear.
+/// Adds the record and the model card, and makes the folder appear.
 pub(crate) fn commit(
     mut writer: FolderWriter,
     folder: &ModelFolder,
@@ -128,8 +127,8 @@ pub(crate) fn commit(
     Ok(())
 }
 
-/// The record with the zeros that stand there, which may be more than the pattern asks for: where
-/// weights were zero before, or read nothing but zeros.
+/// The record with the zeros that were found. They may be more than the pattern asks for: weights
+/// that were zero before, or that only read zeros.
 fn with_what_ran(record: CutRecord, ran: Ran) -> CutRecord {
     let left = |before: Params| Params(before.0 - ran.zeros.0);
     let (all, inner) = (record.held.n0(), record.held.n0_without_embedding());
@@ -143,7 +142,7 @@ fn with_what_ran(record: CutRecord, ran: Ran) -> CutRecord {
     }
 }
 
-/// Refuses what came out otherwise than its record says.
+/// Refuses a result that differs from its record.
 pub(crate) fn check_same(
     folder: &ModelFolder,
     made: &CutRecord,
@@ -155,7 +154,7 @@ pub(crate) fn check_same(
     Err(other_count(folder, expected, made.held.parameters().0))
 }
 
-/// The error of a record that was made on another model or text than is given.
+/// The error of a record that was made on another model or another text.
 pub(crate) fn other_hash(refusal: Refused, what: &str, found: &str, expected: &str) -> Error {
     let message = format!("{what} the hash {found}, expected {expected} as in the cut");
     Error::refused(refusal, message)

@@ -12,10 +12,11 @@ pub(crate) const RECORD: &str = "cut.json";
 /// Longest `cut.json` that is read, in bytes.
 const RECORD_LIMIT: u64 = 64 << 20;
 
-/// The record of a pruned model folder, or that in a file; none where a folder has no `cut.json`.
+/// Reads the record of a pruned model folder, or a record file. `None` if a folder has no
+/// `cut.json`.
 ///
 /// # Errors
-/// Where it cannot be read, is of another format or tells of a cut that cannot be.
+/// If it cannot be read, has another format, or describes an impossible cut.
 pub fn record_of(place: &Path) -> Result<Option<CutRecord>> {
     let path = if place.is_file() { place.to_path_buf() } else { place.join(RECORD) };
     let bytes = match disk::read(&path, RECORD_LIMIT) {
@@ -28,7 +29,7 @@ pub fn record_of(place: &Path) -> Result<Option<CutRecord>> {
     })
 }
 
-/// What `cut.json` holds.
+/// The bytes of `cut.json`.
 pub(crate) fn record_json(record: &CutRecord) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(record)
         .expect("counts, names and finite numbers are always JSON");

@@ -17,13 +17,13 @@ use crate::pruning::{PreparedPruning, check_same, commit, draw, other_hash};
 use crate::select::no_calibration;
 use crate::target::PruningTarget;
 
-/// Makes a cut again from its record: the same bytes, if `folder` is the model that it was decided
-/// on. A sparse cut whose score reads text reads it again from `source`. `progress` hears of
-/// tensors written, or of blocks made sparse, and of how many.
+/// Makes a cut again from its record. The bytes are the same if `folder` is the model that it was
+/// decided on. A sparse cut whose score reads text reads it again from `source`. `progress` gets
+/// the tensors written, or the blocks made sparse; and of how many.
 ///
 /// # Errors
-/// [`Refused::OtherBase`] where its weights have another hash, [`Refused::OtherCalibration`] where
-/// the text has; and those of [`crate::prune`].
+/// [`Refused::OtherBase`] if the weights have another hash, [`Refused::OtherCalibration`] if the
+/// text has; and the errors of [`crate::prune`].
 pub fn replay<B: Backend + Clone>(
     backend: &B,
     folder: &ModelFolder,
@@ -49,10 +49,11 @@ pub fn replay<B: Backend + Clone>(
     let method = method(&format!("{pattern}-{score}"))?;
     let target = record.asked_rate.map_or(PruningTarget::Pattern, |rate| PruningTarget::Rate {
         rate,
+        // The record has passed the tolerance once; it is not checked again.
         tolerance: f64::INFINITY,
     });
     let options = MethodOptions { linear: roles(linear)?, ..MethodOptions::default() };
-    // What it costs was asked when the cut was made.
+    // The cost is not needed here, so any size of text will do.
     let text = TextSize { sequences: 0, length: 0, spilled: false };
     let plan = PruningPlan::new(folder.config(), method, &target, &options, text, bytes)?;
     let sequences = sequences_again(folder, method, record, source)?;
@@ -60,6 +61,7 @@ pub fn replay<B: Backend + Clone>(
     let pruning =
         PreparedPruning { backend, folder, plan, target, options, sequences, spill: None };
     let (writer, made) = pruning.write(record.clone(), destination, progress)?;
+    // A sparse cut is chosen anew, so its result must match the record.
     check_same(folder, &made, record)?;
     commit(writer, folder, record)
 }

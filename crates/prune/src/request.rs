@@ -1,4 +1,4 @@
-//! What is asked for: prune a folder, or decide and write nothing.
+//! Requests: prune a folder, or decide and write nothing.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,18 +28,18 @@ pub struct Request<'a> {
     pub target: PruningTarget,
     /// The version of the program that prunes, for the record and the card.
     pub version: String,
-    /// The calibration text and how sequences are drawn from it; methods that do not score never
+    /// The calibration text and how sequences are drawn from it. Only methods that score on text
     /// read it.
     ///
-    /// Whether the text was made by the model's tokenizer is for the caller to see to.
+    /// The caller must make sure that the text was made by the tokenizer of the model.
     pub calibration: Option<(Source<'a>, CalibrationSettings)>,
     /// What methods can be told besides how much goes.
     pub options: MethodOptions,
-    /// A folder in which activations are kept while they are needed, instead of in memory.
+    /// A folder for activations while they are needed, instead of memory.
     pub spill: Option<PathBuf>,
-    /// The name of the model before the cut; that of its folder where nothing is said.
+    /// The name of the model before the cut; the name of its folder if `None`.
     pub base: Option<String>,
-    /// The model series that laws are fitted for; the word of the family where nothing is said.
+    /// The model series that laws are fitted for; the name of the family if `None`.
     pub series: Option<String>,
     /// Held-out loss of the model before the cut, where it was measured.
     pub loss0: Option<Nats>,
@@ -57,7 +57,7 @@ pub enum PruningProgress {
         /// ... of this many.
         of: usize,
     },
-    /// The hash of the model's weights is taken, from here on beside the writing.
+    /// The model's weights are hashed, from here on while the model is written.
     Hashing,
     /// The smaller model is written.
     Writing {
@@ -68,7 +68,7 @@ pub enum PruningProgress {
     },
 }
 
-/// What came of it.
+/// The result of pruning.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pruned {
     record: CutRecord,
@@ -81,12 +81,12 @@ impl Pruned {
         &self.record
     }
 
-    /// What the target could have come to, best first: the first was taken.
+    /// The legal models for the target, best first. The first was made.
     pub fn outcomes(&self) -> &[Smaller] {
         &self.outcomes
     }
 
-    /// What `cut.json` holds, alone.
+    /// The record alone: what `cut.json` holds.
     pub fn into_record(self) -> CutRecord {
         self.record
     }
@@ -143,12 +143,12 @@ impl Request<'_> {
 /// Decides what goes and writes the smaller model, with the cut's record as `cut.json` and a model
 /// card as `README.md`.
 ///
-/// A model that was pruned before is a base like any other: the record counts from this folder's
-/// parameters and names this folder, not the one that it came from.
+/// A model that was pruned before is a base like any other. The record counts from the parameters
+/// of this folder and names this folder, not the one before it.
 ///
 /// # Errors
-/// Those of [`decide`], a folder that is not clearly one model, and a disk that fails or is too
-/// small; a target that is taken is refused before anything is computed.
+/// The errors of [`decide`]. Also if the folder is not clearly one model, or if the disk fails or
+/// is too small. A target that exists is refused before anything is computed.
 pub fn prune<B: Backend + Clone>(
     backend: &B,
     folder: &ModelFolder,
@@ -158,6 +158,7 @@ pub fn prune<B: Backend + Clone>(
 ) -> Result<Pruned> {
     destination.check(folder)?;
     check_clear(folder)?;
+    // All cheap checks come first: measuring may take hours.
     let plan = request.plan(folder)?;
     check_disk(destination.path(), plan.output(), "the smaller model")?;
     if let Some(spill) = &request.spill {
@@ -181,12 +182,12 @@ pub fn prune<B: Backend + Clone>(
     Ok(Pruned { record, outcomes: pruning.plan.outcomes() })
 }
 
-/// Decides what goes and writes nothing. A sparse method decides only as it writes: its record then
-/// lacks what only that tells.
+/// Decides what goes and writes nothing. A sparse method decides only while it writes, so its
+/// record lacks what only writing tells.
 ///
 /// # Errors
-/// For a target that the method does not take or that the model cannot meet, calibration text that
-/// is missing, too short or of another vocabulary, and weights that cannot be read.
+/// If the method does not take the target or no legal model meets it. If calibration text is
+/// missing, too short or of another vocabulary. If weights cannot be read.
 pub fn decide<B: Backend + Clone>(
     backend: &B,
     folder: &ModelFolder,
@@ -200,7 +201,7 @@ pub fn decide<B: Backend + Clone>(
     Ok(Pruned { record, outcomes: pruning.plan.outcomes() })
 }
 
-/// Decides; the hash of the base is still to be taken.
+/// Decides. The hash of the base is empty and filled in by the caller.
 fn decide_record<B: Backend + Clone>(
     pruning: &PreparedPruning<'_, B>,
     request: &Request<'_>,

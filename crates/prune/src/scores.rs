@@ -1,4 +1,4 @@
-//! What was measured of a model.
+//! Scores: what was measured on a model.
 
 /// What was measured.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -6,8 +6,8 @@ pub enum Scores {
     /// Nothing.
     #[default]
     None,
-    /// One number for every block, or for every place where a run of blocks can begin; the lowest
-    /// goes first.
+    /// One number for every block, or for every block at which a run can begin. The lowest goes
+    /// first.
     Listed(Vec<f64>),
     /// One number for every channel, neuron and group of heads; the highest stay.
     Width(WidthScores),
@@ -25,8 +25,8 @@ pub struct WidthScores {
 }
 
 impl Scores {
-    /// Those that `cut.json` holds: one number a block or a run. Those of a width would outweigh
-    /// the model card.
+    /// The scores that `cut.json` stores: one number per block or run. Width scores are left out,
+    /// since they are too many.
     pub(crate) fn recorded(self) -> Option<Vec<f64>> {
         match self {
             Self::Listed(scores) => Some(scores),

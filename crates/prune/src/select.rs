@@ -1,4 +1,4 @@
-//! The seam of methods that decide which parts of a model go.
+//! The trait of methods that decide which parts of a model go.
 
 use std::collections::BTreeMap;
 
@@ -15,36 +15,34 @@ use shape::legal::Smaller;
 
 /// A method that decides which blocks, channels or heads go. It changes nothing itself.
 ///
-/// It is asked in this order: what the target comes to, what measuring costs, the measurement, the
-/// decision.
+/// Its methods are called in this order: `outcomes`, `cost`, `measure`, `choose`.
 pub trait Select: Sync {
     /// Its id in files, flags and laws, as in `depth-block-influence`.
     fn name(&self) -> &'static str;
     /// What it does, in one line.
     fn summary(&self) -> &'static str;
-    /// Where it was published, where it was.
+    /// The paper that describes it, if there is one.
     fn paper(&self) -> Option<&'static str>;
-    /// How it can be told how much goes.
+    /// The kinds of targets that it takes.
     fn takes(&self) -> &'static [Takes];
     /// Whether it measures on calibration text.
     fn reads_text(&self) -> bool;
-    /// Those of the options that it reads, as `cut.json` has them; what the cut itself shows is
-    /// left out.
+    /// The options that it reads, as `cut.json` has them. What the cut itself shows is left out.
     fn recorded_options(&self, options: &MethodOptions) -> BTreeMap<String, String> {
         let _ = options;
         BTreeMap::new()
     }
-    /// What a target comes to, best first: the first is what pruning makes. Never empty.
+    /// The legal models for a target, best first. Pruning makes the first. Never empty.
     ///
     /// # Errors
-    /// Where the target is not what it takes, or no legal model comes near it.
+    /// If it does not take this target, or no legal model comes near it.
     fn outcomes(
         &self,
         config: &ModelConfig,
         target: &PruningTarget,
         options: &MethodOptions,
     ) -> Result<Vec<Smaller>>;
-    /// What measuring takes.
+    /// What measuring costs.
     ///
     /// # Errors
     /// For a configuration whose parameters cannot be counted.
@@ -55,15 +53,15 @@ pub trait Select: Sync {
         options: &MethodOptions,
         text: TextSize,
     ) -> Result<MeasuringCost>;
-    /// Measures what it decides by.
+    /// Measures the scores.
     ///
     /// # Errors
     /// Where weights or activations are not finite, the disk fails or memory is short.
     fn measure(&self, model: &mut Measuring<'_>, outcome: &Smaller) -> Result<Scores>;
-    /// Decides what goes, so that `outcome` is left.
+    /// Chooses what goes, so that `outcome` is left.
     ///
     /// # Errors
-    /// Where the scores are not what it needs or order nothing.
+    /// If the scores are of another kind than it needs, or cannot be ordered.
     fn choose(
         &self,
         config: &ModelConfig,
@@ -73,13 +71,13 @@ pub trait Select: Sync {
     ) -> Result<Cut>;
 }
 
-/// The error of a method that reads text where there is none.
+/// The error of a method that needs text and got none.
 pub(crate) fn no_calibration(method: &str) -> Error {
     let message = format!("`{method}` scores on calibration text, found none");
     Error::refused(Refused::NoCalibration, message)
 }
 
-/// The error of a method that was not given what it decides by.
+/// The error of a method that got no scores.
 pub(crate) fn no_scores(method: &dyn Select) -> Error {
     if method.reads_text() {
         return no_calibration(method.name());
@@ -90,7 +88,7 @@ pub(crate) fn no_scores(method: &dyn Select) -> Error {
     ))
 }
 
-/// Scores of another number of blocks than the model has.
+/// Refuses scores for another number of blocks than the model has.
 pub(crate) fn check_block_count(found: usize, expected: usize) -> Result<()> {
     if found == expected {
         return Ok(());

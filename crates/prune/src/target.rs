@@ -1,9 +1,9 @@
-//! How much goes, and how a method can be told.
+//! How much is removed, and the kinds of targets.
 
 use crate::error::Error;
 use shape::legal::Sizes;
 
-/// How a method is told how much goes.
+/// The kind of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     /// By a rate.
@@ -12,11 +12,11 @@ pub enum Takes {
     Blocks,
     /// By sizes that stay.
     Sizes,
-    /// Not at all: its pattern says it.
+    /// No number: the pattern of the method says it.
     Pattern,
 }
 
-/// How much goes.
+/// How much is removed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PruningTarget {
     /// A share of all parameters.

@@ -1,4 +1,4 @@
-//! Documents in batches: enough for all threads, bounded in memory.
+//! Batches of documents: large enough for all threads, small enough for memory.
 
 use rayon::prelude::*;
 
@@ -11,7 +11,8 @@ const DOCUMENTS: usize = 4096;
 /// ... or this many bytes of text.
 const BYTES: usize = 2 << 20;
 
-/// Gathers documents; the bounds are fixed, so batches do not depend on the number of threads.
+/// Collects documents into batches. The limits are fixed, so batches do not depend on the number of
+/// threads.
 pub(crate) struct Batches<I> {
     documents: I,
     failed: bool,
@@ -33,7 +34,7 @@ impl<I: Iterator<Item = Result<String>>> Iterator for Batches<I> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        // After an error nothing more is read, as the reader promises.
+        // Nothing is read after an error, as [`crate::Reader`] promises.
         while !self.failed && batch.len() < DOCUMENTS && bytes < BYTES {
             match self.documents.next() {
                 Some(Ok(text)) => {
@@ -62,10 +63,11 @@ pub(crate) struct Encoded {
     pub(crate) tokens: Vec<Vec<u32>>,
 }
 
-/// Encodes documents in their order. While all threads encode one batch, one of them reads the next
-/// and writes the one before; memory holds three.
+/// Encodes documents in order. While all threads encode one batch, one of them reads the next batch
+/// and writes the previous one. Memory holds three batches.
 ///
-/// `write` gets each batch; `told` is called after each with the iterator inside, and may end it.
+/// `write` gets each batch. After each batch, `told` gets the iterator inside, and may stop the
+/// work with an error.
 pub(crate) fn encode<I: Iterator<Item = Result<String>> + Send>(
     batches: &mut Batches<I>,
     tokenizer: &Tokenizer,
@@ -84,8 +86,8 @@ pub(crate) fn encode<I: Iterator<Item = Result<String>> + Send>(
             || here.map(|batch| encode_batch(&batch, tokenizer)).transpose(),
             || rayon::join(|| reader.next().transpose(), || before.map_or(Ok(()), write)),
         );
-        // Errors in the order of their documents: what was written came before what was encoded,
-        // and that before what was read.
+        // The error of the earliest document wins: the written batch comes before the encoded one,
+        // and that before the one just read.
         written?;
         encoded = now?;
         batch = next?;
@@ -94,8 +96,8 @@ pub(crate) fn encode<I: Iterator<Item = Result<String>> + Send>(
     Ok(())
 }
 
-/// Long documents are cut where their tokens allow it, so that no thread waits for another at the
-/// end of a batch.
+/// Long documents are cut into stretches, so that no thread waits for another at the end of a
+/// batch.
 fn encode_batch(batch: &[String], tokenizer: &Tokenizer) -> Result<Vec<Encoded>> {
     let stretches: Vec<(usize, &str)> = batch
         .iter()
@@ -108,7 +110,7 @@ fn encode_batch(batch: &[String], tokenizer: &Tokenizer) -> Result<Vec<Encoded>>
         || batch.par_iter().map(Sha256::of).collect::<Vec<_>>(),
         || {
             let encode = |(_, stretch): &(usize, &str)| tokenizer.encode(stretch);
-            // One stretch a task: they differ in length by up to a thousand times.
+            // One stretch per task: their lengths differ by up to a factor of a thousand.
             stretches.par_iter().with_max_len(1).map(encode).collect::<Result<Vec<_>>>()
         },
     );

@@ -1,4 +1,4 @@
-//! Byte-level BPE trained on the spot: every text encodes, and decodes back exactly.
+//! Trains a byte-level BPE. It encodes every text, and decoding gives the text back exactly.
 
 use std::collections::HashMap;
 
@@ -20,21 +20,21 @@ pub const END_OF_TEXT: &str = "<|endoftext|>";
 /// The smallest vocabulary: every byte and [`END_OF_TEXT`].
 pub const SMALLEST_VOCABULARY: usize = 257;
 
-/// A pair must be seen this often to become a token; what is seen once teaches nothing.
+/// A pair must occur this often to become a token: one occurrence teaches nothing.
 const LEAST_PAIRS: u64 = 2;
 
-/// The trainer counts pairs in 32 bits; no pair can be seen more often than there are bytes.
+/// The trainer counts pairs in 32 bits. No pair occurs more often than there are bytes.
 const MOST_BYTES: u64 = i32::MAX as u64;
 
 /// Trains a byte-level BPE tokenizer of exactly `vocabulary` tokens, [`END_OF_TEXT`] (id 0) and all
 /// bytes included.
 ///
 /// The same documents give the same bytes of `tokenizer.json`, whatever the number of threads.
-/// Documents past the first 2 GiB are not looked at.
+/// Documents after the first 2 GiB are ignored.
 ///
 /// # Errors
-/// Below 257 tokens, and when the text cannot give as
-/// many as asked for, and the first error among the documents.
+/// If `vocabulary` is below 257, or the text is too small to give that many tokens; and the first
+/// error among the documents.
 pub fn train_bpe(
     documents: impl Iterator<Item = Result<String>>,
     vocabulary: usize,
@@ -71,7 +71,7 @@ pub fn train_bpe(
     Ok(tokenizer)
 }
 
-/// How often each word comes, as the byte-level splitter cuts and spells them.
+/// Counts every word, as the byte-level splitter cuts and writes it.
 fn count_words(documents: impl Iterator<Item = Result<String>>) -> Result<HashMap<String, u64>> {
     let mut words: HashMap<String, u64> = HashMap::new();
     let mut bytes = 0u64;
@@ -93,7 +93,8 @@ fn count_words(documents: impl Iterator<Item = Result<String>>) -> Result<HashMa
     Ok(words)
 }
 
-/// Words of one document. Text repeats itself: each distinct piece is cut into words once.
+/// Counts the words of one document. Text repeats itself, so each distinct piece is split only
+/// once.
 fn words_of(text: &str) -> Result<HashMap<String, u64>> {
     let mut pieces: HashMap<&str, u64> = HashMap::new();
     for piece in Pieces::new(text, 0) {
@@ -113,7 +114,7 @@ fn words_of(text: &str) -> Result<HashMap<String, u64>> {
     Ok(words)
 }
 
-/// GPT-2's splitter; no space is put before a text, so that decoding gives exactly the text back.
+/// GPT-2's splitter. It puts no space before a text, so that decoding gives the exact text back.
 fn split() -> ByteLevel {
     ByteLevel::new(false, true, true)
 }

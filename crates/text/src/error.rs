@@ -5,7 +5,7 @@ use std::path::PathBuf;
 #[error(transparent)]
 pub struct Error(Box<TextFailure>);
 
-/// What an error is about, as far as somebody may do something about it.
+/// What an error is about, for callers that can do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -170,13 +170,13 @@ pub(crate) enum TextFailure {
         path: PathBuf,
         /// Number of the line, from 1, in a file of lines.
         line: Option<u64>,
-        /// Offset of the first byte that does not fit, in the text as it is unpacked.
+        /// Offset of the first invalid byte, in the unpacked text.
         offset: u64,
         /// That byte.
         found: u8,
     },
 
-    /// A packed file ends before what packs it does.
+    /// A packed file ends before its packed stream does.
     #[error(
         "`{path}` ends early: found its end after {bytes} bytes of text, expected the end of its {packing} data"
     )]
@@ -204,14 +204,14 @@ pub(crate) enum TextFailure {
         why: String,
     },
 
-    /// A Parquet file says something impossible, or something that is not read here.
+    /// A Parquet file contradicts itself, or uses a feature that is not read here.
     #[error("`{path}`: found {found}, expected {expected}")]
     BadParquet {
         /// The file.
         path: PathBuf,
         /// What stands there.
         found: String,
-        /// What would do.
+        /// What was expected.
         expected: String,
     },
 
@@ -298,7 +298,7 @@ pub(crate) enum TextFailure {
         advice: &'static str,
     },
 
-    /// A corpus was no longer wanted.
+    /// The build was stopped by the caller.
     #[error("stopped before the corpus was complete: nothing was written")]
     Stopped,
 

@@ -1,7 +1,7 @@
-//! What a model reads: tokenizers, documents, the held-out split, the corpus folder.
+//! The text of a model: tokenizers, documents, the held-out split, the corpus folder.
 //!
-//! Text files become documents ([`Reader`]), documents become tokens ([`Tokenizer`]), tokens become
-//! a corpus folder ([`build`]) that training and evaluation read window by window ([`Corpus`]).
+//! [`Reader`] turns text files into documents, [`Tokenizer`] turns documents into tokens. [`build`]
+//! writes a corpus folder ([`Corpus`]), which training and evaluation read window by window.
 
 #![forbid(unsafe_code)]
 

@@ -1,14 +1,14 @@
-//! Cuts a text where GPT-2's pattern cuts it in any case, so that the pieces give the tokens of the
+//! Cuts a text where GPT-2's pattern always cuts it, so that the pieces give the tokens of the
 //! whole.
 
-/// What stands for a space in vocabularies such as Llama 2's.
+/// The character for a space in vocabularies such as that of Llama 2.
 pub(crate) const SPACE: char = '▁';
 
-/// Pieces of a text, of at least so many bytes where that is possible; each but the first begins
-/// with a lone space between two characters that are no white space.
+/// Pieces of a text, of at least `least` bytes where possible. Each piece but the first begins with
+/// a single space between two characters that are no white space.
 ///
-/// The pattern always cuts there: it takes white space either before a word or by itself, never
-/// after one. What some vocabularies write for a space counts as one.
+/// The pattern always cuts there: it takes white space before a word or by itself, never after a
+/// word. [`SPACE`] counts as white space.
 pub(crate) struct Pieces<'a> {
     text: &'a str,
     least: usize,
@@ -27,7 +27,8 @@ impl<'a> Iterator for Pieces<'a> {
         let mut before = ' ';
         let mut characters = self.text.char_indices().peekable();
         while let Some((at, character)) = characters.next() {
-            // Not after white space: the pattern takes a run of spaces together, all but the last.
+            // Not after white space: the pattern takes a run of spaces as one piece, without the
+            // last.
             if character == ' ' && at >= self.least && !(before.is_whitespace() || before == SPACE)
             {
                 let after = characters.peek().map_or(' ', |(_, after)| *after);

@@ -1,4 +1,5 @@
-//! The held-out split: a document goes by the hash of its text, so a duplicate cannot leak.
+//! The held-out split. The hash of its text decides where a document goes, so a duplicate cannot
+//! leak.
 
 use crate::error::{Result, TextFailure};
 use ledger::Sha256;
@@ -7,10 +8,11 @@ use ledger::Sha256;
 pub const RULE: &str =
     "held out when the first 8 bytes of sha256(text), big endian, over 2^64 are below the share";
 
-/// Whether a document is held out: its text's SHA-256, read as a fraction of one, is below `share`.
+/// Whether a document is held out: the SHA-256 of its text, read as a fraction of one, is below
+/// `share`.
 ///
-/// The same text always falls on the same side, in whatever order documents come; a larger share
-/// holds out a superset of a smaller one.
+/// The same text always goes to the same part, in any order of documents. A larger share holds out
+/// a superset of a smaller one.
 ///
 /// ```
 /// assert_eq!(text::held_out("once upon a time", 0.5), text::held_out("once upon a time", 0.5));
@@ -19,7 +21,7 @@ pub fn held_out(text: &str, share: f64) -> bool {
     held_out_hash(&Sha256::of(text), share)
 }
 
-/// Gives a share back when it lies above 0 and below 1.
+/// Returns a share if it is above 0 and below 1.
 ///
 /// # Errors
 /// For anything else, NaN included.
@@ -33,7 +35,7 @@ pub fn check_share(share: f64) -> Result<f64> {
 
 /// The rule on a hash that is already known.
 pub(crate) fn held_out_hash(hash: &Sha256, share: f64) -> bool {
-    // 2^64 is exact in f64; the conversion rounds to the nearest of 2^53 values, the same on every
+    // 2^64 is exact in f64. The conversion to f64 rounds to 53 bits, in the same way on every
     // machine.
     hash.leading_u64() as f64 / 18_446_744_073_709_551_616.0 < share
 }

@@ -1,5 +1,5 @@
-//! A tokenizer as a Hugging Face `tokenizer.json` describes it, with the settings that would
-//! surprise a trainer switched off.
+//! A tokenizer from a Hugging Face `tokenizer.json`. Settings that would surprise a trainer are
+//! switched off.
 
 use std::path::Path;
 
@@ -15,17 +15,18 @@ use crate::pieces::{Pieces, SPACE};
 
 /// The largest `tokenizer.json` that is read, in bytes; the largest known ones are below 40 MiB.
 const LARGEST_FILE: u64 = 256 << 20;
-/// A text is encoded in pieces of about this many bytes where the tokenizer allows it: the library
-/// needs some 200 bytes of memory for each byte of a text.
+/// A text is encoded in pieces of about this many bytes, if the tokenizer allows it. The library
+/// needs about 200 bytes of memory per byte of text.
 const PIECE: usize = 1 << 12;
-/// A tokenizer that takes a text for one word merges a few words at a time faster than many.
+/// The same for a tokenizer that takes a whole text as one word: it merges short pieces faster than
+/// long ones.
 const WORDS: usize = 1 << 6;
-/// A long text is spread over threads in stretches of about this many bytes.
+/// A long text is split into stretches of about this many bytes, for several threads.
 const STRETCH: usize = 1 << 16;
-/// Begin tokens by the names that model families gave them, most telling first.
+/// Names of begin tokens in known model families, the clearest first.
 const BEGIN_TOKENS: [&str; 4] = ["<|begin_of_text|>", "<s>", "<bos>", "<|endoftext|>"];
 
-/// The token that stands before each document.
+/// The token before each document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BeginToken {
     /// Its id.
@@ -36,10 +37,9 @@ pub struct BeginToken {
 
 /// Turns text into token ids and back.
 ///
-/// Text is always plain text here: a special token spelt out in a document is encoded as the
-/// characters it is made of and never becomes a control token; post-processors, truncation, padding
-/// and BPE dropout that a file may ask for are switched off. The bytes of the file are kept, so
-/// that what is written again is what was read.
+/// Text is always plain text. A special token that is spelt out in a document is encoded as its
+/// characters, never as the control token. Post-processors, truncation, padding and BPE dropout of
+/// a file are switched off. The bytes of the file are kept, so that a copy is identical.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
@@ -51,12 +51,11 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`, or the one in a folder, and takes the begin token from the
-    /// `tokenizer_config.json` beside it if there is one.
+    /// Reads a `tokenizer.json`, or the one in a folder. The begin token comes from the
+    /// `tokenizer_config.json` beside it, if there is one.
     ///
     /// # Errors
-    /// When either file is not what its name says, and when the named begin token is not in the
-    /// vocabulary.
+    /// If a file has the wrong content, or the named begin token is not in the vocabulary.
     pub fn load(path: &Path) -> Result<Self> {
         let path = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
         let mut tokenizer =
@@ -78,8 +77,7 @@ impl Tokenizer {
     /// Token ids of a text, without any token before or after it.
     ///
     /// # Errors
-    /// When the tokenizer has no token for a part of the text and none for the
-    /// unknown.
+    /// If the tokenizer has no token for a part of the text, and no unknown token.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 3);
         let least = match self.piece_rule {
@@ -88,8 +86,8 @@ impl Tokenizer {
             PieceRule::AtSpaces => WORDS,
         };
         for (i, piece) in Pieces::new(text, least).enumerate() {
-            // The tokenizer puts the space of the first piece itself; every later piece starts with
-            // its own.
+            // Some tokenizers put a space before every text that they get. A later piece begins
+            // with its own space, so that one is removed.
             let piece = if i == 0 { piece } else { self.without_space(piece) };
             let encoding = self.inner.encode_fast(piece, false).map_err(|error| {
                 Error::from(TextFailure::Tokenize {
@@ -102,8 +100,8 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// A text in stretches that can be encoded one by one, in a few where the tokenizer allows it
-    /// and else in one.
+    /// Cuts a text into stretches that can be encoded independently. There is only one if the
+    /// tokenizer allows no cut.
     pub(crate) fn stretches<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
         let least = if self.piece_rule == PieceRule::Nowhere { text.len() } else { STRETCH };
         Pieces::new(text, least)
@@ -111,7 +109,7 @@ impl Tokenizer {
             .map(|(i, piece)| if i == 0 { piece } else { self.without_space(piece) })
     }
 
-    /// What is encoded of a piece that does not stand at the beginning.
+    /// The part of a later piece that is given to the tokenizer.
     fn without_space<'a>(&self, piece: &'a str) -> &'a str {
         if self.piece_rule == PieceRule::AtSpaces {
             piece.strip_prefix(' ').unwrap_or(piece)
@@ -120,8 +118,8 @@ impl Tokenizer {
         }
     }
 
-    /// Encodes documents on all threads of the current pool, in order; the result does not depend
-    /// on their number.
+    /// Encodes documents in order, on all threads of the current pool. The result does not depend
+    /// on the number of threads.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -134,7 +132,7 @@ impl Tokenizer {
     /// # Errors
     /// When an id is outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        // The library passes over ids that it does not know.
+        // Checked here, since the library silently skips unknown ids.
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.vocabulary) {
             let why = format!("id {id}, expected below the vocabulary of {}", self.vocabulary);
             return Err(TextFailure::Tokenize { action: "decode", why }.into());
@@ -169,14 +167,14 @@ impl Tokenizer {
         self.inner.id_to_token(id)
     }
 
-    /// The token before each document: `bos_token` of `tokenizer_config.json`, else one of the
-    /// well-known names, else `<|endoftext|>`, which serves as a separator where a family such
-    /// as Qwen2.5 has no begin token.
+    /// The token before each document: `bos_token` of `tokenizer_config.json`, else the first
+    /// well-known name that exists. The last of these is `<|endoftext|>`, a separator in families
+    /// without a begin token, such as Qwen2.5.
     pub fn begin_token(&self) -> Option<&BeginToken> {
         self.begin.as_ref()
     }
 
-    /// The token before each document, where documents cannot do without one.
+    /// The token before each document, for callers that need one.
     ///
     /// # Errors
     /// [`ErrorKind::BeginToken`](crate::ErrorKind::BeginToken) when the tokenizer shows none.
@@ -201,21 +199,21 @@ impl Tokenizer {
 
     fn parse(json: Vec<u8>, from: &str) -> Result<Self> {
         let bad = |why: String| Error::from(TextFailure::Tokenizer { from: from.to_owned(), why });
-        // Documents are spread over threads here; the library's own threads would only add a
-        // second, global switch.
+        // Our own threads encode documents. The threads of the library would be a second, global
+        // setting.
         tokenizers::utils::parallelism::set_parallelism(false);
         let mut inner =
             tokenizers::Tokenizer::from_bytes(&json).map_err(|error| bad(error.to_string()))?;
         inner.with_truncation(None).map_err(|error| bad(error.to_string()))?;
         inner.with_padding(None);
         inner.with_post_processor(None::<PostProcessorWrapper>);
-        // Encode the letters of a special token in a text, not the token.
+        // Encodes the letters of a special token in a text, not the token.
         inner.set_encode_special_tokens(true);
         if let ModelWrapper::BPE(model) = inner.get_model()
             && model.dropout.is_some()
         {
             let mut model = model.clone();
-            // Dropout would give other tokens each time.
+            // Dropout is random: it would give other tokens each time.
             model.dropout = None;
             inner.with_model(model);
         }
@@ -241,8 +239,8 @@ impl Tokenizer {
 
     fn well_known_begin_token(&self) -> Option<BeginToken> {
         let added = self.inner.get_added_vocabulary();
-        // A control token goes before an ordinary one of the same spelling: `<s>` may be a piece of
-        // HTML.
+        // A control token is preferred to an ordinary one of the same spelling: `<s>` may be a
+        // piece of HTML.
         let special = BEGIN_TOKENS.iter().find(|text| added.is_special_token(text));
         let text =
             special.or_else(|| BEGIN_TOKENS.iter().find(|text| self.id_of(text).is_some()))?;
@@ -250,19 +248,21 @@ impl Tokenizer {
     }
 }
 
-/// Where a text may be cut so that the tokens of its [`Pieces`] are those of the whole.
+/// Where a text may be cut so that its [`Pieces`] give the same tokens as the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PieceRule {
-    /// Nothing is known of this tokenizer: a text is encoded whole.
+    /// The tokenizer is unknown: a text is encoded whole.
     Nowhere,
-    /// Before a lone space, which stays with the word behind it: words are split off by a pattern.
+    /// Before a single space, which stays with the word behind it. Such tokenizers split words by a
+    /// pattern.
     BeforeSpaces,
-    /// At a lone space, which goes: the tokenizer puts one before every text, as Llama 2's does.
+    /// At a single space, which is removed: the tokenizer puts one before every text, as that of
+    /// Llama 2 does.
     AtSpaces,
 }
 
-/// What Llama 3 and Qwen2 split words by. No alternative matches past a character that is no white
-/// space into a space, and none looks back.
+/// The patterns by which Llama 3 and Qwen2 split words. No alternative of them runs from a
+/// non-space character into a space, and none looks back. So a cut before a space changes no word.
 const PATTERNS: [&str; 2] = [
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
@@ -271,18 +271,18 @@ const PATTERNS: [&str; 2] = [
 impl PieceRule {
     fn of(inner: &tokenizers::Tokenizer) -> Self {
         let json = |value: serde_json::Result<Value>| value.unwrap_or(Value::Null);
-        // The library hides these fields; its JSON form shows them.
+        // The library has no accessors for these fields; its JSON form shows them.
         let splitter = json(serde_json::to_value(inner.get_pre_tokenizer()));
         let normalizer = json(serde_json::to_value(inner.get_normalizer()));
         let added = inner.get_added_tokens_decoder();
-        // Special tokens are text here; any other added token may hold spaces, or look at what
-        // stands around it.
+        // Special tokens are plain text here. Any other added token may contain spaces, or depend
+        // on its neighbours.
         let special = added.values().all(|token| token.special);
         let narrow = |token: &AddedToken| {
             let plain = !(token.lstrip || token.rstrip || token.single_word);
             token.special || plain && !token.content.contains(char::is_whitespace)
         };
-        // A space composes with nothing, so that texts between spaces are composed each for itself.
+        // A space never composes with another character, so NFC works on each piece alone.
         let composed = normalizer.is_null() || normalizer["type"] == "NFC";
         if composed && splits_before_spaces(&splitter) && added.values().all(narrow) {
             return Self::BeforeSpaces;
@@ -298,7 +298,8 @@ impl PieceRule {
     }
 }
 
-/// GPT-2's splitter, or one of [`PATTERNS`] with GPT-2's bytes behind it.
+/// Whether words are split by GPT-2's splitter, or by one of [`PATTERNS`] followed by GPT-2's byte
+/// encoding.
 fn splits_before_spaces(splitter: &Value) -> bool {
     let bytes = |splitter: &Value, split: bool| {
         splitter["type"] == "ByteLevel"
@@ -320,7 +321,8 @@ fn splits_before_spaces(splitter: &Value) -> bool {
     }
 }
 
-/// Llama 2's way with spaces: one before the text, and all of them spelt [`SPACE`].
+/// Whether spaces are treated as in Llama 2: one is put before the text, and all are written as
+/// [`SPACE`].
 fn puts_a_space_before(normalizer: &Value) -> bool {
     let expected = serde_json::json!({"type": "Sequence", "normalizers": [
         {"type": "Prepend", "prepend": SPACE},
@@ -329,8 +331,8 @@ fn puts_a_space_before(normalizer: &Value) -> bool {
     *normalizer == expected
 }
 
-/// Whether no token of a BPE vocabulary has a space behind something else: nothing is then merged
-/// across one.
+/// Whether no token of a BPE vocabulary has a space behind another character. Then nothing is
+/// merged across a space.
 fn words_end_at_spaces(inner: &tokenizers::Tokenizer) -> bool {
     let ModelWrapper::BPE(model) = inner.get_model() else { return false };
     let plain = model.continuing_subword_prefix.is_none() && model.end_of_word_suffix.is_none();
@@ -340,8 +342,8 @@ fn words_end_at_spaces(inner: &tokenizers::Tokenizer) -> bool {
         && inner.get_vocab(true).keys().all(ends)
 }
 
-/// The library numbers added tokens anew where the file leaves a gap, and says so only in a log; a
-/// model trained with the file's ids would then read other tokens than were written.
+/// Checks the ids of added tokens. The library renumbers them if the file leaves a gap, and only
+/// logs it. A model trained with the ids of the file would then read wrong tokens.
 fn same_added_ids(inner: &tokenizers::Tokenizer, json: &[u8]) -> std::result::Result<(), String> {
     #[derive(Deserialize)]
     struct AddedTokens {
@@ -369,7 +371,7 @@ fn same_added_ids(inner: &tokenizers::Tokenizer, json: &[u8]) -> std::result::Re
     Ok(())
 }
 
-/// `bos_token` of a `tokenizer_config.json`: a string, or an object with its `content`.
+/// Reads `bos_token` of a `tokenizer_config.json`: a string, or an object with its `content`.
 fn configured_begin_token(path: &Path) -> Result<Option<String>> {
     if !path.exists() {
         return Ok(None);

@@ -21,15 +21,15 @@ use shape::legal::Smaller;
 
 /// `depth-angular`: drops the most similar contiguous run of blocks.
 ///
-/// The score of a run of `count` blocks is `mean of arccos(cos(x_l, x_(l+count))) / pi`, 0 (the run
-/// does nothing) to 1, one for each block `l` at which a run can begin. `x_l` is the residual
-/// stream that enters block `l`, and for `l` the number of blocks what leaves the last, before the
-/// final norm. The paper takes the last token of every sequence, [`Positions::Last`];
-/// [`Positions::All`] takes every token and remembers the stream of `count` blocks, so it holds the
-/// calibration activations so many times.
+/// The score of a run of `count` blocks is `mean of arccos(cos(x_l, x_(l+count))) / pi`. It lies
+/// between 0 (the run does nothing) and 1. There is one score for each block `l` at which a run can
+/// begin. `x_l` is the residual stream that enters block `l`; for `l` the number of blocks, it is
+/// the output of the last block, before the final norm. The paper takes the last token of every
+/// sequence, [`Positions::Last`]. [`Positions::All`] takes every token. It keeps the stream of
+/// `count` blocks, so it needs memory for that many copies of the calibration activations.
 ///
-/// Of the runs of as many blocks as come nearest to the rate, the one with the least distance goes;
-/// of equal distances the lower run.
+/// The number of blocks that comes nearest to the rate goes. Among runs of that length, the one
+/// with the least distance goes; among equal distances, the lower run.
 #[derive(Clone, Copy, Debug)]
 pub struct Angular;
 
@@ -132,29 +132,29 @@ struct Turns {
     layers: usize,
     length: usize,
     positions: Positions,
-    /// What entered the last `count` blocks, that of block `l` at `l % count`.
+    /// The streams that entered the last `count` blocks; that of block `l` is at `l % count`.
     remembered: Vec<ResidualStream>,
-    /// Numbers of this block that earlier batches held.
+    /// How many numbers earlier batches have written for this block.
     at: usize,
     sums: Vec<f64>,
 }
 
 impl Turns {
-    /// Compares what entered `count` blocks before boundary `boundary` with what stands there now.
+    /// Compares the stream at boundary `boundary` with the stream `count` blocks earlier.
     fn compare(&mut self, boundary: usize, now: &[f32], hidden: usize) -> Result<()> {
         let Some(first) = boundary.checked_sub(self.count) else { return Ok(()) };
         let mut then = vec![0.0; now.len()];
         self.remembered[first % self.count].read(self.at, &mut then)?;
         let rows = then.par_chunks_exact(hidden).zip(now.par_chunks_exact(hidden));
-        // Rounding may leave the range of a cosine by one unit.
+        // Rounding may put a cosine slightly outside -1 to 1, where the arccosine is NaN.
         let angles: Vec<f64> =
             rows.map(|(then, now)| cosine(then, now).clamp(-1.0, 1.0).acos() / PI).collect();
-        // One after the other: the sum must not follow the number of threads.
+        // Summed in order: the result must not depend on the number of threads.
         self.sums[first] = angles.iter().fold(self.sums[first], |sum, angle| sum + angle);
         Ok(())
     }
 
-    /// The rows of a batch that are compared.
+    /// The rows of a batch that the distance uses.
     fn compared(&self, stream: &[f32], hidden: usize) -> Vec<f32> {
         match self.positions {
             Positions::All => stream.to_vec(),
@@ -173,8 +173,10 @@ impl Visit for Turns {
 
     fn block(&mut self, seen: &Seen<'_>) -> Result<()> {
         let before = self.compared(seen.before(), seen.hidden());
+        // Compare before writing: the new stream takes the place of the one that is compared.
         self.compare(seen.layer(), &before, seen.hidden())?;
         self.remembered[seen.layer() % self.count].write(self.at, &before)?;
+        // No block follows the last, so its output is compared here.
         if seen.layer() + 1 == self.layers {
             let after = self.compared(seen.after(), seen.hidden());
             self.compare(self.layers, &after, seen.hidden())?;

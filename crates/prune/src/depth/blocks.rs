@@ -1,4 +1,4 @@
-//! What depth methods share: legal depths, the order of scores, the cosine.
+//! Helpers of depth methods: legal depths, the order of scores, the cosine.
 
 use ledger::Cut;
 use shape::config::ModelConfig;
@@ -8,7 +8,7 @@ use crate::select::check_block_count;
 use crate::target::{PruningTarget, Takes};
 use shape::legal::{Smaller, nearest};
 
-/// The nearest depth to a rate and its two neighbours, best first.
+/// The depth nearest to a rate and its two neighbours, best first.
 pub(super) fn outcomes_of_rate(
     method: &str,
     config: &ModelConfig,
@@ -20,6 +20,7 @@ pub(super) fn outcomes_of_rate(
     let dropped = nearest(config, rate, tolerance)?.dropped;
     let mut near: Vec<usize> =
         (1..config.num_hidden_layers()).filter(|&other| other.abs_diff(dropped) <= 1).collect();
+    // A stable sort: of two neighbours equally near, the one that drops less comes first.
     near.sort_by_key(|&other| other.abs_diff(dropped));
     near.into_iter().map(|dropped| without(config, dropped)).collect()
 }
@@ -36,7 +37,8 @@ pub(super) fn dropped(config: &ModelConfig, outcome: &Smaller) -> usize {
     config.num_hidden_layers() - outcome.layers
 }
 
-/// The `count` places of lowest score of `places`, ascending; of equal scores the lower place.
+/// The `count` indices of lowest score among `places`, ascending. Among equal scores the lower
+/// index goes.
 pub(super) fn lowest(scores: &[f64], places: usize, count: usize) -> Result<Vec<usize>> {
     check_block_count(scores.len(), places)?;
     if let Some(place) = scores.iter().position(|score| !score.is_finite()) {
@@ -45,22 +47,21 @@ pub(super) fn lowest(scores: &[f64], places: usize, count: usize) -> Result<Vec<
         return Err(Error::other(message));
     }
     let mut order: Vec<usize> = (0..places).collect();
-    // A stable sort: of equal scores the lower place stays in front. 0 is added so that -0 equals
-    // 0.
+    // A stable sort keeps the lower index first among equal scores. Adding 0 turns -0 into 0.
     order.sort_by(|&a, &b| (scores[a] + 0.0).total_cmp(&(scores[b] + 0.0)));
     order.truncate(count);
     order.sort_unstable();
     Ok(order)
 }
 
-/// The cut that drops these blocks, which ascend.
+/// The cut that drops these blocks, given in ascending order.
 pub(super) fn cut(config: &ModelConfig, drop: Vec<usize>) -> Result<Cut> {
     let cut = Cut::Depth { layers: config.num_hidden_layers(), drop };
     cut.validate()?;
     Ok(cut)
 }
 
-/// The cosine of two vectors; 1 where both are zero (nothing changed), 0 where one is.
+/// The cosine of two vectors: 1 if both are zero (nothing changed), 0 if only one is.
 pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let (mut product, mut a_square, mut b_square) = (0.0, 0.0, 0.0);
     for (&a, &b) in a.iter().zip(b) {

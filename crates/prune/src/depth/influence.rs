@@ -18,12 +18,12 @@ use shape::legal::Smaller;
 
 /// `depth-block-influence`: drops the blocks that change the residual stream least.
 ///
-/// The score of a block is `1 - mean over tokens of cos(x_in, x_out)`, 0 (the block does nothing)
-/// to 2. `x_in` and `x_out` are the residual stream before and after the block at one token; the
-/// mean is over every token of every sequence, summed in f64 in their order.
+/// The score of a block is `1 - mean over tokens of cos(x_in, x_out)`, from 0 (the block does
+/// nothing) to 2. `x_in` and `x_out` are the residual stream before and after the block at one
+/// token. The mean is over every token of every sequence, summed in f64 in text order.
 ///
-/// As many blocks go as come nearest to the rate; all are scored once, on the whole model. Of equal
-/// scores the lower block goes.
+/// The number of blocks that comes nearest to the rate goes. All blocks are scored once, on the
+/// whole model. Among equal scores the lower block goes.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockInfluence;
 
@@ -102,7 +102,7 @@ impl Visit for SummedCosines {
             .par_chunks_exact(seen.hidden())
             .zip(seen.after().par_chunks_exact(seen.hidden()));
         let cosines: Vec<f64> = rows.map(|(before, after)| cosine(before, after)).collect();
-        // One after the other: the sum must not follow the number of threads.
+        // Summed in order: the result must not depend on the number of threads.
         self.sums[seen.layer()] =
             cosines.iter().fold(self.sums[seen.layer()], |sum, cosine| sum + cosine);
         Ok(())

@@ -1,5 +1,5 @@
-//! Depth pruning: whole blocks go. One file a method: what it measures, what that costs and how it
-//! chooses.
+//! Depth pruning: whole blocks are removed. Each method has a file: what it measures, what that
+//! costs and how it chooses.
 
 mod angular;
 mod blocks;

@@ -1,7 +1,7 @@
-//! A machine as sparse scores see it: arrays in its memory, and products of matrices in them.
+//! The part of a [`Backend`] that sparse scores use: arrays in its memory, and matrix products.
 //!
-//! Scores and factors are written once against this list. It is the part of [`Backend`] that they
-//! need, without the machine's own types, so that one registry of scores serves every machine.
+//! Scores are written once, against this trait. It hides the buffer type of each machine, so that
+//! one registry of scores serves every machine.
 
 use std::ops::Range;
 
@@ -34,7 +34,7 @@ impl Operand {
     }
 }
 
-/// A machine as sparse scores see it. Operations name two different arrays to read and to write.
+/// The operations that sparse scores use. An operation must not read the array that it writes.
 pub trait Workbench {
     /// An array of `len` zeros.
     ///
@@ -91,7 +91,7 @@ impl dyn Workbench + '_ {
 /// The workbench of a machine.
 pub struct MachineBench<'a, B: Backend> {
     machine: &'a B,
-    /// What was allocated; none where it was given back.
+    /// All arrays by id. `None` for a freed one, whose id is used again.
     arrays: Vec<Option<B::Buffer>>,
 }
 
@@ -105,7 +105,7 @@ impl<'a, B: Backend> MachineBench<'a, B> {
         self.arrays[id.0].as_ref().expect("an array is used before it is given back")
     }
 
-    /// Takes an array out while it is written, so that others can be read meanwhile.
+    /// Takes an array out of the list while it is written, so that the others can be borrowed.
     fn with_array<T>(
         &mut self,
         id: ArrayId,

@@ -1,10 +1,10 @@
-//! The upper triangular U with `H^-1 = U^T U`, of a symmetric positive definite H.
+//! Computes the upper triangular U with `H^-1 = U^T U`, for a symmetric positive definite H.
 //!
-//! SparseGPT's references take it by a Cholesky factor, the inverse from it, and the factor of
-//! that: 4/3 n^3 operations each of two. Here H = R R^T with R upper triangular, worked from the
-//! last column to the first, so that U = R^-1: one factor and one triangular inverse, 2/3 n^3
-//! multiplications and additions together. Blocks are multiplied by the machine's product, which
-//! never splits the summed dimension; blocks on the diagonal are taken in f64.
+//! SparseGPT's own code takes three steps: a Cholesky factor of H, the inverse of H from it, and
+//! the Cholesky factor of that inverse. They cost 4/3 n^3 multiplications and additions. Here H = R
+//! R^T with R upper triangular, worked from the last column to the first, so that U = R^-1. One
+//! factor and one triangular inverse cost 2/3 n^3. Blocks are multiplied by the machine's product,
+//! which never splits the summed dimension. Blocks on the diagonal are computed in f64.
 
 use model::backend::Area;
 
@@ -14,11 +14,11 @@ use crate::error::Result;
 /// Side of a block.
 const BLOCK: usize = 128;
 
-/// A pivot whose root f32 still holds, with its reciprocal.
+/// The smallest pivot that is accepted: f32 still holds its square root and the reciprocal of that.
 const SMALLEST: f64 = 1e-75;
 
-/// Rows that one product inverts at a time: what lies below the diagonal of such a stretch is
-/// multiplied in vain.
+/// Rows of U in one product of the inversion. The product also multiplies the zeros below the
+/// diagonal of these rows, so more rows waste more work.
 const STRETCH: usize = 1024;
 
 /// A square matrix on a machine that is turned into its factor.
@@ -29,9 +29,9 @@ struct Square {
     space: ArrayId,
 }
 
-/// Turns the upper triangle of `matrix`, `[side, side]`, into U and clears what lies below. Where a
-/// pivot is not positive the matrix cannot be factored: its upper triangle then holds nothing of
-/// use, and what lies below is as it was.
+/// Turns the upper triangle of `matrix`, `[side, side]`, into U and clears the part below. Returns
+/// false if a pivot is not positive, since the matrix then cannot be factored. Its upper triangle
+/// then holds nothing of use, and the part below is unchanged.
 pub(super) fn invert_factor(
     bench: &mut dyn Workbench,
     matrix: ArrayId,
@@ -55,6 +55,7 @@ impl Square {
 
     /// H = R R^T, in place.
     fn factor(&self, bench: &mut dyn Workbench) -> Result<bool> {
+        // Backwards: R R^T with R upper triangular fixes the last column first.
         let &Self { matrix, side, space } = self;
         for start in (0..side).step_by(BLOCK).rev() {
             let (end, width) = (side.min(start + BLOCK), BLOCK.min(side - start));
@@ -68,7 +69,8 @@ impl Square {
                 bench.download(space, 0, &mut known)?;
                 let rows = panel.chunks_exact_mut(width).zip(known.chunks_exact(width));
                 for (row, (to, from)) in rows.enumerate() {
-                    // What lies below the diagonal is kept.
+                    // Only the upper triangle changes. The part below holds a copy that the caller
+                    // needs.
                     let below = row.saturating_sub(start);
                     for (to, from) in to[below..].iter_mut().zip(&from[below..]) {
                         *to -= from;
@@ -91,6 +93,7 @@ impl Square {
                 let inverse = invert_block(&block, width);
                 let mut right = vec![0.0; width * width];
                 for (at, to) in right.iter_mut().enumerate() {
+                    // Transposed.
                     *to = inverse[at % width * width + at / width] as f32;
                 }
                 let right = bench.array_of(&right)?;
@@ -135,7 +138,7 @@ impl Square {
                 let above = Operand::new(space, Area::new(0, start, width));
                 bench.copy(above, self.operand(0, start, start, width))?;
             }
-            // What lies below the diagonal of an inverse is zero, as it is here by now.
+            // The inverse is zero below the diagonal, as the matrix is by now.
             let rounded: Vec<f32> = inverse.iter().map(|&value| value as f32).collect();
             bench.write(&rounded, matrix, on_diagonal)?;
             if !inverse.iter().all(|value| value.is_finite()) {
@@ -148,7 +151,7 @@ impl Square {
     }
 }
 
-/// A = R R^T for one block, in its upper triangle.
+/// A = R R^T for one block, in its upper triangle. False if a pivot is too small.
 fn factor_block(block: &mut [f64], width: usize) -> bool {
     for column in (0..width).rev() {
         for row in (0..=column).rev() {
@@ -156,6 +159,7 @@ fn factor_block(block: &mut [f64], width: usize) -> bool {
             let known: f64 = tail(row).iter().zip(tail(column)).map(|(a, b)| a * b).sum();
             let left = block[row * width + column] - known;
             if row == column {
+                // Negated, so that NaN is refused too.
                 if !(left > SMALLEST && left.is_finite()) {
                     return false;
                 }

@@ -8,7 +8,7 @@ use super::score::{Linear, Sparsified, Sparsify};
 use super::stats::{LinearStats, Statistics};
 use crate::error::Result;
 
-/// `2:4-magnitude` and its like: the score of a weight is `|w|`.
+/// The methods `2:4-magnitude`, `4:8-magnitude` and so on: the score of a weight is `|w|`.
 #[derive(Clone, Copy, Debug)]
 pub struct Magnitude;
 
@@ -43,7 +43,7 @@ impl Sparsify for Magnitude {
     }
 }
 
-/// Makes weights zero by a score of their input column and their value.
+/// Zeroes weights by a score of their input column and their value.
 pub(crate) fn by_score(
     linear: &mut Linear,
     zeros: ZeroRule,

@@ -1,4 +1,4 @@
-//! Which weights become zero: the one loop behind every score and pattern.
+//! Chooses which weights become zero. All scores and patterns use this code.
 
 use std::cmp::Ordering;
 
@@ -6,17 +6,17 @@ use ledger::Pattern;
 use model::wide::widest;
 use pulp::Arch;
 
-/// How many weights of which group become zero.
+/// How many weights become zero, and among which group.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ZeroRule {
     pattern: Pattern,
-    /// The share of a layer's weights, for a pattern that does not say it.
+    /// The share of weights that become zero, read only if the pattern is unstructured.
     share: f64,
 }
 
 impl ZeroRule {
-    /// As a pattern says; `share` of the weights of a layer, from 0 to below 1, where the pattern
-    /// is unstructured.
+    /// Zeros as the pattern says. If it is unstructured, `share` of the weights of a layer, from 0
+    /// to below 1.
     pub fn new(pattern: Pattern, share: f64) -> Self {
         assert!((0.0..1.0).contains(&share), "a share is at least 0 and below 1");
         Self { pattern, share }
@@ -27,8 +27,8 @@ impl ZeroRule {
         self.pattern
     }
 
-    /// Columns of a group in a row of `columns`, and how many of them become zero. Unstructured
-    /// zeros have the row as their group, and leave at least one weight of it.
+    /// Columns of a group in a row of `columns`, and how many of them become zero. For unstructured
+    /// zeros the row is the group, and at least one weight stays.
     pub fn group(self, columns: usize) -> (usize, usize) {
         match self.pattern {
             Pattern::Groups { keep, of } => (usize::from(of), usize::from(of - keep)),
@@ -36,29 +36,30 @@ impl ZeroRule {
         }
     }
 
-    /// Unstructured zeros among the first `column` of `columns`, where every stretch of a row is to
-    /// have its share.
+    /// Unstructured zeros among the first `column` of `columns`. Each part of a row gets its share,
+    /// so a row can be pruned from left to right.
     pub(crate) fn until(self, column: usize, columns: usize) -> usize {
         let wanted = (self.share * column as f64).round() as usize;
         wanted.min(columns.saturating_sub(1))
     }
 }
 
-/// Makes the `zeros` weights of lowest score zero in each group of `len` in a row; of equal scores
+/// Zeroes the `zeros` weights of lowest score in each group of `len` in a row. Among equal scores
 /// the lower column stays.
 ///
-/// Widths that are no multiple of `len` are a bug of the caller and panic.
+/// Panics if the row is no multiple of `len`: that is a bug of the caller.
 pub fn zero_lowest(row: &mut [f32], scores: &[f32], len: usize, zeros: usize) {
     assert!(row.len() == scores.len() && row.len().is_multiple_of(len), "whole groups");
     match len {
-        // The two lengths that machines compute with, known to the compiler.
+        // The two common lengths have loops of a length that the compiler knows.
         4 => fours(row, scores, zeros),
         8 => ranked::<8>(row, scores, zeros),
         _ => sorted(row, scores, len, zeros),
     }
 }
 
-/// As [`ranked`] in groups of four, several groups side by side.
+/// Does what [`ranked`] does, for groups of four. It works on four groups at once, so that the
+/// compiler can use vector instructions.
 fn fours(row: &mut [f32], scores: &[f32], zeros: usize) {
     const SIDE: usize = 16;
     let keep = (4 - zeros) as u32;
@@ -72,8 +73,11 @@ fn fours(row: &mut [f32], scores: &[f32], zeros: usize) {
                 let mut rank = [0_u32; SIDE];
                 for step in 1..4 {
                     for (at, rank) in rank.iter_mut().enumerate() {
+                        // The three other weights of the same group, in rotation.
                         let other = (at & !3) | ((at + step) & 3);
                         let (mine, theirs) = (scores[at], scores[other]);
+                        // `|` and `&` instead of `||` and `&&`: branches would keep the loop from
+                        // being vectorised.
                         *rank += u32::from((theirs > mine) | ((theirs == mine) & (other < at)));
                     }
                 }
@@ -86,7 +90,7 @@ fn fours(row: &mut [f32], scores: &[f32], zeros: usize) {
     ranked::<4>(few, few_scores, zeros);
 }
 
-/// A weight stays if fewer than `LEN - zeros` others of its group come before it.
+/// A weight stays if fewer than `LEN - zeros` others of its group rank before it.
 fn ranked<const LEN: usize>(row: &mut [f32], scores: &[f32], zeros: usize) {
     let keep = (LEN - zeros) as u32;
     let groups = row.as_chunks_mut::<LEN>().0.iter_mut().zip(scores.as_chunks::<LEN>().0);
@@ -94,7 +98,7 @@ fn ranked<const LEN: usize>(row: &mut [f32], scores: &[f32], zeros: usize) {
         let mut rank = [0_u32; LEN];
         for i in 0..LEN {
             for j in 0..i {
-                // The one further left comes first where they are equal.
+                // Of two equal scores, the left one ranks first.
                 let left = u32::from(scores[j] >= scores[i]);
                 rank[i] += left;
                 rank[j] += 1 - left;
@@ -115,7 +119,8 @@ fn sorted(row: &mut [f32], scores: &[f32], len: usize, zeros: usize) {
     }
 }
 
-/// The places of the `count` lowest scores, of equal ones those further right, in any order.
+/// Indices of the `count` lowest scores, in any order. Among equal scores the higher index goes
+/// first.
 pub(crate) fn lowest<'a>(scores: &[f32], count: usize, order: &'a mut Vec<usize>) -> &'a [usize] {
     order.clear();
     order.extend(0..scores.len());
@@ -124,6 +129,7 @@ pub(crate) fn lowest<'a>(scores: &[f32], count: usize, order: &'a mut Vec<usize>
     }
     let before =
         |&a: &usize, &b: &usize| -> Ordering { scores[a].total_cmp(&scores[b]).then(b.cmp(&a)) };
+    // A partial sort is enough, since the result has no order.
     if count < order.len() {
         order.select_nth_unstable_by(count - 1, before);
     }

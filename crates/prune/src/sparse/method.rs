@@ -6,8 +6,8 @@ use super::score::Sparsify;
 use super::stats::Statistics;
 use crate::target::Takes;
 
-/// Weights become zero by a score, where a pattern lets them: decided block by block, on what the
-/// blocks before have become.
+/// A score with a pattern. Blocks are pruned in order, each on the output of the pruned blocks
+/// before it.
 #[derive(Clone, Copy)]
 pub struct SparseMethod {
     pattern: Pattern,

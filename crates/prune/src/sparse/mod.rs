@@ -1,5 +1,5 @@
-//! Sparse pruning: weights of linear layers become zero, shapes stay. One file a score; the files
-//! beside them say which weights are chosen from, what is known of their inputs, and in which order
+//! Sparse pruning: weights of linear layers become zero, shapes stay. Each score has a file. The
+//! other files say which weights are pruned, what is known of their inputs, and in which order
 //! blocks are pruned and written.
 
 mod bench;

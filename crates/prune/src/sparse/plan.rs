@@ -1,4 +1,4 @@
-//! What a sparse method will do and what it takes, from the configuration alone.
+//! What a sparse method will do and what it costs, from the configuration alone.
 
 use ledger::{Held, Params, Pattern};
 use model::decoder::Inlet;
@@ -25,15 +25,15 @@ pub struct SparsePlan {
 }
 
 impl SparsePlan {
-    /// Plans the zeros of a sparse method in these linear layers: the realised rate follows from
+    /// Plans the zeros of a sparse method in these linear layers. The realised rate follows from
     /// the shapes, whatever the weights are.
     ///
     /// # Errors
-    /// Where the method got another target than it takes, no linear layer is named, a width is no
-    /// multiple of the pattern's group, or so many zeros do not fit in these linear layers.
+    /// If the method does not take this target, no linear layer is named, or a width is no multiple
+    /// of the group. Also if these linear layers have too few weights for so many zeros.
     ///
     /// # Panics
-    /// For a configuration made by hand whose parameters cannot be counted.
+    /// If the parameters of a configuration made by hand cannot be counted.
     pub fn new(
         config: &ModelConfig,
         method: SparseMethod,
@@ -43,7 +43,7 @@ impl SparsePlan {
         if !method.takes().contains(&target.kind()) {
             return Err(target.refused_by(&method.name(), method.takes()));
         }
-        // In the order in which they lie in memory.
+        // Sorted as they lie in memory: the order in which they are named does not matter.
         let linear: Vec<Role> =
             Role::LINEAR.into_iter().filter(|role| linear.contains(role)).collect();
         if linear.is_empty() {
@@ -51,6 +51,7 @@ impl SparsePlan {
                 "the list of linear layers to prune is empty, expected at least one",
             ));
         }
+        // All blocks have the same shapes, so block 0 stands for each of them.
         let tensors: Vec<TensorSpec> = block_tensors(config, 0)
             .into_iter()
             .filter(|tensor| linear.contains(&tensor.role))
@@ -94,7 +95,7 @@ impl SparsePlan {
         self.zeroed
     }
 
-    /// The model with its zeros, which do not count as parameters.
+    /// The pruned model. Zeros do not count as parameters.
     pub fn outcome(&self) -> Smaller {
         self.outcome
     }
@@ -104,11 +105,10 @@ impl SparsePlan {
         self.linear.contains(&tensor.role)
     }
 
-    /// What pruning takes: one block, whatever is known of its inputs, and the text through it
-    /// twice, before it is pruned and after.
+    /// What pruning costs: one block, the statistics of its inputs, and two passes of the text.
     ///
     /// # Errors
-    /// For a configuration whose parameters cannot be counted.
+    /// If the parameters of the configuration cannot be counted.
     pub fn cost(
         &self,
         config: &ModelConfig,
@@ -120,6 +120,7 @@ impl SparsePlan {
         }
         let wide = |number: usize| number as u64;
         let mut cost = MeasuringCost::walk(config, text)?;
+        // Two passes: one measures a block, one sends the text through the pruned block.
         cost.flops *= 2.0;
         let tensors = block_tensors(config, 0);
         for inlet in Inlet::ALL {
@@ -128,12 +129,15 @@ impl SparsePlan {
                 .filter(|tensor| self.has(tensor) && inlet.roles().contains(&tensor.role));
             let (rows, side) =
                 readers.fold((0, 0), |(rows, _), tensor| (rows + tensor.rows(), tensor.columns()));
+            // Sums of squares in f64.
             cost.statistics += wide(side) * 8;
             if needs == Statistics::Gram {
+                // The Gram matrix in f32, and two panels of 128 columns to factor it and to hold
+                // corrections.
                 cost.statistics += wide(side) * wide(side) * 4 + wide(rows.max(side)) * 128 * 8;
                 let (tokens, rows, side) = (text.tokens() as f64, rows as f64, side as f64);
-                // Half of the Gram matrix, its factor and the inverse of that, and what columns
-                // owe to those right of them.
+                // In this order: one half of the Gram matrix, its factor and the inverse of that
+                // (2/3 n^3), and the corrections of the columns to the right.
                 let once = tokens * side * side + 2.0 / 3.0 * side.powi(3) + rows * side * side;
                 cost.flops += config.num_hidden_layers() as f64 * once;
             }
@@ -155,8 +159,8 @@ fn check_groups(pattern: Pattern, tensors: &[TensorSpec]) -> Result<()> {
     }
 }
 
-/// The share of the prunable weights that a rate of all parameters takes; 0 where the pattern says
-/// it.
+/// The share of the prunable weights that makes a rate of all parameters. 0 if the pattern alone
+/// says how many go.
 fn share(target: &PruningTarget, prunable: u64, total: u64) -> Result<f64> {
     let Some(rate) = target.rate() else { return Ok(0.0) };
     let most = prunable as f64 / total as f64;

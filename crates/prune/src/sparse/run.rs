@@ -1,8 +1,8 @@
-//! Block by block: look at what a block reads, prune it, write it, and send the text on through
-//! what it has become.
+//! Prunes a model block by block: measure what a block reads, prune it, write it, and send the text
+//! on through the pruned block.
 //!
 //! In memory are one block, the statistics of its inputs, the residual stream of the calibration
-//! text and the activations of one batch of it; where a score reads no text, some rows of one
+//! text and the activations of one batch. A score that reads no text needs only some rows of one
 //! weight.
 
 use std::collections::BTreeMap;
@@ -25,24 +25,24 @@ use crate::calibration::Sequences;
 use crate::error::{Error, Result};
 use crate::walk::{Read, Seen, Visit, Walker};
 
-/// Numbers of a tensor that are held at a time where no text is read.
+/// Numbers of a tensor in memory at a time when no text is read.
 const PIECE: usize = 1 << 20;
 
-/// Numbers that one task looks at.
+/// Numbers in which one thread task counts zeros.
 const TASK: usize = 1 << 16;
 
-/// What only running it tells.
+/// What is known only after pruning.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ran {
-    /// Zeros that already stood in the weights.
+    /// Zeros that were in the weights before.
     pub(crate) already_zero: Params,
-    /// Zeros that stand in them now: at least as many as the pattern asks for.
+    /// Zeros that are in the weights now: at least as many as the pattern asks for.
     pub(crate) zeros: Params,
-    /// Where the score could not do what it does.
+    /// Linear layers that needed more damping or another score.
     pub(crate) fallbacks: Vec<Fallback>,
 }
 
-/// What is pruned, and by what.
+/// What is pruned, by which score, on which text.
 pub(crate) struct SparseRun<'a, B> {
     pub(crate) machine: &'a B,
     pub(crate) folder: &'a ModelFolder,
@@ -53,8 +53,8 @@ pub(crate) struct SparseRun<'a, B> {
 }
 
 impl<B: Backend + Clone> SparseRun<'_, B> {
-    /// Prunes every block in order, each on the inputs that the blocks before it give as they are
-    /// then, and writes the model.
+    /// Prunes every block in order and writes the model. A block is pruned on the inputs that it
+    /// gets from the pruned blocks before it.
     pub(super) fn run(
         &self,
         writer: &mut FolderWriter,
@@ -88,6 +88,7 @@ impl<B: Backend + Clone> SparseRun<'_, B> {
                 continue;
             }
             let outcome = self.by_rows(&tensor, writer, ran)?;
+            // Fallbacks are reported once per input, as for scores that read text.
             let inlet = Inlet::ALL.into_iter().find(|inlet| inlet.roles().contains(&tensor.role));
             let (whole, names): &mut (Sparsified, Vec<String>) = outcomes.entry(inlet).or_default();
             *whole = whole.and(outcome);
@@ -98,8 +99,8 @@ impl<B: Backend + Clone> SparseRun<'_, B> {
         Ok(())
     }
 
-    /// Prunes a weight by a score that needs to know nothing: it looks at rows one by one, and so
-    /// no more of them are held.
+    /// Prunes a weight by a score that needs no statistics. Such a score treats every row alone, so
+    /// only some rows are in memory.
     fn by_rows(
         &self,
         tensor: &TensorSpec,
@@ -124,8 +125,8 @@ impl<B: Backend + Clone> SparseRun<'_, B> {
         Ok(outcome)
     }
 
-    /// Prunes a block on what its linear layers read, and sends the text on through what it has
-    /// become.
+    /// Prunes a block on what its linear layers read, and sends the text on through the pruned
+    /// block.
     fn block_on_text(
         &self,
         layer: usize,
@@ -136,6 +137,7 @@ impl<B: Backend + Clone> SparseRun<'_, B> {
         let (folder, config, machine) = (self.folder, self.folder.config(), self.machine);
         let mut block = weights::load_block(folder, layer, machine)?;
         let mut looker = Looker::new(machine, config, self.plan, self.score.needs())?;
+        // The first pass only measures: the text stays in front of the block.
         walker.pass(&block, layer, false, &mut looker)?;
         let placed = placed(&block_tensors(config, layer));
         let Looker { mut bench, stats, .. } = looker;
@@ -158,7 +160,8 @@ impl<B: Backend + Clone> SparseRun<'_, B> {
             let names = linears.iter().map(|linear| linear.name().to_owned()).collect();
             ran.fallbacks.extend(fallback(outcome, names));
             for (mut linear, (tensor, area)) in linears.into_iter().zip(areas) {
-                // The text goes on through the weights as they will be read.
+                // Rounded to the stored type: the text must pass the weights that a reader will
+                // load.
                 round(folder, tensor, linear.weights_mut())?;
                 machine.upload_weights(linear.weights(), &mut block, area.offset)?;
             }
@@ -173,6 +176,8 @@ impl<B: Backend + Clone> SparseRun<'_, B> {
                 copy(folder, &[tensor], writer)?;
             }
         }
+        // The second pass moves the text on, through the pruned weights. Nothing reads what leaves
+        // the last block.
         if layer + 1 < config.num_hidden_layers() {
             walker.pass(&block, layer, true, &mut |_: &Seen<'_>| Ok(()))?;
         }
@@ -182,6 +187,7 @@ impl<B: Backend + Clone> SparseRun<'_, B> {
 
 fn zeros(values: &[f32]) -> u64 {
     let count = |values: &[f32]| -> u64 {
+        // 32 bits are enough: a task has `TASK` numbers.
         let zeros = values.iter().fold(0_u32, |sum, &value| sum + u32::from(value == 0.0));
         zeros.into()
     };
@@ -196,7 +202,7 @@ fn copy(folder: &ModelFolder, tensors: &[TensorSpec], writer: &mut FolderWriter)
     Ok(())
 }
 
-/// Rounds to what the tensor is stored as.
+/// Rounds to the type in which the tensor is stored.
 fn round(folder: &ModelFolder, tensor: &TensorSpec, values: &mut [f32]) -> Result<()> {
     let dtype = folder.tensor(tensor)?.dtype;
     dtype.round(values).map_err(|index| {
@@ -220,7 +226,7 @@ fn fallback(outcome: Sparsified, tensors: Vec<String>) -> Option<Fallback> {
     Fallback::of(tensors, damping, score)
 }
 
-/// Takes the statistics of one block.
+/// Takes the statistics of one block, for every input of a linear layer that is pruned.
 struct Looker<'a, B: Backend> {
     bench: MachineBench<'a, B>,
     needs: Statistics,

@@ -1,4 +1,4 @@
-//! The seam of scores that decide which weights become zero.
+//! The trait of scores that decide which weights become zero.
 
 use super::bench::Workbench;
 use super::mask::ZeroRule;
@@ -11,7 +11,7 @@ pub trait Sparsify: Sync {
     fn name(&self) -> &'static str;
     /// What it does, in one line.
     fn summary(&self) -> &'static str;
-    /// Where it was published, where it was.
+    /// The paper that describes it, if there is one.
     fn paper(&self) -> Option<&'static str>;
     /// What has to be known of the inputs of a linear layer. A score that needs nothing is shown
     /// some rows of a weight at a time.
@@ -44,7 +44,7 @@ impl Linear {
     /// weight `[out, in]`.
     ///
     /// # Panics
-    /// Where the weight is no whole number of rows.
+    /// If the weight is no whole number of rows.
     pub fn new(name: impl Into<String>, columns: usize, weights: Vec<f32>) -> Self {
         assert!(weights.len().is_multiple_of(columns), "whole rows of {columns}");
         Self { name: name.into(), columns, weights }
@@ -89,22 +89,22 @@ pub struct Sparsified {
 }
 
 impl Sparsified {
-    /// It took more damping than the score's own.
+    /// More damping was needed than the score uses by itself.
     pub fn damped(damping: f64) -> Self {
         Self { damping: Some(damping), instead: None }
     }
 
-    /// There was no way for this score; another was used.
+    /// This score could not be computed; another was used.
     pub fn replaced_by(score: &'static str) -> Self {
         Self { damping: None, instead: Some(score) }
     }
 
-    /// The damping that was used, where it was more than the score's own.
+    /// The damping that was used, if it was more than the score uses by itself.
     pub fn damping(&self) -> Option<f64> {
         self.damping
     }
 
-    /// The score that was used instead, where there was no way for this one.
+    /// The score that was used instead, if this one could not be computed.
     pub fn instead(&self) -> Option<&'static str> {
         self.instead
     }

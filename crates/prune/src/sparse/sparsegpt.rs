@@ -1,5 +1,5 @@
-//! SparseGPT: weights go that the others can make up for, and the others do (Frantar and Alistarh
-//! 2023).
+//! SparseGPT: zeroes the weights that the others can best compensate for, and adjusts the others
+//! (Frantar and Alistarh 2023).
 
 use model::backend::Area;
 use rayon::prelude::*;
@@ -12,30 +12,31 @@ use super::stats::{LinearStats, Statistics};
 use super::wanda::Wanda;
 use crate::error::Result;
 
-/// `2:4-sparsegpt` and its like.
+/// The methods `2:4-sparsegpt`, `4:8-sparsegpt` and so on.
 ///
-/// With H the mean of `x x^T` over calibration tokens, damped, and `H^-1 = U^T U`, columns go from
-/// left to right; a weight of column c scores `(w / U_cc)^2`, and where it becomes zero the weights
-/// right of it change by `-(w / U_cc) U_c`. Scores of a group are taken as its first column is
-/// reached, those of unstructured zeros as a block of columns is, over all rows. Within a block
-/// rows are worked one by one; what a block owes to the columns right of it is one product.
+/// H is the mean of `x x^T` over calibration tokens, plus damping, and `H^-1 = U^T U`. Columns are
+/// worked from left to right. The score of a weight in column c is `(w / U_cc)^2`. When it becomes
+/// zero, the weights to its right change by `-(w / U_cc) U_c`. N:M patterns choose the zeros of a
+/// group when its first column is reached. Unstructured zeros are chosen once per block of columns,
+/// over all rows. Within a block each row is worked alone. The correction of all columns right of
+/// the block is one product.
 #[derive(Clone, Copy, Debug)]
 pub struct SparseGpt;
 
-/// Added to the diagonal of H, as a share of its mean: what the method has, then what is tried
-/// where that does not do.
+/// Added to the diagonal of H, as a share of its mean. The first value is that of the paper. The
+/// others are tried in turn if H cannot be factored.
 const DAMPING: [f64; 4] = [0.01, 0.1, 1.0, 10.0];
 
-/// Numbers that one task scales.
+/// Numbers that one thread task scales.
 const CHUNK: usize = 1 << 16;
 
-/// Numbers that are on the host at a time while a Gram matrix is scaled.
+/// Numbers on the host at a time while a Gram matrix is scaled.
 const PIECE: usize = 1 << 20;
 
 /// Side of the tiles in which a matrix is mirrored.
 const TILE: usize = 512;
 
-/// Columns of a block, or the largest multiple of the group below it.
+/// Columns of a block. For N:M patterns, the largest multiple of the group that fits in it.
 const BLOCK: usize = 128;
 
 impl Sparsify for SparseGpt {
@@ -66,9 +67,11 @@ impl Sparsify for SparseGpt {
     ) -> Result<Sparsified> {
         let side = stats.square_sums().len();
         let gram = stats.gram().expect("what a score needs is kept");
+        // A column that only read zeros has a row and column of zeros in H: it would be singular.
         let dead: Vec<bool> = stats.square_sums().iter().map(|&sum| sum == 0.0).collect();
         let Some(damping) = factor(bench, gram, side, stats.tokens(), &dead)? else {
-            // Nothing is changed yet: the next best score takes over, and the record says so.
+            // No weight is changed yet, so Wanda, the next best score, can take over. The record
+            // says so.
             Wanda.sparsify(bench, linears, stats, zeros)?;
             return Ok(Sparsified::replaced_by(Wanda.name()));
         };
@@ -81,7 +84,7 @@ impl Sparsify for SparseGpt {
     }
 }
 
-/// Turns a Gram matrix into U with the least damping that does; none where none does.
+/// Turns a Gram matrix into U with the least damping that works. `None` if no damping does.
 fn factor(
     bench: &mut dyn Workbench,
     gram: ArrayId,
@@ -89,16 +92,20 @@ fn factor(
     tokens: u64,
     dead: &[bool],
 ) -> Result<Option<f64>> {
+    // The mean over tokens, so that the damping does not depend on the length of the text.
     let scale = 1.0 / tokens.max(1) as f64;
-    // A matrix of one column whose rows are a row and a number apart.
+    // The diagonal, as a matrix of one column: its rows are `side + 1` numbers apart.
     let on_diagonal = Area { offset: 0, rows: side, columns: 1, stride: side + 1 };
     let diagonal: Vec<f64> =
         bench.read(gram, on_diagonal)?.into_iter().map(|sum| f64::from(sum) * scale).collect();
     let mean = diagonal.iter().sum::<f64>() / side as f64;
     scale_all(bench, gram, side * side, scale)?;
-    // The upper triangle once more below the diagonal, from where it can be taken again.
+    // Factoring overwrites the upper triangle. The copy below the diagonal restores it for the next
+    // attempt.
     mirror(bench, gram, side, false)?;
     for damping in DAMPING {
+        // A dead column gets 1 on the diagonal. It has no products with other columns, so nothing
+        // else changes.
         let damped =
             |row: usize| (if dead[row] { 1.0 } else { diagonal[row] } + damping * mean) as f32;
         bench.write(&(0..side).map(damped).collect::<Vec<_>>(), gram, on_diagonal)?;
@@ -110,7 +117,7 @@ fn factor(
     Ok(None)
 }
 
-/// Multiplies the first `len` numbers of an array, some of them at a time on the host.
+/// Multiplies the first `len` numbers of an array, a piece at a time on the host.
 fn scale_all(bench: &mut dyn Workbench, array: ArrayId, len: usize, scale: f64) -> Result<()> {
     let mut values = vec![0.0; PIECE.min(len)];
     for start in (0..len).step_by(PIECE) {
@@ -124,8 +131,8 @@ fn scale_all(bench: &mut dyn Workbench, array: ArrayId, len: usize, scale: f64) 
     Ok(())
 }
 
-/// Copies the upper triangle of a square matrix to the lower one, or the lower one to the upper, in
-/// tiles that are transposed on the host.
+/// Copies the upper triangle of a square matrix to the lower one, or back (`upwards`). Tiles are
+/// transposed on the host.
 fn mirror(bench: &mut dyn Workbench, matrix: ArrayId, side: usize, upwards: bool) -> Result<()> {
     let tile = |row: usize, column: usize| Area {
         offset: row * side + column,
@@ -145,7 +152,7 @@ fn mirror(bench: &mut dyn Workbench, matrix: ArrayId, side: usize, upwards: bool
                 }
             }
             if above == right {
-                // Of a tile on the diagonal, half is what it was.
+                // A tile on the diagonal keeps the half that is copied from.
                 let width = from.columns;
                 for row in 0..width {
                     let kept = if upwards { 0..row + 1 } else { row..width };
@@ -159,7 +166,7 @@ fn mirror(bench: &mut dyn Workbench, matrix: ArrayId, side: usize, upwards: bool
     Ok(())
 }
 
-/// What never reads anything but zero matters to nothing.
+/// Zeroes the weights that only ever read zeros: they have no effect on the output.
 fn clear_dead(linear: &mut Linear, dead: &[bool]) {
     if dead.iter().any(|&dead| dead) {
         for row in linear.weights_mut().chunks_exact_mut(dead.len()) {
@@ -179,9 +186,11 @@ fn prune(
 ) -> Result<()> {
     let (rows, columns) = (linear.rows(), linear.columns());
     let (group, gone) = zeros.group(columns);
+    // An N:M group may be as wide as the row, so the width alone does not tell the pattern.
     let grouped = group < columns || matches!(zeros.pattern(), ledger::Pattern::Groups { .. });
+    // A group must lie inside one block, where all its weights can still be adjusted.
     let width = if grouped { (BLOCK / group).max(1) * group } else { BLOCK.min(columns) };
-    // Blocks are worked on the host; what they owe to the columns right of them is added on the
+    // Blocks are pruned on the host. Their corrections of the columns to the right are added on the
     // machine.
     let changed = bench.array_of(linear.weights())?;
     let owed_there = bench.allocate(rows * width)?;
@@ -200,6 +209,8 @@ fn prune(
         let mask = if grouped {
             Vec::new()
         } else {
+            // A difference of rounded totals, so that the blocks add up to the number of the whole
+            // row.
             let count = rows * (zeros.until(start + width, columns) - zeros.until(start, columns));
             block.lowest(&weights, count)
         };
@@ -231,7 +242,7 @@ fn prune(
     Ok(())
 }
 
-/// The part of U that columns `start..start + width` share.
+/// The square part of U for the columns of one block.
 struct Block {
     width: usize,
     upper: Vec<f32>, // [width, width]
@@ -247,7 +258,7 @@ impl Block {
         ratio * ratio
     }
 
-    /// Which `count` weights of the block score lowest, over all rows.
+    /// The mask of the `count` lowest scores of the block, over all rows.
     fn lowest(&self, weights: &[f32], count: usize) -> Vec<bool> {
         let block = |row: &[f32]| -> Vec<f32> {
             let row = row.iter().enumerate();
@@ -261,8 +272,9 @@ impl Block {
         mask
     }
 
-    /// Works one row of the block: chooses a group's zeros as it is reached, or follows `mask`;
-    /// makes them and lets the weights right of them make up for it.
+    /// Prunes one row of the block. With `groups` (length, zeros), it chooses the zeros of a group
+    /// when it reaches the first column. Otherwise it follows `mask`. Each zeroed weight adjusts
+    /// the weights to its right.
     fn sweep(
         &self,
         row: &mut [f32],
@@ -277,9 +289,11 @@ impl Block {
                 Some((len, zeros)) => {
                     let place = column % len;
                     if place == 0 {
+                        // Scored only now: the columns to the left have changed these weights.
                         for (at, score) in scores[..len].iter_mut().enumerate() {
                             *score = self.score(column + at, row[column + at]);
                         }
+                        // Ones instead of weights: those that become zero mark what goes.
                         stays[..len].fill(1.0);
                         zero_lowest(&mut stays[..len], &scores[..len], len, zeros);
                     }
@@ -287,6 +301,7 @@ impl Block {
                 }
                 None => mask[column],
             };
+            // The array still holds the corrections of the block before.
             owed[column] = 0.0;
             if gone {
                 let debt = -row[column] / self.diagonal(column);

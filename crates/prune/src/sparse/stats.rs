@@ -1,4 +1,4 @@
-//! What is kept of the inputs of linear layers, however long the calibration text is.
+//! Statistics of the inputs of linear layers. Their size does not grow with the calibration text.
 
 use model::backend::Area;
 use rayon::prelude::*;
@@ -6,18 +6,18 @@ use rayon::prelude::*;
 use super::bench::{ArrayId, Operand, Workbench};
 use crate::error::Result;
 
-/// What a score has to know of inputs.
+/// What a score has to know about inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Statistics {
     /// Nothing.
     Nothing,
     /// The sum of squares of every column.
     SquareSums,
-    /// Those, and every product of two columns.
+    /// The same, and the sum of products of every two columns.
     Gram,
 }
 
-/// Sums over the tokens of the calibration text, of what linear layers read.
+/// Sums over calibration tokens of what linear layers read.
 #[derive(Debug)]
 pub struct LinearStats {
     columns: usize,
@@ -25,18 +25,18 @@ pub struct LinearStats {
     /// Sum of squares of each input column; empty where nothing is kept.
     square_sums: Vec<f64>,
     gram: Option<ArrayId>,
-    /// Where inputs wait on the machine, and how many numbers it holds.
+    /// The array that holds a batch of inputs on the machine, and its length.
     inputs: Option<(ArrayId, usize)>,
 }
 
-/// Columns that one task sums.
+/// Columns that one thread task sums.
 const COLUMNS: usize = 256;
 
 impl LinearStats {
-    /// Side of the blocks of the Gram matrix: those below the diagonal are never written.
+    /// Side of the blocks of the Gram matrix. Blocks below the diagonal are never written.
     pub const BLOCK: usize = 512;
 
-    /// Sums of nothing, for inputs of `columns` numbers.
+    /// Empty sums, for inputs of `columns` numbers.
     ///
     /// # Errors
     /// Where memory is short.
@@ -50,14 +50,14 @@ impl LinearStats {
         Ok(Self { columns, tokens: 0, square_sums, gram, inputs: None })
     }
 
-    /// Sums that were taken elsewhere: those of squares, and those of `x x^T`, `[in, in]`, right
-    /// and above the diagonal.
+    /// Sums that were computed elsewhere: sums of squares, and the sum of `x x^T`, `[in, in]`,
+    /// filled on and above the diagonal.
     ///
     /// # Errors
     /// Where memory is short.
     ///
     /// # Panics
-    /// Where the one is not as wide as the other.
+    /// If `gram` is not as wide as `square_sums`.
     pub fn of_sums(
         bench: &mut dyn Workbench,
         tokens: u64,
@@ -70,7 +70,7 @@ impl LinearStats {
         Ok(Self { columns, tokens, square_sums, gram, inputs: None })
     }
 
-    /// Adds tokens, `[tokens, columns]`, in their order.
+    /// Adds tokens, `[tokens, columns]`, in text order.
     ///
     /// # Errors
     /// Those of the machine.
@@ -78,6 +78,8 @@ impl LinearStats {
         let columns = self.columns;
         let tokens = values.len() / columns;
         self.tokens += tokens as u64;
+        // Threads share columns, not tokens: every sum keeps the same order on any number of
+        // threads.
         self.square_sums.par_chunks_mut(COLUMNS).enumerate().for_each(|(chunk, sums)| {
             for row in values.chunks_exact(columns) {
                 for (sum, &value) in sums.iter_mut().zip(&row[chunk * COLUMNS..]) {
@@ -88,6 +90,8 @@ impl LinearStats {
         let Some(gram) = self.gram else { return Ok(()) };
         let inputs = self.inputs_for(bench, values.len())?;
         bench.upload(values, inputs, 0)?;
+        // The Gram matrix is symmetric: blocks below the diagonal are left out, which halves the
+        // work.
         for start in (0..columns).step_by(Self::BLOCK) {
             let side = Self::BLOCK.min(columns - start);
             let area =
@@ -100,7 +104,7 @@ impl LinearStats {
         Ok(())
     }
 
-    /// An array for so many inputs; batches are mostly as long as the one before.
+    /// An array for `len` inputs. The last one is reused, since most batches have one length.
     fn inputs_for(&mut self, bench: &mut dyn Workbench, len: usize) -> Result<ArrayId> {
         match self.inputs {
             Some((array, room)) if room >= len => Ok(array),
@@ -115,14 +119,14 @@ impl LinearStats {
         }
     }
 
-    /// Gives back what no score reads, once all tokens are added.
+    /// Frees the array of inputs once all tokens are added: no score reads it.
     pub fn close(&mut self, bench: &mut dyn Workbench) {
         if let Some((inputs, _)) = self.inputs.take() {
             bench.free(inputs);
         }
     }
 
-    /// Gives back all arrays.
+    /// Frees all arrays.
     pub fn free(mut self, bench: &mut dyn Workbench) {
         self.close(bench);
         if let Some(gram) = self.gram {
@@ -140,14 +144,14 @@ impl LinearStats {
         &self.square_sums
     }
 
-    /// The sum of `x x^T` over tokens, `[in, in]`, right and above the diagonal in blocks of
-    /// [`LinearStats::BLOCK`]; none where it is not kept. A score may work in it.
+    /// The sum of `x x^T` over tokens, `[in, in]`, filled on and above the diagonal in blocks of
+    /// [`LinearStats::BLOCK`]. `None` if it is not kept. A score may overwrite it.
     pub fn gram(&self) -> Option<ArrayId> {
         self.gram
     }
 
-    /// The root of each sum of squares, or the largest number that there is: infinity times a
-    /// weight of 0 would order nothing.
+    /// The square root of each sum of squares, at most the largest finite number. Infinity times a
+    /// weight of 0 would be NaN, which cannot be ranked.
     pub fn norms(&self) -> Vec<f32> {
         self.square_sums.iter().map(|sum| (sum.sqrt() as f32).min(f32::MAX)).collect()
     }

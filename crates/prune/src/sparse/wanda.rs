@@ -7,8 +7,9 @@ use super::score::{Linear, Sparsified, Sparsify};
 use super::stats::{LinearStats, Statistics};
 use crate::error::Result;
 
-/// `2:4-wanda` and its like: the score of a weight is `|w| |x|`, with the Euclidean norm of its
-/// input column over all calibration tokens; weights are compared within their output row.
+/// The methods `2:4-wanda`, `4:8-wanda` and so on. The score of a weight is `|w| |x|`, where `|x|`
+/// is the Euclidean norm of its input column over all calibration tokens. Weights are compared
+/// within their output row.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanda;
 

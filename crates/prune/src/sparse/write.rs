@@ -10,8 +10,7 @@ use super::run::{Ran, SparseRun};
 use crate::destination::Destination;
 use crate::error::Result;
 
-/// Prunes and writes all but what describes the folder; the writer is still to be given that and to
-/// be committed.
+/// Prunes and writes the tensors. The caller adds the record and the card, and commits the writer.
 pub(crate) fn write<B: Backend + Clone>(
     run: &SparseRun<'_, B>,
     destination: &Destination<'_>,
@@ -23,7 +22,7 @@ pub(crate) fn write<B: Backend + Clone>(
     for tensor in tensors(config) {
         planned.push(Planned::new(&tensor, folder.tensor(&tensor)?.dtype));
     }
-    // What was sparse before and is not touched now stays so.
+    // Tensors that were sparse before and are not pruned now stay in the list.
     let mut sparse = Sparsity::of(folder.path())?;
     for layer in 0..config.num_hidden_layers() {
         let pruned = block_tensors(config, layer).into_iter().filter(|tensor| plan.has(tensor));

@@ -7,7 +7,7 @@ use shape::tensors::{TensorSpec, leading_tensors};
 use crate::calibration::unknown_token;
 use crate::error::Result;
 
-/// The embedding as it lies in its file; only the rows that are needed are read.
+/// The embedding table in its file. Only the rows of tokens in the text are read.
 pub(super) struct Embedding<'a> {
     folder: &'a ModelFolder,
     spec: TensorSpec,

@@ -1,5 +1,5 @@
-//! Streams blocks: load one, run the calibration text through it, let a visitor look, drop it.
-//! Nobody sees a whole model.
+//! Runs calibration text through a model block by block: load one block, run the text through it,
+//! let a visitor look, drop it. No code here holds a whole model.
 //!
 //! In memory are the weights of one block, the residual stream of all calibration tokens, and the
 //! activations of one batch.

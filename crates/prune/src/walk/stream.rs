@@ -1,5 +1,5 @@
-//! The residual stream of all calibration tokens: in memory, or in a file without a name where that
-//! is asked for.
+//! The residual stream of all calibration tokens: in memory, or in an unnamed file if the user
+//! names a folder for it.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::error::Result;
 #[derive(Debug)]
 pub(crate) struct ResidualStream {
     storage: Storage,
-    /// Bytes on their way to and from the file.
+    /// Buffer of bytes for the file.
     bytes: Vec<u8>,
 }
 
@@ -23,8 +23,7 @@ enum Storage {
 }
 
 impl ResidualStream {
-    /// Room for `tokens` rows of width `hidden`; in a file of the folder `spill` where one is
-    /// named.
+    /// Room for `tokens` rows of width `hidden`, in a file of the folder `spill` if it is given.
     pub(crate) fn new(tokens: usize, hidden: usize, spill: Option<&Path>) -> Result<Self> {
         let memory = || no_memory(tokens, hidden);
         let len = tokens.checked_mul(hidden).ok_or_else(memory)?;
@@ -32,6 +31,8 @@ impl ResidualStream {
             Some(folder) => Storage::File(ScratchFile::create(folder)?),
             None => {
                 let mut numbers = Vec::new();
+                // Reserved first, so that too little memory is an error and does not end the
+                // process.
                 numbers.try_reserve_exact(len).map_err(|_| memory())?;
                 numbers.resize(len, 0.0);
                 Storage::Memory(numbers)
@@ -40,7 +41,7 @@ impl ResidualStream {
         Ok(Self { storage, bytes: Vec::new() })
     }
 
-    /// Reads what was written from the number `at` on.
+    /// Reads numbers that were written, from number `at` on.
     pub(crate) fn read(&mut self, at: usize, out: &mut [f32]) -> Result<()> {
         match &mut self.storage {
             Storage::Memory(numbers) => out.copy_from_slice(&numbers[at..at + out.len()]),

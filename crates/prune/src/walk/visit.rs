@@ -1,4 +1,4 @@
-//! What looks on while text goes through the blocks of a model.
+//! The trait of code that measures while text goes through the blocks of a model.
 
 pub use model::decoder::Inlet;
 
@@ -74,20 +74,20 @@ impl<'a> Read<'a> {
     }
 }
 
-/// Looks on as blocks run; batches come in the order of the text, blocks in the order of the model.
+/// Measures while blocks run. Batches come in text order, blocks in model order.
 pub trait Visit {
-    /// Whether [`Visit::read`] wants to hear of this.
+    /// Whether [`Visit::read`] shall be called for this input.
     fn wants(&self, inlet: Inlet) -> bool {
         let _ = inlet;
         false
     }
 
-    /// A block begins, before its first batch.
+    /// Called before the first batch of a block.
     fn begin(&mut self, layer: usize) {
         let _ = layer;
     }
 
-    /// A block is running on one batch; heard before [`Visit::block`] of the same batch.
+    /// Called with inputs of linear layers, before [`Visit::block`] of the same batch.
     ///
     /// # Errors
     /// Whatever the visitor cannot accept; the walk ends with it.
@@ -96,7 +96,7 @@ pub trait Visit {
         Ok(())
     }
 
-    /// A block has run on one batch.
+    /// Called after a block has run on one batch.
     ///
     /// # Errors
     /// Whatever the visitor cannot accept; the walk ends with it.

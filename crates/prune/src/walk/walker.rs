@@ -1,4 +1,4 @@
-//! The calibration text on its way through a model, block by block.
+//! Runs calibration text through a model, block by block.
 
 use std::path::Path;
 
@@ -15,12 +15,12 @@ use super::visit::{Read, Seen, Visit};
 use crate::calibration::Sequences;
 use crate::error::{Error, Result};
 
-/// Tokens that go through a block at once, or one sequence that is longer.
+/// Tokens that go through a block at once. A longer sequence goes through whole.
 pub(crate) const BATCH: usize = 2048;
 
-/// Runs the sequences through every block of a model on `backend`. `progress` hears of blocks done,
-/// and of how many. Where a folder `spill` is named, the residual stream is kept in a file there
-/// instead of in memory.
+/// Runs the sequences through every block of a model on `backend`. `progress` gets the number of
+/// blocks done, and of how many. If a folder `spill` is given, the residual stream is in a file
+/// there instead of in memory.
 ///
 /// # Errors
 /// If weights or activations are not finite, an id is outside the vocabulary, the disk fails or
@@ -45,8 +45,7 @@ pub fn walk<B: Backend>(
     Ok(())
 }
 
-/// The calibration text on its way through a model: which block comes next is for the caller to
-/// say.
+/// The calibration text at some depth of a model. The caller decides which block comes next.
 pub(crate) struct Walker<B: Backend> {
     decoder: Decoder<B>,
     space: Workspace<B>,
@@ -61,7 +60,7 @@ pub(crate) struct Walker<B: Backend> {
 }
 
 impl<B: Backend> Walker<B> {
-    /// The text before the first block of a model.
+    /// Places the text in front of the first block of a model.
     pub(crate) fn new(
         backend: B,
         folder: &ModelFolder,
@@ -70,6 +69,7 @@ impl<B: Backend> Walker<B> {
     ) -> Result<Self> {
         let config = folder.config();
         let hidden = config.hidden_size();
+        // Whole sequences only: attention needs all tokens of a sequence in one batch.
         let rows = (BATCH / sequences.length()).max(1) * sequences.length();
         let largest = rows.min(sequences.tokens().len()) * hidden;
         let mut before = vec![0.0; largest];
@@ -79,6 +79,7 @@ impl<B: Backend> Walker<B> {
             let before = &mut before[..part.len() * hidden];
             embedding.embed(part, place * rows, before)?;
             states.write(place * rows * hidden, before)?;
+            // Else the whole embedding would stay in memory.
             embedding.release();
         }
         let decoder = Decoder::new(backend, config, sequences.length())?;
@@ -95,8 +96,8 @@ impl<B: Backend> Walker<B> {
         self.decoder.backend()
     }
 
-    /// Runs every batch through a block, whose weights begin at 0 of `block`. The text moves on
-    /// only where `advance` says so; otherwise it stands before the same block again.
+    /// Runs every batch through a block, whose weights begin at 0 of `block`. If `advance` is
+    /// false, the text stays in front of this block.
     pub(crate) fn pass(
         &mut self,
         block: &B::Weights,
@@ -111,6 +112,8 @@ impl<B: Backend> Walker<B> {
             let (before, after) = (&mut before[..len], &mut after[..len]);
             states.read(first * hidden, before)?;
             decoder.backend().upload(before, stream, 0)?;
+            // The watcher cannot return an error, so the first one is kept here until the block has
+            // run.
             let mut heard = Ok(());
             let watch: &mut Watch<'_, B> = &mut |inlet, view| {
                 if heard.is_ok() && visitor.wants(inlet) {
@@ -136,7 +139,7 @@ impl<B: Backend> Walker<B> {
     }
 }
 
-/// What stands in messages for what linear layers read.
+/// The name of an input in messages: that of the first linear layer that reads it.
 fn reads(layer: usize, inlet: Inlet) -> String {
     let part = match inlet {
         Inlet::Attention => "self_attn.q_proj",
@@ -147,7 +150,8 @@ fn reads(layer: usize, inlet: Inlet) -> String {
     format!("the input of `model.layers.{layer}.{part}`")
 }
 
-/// Refuses activations that no score could be taken on; `first` is the token of the first row.
+/// Refuses activations that are not finite: no score can use them. `first` is the token of the
+/// first row.
 fn finite(values: &[f32], columns: usize, first: usize, place: impl Fn() -> String) -> Result<()> {
     match values.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
@@ -162,7 +166,7 @@ fn finite(values: &[f32], columns: usize, first: usize, place: impl Fn() -> Stri
     }
 }
 
-/// Sequences of `length` as a batch that predicts nothing.
+/// A batch of sequences of `length` tokens, without targets.
 fn batch(tokens: &[u32], length: usize) -> Batch {
     let ignored = vec![IGNORED; length];
     let mut batch = Batch::new();

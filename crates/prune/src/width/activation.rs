@@ -1,4 +1,4 @@
-//! Activations of every part of the width (Muralidharan et al. 2024, section 2.2).
+//! Scores every part of the width by its activations (Muralidharan et al. 2024, section 2.2).
 
 use std::collections::BTreeMap;
 
@@ -19,18 +19,18 @@ use crate::target::{PruningTarget, Takes};
 use crate::walk::{Inlet, Read, Seen, Visit};
 use shape::legal::Smaller;
 
-/// Columns that one task sums up.
+/// Columns that one thread task sums.
 const COLUMNS: usize = 256;
 
 /// `width-activation`: keeps what is most active on calibration text (Muralidharan et al. 2024).
 ///
-/// How active each channel, neuron and group of heads is: the numbers below, summed up over the
-/// tokens of a sequence and then over sequences as the options say.
+/// The score of a channel, neuron or group of heads summarises the numbers below. It first sums
+/// over the tokens of a sequence and then over sequences, as the options say.
 ///
-/// A channel of the residual stream: its value after a norm; the mean over all norms, the final one
-/// among them. A neuron: `silu(gate) up`, what the down projection reads of it. A group of heads:
-/// the Euclidean norm of what its query heads give to the attention output. Only the parts that may
-/// become narrower are measured.
+/// For a channel of the residual stream, the number is its value after a norm; scores are averaged
+/// over all norms, the final one included. For a neuron, it is `silu(gate) up`, the input of the
+/// down projection. For a group of heads, it is the Euclidean norm of what its query heads give to
+/// the attention output. Only the parts that may become narrower are measured.
 #[derive(Clone, Copy, Debug)]
 pub struct WidthActivation;
 
@@ -106,7 +106,7 @@ struct ActivationSums<'a> {
     length: usize,
     /// Weights of the norm after the last block.
     final_norm: Vec<f32>,
-    /// Two norms a block in their order, then the final one.
+    /// Two norms per block in model order, then the final one.
     norms: Vec<ColumnSums>,
     ffn: Vec<ColumnSums>,
     heads: Vec<ColumnSums>,
@@ -148,7 +148,7 @@ impl<'a> ActivationSums<'a> {
     }
 }
 
-/// Of every column, the sum over sequences of what their tokens come to.
+/// For every column, the sum over sequences of the aggregate of their tokens.
 #[derive(Clone)]
 struct ColumnSums {
     columns: Vec<f64>,
@@ -160,8 +160,8 @@ impl ColumnSums {
         Self { columns: vec![0.0; columns], sequences: 0 }
     }
 
-    /// Adds sequences of `length` rows. Every column is summed row after row, whatever the number
-    /// of threads.
+    /// Adds sequences of `length` rows. Every column is summed row by row, so the result does not
+    /// depend on the number of threads.
     fn add(&mut self, rows: &[f32], length: usize, options: &MethodOptions) {
         let width = self.columns.len();
         self.sequences += rows.len() / (length * width);
@@ -207,6 +207,8 @@ impl Visit for ActivationSums<'_> {
             }
             Inlet::Down => self.ffn[read.layer()].add(read.values(), length, options),
             Inlet::AttentionOutput => {
+                // Query heads that share a key head lie side by side, so a group is a run of
+                // columns.
                 let group = read.columns() / self.config.num_key_value_heads();
                 let norms: Vec<f32> = read.values().par_chunks_exact(group).map(norm).collect();
                 self.heads[read.layer()].add(&norms, length, options);
@@ -216,6 +218,7 @@ impl Visit for ActivationSums<'_> {
     }
 
     fn block(&mut self, seen: &Seen<'_>) -> Result<()> {
+        // No linear layer of a block reads the final norm, so it is computed here.
         if seen.layer() + 1 == self.config.num_hidden_layers() && !self.norms.is_empty() {
             let (weights, epsilon) = (&self.final_norm, self.config.rms_norm_eps());
             let rows = seen.after().par_chunks_exact(seen.hidden());

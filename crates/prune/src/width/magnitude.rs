@@ -1,4 +1,4 @@
-//! The magnitude of the weights of every part of the width.
+//! Scores every part of the width by the magnitude of its weights.
 
 use ledger::{Cut, Part};
 use model::folder::ModelFolder;
@@ -16,21 +16,22 @@ use crate::select::Select;
 use crate::target::{PruningTarget, Takes};
 use shape::legal::Smaller;
 
-/// Rows or columns that one task sums up.
+/// Columns that one thread task sums.
 const TASK: usize = 64;
 
 /// Numbers that are read at a time.
 const PIECE: usize = 1 << 22;
 
-/// `width-magnitude`: keeps what has the largest weights.
+/// `width-magnitude`: keeps the parts with the largest weights.
 ///
-/// The score is `mean |w|` over every weight that a channel, neuron or group of heads is made of;
-/// norms and biases aside.
+/// The score is `mean |w|` over every weight of a channel, neuron or group of heads, without norms
+/// and biases.
 ///
-/// A channel of the residual stream has its column in the embedding, the head and in every matrix
-/// that reads the stream, and its row in every matrix that writes to it. A neuron has its rows of
-/// gate and up and its column of down. A group of heads has its rows of query, key and value and
-/// its columns of the attention output. Only the parts that may become narrower are measured.
+/// A channel of the residual stream owns its column in the embedding, in the head and in every
+/// matrix that reads the stream. It also owns its row in every matrix that writes to the stream. A
+/// neuron owns its rows of gate and up and its column of down. A group of heads owns its rows of
+/// query, key and value and its columns of the attention output. Only the parts that may become
+/// narrower are measured.
 #[derive(Clone, Copy, Debug)]
 pub struct WidthMagnitude;
 
@@ -92,7 +93,7 @@ impl Select for WidthMagnitude {
     }
 }
 
-/// Mean magnitudes; hears no text and reads every weight once.
+/// Mean magnitudes. Reads every weight once, and no text.
 fn magnitudes(model: &mut Measuring<'_>) -> Result<WidthScores> {
     let (folder, options) = (model.folder(), model.options());
     let config = folder.config();
@@ -124,6 +125,8 @@ fn magnitudes(model: &mut Measuring<'_>) -> Result<WidthScores> {
             }
             let matrix = Matrix::read(folder, &spec)?;
             let (by_row, by_column) = (matrix.rows(), matrix.columns());
+            // A matrix that reads the stream has one row per inner unit; one that writes to it has
+            // one column.
             let (inner, stream) = if rows { (by_row, by_column) } else { (by_column, by_row) };
             let (of_inner, of_stream) =
                 if rows { (spec.columns(), spec.rows()) } else { (spec.rows(), spec.columns()) };
@@ -152,7 +155,7 @@ fn magnitudes(model: &mut Measuring<'_>) -> Result<WidthScores> {
     Ok(scores)
 }
 
-/// Sums over as many weights each.
+/// Sums for several units, each over `weights` weights.
 struct Means {
     sums: Vec<f64>,
     weights: usize,
@@ -176,14 +179,14 @@ impl Means {
     }
 }
 
-/// Sums of magnitudes of one matrix, which itself is not kept.
+/// Sums of magnitudes of one matrix. The matrix itself is not kept.
 struct Matrix {
     rows: Vec<f64>,
     columns: Vec<f64>,
 }
 
 impl Matrix {
-    /// Reads a matrix in pieces of whole rows, each given back to the file when it is done.
+    /// Reads a matrix in pieces of whole rows. The memory of each piece is released after use.
     fn read(folder: &ModelFolder, spec: &TensorSpec) -> Result<Self> {
         let width = spec.columns();
         let mut sums = Self { rows: vec![0.0; spec.rows()], columns: vec![0.0; width] };
@@ -194,7 +197,8 @@ impl Matrix {
             of_rows.par_iter_mut().zip(piece.par_chunks_exact(width)).for_each(|(sum, row)| {
                 *sum = row.iter().map(|&x| f64::from(x.abs())).sum();
             });
-            // Every column is summed row after row, whatever the number of threads.
+            // Every column is summed row by row, so the result does not depend on the number of
+            // threads.
             sums.columns.par_chunks_mut(TASK).enumerate().for_each(|(chunk, sums)| {
                 for row in piece.chunks_exact(width) {
                     for (sum, &x) in sums.iter_mut().zip(&row[chunk * TASK..]) {

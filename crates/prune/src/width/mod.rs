@@ -1,5 +1,5 @@
-//! Width pruning: channels, neurons and groups of heads go, as many in every block. One file a
-//! method: what it measures, what that costs and how it chooses.
+//! Width pruning: channels, neurons and groups of heads are removed, equally many in every block.
+//! Each method has a file: what it measures, what that costs and how it chooses.
 
 mod activation;
 mod magnitude;

@@ -1,4 +1,4 @@
-//! What width methods share: legal widths, their memory, and the choice of what scores highest.
+//! Helpers of width methods: legal widths, memory, and the choice of the highest scores.
 
 use ledger::{Cut, Indices, Kept, KeptByLayer, Part, Width};
 use shape::config::ModelConfig;
@@ -10,7 +10,7 @@ use crate::select::{Select, check_block_count, no_scores};
 use crate::target::{PruningTarget, Takes};
 use shape::legal::{Smaller, Widths, choices, named};
 
-/// How width methods can be told how much goes.
+/// The targets that width methods take.
 pub(super) const TAKES: &[Takes] = &[Takes::Rate, Takes::Sizes];
 
 /// How many legal shapes are listed.
@@ -32,7 +32,7 @@ pub(super) fn outcomes(
     }
 }
 
-/// Bytes of the scores, of two norms a block, neurons and groups.
+/// Bytes of the scores in f64: two norms, the neurons and the groups of heads of every block.
 pub(super) fn score_bytes(config: &ModelConfig) -> u64 {
     let wide = |number: usize| number as u64;
     let (hidden, inner) = (wide(config.hidden_size()), wide(config.intermediate_size()));
@@ -40,7 +40,7 @@ pub(super) fn score_bytes(config: &ModelConfig) -> u64 {
     wide(config.num_hidden_layers()) * (2 * hidden + inner + groups) * 8
 }
 
-/// The cut that leaves the widths of `outcome` and keeps what scores highest.
+/// The cut that leaves the widths of `outcome` and keeps the highest scores.
 pub(super) fn narrow(
     method: &dyn Select,
     config: &ModelConfig,
@@ -71,7 +71,7 @@ pub(super) fn narrow(
     Ok(Cut::Width(Width::new(layers, hidden, ffn, heads)?))
 }
 
-/// The `count` of highest score; of equal scores the lower index stays.
+/// The indices of the `count` highest scores, ascending. Among equal scores the lower index stays.
 fn highest(
     part: Part,
     layer: Option<usize>,
@@ -93,7 +93,7 @@ fn highest(
         )));
     }
     let mut order: Vec<usize> = (0..of).collect();
-    // A stable sort, as in depth; 0 is added so that -0 equals 0.
+    // A stable sort keeps the lower index first among equal scores. Adding 0 turns -0 into 0.
     order.sort_by(|&a, &b| (scores[b] + 0.0).total_cmp(&(scores[a] + 0.0)));
     order.truncate(count);
     order.sort_unstable();

@@ -1,4 +1,4 @@
-//! From text files to a corpus folder, streamed.
+//! Builds a corpus folder from text files, as a stream.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::reader::{Counts, Reading, Sources};
 use crate::split::{RULE, check_share, held_out_hash};
 use crate::tokenizer::Tokenizer;
 
-/// What a corpus is built from, and where it will stand.
+/// What a corpus is built from, and where it is written.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     inputs: Vec<PathBuf>,
@@ -28,7 +28,7 @@ pub struct BuildOptions {
 }
 
 impl BuildOptions {
-    /// A corpus in the new folder `out` from files and folders of text, JSONL and Parquet; the
+    /// A corpus in the new folder `out`, from files and folders of text, JSONL and Parquet. The
     /// share of documents to hold out is above 0 and below 1.
     pub fn new(
         inputs: Vec<PathBuf>,
@@ -45,12 +45,12 @@ impl BuildOptions {
         Self { reading, ..self }
     }
 
-    /// The begin token by its text, where the tokenizer's own choice is not wanted.
+    /// The begin token by its text, to replace the default of the tokenizer.
     pub fn begin_token(self, begin_token: Option<String>) -> Self {
         Self { begin_token, ..self }
     }
 
-    /// What to do when the folder exists; refused otherwise.
+    /// What to do if the folder exists. The default is to refuse.
     pub fn existing(self, existing: disk::Existing) -> Self {
         Self { existing, ..self }
     }
@@ -61,7 +61,7 @@ impl BuildOptions {
 pub enum TokenizerSource {
     /// A `tokenizer.json`, or a folder that holds one.
     Load(PathBuf),
-    /// A byte-level BPE trained on the training part; the held-out part is never seen.
+    /// A byte-level BPE trained on the training part. It never sees the held-out part.
     TrainBpe {
         /// Number of tokens.
         vocabulary: usize,
@@ -77,7 +77,7 @@ pub enum Stage {
     Tokens,
 }
 
-/// How far a build has come, told after each batch of documents.
+/// How far a build is, reported after each batch of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildProgress {
     /// What it is busy with.
@@ -90,14 +90,14 @@ pub struct BuildProgress {
     pub total_bytes: u64,
 }
 
-/// Builds a corpus folder; the same input gives the same bytes, whatever the number of threads.
+/// Builds a corpus folder. The same input gives the same bytes, whatever the number of threads.
 ///
-/// Each document is its begin token and the tokens of its text. The folder appears when it is
-/// complete; memory holds a few MiB of text, or the longest documents, and four bytes a document.
+/// Each document is stored as its begin token and the tokens of its text. The folder appears once
+/// it is complete. Memory holds a few MiB of text, or the longest documents, and four bytes per
+/// document.
 ///
 /// # Errors
-/// When no document falls into a part, and whatever reading, tokenising and
-/// writing find.
+/// If one part gets no document; and the errors of reading, tokenising and writing.
 pub fn build(
     options: &BuildOptions,
     progress: &mut dyn FnMut(BuildProgress),
@@ -105,8 +105,8 @@ pub fn build(
     build_until(options, progress, &AtomicBool::new(false))
 }
 
-/// Builds a corpus folder as [`build`] does, unless `stop` is set before it is complete; nothing is
-/// left then.
+/// Builds a corpus folder as [`build`] does, unless `stop` is set before it is complete. Nothing is
+/// left in that case.
 ///
 /// # Errors
 /// As [`build`], and [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
@@ -117,7 +117,7 @@ pub fn build_until(
 ) -> Result<CorpusInfo> {
     let share = check_share(options.heldout_share)?;
     let sources = Sources::find(&options.inputs)?;
-    // Before anything is made: an error in the last of many files should not cost hours.
+    // Checked before anything is created: an error in the last of many files should not cost hours.
     sources.check(&options.reading)?;
     let folder = disk::NewFolder::create(&options.out, options.existing)?;
     let total_bytes = sources.bytes()?;
@@ -141,6 +141,7 @@ pub fn build_until(
     let mut batches = Batches::new(sources.read(&options.reading)?);
     let write = |batch: Vec<Encoded>| {
         for document in &batch {
+            // The hash of the text decides, so copies of a document fall into the same part.
             let part = if held_out_hash(&document.hash, share) { &mut heldout } else { &mut train };
             // Some tokenizers have no tokens for some texts, such as control characters.
             if document.tokens.iter().all(Vec::is_empty) {
@@ -176,11 +177,12 @@ pub fn build_until(
     };
     disk::write(&folder.path().join("tokenizer.json"), &tokenizer.to_json())?;
     disk::write(&folder.path().join("corpus.json"), &info::to_bytes(&info))?;
+    // Written last and renamed at once: readers never see a corpus without its files.
     folder.commit()?;
     Ok(info)
 }
 
-/// Training a tokenizer on the documents that are not held out.
+/// Trains a tokenizer on the documents that are not held out.
 struct Learning<'a> {
     share: f64,
     vocabulary: usize,
@@ -204,6 +206,7 @@ impl Learning<'_> {
                 }
                 let document = reader.next();
                 let Counts { documents, bytes, .. } = reader.counts();
+                // Report about once per MiB, and at the end.
                 if bytes - told >= 1 << 20 || document.is_none() {
                     told = bytes;
                     let total_bytes = self.total_bytes;

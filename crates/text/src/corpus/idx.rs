@@ -1,9 +1,10 @@
-//! The `.idx` file beside a `.bin`: Megatron's index of sequences and documents, little endian.
+//! The `.idx` file beside a `.bin`: an index of sequences and documents in the format of Megatron,
+//! little endian.
 //!
-//! `MMIDIDX\0\0`, version u64 = 1, type of a token u8 (8: uint16, 4: int32), sequences u64, entries
-//! of the last table u64 (documents + 1), sizes int32[sequences] in tokens, pointers
-//! int64[sequences] in bytes, document indices int64[documents + 1]. Here a document is one
-//! sequence, so the last table counts 0, 1, 2, ...
+//! In this order: `MMIDIDX\0\0`, version u64 = 1, type of a token u8 (8: uint16, 4: int32),
+//! sequences u64, entries of the last table u64 (documents + 1), sizes int32[sequences] in tokens,
+//! pointers int64[sequences] in bytes, document indices int64[documents + 1]. In our files a
+//! document is one sequence, so the last table counts 0, 1, 2, ...
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -14,7 +15,7 @@ use crate::error::{Result, TextFailure};
 const MAGIC: &[u8; 9] = b"MMIDIDX\0\0";
 const VERSION: u64 = 1;
 const HEADER: u64 = 34;
-/// Vocabularies below this are stored in two bytes a token, as Megatron does.
+/// Smaller vocabularies are stored in two bytes a token, as in Megatron.
 const SMALL_VOCABULARY: usize = 65_500;
 
 /// How a token is stored.
@@ -51,7 +52,7 @@ impl TokenWidth {
     }
 }
 
-/// What a checked index says; positions are bytes of the `.idx` file.
+/// The content of a checked index. Positions are bytes of the `.idx` file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Idx {
     pub(super) width: TokenWidth,
@@ -62,8 +63,8 @@ pub(super) struct Idx {
 }
 
 impl Idx {
-    /// Checks a whole index: documents follow each other without gaps and end where the `.bin` of
-    /// `bin` bytes ends.
+    /// Checks a whole index. Documents must follow each other without gaps, and end at the end of
+    /// the `.bin`, which has `bin` bytes.
     pub(super) fn parse(bytes: &[u8], bin: u64, path: &Path) -> Result<Self> {
         let wrong = |what: String, found: String, expected: String| {
             Err(TextFailure::BadCorpus { path: path.to_owned(), what, found, expected }.into())
@@ -91,7 +92,8 @@ impl Idx {
             );
         };
         let (sequences, entries) = (u64_at(bytes, 18), u64_at(bytes, 26));
-        // A file is its header, twelve bytes a sequence and eight bytes a document index.
+        // Header, twelve bytes per sequence, eight bytes per document index. Checked against
+        // overflow, since the counts may be hostile.
         let expected = sequences
             .checked_mul(12)
             .and_then(|sum| sum.checked_add(entries.checked_mul(8)?))
@@ -114,7 +116,7 @@ impl Idx {
         let documents = sequences as usize;
         let pointers_at = HEADER as usize + 4 * documents;
         let indices_at = pointers_at + 8 * documents;
-        // Documents must follow each other without gaps, so that a part is one stream of tokens.
+        // Without gaps, a part is one stream of tokens that callers can cut anywhere.
         let mut end = 0u64;
         for i in 0..documents {
             let size = i32::from_le_bytes(array(bytes, HEADER as usize + 4 * i));
@@ -152,7 +154,7 @@ impl Idx {
                 format!("the {bin} bytes of the `.bin`"),
             );
         }
-        // Here each document is one sequence, so the document indices count up.
+        // In our files each document is one sequence, so the document indices count up.
         for i in 0..=documents {
             let index = u64_at(bytes, indices_at + 8 * i);
             if index != i as u64 {
@@ -166,10 +168,11 @@ impl Idx {
         Ok(Self { width, documents, tokens: end / width.bytes(), pointers_at })
     }
 
-    /// Where a document stands, in tokens; `bytes` is the index that was parsed.
+    /// The range of a document, in tokens. `bytes` is the index that was parsed.
     pub(super) fn document(&self, bytes: &[u8], i: usize) -> Range<u64> {
         assert!(i < self.documents, "document {i} of {}", self.documents);
         let start = |i: usize| {
+            // The index has no pointer behind the last document.
             if i == self.documents {
                 self.tokens
             } else {
@@ -180,7 +183,7 @@ impl Idx {
     }
 }
 
-/// Writes an index of documents that are one sequence each; sizes are in tokens and at most
+/// Writes an index of documents that are one sequence each. Sizes are in tokens, at most
 /// `i32::MAX`.
 pub(super) fn write(out: &mut impl Write, width: TokenWidth, sizes: &[i32]) -> io::Result<()> {
     let count = sizes.len() as u64;

@@ -36,7 +36,7 @@ pub struct CorpusInfo {
     /// Lines of JSONL and rows of Parquet left out because they were broken.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub broken: u64,
-    /// The first of them, in words, for whoever builds the corpus; it is not stored.
+    /// The first of them, in words, for the caller of the build. It is not stored.
     #[serde(skip)]
     pub first_broken: Option<String>,
     /// Names of the source files, without their folders.
@@ -74,9 +74,9 @@ pub struct PartInfo {
     pub documents: u64,
     /// Number of tokens, begin tokens included.
     pub tokens: u64,
-    /// Length of the text in bytes of UTF-8, for losses a byte.
+    /// Length of the text in bytes of UTF-8, to compute the loss per byte.
     pub bytes: u64,
-    /// SHA-256 over the SHA-256 of each document's text in order: the text, whatever the
+    /// SHA-256 over the SHA-256 of each document in order. It identifies the text, whatever the
     /// tokenizer.
     pub text: String,
     /// SHA-256 of the `.bin` file.
@@ -95,7 +95,7 @@ pub(super) fn read(path: &Path) -> Result<CorpusInfo> {
         .into())
     };
     let bytes = disk::read(path, LARGEST_FILE)?;
-    // The number comes first: a later format may differ in everything else.
+    // The format number is checked first: a later format may differ in everything else.
     match serde_json::from_slice::<FormatHeader>(&bytes).map(|header| header.require(FORMAT)) {
         Ok(Ok(())) => {}
         Ok(Err(other)) => {

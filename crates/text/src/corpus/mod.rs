@@ -28,9 +28,10 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Opens a corpus folder and checks that its files fit each other.
+    /// Opens a corpus folder and checks that its files agree.
     ///
-    /// Token ids are checked as they are read, hashes of the parts by [`Self::verify`].
+    /// Token ids are checked when they are read. Hashes of the parts are checked by
+    /// [`Self::verify`].
     ///
     /// # Errors
     /// The message names the file, the field, what was found and what was expected;
@@ -95,8 +96,7 @@ impl Corpus {
         Ok(tokenizer)
     }
 
-    /// Makes sure that a model's tokenizer is the one that made this corpus; `hash` is
-    /// [`Tokenizer::hash`].
+    /// Checks that the tokenizer of a model made this corpus. `hash` is [`Tokenizer::hash`].
     ///
     /// # Errors
     /// [`ErrorKind::OtherTokenizer`](crate::ErrorKind::OtherTokenizer).
@@ -108,7 +108,8 @@ impl Corpus {
         Err(TextFailure::OtherTokenizer { path: self.folder.clone(), found, expected }.into())
     }
 
-    /// Goes through both parts: their hashes, every token id, the begin token of every document.
+    /// Checks both parts completely: their hashes, every token id, the begin token of every
+    /// document.
     ///
     /// # Errors
     /// For the first thing found.
@@ -119,8 +120,9 @@ impl Corpus {
 
     /// How many held-out documents are also training documents, token for token.
     ///
-    /// Zero for a corpus built here; one made by other means may leak, and its held-out loss then
-    /// says less. Reads both parts once and keeps 40 bytes or so a held-out document in memory.
+    /// The count is 0 for a corpus built here. A corpus from elsewhere may leak, and its held-out
+    /// loss may then be too low. Reads both parts once, and keeps about 40 bytes per held-out
+    /// document in memory.
     ///
     /// # Errors
     /// For a token id outside the vocabulary.
@@ -132,7 +134,7 @@ impl Corpus {
         }
         let mut overlapping = 0;
         for i in 0..self.train.documents() {
-            // Taken out, so that a training text that comes twice counts once.
+            // Removed from the map, so that a training text that occurs twice counts once.
             overlapping += heldout.remove(&self.train.document_hash(i, &mut buffer)?).unwrap_or(0);
         }
         Ok(overlapping)

@@ -1,4 +1,4 @@
-//! One part of a corpus, memory-mapped: a stream of tokens that callers cut as they like.
+//! One part of a corpus, memory-mapped: a stream of tokens that callers cut anywhere.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::idx::{Idx, TokenWidth};
 use super::info::PartInfo;
 use crate::error::{Result, TextFailure};
 
-/// Tokens that are read at a time when a whole part is gone through.
+/// Tokens read at a time by a scan of a whole part.
 const STRIDE: usize = 1 << 16;
 
 /// The training or the held-out part of a corpus.
@@ -64,7 +64,7 @@ impl CorpusPart {
         self.idx.documents
     }
 
-    /// Where a document stands in the stream, in tokens, its begin token first.
+    /// The range of a document in the stream, in tokens. Its begin token comes first.
     ///
     /// # Panics
     /// When there is no such document.
@@ -72,10 +72,10 @@ impl CorpusPart {
         self.idx.document(&self.index, i)
     }
 
-    /// Copies the tokens from `start` on; documents follow each other without a gap.
+    /// Copies the tokens from `start` on. Documents follow each other without a gap.
     ///
     /// # Errors
-    /// When the part ends before, and for an id outside the vocabulary.
+    /// If the part ends before `out` is full, or an id is outside the vocabulary.
     pub fn read(&self, start: u64, out: &mut [u32]) -> Result<()> {
         let end = start.checked_add(out.len() as u64).filter(|end| *end <= self.tokens());
         if end.is_none() {
@@ -103,7 +103,8 @@ impl CorpusPart {
             Some(i) => Err(TextFailure::TokenOutOfRange {
                 path: self.path.clone(),
                 offset: start + i as u64,
-                // An id above the signed range was written as a negative one.
+                // An id above the range of int32 was written as a negative number, so it is shown
+                // as one.
                 id: i64::from(out[i] as i32),
                 vocabulary: self.vocabulary,
             }
@@ -111,13 +112,13 @@ impl CorpusPart {
         }
     }
 
-    /// SHA-256 of the `.bin` as `corpus.json` gives it; [`super::Corpus::verify`] computes it
+    /// SHA-256 of the `.bin`, as `corpus.json` gives it. [`super::Corpus::verify`] computes it
     /// again.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// Goes through all bytes: the hash, every id, and the begin token of every document.
+    /// Checks all bytes: the hash, every id, and the begin token of every document.
     pub(super) fn verify(&self, begin: u32) -> Result<()> {
         let found = disk::sha256(&self.path)?.to_string();
         if found != self.hash {
@@ -149,7 +150,7 @@ impl CorpusPart {
         Ok(())
     }
 
-    /// Hash of a document's tokens, whatever their width.
+    /// The hash of the tokens of a document, as four bytes each whatever their stored width.
     pub(super) fn document_hash(&self, i: usize, buffer: &mut Vec<u32>) -> Result<Sha256> {
         buffer.resize(STRIDE, 0);
         let mut hasher = Sha256Hasher::new();

@@ -1,4 +1,4 @@
-//! Text that belongs to no corpus, as a part: for evaluation and calibration.
+//! Tokenises text that belongs to no corpus, for evaluation and calibration.
 
 use std::path::Path;
 
@@ -11,12 +11,11 @@ use crate::error::{Result, TextFailure};
 use crate::tokenizer::Tokenizer;
 
 /// Tokenises documents into `text.bin` and `text.idx` of an existing folder, and opens them as a
-/// [`CorpusPart`] whose documents are laid out as in a corpus: begin token, then the tokens of the
-/// text.
+/// [`CorpusPart`]. Documents are stored as in a corpus: begin token, then the tokens of the text.
 ///
 /// # Errors
-/// Without a begin token, where there are no documents, the first error among
-/// the documents, and whatever tokenising and writing find.
+/// If there is no begin token or no document; the first error among the documents; and the errors
+/// of tokenising and writing.
 pub fn tokenize_part(
     documents: impl Iterator<Item = Result<String>> + Send,
     tokenizer: &Tokenizer,

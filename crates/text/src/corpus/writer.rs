@@ -1,4 +1,4 @@
-//! Writes one part of a corpus: the `.bin` as documents come, the `.idx` at the end.
+//! Writes one part of a corpus: the `.bin` while documents arrive, the `.idx` at the end.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::info::PartInfo;
 use crate::batches::Encoded;
 use crate::error::{Error, Result, TextFailure};
 
-/// A part being written; keeps four bytes a document in memory.
+/// A part being written. It keeps four bytes per document in memory.
 #[derive(Debug)]
 pub(super) struct PartWriter {
     folder: PathBuf,
@@ -45,6 +45,7 @@ impl PartWriter {
     /// Adds a document: its begin token and the tokens of its text.
     pub(super) fn push(&mut self, begin: u32, document: &Encoded) -> Result<()> {
         let count: usize = document.tokens.iter().map(Vec::len).sum();
+        // The index stores sizes as int32.
         let size = i32::try_from(count + 1).map_err(|_| {
             Error::from(TextFailure::Tokenize {
                 action: "store a document",

@@ -1,4 +1,4 @@
-//! Pieces of a file between delimiters, read with a bound on their length.
+//! Reads the pieces of a file between delimiters, up to a limit of length.
 
 use std::io::{BufRead, Read};
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use super::input::Input;
 use crate::error::{Error, Result, TextFailure};
 
-/// Some editors put it at the beginning of a file; it is no text.
+/// Some editors write it at the beginning of a file. It is no text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A file cut at a delimiter, or whole when the delimiter is empty. Offsets are of the text,
-/// unpacked.
+/// A file cut at a delimiter; uncut if the delimiter is empty. Offsets count bytes of the unpacked
+/// text.
 pub(super) struct Delimited {
     input: Input,
     delimiter: Vec<u8>,
@@ -24,7 +24,8 @@ impl Delimited {
     pub(super) fn open(path: &Path, delimiter: &[u8], what: &'static str) -> Result<Self> {
         let mut input = Input::open(path)?;
         let mut offset = 0;
-        // Opening reads the first bytes, so that a wrong packing is found before any text is used.
+        // The first bytes are read when the file is opened, so that wrong packing is found before
+        // any text is used.
         let marked = input.fill_buf().map(|start| start.starts_with(BYTE_ORDER_MARK));
         if marked.map_err(|error| input.failed(error))? {
             input.consume(BYTE_ORDER_MARK.len());
@@ -38,10 +39,10 @@ impl Delimited {
         let mut piece = Vec::new();
         let most = longest.saturating_add(self.delimiter.len() as u64);
         while let Some(room) = most.checked_sub(piece.len() as u64) {
-            // One byte more than fits tells a piece that is too long from one that just fits.
+            // One byte above the limit tells a piece that is too long from one that just fits.
             let mut input = (&mut self.input).take(room.saturating_add(1));
-            // Reads to the delimiter's last byte; whether the whole delimiter stands there is seen
-            // after that.
+            // Reads up to the last byte of the delimiter. The check for the whole delimiter
+            // follows; if it fails, reading goes on.
             let read = match self.delimiter.last() {
                 Some(last) => input.read_until(*last, &mut piece),
                 None => input.read_to_end(&mut piece),
@@ -63,7 +64,7 @@ impl Delimited {
         Err(self.too_long(longest))
     }
 
-    /// The text of the piece that came last.
+    /// Converts the piece that was read last to text.
     pub(super) fn text(&self, piece: Vec<u8>) -> Result<String> {
         String::from_utf8(piece).map_err(|error| {
             let at = error.utf8_error().valid_up_to();

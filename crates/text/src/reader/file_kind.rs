@@ -1,8 +1,8 @@
-//! What a file holds and how it is packed, by its name.
+//! The content and the packing of a file, by its name.
 
 use std::path::Path;
 
-/// Extensions that would only be misread as plain text.
+/// Extensions of files that would be misread as plain text.
 const REFUSED: [&str; 11] =
     ["zip", "tar", "tgz", "xz", "bz2", "lz4", "parquet", "arrow", "json", "bin", "feather"];
 
@@ -14,7 +14,7 @@ pub(super) enum Packing {
     Zstd,
 }
 
-/// What a file holds, by its extension, that of its packing apart.
+/// The content of a file, by its extension without that of the packing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileKind {
     Txt,
@@ -43,7 +43,7 @@ impl Packing {
 }
 
 impl FileKind {
-    /// `None` where the name says that it is something else, or says nothing.
+    /// `None` if the name has another extension, or none.
     pub(super) fn known(path: &Path) -> Option<Self> {
         let packed = Packing::of(path) != Packing::None;
         let inner = if packed { path.with_extension("") } else { path.to_owned() };
@@ -59,7 +59,7 @@ impl FileKind {
         }
     }
 
-    /// What a file is read as that is named and not [`refused`].
+    /// How a named file is read, if it is not [`refused`].
     pub(super) fn of(path: &Path) -> Self {
         Self::known(path).unwrap_or(Self::Txt)
     }

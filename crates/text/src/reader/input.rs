@@ -13,7 +13,7 @@ use crate::error::{Error, Result, TextFailure};
 
 const BUFFER: usize = 1 << 16;
 
-/// A file being read; memory holds two buffers and, for `.zst`, a window of at most 128 MiB.
+/// A file being read. Memory holds two buffers and, for `.zst`, a window of at most 128 MiB.
 pub(super) struct Input {
     unpacked: BufReader<Unpacked>,
     path: PathBuf,
@@ -29,7 +29,7 @@ impl Input {
         let read = Arc::new(AtomicU64::new(0));
         let mut file = BufReader::with_capacity(BUFFER, Counted { file, read: Arc::clone(&read) });
         let packing = Packing::of(path);
-        // An empty file is no packed file: packers write a header also for no text.
+        // An empty file is not a packed file: packers write a header even for empty text.
         if packing != Packing::None
             && file.fill_buf().map_err(disk::io_error("read", path))?.is_empty()
         {
@@ -57,7 +57,7 @@ impl Input {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// What an error of this stream means.
+    /// Turns an error of this stream into one of this crate.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         failed(&self.path, self.packing, self.unpacked.get_ref().bytes, error)
     }
@@ -79,9 +79,10 @@ impl BufRead for Input {
     }
 }
 
-/// An error of the system is one of the file; what is left is what a decoder found.
+/// Tells errors of the system, which are about the file, from errors of a decoder, which are about
+/// its content.
 fn failed(path: &Path, packing: Packing, bytes: u64, error: io::Error) -> Error {
-    // A decoder's errors carry no number of the system.
+    // Errors of a decoder have no error number of the system.
     if error.raw_os_error().is_some() || packing == Packing::None {
         return disk::io_error("read", path)(error).into();
     }

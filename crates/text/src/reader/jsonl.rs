@@ -1,4 +1,4 @@
-//! JSONL: a line is an object, one of its fields is the document.
+//! JSONL: each line is an object, and one of its fields is the document.
 
 use std::fmt;
 use std::path::Path;
@@ -8,10 +8,10 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::delimited::Delimited;
 use crate::error::{Error, Result, TextFailure};
 
-/// Names of fields that a message shows: a hostile line may have a million.
+/// How many field names a message shows. A hostile line may have a million.
 const SHOWN: usize = 8;
 
-/// A file of one JSON object a line; blank lines are passed over.
+/// A file of one JSON object per line. Blank lines are skipped.
 pub(super) struct Jsonl {
     lines: Delimited,
     line: u64,
@@ -22,8 +22,8 @@ impl Jsonl {
         Ok(Self { lines: Delimited::open(path, b"\n", "line")?, line: 0 })
     }
 
-    /// The text of the next line; `None` at the end of the file. After an error of a line
-    /// the line behind can be read.
+    /// The text of the next line; `None` at the end of the file. After an error of a line, the next
+    /// line can be read.
     pub(super) fn next(&mut self, field: &str, longest: u64) -> Result<Option<String>> {
         while let Some(line) = self.lines.next(longest)? {
             self.line += 1;
@@ -55,7 +55,7 @@ fn text(line: &str, field: &str) -> std::result::Result<String, String> {
         .and_then(|found| json.end().map(|()| found));
     let found = found.map_err(|error| {
         let why = error.to_string();
-        // The library's message names a line, counted within this one: it would mislead.
+        // The message of the library counts lines within this one line, which would mislead.
         let why = why.split(" at line ").next().unwrap_or_default();
         format!("no JSON ({why} at column {})", error.column())
     })?;
@@ -75,10 +75,10 @@ fn text(line: &str, field: &str) -> std::result::Result<String, String> {
     }
 }
 
-/// Reads one value and keeps nothing but the wanted text: what else a line holds costs no memory.
+/// Reads one value and keeps only the wanted text. The rest of a line costs no memory.
 #[derive(Clone, Copy)]
 struct Probe<'a> {
-    /// The field to keep; `None` for the value that stands in it.
+    /// The field to keep; `None` for the value of that field itself.
     field: Option<&'a str>,
 }
 
@@ -119,7 +119,7 @@ impl<'de> Visitor<'de> for Probe<'_> {
         let (mut wanted, mut names, mut count) = (None, Vec::new(), 0);
         while let Some(other) = map.next_key_seed(Key { field: self.field })? {
             let Some(other) = other else {
-                // Of two fields of one name the last counts, as in most readers.
+                // If a name occurs twice, the last one counts, as in most readers.
                 wanted = Some(Box::new(map.next_value_seed(Probe { field: None })?));
                 continue;
             };
@@ -165,7 +165,7 @@ impl<'de> Visitor<'de> for Probe<'_> {
     }
 }
 
-/// A name: `None` for the wanted one, else as much of it as a message shows.
+/// Reads a name: `None` for the wanted one, else the part of it that a message shows.
 struct Key<'a> {
     field: Option<&'a str>,
 }

@@ -1,4 +1,4 @@
-//! One open file, whatever its kind.
+//! One open file of any kind.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ impl OpenFile {
         })
     }
 
-    /// What a look at the beginning of a file finds.
+    /// Checks the beginning of a file.
     pub(super) fn check(path: &Path, reading: &Reading) -> Result<()> {
         let mut open = Self::new(path, reading)?;
         match open {
@@ -49,7 +49,7 @@ impl OpenFile {
         }
     }
 
-    /// Whether an error is of one line or row, so that the next can be read.
+    /// Whether an error concerns one line or row only, so that the next can be read.
     pub(super) fn goes_on_after(&self, error: &Error) -> bool {
         match self {
             Self::Txt(_) => false,

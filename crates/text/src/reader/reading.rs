@@ -9,9 +9,9 @@ pub enum Documents {
     /// A file is a document.
     #[default]
     File,
-    /// Lines of white space stand between documents.
+    /// Blank lines, or lines of white space, separate documents.
     BlankLine,
-    /// A text such as `<|endoftext|>` stands between documents.
+    /// A text such as `<|endoftext|>` separates documents.
     Separator(String),
 }
 
@@ -22,9 +22,9 @@ pub struct Reading {
     pub documents: Documents,
     /// The field of JSONL, or the column of Parquet, that holds the text.
     pub field: String,
-    /// The longest document, JSONL line or page of Parquet, in bytes; a longer one is refused.
+    /// The longest document, JSONL line or page of Parquet, in bytes. A longer one is refused.
     pub longest: u64,
-    /// Whether lines of JSONL and rows of Parquet without text are left out and counted instead of
+    /// Whether lines of JSONL and rows of Parquet without text are skipped and counted, instead of
     /// refused.
     pub skip_broken: bool,
 }

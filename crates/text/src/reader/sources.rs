@@ -1,4 +1,4 @@
-//! Which files are read: those that are named, and the `.txt`, `.jsonl` and `.parquet` files of
+//! Finds the files to read: those that are named, and the `.txt`, `.jsonl` and `.parquet` files of
 //! folders.
 
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ impl Sources {
     /// Files as named; folders with their sub-folders, sorted by name, only `.txt`, `.jsonl` and
     /// `.parquet`.
     ///
-    /// Hidden files and links to folders are passed over.
+    /// Hidden files and links to folders are skipped.
     ///
     /// # Errors
     /// For a named file of a kind that is not read, and when nothing is left.
@@ -50,7 +50,7 @@ impl Sources {
         &self.files
     }
 
-    /// How many other files and linked folders were passed over in folders.
+    /// How many other files and linked folders were skipped in folders.
     pub fn ignored(&self) -> usize {
         self.ignored
     }
@@ -81,9 +81,9 @@ impl Sources {
         Reader::new(self.files.clone(), reading.clone())
     }
 
-    /// Opens every file, and looks at as much of it as tells a wrong one: what packs it, the footer
-    /// and the column of Parquet, the first line of JSONL. An error in the last of many files
-    /// then comes before the first is read. A pipe is left alone: what is read of it is gone.
+    /// Opens every file and reads enough to find a wrong one: the packing, the footer and the
+    /// column of Parquet, the first line of JSONL. So an error in the last of many files is found
+    /// before the first is read. Pipes are not checked, since a pipe can be read only once.
     ///
     /// # Errors
     /// What reading the file would find.
@@ -99,6 +99,7 @@ impl Sources {
             let entry = entry.map_err(failed())?;
             entries.push((entry.path(), entry.file_type().map_err(failed())?));
         }
+        // The system lists files in any order. Sorted, the same folder gives the same corpus.
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         for (path, kind) in entries {
             let hidden =

@@ -19,21 +19,22 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-/// The documents of some files in their order, white space stripped at both ends, empty ones
+/// The documents of several files in order, without white space at both ends. Empty documents are
 /// dropped.
 ///
-/// Holds no more than one document and some buffers. After an error there are no more documents.
+/// Holds at most one document and some buffers. It yields nothing after an error.
 pub struct Reader {
     files: std::vec::IntoIter<PathBuf>,
     reading: Reading,
     open: Option<OpenFile>,
     counts: Counts,
-    /// The first thing that was left out.
+    /// The first error that was skipped.
     broken: Option<Error>,
 }
 
 impl Reader {
-    /// Begins to read files; their extensions say what they are, and whether they are packed.
+    /// Begins to read files. The extension of a file says what it contains, and whether it is
+    /// packed.
     ///
     /// # Errors
     /// When the separator between documents is empty.
@@ -55,12 +56,12 @@ impl Reader {
         self.counts
     }
 
-    /// The first line or row that was left out, as the error that it would have been.
+    /// The first line or row that was skipped, as the error that it would have been.
     pub fn first_broken(&self) -> Option<&Error> {
         self.broken.as_ref()
     }
 
-    /// The next document as it stands in the file.
+    /// The next document, unchanged.
     fn raw(&mut self) -> Result<Option<String>> {
         loop {
             if let Some(open) = &mut self.open {
@@ -70,8 +71,8 @@ impl Reader {
                 match document {
                     Ok(Some(document)) => return Ok(Some(document)),
                     Ok(None) => {}
-                    // Only an error of one line or row can be passed over: the file goes on behind
-                    // it.
+                    // Only an error of one line or row can be skipped: the file can be read on
+                    // behind it.
                     Err(error) if self.reading.skip_broken && open.goes_on_after(&error) => {
                         self.counts.broken += 1;
                         self.broken.get_or_insert(error);
@@ -113,7 +114,7 @@ impl Iterator for Reader {
                 Ok(None) => return None,
                 Err(error) => {
                     self.open = None;
-                    // The file may be damaged further on, so its later documents are not trusted.
+                    // The file may be damaged further on, so nothing behind the error is trusted.
                     self.files = Vec::new().into_iter();
                     return Some(Err(error));
                 }

@@ -1,5 +1,4 @@
-//! Plain text: a document is a file, a block between blank lines, or what stands between
-//! separators.
+//! Plain text. A document is a file, a block between blank lines, or the text between separators.
 
 use std::path::Path;
 

@@ -1,12 +1,13 @@
-//! The encoding DELTA_LENGTH_BYTE_ARRAY turned into PLAIN: the library's decoder of it panics on
-//! lengths that lie.
+//! Turns the encoding DELTA_LENGTH_BYTE_ARRAY into PLAIN. The decoder of the library panics on
+//! wrong lengths.
 
 use parquet::errors::{ParquetError, Result};
 
-/// Values whose lengths come first, packed as deltas, and their bytes behind, as values with each
-/// its length before it. At most `most` values come out, in at most `largest` bytes.
+/// The input holds all lengths, packed as deltas, and then the bytes of all values. The output
+/// holds each value behind its own length. There are at most `most` values, in at most `largest`
+/// bytes.
 pub(super) fn plain(mut input: &[u8], most: usize, largest: usize) -> Result<Vec<u8>> {
-    // Every value costs four bytes for its length in PLAIN, so the bound on bytes is one on values.
+    // In PLAIN every value has four bytes of length, so the limit on bytes also limits the values.
     let lengths = lengths(&mut input, most.min(largest / 4))?;
     let mut plain = Vec::new();
     for length in lengths {
@@ -26,12 +27,12 @@ pub(super) fn plain(mut input: &[u8], most: usize, largest: usize) -> Result<Vec
     Ok(plain)
 }
 
-/// Numbers in DELTA_BINARY_PACKED; what is left of the input stands behind them.
+/// Reads numbers in DELTA_BINARY_PACKED, and leaves `input` behind them.
 fn lengths(input: &mut &[u8], most: usize) -> Result<Vec<i64>> {
     let block = unsigned(input)? as usize;
     let parts = unsigned(input)? as usize;
     let count = unsigned(input)?;
-    // What the format demands; the upper limit of a block is ours and far above what writers use.
+    // The rules of the format. The upper limit of a block is our own, far above what writers use.
     if block == 0
         || block > 1 << 20
         || parts == 0
@@ -49,13 +50,13 @@ fn lengths(input: &mut &[u8], most: usize) -> Result<Vec<i64>> {
     if count > 0 {
         values.push(value);
     }
-    // A block: the least of its deltas, the bits of each part, then the parts.
+    // A block holds its smallest delta, the bit width of each part, then the parts.
     while values.len() < count {
         let least = zigzag(input)?;
         let widths = take(input, parts)?;
         for width in widths {
             if values.len() == count {
-                // Behind the last value, parts have a width but no bits.
+                // Parts behind the last value have a width but no bits.
                 break;
             }
             let width = usize::from(*width);
@@ -64,7 +65,8 @@ fn lengths(input: &mut &[u8], most: usize) -> Result<Vec<i64>> {
             }
             let bits = take(input, part / 8 * width)?;
             for i in 0..part.min(count - values.len()) {
-                // Sums may wrap around; a wrong length is refused when its value is cut out.
+                // A hostile sum may wrap around. Its wrong length is refused when the value is cut
+                // out.
                 value =
                     value.wrapping_add(least).wrapping_add(number(bits, i * width, width) as i64);
                 values.push(value);
@@ -74,7 +76,7 @@ fn lengths(input: &mut &[u8], most: usize) -> Result<Vec<i64>> {
     Ok(values)
 }
 
-/// The number in so many bits from `at` on, lowest first.
+/// The number in `width` bits from bit `at` on, lowest bit first.
 fn number(bits: &[u8], at: usize, width: usize) -> u64 {
     (0..width).fold(0, |number, i| {
         let bit = bits[(at + i) / 8] >> ((at + i) % 8) & 1;
@@ -106,6 +108,7 @@ fn unsigned(input: &mut &[u8]) -> Result<u64> {
 
 fn zigzag(input: &mut &[u8]) -> Result<i64> {
     let raw = unsigned(input)?;
+    // Zigzag: 0, 1, 2, 3 stand for 0, -1, 1, -2.
     Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
 }
 

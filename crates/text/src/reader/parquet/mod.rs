@@ -1,8 +1,8 @@
-//! Parquet: a row is a document, one of the columns holds its text.
+//! Parquet: each row is a document, and one column holds its text.
 //!
-//! The library reads footers and decodes values; this file checks what a footer promises before it
-//! is believed, and `pages` unpacks pages within bounds, since a page of a hostile file may promise
-//! anything.
+//! The library reads footers and decodes values. This file checks what a footer promises before the
+//! library relies on it. `pages` unpacks pages with limits, since a page of a hostile file may
+//! promise anything.
 
 mod delta;
 mod pages;
@@ -24,21 +24,21 @@ use self::pages::{CODECS, Pages, can_unpack};
 use self::thrift::{FieldKind, Thrift};
 use crate::error::{Error, Result, TextFailure};
 
-/// Magic at both ends, and the length of the footer before the last.
+/// The magic number at both ends. Before the last one is the length of the footer.
 const MAGIC: &[u8; 4] = b"PAR1";
 const ENCRYPTED: &[u8; 4] = b"PARE";
 const TAIL: u64 = 8;
-/// The largest footer that is read, in bytes; those of files with a hundred thousand column chunks
-/// are smaller.
+/// The largest footer that is read, in bytes. Files with a hundred thousand column chunks have
+/// smaller ones.
 const LARGEST_FOOTER: u64 = 64 << 20;
-/// Columns inside columns; the library follows them by recursion.
+/// The deepest nesting of columns. The library follows it by recursion.
 const DEEPEST: usize = 64;
 /// Rows decoded at a time.
 const ROWS: usize = 256;
 /// Names of columns that a message shows.
 const SHOWN: usize = 8;
 
-/// A file of rows; holds the page that is being read and the dictionary of its column chunk.
+/// A file of rows. Memory holds the current page and the dictionary of its column chunk.
 pub(super) struct Parquet {
     path: PathBuf,
     file: File,
@@ -63,7 +63,8 @@ impl Parquet {
         let length = file.metadata().map_err(disk::io_error("read", path))?.len();
         let bad = |found: String, expected: &str| bad(path, found, expected);
         let footer = footer(&mut file, length, path)?;
-        // Before the library sees the schema: it follows groups by recursion, without a limit.
+        // Checked before the library sees the schema: it follows groups by recursion, without a
+        // limit.
         check_depth(&footer)
             .map_err(|error| bad(format!("a footer with {error}"), "a Parquet footer"))?;
         let metadata =
@@ -86,7 +87,7 @@ impl Parquet {
             total = total
                 .checked_add(rows)
                 .ok_or_else(|| bad("more rows than 64 bits count".into(), "fewer"))?;
-            // A column outside lists has exactly one value, or null, a row.
+            // A column outside lists has exactly one value, or null, per row.
             if chunk.num_values() != row_group.num_rows() {
                 let found =
                     format!("row group {group} with {} values for its rows", chunk.num_values());
@@ -96,7 +97,7 @@ impl Parquet {
                 let found = format!("column `{field}` packed as {:?}", chunk.compression_codec());
                 return Err(bad(found, CODECS));
             }
-            // A path here could name any file of the system.
+            // A path here could name any file of the machine.
             if chunk.file_path().is_some() {
                 return Err(bad(
                     format!("row group {group} in another file"),
@@ -131,10 +132,10 @@ impl Parquet {
         })
     }
 
-    /// The text of the next row; `None` at the end of the file. After an error of a row the row
-    /// behind can be read.
+    /// The text of the next row; `None` at the end of the file. After an error of a row, the next
+    /// row can be read.
     pub(super) fn next(&mut self, longest: u64) -> Result<Option<String>> {
-        // Rows are decoded some hundreds at a time; a row group may have none.
+        // Rows are decoded in batches. A row group may be empty.
         while self.decoded.is_empty() {
             if self.left == 0 && !self.next_group(longest)? {
                 return Ok(None);
@@ -167,7 +168,7 @@ impl Parquet {
         }
     }
 
-    /// How much of the file its rows so far are, in bytes: an even share for each row.
+    /// The share of the file that its rows so far make up, in bytes. Every row counts the same.
     pub(super) fn read_bytes(&self) -> u64 {
         if self.row == self.total {
             return if self.total > 0 || self.groups > 0 { self.length } else { 0 };
@@ -213,8 +214,8 @@ impl Parquet {
         }
         self.left -= read as u64;
         if self.left == 0 {
-            // The footer may promise fewer rows than the pages hold; that is an error too, not a
-            // loss of text.
+            // The footer may promise fewer rows than the pages hold. That is an error too: text
+            // would be lost silently.
             let more =
                 guarded(|| rows.read_records(1, Some(&mut Vec::new()), None, &mut Vec::new()));
             let (more, _, _) =
@@ -241,7 +242,7 @@ impl Parquet {
     }
 }
 
-/// The bytes of the footer, of a file that ends as Parquet does.
+/// Reads the footer of a file, after checking that the file ends as Parquet does.
 fn footer(file: &mut File, length: u64, path: &Path) -> Result<Vec<u8>> {
     let read = disk::io_error("read", path);
     let (mut head, mut tail) = ([0; 4], [0; TAIL as usize]);
@@ -255,7 +256,7 @@ fn footer(file: &mut File, length: u64, path: &Path) -> Result<Vec<u8>> {
     };
     read_both().map_err(read)?;
     let [a, b, c, d, magic @ ..] = tail;
-    // The most common damage gets a message of its own: a download that was cut short.
+    // The most common damage, a download that was cut short, gets its own message.
     if &head == MAGIC && &magic != MAGIC && &magic != ENCRYPTED {
         return Err(bad(
             path,
@@ -270,7 +271,7 @@ fn footer(file: &mut File, length: u64, path: &Path) -> Result<Vec<u8>> {
         return Err(bad(path, format!("`{}` at its start", head.escape_ascii()), "`PAR1`"));
     }
     let size = u64::from(u32::from_le_bytes([a, b, c, d]));
-    // The length stands in the file, so it is checked before it is allocated.
+    // The length comes from the file, so it is checked before it is allocated.
     let room = (length - TAIL - 4).min(LARGEST_FOOTER);
     if size > room {
         return Err(bad(path, format!("a footer of {size} bytes"), &format!("at most {room}")));
@@ -284,7 +285,7 @@ fn footer(file: &mut File, length: u64, path: &Path) -> Result<Vec<u8>> {
     Ok(footer)
 }
 
-/// Goes through the schema in a footer and refuses columns too deep inside each other.
+/// Reads the schema in a footer and refuses columns that are nested too deeply.
 fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
     let refused = |what: &str| Err(std::io::Error::other(what.to_owned()));
     let mut thrift = Thrift::new(&mut footer);
@@ -295,7 +296,8 @@ fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
             thrift.skip(kind)?;
             continue;
         }
-        // The schema is a list, depth first. For each open group: how many children are to come.
+        // The schema is a list in depth-first order. `open` holds the number of missing children of
+        // each open group.
         let mut open: Vec<u64> = Vec::new();
         let (kind, count) = thrift.list()?;
         if kind != FieldKind::Struct {
@@ -311,7 +313,7 @@ fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
                 }
                 last = number;
             }
-            // Groups whose children have all come are closed.
+            // Close groups that have all their children.
             while open.last() == Some(&0) {
                 open.pop();
             }
@@ -329,8 +331,8 @@ fn check_depth(mut footer: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Number of the leaf that holds the text: a column by its name, or one inside groups by its dotted
-/// path.
+/// The index of the column that holds the text. A column is found by its name, or by its dotted
+/// path if it is inside groups.
 fn find(metadata: &ParquetMetaData, path: &Path, field: &str) -> Result<usize> {
     let schema = metadata.file_metadata().schema_descr();
     let wrong = |found: String| {
@@ -374,7 +376,8 @@ fn find(metadata: &ParquetMetaData, path: &Path, field: &str) -> Result<usize> {
     Ok(at)
 }
 
-/// Whether bytes are meant as text; some writers do not say, and then the bytes are looked at.
+/// Whether a column is meant as text. Some writers do not say; then the bytes of each row are
+/// checked.
 fn is_text(column: &Type) -> bool {
     let info = column.get_basic_info();
     match info.logical_type_ref() {
@@ -404,7 +407,7 @@ fn kind(column: &Type) -> String {
 /// First byte and length of a column chunk.
 fn range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
     let data = u64::try_from(chunk.data_page_offset()).ok()?;
-    // Some writers put 0 where there is no dictionary.
+    // Some writers put 0 if there is no dictionary.
     let start = match chunk.dictionary_page_offset() {
         Some(dictionary) if dictionary > 0 => data.min(u64::try_from(dictionary).ok()?),
         _ => data,
@@ -412,9 +415,9 @@ fn range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
     Some((start, u64::try_from(chunk.compressed_size()).ok()?))
 }
 
-/// Runs the library on bytes that may be hostile: where it gives up is an error like any other.
+/// Runs the library on bytes that may be hostile, and turns a panic into an error.
 fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> std::result::Result<T, String> {
-    // After a panic the reader is dropped with its pages, so nothing half-changed is used.
+    // The caller drops the reader after a panic, so nothing half-changed is used.
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(parquet::errors::ParquetError::General(why))) => Err(why),

@@ -1,5 +1,5 @@
-//! The pages of one column chunk, unpacked within bounds and checked before the library decodes
-//! them.
+//! The pages of one column chunk. They are unpacked with limits and checked before the library
+//! decodes them.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
@@ -13,10 +13,10 @@ use parquet::errors::{ParquetError, Result};
 use super::delta;
 use super::thrift::{FieldKind, Thrift};
 
-/// How pages may be packed; the names are those of the format.
+/// Supported packings, by their names in the format.
 pub(super) const CODECS: &str = "UNCOMPRESSED, SNAPPY, GZIP or ZSTD";
 
-/// Whether pages packed so can be read.
+/// Whether pages of this packing can be read.
 pub(super) fn can_unpack(codec: CompressionCodec) -> bool {
     use CompressionCodec::{GZIP, SNAPPY, UNCOMPRESSED, ZSTD};
     matches!(codec, UNCOMPRESSED | SNAPPY | GZIP | ZSTD)
@@ -26,7 +26,7 @@ pub(super) fn can_unpack(codec: CompressionCodec) -> bool {
 pub(super) struct Pages {
     chunk: BufReader<Take<File>>,
     codec: CompressionCodec,
-    /// Whether values may be null: pages then begin with definition levels.
+    /// Whether values may be null. Pages then begin with definition levels.
     nullable: bool,
     /// The largest page, in bytes, unpacked.
     largest: usize,
@@ -44,14 +44,14 @@ impl Pages {
     ) -> io::Result<Self> {
         file.seek(SeekFrom::Start(start))?;
         let chunk = BufReader::with_capacity(1 << 16, file.take(length));
-        // The format itself counts a page's bytes in 31 bits.
+        // The format counts the bytes of a page in 31 bits.
         let largest = usize::try_from(largest).unwrap_or(usize::MAX).min(i32::MAX as usize);
         Ok(Self { chunk, codec, nullable, largest, dictionary: false })
     }
 
     fn page(&mut self) -> Result<Option<Page>> {
         while !self.chunk.fill_buf()?.is_empty() {
-            // Sizes are checked before anything is allocated by them.
+            // Sizes are checked before memory is allocated for them.
             let header = PageHeader::read(&mut self.chunk)?;
             for (what, size) in [("packed", header.packed), ("unpacked", header.unpacked)] {
                 if size > self.largest {
@@ -68,10 +68,10 @@ impl Pages {
                     header.packed
                 ));
             }
-            // The page lies inside the file, so this allocates no more than the file holds.
+            // The page lies inside the file, so this allocates at most the size of the file.
             let mut bytes = vec![0; header.packed];
             self.chunk.read_exact(&mut bytes)?;
-            // The checksum is of the page as it is packed.
+            // The checksum covers the packed bytes.
             if let Some(expected) = header.crc {
                 let mut crc = Crc::new();
                 crc.update(&bytes);
@@ -86,7 +86,7 @@ impl Pages {
                 Some(PageKind::Dictionary) => return self.dictionary(&header, bytes).map(Some),
                 Some(PageKind::Data) => return self.data(&header, bytes).map(Some),
                 Some(PageKind::DataV2) => return self.data_v2(&header, bytes).map(Some),
-                // An index page: nothing here looks rows up.
+                // An index page, which is for lookups. It is skipped.
                 None => {}
             }
         }
@@ -95,7 +95,8 @@ impl Pages {
 
     fn dictionary(&mut self, header: &PageHeader, bytes: Vec<u8>) -> Result<Page> {
         let buf = unpack(self.codec, bytes, header.unpacked)?;
-        // The library allocates by the promised number of values, so it must be true.
+        // The library allocates memory for the promised number of values, so the number must be
+        // true.
         let found = count(&buf)?;
         if header.values > found {
             return bad(format!("a dictionary of {found} values, expected {}", header.values));
@@ -111,11 +112,11 @@ impl Pages {
 
     fn data(&self, header: &PageHeader, bytes: Vec<u8>) -> Result<Page> {
         let buf = unpack(self.codec, bytes, header.unpacked)?;
-        // A column that may hold nulls has levels before its values, with their length first.
+        // A column with nulls has definition levels before its values. Their length comes first.
         let mut levels = 0;
         if self.nullable {
             if header.levels != Some(RLE) {
-                // Only old writers use the other one, BIT_PACKED.
+                // Only old writers use the other encoding, BIT_PACKED.
                 return bad("definition levels in another encoding than RLE".to_owned());
             }
             let length = buf
@@ -140,7 +141,7 @@ impl Pages {
             return bad(format!("a page of {} bytes with {levels} bytes of levels", bytes.len()));
         }
         if header.is_packed && self.codec != CompressionCodec::UNCOMPRESSED {
-            // In version 2 levels are never packed; values may be.
+            // In version 2 only values are packed, levels never.
             let values = unpack(self.codec, bytes.split_off(levels), header.unpacked - levels)?;
             bytes.extend_from_slice(&values);
         }
@@ -164,7 +165,7 @@ impl Pages {
         })
     }
 
-    /// A page whose values stand behind `levels` bytes, in an encoding that the library decodes
+    /// Prepares a page whose values follow `levels` bytes, in an encoding that the library decodes
     /// safely.
     fn values(
         &self,
@@ -180,7 +181,8 @@ impl Pages {
                 bad("a page that needs a dictionary before there is one".to_owned())
             }
             Encoding::DELTA_LENGTH_BYTE_ARRAY => {
-                // The library's own decoder of this encoding panics on lengths that lie.
+                // The decoder of the library panics on wrong lengths, so the values are turned into
+                // PLAIN.
                 let plain = delta::plain(values, header.values, self.largest)?;
                 page.truncate(levels);
                 page.extend_from_slice(&plain);
@@ -188,7 +190,7 @@ impl Pages {
                 Ok((Encoding::PLAIN, page))
             }
             Encoding::PLAIN => {
-                // Goes through all lengths, so that the decoder meets none that leaves the page.
+                // Checks all lengths, so that none leads the decoder out of the page.
                 count(values)?;
                 page.extend(END);
                 Ok((Encoding::PLAIN, page))
@@ -234,11 +236,11 @@ enum PageKind {
 /// Number of the encoding RLE.
 const RLE: i64 = 3;
 
-/// A length that no page has. Behind the last value it is an error to the library, which would
-/// otherwise panic where levels promise more values than there are.
+/// A length that no page can have, put behind the last value. If levels promise more values than
+/// there are, the library reads it and returns an error. Without it, the library would panic.
 const END: [u8; 4] = [0xff; 4];
 
-/// What the header of a page says, as far as it is needed here.
+/// The fields of a page header that are needed here.
 #[derive(Debug)]
 struct PageHeader {
     kind: Option<PageKind>,
@@ -259,7 +261,7 @@ impl PageHeader {
     fn read(input: &mut impl Read) -> Result<Self> {
         let mut header = Self {
             kind: None,
-            // A field that is missing leaves a size that no check lets pass.
+            // A missing field leaves a size that fails every check.
             packed: usize::MAX,
             unpacked: usize::MAX,
             crc: None,
@@ -329,7 +331,8 @@ impl PageHeader {
     }
 }
 
-/// Unpacks a page of exactly so many bytes; one that would become longer is refused before it does.
+/// Unpacks a page of exactly `length` bytes. A longer one is refused before it is unpacked
+/// completely.
 fn unpack(codec: CompressionCodec, packed: Vec<u8>, length: usize) -> Result<Vec<u8>> {
     let unpacked = match codec {
         CompressionCodec::UNCOMPRESSED => packed,
@@ -349,14 +352,14 @@ fn unpack(codec: CompressionCodec, packed: Vec<u8>, length: usize) -> Result<Vec
     if unpacked.len() == length { Ok(unpacked) } else { wrong_length(unpacked.len(), length) }
 }
 
-/// Reads at most one byte more than is promised; room grows with what comes.
+/// Reads at most one byte more than promised. Memory grows with the bytes that arrive.
 fn up_to(decoder: impl Read, length: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length.min(1 << 20));
     decoder.take(length as u64 + 1).read_to_end(&mut bytes).map_err(damaged)?;
     Ok(bytes)
 }
 
-/// How many values in PLAIN these are, each its length in four bytes and then so many bytes.
+/// Counts values in PLAIN: each is a length of four bytes and then that many bytes.
 fn count(mut values: &[u8]) -> Result<usize> {
     let mut count = 0;
     while let Some((length, rest)) = values.split_first_chunk::<4>() {
@@ -377,7 +380,7 @@ fn wrong_length<T>(found: usize, expected: usize) -> Result<T> {
     bad(format!("a page that unpacks to {found} bytes or more, expected {expected}"))
 }
 
-/// Encodings that text comes in; others grow without bounds or hold no text.
+/// The supported encodings of text. Others can grow without limit, or hold no text.
 fn encoding(code: i64) -> Result<Encoding> {
     match code {
         0 => Ok(Encoding::PLAIN),

@@ -1,12 +1,12 @@
-//! Thrift's compact protocol, as far as the headers of Parquet need it: fields that are wanted, and
-//! a way past the rest.
+//! The part of Thrift's compact protocol that Parquet headers need: it reads wanted fields and
+//! skips the rest.
 
 use std::io::{self, Read};
 
-/// Values inside values: the format's own structures are five deep.
+/// The deepest nesting of values. The structures of Parquet are five deep.
 const DEEPEST: usize = 32;
 
-/// FieldKind of a field, as the protocol numbers them.
+/// The kind of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FieldKind {
     True,
@@ -14,11 +14,11 @@ pub(super) enum FieldKind {
     Integer,
     List,
     Struct,
-    /// Whatever is passed over: a byte, a double, bytes, a set, a map.
+    /// Anything that is only skipped: a byte, a double, bytes, a map.
     Other(u8),
 }
 
-/// Reads a structure field by field; what it reads is bounded by what it reads from.
+/// Reads a structure field by field. It cannot read more than its input holds.
 pub(super) struct Thrift<'a, R> {
     input: &'a mut R,
 }
@@ -28,14 +28,15 @@ impl<'a, R: Read> Thrift<'a, R> {
         Self { input }
     }
 
-    /// The next field of a structure, given the number of the one before (0 at its start); `None`
-    /// at its end.
+    /// The next field of a structure, or `None` at its end. `last` is the number of the field
+    /// before, 0 at the start.
     pub(super) fn field(&mut self, last: i16) -> io::Result<Option<(i16, FieldKind)>> {
         let byte = self.byte()?;
         if byte == 0 {
             return Ok(None);
         }
         let number = match byte >> 4 {
+            // Steps that do not fit in four bits are written as a whole number.
             0 => i16::try_from(self.integer()?).map_err(|_| bad("a field's number"))?,
             step => last.checked_add(i16::from(step)).ok_or_else(|| bad("a field's number"))?,
         };
@@ -53,7 +54,7 @@ impl<'a, R: Read> Thrift<'a, R> {
         usize::try_from(self.integer()?).map_err(|_| bad("a size below zero"))
     }
 
-    /// FieldKind and number of a list's elements.
+    /// The kind and the number of the elements of a list.
     pub(super) fn list(&mut self) -> io::Result<(FieldKind, u64)> {
         let byte = self.byte()?;
         let count = match byte >> 4 {
@@ -63,7 +64,7 @@ impl<'a, R: Read> Thrift<'a, R> {
         Ok((kind(byte & 0x0f), count))
     }
 
-    /// Passes over a value.
+    /// Skips a value.
     pub(super) fn skip(&mut self, kind: FieldKind) -> io::Result<()> {
         self.skip_within(kind, DEEPEST)
     }
@@ -71,7 +72,7 @@ impl<'a, R: Read> Thrift<'a, R> {
     fn skip_within(&mut self, found: FieldKind, depth: usize) -> io::Result<()> {
         let depth = depth.checked_sub(1).ok_or_else(|| bad("values inside values without end"))?;
         match found {
-            // A truth value is written as its kind alone.
+            // A boolean field has no bytes of its own: its kind is its value.
             FieldKind::True | FieldKind::False => Ok(()),
             FieldKind::Integer => self.integer().map(drop),
             FieldKind::Struct => {
@@ -86,6 +87,7 @@ impl<'a, R: Read> Thrift<'a, R> {
                 let (kind, count) = self.list()?;
                 (0..count).try_for_each(|_| self.skip_element(kind, depth))
             }
+            // A byte, a double, bytes, a map: numbers as in the protocol.
             FieldKind::Other(3) => self.byte().map(drop),
             FieldKind::Other(7) => self.pass(8),
             FieldKind::Other(8) => {
@@ -104,7 +106,7 @@ impl<'a, R: Read> Thrift<'a, R> {
         }
     }
 
-    /// In a list a truth value has a byte of its own.
+    /// Skips an element of a list or map. Unlike in a field, a boolean has a byte there.
     fn skip_element(&mut self, kind: FieldKind, depth: usize) -> io::Result<()> {
         match kind {
             FieldKind::True | FieldKind::False => self.byte().map(drop),
@@ -141,6 +143,7 @@ fn kind(code: u8) -> FieldKind {
         1 => FieldKind::True,
         2 => FieldKind::False,
         4..=6 => FieldKind::Integer,
+        // A set is written like a list.
         9 | 10 => FieldKind::List,
         12 => FieldKind::Struct,
         other => FieldKind::Other(other),
