@@ -51,7 +51,7 @@ struct Behind {
 }
 
 impl Aside {
-    /// Starts a file that will stand at `target`; its folder must exist.
+    /// Starts a file that will be at `target`. The folder of `target` must exist.
     pub fn create(target: &Path) -> Result<Self> {
         let (folder, name) = split(target)?;
         let file = hidden(name, ASIDE, 0o666, |builder| builder.tempfile_in(folder));

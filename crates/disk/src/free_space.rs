@@ -20,6 +20,7 @@ pub fn free_space(path: &Path) -> Result<Option<u64>> {
 fn space_at(folder: &Path) -> Result<Option<u64>> {
     let answer = rustix::fs::statvfs(folder).map_err(std::io::Error::from);
     let answer = answer.map_err(crate::io_error("ask for the free space of", folder))?;
+    // Blocks free for ordinary users, not those reserved for root.
     Ok(Some(answer.f_bavail.saturating_mul(answer.f_frsize)))
 }
 

@@ -11,6 +11,7 @@ use crate::{Result, io_error, read};
 pub fn sha256(path: &Path) -> Result<Sha256> {
     let (mut file, _) = read::open(path)?;
     let mut hasher = Sha256Hasher::new();
+    // In pieces: files of weights may be larger than memory.
     let mut buffer = vec![0; 1 << 18];
     loop {
         match file.read(&mut buffer).map_err(io_error("read", path))? {

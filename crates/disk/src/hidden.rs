@@ -9,7 +9,7 @@ use tempfile::Builder;
 
 /// Suffix of what is being written ...
 pub(crate) const ASIDE: &str = ".aside";
-/// ... and of what has been replaced.
+/// ... and of what was replaced.
 pub(crate) const OLD: &str = ".old";
 
 /// Makes a file or folder under a hidden name for `name`. Temporary files are private by default.
@@ -21,6 +21,7 @@ pub(crate) fn hidden<T>(
     make: impl FnOnce(&Builder<'_, '_>) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut prefix = OsString::from(".");
+    // The name of the target in front tells a user what a leftover was.
     prefix.push(name);
     prefix.push(".");
     let mut builder = Builder::new();

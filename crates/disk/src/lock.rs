@@ -24,6 +24,7 @@ impl Lock {
     pub fn acquire(path: &Path) -> Result<Self> {
         let file = OpenOptions::new()
             .create(true)
+            // Another process may hold the file open, so its content is left alone.
             .truncate(false)
             .write(true)
             .open(path)

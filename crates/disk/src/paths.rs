@@ -32,6 +32,7 @@ pub fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
         return refuse("it holds a NUL");
     }
     let mut named = false;
+    // Checked by component: `a..b` is an ordinary name.
     for component in Path::new(relative).components() {
         match component {
             Component::Normal(_) => named = true,

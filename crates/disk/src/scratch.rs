@@ -28,6 +28,7 @@ pub struct ScratchFile {
 impl ScratchFile {
     /// Makes one; the folder must exist.
     pub fn create(folder: &Path) -> Result<Self> {
+        // The file has no name in the folder, so the system frees it with the last handle.
         let file = tempfile::tempfile_in(folder).map_err(io_error("create a file in", folder))?;
         Ok(Self { folder: folder.to_path_buf(), file })
     }

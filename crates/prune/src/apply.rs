@@ -39,6 +39,7 @@ pub(crate) fn apply(
     let tensors = tensor_cuts(folder.config(), &config, &record.cut);
     let mut plan = Vec::with_capacity(tensors.len());
     for TensorCut { from, to, .. } in &tensors {
+        // The type of each tensor is kept: a file may mix types.
         plan.push(Planned::new(to, folder.tensor(from)?.dtype));
     }
     let mut writer = destination.create(&raw, plan)?;

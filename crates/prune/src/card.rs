@@ -128,7 +128,7 @@ fn gone(record: &CutRecord) -> (String, String) {
     }
 }
 
-/// The lines that say what stayed.
+/// The lines about the parts that stayed.
 fn stayed(record: &CutRecord) -> String {
     let cut = &record.cut;
     match cut {

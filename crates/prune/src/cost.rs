@@ -7,7 +7,7 @@ use shape::tensors::{TensorSpec, leading_tensors, tensors, trailing_tensors};
 use crate::error::Result;
 use crate::walk::BATCH;
 
-/// How much calibration text there will be, and where its activations are kept.
+/// The size of the calibration text, and whether its activations are kept on disk.
 #[derive(Clone, Copy, Debug)]
 pub struct TextSize {
     /// Sequences.
@@ -48,12 +48,12 @@ impl MeasuringCost {
         Self::default()
     }
 
-    /// All weights are read, row by row, and no text.
+    /// The cost of reading all weights row by row, without text.
     pub fn reading_weights(config: &ModelConfig) -> Result<Self> {
         Ok(Self { parameters_read: Count::of(config).total, ..Self::default() })
     }
 
-    /// The text goes once through all blocks.
+    /// The cost of one pass of the text through all blocks.
     pub fn walk(config: &ModelConfig, text: TextSize) -> Result<Self> {
         let (count, tokens) = (Count::of(config), text.tokens());
         Ok(Self {
@@ -70,6 +70,7 @@ impl MeasuringCost {
 
 /// Bytes of the activations of one batch inside a block.
 fn batch_bytes(config: &ModelConfig, length: usize, tokens: u64) -> u64 {
+    // As in the walker: whole sequences, at least one.
     let rows = ((BATCH / length.max(1)).max(1) * length) as u64;
     let (hidden, inner) = (config.hidden_size() as u64, config.intermediate_size() as u64);
     let (query, key_value) = (config.query_width() as u64, config.key_value_width() as u64);

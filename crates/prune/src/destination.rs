@@ -44,6 +44,7 @@ impl<'a> Destination<'a> {
     /// check runs before hours of work.
     pub(crate) fn check(&self, folder: &ModelFolder) -> Result<()> {
         let out = self.path;
+        // Not `exists()`, which is false for a link that leads nowhere.
         if matches!(self.existing, Existing::Refuse) && out.symlink_metadata().is_ok() {
             return Err(disk::Error::exists(out).into());
         }
@@ -82,6 +83,7 @@ pub(crate) fn check_disk(path: &Path, expected: u64, what: &'static str) -> Resu
                 format!("`{path}` has room for {found} bytes, expected {expected} for {what}");
             Err(Error::refused(Refused::NoRoom, message))
         }
+        // A system that does not tell its free space is not refused.
         _ => Ok(()),
     }
 }

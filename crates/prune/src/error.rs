@@ -1,4 +1,4 @@
-//! What can go wrong with pruning: found, expected, where.
+//! Errors of pruning. Messages say what was found, what was expected, and where.
 //!
 //! An error is a message, written where the fault is found. Only errors that a caller matches on
 //! have a kind.

@@ -16,6 +16,7 @@ pub(crate) fn hash_beside<T>(
     work: impl FnOnce(&mut dyn FnMut() -> Result<String>) -> Result<T>,
 ) -> Result<T> {
     let stop = AtomicBool::new(false);
+    // A channel, since the hash may end before or after the work.
     let (sender, receiver) = mpsc::channel();
     rayon::in_place_scope(|scope| {
         scope.spawn(|_| {
@@ -43,6 +44,7 @@ pub(crate) fn hash_beside<T>(
             }
         };
         let done = work(&mut hash);
+        // Ends a hash that nobody asked for: the scope waits for its thread.
         stop.store(true, Ordering::Relaxed);
         done
     })

@@ -35,6 +35,7 @@ impl<'a> Measuring<'a> {
         spill: Option<&'a Path>,
         progress: &'a mut dyn FnMut(usize, usize),
     ) -> Self {
+        // A closure, so that methods need not be generic over the machine.
         let run = move |visitor: &mut dyn Visit, progress: &mut dyn FnMut(usize, usize)| {
             let sequences = sequences.expect("text is drawn for a method that reads it");
             walk(backend.clone(), folder, sequences, spill, visitor, progress)

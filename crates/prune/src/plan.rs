@@ -37,10 +37,10 @@ pub struct PruningPlan {
     flops: f64,
 }
 
-/// A method with what it makes of its target.
+/// A method with the result of its target.
 #[derive(Clone)]
 pub(crate) enum Resolved {
-    /// What the target comes to, best first: the first is what pruning makes.
+    /// The legal models for the target, best first. Pruning makes the first.
     Select { select: &'static dyn Select, outcomes: Vec<Smaller> },
     /// The model with its zeros.
     Sparse { method: SparseMethod, zeros: SparsePlan },
@@ -110,6 +110,7 @@ impl PruningPlan {
         Ok(Self {
             resolved,
             memory: PruningMemory { block, statistics, activations, batch, program: PROGRAM },
+            // Zeros are stored, so a sparse model takes as many bytes as its base.
             output: written * bytes as u64,
             spilled,
             read: (whole + parameters_read + copied) * bytes as u64,
@@ -117,12 +118,12 @@ impl PruningPlan {
         })
     }
 
-    /// The method with what it makes of its target.
+    /// The method with the result of its target.
     pub(crate) fn resolved(&self) -> &Resolved {
         &self.resolved
     }
 
-    /// What the target comes to, best first: the first is what pruning makes.
+    /// The legal models for the target, best first. Pruning makes the first.
     pub fn outcomes(&self) -> Vec<Smaller> {
         match &self.resolved {
             Resolved::Select { outcomes, .. } => outcomes.clone(),

@@ -78,6 +78,8 @@ impl<B: Backend + Clone> PreparedPruning<'_, B> {
                 Ok(CutDecision { cut, scores })
             }
             Resolved::Sparse { method, zeros } => {
+                // The cut names the rule. The zeros themselves are the mask, so no list of weights
+                // is stored.
                 let names = zeros.linear().iter().filter_map(|role| role.linear_name());
                 let cut = Cut::Sparse {
                     layers: config.num_hidden_layers(),
@@ -136,6 +138,7 @@ fn with_what_ran(record: CutRecord, ran: Ran) -> CutRecord {
         .expect("norms stay, so less than all goes");
     CutRecord {
         held,
+        // A base without zeros leaves the field out of the file.
         already_zero: (ran.already_zero.0 > 0).then_some(ran.already_zero),
         fallbacks: ran.fallbacks,
         ..record

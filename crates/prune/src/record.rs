@@ -6,7 +6,7 @@ use ledger::CutRecord;
 
 use crate::error::{Error, Result};
 
-/// The file beside the smaller model that says what was cut.
+/// The name of the record in the folder of the smaller model.
 pub(crate) const RECORD: &str = "cut.json";
 
 /// Longest `cut.json` that is read, in bytes.

@@ -19,12 +19,12 @@ use crate::pruning::{CutDecision, PreparedPruning, commit, draw};
 use crate::target::PruningTarget;
 use shape::legal::Smaller;
 
-/// What is to be pruned away, and how that is decided.
+/// What to prune, and how to decide it.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// The method.
     pub method: Method,
-    /// How much goes.
+    /// How much is removed.
     pub target: PruningTarget,
     /// The version of the program that prunes, for the record and the card.
     pub version: String,
@@ -33,7 +33,7 @@ pub struct Request<'a> {
     ///
     /// The caller must make sure that the text was made by the tokenizer of the model.
     pub calibration: Option<(Source<'a>, CalibrationSettings)>,
-    /// What methods can be told besides how much goes.
+    /// Options of the method besides the target.
     pub options: MethodOptions,
     /// A folder for activations while they are needed, instead of memory.
     pub spill: Option<PathBuf>,
@@ -41,9 +41,9 @@ pub struct Request<'a> {
     pub base: Option<String>,
     /// The model series that laws are fitted for; the name of the family if `None`.
     pub series: Option<String>,
-    /// Held-out loss of the model before the cut, where it was measured.
+    /// Held-out loss of the model before the cut, if it was measured.
     pub loss0: Option<Nats>,
-    /// The phase of the learning rate in which that model was left, where it is known.
+    /// The phase of the learning rate at which its training ended, if it is known.
     pub loss0_phase: Option<Phase>,
 }
 
@@ -115,6 +115,7 @@ impl Request<'_> {
         let config = folder.config();
         let text = TextSize {
             sequences: settings.sequences,
+            // The text is not read for a plan, so it is assumed to be long enough.
             length: settings.length.unwrap_or(LENGTH.min(config.max_position_embeddings())),
             spilled: self.spill.is_some(),
         };
@@ -168,6 +169,7 @@ pub fn prune<B: Backend + Clone>(
     let record = decide_record(&pruning, request, progress)?;
     progress(PruningProgress::Hashing);
     let sparse = matches!(pruning.plan.resolved(), Resolved::Sparse { .. });
+    // Hashing and writing both read every weight, so they run together and share the reads.
     let record = hash_beside(folder, |hash| {
         let (writer, record) = pruning.write(record, destination, &mut |done, of| {
             progress(match sparse {

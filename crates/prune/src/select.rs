@@ -56,7 +56,7 @@ pub trait Select: Sync {
     /// Measures the scores.
     ///
     /// # Errors
-    /// Where weights or activations are not finite, the disk fails or memory is short.
+    /// If weights or activations are not finite, the disk fails or memory is short.
     fn measure(&self, model: &mut Measuring<'_>, outcome: &Smaller) -> Result<Scores>;
     /// Chooses what goes, so that `outcome` is left.
     ///

@@ -57,7 +57,7 @@ impl PruningTarget {
         }
     }
 
-    /// The rate that was asked for, where it was a rate.
+    /// The rate that was asked for, if the target is a rate.
     pub fn rate(&self) -> Option<f64> {
         match self {
             Self::Rate { rate, .. } => Some(*rate),

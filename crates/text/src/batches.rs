@@ -23,7 +23,7 @@ impl<I: Iterator<Item = Result<String>>> Batches<I> {
         Self { documents, failed: false }
     }
 
-    /// The iterator inside, for what it has counted so far.
+    /// The iterator inside, to ask for its counts.
     pub(crate) fn documents(&self) -> &I {
         &self.documents
     }
@@ -63,7 +63,7 @@ pub(crate) struct Encoded {
     pub(crate) tokens: Vec<Vec<u32>>,
 }
 
-/// Encodes documents in order. While all threads encode one batch, one of them reads the next batch
+/// Encodes documents in order. While the threads encode one batch, one of them reads the next batch
 /// and writes the previous one. Memory holds three batches.
 ///
 /// `write` gets each batch. After each batch, `told` gets the iterator inside, and may stop the

@@ -209,7 +209,7 @@ pub(crate) enum TextFailure {
     BadParquet {
         /// The file.
         path: PathBuf,
-        /// What stands there.
+        /// What was found.
         found: String,
         /// What was expected.
         expected: String,
@@ -244,7 +244,7 @@ pub(crate) enum TextFailure {
         path: PathBuf,
         /// Number of the row, from 1.
         row: u64,
-        /// What stands there instead.
+        /// What was found instead.
         found: String,
         /// The column.
         field: String,
@@ -263,14 +263,14 @@ pub(crate) enum TextFailure {
         longest: u64,
     },
 
-    /// A line of a JSONL file is not what it should be.
+    /// A line of a JSONL file is no object with the wanted text.
     #[error("`{path}` line {line}: found {found}, expected an object with text in `{field}`")]
     BadLine {
         /// The file.
         path: PathBuf,
         /// Number of the line, from 1.
         line: u64,
-        /// What stands there instead.
+        /// What was found instead.
         found: String,
         /// The field that was looked for.
         field: String,

@@ -89,7 +89,7 @@ mod tests {
         assert!((cosine(&[1.0, 0.0], &[1.0, 1.0]) - 0.5_f64.sqrt()).abs() < 1e-15);
         assert_eq!(cosine(&[0.0, 0.0], &[0.0, 0.0]), 1.0);
         assert_eq!(cosine(&[0.0, 0.0], &[0.0, 1.0]), 0.0);
-        // Squares of numbers that f32 holds neither overflow nor vanish in f64.
+        // In f64, squares of f32 numbers neither overflow nor become zero.
         assert!((cosine(&[3e38, 3e38], &[1e-40, 1e-40]) - 1.0).abs() < 1e-12);
     }
 }

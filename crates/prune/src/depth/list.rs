@@ -13,7 +13,7 @@ use crate::select::Select;
 use crate::target::{PruningTarget, Takes};
 use shape::legal::{Illegal, Smaller};
 
-/// `depth-list`: drops the blocks that it is told to.
+/// `depth-list`: drops the blocks that are listed.
 #[derive(Clone, Copy, Debug)]
 pub struct DepthList;
 
@@ -26,6 +26,7 @@ impl DepthList {
             return Err(Illegal::nothing_goes().into());
         }
         let mut drop = blocks.clone();
+        // A user may list blocks in any order; a cut has them ascending.
         drop.sort_unstable();
         cut(config, drop)
     }

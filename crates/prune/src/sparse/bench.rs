@@ -39,14 +39,14 @@ pub trait Workbench {
     /// An array of `len` zeros.
     ///
     /// # Errors
-    /// Where memory is short.
+    /// If memory is short.
     fn allocate(&mut self, len: usize) -> Result<ArrayId>;
     /// Gives an array back.
     fn free(&mut self, array: ArrayId);
     /// Copies host numbers to `to[offset..]`.
     ///
     /// # Errors
-    /// Those of the machine, here and below.
+    /// If the machine fails; the same for the operations below.
     fn upload(&mut self, values: &[f32], to: ArrayId, offset: usize) -> Result<()>;
     /// Copies `from[offset..]` to the host.
     fn download(&mut self, from: ArrayId, offset: usize, values: &mut [f32]) -> Result<()>;
@@ -63,6 +63,7 @@ impl dyn Workbench + '_ {
     pub(super) fn read(&mut self, from: ArrayId, area: Area) -> Result<Vec<f32>> {
         let mut values = vec![0.0; area.rows * area.columns];
         let packed = Area::new(0, area.rows, area.columns);
+        // A transfer takes gapless numbers only, so the machine packs the matrix first.
         let staging = self.allocate(values.len())?;
         self.copy(Operand::new(from, area), Operand::new(staging, packed))?;
         self.download(staging, 0, &mut values)?;
@@ -70,7 +71,7 @@ impl dyn Workbench + '_ {
         Ok(values)
     }
 
-    /// Copies a matrix from the host, where it lies row by row without gaps.
+    /// Copies a matrix from the host. There it is stored row by row without gaps.
     pub(super) fn write(&mut self, values: &[f32], to: ArrayId, area: Area) -> Result<()> {
         let staging = self.allocate(values.len())?;
         self.upload(values, staging, 0)?;
@@ -128,6 +129,7 @@ impl<B: Backend> Workbench for MachineBench<'_, B> {
         let array = Some(self.machine.allocate(len)?);
         let free = self.arrays.iter().position(Option::is_none).unwrap_or(self.arrays.len());
         match self.arrays.get_mut(free) {
+            // The place of a freed array is used again, so ids stay few.
             Some(place) => *place = array,
             None => self.arrays.push(array),
         }

@@ -1,10 +1,11 @@
 //! Computes the upper triangular U with `H^-1 = U^T U`, for a symmetric positive definite H.
 //!
 //! SparseGPT's own code takes three steps: a Cholesky factor of H, the inverse of H from it, and
-//! the Cholesky factor of that inverse. They cost 4/3 n^3 multiplications and additions. Here H = R
-//! R^T with R upper triangular, worked from the last column to the first, so that U = R^-1. One
-//! factor and one triangular inverse cost 2/3 n^3. Blocks are multiplied by the machine's product,
-//! which never splits the summed dimension. Blocks on the diagonal are computed in f64.
+//! the Cholesky factor of that inverse. They cost 4/3 n^3 multiplications and additions. Here
+//! `H = R R^T` with R upper triangular, worked from the last column to the first, so that
+//! `U = R^-1`. One factor and one triangular inverse cost 2/3 n^3. Blocks are multiplied by the
+//! machine's product, which never splits the summed dimension. Blocks on the diagonal are computed
+//! in f64.
 
 use model::backend::Area;
 

@@ -51,6 +51,7 @@ pub(crate) fn by_score(
 ) {
     let columns = linear.columns();
     let (len, count) = zeros.group(columns);
+    // Rows are independent, so each is a task. One buffer of scores serves all rows of a task.
     let rows = linear.weights_mut().par_chunks_exact_mut(columns);
     rows.for_each_init(
         || vec![0.0; columns],

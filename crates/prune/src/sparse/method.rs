@@ -25,17 +25,17 @@ impl SparseMethod {
         format!("{}-{}", self.pattern, self.score.name())
     }
 
-    /// Where zeros stand.
+    /// The pattern of the zeros.
     pub fn pattern(self) -> Pattern {
         self.pattern
     }
 
-    /// What decides.
+    /// The score that ranks weights.
     pub fn score(self) -> &'static dyn Sparsify {
         self.score
     }
 
-    /// How it can be told how much goes.
+    /// The kinds of targets that it takes.
     pub fn takes(self) -> &'static [Takes] {
         match self.pattern {
             Pattern::Groups { .. } => &[Takes::Pattern],

@@ -75,7 +75,7 @@ impl SparsePlan {
         Ok(Self { zeros, linear, prunable: Params(prunable), outcome, zeroed: Params(zeroed) })
     }
 
-    /// How many weights of which group become zero.
+    /// How many weights become zero, and among which group.
     pub fn zeros(&self) -> ZeroRule {
         self.zeros
     }

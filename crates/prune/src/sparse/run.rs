@@ -65,6 +65,7 @@ impl<B: Backend + Clone> SparseRun<'_, B> {
             Some(text) => Some(Walker::new(self.machine.clone(), folder, text, self.spill)?),
             None => None,
         };
+        // Tensors are written in file order: embedding, blocks, then the final norm and the head.
         let mut ran = Ran::default();
         copy(folder, &leading_tensors(config), writer)?;
         for layer in 0..config.num_hidden_layers() {
@@ -210,7 +211,7 @@ fn round(folder: &ModelFolder, tensor: &TensorSpec, values: &mut [f32]) -> Resul
     })
 }
 
-/// Where each tensor of a block lies in its buffer.
+/// The place of each tensor in the buffer of a block.
 fn placed(tensors: &[TensorSpec]) -> Vec<(TensorSpec, Area)> {
     let mut offset = 0;
     let place = |tensor: &TensorSpec| {

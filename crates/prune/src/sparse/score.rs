@@ -7,21 +7,21 @@ use crate::error::Result;
 
 /// A score that decides which weights become zero.
 pub trait Sparsify: Sync {
-    /// The end of the ids of its methods, as in `wanda`.
+    /// The last part of the ids of its methods, as in `wanda`.
     fn name(&self) -> &'static str;
     /// What it does, in one line.
     fn summary(&self) -> &'static str;
     /// The paper that describes it, if there is one.
     fn paper(&self) -> Option<&'static str>;
-    /// What has to be known of the inputs of a linear layer. A score that needs nothing is shown
-    /// some rows of a weight at a time.
+    /// What it needs to know about the inputs of a linear layer. A score that needs nothing gets
+    /// only some rows of a weight at a time.
     fn needs(&self) -> Statistics;
-    /// Makes weights of linear layers that read the same inputs zero, in place, and may change the
-    /// others. Of every group of input columns as many become zero as `zeros` says; of equal
+    /// Zeroes weights of linear layers that read the same inputs, in place, and may change the
+    /// others. In every group of input columns, `zeros` says how many become zero. Among equal
     /// scores the lower input stays.
     ///
     /// # Errors
-    /// Where memory is short.
+    /// If memory is short.
     fn sparsify(
         &self,
         bench: &mut dyn Workbench,

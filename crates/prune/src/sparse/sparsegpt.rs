@@ -33,10 +33,10 @@ const CHUNK: usize = 1 << 16;
 /// Numbers on the host at a time while a Gram matrix is scaled.
 const PIECE: usize = 1 << 20;
 
-/// Side of the tiles in which a matrix is mirrored.
+/// Side of the tiles in which [`mirror`] copies a matrix.
 const TILE: usize = 512;
 
-/// Columns of a block. For N:M patterns, the largest multiple of the group that fits in it.
+/// Columns of a block. For N:M patterns, the largest multiple of the group that fits, or one group.
 const BLOCK: usize = 128;
 
 impl Sparsify for SparseGpt {
@@ -92,7 +92,7 @@ fn factor(
     tokens: u64,
     dead: &[bool],
 ) -> Result<Option<f64>> {
-    // The mean over tokens, so that the damping does not depend on the length of the text.
+    // H is the mean over tokens, not the sum: the smallest accepted pivot is an absolute number.
     let scale = 1.0 / tokens.max(1) as f64;
     // The diagonal, as a matrix of one column: its rows are `side + 1` numbers apart.
     let on_diagonal = Area { offset: 0, rows: side, columns: 1, stride: side + 1 };

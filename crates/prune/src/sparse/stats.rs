@@ -22,7 +22,7 @@ pub enum Statistics {
 pub struct LinearStats {
     columns: usize,
     tokens: u64,
-    /// Sum of squares of each input column; empty where nothing is kept.
+    /// Sum of squares of each input column; empty if it is not kept.
     square_sums: Vec<f64>,
     gram: Option<ArrayId>,
     /// The array that holds a batch of inputs on the machine, and its length.
@@ -39,7 +39,7 @@ impl LinearStats {
     /// Empty sums, for inputs of `columns` numbers.
     ///
     /// # Errors
-    /// Where memory is short.
+    /// If memory is short.
     pub fn new(bench: &mut dyn Workbench, needs: Statistics, columns: usize) -> Result<Self> {
         let square_sums =
             if needs >= Statistics::SquareSums { vec![0.0; columns] } else { Vec::new() };
@@ -54,7 +54,7 @@ impl LinearStats {
     /// filled on and above the diagonal.
     ///
     /// # Errors
-    /// Where memory is short.
+    /// If memory is short.
     ///
     /// # Panics
     /// If `gram` is not as wide as `square_sums`.
@@ -73,7 +73,7 @@ impl LinearStats {
     /// Adds tokens, `[tokens, columns]`, in text order.
     ///
     /// # Errors
-    /// Those of the machine.
+    /// If the machine fails.
     pub fn add(&mut self, bench: &mut dyn Workbench, values: &[f32]) -> Result<()> {
         let columns = self.columns;
         let tokens = values.len() / columns;
@@ -139,7 +139,7 @@ impl LinearStats {
         self.tokens
     }
 
-    /// Sum of squares of each input column; empty where nothing is kept.
+    /// Sum of squares of each input column; empty if it is not kept.
     pub fn square_sums(&self) -> &[f64] {
         &self.square_sums
     }

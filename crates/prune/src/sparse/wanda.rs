@@ -1,4 +1,4 @@
-//! Wanda: magnitude times the norm of what a weight reads (Sun et al. 2023).
+//! Wanda: magnitude of a weight times the norm of its input (Sun et al. 2023).
 
 use super::bench::Workbench;
 use super::magnitude::by_score;
@@ -37,6 +37,7 @@ impl Sparsify for Wanda {
         stats: &LinearStats,
         zeros: ZeroRule,
     ) -> Result<Sparsified> {
+        // Sums over tokens rank the weights of a row as means would, so nothing is divided.
         let norms = stats.norms();
         for linear in linears {
             by_score(linear, zeros, |column, weight| weight.abs() * norms[column]);

@@ -18,6 +18,7 @@ pub(crate) fn write<B: Backend + Clone>(
 ) -> Result<(FolderWriter, Ran)> {
     let &SparseRun { folder, plan, .. } = run;
     let config = folder.config();
+    // Shapes and types stay, so the plan of the files is that of the base.
     let mut planned = Vec::new();
     for tensor in tensors(config) {
         planned.push(Planned::new(&tensor, folder.tensor(&tensor)?.dtype));

@@ -15,6 +15,7 @@ pub(super) struct Embedding<'a> {
 
 impl<'a> Embedding<'a> {
     pub(super) fn of(folder: &'a ModelFolder) -> Self {
+        // The embedding is the only tensor in front of the blocks.
         let spec = leading_tensors(folder.config()).remove(0);
         Self { folder, spec }
     }

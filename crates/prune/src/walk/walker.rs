@@ -131,6 +131,7 @@ impl<B: Backend> Walker<B> {
             decoder.backend().download(stream, 0, after)?;
             finite(after, hidden, first, || format!("the output of `model.layers.{layer}`"))?;
             visitor.block(&Seen { layer, hidden, before, after })?;
+            // Only `states` carries the text to the next block; the buffers are per batch.
             if advance {
                 states.write(first * hidden, after)?;
             }

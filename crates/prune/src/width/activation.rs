@@ -22,7 +22,7 @@ use shape::legal::Smaller;
 /// Columns that one thread task sums.
 const COLUMNS: usize = 256;
 
-/// `width-activation`: keeps what is most active on calibration text (Muralidharan et al. 2024).
+/// `width-activation`: keeps the parts most active on calibration text (Muralidharan et al. 2024).
 ///
 /// The score of a channel, neuron or group of heads summarises the numbers below. It first sums
 /// over the tokens of a sequence and then over sequences, as the options say.
@@ -117,6 +117,7 @@ impl<'a> ActivationSums<'a> {
         let config = folder.config();
         let layers = config.num_hidden_layers();
         let sums = |part, columns, count| {
+            // A part that may not become narrower gets no sums: they would cost memory and time.
             let wanted = options.width.parts.contains(&part);
             vec![ColumnSums::new(columns); if wanted { count } else { 0 }]
         };

@@ -133,6 +133,7 @@ fn magnitudes(model: &mut Measuring<'_>) -> Result<WidthScores> {
             hidden.add(&stream, of_stream);
             match part {
                 Part::Heads => {
+                    // Rows of a group of heads lie side by side, so each group is one run of them.
                     let size = inner.len() / groups;
                     let sums: Vec<f64> =
                         inner.chunks_exact(size).map(|group| group.iter().sum()).collect();

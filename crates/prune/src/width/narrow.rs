@@ -53,6 +53,7 @@ pub(super) fn narrow(
     let layers = config.num_hidden_layers();
     let by_layer = |part: Part, scores: &[Vec<f64>]| -> Result<Option<KeptByLayer>> {
         let (of, count) = (whole.size(part), shape.size(part));
+        // A part that keeps its width needs no scores, and may have none.
         if count == of {
             return Ok(None);
         }

@@ -177,7 +177,7 @@ pub fn build_until(
     };
     disk::write(&folder.path().join("tokenizer.json"), &tokenizer.to_json())?;
     disk::write(&folder.path().join("corpus.json"), &info::to_bytes(&info))?;
-    // Written last and renamed at once: readers never see a corpus without its files.
+    // The folder is renamed last, so readers never see an incomplete corpus.
     folder.commit()?;
     Ok(info)
 }

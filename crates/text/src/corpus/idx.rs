@@ -1,10 +1,11 @@
 //! The `.idx` file beside a `.bin`: an index of sequences and documents in the format of Megatron,
 //! little endian.
 //!
-//! In this order: `MMIDIDX\0\0`, version u64 = 1, type of a token u8 (8: uint16, 4: int32),
-//! sequences u64, entries of the last table u64 (documents + 1), sizes int32[sequences] in tokens,
-//! pointers int64[sequences] in bytes, document indices int64[documents + 1]. In our files a
-//! document is one sequence, so the last table counts 0, 1, 2, ...
+//! The header is `MMIDIDX\0\0`, version u64 = 1, type of a token u8 (8: uint16, 4: int32),
+//! sequences u64, entries of the last table u64 (documents + 1). Three tables follow: sizes
+//! int32[sequences] in tokens, pointers int64[sequences] in bytes, document indices
+//! int64[documents + 1]. In our files a document is one sequence, so the last table counts 0, 1, 2,
+//! ...
 
 use std::io::{self, Write};
 use std::ops::Range;

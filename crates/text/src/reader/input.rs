@@ -1,4 +1,4 @@
-//! A file as a stream of bytes, unpacked where its name ends in `.gz` or `.zst`.
+//! A file as a stream of bytes, unpacked if its name ends in `.gz` or `.zst`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};

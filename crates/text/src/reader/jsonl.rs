@@ -86,7 +86,7 @@ enum ProbedValue {
     Text(String),
     /// Something else, by its kind.
     Kind(&'static str),
-    /// An object: what stands in the wanted field, the first other names, and how many there are.
+    /// An object: the wanted field, the first other names, and how many other names there are.
     Fields {
         wanted: Option<Box<ProbedValue>>,
         names: Vec<String>,

@@ -9,7 +9,7 @@ use super::reading::Reading;
 use super::stream::Reader;
 use crate::error::{Result, TextFailure};
 
-/// The files behind some inputs, in the order in which they are read.
+/// The files of some inputs, in the order in which they are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sources {
     files: Vec<PathBuf>,

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, TextFailure};
 pub struct Counts {
     /// Documents handed out.
     pub documents: u64,
-    /// Documents of nothing but white space, which are dropped.
+    /// Documents of white space only, which are dropped.
     pub empty: u64,
     /// Lines and rows left out because they are broken.
     pub broken: u64,

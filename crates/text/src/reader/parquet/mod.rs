@@ -73,7 +73,7 @@ impl Parquet {
             })?;
 
         let column = find(&metadata, path, field)?;
-        // Data stands between the magic at the start and the footer.
+        // Data lies between the magic number at the start and the footer.
         let data_end = length - TAIL - footer.len() as u64;
         let mut total = 0u64;
         for (group, row_group) in metadata.row_groups().iter().enumerate() {
@@ -214,8 +214,8 @@ impl Parquet {
         }
         self.left -= read as u64;
         if self.left == 0 {
-            // The footer may promise fewer rows than the pages hold. That is an error too: text
-            // would be lost silently.
+            // The footer may promise fewer rows than the pages hold. That is an error too:
+            // otherwise text would be lost silently.
             let more =
                 guarded(|| rows.read_records(1, Some(&mut Vec::new()), None, &mut Vec::new()));
             let (more, _, _) =

@@ -34,7 +34,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Pages of a chunk of `length` bytes from `start` on, which lies inside the file.
+    /// Pages of a chunk of `length` bytes from `start` on. The chunk must lie inside the file.
     pub(super) fn new(
         mut file: File,
         (start, length): (u64, u64),
