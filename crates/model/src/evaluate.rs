@@ -2,16 +2,16 @@
 //!
 //! Every published number depends on this convention:
 //!
-//! - A document is its begin token, then the tokens of its text. The begin token is read and, where
-//!   documents stand apart, never predicted.
-//! - [`Convention::Documents`]: each document is read by itself. [`Convention::Packed`]: documents
-//!   stand end to end, as in training, attention runs across them, and the begin token of the next
-//!   document is predicted like any other.
+//! - A document is its begin token, then the tokens of its text. The network reads the begin token.
+//!   If documents are read separately, it is never predicted.
+//! - [`Convention::Documents`]: each document is read separately. [`Convention::Packed`]: documents
+//!   are joined end to end, as in training. Attention then runs across them, and the begin token of
+//!   the next document is predicted like any other token.
 //! - A text longer than the context is read in windows that begin `stride` tokens apart. Every
-//!   token is predicted exactly once, in the first window that reaches it; `stride = context` reads
-//!   windows side by side, a smaller stride gives each prediction at least `context - stride`
-//!   tokens to look back on.
-//! - The loss is the sum over predicted tokens of -ln p, in nats, over their number.
+//!   token is predicted exactly once, in the first window that reaches it. With `stride = context`,
+//!   windows are adjacent. A smaller stride gives each prediction at least `context - stride`
+//!   earlier tokens.
+//! - The loss is the sum of -ln p over the predicted tokens, in nats, divided by their number.
 
 use std::ops::Range;
 

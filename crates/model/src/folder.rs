@@ -64,6 +64,7 @@ impl ModelFolder {
             }
             *elements.entry(view.dtype).or_insert(0) += view.len();
         }
+        // If types are mixed, the one of most elements counts.
         let (&dtype, _) =
             elements.iter().max_by_key(|&(_, count)| count).expect("a model has tensors");
         let mut problems = extra(&files, &config, &specs);
@@ -313,7 +314,7 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`ModelFolder::weights_hash`].
     pub fn weights_hash_unless(&self, stop: &AtomicBool) -> Result<Option<String>> {
         let mut hash = Sha256Hasher::new();
         for spec in tensors::tensors(&self.config) {
@@ -322,6 +323,7 @@ impl ModelFolder {
             let (size, mut read) = (view.dtype.size(), 0);
             self.read_bytes(&spec, 0..view.bytes.len(), size, &mut |bytes| {
                 if stop.load(Ordering::Relaxed) {
+                    // The rest is read but skipped: the callback can only stop with an error.
                     return Ok(());
                 }
                 hash.update(bytes);

@@ -40,6 +40,7 @@ impl Masks {
                 _ => ranges.push(offset..end),
             }
         }
+        // A listed name without a tensor would silently leave its zeros free.
         if found < sparsity.tensors.len() {
             let layout = Layout::new(folder.config());
             let matrix = |name: &str| {

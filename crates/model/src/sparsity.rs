@@ -55,6 +55,7 @@ impl Sparsity {
                 reason,
             })
         };
+        // The format first: a newer file fails with its number, not with an unknown field.
         let header: FormatHeader =
             serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
         header.require(FORMAT).map_err(|error| refuse(error.to_string()))?;

@@ -94,6 +94,7 @@ fn look(
     let size = view.dtype.size();
     hash.update(hash_head(spec, &view).as_bytes());
     let mut values = Vec::new();
+    // The listed pattern is first: it wins if several hold.
     let mut candidates: Vec<(Pattern, Option<(usize, usize)>)> = claimed
         .into_iter()
         .chain(PATTERNS.into_iter().filter(|&pattern| claimed != Some(pattern)))
@@ -124,7 +125,8 @@ fn look(
         .iter()
         .find(|(pattern, broken)| broken.is_none() && *pattern != Pattern::Unstructured);
     let pattern = match (held, claimed) {
-        // A matrix of nothing but zeros has every pattern, and is reported as what it is.
+        // A matrix of zeros fits every pattern and gets the first one. `problems` reports that it
+        // is all zeros.
         (Some((pattern, _)), _) if zeros > 0 => Some(*pattern),
         (_, Some(Pattern::Unstructured)) => Some(Pattern::Unstructured),
         _ => (matrix && share >= SPARSE).then_some(Pattern::Unstructured),

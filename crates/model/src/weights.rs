@@ -123,6 +123,7 @@ fn normal(random: &mut ChaCha8Rng, deviation: f64, len: usize, out: &mut Vec<f32
     let end = out.len() + len;
     while out.len() < end {
         let radius = deviation * (-2.0 * uniform().ln()).sqrt();
+        // A radius and an angle give two independent normal numbers.
         let (sine, cosine) = (std::f64::consts::TAU * uniform()).sin_cos();
         out.push((radius * cosine) as f32);
         if out.len() < end {

@@ -158,6 +158,7 @@ fn kept(blocks: usize, recompute: bool) -> (usize, usize) {
 /// allocates.
 pub fn training_numbers(config: &ModelConfig, rows: usize, recompute: bool) -> u64 {
     let shape = Activations::new(config, rows);
+    // Twice the stream: its own gradient and that of the normed stream.
     let gradients = 2 * wide(shape.stream.end()) + wide(shape.mixed.end()) + wide(shape.qkv.end());
     let (slots, inputs) = kept(config.num_hidden_layers(), recompute);
     numbers(config, rows, slots)
@@ -173,6 +174,7 @@ pub(crate) fn inference_numbers(config: &ModelConfig, rows: usize) -> u64 {
 fn numbers(config: &ModelConfig, rows: usize, slots: usize) -> u64 {
     let shape = Activations::new(config, rows);
     let (stream, inner) = (wide(shape.stream.end()), wide(shape.inner.end()));
+    // Twice the stream: at the input and in the middle of the block.
     let slot = 2 * stream
         + wide(shape.qkv.end())
         + wide(shape.mixed.end())
@@ -180,6 +182,7 @@ fn numbers(config: &ModelConfig, rows: usize, slots: usize) -> u64 {
         + wide(shape.gate_up.end());
     let logits =
         wide(logit_rows(config.vocab_size()).min(rows)).saturating_mul(wide(config.vocab_size()));
+    // Twice the stream: the output and the normed stream.
     let shared = 2 * stream + wide(rows) + inner;
     slot.saturating_mul(wide(slots)).saturating_add(shared).saturating_add(logits)
 }

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 pub struct Count {
     /// All parameters; a tied embedding counts once.
     pub total: u64,
-    /// The input embedding and, where it is not tied, the output head.
+    /// The input embedding and, if it is not tied, the output head.
     pub embedding: u64,
     /// `total - embedding`: the blocks and the final norm.
     pub without_embedding: u64,
@@ -58,7 +58,7 @@ fn checked(config: &ModelConfig) -> Option<Count> {
     let key_value = wide(config.num_key_value_heads)?.checked_mul(head)?;
     let biases = if config.qkv_bias { query.checked_add(key_value.checked_mul(2)?)? } else { 0 };
 
-    // q and o, then k and v; gate, up and down; two norms.
+    // Parameters of q and o, then k and v; of gate, up and down; of two norms.
     let attention =
         query.checked_mul(2)?.checked_add(key_value.checked_mul(2)?)?.checked_mul(hidden)?;
     let feed_forward = wide(config.intermediate_size)?.checked_mul(3)?.checked_mul(hidden)?;

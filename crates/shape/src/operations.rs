@@ -7,6 +7,7 @@ impl Count {
     /// every parameter that is multiplied (Kaplan et al. 2020). Attention scores are not counted.
     pub fn training_flops_per_token(&self) -> u64 {
         // Cannot overflow: `Count::check` refuses totals whose eightfold does not fit.
+        // Two forward (multiply and add), four backward (gradients of inputs and of weights).
         6 * (self.total - self.looked_up)
     }
 }

@@ -100,7 +100,7 @@ impl TensorSpec {
     }
 }
 
-/// The tensors of block `layer`, in the order in which they lie in memory.
+/// The tensors of block `layer`, in memory order.
 ///
 /// Query, key and value are adjacent, and so are their biases, and gate and up. The engine reads
 /// each group as one matrix.
@@ -129,7 +129,7 @@ pub fn block_tensors(config: &ModelConfig, layer: usize) -> Vec<TensorSpec> {
     tensors
 }
 
-/// The tensors outside the blocks that come before them: the embedding.
+/// The tensors before the blocks: the embedding.
 pub fn leading_tensors(config: &ModelConfig) -> Vec<TensorSpec> {
     vec![TensorSpec {
         name: "model.embed_tokens.weight".into(),
@@ -139,7 +139,7 @@ pub fn leading_tensors(config: &ModelConfig) -> Vec<TensorSpec> {
     }]
 }
 
-/// The tensors outside the blocks that come after them: the final norm and, unless tied, the head.
+/// The tensors after the blocks: the final norm and, unless tied, the head.
 pub fn trailing_tensors(config: &ModelConfig) -> Vec<TensorSpec> {
     let mut tensors = vec![TensorSpec {
         name: "model.norm.weight".into(),
@@ -158,7 +158,7 @@ pub fn trailing_tensors(config: &ModelConfig) -> Vec<TensorSpec> {
     tensors
 }
 
-/// Every tensor of a model, in the order in which they lie in memory.
+/// Every tensor of a model, in memory order.
 pub fn tensors(config: &ModelConfig) -> Vec<TensorSpec> {
     let mut all = leading_tensors(config);
     for layer in 0..config.num_hidden_layers {

@@ -111,8 +111,8 @@ mod tests {
             TrainingMemory::of(&config, &spec, false).unwrap(),
             TrainingMemory::of(&config, &spec, true).unwrap(),
         );
-        // A block keeps two streams of 64, q, k and v of 128, attention's 64, 4 sums, gate and up
-        // of 320.
+        // A block keeps two streams of 64, q, k and v of 128, the output of attention of 64, 4
+        // sums, and gate and up of 320.
         let (rows, slot) = (4 * 512, 2 * 64 + 128 + 64 + 4 + 320);
         assert_eq!(all.activations - one.activations, 4 * rows * (9 * slot - 10 * 64));
         assert_eq!(all.model, one.model);

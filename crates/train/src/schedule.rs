@@ -57,8 +57,7 @@ mod tests {
             let steps = (warmup + decay) / step + 50;
             let rates = curve(warmup, decay, step, steps);
             prop_assert!(rates.iter().all(|&(rate, _)| rate > 0.0 && rate <= 1.0));
-            // A step of the schedule can move the rate by no more than its share of
-            // the shorter ramp.
+            // Moving by one step changes the rate by no more than its share of the shorter ramp.
             let rise = if warmup == 0 { 1.0 } else { (step as f64 / warmup as f64).min(1.0) };
             let fall = 2.0 * step as f64 / (decay + step) as f64;
             for pair in rates.windows(2) {

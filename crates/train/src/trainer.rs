@@ -88,7 +88,7 @@ pub enum Why {
 /// Receives every event. If it returns an error, the run ends.
 pub type Listener<'a> = dyn FnMut(&Event) -> Result<(), BoxError> + Send + 'a;
 
-/// Trains until the tokens of the spec are seen, or `stop` is set.
+/// Trains until all tokens of the spec are seen, or `stop` is set.
 ///
 /// The result depends only on the spec, the corpus and the initial weights. It does not depend on
 /// the number of threads or on how often the run is interrupted.

@@ -52,7 +52,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// Runs one block on the residual stream, `[tokens, hidden]`, in place. Its weights begin at
-    /// `base` of `weights`, which may hold no other block.
+    /// `base` of `weights`, which need not hold other blocks.
     ///
     /// # Errors
     /// If the batch does not fit the model, or the memory cannot be allocated.

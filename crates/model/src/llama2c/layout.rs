@@ -77,6 +77,7 @@ enum FilePart {
     Rotary,
 }
 
+// Down precedes up, because llama2.c numbers them: w1 is gate, w2 down, w3 up.
 const FIRST: &[FilePart] = &[
     FilePart::Tensors(Role::Embedding),
     FilePart::Tensors(Role::AttentionNorm),

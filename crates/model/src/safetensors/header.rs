@@ -63,6 +63,7 @@ pub(super) fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, StoredT
 
 /// A name from a file, escaped and cut for a terminal.
 pub(crate) fn shown(name: &str) -> String {
+    // Escaped, so that a hostile name cannot send control characters.
     let mut text: String = name.escape_debug().take(120).collect();
     if text.len() < name.len() {
         text.push_str("...");
@@ -127,6 +128,7 @@ fn check_size(path: &Path, name: &str, stated: &Stated, data: u64) -> Result<()>
 fn check_layout(path: &Path, tensors: &[(String, Stated)], data: u64) -> Result<u64> {
     let mut order: Vec<_> =
         tensors.iter().map(|(name, stated)| (stated.data_offsets, name)).collect();
+    // Sorted by offset, so that each tensor is compared with the one before.
     order.sort_unstable();
     let mut before = ([0, 0], "");
     for (offsets, name) in order {

@@ -209,8 +209,8 @@ mod tests {
 
     #[test]
     fn sixteen_bits_round_to_the_nearest_and_ties_to_even() {
-        // Between 1 and the next bf16 (1 + 2^-7) and f16 (1 + 2^-10): a tie falls to the even 1, a
-        // little more rises.
+        // A tie between 1 and the next bf16 (1 + 2^-7) or f16 (1 + 2^-10) rounds to the even 1; a
+        // little more rounds up.
         for (dtype, step) in [(Dtype::BF16, 2.0_f32.powi(-7)), (Dtype::F16, 2.0_f32.powi(-10))] {
             let asked = [1.0 + step / 2.0, 1.0 + step / 2.0 + step / 64.0, 1.0 + 1.5 * step];
             let mut bytes = [0; 6];

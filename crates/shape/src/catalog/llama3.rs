@@ -1,9 +1,9 @@
 //! Llama 3, 3.1, 3.2 and 3.3.
 //!
-//! Shapes from the published `config.json` files. Totals: those of 3-8B, 3.1-70B, 3.2-1B and 3.2-3B
-//! are the ones in `our_val_loss_data.json` of the Gemstones study (McLeish et al. 2025); 3.1-8B,
-//! 3-70B and 3.3-70B have the same shapes; 3.1-405B is the 405 billion of its model card, to the
-//! last digit by its shape.
+//! Shapes are from the published `config.json` files. The totals of 3-8B, 3.1-70B, 3.2-1B and
+//! 3.2-3B are those in `our_val_loss_data.json` of the Gemstones study (McLeish et al. 2025).
+//! 3.1-8B, 3-70B and 3.3-70B have the same shapes. The model card of 3.1-405B says 405 billion; its
+//! shape gives the exact number.
 
 use super::public::PublicModel;
 use crate::config::{Llama3Scaling, ModelConfig};
@@ -17,6 +17,7 @@ const EIGHT: ModelConfig = ModelConfig {
     num_attention_heads: 32,
     num_key_value_heads: 8,
     head_dim: 128,
+    // 128,000 pieces and 256 special tokens.
     vocab_size: 128_256,
     tie_word_embeddings: false,
     rms_norm_eps: 1e-5,

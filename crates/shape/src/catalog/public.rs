@@ -5,7 +5,7 @@ use crate::config::ModelConfig;
 /// One public model: its configuration and its published number of parameters.
 #[derive(Debug, PartialEq)]
 pub struct PublicModel {
-    /// The name that [`find`](super::find) knows, in lower case, for example `llama-3.2-1b`.
+    /// The name for [`find`](super::find), in lower case, for example `llama-3.2-1b`.
     pub name: &'static str,
     /// Its repository on the Hugging Face hub.
     pub repository: &'static str,
@@ -17,7 +17,7 @@ pub struct PublicModel {
 }
 
 impl PublicModel {
-    /// The configuration of the base model, as its `config.json` has it.
+    /// The configuration of the base model, as in its `config.json`.
     pub fn config(&self) -> ModelConfig {
         self.config.clone()
     }

@@ -1,8 +1,8 @@
 //! Qwen2.5, base models.
 //!
-//! Shapes from the published `config.json` files. Totals: those of 0.5B to 32B are the ones in
-//! `our_val_loss_data.json` of the Gemstones study (McLeish et al. 2025); 72B is the 72.7 billion
-//! of its model card, to the last digit by its shape.
+//! Shapes are from the published `config.json` files. The totals of 0.5B to 32B are those in
+//! `our_val_loss_data.json` of the Gemstones study (McLeish et al. 2025). The model card of 72B
+//! says 72.7 billion; its shape gives the exact number.
 
 use super::public::PublicModel;
 use crate::config::ModelConfig;
@@ -25,7 +25,7 @@ const SEVEN: ModelConfig = ModelConfig {
     qkv_bias: true,
     bos_token_id: Some(151_643),
 };
-/// Up to 3B, the embedding is tied and not padded to a round number of rows.
+/// Up to 3B, the embedding is tied and has fewer spare rows.
 const SMALL: ModelConfig =
     ModelConfig { num_key_value_heads: 2, vocab_size: 151_936, tie_word_embeddings: true, ..SEVEN };
 /// From 14B on, the norms use a larger epsilon.

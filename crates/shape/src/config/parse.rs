@@ -55,6 +55,7 @@ impl ModelConfig {
             rope_theta: rope.theta,
             rope_scaling: rope.scaling,
             tie_word_embeddings: reader.flag("tie_word_embeddings", family.tie_word_embeddings)?,
+            // The family decides: a file with `attention_bias` was refused above.
             qkv_bias: family.qkv_bias,
             max_position_embeddings,
             bos_token_id: begin_token(&reader, vocab_size)?,
@@ -77,6 +78,7 @@ fn family(reader: &FieldReader<'_>, raw: &RawConfig) -> Result<&'static Family> 
         Some(found) => return Err(reader.wrong("architectures", found, "a list of one name")),
     };
     let model_type = reader.text("model_type")?;
+    // Every given name must match; one of the two may be missing.
     let found = |family: &&&'static Family| {
         architecture.is_none_or(|name| name == family.architecture)
             && model_type.is_none_or(|name| name == family.model_type)

@@ -76,6 +76,7 @@ impl RawConfig {
                 Value::Array(entries) if field.contains("layer") && entries.len() == layers => {
                     *entries = kept.iter().map(|&layer| entries[layer].clone()).collect();
                 }
+                // This field of Qwen2 must not exceed the number of blocks.
                 Value::Number(last)
                     if field == "max_window_layers"
                         && last.as_u64().is_some_and(|last| last > kept.len() as u64) =>

@@ -69,6 +69,7 @@ impl<'a> FieldReader<'a> {
     /// A whole number from 1 to `limit`, or `None` if the file lacks the field.
     pub(super) fn size_or_silent(&self, field: &str, limit: usize) -> Result<Option<usize>> {
         let Some(value) = self.get(field) else { return Ok(None) };
+        // `as_u64` refuses floats, even 4096.0.
         let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
         match number {
             Some(number) if (1..=limit).contains(&number) => Ok(Some(number)),
@@ -127,6 +128,7 @@ pub(super) fn shown(value: &Value) -> String {
         Value::Array(entries) if entries.len() > 8 => format!("a list of {}", entries.len()),
         other => other.to_string(),
     };
+    // By characters, since a cut between bytes could split one.
     if text.chars().count() <= 80 {
         text
     } else {

@@ -30,6 +30,7 @@ impl ModelConfig {
         set("rope_scaling", self.rope_scaling.map_or(Value::Null, rope::to_json));
         set("tie_word_embeddings", json!(self.tie_word_embeddings));
         set("attention_dropout", json!(0.0));
+        // Llama has switches for biases, Qwen2 one for sliding windows.
         if !self.family.qkv_bias {
             set("attention_bias", json!(false));
             set("mlp_bias", json!(false));
@@ -38,6 +39,7 @@ impl ModelConfig {
         }
         // Written even if it is null: without the field, transformers would use its own default.
         set("bos_token_id", json!(self.bos_token_id));
+        // Only transformers uses these.
         set("initializer_range", json!(0.02));
         set("torch_dtype", json!("float32"));
         set("use_cache", json!(true));

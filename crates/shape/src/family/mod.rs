@@ -8,5 +8,5 @@ pub use llama::LLAMA;
 pub use qwen2::QWEN2;
 pub use table::Family;
 
-/// Every supported family; a new one is a file and a line here.
+/// Every supported family. To add one, write a file and add a line here.
 pub const FAMILIES: &[&Family] = &[&LLAMA, &QWEN2];

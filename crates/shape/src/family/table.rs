@@ -3,7 +3,7 @@
 /// A family of models: its names, and the defaults for fields that `config.json` lacks.
 #[derive(Debug, PartialEq)]
 pub struct Family {
-    /// The word used for the series in files and flags, `llama` or `qwen2`.
+    /// The name of the series in files and flags, `llama` or `qwen2`.
     pub name: &'static str,
     /// `model_type` of `config.json`.
     pub(crate) model_type: &'static str,

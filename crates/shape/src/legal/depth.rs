@@ -39,6 +39,7 @@ pub fn legal_rates(config: &ModelConfig) -> Vec<LegalRate> {
 pub fn nearest(config: &ModelConfig, asked: f64, tolerance: f64) -> Result<LegalRate, Illegal> {
     check_rate(asked, tolerance)?;
     let legal = legal_rates(config);
+    // Rates are ascending, so the two neighbours of `asked` meet here.
     let above = legal.partition_point(|legal| legal.held.rate().get() <= asked);
     let (below, above) =
         (above.checked_sub(1).map(|below| legal[below]), legal.get(above).copied());
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn bad_rates_are_refused_and_the_nearest_named() {
-        // One layer is 9280 parameters of 5 x 9280 + 32 + 50 x 32 = 48032.
+        // One block has 9280 parameters of 5 x 9280 + 32 + 50 x 32 = 48032.
         let config = config(5, 8, 64, true, false);
         let cases: [(&str, f64, f64, &str); 12] = [
             (
@@ -220,8 +221,7 @@ mod tests {
 
     #[test]
     fn published_models_have_the_rates_that_are_known_of_them() {
-        // Layers dropped and realised rates as the project's science notes give them to three
-        // digits.
+        // Dropped blocks and realised rates, to three digits, from the project's science notes.
         let known = [
             ("Llama-3.2-1B", [(3, 0.148), (5, 0.246), (7, 0.345)]),
             ("Llama-3.1-8B", [(6, 0.163), (9, 0.244), (13, 0.353)]),

@@ -125,6 +125,7 @@ impl Widths {
     pub fn after(&self, width: &Width) -> Self {
         let size = |part| width.change(part).map_or(self.size(part), |(_, kept)| kept);
         let groups = size(Part::Heads);
+        // Every group keeps all of its query heads.
         let heads = self.heads / self.groups * groups;
         Self { hidden: size(Part::Hidden), ffn: size(Part::Ffn), heads, groups, ..*self }
     }
@@ -170,11 +171,12 @@ impl Smaller {
 /// that their parts keep.
 ///
 /// # Errors
-/// If `asked` is no rate or `tolerance` no distance, and the errors of [`WidthOptions::check`].
-/// [`Illegal::NoShapeNear`] if the nearest shape is farther away than `tolerance`.
+/// If `asked` is not a rate or `tolerance` not a distance, and the errors of
+/// [`WidthOptions::check`]. [`Illegal::NoShapeNear`] if the nearest shape is farther away than
+/// `tolerance`.
 ///
 /// # Panics
-/// For a configuration made by hand whose parameters cannot be counted.
+/// If the configuration was made by hand and its parameters cannot be counted.
 pub fn choices(
     config: &ModelConfig,
     asked: f64,
@@ -262,6 +264,7 @@ fn candidates(config: &ModelConfig, asked: f64, options: &WidthOptions) -> Vec<S
     let may = |part| options.parts.contains(&part);
     let wanted = before.total as f64 * (1.0 - asked);
     let mut found = Vec::new();
+    // Heads that may not change stay whole.
     let first = if may(Part::Heads) { 1 } else { whole.groups };
     for groups in first..=whole.groups {
         let heads = groups * group;
@@ -292,10 +295,11 @@ fn candidates(config: &ModelConfig, asked: f64, options: &WidthOptions) -> Vec<S
                     add(step * multiple);
                 }
             }
-            // The whole width is legal even if it is no multiple.
+            // The whole width is legal even if it is not a multiple.
             add(whole.ffn);
         }
     }
+    // A multiple may equal the whole width; equal shapes follow each other.
     found.dedup();
     found
 }
@@ -311,6 +315,7 @@ fn hidden_sizes(config: &ModelConfig, heads: usize, options: &WidthOptions) -> V
         let step = multiple / common_divisor(multiple, divisor) * divisor;
         sizes.extend((1..).map(|times| times * step).take_while(|&size| size < whole));
     }
+    // With fewer heads, even the whole hidden size may be illegal.
     if whole.is_multiple_of(divisor) {
         sizes.push(whole);
     }
@@ -333,6 +338,7 @@ fn unevenness(shape: &Widths, whole: &Widths, options: &WidthOptions) -> f64 {
     let shares =
         options.parts.iter().map(|&part| shape.size(part) as f64 / whole.size(part) as f64);
     let (least, most) =
+        // Shares are above 0 and at most 1, so the fold can start at 1 and 0.
         shares.fold((1.0_f64, 0.0_f64), |(least, most), share| (least.min(share), most.max(share)));
     (most / least).ln()
 }

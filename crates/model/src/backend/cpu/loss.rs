@@ -42,6 +42,7 @@ pub(super) fn cross_entropy<T: Scalar>(
             *loss = sum.to_f64().ln() + (largest.to_f64() - hit.to_f64());
             if let Some(scale) = gradient_scale {
                 let scale = T::from_f64(scale);
+                // exp / sum is the softmax.
                 let factor = scale / sum;
                 widest(
                     arch,

@@ -29,7 +29,7 @@ mod tests {
     use crate::backend::Area;
     use crate::backend::cpu::testing::{numbers, on_threads};
 
-    /// Rows, columns and summed length, one a size where `gemm` takes another path.
+    /// Rows, columns and summed length: one of each size for which `gemm` takes another path.
     const SHAPES: [(usize, usize, usize); 5] =
         [(1, 7, 5), (3, 1, 130), (33, 65, 31), (257, 130, 600), (64, 64, 64)];
 
@@ -37,7 +37,7 @@ mod tests {
     fn a_product_is_the_sum_of_products() {
         for (m, n, k) in SHAPES {
             for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
-                // A stride larger than the columns, so that both are told apart.
+                // The stride exceeds the columns, so that a mix-up of the two is found.
                 let area = |rows, columns| Area { offset: 3, rows, columns, stride: columns + 2 };
                 let stored_a = if ta { area(k, m) } else { area(m, k) };
                 let stored_b = if tb { area(n, k) } else { area(k, n) };

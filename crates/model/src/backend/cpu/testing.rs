@@ -36,6 +36,7 @@ pub(super) fn check_gradient(
     assert!(largest > 0.0, "the gradient of {name} is zero everywhere");
     let mut moved = at.to_vec();
     for i in 0..at.len() {
+        // Restores the number after each evaluation.
         let mut shifted = |by: f64| {
             moved[i] = at[i] + by;
             let result = value(&moved);

@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn the_backward_pass_agrees_with_finite_differences() {
-        // Two sequences, one past a block; numbers scaled up so that the softmax is far from flat.
+        // Two sequences, one longer than a block. The numbers are scaled up, so that the softmax is
+        // far from flat.
         let rows = ROWS + 9;
         let sequences = [0..5, 5..rows];
         let qkv: Vec<f64> =

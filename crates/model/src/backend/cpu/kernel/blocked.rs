@@ -94,8 +94,8 @@ pub(super) fn product<K: Kernel>(
     ROOMS.set((left_room, right_room));
 }
 
-/// `c = scale left right`, or `c += scale left right` if `add`, of parts of panels, over `steps`
-/// units of the summed index.
+/// `c = scale left right`, or `c += scale left right` if `add`, for parts of panels. The sums run
+/// over `steps` units.
 pub(in crate::backend::cpu) fn multiply<K: Kernel>(
     kernel: K,
     left: Operand<'_, K>,
@@ -237,8 +237,8 @@ mod tests {
     use crate::backend::Area;
     use crate::backend::cpu::testing::numbers;
 
-    /// Rows, columns and summed length: one of each, rests of tiles and of units, several tasks,
-    /// several depths.
+    /// Rows, columns and summed length. They cover edges of tiles and units, several tasks, and
+    /// several stretches of the sum.
     const SHAPES: [(usize, usize, usize); 6] = [
         (1, 1, 1),
         (1, 40, 3),
@@ -248,7 +248,7 @@ mod tests {
         (193, 65, 130),
     ];
 
-    /// A matrix and where it lies, stored as it stands or turned over.
+    /// A matrix and its area, stored as it is or transposed.
     fn stored(rows: usize, columns: usize, turned: bool, seed: u64) -> (Vec<f32>, Area) {
         let (rows, columns) = if turned { (columns, rows) } else { (rows, columns) };
         let area = Area { offset: 3, rows, columns, stride: columns + 2 };
@@ -260,7 +260,7 @@ mod tests {
         if turned { matrix.t() } else { matrix }
     }
 
-    /// Against sums in double precision of what the kernel reads.
+    /// Compares with sums in double precision of what the kernel reads.
     fn check<K: Kernel<Number = f32>>(kernel: K, read: impl Fn(f32) -> f32) {
         let arch = Arch::new();
         for (m, n, k) in SHAPES {
@@ -298,7 +298,7 @@ mod tests {
                         );
                     }
                 }
-                // What lies between the rows and before the first is not touched.
+                // The numbers between the rows and before the first row must not change.
                 let inside = |at: usize| at >= 3 && (at - 3) % area_c.stride < n;
                 assert!((0..c.len()).all(|at| inside(at) || c[at] == before[at]), "{m}x{n}x{k}");
             }
@@ -351,7 +351,7 @@ mod tests {
                 laid_out.fill(arch, view(&a, area_a, turned));
                 let mut as_it_stands = Panels::<K>::new(Side::Left);
                 let whole = as_it_stands.left(arch, view(&a, area_a, turned));
-                // The last but one panel of each, without the first four of the summed index.
+                // The second-last panel of each, without the first four units of the sum.
                 let (rows, columns) = (2 * K::ROWS..3 * K::ROWS, K::COLUMNS..2 * K::COLUMNS);
                 let (from, steps) = (4 / K::STEP, (k - 4) / K::STEP);
                 let mut found =

@@ -115,6 +115,7 @@ fn check(rows: &[Range<usize>], strips: usize, height: usize, columns: usize, ba
     assert!(last <= height, "rows up to {last} of {height}");
     let mut spans: Vec<Range<usize>> =
         bands.iter().map(|band| band.start..band.start + strips * band.width).collect();
+    // Sorted by start, two bands overlap only if neighbours do.
     spans.sort_by_key(|span| span.start);
     let mut last = 0;
     for span in &spans {

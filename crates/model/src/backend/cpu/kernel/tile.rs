@@ -55,6 +55,7 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// is paired with 0.
     #[inline(always)]
     fn along(numbers: &[Self::Number], units: &mut [Self::Unit]) {
+        // The branch is decided when the kernel is compiled.
         if Self::STEP == 1 {
             mapped(numbers, units, |number| Self::unit(number, Self::Number::ZERO));
             return;
