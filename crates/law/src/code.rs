@@ -132,6 +132,7 @@ impl Code {
 impl From<String> for Code {
     fn from(id: String) -> Self {
         let known = IDS.iter().find(|(_, known)| *known == id).map(|(code, _)| code.clone());
+        // An unknown id is kept as it is, so that newer files can still be read and written.
         known.unwrap_or(Self::Other(id))
     }
 }
@@ -144,6 +145,7 @@ impl From<Code> for String {
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `pad` respects a width, which tables need.
         f.pad(self.id())
     }
 }

@@ -36,6 +36,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match *self.0 {
             Fault::Empty | Fault::OnlyControls => ErrorKind::NothingToFit,
+            // Both concern a single group, not the whole table.
             Fault::TooFewPoints { .. } | Fault::NoFit { .. } => ErrorKind::NoFit,
             Fault::SeveralGroups { .. } => ErrorKind::SeveralGroups,
             Fault::ZeroedUnknown { .. } => ErrorKind::ZeroedUnknown,
@@ -59,6 +60,7 @@ impl Error {
 }
 
 impl From<Fault> for Error {
+    // Boxed, so that a `Result` stays small.
     fn from(problem: Fault) -> Self {
         Self(Box::new(problem))
     }
@@ -72,6 +74,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the wrapper, so that tests and logs show the error alone.
         fmt::Debug::fmt(&self.0, f)
     }
 }
@@ -199,7 +202,7 @@ pub(crate) enum Fault {
     Constraint {
         /// The constant.
         name: String,
-        /// What was given.
+        /// The value or the bounds.
         found: String,
     },
     /// A constant with two constraints.
@@ -234,7 +237,7 @@ pub(crate) enum Fault {
         /// Its constants.
         constants: usize,
     },
-    /// A group whose excess loss does not vary.
+    /// A group for which no finite fit was found.
     #[error(
         "group `{group}`: no finite fit of `{form}` was found; its numbers are too large or too small"
     )]
@@ -263,13 +266,13 @@ pub(crate) enum Fault {
         found: String,
         /// The nearest name.
         nearest: String,
-        /// What there is.
+        /// The known groups.
         known: String,
     },
     /// A question that does not say which of several groups it is about.
     #[error("the law holds {known}: say which series and which method")]
     SeveralGroups {
-        /// What there is.
+        /// The known groups.
         known: String,
     },
     /// A law without groups.

@@ -1,4 +1,4 @@
-//! The loss that a law expects at one place, and how far outside the data it lies.
+//! The loss that a law predicts at one place, and how far the place lies outside the data.
 
 use ledger::short_count;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,7 @@ impl Outside {
 
 fn short_factor(factor: f64) -> String {
     match factor {
+        // Larger factors are so far outside that only their size matters.
         x if x < 1e4 => format!("{x:.1}"),
         x => format!("{x:.0e}"),
     }

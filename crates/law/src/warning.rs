@@ -217,6 +217,7 @@ impl From<Notice> for Warning {
             Notice::ConstraintUnused { constants, .. } => constants.clone(),
             _ => Vec::new(),
         };
+        // Sentences do not name runs, so that equal warnings of several runs can be merged.
         let runs = match notice {
             Notice::RepeatedData { run }
             | Notice::WarmUpLeftOut { run }

@@ -39,6 +39,7 @@ impl Form for Chinchilla {
         &[Axis::N0, Axis::Tokens]
     }
 
+    // The default would add the loss before pruning, which this form does not use.
     fn offset(&self, _: &Row) -> f64 {
         0.0
     }

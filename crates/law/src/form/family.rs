@@ -142,6 +142,7 @@ const fn terms(floor: Floor, tokens: TokenTerm, rate: bool, size: bool) -> Terms
 
 /// The member with these terms.
 fn member(terms: Terms) -> &'static P2 {
+    // All terms that are made have a member. The tests below check this.
     let found = MEMBERS.iter().find(|member| member.terms() == terms);
     found.unwrap_or_else(|| panic!("no member of the P2 family has {terms:?}"))
 }

@@ -46,6 +46,7 @@ pub trait Form: Sync {
     /// The form to fit instead if the data have only these levels. `None` if this form has no
     /// substitute.
     fn reduces_to(&self, levels: Levels) -> Option<&'static dyn Form> {
+        // The parameter has a name for the documentation; only the P2 family uses it.
         let _ = levels;
         None
     }
@@ -96,6 +97,7 @@ pub trait Form: Sync {
     /// For each constant, the coefficients of its derivative on `1`, `D^-beta` and `D^-beta ln D`.
     /// They are the same for a whole run.
     fn along_run(&self, parameters: &[f64], row: &Row, out: &mut [[f64; 3]]) {
+        // Not reached: `token_exponent` is `None` for such a form.
         let _ = (parameters, row, out);
         unreachable!("only a form with a token exponent is asked for it");
     }

@@ -32,6 +32,7 @@ impl<'a> TokenCurve<'a> {
         if !form.axes().contains(&Axis::Tokens) {
             return None;
         }
+        // With infinite tokens only the floor remains.
         let floor = form.value(parameters, &row.at(f64::INFINITY));
         floor.is_finite().then_some(())?;
         let shape = match form.token_exponent() {

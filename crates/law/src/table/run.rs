@@ -59,6 +59,7 @@ impl Run {
 
     /// The rows of its points.
     pub fn rows(&self) -> impl Iterator<Item = Row> {
+        // The logarithms of size and rate are the same for all points.
         let row = self.row(1.0);
         self.points.iter().map(move |point| row.at(point.tokens))
     }

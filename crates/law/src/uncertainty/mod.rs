@@ -53,6 +53,7 @@ pub fn refits(
         _ => None,
     };
     match left_out {
+        // Refits without a base only add to those without a run: `half_width` takes the wider.
         Some(mut refits) => {
             refits.extend(jackknife::by_base(fit, runs, method).unwrap_or_default());
             refits

@@ -61,6 +61,7 @@ impl Baseline {
     /// Whether it predicts anything about the part that is held out.
     fn is_for(self, way: Way) -> bool {
         match self {
+            // Both need an earlier part of the same run.
             Self::LastValue | Self::RunPower => way == Way::LastCheckpoints,
             Self::SizeUnchanged => matches!(way, Way::LargestSize | Way::Run | Way::Base),
             Self::RateProportional | Self::RateLinear => matches!(way, Way::HighestRate | Way::Run),

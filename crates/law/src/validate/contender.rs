@@ -99,6 +99,7 @@ pub(super) fn held_out(
     noise: &Noise,
     starts: usize,
 ) -> Option<String> {
+    // A single fold leaves out much more data, so it keeps all starts.
     let starts = if folds.len() > 1 { starts.min(FOLD_STARTS) } else { starts };
     let found = parallel::map(contenders, |(rival, _)| rival.held_out(way, folds, starts));
     score(contenders, found, noise, way.name(), |contender, metrics| {
@@ -129,6 +130,7 @@ fn score(
         .map(|(name, error)| (name.clone(), error));
     let skill = |metrics: &Metrics| {
         let error = best.as_ref()?.1;
+        // If the best baseline is exact, skill has no value.
         Some(1.0 - metrics.mae? / error).filter(|skill| skill.is_finite())
     };
     for ((_, contender), found) in contenders.iter_mut().zip(measured) {

@@ -123,6 +123,7 @@ fn of_group(
                 Holdout::new(way, &folds, best, settings.level, curves.concat())
             }
             Err(cannot) => {
+                // Every contender says why, so that its row in a table has no gap.
                 for (_, contender) in &mut contenders {
                     contender.set_aside(way.name(), cannot.clone());
                 }

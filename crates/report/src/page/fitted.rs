@@ -185,6 +185,7 @@ fn measures(group: &GroupLaw) -> Markup {
             continue;
         }
         let cell = |x: Option<f64>| html! { @if let Some(x) = x { (plain(x)) } };
+        // The column of held-out points exists only if the law has such measures.
         let mut row = vec![html! { (name) }, cell(fitted)];
         row.extend(held_out.map(cell));
         row.push(html! { (says) });
