@@ -80,6 +80,7 @@ fn read<B: Backend>(
     backend: &B,
     weights: &mut B::Weights,
 ) -> Result<()> {
+    // The tensors come in memory order, so offsets only add up.
     let mut offset = 0;
     for tensor in tensors {
         // In pieces, so that a large tensor is not held twice.

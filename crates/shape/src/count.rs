@@ -56,6 +56,7 @@ fn checked(config: &ModelConfig) -> Option<Count> {
     let head = wide(config.head_dim)?;
     let query = wide(config.num_attention_heads)?.checked_mul(head)?;
     let key_value = wide(config.num_key_value_heads)?.checked_mul(head)?;
+    // Query, key and value biases; the output projection has none.
     let biases = if config.qkv_bias { query.checked_add(key_value.checked_mul(2)?)? } else { 0 };
 
     // Parameters of q and o, then k and v; of gate, up and down; of two norms.

@@ -57,6 +57,7 @@ impl<B: Backend> Decoder<B> {
         watch(Inlet::FeedForward, normed);
         let target = ViewMut::new(&mut slot.gate_up, shape.gate_up);
         backend.project(normed, matrix(parts.gate_up).t(), target, false)?;
+        // The backward pass recomputes the output of SwiGLU from gate and up.
         let Some(output) = output else { return Ok(()) };
         let gate_up = View::new(&slot.gate_up, shape.gate_up);
         backend.swiglu(gate_up, ViewMut::new(&mut scratch.inner, shape.inner))?;

@@ -5,8 +5,8 @@ use crate::family::Family;
 
 /// The shape and constants of a decoder of a supported family.
 ///
-/// Every value of this type satisfies: no size is 0, the key and value heads divide the query
-/// heads, a head has an even number of channels, and the parameters can be counted.
+/// Every value of this type satisfies the following. No size is 0. The key and value heads divide
+/// the query heads. A head has an even number of channels. The parameters can be counted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
     /// The family, from `architectures`/`model_type`.

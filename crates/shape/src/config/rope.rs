@@ -60,6 +60,7 @@ pub(super) fn read(reader: &FieldReader<'_>, family: &Family) -> Result<RotaryFi
     let mut theta = old_theta;
     for object in [&old, &new].into_iter().flatten() {
         let Some(inner) = object.positive("rope_theta")? else { continue };
+        // Two different bases would be two different models.
         if theta.is_some_and(|outer| outer != inner) {
             return Err(object.wrong_value(
                 "rope_theta",

@@ -20,7 +20,7 @@ pub(super) fn step<T: Scalar>(
 ) {
     let AdamWStep { learning_rate, beta1, beta2, epsilon, weight_decay, step, gradient_scale } =
         constants;
-    // In f64: for small steps, 1 - beta^step loses most digits of an f32.
+    // In f64: with beta near 1, 1 - beta^step would lose digits in f32.
     let correction1 = 1.0 - beta1.powf(step as f64);
     let correction2 = 1.0 - beta2.powf(step as f64);
     let keep = T::from_f64(1.0 - learning_rate * weight_decay);

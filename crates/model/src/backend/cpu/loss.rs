@@ -87,6 +87,7 @@ fn sum_of_exp<T: Scalar>(values: &mut [T], largest: T, keep: bool) -> T {
             lanes[i] += power;
         }
     }
+    // The numbers after the last whole block of sixteen.
     let mut rest = T::ZERO;
     for value in lines.into_remainder() {
         let power = (*value - largest).exp();

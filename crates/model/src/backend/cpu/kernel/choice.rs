@@ -125,7 +125,7 @@ impl KernelChoice<f32> for Single {
             Single::Avx512(_) | Single::Avx2(_) => true,
             Single::Plain(_) => true,
             #[cfg(target_arch = "x86_64")]
-            // `gemm` has no products that read bf16.
+            // These round their operands to bf16, which `gemm` does not.
             Single::Bf16(_) | Single::RoundedAvx512(_) | Single::RoundedAvx2(_) => false,
             Single::RoundedPlain(_) => false,
         }
