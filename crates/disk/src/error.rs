@@ -35,7 +35,7 @@ pub(crate) enum DiskFailure {
     NotText {
         /// The file.
         path: PathBuf,
-        /// Where the text stops being UTF-8, in bytes.
+        /// Offset of the first byte that is not UTF-8.
         offset: usize,
     },
     /// A regular file was expected: a folder, pipe or device has no size to check.
@@ -62,7 +62,7 @@ pub(crate) enum DiskFailure {
         /// The path.
         path: PathBuf,
     },
-    /// A path found in a file may not be followed.
+    /// A path from a file may not be followed.
     #[error("`{}` may not be used inside `{}`: {why}", relative.escape_debug(), folder.display())]
     Outside {
         /// The folder that the path must stay in.
@@ -95,7 +95,7 @@ impl Error {
         matches!(*self.0, DiskFailure::Locked { .. })
     }
 
-    /// Whether the disk, a quota or a limit leaves no room for what was to be written.
+    /// Whether the disk, a quota or a limit leaves no room to write.
     pub fn is_full(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         self.is_io(|kind| matches!(kind, StorageFull | QuotaExceeded | FileTooLarge))

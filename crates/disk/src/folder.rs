@@ -42,7 +42,7 @@ impl NewFolder {
         Ok(Self { target: target.to_path_buf(), existing, aside })
     }
 
-    /// Where to write until the commit.
+    /// The hidden folder: write here until the commit.
     pub fn path(&self) -> &Path {
         self.aside.path()
     }
@@ -208,7 +208,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let whole = root.path().join("whole");
         build(&whole, Existing::Refuse, "x").unwrap();
-        // A killed process cleans up nothing; neither do these.
+        // A killed process cleans up nothing, so neither does this test.
         let new = NewFolder::create(&whole, Existing::Replace).unwrap();
         fs::write(new.path().join("half"), "x").unwrap();
         let _ = new.aside.keep();

@@ -1,4 +1,4 @@
-//! One writer at a time.
+//! A lock file: one writer at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -20,7 +20,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock at once or says [`Error::is_locked`]; the file is made when it is missing.
+    /// Takes the lock, or fails at once with [`Error::is_locked`]. A missing file is created.
     pub fn acquire(path: &Path) -> Result<Self> {
         let file = OpenOptions::new()
             .create(true)

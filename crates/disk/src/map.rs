@@ -41,8 +41,8 @@ impl Map {
     /// Reads a range of bytes from the file in one go. Without it, the range is read page by page
     /// as it is touched.
     ///
-    /// A range that leaves the map is cut to it. It is a hint: nothing happens where the system has
-    /// no such call.
+    /// The range is cut to the map. This is a hint: it does nothing if the system has no such
+    /// call.
     pub fn fetch(&self, range: Range<usize>) {
         let Some(map) = &self.map else { return };
         let (start, end) = (range.start.min(map.len()), range.end.min(map.len()));
@@ -53,8 +53,8 @@ impl Map {
 
     /// Releases the memory of a range of bytes. Touching the bytes reads them from the file again.
     ///
-    /// A range that leaves the map is cut to it. It is a hint: nothing happens where the system has
-    /// no such call.
+    /// The range is cut to the map. This is a hint: it does nothing if the system has no such
+    /// call.
     pub fn release(&self, range: Range<usize>) {
         let Some(map) = &self.map else { return };
         let (start, end) = (range.start.min(map.len()), range.end.min(map.len()));

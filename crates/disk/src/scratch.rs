@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{Result, io_error};
 
-/// A nameless file in a folder.
+/// An unnamed file in a folder.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
@@ -26,7 +26,7 @@ pub struct ScratchFile {
 }
 
 impl ScratchFile {
-    /// Makes one; the folder must exist.
+    /// Creates one; the folder must exist.
     pub fn create(folder: &Path) -> Result<Self> {
         // The file has no name in the folder, so the system frees it with the last handle.
         let file = tempfile::tempfile_in(folder).map_err(io_error("create a file in", folder))?;

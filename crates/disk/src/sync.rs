@@ -14,7 +14,7 @@ pub fn sync_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes all files of a folder durable, and their names.
+/// Makes all files of a folder and their names durable, sub-folders included.
 pub(crate) fn sync_all(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).map_err(io_error("sync", folder))? {
         let entry = entry.map_err(io_error("sync", folder))?;

@@ -15,10 +15,10 @@ pub const LENGTH: usize = 2048;
 /// Default number of sequences.
 pub const SEQUENCES: usize = 128;
 
-/// A sequence of one token has nothing to attend to.
+/// A sequence needs two tokens: one token alone has nothing to attend to.
 const SHORTEST: usize = 2;
 
-/// How calibration sequences are drawn.
+/// Settings for drawing calibration sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CalibrationSettings {
     /// The most sequences, [`SEQUENCES`] by default. There are fewer if fewer cover the text.

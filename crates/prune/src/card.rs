@@ -11,7 +11,7 @@ use crate::methods::method;
 /// Largest card of a base that is read for its licence, in bytes.
 const CARD_LIMIT: u64 = 4 << 20;
 
-/// Longest value that is taken over from a card, in bytes.
+/// Longest value that is copied from a card, in bytes.
 const VALUE_LIMIT: usize = 200;
 
 /// The fields of a card that state the terms of a model.

@@ -24,7 +24,7 @@ impl<'a> Destination<'a> {
         Self { path, existing, shard_limit: SHARD_LIMIT }
     }
 
-    /// With at most so many bytes of tensors in one file.
+    /// Limits the bytes of tensors in one file.
     #[must_use]
     pub fn with_shard_limit(self, shard_limit: u64) -> Self {
         Self { shard_limit, ..self }
@@ -35,7 +35,7 @@ impl<'a> Destination<'a> {
         self.path
     }
 
-    /// Begins to write the tensors.
+    /// Creates the writer of the tensors.
     pub(crate) fn create(&self, raw: &RawConfig, plan: Vec<Planned>) -> Result<FolderWriter> {
         Ok(FolderWriter::create(self.path, self.existing, raw, plan, self.shard_limit)?)
     }

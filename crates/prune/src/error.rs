@@ -38,13 +38,13 @@ pub enum Refused {
     NoCalibration,
     /// The text holds fewer sequences than were asked for.
     TooFewTokens,
-    /// The text does not hold one sequence.
+    /// The text is shorter than one sequence.
     TooShort,
     /// The text has a token that the model does not have.
     UnknownToken,
     /// The disk has no room for what will be written.
     NoRoom,
-    /// The machine has not enough memory for the residual stream.
+    /// The machine lacks memory for the residual stream.
     NoMemory,
     /// The new folder would replace the model that it is made from.
     OntoBase,
@@ -54,7 +54,7 @@ pub enum Refused {
     OtherBase,
     /// A cut is replayed on another text than it was decided on.
     OtherCalibration,
-    /// Anything else; the message says it.
+    /// Anything else; see the message.
     Other,
 }
 
@@ -64,7 +64,7 @@ impl Error {
         Self(Box::new(Carried::Own { refusal, message: message.into() }))
     }
 
-    /// An error that is its message and nothing else.
+    /// An error with a message only.
     pub(crate) fn other(message: impl Into<String>) -> Self {
         Self::refused(Refused::Other, message)
     }
@@ -77,7 +77,7 @@ impl Error {
         }
     }
 
-    /// The error of another crate that this one passes on under its own message.
+    /// The error of another crate, if this one passes it on.
     pub fn passed_on(&self) -> Option<&(dyn StdError + 'static)> {
         match &*self.0 {
             Carried::Model(error) => Some(error),

@@ -71,11 +71,11 @@ impl<'a> Measuring<'a> {
         (self.progress)(done, of);
     }
 
-    /// Runs the text through every block while `visitor` looks on.
+    /// Runs the text through every block and calls `visitor` for each.
     ///
     /// # Errors
-    /// If weights or activations are not finite, the disk fails or memory is short; and those of
-    /// `visitor`.
+    /// If weights or activations are not finite, the disk fails or memory is short; and the errors
+    /// of `visitor`.
     ///
     /// # Panics
     /// As [`Measuring::sequences`].

@@ -96,11 +96,11 @@ impl fmt::Debug for Method {
     }
 }
 
-/// The method of this name; a sparse one may have any pattern, as in `4:8-wanda` or
+/// The method of this name. A sparse one may have any pattern, as in `4:8-wanda` or
 /// `unstructured-magnitude`.
 ///
 /// # Errors
-/// For an unknown name; the message names the methods that there are.
+/// If the name is unknown; the message lists the known methods.
 pub fn method(name: &str) -> Result<Method> {
     if let Some(method) = METHODS.iter().find(|method| method.name() == name) {
         return Ok(*method);

@@ -19,7 +19,7 @@ pub enum Aggregation {
 /// Which tokens of a sequence are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Positions {
-    /// The last, the only one that has attended to all others (as Gromov et al. 2024 do).
+    /// The last: only it has attended to all others (as in Gromov et al. 2024).
     Last,
     /// Every one.
     All,
@@ -30,11 +30,11 @@ pub enum Positions {
 pub struct MethodOptions {
     /// Width: what may become narrower, and in which steps.
     pub width: WidthOptions,
-    /// Activations: how the tokens of a sequence are summed up.
+    /// Activations: how the tokens of a sequence are aggregated.
     pub over_tokens: Aggregation,
-    /// Activations: how sequences are summed up.
+    /// Activations: how sequences are aggregated.
     pub over_sequences: Aggregation,
-    /// Angular distance: which tokens it is taken at.
+    /// Angular distance: the tokens at which it is measured.
     pub positions: Positions,
     /// Sparse: the linear layers of every block that get zeros, in any order.
     pub linear: Vec<Role>,

@@ -106,6 +106,7 @@ impl PruningPlan {
             }
         };
         let MeasuringCost { block, statistics, streams, batch, parameters_read, flops } = cost;
+        // The same bytes, counted as memory or as disk.
         let (activations, spilled) = if text.spilled { (0, streams) } else { (streams, 0) };
         Ok(Self {
             resolved,
@@ -154,7 +155,7 @@ impl PruningPlan {
         self.spilled
     }
 
-    /// Bytes that are read: the weights for their hash, to score and to copy.
+    /// Bytes that are read to hash, score and copy the weights.
     pub fn read(&self) -> u64 {
         self.read
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// The name of the record in the folder of the smaller model.
 pub(crate) const RECORD: &str = "cut.json";
 
-/// Longest `cut.json` that is read, in bytes.
+/// Largest `cut.json` that is read, in bytes.
 const RECORD_LIMIT: u64 = 64 << 20;
 
 /// Reads the record of a pruned model folder, or a record file. `None` if a folder has no

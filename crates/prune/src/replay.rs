@@ -80,7 +80,7 @@ fn roles(names: &[String]) -> Result<Vec<Role>> {
     names.iter().map(role).collect()
 }
 
-/// The calibration sequences of a record, drawn again.
+/// Draws the calibration sequences of a record again, and checks their hash.
 fn sequences_again(
     folder: &ModelFolder,
     method: Method,

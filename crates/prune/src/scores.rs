@@ -9,11 +9,11 @@ pub enum Scores {
     /// One number for every block, or for every block at which a run can begin. The lowest goes
     /// first.
     Listed(Vec<f64>),
-    /// One number for every channel, neuron and group of heads; the highest stay.
+    /// One number for every channel, neuron and group of heads. The highest stay.
     Width(WidthScores),
 }
 
-/// How much each channel, neuron and group of heads matters; the highest stay.
+/// How much each channel, neuron and group of heads matters. The highest stay.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WidthScores {
     /// One for each channel of the residual stream.

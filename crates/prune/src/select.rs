@@ -45,7 +45,7 @@ pub trait Select: Sync {
     /// What measuring costs.
     ///
     /// # Errors
-    /// For a configuration whose parameters cannot be counted.
+    /// If the parameters of the configuration cannot be counted.
     fn cost(
         &self,
         config: &ModelConfig,

@@ -30,12 +30,12 @@ pub enum PruningTarget {
     Blocks(Vec<usize>),
     /// These sizes stay.
     Sizes(Sizes),
-    /// What the pattern of the method says.
+    /// As much as the pattern of the method says.
     Pattern,
 }
 
 impl Takes {
-    /// In words, as messages have it.
+    /// The words for it in messages.
     pub fn words(self) -> &'static str {
         match self {
             Self::Rate => "a rate",

@@ -81,7 +81,7 @@ pub(crate) fn encode<I: Iterator<Item = Result<String>> + Send>(
         let write = &mut write;
         let reader = &mut *batches;
         let here = batch.take();
-        // Reading and writing are done by one thread each, in order; all others encode.
+        // One thread reads and one writes, each in order. All others encode.
         let (now, (next, written)) = rayon::join(
             || here.map(|batch| encode_batch(&batch, tokenizer)).transpose(),
             || rayon::join(|| reader.next().transpose(), || before.map_or(Ok(()), write)),

@@ -14,7 +14,7 @@ use crate::error::{Error, Result, TextFailure};
 use crate::pieces::Pieces;
 use crate::tokenizer::Tokenizer;
 
-/// The token that ends one document and begins the next; its id is 0.
+/// The token between documents. Its id is 0.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 
 /// The smallest vocabulary: every byte and [`END_OF_TEXT`].

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-/// What can go wrong between a file of text and the tokens that a model reads.
+/// An error between a text file and the tokens that a model reads.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Box<TextFailure>);
@@ -17,7 +17,7 @@ pub enum ErrorKind {
     BeginToken,
     /// A line of JSONL or a row of Parquet holds no text.
     BrokenRow,
-    /// A Parquet file has no such column, or it holds something else than text.
+    /// A Parquet file has no such column, or the column is not text.
     TextColumn,
     /// Text is not UTF-8.
     NotUtf8,
@@ -25,7 +25,7 @@ pub enum ErrorKind {
     Packing,
     /// A document, line or page is longer than memory should hold.
     TooLong,
-    /// The work was stopped from outside.
+    /// The caller stopped the work.
     Stopped,
     /// Anything else.
     Other,
@@ -48,7 +48,7 @@ impl Error {
         }
     }
 
-    /// The failure of a file behind it, if it is one.
+    /// The file failure behind it, if there is one.
     pub fn disk(&self) -> Option<&disk::Error> {
         match &*self.0 {
             TextFailure::Disk(error) => Some(error),
@@ -83,7 +83,7 @@ pub(crate) enum TextFailure {
     #[error(transparent)]
     Disk(disk::Error),
 
-    /// A file that should hold a tokenizer holds something else.
+    /// A tokenizer file has the wrong content.
     #[error("`{from}` is not a tokenizer that can be used: {why}")]
     Tokenizer {
         /// The file, or where its bytes came from.
@@ -101,7 +101,7 @@ pub(crate) enum TextFailure {
         why: String,
     },
 
-    /// A token was named that the vocabulary does not hold.
+    /// The vocabulary lacks the named token.
     #[error("no token `{text}` among the {vocabulary} of the tokenizer")]
     UnknownToken {
         /// The token that was asked for.
@@ -110,14 +110,14 @@ pub(crate) enum TextFailure {
         vocabulary: usize,
     },
 
-    /// Documents need a begin token and the tokenizer shows none.
+    /// Documents need a begin token, and the tokenizer has none.
     #[error(
         "the tokenizer has no begin token: found no `bos_token`, `<|begin_of_text|>`, `<s>`, `<bos>` or \
          `<|endoftext|>`, expected one, or one named explicitly"
     )]
     NoBeginToken,
 
-    /// A vocabulary was asked for that cannot be trained.
+    /// The vocabulary is too small to be trained.
     #[error(
         "vocabulary of {asked} tokens, expected {least} or more: 256 bytes and `<|endoftext|>`"
     )]
@@ -128,7 +128,7 @@ pub(crate) enum TextFailure {
         least: usize,
     },
 
-    /// The text does not hold enough repeated pairs for the vocabulary that was asked for.
+    /// The text has too few repeated pairs for a vocabulary of this size.
     #[error(
         "the text gives a vocabulary of {found} tokens, expected {expected}: ask for fewer or give more text"
     )]
@@ -139,7 +139,7 @@ pub(crate) enum TextFailure {
         expected: usize,
     },
 
-    /// An input is of a kind that is not read here.
+    /// An input is of an unsupported kind.
     #[error(
         "`{path}` is a `.{found}` file, expected `.txt`, `.jsonl`, one of them with `.gz` or `.zst` behind it, or `.parquet`"
     )]
@@ -150,12 +150,12 @@ pub(crate) enum TextFailure {
         found: String,
     },
 
-    /// There is nothing to read.
+    /// The inputs hold no file to read.
     #[error("no `.txt`, `.jsonl` or `.parquet` file in {inputs}, {ignored} other files ignored")]
     NoInput {
         /// The files and folders that were asked for.
         inputs: String,
-        /// How many files were passed over.
+        /// How many files were skipped.
         ignored: usize,
     },
 
@@ -189,7 +189,7 @@ pub(crate) enum TextFailure {
         bytes: u64,
     },
 
-    /// A packed file holds something that cannot be unpacked.
+    /// A packed file cannot be unpacked.
     #[error(
         "`{path}` is damaged: found {why} after {bytes} bytes of text, expected {packing} data"
     )]
@@ -215,18 +215,18 @@ pub(crate) enum TextFailure {
         expected: String,
     },
 
-    /// A Parquet file has no column of the name that was asked for.
+    /// A Parquet file has no column of this name.
     #[error("`{path}` has no column `{field}`: found {found}")]
     NoColumn {
         /// The file.
         path: PathBuf,
-        /// The columns that are there, or the first few of many.
+        /// The columns of the file, or the first few of many.
         found: String,
         /// The column that was looked for.
         field: String,
     },
 
-    /// A column of Parquet holds something else than text.
+    /// A column of Parquet is not text.
     #[error("`{path}` column `{field}`: found {found}, expected text")]
     ColumnType {
         /// The file.
@@ -276,7 +276,7 @@ pub(crate) enum TextFailure {
         field: String,
     },
 
-    /// The held-out share is not a share.
+    /// The held-out share is not above 0 and below 1.
     #[error("held-out share of {found}, expected a number above 0 and below 1")]
     Share {
         /// What was given.
@@ -306,7 +306,7 @@ pub(crate) enum TextFailure {
     #[error("no document holds any text")]
     NoText,
 
-    /// A file of a corpus folder says something impossible or contradicts another.
+    /// A file of a corpus folder has impossible content, or contradicts another file.
     #[error("`{path}`: {what} is {found}, expected {expected}")]
     BadCorpus {
         /// The file.

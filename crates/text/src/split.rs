@@ -33,7 +33,7 @@ pub fn check_share(share: f64) -> Result<f64> {
     }
 }
 
-/// The rule on a hash that is already known.
+/// The same rule, for a hash that is already known.
 pub(crate) fn held_out_hash(hash: &Sha256, share: f64) -> bool {
     // 2^64 is exact in f64. The conversion to f64 rounds to 53 bits, in the same way on every
     // machine.

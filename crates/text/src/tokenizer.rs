@@ -69,7 +69,7 @@ impl Tokenizer {
     /// Reads a tokenizer from the bytes of a `tokenizer.json`.
     ///
     /// # Errors
-    /// When the bytes are something else.
+    /// If the bytes are not a tokenizer.
     pub fn from_bytes(json: impl Into<Vec<u8>>) -> Result<Self> {
         Self::parse(json.into(), "tokenizer.json")
     }
@@ -127,7 +127,7 @@ impl Tokenizer {
         texts.par_iter().map(|text| self.encode(text.as_ref())).collect()
     }
 
-    /// The text of token ids, control tokens spelt out.
+    /// The text of token ids. Control tokens are spelt out.
     ///
     /// # Errors
     /// When an id is outside the vocabulary.
@@ -177,7 +177,7 @@ impl Tokenizer {
     /// The token before each document, for callers that need one.
     ///
     /// # Errors
-    /// [`ErrorKind::BeginToken`](crate::ErrorKind::BeginToken) when the tokenizer shows none.
+    /// [`ErrorKind::BeginToken`](crate::ErrorKind::BeginToken) if the tokenizer has none.
     pub fn require_begin_token(&self) -> Result<&BeginToken> {
         self.begin_token().ok_or_else(|| TextFailure::NoBeginToken.into())
     }
@@ -185,7 +185,7 @@ impl Tokenizer {
     /// Chooses the begin token by its text.
     ///
     /// # Errors
-    /// When the vocabulary does not hold it.
+    /// If the vocabulary lacks it.
     pub fn set_begin_token(&mut self, text: &str) -> Result<()> {
         let id = self.id_of(text).ok_or_else(|| {
             Error::from(TextFailure::UnknownToken {

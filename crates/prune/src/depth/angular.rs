@@ -100,6 +100,7 @@ impl Select for Angular {
         for _ in 0..count {
             remembered.push(ResidualStream::new(compared, hidden, model.spill())?);
         }
+        // A run of `count` blocks can begin at the first `layers - count + 1` blocks.
         let sums = vec![0.0; layers - count + 1];
         let mut turns = Turns { count, layers, length, positions, remembered, at: 0, sums };
         model.walk(&mut turns)?;
@@ -126,7 +127,7 @@ impl Select for Angular {
     }
 }
 
-/// Sums of angles over tokens, one for each run.
+/// Sums of angles over tokens, one per run.
 struct Turns {
     count: usize,
     layers: usize,

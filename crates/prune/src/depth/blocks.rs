@@ -25,7 +25,7 @@ pub(super) fn outcomes_of_rate(
     near.into_iter().map(|dropped| without(config, dropped)).collect()
 }
 
-/// What is left of a model without `dropped` of its blocks.
+/// The model without `dropped` of its blocks.
 pub(super) fn without(config: &ModelConfig, dropped: usize) -> Result<Smaller> {
     let kept = config.num_hidden_layers() - dropped;
     let smaller = config.with_blocks(kept);

@@ -90,7 +90,7 @@ impl Select for BlockInfluence {
     }
 }
 
-/// Sums of cosines over tokens, one a block.
+/// Sums of cosines over tokens, one per block.
 struct SummedCosines {
     sums: Vec<f64>,
 }

@@ -1,4 +1,4 @@
-//! Blocks that a user names.
+//! Drops blocks that the user names.
 
 use ledger::Cut;
 use shape::config::ModelConfig;

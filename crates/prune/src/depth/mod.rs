@@ -12,5 +12,5 @@ pub use list::DepthList;
 
 use crate::select::Select;
 
-/// Every depth method: a new one is a file beside this and a line here.
+/// Every depth method. To add one, write a file beside this one and add a line here.
 pub(crate) const METHODS: &[&dyn Select] = &[&BlockInfluence, &Angular, &DepthList];

@@ -9,7 +9,7 @@ use model::backend::{Area, Backend, View, ViewMut};
 
 use crate::error::Result;
 
-/// An array in the memory of a machine; only the workbench that made it can read it.
+/// The id of an array in machine memory, valid only for the workbench that made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArrayId(usize);
 
@@ -97,7 +97,7 @@ pub struct MachineBench<'a, B: Backend> {
 }
 
 impl<'a, B: Backend> MachineBench<'a, B> {
-    /// A workbench with nothing on it.
+    /// A workbench without arrays.
     pub fn new(machine: &'a B) -> Self {
         Self { machine, arrays: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! Magnitude: the weights of least absolute value go (Han et al. 2015).
+//! Magnitude: zeroes the weights of least absolute value (Han et al. 2015).
 
 use rayon::prelude::*;
 

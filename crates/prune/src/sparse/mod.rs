@@ -27,5 +27,5 @@ pub use stats::{LinearStats, Statistics};
 pub use wanda::Wanda;
 pub(crate) use write::write;
 
-/// Every sparse score, for any pattern: a new one is a file beside this and a line here.
+/// Every sparse score, for any pattern. To add one, write a file here and add a line below.
 pub(crate) const SCORES: &[&dyn Sparsify] = &[&Magnitude, &Wanda, &SparseGpt];

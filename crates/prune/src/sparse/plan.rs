@@ -85,12 +85,12 @@ impl SparsePlan {
         &self.linear
     }
 
-    /// Weights that the zeros are spread over.
+    /// The number of weights that may become zero.
     pub fn prunable(&self) -> Params {
         self.prunable
     }
 
-    /// Weights that will be zero.
+    /// The number of weights that will be zero.
     pub fn zeroed(&self) -> Params {
         self.zeroed
     }
@@ -100,7 +100,7 @@ impl SparsePlan {
         self.outcome
     }
 
-    /// Whether the zeros are spread over this tensor.
+    /// Whether this tensor is pruned.
     pub fn has(&self, tensor: &TensorSpec) -> bool {
         self.linear.contains(&tensor.role)
     }

@@ -81,7 +81,7 @@ impl Linear {
     }
 }
 
-/// How a score did on linear layers that read the same inputs.
+/// The outcome of a score on linear layers that read the same inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sparsified {
     damping: Option<f64>,
@@ -109,7 +109,7 @@ impl Sparsified {
         self.instead
     }
 
-    /// What two parts of the same linear layers have to tell together: the worse of both.
+    /// Combines the outcomes of two parts of the same linear layers: the worse of both.
     pub(super) fn and(self, other: Self) -> Self {
         let damping = match (self.damping, other.damping) {
             (Some(one), Some(other)) => Some(one.max(other)),

@@ -20,7 +20,7 @@ impl<'a> Embedding<'a> {
         Self { folder, spec }
     }
 
-    /// The embedding of every token, `[token, hidden]`; `first` is the place of the first.
+    /// The embedding of every token, `[token, hidden]`. `first` is the position of the first.
     pub(super) fn embed(&mut self, tokens: &[u32], first: usize, states: &mut [f32]) -> Result<()> {
         let (hidden, vocabulary) = (self.spec.columns(), self.spec.rows());
         let table = self.folder.tensor(&self.spec)?;

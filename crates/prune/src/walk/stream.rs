@@ -56,7 +56,7 @@ impl ResidualStream {
         Ok(())
     }
 
-    /// Writes from the number `at` on.
+    /// Writes numbers from number `at` on.
     pub(crate) fn write(&mut self, at: usize, values: &[f32]) -> Result<()> {
         match &mut self.storage {
             Storage::Memory(numbers) => numbers[at..at + values.len()].copy_from_slice(values),

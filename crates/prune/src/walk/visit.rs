@@ -17,7 +17,7 @@ pub struct Seen<'a> {
     pub(super) after: &'a [f32],
 }
 
-/// What linear layers of a block read of one batch of tokens.
+/// The input of linear layers of a block, for one batch of tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Read<'a> {
     /// The block, counted from 0.
@@ -68,7 +68,7 @@ impl<'a> Read<'a> {
         self.columns
     }
 
-    /// What they read, `[tokens, columns]`; whole sequences.
+    /// The input, `[tokens, columns]`; whole sequences.
     pub fn values(&self) -> &'a [f32] {
         self.values
     }
@@ -90,7 +90,7 @@ pub trait Visit {
     /// Called with inputs of linear layers, before [`Visit::block`] of the same batch.
     ///
     /// # Errors
-    /// Whatever the visitor cannot accept; the walk ends with it.
+    /// Any error of the visitor; it ends the walk.
     fn read(&mut self, read: &Read<'_>) -> Result<()> {
         let _ = read;
         Ok(())
@@ -99,7 +99,7 @@ pub trait Visit {
     /// Called after a block has run on one batch.
     ///
     /// # Errors
-    /// Whatever the visitor cannot accept; the walk ends with it.
+    /// Any error of the visitor; it ends the walk.
     fn block(&mut self, seen: &Seen<'_>) -> Result<()>;
 }
 

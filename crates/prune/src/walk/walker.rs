@@ -24,7 +24,7 @@ pub(crate) const BATCH: usize = 2048;
 ///
 /// # Errors
 /// If weights or activations are not finite, an id is outside the vocabulary, the disk fails or
-/// memory is short; and those of `visitor`.
+/// memory is short; and the errors of `visitor`.
 pub fn walk<B: Backend>(
     backend: B,
     folder: &ModelFolder,

@@ -10,5 +10,5 @@ pub use magnitude::WidthMagnitude;
 
 use crate::select::Select;
 
-/// Every width method: a new one is a file beside this and a line here.
+/// Every width method. To add one, write a file beside this one and add a line here.
 pub(crate) const METHODS: &[&dyn Select] = &[&WidthActivation, &WidthMagnitude];

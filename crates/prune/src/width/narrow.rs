@@ -16,7 +16,7 @@ pub(super) const TAKES: &[Takes] = &[Takes::Rate, Takes::Sizes];
 /// How many legal shapes are listed.
 const LISTED: usize = 6;
 
-/// The legal shapes nearest to a rate, or the sizes that are named.
+/// The legal shapes nearest to a rate, or the shape with the named sizes.
 pub(super) fn outcomes(
     method: &str,
     config: &ModelConfig,

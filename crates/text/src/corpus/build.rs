@@ -68,7 +68,7 @@ pub enum TokenizerSource {
     },
 }
 
-/// What a build is busy with.
+/// The current stage of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Reading text to train a tokenizer.
@@ -80,7 +80,7 @@ pub enum Stage {
 /// How far a build is, reported after each batch of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildProgress {
-    /// What it is busy with.
+    /// The current stage.
     pub stage: Stage,
     /// Documents read in this stage.
     pub documents: u64,

@@ -113,7 +113,7 @@ impl Idx {
         if sequences == 0 {
             return wrong("number of sequences".into(), "0".into(), "at least one".into());
         }
-        // The file is in memory, so every position inside it fits `usize`.
+        // The file is mapped, so every position inside it fits `usize`.
         let documents = sequences as usize;
         let pointers_at = HEADER as usize + 4 * documents;
         let indices_at = pointers_at + 8 * documents;

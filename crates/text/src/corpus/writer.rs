@@ -26,7 +26,7 @@ pub(super) struct PartWriter {
 }
 
 impl PartWriter {
-    /// Begins `<name>.bin` in a folder.
+    /// Creates `<name>.bin` in a folder.
     pub(super) fn create(folder: &Path, name: &'static str, width: TokenWidth) -> Result<Self> {
         Ok(Self {
             bin: disk::Aside::create(&folder.join(format!("{name}.bin")))?,

@@ -78,7 +78,7 @@ impl Delimited {
         })
     }
 
-    /// Where the next piece begins, in bytes.
+    /// Offset of the next piece, in bytes.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }

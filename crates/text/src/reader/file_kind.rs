@@ -52,7 +52,7 @@ impl FileKind {
         } else if has_extension(&inner, "jsonl") {
             Some(Self::Jsonl)
         } else if has_extension(&inner, "parquet") && !packed {
-            // A packed Parquet file is not read: its pages are packed already.
+            // Not if packed: reading begins at the footer, and pages are packed already.
             Some(Self::Parquet)
         } else {
             None

@@ -52,7 +52,7 @@ impl Input {
         &self.path
     }
 
-    /// Bytes read from the file so far, packed as they are.
+    /// Packed bytes read from the file so far.
     pub(super) fn read_bytes(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }

@@ -9,7 +9,7 @@ use super::reading::Reading;
 use super::txt::Txt;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A file of any kind that is read.
+/// An open file of any supported kind.
 pub(super) enum OpenFile {
     Txt(Txt),
     Jsonl(Jsonl),

@@ -17,13 +17,13 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Files as named; folders with their sub-folders, sorted by name, only `.txt`, `.jsonl` and
-    /// `.parquet`.
+    /// Named files are taken as they are. Folders are searched with their sub-folders, sorted by
+    /// name, for `.txt`, `.jsonl` and `.parquet`.
     ///
     /// Hidden files and links to folders are skipped.
     ///
     /// # Errors
-    /// For a named file of a kind that is not read, and when nothing is left.
+    /// If a named file is of an unsupported kind, or no file is found.
     pub fn find(inputs: &[PathBuf]) -> Result<Self> {
         let mut sources = Self { files: Vec::new(), ignored: 0 };
         for input in inputs {
@@ -58,7 +58,7 @@ impl Sources {
     /// Size of all files together, in bytes.
     ///
     /// # Errors
-    /// When a file has gone.
+    /// If a file no longer exists.
     pub fn bytes(&self) -> Result<u64> {
         self.files.iter().try_fold(0u64, |sum, path| {
             let length = std::fs::metadata(path).map_err(disk::io_error("read", path))?.len();
@@ -86,7 +86,7 @@ impl Sources {
     /// before the first is read. Pipes are not checked, since a pipe can be read only once.
     ///
     /// # Errors
-    /// What reading the file would find.
+    /// The errors of reading the beginning of a file.
     pub fn check(&self, reading: &Reading) -> Result<()> {
         let mut files = self.files.iter().filter(|path| path.is_file());
         files.try_for_each(|path| OpenFile::check(path, reading))

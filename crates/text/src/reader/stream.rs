@@ -13,7 +13,7 @@ pub struct Counts {
     pub documents: u64,
     /// Documents of white space only, which are dropped.
     pub empty: u64,
-    /// Lines and rows left out because they are broken.
+    /// Lines and rows skipped because they are broken.
     pub broken: u64,
     /// Bytes read from the files, as they lie on the disk.
     pub bytes: u64,

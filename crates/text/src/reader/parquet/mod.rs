@@ -392,7 +392,7 @@ fn is_text(column: &Type) -> bool {
     }
 }
 
-/// What a column holds, in a few words.
+/// The type of a column, in a few words.
 fn kind(column: &Type) -> String {
     let info = column.get_basic_info();
     match (column, info.logical_type_ref(), info.converted_type()) {

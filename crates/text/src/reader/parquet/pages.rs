@@ -22,7 +22,7 @@ pub(super) fn can_unpack(codec: CompressionCodec) -> bool {
     matches!(codec, UNCOMPRESSED | SNAPPY | GZIP | ZSTD)
 }
 
-/// Pages of a flat column of byte arrays.
+/// Reads the pages of a flat column of byte arrays.
 pub(super) struct Pages {
     chunk: BufReader<Take<File>>,
     codec: CompressionCodec,
