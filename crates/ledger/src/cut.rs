@@ -64,6 +64,7 @@ impl Cut {
                 "layer {layer} cannot be dropped from a model of {layers} layers"
             ));
         }
+        // Strictly ascending, so that equal cuts are equal files.
         match drop.windows(2).find(|pair| pair[0] >= pair[1]) {
             Some(&[before, after]) if before == after => {
                 return wrong(format!("layer {before} is dropped twice"));
@@ -102,6 +103,7 @@ impl Cut {
     pub fn dropped(&self) -> &[usize] {
         match self {
             Self::Depth { drop, .. } => drop,
+            // These cuts change layers but keep them all.
             Self::Width(_) | Self::Sparse { .. } => &[],
         }
     }
@@ -181,6 +183,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&cut).unwrap(), text);
         for wrong in [
             r#"{"kind":"depth","layers":5,"drop":[3,1]}"#,
+            // Claims `usize::MAX` layers: refused before anything is allocated.
             r#"{"kind":"depth","layers":18446744073709551615,"drop":[]}"#,
             r#"{"kind":"width","layers":5,"drop":[]}"#,
             r#"{"kind":"sparse","layers":5,"pattern":"4:2","score":"wanda","linear":["q_proj"]}"#,

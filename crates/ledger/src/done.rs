@@ -50,7 +50,10 @@ impl Done {
             tokens,
             loss_pruned: record.loss_pruned(curve),
             eval_loss: last.loss,
+            // A curve with a last point also has a best one; `last` is only a fallback for the
+            // type.
             best_eval_loss: curve.best().unwrap_or(last).loss,
+            // Shares of the tokens: the last quarter begins at 3/4, and the last doubling at 1/2.
             last_quarter: curve.gained_after(0.75),
             last_doubling: curve.gained_after(0.5),
             seconds,
@@ -128,6 +131,7 @@ mod tests {
         let done = done(&run_record(), 1.0);
         assert_eq!((done.loss_pruned(), done.eval_loss()), (Some(Nats(4.5)), Nats(2.0)));
         assert_eq!((done.best_eval_loss(), done.tokens_per_second()), (Nats(1.75), 2048.0));
+        // The loss rose from 1.75 to 2.0 in the second half.
         assert_eq!(done.last_doubling(), Some(Nats(-0.25)));
         let none = Done::of(&run_record(), &Curve::default(), (0, Tokens(0)), 1.0, "e".into());
         assert_eq!(none, None);

@@ -64,6 +64,7 @@ impl<const N: u32> Serialize for Format<N> {
     }
 }
 
+// A type per number: a file of another format cannot be read into the wrong struct by accident.
 impl<'de, const N: u32> Deserialize<'de> for Format<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let format = i64::from(u32::deserialize(deserializer)?);

@@ -39,6 +39,7 @@ impl Indices {
         let mut runs: Vec<Range<usize>> = Vec::new();
         for index in indices {
             match runs.last_mut() {
+                // The index continues the last run.
                 Some(last) if last.end == index => last.end += 1,
                 Some(last) if last.end > index => panic!("{index} does not ascend"),
                 _ => runs.push(index..index + 1),
@@ -69,6 +70,7 @@ impl Indices {
 
     /// Every index, ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
+        // A range is an iterator itself, so cloning the runs flattens them.
         self.runs.iter().cloned().flatten()
     }
 }
@@ -78,6 +80,7 @@ impl fmt::Display for Indices {
         for (number, run) in self.runs.iter().enumerate() {
             let comma = if number == 0 { "" } else { "," };
             match run.len() {
+                // A single index has no dash: `7`, not `7-7`.
                 1 => write!(f, "{comma}{}", run.start)?,
                 _ => write!(f, "{comma}{}-{}", run.start, run.end - 1)?,
             }
@@ -161,6 +164,7 @@ mod tests {
             "0,",
             "+1",
             "0-1-2",
+            // `usize::MAX` is too large as well: its run would end one above it.
             "18446744073709551615",
             "99999999999999999999999",
         ] {

@@ -77,6 +77,7 @@ impl MethodId {
 
     /// The part before the score: `depth`, `width`, `2:4` or `unstructured`.
     fn family(&self) -> Option<&str> {
+        // The first dash: no family contains one, but a score may, as in `block-influence`.
         let (family, score) = self.0.split_once('-')?;
         // Only the exact spelling counts. A guess from `2:4 Wanda` could put a run into the wrong
         // law.
@@ -145,6 +146,7 @@ mod tests {
             "2:4",
             "2:4 wanda",
             "2:4-Wanda",
+            // More weights kept than there are in a group.
             "4:2-wanda",
             "2:4-wanda ",
             "unstructured",

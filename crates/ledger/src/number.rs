@@ -51,6 +51,7 @@ impl ShortNumber {
             Medium::Page => (rounded, self.digits as i32 + 3),
         };
         let decimals = (last as i32 - power).max(0) as usize;
+        // As `%g` in C does: down to 1e-4, plain decimals are easier to read than a power of ten.
         let plain = (-4..largest).contains(&power);
         match self.medium {
             Medium::Terminal if x == 0.0 => "0".to_owned(),
@@ -114,6 +115,7 @@ mod tests {
             [477.826_123_4, 0.347_310_51, -1.2, 2.3e-7, 2_143.417].map(seven),
             ["477.8261", "0.3473105", "-1.200000", "2.300000e-7", "2143.417"]
         );
+        // Rounding moves both across a limit; a terminal decides by the number before rounding.
         assert_eq!([999_999.7, 9.9996e-5].map(four), ["1000000", "1.000e-4"]);
         assert_eq!([f64::NAN, f64::NEG_INFINITY].map(four), ["NaN", "-inf"]);
     }

@@ -87,6 +87,7 @@ impl FromStr for Pattern {
         };
         let (keep, of) = text.split_once(':').ok_or_else(error)?;
         let (keep, of) = number(keep).zip(number(of)).ok_or_else(error)?;
+        // `4:4` would be no pruning at all.
         if keep < of && of <= Self::WIDEST { Ok(Self::Groups { keep, of }) } else { Err(error()) }
     }
 }
@@ -156,6 +157,8 @@ mod tests {
     #[test]
     fn a_group_with_too_many_numbers_is_named() {
         let rows =
+            // Two rows of eight columns. The second group of row 1 has three non-zero numbers; -0.0
+            // counts as zero.
             [1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 3.0, 4.0, 1.0, 0.0, 0.0, 0.0, 1.0, -0.0, 5.0, 6.0];
         assert_eq!(Pattern::TWO_FOUR.check(&rows[..8], 8), Ok(()));
         assert_eq!(Pattern::TWO_FOUR.check(&rows, 8), Err((1, 4)));

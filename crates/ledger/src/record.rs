@@ -170,6 +170,8 @@ impl RunRecord {
     /// Held-out loss of the freshly pruned model: the first point, if it was measured at step 0.
     /// `None` for a model that was not pruned.
     pub fn loss_pruned(&self, curve: &Curve) -> Option<Nats> {
+        // A curve of another trainer may start later. Its first loss is then not that of the pruned
+        // model.
         let first = curve.points().first().filter(|point| point.step == 0)?;
         (self.method != MethodId::NONE).then_some(first.loss)
     }

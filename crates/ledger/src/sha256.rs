@@ -98,6 +98,7 @@ impl FromStr for Sha256 {
         }
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            // Two digits make a byte, the first one the high half.
             let [high, low] = [pair[0], pair[1]].map(value);
             let (high, low) = high.zip(low).ok_or_else(error)?;
             *byte = high << 4 | low;
@@ -150,6 +151,7 @@ mod tests {
     fn the_published_hash_of_a_million_letters_comes_out_in_pieces() {
         let mut hasher = Sha256Hasher::new();
         (0..1000).for_each(|_| hasher.update([b'a'; 1000]));
+        // FIPS 180-2, appendix B.3: one million times `a`.
         let published = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
         assert_eq!(hasher.finish().to_string(), published);
     }

@@ -178,6 +178,7 @@ impl RunSpec {
     fn canonical(&self) -> String {
         let mut fields = self.fields();
         fields.retain(|(key, value)| !LATER.contains(&(*key, value.as_str())));
+        // Sorted here too: the id must not depend on the order in `fields`.
         fields.sort_unstable();
         // A value may contain a newline. Escaped, it cannot pass for another `key=value` line.
         let line = |(key, value): (&str, String)| {

@@ -59,6 +59,7 @@ impl Rate {
 
     /// A checked rate: finite, at least 0, below 1.
     pub fn new(rate: f64) -> Result<Self, RateError> {
+        // NaN is in no range, so it is refused too.
         if (0.0..1.0).contains(&rate) {
             // Adding zero turns -0.0 into 0.0, so that equal rates have equal texts.
             Ok(Self(rate + 0.0))
@@ -161,6 +162,7 @@ fn scaled<'a>(value: f64, suffixes: &[&'a str]) -> (String, &'a str) {
         power += 1;
     }
     let decimals = match number.abs() {
+        // Whole numbers below a thousand are exact: `12`, not `12.0`.
         _ if power == 0 && number.fract() == 0.0 => 0,
         // Limits lie half a unit of the last digit below 10 and 100, so rounding never adds a
         // fourth digit.
@@ -196,6 +198,7 @@ mod tests {
             ]
         );
         assert_eq!(Params(70_553_706_496).to_string(), "70.6B parameters");
+        // The suffixes end at T, so larger numbers keep more digits.
         assert_eq!(Params(u64::MAX).to_string(), "18446744T parameters");
     }
 

@@ -202,6 +202,7 @@ fn check(part: Part, layer: Option<usize>, of: usize, keep: &Indices) -> Result<
         return wrong(format!("{of} {part} are claimed, more than any model has"));
     }
     match (keep.last(), layer) {
+        // An empty list would make a model without this part.
         (None, None) => wrong(format!("all {part} are removed, expected at least one to stay")),
         (None, Some(layer)) => {
             wrong(format!("all {part} of layer {layer} are removed, expected at least one to stay"))

@@ -75,6 +75,7 @@ impl<'de> Deserialize<'de> for Count {
                 let wrong = |_| E::invalid_value(de::Unexpected::Signed(number), &self);
                 u64::try_from(number).map(Count).map_err(wrong)
             }
+            // TOML reads `1e6` as a float.
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<Count, E> {
                 Count::from_float(number)
                     .ok_or_else(|| E::invalid_value(de::Unexpected::Float(number), &self))

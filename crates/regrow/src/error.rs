@@ -10,6 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// tells a program what can be done about it.
 pub struct Error(Box<Parts>);
 
+// Behind a box, so that a `Result` stays small.
 struct Parts {
     kind: ErrorKind,
     /// The option that the message is about.

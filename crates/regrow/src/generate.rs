@@ -62,6 +62,7 @@ pub fn generate(
             tokens.len()
         );
     }
+    // The context bounds the prompt and the continuation together.
     let most = options.tokens.saturating_add(tokens.len()).min(longest);
     let ends = end_tokens(&folder, begin);
     let model = Loaded::new(folder, most)?;

@@ -38,6 +38,7 @@ pub(crate) fn of(folder: &ModelFolder) -> Result<Lineage> {
 pub(crate) fn own(folder: &ModelFolder) -> Result<Lineage> {
     let cut = prune::record_of(folder.path())?;
     let path = folder.path().canonicalize().unwrap_or_else(|_| folder.path().to_path_buf());
+    // A run folder keeps its models in `model` and `best`, one level below `record.json`.
     let run = path.parent().filter(|run| run.join("record.json").is_file());
     if let Some(run) = run.map(RunFolder::open).transpose()? {
         // Every run names its result `model`, so the run's own name is used.

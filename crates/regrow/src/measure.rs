@@ -53,7 +53,7 @@ impl MeasureOptions {
         self
     }
 
-    /// Stops after so many predicted tokens.
+    /// Stops after this many predicted tokens.
     #[must_use]
     pub fn tokens(mut self, tokens: u64) -> Self {
         self.tokens = Some(tokens);

@@ -129,7 +129,7 @@ impl PruneOptions {
         self
     }
 
-    /// What happens where the new folder stands already; it is refused otherwise.
+    /// Sets what to do if the new folder exists already. The default is to refuse it.
     #[must_use]
     pub fn existing(mut self, existing: Existing) -> Self {
         self.existing = existing;
@@ -209,9 +209,11 @@ pub fn prune(
 ) -> Result<Pruned> {
     options.check()?;
     let folder = loaded::open(model.as_ref(), observer)?;
+    // `own`, not `of`: the model that is pruned now is the base, even if it was pruned before.
     let lineage = lineage::own(&folder)?;
     let method = options.resolved_method()?;
     let text = match &options.text {
+        // Text that the method ignores is not opened: reading it could take long.
         Some(text) if method.reads_text() => Some(OpenText::open(text, &folder, observer)?),
         _ => None,
     };
@@ -233,6 +235,7 @@ pub fn prune(
         calibration: text.as_ref().map(|text| (prune::Source::Part(text.part()), calibration)),
         base: Some(lineage.base),
         series: Some(options.series.clone().unwrap_or(lineage.series)),
+        // A loss given by the caller wins over the last one of the model's own run.
         loss0: options.loss0.or(lineage.loss),
         loss0_phase: lineage.phase,
         options: options.how.clone(),
@@ -318,7 +321,7 @@ impl ReplayOptions {
         self
     }
 
-    /// What happens where the new folder stands already; it is refused otherwise.
+    /// Sets what to do if the new folder exists already. The default is to refuse it.
     #[must_use]
     pub fn existing(mut self, existing: Existing) -> Self {
         self.existing = existing;

@@ -221,6 +221,8 @@ impl Recipe {
             batch,
             micro_batch: size(
                 self.micro_batch,
+                // At least one sequence, and never more than the batch; a context of 0 is refused
+                // later.
                 batch.min((MICRO_BATCH_TOKENS / context.max(1)).max(1)),
             ),
             tokens: Tokens(tokens),
@@ -243,8 +245,11 @@ impl Recipe {
                 points: size(self.eval_points, 24),
                 first: count(self.eval_first, tokens / 200),
                 convention: self.eval_convention.unwrap_or(Convention::Documents),
+                // The evaluator's window may differ from the training context.
                 context: window,
                 stride: size(self.eval_stride, window),
+                // Resolved to what the text has, so that the spec states the tokens that are really
+                // read.
                 tokens: Tokens(count(self.eval_tokens, EVAL_TOKENS).0.min(heldout.tokens)),
             },
             trainer: ledger::Trainer::Regrow,

@@ -38,6 +38,7 @@ pub fn tokenize(
         }
     };
     let info = text::build_until(options, &mut hear, stop.flag());
+    // Before `?`, so that an error also ends the stage.
     observer.hear(&Event::Ended);
     Ok(info?)
 }

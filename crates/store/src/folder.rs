@@ -179,6 +179,7 @@ mod tests {
 
         let photos = root.path().join("photos");
         fs::create_dir(&photos).unwrap();
+        // A mistyped `--out` must never delete a folder of something else.
         fs::write(photos.join("cat"), "meow").unwrap();
         let error = replace(&photos).unwrap_err().to_string();
         assert!(error.contains("is not a run folder"), "{error}");
@@ -192,6 +193,8 @@ mod tests {
         for (name, text, found) in [
             (SPEC, "format = 2\nnovel = true\n", 2),
             (RECORD, r#"{"novel":[],"format":0}"#, 0),
+            // Another format may have any other fields, so only `format` may be read before it is
+            // checked.
             (DONE, r#"{"format":-1}"#, -1),
         ] {
             let root = tempfile::tempdir().unwrap();

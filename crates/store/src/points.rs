@@ -78,6 +78,7 @@ pub fn read_columns(path: &Path, form: &str, needed: &[&str]) -> Result<PointTab
         rows.push(Cells { path, row, record: &record }.read(&columns)?);
     }
     let has = |(name, at): (&'static str, &Option<usize>)| {
+        // Every table has `loss`, so it need not be listed.
         at.map(|_| name).filter(|name| *name != "loss")
     };
     Ok(PointTable {
@@ -208,6 +209,7 @@ mod tests {
             numbers in any::<[f64; 5]>(), name in "[a-z,\"\n]{1,12}", weight in proptest::option::of(1e-9..1e9_f64),
             repeated in any::<bool>(),
         ) {
+            // The reader trims cells, so names with spaces at the ends do not come back.
             prop_assume!(numbers.iter().all(|number| number.is_finite()) && name.trim() == name);
             let [n0, rate, loss0, tokens, loss] = numbers;
             let row = PointRow {

@@ -79,6 +79,7 @@ pub fn runs(folder: &Path) -> Result<Vec<RunSummary>> {
 }
 
 fn looks_like_run(path: &Path) -> bool {
+    // Any one of them: a run that lost a file must be shown as broken, not be left out.
     [SPEC, RECORD, METRICS, DONE].iter().any(|name| path.join(name).exists())
 }
 

@@ -47,6 +47,7 @@ impl EventsFile {
         let mut events = Self { path: path.to_path_buf(), file, length: length as u64 };
         events.cut()?;
         let mut missing = Vec::new();
+        // A new file, or one whose first record is damaged.
         if length == 0 {
             missing.extend(record(&version(now())));
         }
@@ -159,6 +160,7 @@ fn event(point: &Point, time: f64) -> TensorBoardEvent {
         ("train/tokens_per_second", point.tokens_per_second),
     ];
     let scalar = |(tag, number): (&str, Option<f64>)| {
+        // TensorBoard stores scalars as `f32`; `metrics.jsonl` keeps all digits.
         number.map(|number| ScalarValue { tag: tag.to_owned(), simple_value: Some(number as f32) })
     };
     let scalars = numbers.into_iter().filter_map(scalar).collect();
@@ -230,7 +232,7 @@ mod tests {
             ..point(0)
         };
         let time = 1.75e9 + 0.125;
-        // Written by the code that put messages together byte by byte.
+        // Written by earlier code, which built the messages byte by byte without `prost`.
         let golden = [
             "1800000000000000a37f4b220900000860b813da411a0d627261696e2e4576656e743a32ad40f9c3",
             "91000000000000009ed57d430900000860b813da4110ac022a82010a110a0a747261696e2f6c6f737315\
@@ -302,7 +304,7 @@ mod tests {
             let whole = fs::read(&path).unwrap();
             let cut = (share * whole.len() as f64) as usize;
             fs::write(&path, &whole[..cut]).unwrap();
-            // What is left of it keeps its bytes, and so its times.
+            // Records that survive both cuts must keep their bytes, and with them their times.
             let points: Vec<Point> = (0..kept.min(count)).map(point).collect();
             let mut events = EventsFile::open(&path, &points).unwrap();
             prop_assert_eq!(steps(&path), (0..points.len() as u64).collect::<Vec<_>>());

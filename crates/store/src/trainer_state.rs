@@ -59,6 +59,7 @@ pub(crate) fn trainer_state(points: &[Point], spec: &RunSpec, max_steps: u64) ->
         log_history: points.iter().flat_map(entries).collect(),
         max_steps,
         num_input_tokens_seen: last.map_or(0, |point| point.tokens.0),
+        // The Trainer counts epochs that were started.
         num_train_epochs: epoch.ceil() as u64,
         train_batch_size: spec.batch,
     }

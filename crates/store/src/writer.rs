@@ -116,6 +116,7 @@ impl RunWriter {
         }
         self.length += line.len() as u64;
         self.last_step = point.step;
+        // The curve comes first: the events are made again from it after a crash.
         self.events.append(point)
     }
 
@@ -159,6 +160,7 @@ impl RunWriter {
     pub fn finish(self, done: &Done) -> Result<RunFolder> {
         let path = self.path().join(DONE);
         let text = to_json(&path, done)?;
+        // The order matters: `done.json` must not exist before everything that it vouches for.
         self.sync()?;
         self.write_trainer_state(done.steps())?;
         disk::write(&path, &text)?;
@@ -344,6 +346,7 @@ mod tests {
             let bytes = fs::read(path.join(METRICS)).unwrap();
             let cut = &bytes[..(share * bytes.len() as f64) as usize];
             fs::write(path.join(METRICS), cut).unwrap();
+            // Only lines that kept their newline count.
             let whole = cut.iter().filter(|&&byte| byte == b'\n').count() as u64;
             let mut run = RunFolder::resume(&path, &spec()).unwrap();
             prop_assert_eq!(steps(&run), (0..whole).collect::<Vec<_>>());

@@ -124,6 +124,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             context: protocol.context,
             stride: protocol.stride,
             text: &text.info().text,
+            // Left out without `--each`: a corpus can have many thousand documents.
             each: arguments.each.then(|| each(found)),
         };
         output.json(&report)?;
@@ -143,6 +144,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             ]);
         }
         output.table(&table)?;
+        // An empty line separates the two tables.
         output.data("\n")?;
     }
     let error = found

@@ -128,6 +128,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let (rows, columns) = read(&arguments.points, form, output)?;
     let rows = rows.into_iter().map(|row| arguments.group.grouped(row));
     let name = || format!("`{}` cannot be fitted", arguments.points.display());
+    // The table must know which columns are real: missing ones hold 0, not data.
     let table = law::Table::with_columns(rows, &columns).with_context(name)?;
     let law = law::fit(&table, &settings).with_context(name)?;
     if let Some(out) = &arguments.out {
@@ -140,6 +141,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
             } else {
                 format!(" ({})", warning.runs().join(", "))
             };
+            // Warnings go to stderr, so they are also seen with `--json`.
             output.warn(&format!("{}: {}{runs}", group.label(), warning.sentence()));
         }
     }

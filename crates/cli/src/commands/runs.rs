@@ -106,6 +106,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         output.json(&RunsReport { format: 1, runs })?;
         return Ok(Exit::Done);
     }
+    // No runs is an answer, not an error, so the exit status stays 0.
     if runs.is_empty() {
         output.say(&format!("no run folder in `{}`", arguments.folder.display()));
         return Ok(Exit::Done);

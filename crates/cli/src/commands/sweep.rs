@@ -91,6 +91,7 @@ pub(super) fn execute(
     output: &mut Output,
     run: impl FnOnce(&dyn Executor, &Stop, &mut dyn Observer) -> regrow::Result<SweepOutcome>,
 ) -> anyhow::Result<Exit> {
+    // Checked first: the paths go into recipes and reports, which are text.
     if out.to_str().is_none() {
         return Err(usage("`--out` is not UTF-8, and a sweep writes it into text files"));
     }

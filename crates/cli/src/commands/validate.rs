@@ -79,6 +79,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         }
         None => Vec::new(),
     };
+    // Before the fits, which can take minutes.
     pictures.iter().try_for_each(|path| law_file::check_free(path, arguments.force))?;
     let validation = validate(&table, &settings).with_context(name)?;
     for (path, group) in pictures.iter().zip(validation.groups()) {
@@ -92,6 +93,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
             show(group, output)?;
         }
     }
+    // One way of holding out is enough for each group.
     let judged =
         |group: &GroupValidation| group.splits().iter().any(|split| split.cannot().is_none());
     Ok(if validation.groups().iter().all(judged) { Exit::Done } else { Exit::CannotTell })

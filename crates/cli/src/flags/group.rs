@@ -65,7 +65,7 @@ mod tests {
             ("s", "any", "any")
         );
         assert_ne!(depth.run, width.run);
-        // `depth` is no id of ours, `2:4-wanda` is.
+        // `depth` is not a regrow id, `2:4-wanda` is.
         assert_eq!(depth.zeroed, None);
         assert_eq!(by_series.grouped(row(0.2, "2:4-wanda")).zeroed, Some(true));
         let control = by_series.grouped(row(0.0, "none"));

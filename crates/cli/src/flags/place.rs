@@ -74,6 +74,7 @@ impl Size {
     /// The size of a model folder, of a `config.json`, or of a public model.
     pub(crate) fn of_model(model: &str) -> anyhow::Result<Self> {
         let path = Path::new(model);
+        // A folder of that name wins over a public model.
         let (config, series) = if path.exists() {
             (ModelFolder::config_of(path)?, None)
         } else {
@@ -88,6 +89,8 @@ impl Size {
 
 /// The requested series, or else that of a public model, if the law has that series.
 pub(crate) fn series<'a>(law: &Law, asked: Option<&'a str>, size: &Size) -> Option<&'a str> {
+    // The law may use another name for the series; then the name from the catalogue would find
+    // nothing.
     let held = |series: &&'static str| law.groups().iter().any(|group| group.series() == *series);
     asked.or(size.series.filter(held))
 }

@@ -132,7 +132,7 @@ mod tests {
         use clap::Args as _;
         let command = RecipeFlags::augment_args(clap::Command::new("x"));
         let flags: Vec<&str> = command.get_arguments().filter_map(|flag| flag.get_long()).collect();
-        // An unknown key makes the parser name all that it knows.
+        // The error for an unknown key lists all known keys.
         let error = format!("{:#}", "format = 1\nnothing = 1\n".parse::<Recipe>().unwrap_err());
         let known = error.split_once("expected one of ").unwrap().1;
         let keys: Vec<String> =

@@ -11,6 +11,7 @@ pub(crate) fn parse(written: &str) -> Result<Duration, String> {
     let (mut rest, mut seconds) = (written, 0.0);
     while !rest.is_empty() {
         let unit = rest
+            // A number without a unit at the end is an error: `30` could mean seconds or minutes.
             .find(|letter: char| !(letter.is_ascii_digit() || letter == '.'))
             .ok_or_else(wrong)?;
         let number: f64 = rest[..unit].parse().map_err(|_| wrong())?;

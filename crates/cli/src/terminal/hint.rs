@@ -10,6 +10,7 @@ use super::problem::HintedError;
 pub(super) fn with_flags(error: &(dyn std::error::Error + 'static)) -> String {
     let text = error.to_string();
     match error.downcast_ref::<regrow::Error>().and_then(regrow::Error::option) {
+        // Only the first mention: later ones may quote the user's own text.
         Some(option) => text.replacen(&format!("`{option}`"), &format!("`{}`", flag(option)), 1),
         None => text,
     }
@@ -239,6 +240,7 @@ mod tests {
     fn a_hint_is_found_through_transparent_errors_and_contexts() {
         let exists = || disk::Error::exists(Path::new("out"));
         for error in [
+            // The same error: bare, wrapped once, wrapped twice, and with a context.
             anyhow::Error::from(exists()),
             model::Error::from(exists()).into(),
             model::Error::from(text::Error::from(exists())).into(),

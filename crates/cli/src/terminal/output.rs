@@ -72,6 +72,7 @@ impl Output {
     pub(crate) fn data(&mut self, text: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
+        // Flushed each time, so that data and messages appear in order.
         stdout.flush()
     }
 

@@ -39,6 +39,7 @@ impl ShownProgress {
             bar.set_prefix(label.to_owned());
             Display::Bar(bar)
         } else {
+            // Logs and pipes: no control characters, and few lines.
             Display::Lines { last: Instant::now(), at: 0 }
         };
         Self { label: label.to_owned(), total, unit, shown }
@@ -49,6 +50,7 @@ impl ShownProgress {
         match &mut self.shown {
             Display::Bar(bar) => {
                 bar.set_position(done);
+                // The estimate starts from here.
                 bar.reset_eta();
             }
             Display::Lines { at, .. } => *at = done,
@@ -81,6 +83,7 @@ impl ShownProgress {
     /// Prints a line during the work. It also delays the next plain progress line.
     pub(crate) fn say(&mut self, text: &str) {
         match &mut self.shown {
+            // A line printed over the bar would leave parts of it on the screen.
             Display::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
             Display::Lines { last, .. } => {
                 *last = Instant::now();
@@ -94,6 +97,7 @@ impl ShownProgress {
 impl Drop for ShownProgress {
     fn drop(&mut self) {
         if let Display::Bar(bar) = &self.shown {
+            // The bar is gone once the work has ended, also after an error.
             bar.finish_and_clear();
         }
     }

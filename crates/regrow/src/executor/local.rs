@@ -64,6 +64,7 @@ impl LocalExecutor {
 
     /// The next stage of a job whose process has ended.
     fn ended(&self, job: &Job, status: ExitStatus) -> LocalStage {
+        // Both are needed: a program that failed may have left a result of an earlier start.
         if status.success() && job.is_done() {
             return LocalStage::Ended(JobState::Done);
         }
@@ -85,6 +86,7 @@ impl LocalExecutor {
     /// submission.
     fn start(&self, jobs: &mut [LocalJob]) -> Result<()> {
         let running = jobs.iter().filter(|job| job.is_running());
+        // Orphans count too: they use the same cores.
         let mut used: usize = running.map(LocalJob::threads).sum();
         for at in 0..jobs.len() {
             let LocalJob { job, stage: LocalStage::Waiting } = &jobs[at] else { continue };
@@ -171,7 +173,8 @@ mod tests {
     fn shell(folder: &Path, name: &str, script: &str) -> Job {
         let own = folder.join(name);
         std::fs::create_dir(&own).unwrap();
-        // The path makes the command line one of this test alone.
+        // The path makes the command line unique, so that parallel tests do not find each other's
+        // processes.
         let script = format!("D={}; {script}", own.display());
         Job::new(name, "sh", own, "done").unwrap().with_argv(["-c", &script])
     }
@@ -192,6 +195,8 @@ mod tests {
     fn a_job_that_was_stopped_and_saved_is_resumable_and_goes_on_when_submitted_again() {
         let folder = tempfile::tempdir().unwrap();
         let executor = LocalExecutor::new(folder.path().join("logs"), 2);
+        // The first start leaves a mark and ends as an interrupted run does; the second start
+        // finishes.
         let stopped = shell(
             folder.path(),
             "stopped",
@@ -231,8 +236,8 @@ mod tests {
         let first = LocalExecutor::new(logs.clone(), 1);
         let ids = first.attach_or_submit(&jobs).unwrap();
         assert_eq!(first.states(&ids).unwrap(), [JobState::Running]);
-        // A second executor is what a killed head is when it is started again. Right after its
-        // start a process does not bear its arguments yet.
+        // The second executor plays a sweep that was killed and started again. Right after its
+        // start, a process does not show its arguments yet, so we try several times.
         let second = LocalExecutor::new(logs, 1);
         let begun = std::time::Instant::now();
         let id = loop {

@@ -53,6 +53,7 @@ pub(super) fn train_from_newest(
         };
         // Points after the checkpoint are measured again.
         writer.truncate_after(step)?;
+        // A second handle for paths, because the scribe borrows the writer mutably.
         let folder = RunFolder::open(writer.path())?;
         let path_of = |step: u64| folder.checkpoint_path(step);
         let job = Job {
@@ -71,6 +72,7 @@ pub(super) fn train_from_newest(
             scribe.hear(event).map_err(BoxError::from)
         };
         match train::train(decoder, begin, &job, stop.flag(), &mut listener) {
+            // A damaged checkpoint is not the end: the next older one is tried.
             Err(train::Error::Checkpoint { path, reason }) if checkpoint.is_some() => {
                 drop(scribe);
                 pass_over(writer, &path, &reason, observer)?;

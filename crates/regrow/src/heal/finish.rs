@@ -62,6 +62,7 @@ fn done(
     write_model(run, &writer.model_path(), weights)?;
     let curve = writer.curve()?;
     let best = curve.best().context("the run has no held-out point")?;
+    // Before the checkpoints are removed below.
     write_best(run, &writer, best.step, steps, observer)?;
     // Hashed from disk, so that `done.json` names exactly the bytes that were written.
     let hash = ModelFolder::open(&writer.model_path())?.weights_hash()?;
@@ -105,6 +106,8 @@ fn write_model(run: &PreparedRun, path: &Path, weights: &HostWeights) -> Result<
     model::weights::save(decoder.layout(), decoder.backend(), weights, &mut writer)?;
     match &origin.folder {
         Some(folder) => writer.copy_companions(folder.path())?,
+        // A model from scratch has no companion files to copy, so its tokenizer comes from the
+        // corpus.
         None => {
             writer.add_file("tokenizer.json", &origin.corpus.tokenizer()?.to_json())?;
             writer.add_file("tokenizer_config.json", &origin.tokenizer_config())?;

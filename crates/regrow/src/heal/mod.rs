@@ -53,6 +53,7 @@ pub fn heal(
         return Err(Error::passed_as(ErrorKind::RunExists, error));
     }
     let prepared = Prepared::new(options, observer)?;
+    // Before `load`, which reads the corpus and allocates the network.
     prepared.check_memory(options)?;
     let run = prepared.load(options)?;
     observer.hear(&Event::Detail(&format!("run {}, kernel {}", run.spec().id(), run.kernel())));
@@ -60,6 +61,7 @@ pub fn heal(
     if resume && RunFolder::open(out).is_ok_and(|folder| folder.is_done()) {
         return finish::already_done(&run, out, observer);
     }
+    // `Resume` also starts a run that does not exist yet, so that the same call can be repeated.
     let mut writer = if resume && out.symlink_metadata().is_ok() {
         RunFolder::resume(out, run.spec())?
     } else {

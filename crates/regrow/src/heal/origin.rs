@@ -67,8 +67,10 @@ impl Origin {
         let corpus = Corpus::open(corpus)?;
         check_vocabulary(&config, &raw, &corpus)?;
         if config.bos_token_id().is_none() {
+            // Other programs read the begin token from `config.json`.
             raw.set("bos_token_id", corpus.info().begin.id);
         }
+        // There are no stored weights to follow, so the final ones keep full precision.
         raw.set_dtype(Dtype::F32.torch_name());
         // The hash covers the parsed configuration. White space and unknown fields therefore do not
         // change the run's id.
@@ -143,6 +145,7 @@ impl Origin {
 /// Checks that every token of the corpus has a row in the model's embedding.
 fn check_vocabulary(config: &ModelConfig, raw: &RawConfig, corpus: &Corpus) -> Result<()> {
     let (found, expected) = (config.vocab_size(), corpus.info().vocabulary);
+    // Only too few rows are an error: many models pad their embedding to a round number.
     if found < expected {
         bail!(
             "`vocab_size` is {found} in `{}`, expected at least the corpus's vocabulary of {expected}",

@@ -77,6 +77,7 @@ impl Prepared {
             context: default_context(&origin.config),
             start: origin.start.clone(),
         })?;
+        // Cheap checks first: the corpus is read in full only in `load`.
         check::held_out(&origin)?;
         train::milestones::check(&spec)?;
         check::training(&spec, &origin)?;
@@ -105,6 +106,8 @@ impl Prepared {
         };
         // The network allocates for the longer of training and evaluation sequences.
         let longest = spec.context.max(spec.evaluation.context);
+        // Without an account the backend measures no times, so that normal runs are not slowed
+        // down.
         let account = options.account.map(|_| Account::default());
         let machine = training_machine(spec.precision, account.clone());
         let decoder = Decoder::new(machine, &origin.config, longest)?;
@@ -148,7 +151,7 @@ impl PreparedRun {
         self.decoder.backend().kernel()
     }
 
-    /// Training tokens seen after so many steps.
+    /// Training tokens seen after `steps` steps.
     pub(super) fn tokens_after(&self, steps: u64) -> Tokens {
         Tokens(steps * train::milestones::tokens_per_step(&self.spec))
     }

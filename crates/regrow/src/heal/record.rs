@@ -49,6 +49,8 @@ pub(super) fn begin(
     }
     let existing = match options.folder {
         RunMode::Replace => Existing::Replace,
+        // `Resume` comes here only if the folder does not exist; `Refuse` keeps it so if another
+        // process is faster.
         RunMode::New | RunMode::Resume => Existing::Refuse,
     };
     let cut = origin.lineage.cut.as_ref().map(serde_json::to_vec_pretty).transpose()?;
@@ -77,6 +79,8 @@ fn loss0(
         open_corpus(&options.corpus, &folder, observer)?;
         if let Some(cut) = &origin.lineage.cut {
             let found = folder.weights_hash()?;
+            // The loss of another model would shift the whole curve of excess loss, without any
+            // sign of it.
             if found != cut.base_hash {
                 bail!(
                     "`{}` is not the model that was pruned: its weights have the hash {found}, expected {}",

@@ -108,6 +108,7 @@ impl<'a> Scribe<'a> {
     /// Removes the checkpoints that are no longer needed after `step`. Checkpoints of later steps
     /// could not be used for the resume, so they are removed too.
     fn tidy(&mut self, step: u64) -> Result<()> {
+        // Sorted by step, so the last `KEPT` of these are the newest.
         let (so_far, mut gone): (Vec<_>, Vec<_>) =
             self.writer.checkpoints()?.into_iter().partition(|(of, _)| *of <= step);
         let old = &so_far[..so_far.len().saturating_sub(KEPT)];

@@ -23,6 +23,7 @@ pub(super) fn of_files(folder: &ModelFolder) -> Vec<String> {
     let rows = folder.config().vocab_size();
     if let Some(path) = folder.tokenizer_json() {
         match Tokenizer::load(&path).map(|tokenizer| tokenizer.vocabulary()) {
+            // Fewer tokens than rows are normal: embeddings are often padded to a round number.
             Ok(found) if found > rows => {
                 problems.push(format!(
                     "`tokenizer.json` has {found} tokens, the embedding has {rows} rows"
@@ -139,6 +140,7 @@ pub(super) fn of_weights(
                 .push(format!("`cut.json` tells of {told} zeros, {found} stand in its tensors"));
         }
     }
+    // A cut always changes the weights, so equal hashes mean a wrong `cut.json`.
     if record.base_hash == verified.hash {
         problems.push("`cut.json` says that this model was cut from these very weights".to_owned());
     }

@@ -16,7 +16,8 @@ use crate::sweep::{SweepOptions, SweepOutcome, SweepRecipe};
 /// The recipe that every quickstart begins with.
 const RECIPE: &str = include_str!("../../../../recipes/quickstart.toml");
 
-/// Held-out share of text that a person brings: its documents are longer than ours.
+/// Held-out share of the user's own text. Its documents are longer than generated ones, so fewer of
+/// them hold enough tokens.
 const HELD_OUT_SHARE: f64 = 0.02;
 
 /// Held-out tokens that each point of a curve reads of the user's own text.
@@ -26,8 +27,9 @@ const EVAL_TOKENS: i64 = 24_576;
 /// are this many times longer, and batches have this many times fewer of them.
 const LONGER_SEQUENCES: i64 = 4;
 
-/// Tokens at the first held-out point of a curve on such text: it has no first fall that is much
-/// steeper than the rest, and the longer the curve, the more there is to foresee in its last fifth.
+/// Tokens at the first held-out point of a curve on the user's own text. Such a curve has no steep
+/// first part to leave out. A longer curve also has more loss to predict in its last fifth, which
+/// is held out.
 const EVAL_FIRST: i64 = 98_304;
 
 /// The heading of the page.
@@ -197,6 +199,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(seeds(1), [1, 2].into());
+        // Two seeds for each seed of the command: 1 and 2, ..., 13 and 14.
         assert_eq!(seeds(7), [13, 14].into());
     }
 
@@ -209,6 +212,7 @@ mod tests {
         assert!(own.corpus.grammar.is_none());
         let ours = SweepRecipe::parse(RECIPE).unwrap();
         let ours = ours.keys();
+        // Longer and fewer sequences: the number of calibration tokens must not change.
         assert_eq!(own.context.0, 4 * ours.context.0);
         assert_eq!(
             own.calibration.samples * own.calibration.length,

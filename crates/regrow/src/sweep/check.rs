@@ -31,6 +31,7 @@ pub(super) fn text_is_long_enough(
     let (needed, found) = (longest.map_or(0, |job| job.tokens()), info.train.tokens);
     if let Some(job) = longest.filter(|_| found < needed) {
         let bytes =
+            // Scaled by the tokens per byte of this very text and tokenizer.
             (info.train.bytes + info.heldout.bytes) as f64 * needed as f64 / found.max(1) as f64;
         let message = format!(
             "the text is too short for the sizes: {} training tokens, expected at least {} for `{}`",

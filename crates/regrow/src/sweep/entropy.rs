@@ -69,6 +69,7 @@ fn documents_held_out(path: &Path, share: f64) -> Result<Vec<GrammarDocument>> {
         bytes.clear();
         let length = reader
             .by_ref()
+            // A damaged file without line breaks must not fill the memory.
             .take(LONGEST)
             .read_until(b'\n', &mut bytes)
             .map_err(disk::io_error("read", path))?;

@@ -32,6 +32,7 @@ pub(super) fn finish(
     let folders = open(&runs, |name| folder.run(name))?;
     let rows = rows(&folders)?;
     let points = folder.join("points.csv");
+    // Written before the fit, so that the points survive if no law can be fitted.
     disk::write(&points, &store::points_csv(&rows))?;
 
     let no_law = || format!("no law can be fitted to `{}`", points.display());
@@ -75,6 +76,7 @@ fn open(names: &[String], path: impl Fn(&str) -> PathBuf) -> Result<Vec<RunFolde
 fn rows(folders: &[RunFolder]) -> Result<Vec<PointRow>> {
     let mut rows = Vec::new();
     for folder in folders {
+        // The first run stands for all: being alike is transitive.
         folder.check_alike(&folders[0])?;
         let found = folder.point_rows()?;
         let name = || format!("`{}` gives no point", folder.path().display());

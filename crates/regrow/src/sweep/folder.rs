@@ -64,6 +64,7 @@ impl SweepFolder {
     pub(super) fn take(&self, recipe: &SweepRecipe) -> Result<Lock> {
         let file = self.join("recipe.toml");
         let begun = file.is_file();
+        // A sweep writes `recipe.toml` first, so a folder without it is not a sweep's.
         if !begun && self.holds_anything() {
             let error = disk::Error::exists(&self.path);
             return Err(Error::passed_as(ErrorKind::NotASweepFolder, error));

@@ -59,6 +59,7 @@ pub fn run(
     if !lock.is_held() {
         observer.hear(&Event::Warning(&without_locks(&options.out)));
     }
+    // Recipes and configurations that the jobs' command lines refer to.
     for (path, bytes) in &plan.files {
         put(path, bytes)?;
     }
@@ -71,6 +72,7 @@ pub fn run(
     if let Some(LeftOutJob { job, why }) = left_out(&text, &states).first() {
         bail!("`{job}` failed: {why}");
     }
+    // The number of tokens is known only after the text was tokenised.
     text_is_long_enough(sweep, &folder, &plan)?;
     let Some(states) = work(&plan, executor, stop, observer)? else {
         return Ok(SweepOutcome::Interrupted);
@@ -220,7 +222,7 @@ mod tests {
         let error = run_on_paper(&executor, &options).unwrap_err().to_string();
         assert!(error.starts_with("0 of 1 runs of series `small`"), "{error}");
         let submitted = executor.submitted.into_inner().unwrap();
-        // The text goes first and alone.
+        // The jobs of the text are submitted twice: first alone, then with all others.
         let text = &listed[..2];
         assert_eq!(submitted, [text, &listed[..]].concat());
         let lines: Vec<&str> = shown.lines().collect();

@@ -45,6 +45,7 @@ impl<'a> SweepWatch<'a> {
             ended += usize::from(state.has_ended());
             let of = job.tokens();
             let share = match state {
+                // A running job reports no progress by itself; its curve on disk does.
                 JobState::Running if of > 0 => {
                     let share = tokens_seen(job.job.folder()).min(of) as f64 / of as f64;
                     working.push(format!("{name} {:.0} %", 100.0 * share));

@@ -25,6 +25,7 @@ pub(super) fn reference(
         RecoveryStart::Pruned if path.is_dir() => {
             let mut found = Vec::new();
             for summary in store::runs(path)? {
+                // Broken runs are skipped.
                 let Some(run) = summary.folder() else { continue };
                 let record = run.record();
                 let is_group = record.series() == law.series() && record.method() == law.method();

@@ -117,6 +117,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     }
     let mut law = law_file::read(&arguments.law)?;
     if let Some(zeroed) = arguments.which.zeroed() {
+        // Whether weights are zeroed changes the cost: zeroed weights are still multiplied.
         law.say_zeroed(zeroed)?;
     }
     let candidates = arguments.which.candidates(&law)?;
@@ -141,6 +142,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let allocation = choose.then(|| law.allocate(&candidates, &limits, &wish)).transpose()?;
     if let Some(out) = &arguments.out {
         let picture = match (&plans[..], &allocation) {
+            // One candidate: its curve. Several: a chart of what each can reach.
             ([(_, group, plan)], _) => report::plan_picture(group, plan),
             (_, Some(found)) => report::choice_picture(found),
             _ => None,

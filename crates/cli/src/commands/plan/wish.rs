@@ -106,6 +106,7 @@ impl FromStr for Share {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (number, unit) =
+            // `95 %` with a space is also accepted.
             text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
         let share = number.parse::<f64>().ok().map(|number| number / unit);
         // NaN fails both comparisons, so it is refused too.

@@ -183,6 +183,7 @@ pub(super) fn choices(choices: &[Smaller]) -> TextTable {
 
 fn duration(seconds: f64) -> String {
     match seconds {
+        // An estimate: one unit is precise enough, and 90 s reads better than 1.5 min.
         seconds if seconds < 90.0 => format!("{seconds:.0} s"),
         seconds if seconds < 5400.0 => format!("{:.0} min", seconds / 60.0),
         seconds => format!("{:.1} h", seconds / 3600.0),

@@ -6,6 +6,7 @@ use crate::show::table::{Align, TextTable};
 
 /// The time of a step by operation, as lines for people.
 pub(super) fn table(account: &StepAccount) -> String {
+    // A run without a timed step must not divide by zero.
     let (steps, seconds) = (account.steps().max(1) as f64, account.seconds());
     let a_step = |seconds: f64| format!("{:.2}", 1e3 * seconds / steps);
     let share = |part: f64| format!("{:.1}", 100.0 * part / seconds.max(1e-9));

@@ -111,7 +111,7 @@ mod tests {
         for _ in 0..6000 {
             count[chance.choose(&[1, 2, 3])] += 1;
         }
-        // Standard deviations 29, 37 and 39.
+        // Binomial standard deviations: 29, 37 and 39. The limit is about four of them.
         assert!(
             count
                 .iter()
@@ -132,6 +132,7 @@ mod tests {
             let third = chance.yes_in_a_hundred(30);
             seen.insert((first, second, third), (-chance.nats()).exp());
         }
+        // 3 * 5 * 2 outcomes, and all must have been seen for the sum.
         assert_eq!(seen.len(), 30);
         let sum: f64 = seen.values().sum();
         assert!((sum - 1.0).abs() < 1e-12, "{sum}");

@@ -57,9 +57,11 @@ impl Grammar {
         // language.
         let mut random = random(u64::from(LANGUAGE), 0);
         let mut common = |words: &[&str]| WordWeights::new(&mut random, 1, words.len(), COMMON);
+        // How common each word is by itself, as one row of weights.
         let [nature, person, act] = [&NATURES[..], &PEOPLE, &ACTS].map(&mut common);
         let [quality, thing, way, place] =
             [&QUALITIES[..], &THINGS, &WAYS, &PLACES].map(&mut common);
+        // One row per previous word: how likely each next word is after it.
         let mut habit = |after: &[&str], common: &WordWeights| {
             let common = common.row(0);
             WordWeights::new(&mut random, after.len(), common.len(), HABIT).times(common)
@@ -153,7 +155,8 @@ mod tests {
         assert!(told.iter().all(|told| told.nats.is_finite() && told.nats > 5.0));
         let words: usize = told.iter().map(|told| told.text.split(' ').count()).sum();
         let nats: f64 = told.iter().map(|told| told.nats).sum();
-        // Between a free choice among five words and one among fifteen.
+        // ln 5 = 1.6 and ln 15 = 2.7: each word is as uncertain as a free choice among five to
+        // fifteen.
         assert!((1.6..2.7).contains(&(nats / words as f64)), "{}", nats / words as f64);
     }
 }

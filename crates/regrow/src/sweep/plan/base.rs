@@ -29,6 +29,7 @@ pub(super) fn bases(sweep: &SweepKeys) -> Result<Vec<PlannedBase<'_>>> {
             for &seed in seeds {
                 let name = format!("{}-{}", series.name, size.name());
                 bases.push(PlannedBase {
+                    // Names stay short where a size has one seed.
                     id: if seeds.len() == 1 { name } else { format!("{name}-seed{seed}") },
                     series,
                     size,

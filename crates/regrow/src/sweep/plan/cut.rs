@@ -44,6 +44,7 @@ fn depth_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
             bail!("`blocks` holds {blocks}, expected 1 to {} for `{}`", layers - 1, base.id);
         };
         let name = format!("{blocks}of{layers}");
+        // The exact rate of this number of blocks, so that `prune` removes just as many.
         let removal = Removal::Rate(legal.held.rate().get());
         cuts.push((blocks, PlannedCut { name, removal, parameters: legal.held.parameters().0 }));
     }
@@ -68,6 +69,7 @@ fn depth_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
         let removal = Removal::Blocks(drop);
         cuts.push((blocks, PlannedCut { name, removal, parameters: legal.held.parameters().0 }));
     }
+    // Sorted, so that equal cuts are neighbours.
     cuts.sort_by_key(|(blocks, _)| *blocks);
     if let Some(pair) = cuts.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         let [first, second] = [0, 1].map(|at| &pair[at].1.name);

@@ -61,6 +61,7 @@ impl JobMaker<'_> {
         command.flag("--init", config).flag("--corpus", self.folder.corpus());
         let tokens = self.sweep.base.tokens(base.parameters);
         self.trains(&mut command, "recipes/base.toml", tokens, base.seed, base);
+        // With `settle`, this run is only the first part, and its folder is not the base.
         let settled = self.sweep.settle.is_none();
         let (name, folder) = if settled {
             ("base", self.folder.base(&base.id))

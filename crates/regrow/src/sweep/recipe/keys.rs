@@ -164,6 +164,7 @@ impl SweepKeys {
                 )
             }
         };
+        // Through JSON, so that a size passes the same checks as any `config.json`.
         let raw = json!({
             "architectures": [architecture],
             "model_type": series.model_type,

@@ -25,6 +25,7 @@ impl TryFrom<toml::Table> for TrainingKeys {
                 return Err(format!("`tokens_per_parameter` is {other}, expected a number"));
             }
         };
+        // These keys of a recipe belong to the whole sweep.
         for key in ["format", "seed", "series"] {
             if table.contains_key(key) {
                 return Err(format!(
