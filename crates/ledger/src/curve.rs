@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::finite;
 use crate::units::{Nats, Tokens};
 
-/// Where a step stands in the learning-rate schedule.
+/// The phase of a step in the learning-rate schedule.
 ///
 /// Losses of different phases cannot be compared: a decay lowers the loss at the same number of
 /// tokens. Laws therefore fit each phase by itself.

@@ -35,7 +35,7 @@ pub enum Cut {
     Sparse {
         /// Layers of the model.
         layers: usize,
-        /// Where the zeros stand.
+        /// The pattern of the zeros.
         pattern: Pattern,
         /// The score that chose the weights, for example `wanda`.
         score: String,

@@ -70,7 +70,7 @@ impl MethodId {
         self.0 == Self::NONE
     }
 
-    /// The id as it stands in files.
+    /// The id, as in files.
     pub fn as_str(&self) -> &str {
         &self.0
     }

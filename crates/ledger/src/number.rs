@@ -44,7 +44,7 @@ impl ShortNumber {
             return self.signed(x.to_string());
         };
         let rounded: i32 = exponent.parse().expect("Rust writes a whole exponent");
-        // A terminal goes by the number itself, a page by what is left of it after rounding.
+        // A terminal decides by the number itself, a page by the rounded number.
         let (power, largest) = match self.medium {
             _ if x == 0.0 => (0, 6),
             Medium::Terminal => (x.abs().log10().floor() as i32, 6),

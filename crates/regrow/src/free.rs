@@ -1,4 +1,4 @@
-//! The memory that is still free, where the system tells.
+//! The memory that is still free, on systems that report it.
 
 use std::path::Path;
 

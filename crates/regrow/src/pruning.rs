@@ -333,7 +333,7 @@ impl ReplayOptions {
 /// Only the speed of this machine is measured, and nothing is written.
 ///
 /// # Errors
-/// Where there is no such model, or the method does not fit the target.
+/// Where the model does not exist, or the method does not fit the target.
 pub fn preview(model: impl AsRef<Path>, options: &PruneOptions) -> Result<PrunePreview> {
     let path = model.as_ref();
     let model = inspect::find(path)?;

@@ -57,7 +57,7 @@ pub(crate) enum Failure {
     /// A file failed.
     #[error(transparent)]
     Disk(#[from] disk::Error),
-    /// A folder that should hold a run does not.
+    /// A folder is not a run folder.
     #[error("`{}` is not a run folder: it has no `{missing}`", path.display())]
     NotARun {
         /// The folder.
@@ -75,25 +75,25 @@ pub(crate) enum Failure {
         /// The number that this version reads.
         expected: u32,
     },
-    /// A file does not hold what it should.
+    /// A file does not have the expected contents.
     #[error("`{}` cannot be understood: {why}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What its parser says.
+        /// The message of its parser.
         why: String,
     },
-    /// A whole line of a curve does not hold a point.
+    /// A complete line of a curve is not a point.
     #[error("`{}` line {line} is not a point: {why}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What its parser says.
+        /// The message of its parser.
         why: String,
     },
-    /// A record stands beside the spec of another run.
+    /// A record and the spec beside it belong to different runs.
     #[error("`{}` is of run `{found}`, expected `{expected}`, the id of the `spec.toml` beside it", path.display())]
     OtherRun {
         /// The record.
@@ -103,7 +103,7 @@ pub(crate) enum Failure {
         /// The id of the spec.
         expected: String,
     },
-    /// A run cannot go on with another spec than it was started with.
+    /// A run cannot be resumed with another spec.
     #[error("`{}` was started with another recipe: {}", path.display(), list(differences))]
     Differs {
         /// The run folder.
@@ -111,13 +111,13 @@ pub(crate) enum Failure {
         /// The fields that differ; `here` is the run's value, `there` the value asked for.
         differences: Vec<Difference>,
     },
-    /// A finished run cannot go on.
+    /// A finished run cannot be resumed.
     #[error("`{}` is already done", path.display())]
     Done {
         /// The run folder.
         path: PathBuf,
     },
-    /// A measured number that no file can hold.
+    /// A measured number is NaN or infinite.
     #[error("`{}` cannot grow: {error}", path.display())]
     NotFinite {
         /// The file.
@@ -125,12 +125,12 @@ pub(crate) enum Failure {
         /// The number, its name and step.
         error: NotFinite,
     },
-    /// A value of our own that its file cannot hold.
+    /// A value cannot be written in the format of its file.
     #[error("`{}` cannot be written: {why}", path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// What its writer says.
+        /// The message of its writer.
         why: String,
     },
     /// A points table lacks columns.
@@ -145,7 +145,7 @@ pub(crate) enum Failure {
         /// The first columns that are there.
         found: Vec<String>,
     },
-    /// A cell of a points table does not hold what its column does.
+    /// A cell of a points table has the wrong type.
     #[error("`{}` row {row}: `{column}` is `{found}`, expected {expected}", path.display())]
     Cell {
         /// The table.
@@ -154,9 +154,9 @@ pub(crate) enum Failure {
         row: usize,
         /// The column.
         column: &'static str,
-        /// The beginning of what stands there.
+        /// The beginning of its text.
         found: String,
-        /// What should.
+        /// What was expected.
         expected: &'static str,
     },
     /// A folder without runs.

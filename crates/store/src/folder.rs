@@ -17,7 +17,7 @@ pub(crate) const DONE: &str = "done.json";
 pub(crate) const LOCK: &str = ".lock";
 const CHECKPOINT: &str = "checkpoint-";
 
-/// A run folder that exists. Reading needs no lock; a [`crate::RunWriter`] holds one.
+/// A run folder that exists. Reading needs no lock; only a [`crate::RunWriter`] takes one.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,

@@ -50,6 +50,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         write_logits(&arguments.model, &arguments.token_ids, file, output)?;
         return Ok(Exit::Done);
     }
+    // The parser demands a prompt or token ids; an empty prompt continues the begin token.
     let prompt = arguments.prompt.as_deref().unwrap_or_default();
     let mut options = GenerateOptions::new(prompt, usize::try_from(arguments.tokens.0)?);
     if let Some(token) = &arguments.begin_token {

@@ -42,6 +42,7 @@ pub struct Arguments {
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let count = arguments.documents.0;
+    // A slip such as `1e12` would fill the disk.
     if !(1..=MOST).contains(&count) {
         anyhow::bail!("`--documents` is {count}, expected 1 to {MOST}");
     }

@@ -27,7 +27,7 @@ use crate::terminal::{Exit, Output};
 /// Runs the subcommand with the requested number of threads.
 ///
 /// # Errors
-/// Whatever the subcommand finds; [`Output::error`] shows it.
+/// Any error of the subcommand; [`Output::error`] shows it.
 pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
     let threads = cli.globals.threads.map_or(0, |threads| threads.get()); // 0: one a core
     // The main thread takes part in the pool. Otherwise it would pass every loop to another thread

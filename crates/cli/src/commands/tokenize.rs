@@ -76,6 +76,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             TokenizerSource::TrainBpe { vocabulary: usize::try_from(vocabulary)? }
         }
     };
+    // `Refuse` keeps an existing corpus: runs refer to it by its hash.
     let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
     let reading = Reading { skip_broken: arguments.skip_broken, ..arguments.reading.reading() };
     let (inputs, out) = (arguments.inputs.clone(), arguments.out.clone());

@@ -11,6 +11,7 @@ pub(crate) fn write(path: &Path, picture: Option<String>, output: &Output) -> an
             disk::write(path, picture.as_bytes())?;
             output.say(&format!("the picture is in `{}`", path.display()));
         }
+        // Only a warning: the numbers are printed all the same.
         None => output
             .warn(&format!("`{}` is not written: the data leave no curve to draw", path.display())),
     }

@@ -60,7 +60,7 @@ impl TextTable {
         self.row([name.to_owned(), value.into()])
     }
 
-    /// The heading, where there is one, and the rows, each ending in a line break.
+    /// The heading, if there is one, and the rows. Every line ends with a line break.
     pub(crate) fn render(&self) -> (Option<String>, String) {
         // The padding of the last column would leave spaces at the end of each line.
         let mut lines = self.inner.lines().map(|line| line.trim_end().to_owned() + "\n");

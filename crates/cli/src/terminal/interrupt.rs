@@ -6,7 +6,7 @@ use anyhow::Context;
 use regrow::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// Exit status after a second signal.
+/// Exit status after a second signal: 128 + 2, as shells report a process that SIGINT ended.
 const SECOND: i32 = 130;
 
 /// Starts listening to signals. The first one makes the request.

@@ -21,9 +21,9 @@ pub enum Exit {
     Failed,
     /// 2: the command line cannot be run.
     Usage,
-    /// 3: the data cannot tell.
+    /// 3: the data are not enough for an answer, or a check failed.
     CannotTell,
-    /// 75: stopped by a signal after saving; `--resume` goes on.
+    /// 75: stopped by a signal or time limit after saving; `--resume` continues.
     Interrupted,
 }
 

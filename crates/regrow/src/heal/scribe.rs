@@ -1,4 +1,4 @@
-//! Writes down what the trainer tells, and shows it.
+//! Records the trainer's events in the run folder, and shows them.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::observer::{self, Observer};
 /// more in case the last is damaged.
 const KEPT: usize = 2;
 
-/// Writes down what the trainer tells, and shows it.
+/// Records the trainer's events in the run folder, and shows them.
 pub(super) struct Scribe<'a> {
     writer: &'a mut RunWriter,
     /// Whether the curve already has the point before the first step.

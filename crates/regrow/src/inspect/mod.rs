@@ -86,7 +86,7 @@ impl Inspected {
 /// Looks at a model: a folder, a `config.json`, the name of a public model, or an id on the hub.
 ///
 /// # Errors
-/// Where there is no such model, or it cannot be read.
+/// Where the model does not exist or cannot be read.
 pub fn inspect(
     model: impl AsRef<Path>,
     options: &InspectOptions,

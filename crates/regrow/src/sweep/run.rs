@@ -157,7 +157,7 @@ mod tests {
         intermediate_size = 16
     "#;
 
-    /// Makes a corpus where it is asked for text; every other job ends as it is told.
+    /// An executor for tests: it makes a real corpus, and every other job ends in the state `end`.
     struct OnPaper {
         end: JobState,
         submitted: Mutex<Vec<Job>>,

@@ -16,6 +16,7 @@ pub(super) fn show(facts: &Facts, output: &mut Output) -> anyhow::Result<()> {
     let size = |number: usize| grouped(number as u64);
     let weights = match (facts.weights, facts.dtype) {
         (true, Some(dtype)) => dtype.to_owned(),
+        // Shapes and counts need no weights.
         _ => "none here, only a configuration".to_owned(),
     };
     let scaling = rope.llama3.as_ref().map_or_else(String::new, |llama3| {

@@ -171,6 +171,7 @@ fn rates_near(group: &GroupLaw, n0: f64) -> Vec<f64> {
         .map(|place| place.rate)
         .collect();
     rates.sort_by(f64::total_cmp);
+    // Several bases of one size have the same rates.
     rates.dedup();
     rates
 }
