@@ -46,7 +46,7 @@ impl Levels {
     /// use law::{Table, TableRow, identify::Levels};
     /// let row = |run, rate, tokens| TableRow { tokens, loss: 2.5, ..TableRow::run(run, 1e9, rate, 2.0) };
     /// let table = Table::new([row("a", 0.15, 1e6), row("a", 0.15, 2e6), row("b", 0.25, 1e6), row("b", 0.25, 2e6)])?;
-    /// let runs: Vec<_> = table.groups[0].runs.iter().collect();
+    /// let runs: Vec<_> = table.groups()[0].runs().iter().collect();
     /// let levels = Levels::of(&runs, "depth-list");
     /// assert_eq!(levels, Levels { sizes: 1, rates: 2, counts: 2 });
     /// assert_eq!(levels.form().name(), "p2-one-size-two-counts");

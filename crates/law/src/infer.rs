@@ -70,10 +70,10 @@ impl Default for Settings {
 /// let table = Table::new([1e4, 2e4, 4e4, 8e4, 16e4].map(row))?;
 /// let law = law::fit(&table, &Settings::default())?;
 /// let group = law.group(None, None)?;
-/// assert_eq!(group.form, "p2-one-size-one-rate");
-/// assert!((group.constants["beta"].value - 0.5).abs() < 1e-6);
+/// assert_eq!(group.form_name(), "p2-one-size-one-rate");
+/// assert!((group.constants()["beta"].value - 0.5).abs() < 1e-6);
 /// let elsewhere = group.predict(Place::new(3e9, 0.25, 2.0)?, 1e5)?;
-/// assert_eq!((elsewhere.loss, &elsewhere.code[0]), (None, &law::Code::LevelsTooFew));
+/// assert_eq!((elsewhere.loss(), &elsewhere.code()[0]), (None, &law::Code::LevelsTooFew));
 /// # Ok::<(), law::Error>(())
 /// ```
 pub fn fit(table: &Table, settings: &Settings) -> Result<Law> {

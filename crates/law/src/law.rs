@@ -140,7 +140,7 @@ impl Law {
     /// If a name is unknown, with the nearest one.
     ///
     /// ```
-    /// let law = law::Law { format: 1, groups: Vec::new() };
+    /// let law: law::Law = serde_json::from_str(r#"{"format": 1, "groups": []}"#).unwrap();
     /// assert_eq!(law.groups_of(None, None).unwrap_err().to_string(), "the law holds no group");
     /// ```
     pub fn groups_of(&self, series: Option<&str>, method: Option<&str>) -> Result<Vec<&GroupLaw>> {
@@ -199,7 +199,7 @@ impl Law {
     ///
     /// ```
     /// let error = serde_json::from_str::<law::Law>(r#"{"format": 2, "groups": []}"#).unwrap_err();
-    /// assert_eq!(error.to_string(), "format is 2, expected 1");
+    /// assert!(error.to_string().starts_with("format is 2, expected 1"));
     /// ```
     pub fn validate(&self) -> Result<()> {
         for (i, group) in self.groups.iter().enumerate() {

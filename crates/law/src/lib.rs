@@ -25,9 +25,9 @@
 //! let law = law::fit(&Table::new(rows)?, &Settings::default())?;
 //! let place = Place::new(8.03e9, 0.25, 2.05)?;
 //! let prediction = law.predict(None, None, place, 2e9)?;
-//! assert!((prediction.loss.unwrap() - p2.value(&truth, &Row::new(8.03, 0.25, 2.05, 2.0))).abs() < 1e-8);
+//! assert!((prediction.loss().unwrap() - p2.value(&truth, &Row::new(8.03, 0.25, 2.05, 2.0))).abs() < 1e-8);
 //! let plan = law.plan(None, None, place, &Default::default())?;
-//! assert!(plan.enough.sentence.starts_with("enough tokens: "));
+//! assert!(plan.enough().sentence.starts_with("enough tokens: "));
 //! # Ok::<(), law::Error>(())
 //! ```
 

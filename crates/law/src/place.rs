@@ -41,7 +41,7 @@ impl Place {
     ///
     /// ```
     /// let place = law::Place::new(8.03e9, 0.25, 2.05)?;
-    /// assert_eq!(place.row(1e9).tokens, 1e9);
+    /// assert_eq!(place.row(1e9).tokens(), 1e9);
     /// # Ok::<(), law::Error>(())
     /// ```
     pub fn row(&self, tokens: f64) -> Row {

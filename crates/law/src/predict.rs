@@ -38,9 +38,9 @@ impl Law {
     /// let law = law::fit(&Table::new([1e4, 1e5, 1e6, 1e7].map(row))?, &Settings::default())?;
     /// let place = Place::new(1e9, 0.25, 2.0)?;
     /// let inside = law.predict(None, None, place, 4e6)?;
-    /// assert!((inside.loss.unwrap() - 2.32).abs() < 1e-6 && inside.outside.is_empty());
+    /// assert!((inside.loss().unwrap() - 2.32).abs() < 1e-6 && inside.outside().is_empty());
     /// let beyond = law.predict(None, None, place, 4e7)?;
-    /// assert_eq!((beyond.outside[0].axis.name(), beyond.outside[0].factor), ("tokens", 4.0));
+    /// assert_eq!((beyond.outside()[0].axis().name(), beyond.outside()[0].factor()), ("tokens", 4.0));
     /// # Ok::<(), law::Error>(())
     /// ```
     pub fn predict(

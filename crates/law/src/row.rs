@@ -42,7 +42,7 @@ impl Row {
     /// let row = Row::new(8e9, 0.25, 2.0, 1e9);
     /// assert!((row.ln_kept().exp() / 6e9 - 1.0).abs() < 1e-12);
     /// let billions = row.divided_by(&Scale::BILLIONS);
-    /// assert_eq!((billions.n0, billions.tokens, billions.at(2.0).tokens), (8.0, 1.0, 2.0));
+    /// assert_eq!((billions.n0(), billions.tokens(), billions.at(2.0).tokens()), (8.0, 1.0, 2.0));
     /// assert_eq!(Scale::BILLIONS.relative_to(&Scale::COUNTS), Scale { n0: 1e9, rate: 1.0, tokens: 1e9 });
     /// ```
     pub fn new(n0: f64, rate: f64, loss0: f64, tokens: f64) -> Self {

@@ -18,7 +18,7 @@ use crate::row::Scale;
 /// let form = form::by_name("p2-one-size-one-rate")?;
 /// let row = |tokens: f64| TableRow { loss: 2.3 + 0.2 * tokens.powf(-0.5), tokens: tokens * 1e9, ..TableRow::run("a", 1e9, 0.25, 2.0) };
 /// let table = Table::new([0.1, 0.2, 0.4, 0.8].map(row))?;
-/// let runs: Vec<_> = table.groups[0].runs.iter().collect();
+/// let runs: Vec<_> = table.groups()[0].runs().iter().collect();
 /// let constraints = Constraints::new(Scale::BILLIONS).fix("beta", 0.5)?.bound("E", 0.0, 0.25)?;
 /// let fit = fit_within(form, &runs, 16, Loss::LeastSquares, &constraints)?;
 /// let constants = fit.constants(&Scale::BILLIONS);

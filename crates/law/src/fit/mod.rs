@@ -98,7 +98,7 @@ impl Fit {
 /// use law::{Settings, Table, TableRow, form};
 /// let row = |tokens: f64| TableRow { loss: 2.3 + 40.0 * tokens.powf(-0.5), tokens, ..TableRow::run("a", 1e9, 0.25, 2.0) };
 /// let table = Table::new([1e4, 2e4, 4e4, 8e4].map(row))?;
-/// let runs: Vec<_> = table.groups[0].runs.iter().collect();
+/// let runs: Vec<_> = table.groups()[0].runs().iter().collect();
 /// let fit = law::fit::fit_form(form::by_name("p2-one-size-one-rate")?, &runs, 16);
 /// let constants = fit.constants(&law::Scale::COUNTS);
 /// assert!((constants[2] - 0.5).abs() < 1e-6 && (constants[1] - 0.3).abs() < 1e-6);
@@ -116,8 +116,8 @@ pub fn fit_form(form: &'static dyn Form, runs: &[&Run], starts: usize) -> Fit {
 /// let loss = |tokens: f64| 2.3 + 40.0 * tokens.powf(-0.5) + if tokens == 4e4 { 0.2 } else { 0.0 };
 /// let row = |tokens: f64| TableRow { loss: loss(tokens), tokens, ..TableRow::run("a", 1e9, 0.25, 2.0) };
 /// let table = Table::new([1e4, 2e4, 4e4, 8e4, 16e4, 32e4, 64e4].map(row))?;
-/// let runs: Vec<_> = table.groups[0].runs.iter().collect();
-/// let beta = |loss| fit_with(form::by_name("p2-one-size-one-rate").unwrap(), &runs, 16, loss).parameters[2];
+/// let runs: Vec<_> = table.groups()[0].runs().iter().collect();
+/// let beta = |loss| fit_with(form::by_name("p2-one-size-one-rate").unwrap(), &runs, 16, loss).parameters()[2];
 /// assert!((beta(Loss::Huber(1e-4)) - 0.5).abs() < 0.01 && (beta(Loss::LeastSquares) - 0.5).abs() > 0.1);
 /// # Ok::<(), law::Error>(())
 /// ```

@@ -46,8 +46,8 @@ impl Law {
     /// };
     /// let limits = Limits { parameters: Some(8e8), flops: Some(6.0 * 7.5e8 * 4e6), ..Limits::default() };
     /// let found = law.allocate(&[candidate], &limits, &Wish::default())?;
-    /// assert_eq!(found.best[0].tokens, 4e6);
-    /// assert!((found.best[0].loss - 2.32).abs() < 1e-6);
+    /// assert_eq!(found.best()[0].tokens(), 4e6);
+    /// assert!((found.best()[0].loss() - 2.32).abs() < 1e-6);
     /// # Ok::<(), law::Error>(())
     /// ```
     pub fn allocate(

@@ -21,8 +21,8 @@ impl Allocation {
     /// };
     /// let found = law.allocate(&[candidate], &Limits::default(), &Wish::default())?;
     /// let (few, step) = found.thinned(5);
-    /// assert!(few.len() <= 5 && found.front.len() > 5 && step > 0.0);
-    /// assert_eq!(few[0], &found.front[0]);
+    /// assert!(few.len() <= 5 && found.front().len() > 5 && step > 0.0);
+    /// assert_eq!(few[0], &found.front()[0]);
     /// # Ok::<(), law::Error>(())
     /// ```
     pub fn thinned(&self, most: usize) -> (Vec<&Offer>, f64) {

@@ -68,7 +68,7 @@ impl Table {
     /// let rows = [1e8, 3e8, 1e9, 3e9].iter().flat_map(|n| [2e9, 8e9, 3e10, 1e11].map(|d| row(*n, d)));
     /// let table = Table::with_columns(rows, &[Axis::N0, Axis::Tokens])?;
     /// let law = law::fit(&table, &Settings { form: "chinchilla".into(), ..Settings::default() })?;
-    /// assert!((law.groups[0].constants["alpha"].value - 0.34).abs() < 1e-6);
+    /// assert!((law.groups()[0].constants()["alpha"].value - 0.34).abs() < 1e-6);
     /// let error = law::fit(&table, &Settings::default()).unwrap_err();
     /// assert_eq!(error.to_string(), "form `p2` needs the column `rate`, which the table does not have");
     /// # Ok::<(), law::Error>(())
