@@ -58,7 +58,7 @@ pub struct Arguments {
 /// How documents meet the context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ConventionName {
-    /// DocumentRow document by itself
+    /// Each document by itself
     Documents,
     /// Documents joined end to end
     Packed,
