@@ -368,7 +368,16 @@ fn candidates_of_a_table_are_ranked_by_what_they_become() {
         "1e9",
     ]);
     assert!(ran.code == 1 && ran.stderr.contains("`--series` and `--method`"), "{}", ran.stderr);
-    let ran = regrow(&["plan", arg(&law), "--n0", "3.1e9", "--loss0", "2.2", "--method", "witdh"]);
+    let ran = regrow(&[
+        "plan",
+        arg(&law),
+        "--n0",
+        "3.1e9",
+        "--loss0",
+        "2.2",
+        "--method",
+        "witdh-activation",
+    ]);
     assert!(
         ran.code == 1 && ran.stderr.contains("the nearest is `width-activation`"),
         "{}",
