@@ -222,7 +222,7 @@ mod tests {
         ("optimizer.beta1", |spec| spec.optimizer.beta1 = spec.optimizer.beta1.next_up()),
         ("optimizer.beta2", |spec| spec.optimizer.beta2 = spec.optimizer.beta2.next_up()),
         ("optimizer.clip_norm", |spec| {
-            spec.optimizer.clip_norm = spec.optimizer.clip_norm.next_up()
+            spec.optimizer.clip_norm = spec.optimizer.clip_norm.next_up();
         }),
         ("optimizer.epsilon", |spec| spec.optimizer.epsilon = spec.optimizer.epsilon.next_up()),
         ("optimizer.learning_rate", |spec| {

@@ -122,7 +122,7 @@ fn a_visitor_sees_every_token_of_every_block_once_and_each_block_begins_where_th
         let mut heard = Vec::new();
         let backend = Cpu::<f32>::new();
         walk(backend, &folder, &sequences, None, &mut visitor, &mut |done, of| {
-            heard.push((done, of))
+            heard.push((done, of));
         })
         .unwrap();
         assert_eq!(heard, (0..=layers).map(|done| (done, layers)).collect::<Vec<_>>());

@@ -125,7 +125,7 @@ pub fn measure(
     let mut stage = ShownStage::begin(observer, "evaluating", total, "tokens");
     let found =
         evaluate(model.decoder(), model.weights(), &mut space, part, &protocol, &mut |done| {
-            stage.at(done)
+            stage.at(done);
         })?;
     drop(stage);
     Ok(Measured { model: model.folder().name(), text, protocol, found })

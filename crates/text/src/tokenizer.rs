@@ -513,7 +513,7 @@ mod tests {
             Tokenizer::from_bytes(json.to_string()).unwrap().piece_rule
         };
         let push = |json: &mut Value, token: Value| {
-            json["added_tokens"].as_array_mut().unwrap().push(token)
+            json["added_tokens"].as_array_mut().unwrap().push(token);
         };
         assert_eq!(cut_with(&|json| push(json, added("<tool>", false))), PieceRule::BeforeSpaces);
         assert_eq!(cut_with(&|json| push(json, added("a tool", false))), PieceRule::Nowhere);

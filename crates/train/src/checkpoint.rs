@@ -61,12 +61,15 @@ pub(crate) struct Moment<'a, B: Backend> {
     pub(crate) seconds: f64,
 }
 
+/// Copies numbers from an offset of an array on the machine.
+type Download<'a> = dyn Fn(usize, &mut [f32]) -> model::Result<()> + 'a;
+
 /// Writes a checkpoint. The folder appears complete or not at all.
 pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()> {
     let Moment { decoder, weights, optimizer, id, seconds } = *moment;
     let folder = NewFolder::create(path, Existing::Replace)?;
     let (backend, (first, second)) = (decoder.backend(), optimizer.moments());
-    let downloads: [&dyn Fn(usize, &mut [f32]) -> model::Result<()>; 3] = [
+    let downloads: [&Download<'_>; 3] = [
         &|offset, values| backend.download_weights(weights, offset, values),
         &|offset, values| backend.download(first, offset, values),
         &|offset, values| backend.download(second, offset, values),

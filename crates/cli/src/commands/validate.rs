@@ -179,10 +179,8 @@ fn sentence(split: &Holdout) -> String {
     if let Some(cannot) = split.cannot() {
         return format!("{}: cannot, {}", split.name(), cannot.sentence());
     }
-    let best = split
-        .best_baseline()
-        .as_deref()
-        .map_or_else(String::new, |name| format!("; best baseline `{name}`"));
+    let best =
+        split.best_baseline().map_or_else(String::new, |name| format!("; best baseline `{name}`"));
     let band = match split.banded() {
         0 => "no band could be given".to_owned(),
         banded => format!(

@@ -298,7 +298,7 @@ fn short_corpus(case: &Case<'_>) {
     let (out, corpus, model) =
         (case.out(), arg(&case.bench.corpus), case.copy(&case.bench.whole, "model"));
     change_json(&model.join("config.json"), |config| {
-        config["max_position_embeddings"] = tokens.into()
+        config["max_position_embeddings"] = tokens.into();
     });
     let context = tokens.to_string();
     let train = |context| {

@@ -24,7 +24,7 @@ fn shown(guide: &str) -> Vec<(String, Vec<String>)> {
                     }
                 }
                 None if open && line != "..." => {
-                    found.last_mut().unwrap().1.push(line.trim_end().to_owned())
+                    found.last_mut().unwrap().1.push(line.trim_end().to_owned());
                 }
                 None => {}
             },

@@ -92,7 +92,7 @@ fn a_rate_that_no_legal_shape_comes_near() {
 fn heads_that_cannot_be_divided() {
     let model = &bench().model;
     let shape = |shape: &str, said: &str| {
-        refused(model, &["--method", "width-magnitude", "--shape", shape], &[said])
+        refused(model, &["--method", "width-magnitude", "--shape", shape], &[said]);
     };
     shape("heads=3", "3 heads are to stay of 4, expected a multiple of 2");
     shape("hidden=31,heads=2", "2 heads do not divide the hidden size 31");
@@ -250,7 +250,7 @@ fn shards_whose_index_disagrees() {
         index["weight_map"].as_object_mut().unwrap().remove(last);
     });
     let lost = changed("lost", &|index| {
-        index["weight_map"][last] = json!("model-00099-of-00002.safetensors")
+        index["weight_map"][last] = json!("model-00099-of-00002.safetensors");
     });
     // A tensor that the index has in one shard lies in another as well.
     let twice = changed("twice", &|_| ());
@@ -411,7 +411,7 @@ fn an_unknown_architecture_names_those_that_are_known() {
     let model = place.path().join("model");
     copy_folder(&bench().model, &model);
     change_json(&model.join("config.json"), |config| {
-        config["architectures"] = json!(["MambaForCausalLM"])
+        config["architectures"] = json!(["MambaForCausalLM"]);
     });
     for method in METHODS {
         refused(

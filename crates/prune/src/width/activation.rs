@@ -204,7 +204,7 @@ impl Visit for ActivationSums<'_> {
         match read.inlet() {
             Inlet::Attention => self.norms[2 * read.layer()].add(read.values(), length, options),
             Inlet::FeedForward => {
-                self.norms[2 * read.layer() + 1].add(read.values(), length, options)
+                self.norms[2 * read.layer() + 1].add(read.values(), length, options);
             }
             Inlet::Down => self.ffn[read.layer()].add(read.values(), length, options),
             Inlet::AttentionOutput => {
