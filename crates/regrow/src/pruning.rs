@@ -257,7 +257,7 @@ pub fn prune(
 /// made from.
 ///
 /// # Errors
-/// As for [`prune`], and where `cut` has no cut, or a cut of another model.
+/// As for [`prune()`], and where `cut` has no cut, or a cut of another model.
 pub fn prune_again(
     model: impl AsRef<Path>,
     cut: impl AsRef<Path>,
