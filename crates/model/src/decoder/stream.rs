@@ -68,7 +68,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// As [`Decoder::run_block`]. `watch` receives the inputs of the linear layers, in the order of
-    /// [`Inlet`].
+    /// `Inlet`.
     ///
     /// # Errors
     /// If the batch does not fit the model, or the memory cannot be allocated.
