@@ -20,7 +20,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, or fails at once with [`Error::is_locked`]. A missing file is created.
+    /// Takes the lock, or fails at once with [`is_locked`](crate::Error::is_locked). A missing file
+    /// is created.
     pub fn acquire(path: &Path) -> Result<Self> {
         let file = OpenOptions::new()
             .create(true)
