@@ -47,6 +47,6 @@ pub use record::record_of;
 pub use replay::replay;
 pub use request::{Pruned, PruningProgress, Request, decide, prune};
 pub use scores::{Scores, WidthScores};
-pub use select::Select;
+pub use select::{About, Select};
 pub use shape::legal::{Sizes, Smaller, TOLERANCE, WidthOptions};
 pub use target::{PruningTarget, Takes};

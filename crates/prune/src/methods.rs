@@ -60,7 +60,7 @@ impl Method {
     /// What it does, in one line.
     pub fn summary(&self) -> &'static str {
         match self {
-            Self::Select(select) => select.summary(),
+            Self::Select(select) => select.about().summary,
             Self::Sparse(sparse) => sparse.score().summary(),
         }
     }
@@ -68,7 +68,7 @@ impl Method {
     /// The paper that describes it, if there is one.
     pub fn paper(&self) -> Option<&'static str> {
         match self {
-            Self::Select(select) => select.paper(),
+            Self::Select(select) => select.about().paper,
             Self::Sparse(sparse) => sparse.score().paper(),
         }
     }
@@ -76,7 +76,7 @@ impl Method {
     /// The kinds of targets that it takes.
     pub fn takes(&self) -> &'static [Takes] {
         match self {
-            Self::Select(select) => select.takes(),
+            Self::Select(select) => select.about().takes,
             Self::Sparse(sparse) => sparse.takes(),
         }
     }
@@ -84,7 +84,7 @@ impl Method {
     /// Whether it reads calibration text.
     pub fn reads_text(&self) -> bool {
         match self {
-            Self::Select(select) => select.reads_text(),
+            Self::Select(select) => select.about().reads_text,
             Self::Sparse(sparse) => sparse.reads_text(),
         }
     }

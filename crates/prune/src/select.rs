@@ -13,20 +13,31 @@ use crate::scores::Scores;
 use crate::target::{PruningTarget, Takes};
 use shape::legal::Smaller;
 
+/// What is known of a method before it sees a model.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Its id.
+    pub(crate) name: &'static str,
+    /// What the method does, in one line.
+    pub(crate) summary: &'static str,
+    /// The paper that describes it, if there is one.
+    pub(crate) paper: Option<&'static str>,
+    /// The kinds of targets that it takes.
+    pub(crate) takes: &'static [Takes],
+    /// Whether it measures on calibration text.
+    pub(crate) reads_text: bool,
+}
+
 /// A method that decides which blocks, channels or heads go. It changes nothing itself.
 ///
 /// Its methods are called in this order: `outcomes`, `cost`, `measure`, `choose`.
 pub trait Select: Sync {
+    /// What is known of it before it sees a model.
+    fn about(&self) -> &'static About;
     /// Its id in files, flags and laws, as in `depth-block-influence`.
-    fn name(&self) -> &'static str;
-    /// What it does, in one line.
-    fn summary(&self) -> &'static str;
-    /// The paper that describes it, if there is one.
-    fn paper(&self) -> Option<&'static str>;
-    /// The kinds of targets that it takes.
-    fn takes(&self) -> &'static [Takes];
-    /// Whether it measures on calibration text.
-    fn reads_text(&self) -> bool;
+    fn name(&self) -> &'static str {
+        self.about().name
+    }
     /// The options that it reads, as `cut.json` has them. What the cut itself shows is left out.
     fn recorded_options(&self, options: &MethodOptions) -> BTreeMap<String, String> {
         let _ = options;
@@ -79,7 +90,7 @@ pub(crate) fn no_calibration(method: &str) -> Error {
 
 /// The error of a method that got no scores.
 pub(crate) fn no_scores(method: &dyn Select) -> Error {
-    if method.reads_text() {
+    if method.about().reads_text {
         return no_calibration(method.name());
     }
     Error::other(format!(

@@ -169,9 +169,9 @@ fn methods_have_their_own_names_and_say_what_they_do_in_one_line() {
     for entry in METHODS {
         assert_eq!(method(&entry.name()).unwrap().name(), entry.name());
         assert!(!entry.summary().is_empty() && !entry.summary().contains('\n'), "{}", entry.name());
-        if let Some(select) = selects(entry) {
-            assert_eq!(select.paper().is_some(), select.reads_text());
-            assert!(select.takes() != [Takes::Blocks] || !select.reads_text());
+        if selects(entry).is_some() {
+            assert_eq!(entry.paper().is_some(), entry.reads_text());
+            assert!(entry.takes() != [Takes::Blocks] || !entry.reads_text());
         } else {
             let score = entry.name().split_once('-').unwrap().1.to_owned();
             for pattern in ["4:8", "1:4", "3:32", "unstructured"] {

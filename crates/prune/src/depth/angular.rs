@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::measuring::Measuring;
 use crate::options::{MethodOptions, Positions};
 use crate::scores::Scores;
-use crate::select::{Select, no_scores};
+use crate::select::{About, Select, no_scores};
 use crate::target::{PruningTarget, Takes};
 use crate::walk::{ResidualStream, Seen, Visit};
 use shape::legal::Smaller;
@@ -34,24 +34,16 @@ use shape::legal::Smaller;
 pub struct Angular;
 
 impl Select for Angular {
-    fn name(&self) -> &'static str {
-        "depth-angular"
-    }
-
-    fn summary(&self) -> &'static str {
-        "drop the run of layers over which the residual stream turns least on calibration text"
-    }
-
-    fn paper(&self) -> Option<&'static str> {
-        Some("Gromov et al. 2024, The Unreasonable Ineffectiveness of the Deeper Layers")
-    }
-
-    fn takes(&self) -> &'static [Takes] {
-        &[Takes::Rate]
-    }
-
-    fn reads_text(&self) -> bool {
-        true
+    fn about(&self) -> &'static About {
+        &About {
+            name: "depth-angular",
+            summary: "drop the run of layers over which the residual stream turns least on calibration text",
+            paper: Some(
+                "Gromov et al. 2024, The Unreasonable Ineffectiveness of the Deeper Layers",
+            ),
+            takes: &[Takes::Rate],
+            reads_text: true,
+        }
     }
 
     fn recorded_options(&self, options: &MethodOptions) -> BTreeMap<String, String> {

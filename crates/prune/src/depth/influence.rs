@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::measuring::Measuring;
 use crate::options::MethodOptions;
 use crate::scores::Scores;
-use crate::select::{Select, no_scores};
+use crate::select::{About, Select, no_scores};
 use crate::target::{PruningTarget, Takes};
 use crate::walk::{Seen, Visit};
 use shape::legal::Smaller;
@@ -28,27 +28,17 @@ use shape::legal::Smaller;
 pub struct BlockInfluence;
 
 impl Select for BlockInfluence {
-    fn name(&self) -> &'static str {
-        "depth-block-influence"
-    }
-
-    fn summary(&self) -> &'static str {
-        "drop the layers that change the residual stream least on calibration text"
-    }
-
-    fn paper(&self) -> Option<&'static str> {
-        Some(
-            "Men et al. 2024, ShortGPT: Layers in Large Language Models are More Redundant Than You \
+    fn about(&self) -> &'static About {
+        &About {
+            name: "depth-block-influence",
+            summary: "drop the layers that change the residual stream least on calibration text",
+            paper: Some(
+                "Men et al. 2024, ShortGPT: Layers in Large Language Models are More Redundant Than You \
              Expect",
-        )
-    }
-
-    fn takes(&self) -> &'static [Takes] {
-        &[Takes::Rate]
-    }
-
-    fn reads_text(&self) -> bool {
-        true
+            ),
+            takes: &[Takes::Rate],
+            reads_text: true,
+        }
     }
 
     fn outcomes(

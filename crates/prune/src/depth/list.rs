@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::measuring::Measuring;
 use crate::options::MethodOptions;
 use crate::scores::Scores;
-use crate::select::Select;
+use crate::select::{About, Select};
 use crate::target::{PruningTarget, Takes};
 use shape::legal::{Illegal, Smaller};
 
@@ -20,7 +20,7 @@ pub struct DepthList;
 impl DepthList {
     fn cut(self, config: &ModelConfig, target: &PruningTarget) -> Result<Cut> {
         let PruningTarget::Blocks(blocks) = target else {
-            return Err(target.refused_by(self.name(), self.takes()));
+            return Err(target.refused_by(self.name(), self.about().takes));
         };
         if blocks.is_empty() {
             return Err(Illegal::nothing_goes().into());
@@ -33,24 +33,14 @@ impl DepthList {
 }
 
 impl Select for DepthList {
-    fn name(&self) -> &'static str {
-        "depth-list"
-    }
-
-    fn summary(&self) -> &'static str {
-        "drop the layers that are listed"
-    }
-
-    fn paper(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn takes(&self) -> &'static [Takes] {
-        &[Takes::Blocks]
-    }
-
-    fn reads_text(&self) -> bool {
-        false
+    fn about(&self) -> &'static About {
+        &About {
+            name: "depth-list",
+            summary: "drop the layers that are listed",
+            paper: None,
+            takes: &[Takes::Blocks],
+            reads_text: false,
+        }
     }
 
     fn outcomes(

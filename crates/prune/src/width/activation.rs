@@ -14,8 +14,8 @@ use crate::error::Result;
 use crate::measuring::Measuring;
 use crate::options::{Aggregation, MethodOptions};
 use crate::scores::{Scores, WidthScores};
-use crate::select::Select;
-use crate::target::{PruningTarget, Takes};
+use crate::select::{About, Select};
+use crate::target::PruningTarget;
 use crate::walk::{Inlet, Read, Seen, Visit};
 use shape::legal::Smaller;
 
@@ -35,27 +35,17 @@ const COLUMNS: usize = 256;
 pub struct WidthActivation;
 
 impl Select for WidthActivation {
-    fn name(&self) -> &'static str {
-        "width-activation"
-    }
-
-    fn summary(&self) -> &'static str {
-        "narrow every layer to the channels, neurons and groups of heads that are most active on \
-         calibration text"
-    }
-
-    fn paper(&self) -> Option<&'static str> {
-        Some(
-            "Muralidharan et al. 2024, Compact Language Models via Pruning and Knowledge Distillation",
-        )
-    }
-
-    fn takes(&self) -> &'static [Takes] {
-        TAKES
-    }
-
-    fn reads_text(&self) -> bool {
-        true
+    fn about(&self) -> &'static About {
+        &About {
+            name: "width-activation",
+            summary: "narrow every layer to the channels, neurons and groups of heads that are most active on \
+         calibration text",
+            paper: Some(
+                "Muralidharan et al. 2024, Compact Language Models via Pruning and Knowledge Distillation",
+            ),
+            takes: TAKES,
+            reads_text: true,
+        }
     }
 
     fn recorded_options(&self, options: &MethodOptions) -> BTreeMap<String, String> {

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::measuring::Measuring;
 use crate::options::MethodOptions;
 use crate::scores::{Scores, WidthScores};
-use crate::select::Select;
-use crate::target::{PruningTarget, Takes};
+use crate::select::{About, Select};
+use crate::target::PruningTarget;
 use shape::legal::Smaller;
 
 /// Columns that one thread task sums.
@@ -36,24 +36,14 @@ const PIECE: usize = 1 << 22;
 pub struct WidthMagnitude;
 
 impl Select for WidthMagnitude {
-    fn name(&self) -> &'static str {
-        "width-magnitude"
-    }
-
-    fn summary(&self) -> &'static str {
-        "narrow every layer to the channels, neurons and groups of heads with the largest weights"
-    }
-
-    fn paper(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn takes(&self) -> &'static [Takes] {
-        TAKES
-    }
-
-    fn reads_text(&self) -> bool {
-        false
+    fn about(&self) -> &'static About {
+        &About {
+            name: "width-magnitude",
+            summary: "narrow every layer to the channels, neurons and groups of heads with the largest weights",
+            paper: None,
+            takes: TAKES,
+            reads_text: false,
+        }
     }
 
     fn outcomes(
