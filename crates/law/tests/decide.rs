@@ -413,7 +413,7 @@ fn a_model_as_it_is_stands_on_the_front_and_shames_what_it_beats() {
     });
     let found = noisy().allocate(&all, &Limits::default(), &Wish::default()).unwrap();
     assert!(found.best().iter().all(|offer| offer.code().contains(&law::Code::SiblingIsBetter)));
-    let names: Vec<_> = found.front().iter().map(|offer| offer.model().unwrap()).collect();
+    let names: Vec<_> = found.front().iter().map(|offer| offer.pruned().model().unwrap()).collect();
     assert_eq!(names, ["sibling"]);
     assert_eq!((found.front()[0].tokens(), found.front()[0].cost().flops), (0.0, 0.0));
 }

@@ -92,8 +92,8 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
     let mut layers = Vec::new();
     let mut heights: Vec<f64> = paid().map(|offer| offer.loss()).collect();
     for offer in found.front().iter().filter(|offer| offer.cost().flops == 0.0) {
-        let label = offer.model().map_or_else(|| short_count(offer.place().n0), str::to_owned);
-        layers.push(Layer::Level { y: offer.loss(), label: format!("{label} as it is") });
+        let label = format!("{} as it is", model_name(offer));
+        layers.push(Layer::Level { y: offer.loss(), label });
         heights.push(offer.loss());
     }
     for (i, (label, offers)) in lines.iter().enumerate() {
@@ -132,8 +132,13 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
 
 /// A short name of a pruned model.
 fn name(offer: &Offer) -> String {
-    let model = offer.model().map_or_else(|| short_count(offer.place().n0), str::to_owned);
-    format!("{model}, {}", short_rate(offer.place().rate))
+    format!("{}, {}", model_name(offer), short_rate(offer.pruned().place().rate))
+}
+
+/// The model's name, or its size where it has none.
+fn model_name(offer: &Offer) -> String {
+    let pruned = offer.pruned();
+    pruned.model().map_or_else(|| short_count(pruned.place().n0), str::to_owned)
 }
 
 /// A curve with its bands, and the marks on it.

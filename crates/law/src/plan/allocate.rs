@@ -11,7 +11,7 @@ use ledger::{MethodId, MethodKind, short_count};
 
 use super::cost::{Bill, held_parameters};
 use super::front::front;
-use super::offer::{Allocation, Candidate, Limits, Offer, Refusal};
+use super::offer::{Allocation, Candidate, Limits, Offer, PrunedModel, Refusal};
 use super::question::Wish;
 use crate::code::Code;
 use crate::error::{Fault, Result};
@@ -183,12 +183,8 @@ impl PricedCandidate<'_> {
     }
 
     fn offer(&self, tokens: f64, loss: f64, prediction: Prediction) -> Offer {
-        let Candidate { model, series, method, place, .. } = self.candidate;
         Offer {
-            model: model.clone(),
-            series: series.clone(),
-            method: method.clone(),
-            place: *place,
+            pruned: self.candidate.into(),
             parameters: self.parameters,
             tokens,
             cost: self.bill.cost(tokens * self.flops_per_token),
@@ -200,8 +196,7 @@ impl PricedCandidate<'_> {
     }
 
     fn refuse(&self, code: Vec<Code>, sentence: String) -> Outcome {
-        let Candidate { model, series, method, place, .. } = self.candidate.clone();
-        Outcome::Refusal(Refusal { model, series, method, place, code, sentence })
+        Outcome::Refusal(Refusal { pruned: self.candidate.into(), code, sentence })
     }
 }
 
@@ -234,10 +229,12 @@ fn as_they_are(candidates: &[Candidate], limits: &Limits, bill: &Bill) -> Vec<Of
         let is_new = seen.insert((model, series, place.n0.to_bits(), place.loss0.to_bits()));
         if is_new && limits.parameters.is_none_or(|most| place.n0 <= most) {
             offers.push(Offer {
-                model: model.clone(),
-                series: series.clone(),
-                method: MethodId::NONE.to_owned(),
-                place: Place { rate: 0.0, ..*place },
+                pruned: PrunedModel {
+                    model: model.clone(),
+                    series: series.clone(),
+                    method: MethodId::NONE.to_owned(),
+                    place: Place { rate: 0.0, ..*place },
+                },
                 parameters: place.n0,
                 tokens: 0.0,
                 cost: bill.cost(0.0),
@@ -259,7 +256,7 @@ fn overlap(a: &Offer, b: &Offer) -> bool {
 }
 
 fn warnings(best: &[Offer]) -> Vec<Warning> {
-    let series: BTreeSet<&str> = best.iter().map(|offer| offer.series.as_str()).collect();
+    let series: BTreeSet<&str> = best.iter().map(|offer| offer.pruned.series()).collect();
     let several = series.len() > 1;
     let series = series.into_iter().map(str::to_owned).collect();
     several.then(|| Notice::SeveralSeries { series }.into()).into_iter().collect()

@@ -16,5 +16,5 @@ pub use amount::Amount;
 pub use answer::Answer;
 pub use cost::{Bill, Budget, Cost, Machine, Spend, held_parameters, multiplied_parameters};
 pub use decision::{Bought, Doubling, Plan};
-pub use offer::{Allocation, Candidate, Limits, Offer, Refusal};
+pub use offer::{Allocation, Candidate, Limits, Offer, PrunedModel, Refusal};
 pub use question::{Recovery, Wish};

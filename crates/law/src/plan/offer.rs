@@ -23,6 +23,17 @@ pub struct Candidate {
     pub embedding: f64,
 }
 
+/// A model, and how it is pruned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PrunedModel {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+    pub(crate) series: String,
+    pub(crate) method: String,
+    #[serde(flatten)]
+    pub(crate) place: Place,
+}
+
 /// Upper limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
@@ -40,16 +51,9 @@ pub struct Limits {
 /// A pruned model after some tokens of post-training, or an unpruned model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Offer {
-    /// The model's name, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) model: Option<String>,
-    /// Its series.
-    pub(crate) series: String,
-    /// The pruning method; `none` for an unpruned model.
-    pub(crate) method: String,
-    /// Its size, its rate and its loss before pruning.
+    /// The model and how it is pruned.
     #[serde(flatten)]
-    pub(crate) place: Place,
+    pub(crate) pruned: PrunedModel,
     /// Parameters after pruning, including zeroed ones.
     pub(crate) parameters: f64,
     /// Post-training tokens.
@@ -72,16 +76,9 @@ pub struct Offer {
 /// A candidate without an offer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// The model's name, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) model: Option<String>,
-    /// Its series.
-    pub(crate) series: String,
-    /// The pruning method.
-    pub(crate) method: String,
-    /// Its size, its rate and its loss before pruning.
+    /// The model and how it is pruned.
     #[serde(flatten)]
-    pub(crate) place: Place,
+    pub(crate) pruned: PrunedModel,
     /// The reasons for the refusal.
     pub(crate) code: Vec<Code>,
     /// The same as a sentence.
@@ -133,7 +130,14 @@ impl Allocation {
     }
 }
 
-impl Offer {
+impl From<&Candidate> for PrunedModel {
+    fn from(candidate: &Candidate) -> Self {
+        let Candidate { model, series, method, place, .. } = candidate.clone();
+        Self { model, series, method, place }
+    }
+}
+
+impl PrunedModel {
     /// The model's name, if it has one.
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()
@@ -152,6 +156,13 @@ impl Offer {
     /// Its size, its rate and its loss before pruning.
     pub fn place(&self) -> Place {
         self.place
+    }
+}
+
+impl Offer {
+    /// The model and how it is pruned.
+    pub fn pruned(&self) -> &PrunedModel {
+        &self.pruned
     }
 
     /// Parameters after pruning, including zeroed ones.
@@ -192,24 +203,9 @@ impl Offer {
 }
 
 impl Refusal {
-    /// The model's name, if it has one.
-    pub fn model(&self) -> Option<&str> {
-        self.model.as_deref()
-    }
-
-    /// Its series.
-    pub fn series(&self) -> &str {
-        &self.series
-    }
-
-    /// The pruning method.
-    pub fn method(&self) -> &str {
-        &self.method
-    }
-
-    /// Its size, its rate and its loss before pruning.
-    pub fn place(&self) -> Place {
-        self.place
+    /// The model and how it is pruned.
+    pub fn pruned(&self) -> &PrunedModel {
+        &self.pruned
     }
 
     /// The reasons for the refusal.

@@ -170,13 +170,13 @@ pub(super) fn offers<'a>(offers: impl Iterator<Item = &'a Offer>, level: f64) ->
         ("notes", Align::Left),
     ]);
     for offer in offers {
-        let is_pruned = offer.place().rate > 0.0;
+        let is_pruned = offer.pruned().place().rate > 0.0;
         // The loss of an unpruned model was given by the user, so it has no interval.
         let span = |span| if is_pruned { ends(span, nats) } else { "as given".to_owned() };
         table.row([
-            name(offer.model(), offer.place().n0),
-            if is_pruned { offer.method().to_owned() } else { "as it is".to_owned() },
-            format!("{:.4}", offer.place().rate),
+            name(offer.pruned().model(), offer.pruned().place().n0),
+            if is_pruned { offer.pruned().method().to_owned() } else { "as it is".to_owned() },
+            format!("{:.4}", offer.pruned().place().rate),
             parameters(offer.parameters()),
             tokens(offer.tokens()),
             nats(offer.loss()),
@@ -212,22 +212,23 @@ pub(super) fn best(found: &Allocation) -> String {
         2 => "; one other cannot be told apart from it".to_owned(),
         tied => format!("; {} others cannot be told apart from it", tied - 1),
     };
-    let model = name(offer.model(), offer.place().n0);
+    let model = name(offer.pruned().model(), offer.pruned().place().n0);
     let interval = offer.mean().map_or_else(String::new, |span| {
         format!(", between {}", ends(Some(span), nats).replace(" to ", " and "))
     });
     format!(
         "lowest loss within the limits: {model} by `{}` at rate {:.4}, after {} tokens: {} nats per token{interval}{rivals}",
-        offer.method(),
-        offer.place().rate,
+        offer.pruned().method(),
+        offer.pruned().place().rate,
         tokens(offer.tokens()),
         nats(offer.loss())
     )
 }
 
 pub(super) fn refused(refusal: &Refusal) -> String {
-    let (model, place, sentence) = (refusal.model(), refusal.place(), refusal.sentence());
-    let method = refusal.method();
+    let (model, place, sentence) =
+        (refusal.pruned().model(), refusal.pruned().place(), refusal.sentence());
+    let method = refusal.pruned().method();
     format!(
         "not offered: {} by `{method}` at rate {:.4}: {sentence}",
         name(model, place.n0),
