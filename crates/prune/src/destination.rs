@@ -35,6 +35,11 @@ impl<'a> Destination<'a> {
         self.path
     }
 
+    /// The most bytes of tensors in one file.
+    pub fn shard_limit(&self) -> u64 {
+        self.shard_limit
+    }
+
     /// Creates the writer of the tensors.
     pub(crate) fn create(&self, raw: &RawConfig, plan: Vec<Planned>) -> Result<FolderWriter> {
         Ok(FolderWriter::create(self.path, self.existing, raw, plan, self.shard_limit)?)

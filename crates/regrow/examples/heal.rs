@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release -p regrow --example heal`
 
+use regrow::disk::Existing;
 use regrow::heal::{HealOptions, StartingPoint, heal};
-use regrow::prune::PruningTarget;
+use regrow::prune::{Destination, PruningTarget};
 use regrow::pruning::{PruneOptions, prune};
 use regrow::quickstart::grammar::Grammar;
 use regrow::text::{BuildOptions, TokenizerSource};
@@ -32,9 +33,11 @@ pub(crate) fn main() -> regrow::Result<()> {
     heal(&base, at("base"), &stop, &mut Silent)?;
 
     let one_block = PruneOptions::new(PruningTarget::Blocks(vec![2]));
-    prune(at("base/model"), &one_block, at("pruned"), &mut Silent)?;
+    let pruned = at("pruned");
+    let destination = Destination::new(&pruned, Existing::Refuse);
+    prune(at("base/model"), &one_block, &destination, &mut Silent)?;
 
-    let start = StartingPoint::Model(at("pruned"));
+    let start = StartingPoint::Model(pruned);
     let options = HealOptions::new(start, at("corpus"), recipe).base(at("base/model"));
     let mut points = 0;
     let mut count = |event: &Event<'_>| points += usize::from(matches!(event, Event::Measured(_)));

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use disk::Existing;
 use ledger::{CutRecord, Nats};
-use model::folder::{ModelFolder, SHARD_LIMIT};
+use model::folder::ModelFolder;
 use prune::{
     CalibrationSettings, Destination, Method, Pruned, PruningPlan, PruningProgress, PruningTarget,
     Refused, Request, Takes, TextSize,
@@ -35,8 +34,6 @@ pub struct PruneOptions {
     spill: Option<PathBuf>,
     series: Option<String>,
     loss0: Option<Nats>,
-    shard_limit: u64,
-    existing: Existing,
 }
 
 impl PruneOptions {
@@ -53,8 +50,6 @@ impl PruneOptions {
             spill: None,
             series: None,
             loss0: None,
-            shard_limit: SHARD_LIMIT,
-            existing: Existing::Refuse,
         }
     }
 
@@ -122,20 +117,6 @@ impl PruneOptions {
         self
     }
 
-    /// The most bytes of weights in one file.
-    #[must_use]
-    pub fn shard_limit(mut self, bytes: u64) -> Self {
-        self.shard_limit = bytes;
-        self
-    }
-
-    /// Sets what to do if the new folder exists already. The default is to refuse it.
-    #[must_use]
-    pub fn existing(mut self, existing: Existing) -> Self {
-        self.existing = existing;
-        self
-    }
-
     /// The chosen method, or the default for the target.
     fn resolved_method(&self) -> Result<Method> {
         let usual = match self.target.kind() {
@@ -147,10 +128,6 @@ impl PruneOptions {
     }
 
     fn check(&self) -> Result<()> {
-        if self.shard_limit == 0 {
-            let message = "`shard_size` is 0, expected at least 1";
-            return Err(Error::msg(message).about("shard_size"));
-        }
         match self.loss0 {
             Some(Nats(loss)) if !(loss.is_finite() && loss >= 0.0) => {
                 let message = format!("`loss0` is {loss}, expected nats per token, 0 or more");
@@ -196,17 +173,18 @@ impl PrunePreview {
     }
 }
 
-/// Prunes a model, named by its folder or its id on the hub, into the new folder `out`.
+/// Prunes a model, named by its folder or its id on the hub, into a new folder.
 ///
 /// # Errors
-/// Where model or text cannot be read, the method does not fit the target, or `out` cannot be
-/// written.
+/// Where model or text cannot be read, the method does not fit the target, or the new folder cannot
+/// be written.
 pub fn prune(
     model: impl AsRef<Path>,
     options: &PruneOptions,
-    out: impl AsRef<Path>,
+    destination: &Destination<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Pruned> {
+    check_shards(destination)?;
     options.check()?;
     let folder = loaded::open(model.as_ref(), observer)?;
     // `own`, not `of`: the model that is pruned now is the base, even if it was pruned before.
@@ -242,91 +220,51 @@ pub fn prune(
         spill: options.spill.clone(),
         ..Request::new(method, options.target.clone(), crate::VERSION)
     };
-    let destination =
-        Destination::new(out.as_ref(), options.existing).with_shard_limit(options.shard_limit);
     let mut shown = StageTeller::new(observer);
     let mut hear = |progress: PruningProgress| match progress {
         PruningProgress::Scoring { done, of } => shown.at("scoring", done, of, "blocks"),
         PruningProgress::Writing { done, of } => shown.at("writing", done, of, "tensors"),
         PruningProgress::Hashing => {}
     };
-    Ok(prune::prune(&machine(), &folder, &request, &destination, &mut hear)?)
+    Ok(prune::prune(&machine(), &folder, &request, destination, &mut hear)?)
 }
 
 /// Repeats an earlier cut, given as a pruned folder or its `cut.json`, on the model that it was
-/// made from.
+/// made from. Methods that also adjust the kept weights need the calibration text of the cut.
 ///
 /// # Errors
 /// As for [`prune()`], and where `cut` has no cut, or a cut of another model.
 pub fn prune_again(
     model: impl AsRef<Path>,
     cut: impl AsRef<Path>,
-    options: &ReplayOptions,
-    out: impl AsRef<Path>,
+    text: Option<&TextSource>,
+    destination: &Destination<'_>,
     observer: &mut dyn Observer,
 ) -> Result<CutRecord> {
-    if options.shard_limit == 0 {
-        let message = "`shard_size` is 0, expected at least 1";
-        return Err(Error::msg(message).about("shard_size"));
-    }
+    check_shards(destination)?;
     let folder = loaded::open(model.as_ref(), observer)?;
     let cut = cut.as_ref();
     let Some(record) = prune::record_of(cut)? else {
         bail!("`{}` holds no `cut.json`", cut.display());
     };
-    let text = match &options.text {
+    let text = match text {
         Some(text) => Some(OpenText::open(text, &folder, observer)?),
         None => None,
     };
     let source = text.as_ref().map(|text| prune::Source::Part(text.part()));
-    let destination =
-        Destination::new(out.as_ref(), options.existing).with_shard_limit(options.shard_limit);
     let mut shown = StageTeller::new(observer);
     let mut hear = |done: usize, of: usize| shown.at("writing", done, of, "parts");
-    prune::replay(&machine(), &folder, &record, source, &destination, &mut hear)?;
+    prune::replay(&machine(), &folder, &record, source, destination, &mut hear)?;
     Ok(record)
 }
 
-/// The options of repeating a cut.
-#[derive(Clone, Debug)]
-pub struct ReplayOptions {
-    text: Option<TextSource>,
-    shard_limit: u64,
-    existing: Existing,
-}
-
-impl Default for ReplayOptions {
-    fn default() -> Self {
-        Self { text: None, shard_limit: SHARD_LIMIT, existing: Existing::Refuse }
+/// Refuses files that can hold nothing.
+fn check_shards(destination: &Destination<'_>) -> Result<()> {
+    if destination.shard_limit() == 0 {
+        let message = "`shard_size` is 0, expected at least 1";
+        return Err(Error::msg(message).about("shard_size"));
     }
-}
-
-impl ReplayOptions {
-    /// The default: no text, and the new folder must not exist.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets the calibration text of the cut. Methods that also adjust the kept weights need it.
-    #[must_use]
-    pub fn text(mut self, text: TextSource) -> Self {
-        self.text = Some(text);
-        self
-    }
-
-    /// The most bytes of weights in one file.
-    #[must_use]
-    pub fn shard_limit(mut self, bytes: u64) -> Self {
-        self.shard_limit = bytes;
-        self
-    }
-
-    /// Sets what to do if the new folder exists already. The default is to refuse it.
-    #[must_use]
-    pub fn existing(mut self, existing: Existing) -> Self {
-        self.existing = existing;
-        self
-    }
+    Ok(())
 }
 
 /// Reports what pruning would remove and need, for a folder, a configuration or a public model.

@@ -13,7 +13,8 @@ use ledger::{Cut, CutRecord, Nats};
 use model::folder::SHARD_LIMIT;
 use prune::{METHODS, Method, PruningTarget, TOLERANCE, Takes};
 use regrow::Count;
-use regrow::pruning::{self, PruneOptions, ReplayOptions};
+use regrow::prune::Destination;
+use regrow::pruning::{self, PruneOptions};
 use regrow::source::PartName;
 use serde::Serialize;
 
@@ -130,14 +131,16 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         return Ok(Exit::Done);
     }
     let out = arguments.out.as_deref().context("`--out` is missing")?;
+    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    let destination = Destination::new(out, existing).with_shard_limit(arguments.shard_size.0);
     let record = match &arguments.cut {
         Some(cut) => {
-            let how = replay(arguments);
+            let text = arguments.source.source(PartName::Train);
             pruning::prune_again(
                 &arguments.model,
                 cut,
-                &how,
-                out,
+                text.as_ref(),
+                &destination,
                 &mut TerminalObserver::new(output),
             )?
         }
@@ -146,7 +149,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             let pruned = pruning::prune(
                 &arguments.model,
                 &options,
-                out,
+                &destination,
                 &mut TerminalObserver::new(output),
             )?;
             // A rate allows several shapes near it, so the alternatives are shown. A sparse cut
@@ -176,11 +179,8 @@ fn report(json: bool, record: &CutRecord, out: &Path, output: &mut Output) -> an
 }
 
 fn options(arguments: &Arguments) -> anyhow::Result<PruneOptions> {
-    let mut options = PruneOptions::new(target(arguments)?)
-        .seed(arguments.seed)
-        .how(arguments.options.options())
-        .shard_limit(arguments.shard_size.0)
-        .existing(existing(arguments));
+    let mut options =
+        PruneOptions::new(target(arguments)?).seed(arguments.seed).how(arguments.options.options());
     if let Some(method) = arguments.method {
         options = options.method(method);
     }
@@ -203,19 +203,6 @@ fn options(arguments: &Arguments) -> anyhow::Result<PruneOptions> {
         options = options.loss0(Nats(loss));
     }
     Ok(options)
-}
-
-fn replay(arguments: &Arguments) -> ReplayOptions {
-    let replay =
-        ReplayOptions::new().shard_limit(arguments.shard_size.0).existing(existing(arguments));
-    match arguments.source.source(PartName::Train) {
-        Some(text) => replay.text(text),
-        None => replay,
-    }
-}
-
-fn existing(arguments: &Arguments) -> Existing {
-    if arguments.force { Existing::Replace } else { Existing::Refuse }
 }
 
 /// The pruning target from the flags. The pruner refuses a method that does not fit it.
