@@ -206,7 +206,7 @@ impl Recipe {
         let context = size(self.context, setting.context);
         let batch = size(self.batch, 8);
         let window = size(self.eval_context, context);
-        let heldout = &setting.corpus.heldout;
+        let heldout = setting.corpus.heldout();
         let count =
             |count: Option<Count>, default: u64| Tokens(count.map_or(default, |count| count.0));
         Ok(RunSpec {
@@ -214,9 +214,9 @@ impl Recipe {
             series: self.series.clone().unwrap_or(setting.series),
             method: setting.method,
             base: setting.base,
-            corpus: setting.corpus.train.text.clone(),
+            corpus: setting.corpus.train().text.clone(),
             heldout: heldout.text.clone(),
-            tokenizer: setting.corpus.tokenizer.clone(),
+            tokenizer: setting.corpus.tokenizer().to_owned(),
             context,
             batch,
             micro_batch: size(

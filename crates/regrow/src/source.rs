@@ -107,8 +107,8 @@ impl OpenText {
     /// Counts and hashes.
     pub fn info(&self) -> &PartInfo {
         match &self.0 {
-            OpenedText::Corpus(corpus, PartName::HeldOut) => &corpus.info().heldout,
-            OpenedText::Corpus(corpus, PartName::Train) => &corpus.info().train,
+            OpenedText::Corpus(corpus, PartName::HeldOut) => corpus.info().heldout(),
+            OpenedText::Corpus(corpus, PartName::Train) => corpus.info().train(),
             OpenedText::Text { info, .. } => info,
         }
     }

@@ -16,8 +16,8 @@ mod tokenizer;
 
 pub use bpe::{END_OF_TEXT, SMALLEST_VOCABULARY, train_bpe};
 pub use corpus::{
-    BuildOptions, BuildProgress, Corpus, CorpusInfo, CorpusPart, HeldOutSplit, PartInfo, Stage,
-    TokenizerSource, build, build_until, tokenize_part,
+    BuildOptions, BuildProgress, Corpus, CorpusInfo, CorpusPart, PartInfo, Stage, TokenizerSource,
+    build, build_until, tokenize_part,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use reader::{Counts, Documents, Reader, Reading, Sources};

@@ -63,7 +63,7 @@ fn config(corpus: &Corpus) -> ModelConfig {
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "intermediate_size": 72,
-        "vocab_size": corpus.info().vocabulary,
+        "vocab_size": corpus.info().vocabulary(),
         "max_position_embeddings": 96,
         "tie_word_embeddings": true,
     });
@@ -78,7 +78,7 @@ fn spec(corpus: &Corpus, steps: u64) -> RunSpec {
         base: "tiny".into(),
         corpus: corpus.train().hash().into(),
         heldout: corpus.heldout().hash().into(),
-        tokenizer: corpus.info().tokenizer.clone(),
+        tokenizer: corpus.info().tokenizer().to_owned(),
         context: 70,
         batch: 4,
         micro_batch: 3,

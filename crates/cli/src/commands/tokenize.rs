@@ -87,10 +87,12 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let begun = Instant::now();
     let stop = interrupt::listen()?;
     let info = regrow::tokenize(&options, &stop, &mut TerminalObserver::new(output))?;
-    if let Some(first) = &info.first_broken {
-        let lines = if info.broken == 1 { "line or row" } else { "lines or rows" };
-        output
-            .warn(&format!("{} broken {lines} left out, the first: {first}", grouped(info.broken)));
+    if let Some(first) = info.first_broken() {
+        let lines = if info.broken() == 1 { "line or row" } else { "lines or rows" };
+        output.warn(&format!(
+            "{} broken {lines} left out, the first: {first}",
+            grouped(info.broken())
+        ));
     }
     if arguments.json {
         output.json(&info)?;
@@ -103,7 +105,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         ("bytes of text", Align::Right),
         ("bytes per token", Align::Right),
     ]);
-    for (name, part) in [("train", &info.train), ("heldout", &info.heldout)] {
+    for (name, part) in [("train", info.train()), ("heldout", info.heldout())] {
         // Begin tokens stand for no text, so they do not count here.
         let tokens = part.tokens - part.documents;
         table.row([
@@ -115,16 +117,16 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         ]);
     }
     output.table(&table)?;
-    let empty = if info.empty == 0 {
+    let empty = if info.empty() == 0 {
         String::new()
     } else {
-        format!(", {} empty documents dropped", info.empty)
+        format!(", {} empty documents dropped", info.empty())
     };
     output.say(&format!(
         "`{}`: vocabulary {}, `{}` before each document{empty}; {:.1} s",
         arguments.out.display(),
-        grouped(info.vocabulary as u64),
-        info.begin.text,
+        grouped(info.vocabulary() as u64),
+        info.begin().text,
         begun.elapsed().as_secs_f64(),
     ));
     Ok(Exit::Done)

@@ -68,7 +68,7 @@ impl Origin {
         check_vocabulary(&config, &raw, &corpus)?;
         if config.bos_token_id().is_none() {
             // Other programs read the begin token from `config.json`.
-            raw.set("bos_token_id", corpus.info().begin.id);
+            raw.set("bos_token_id", corpus.info().begin().id);
         }
         // There are no stored weights to follow, so the final ones keep full precision.
         raw.set_dtype(Dtype::F32.torch_name());
@@ -130,7 +130,7 @@ impl Origin {
     /// A `tokenizer_config.json` for a model trained from scratch. It names the corpus's begin
     /// token.
     pub(super) fn tokenizer_config(&self) -> Vec<u8> {
-        let begin = &self.corpus.info().begin.text;
+        let begin = &self.corpus.info().begin().text;
         let config = json!({
             "tokenizer_class": "PreTrainedTokenizerFast",
             "bos_token": begin,
@@ -144,7 +144,7 @@ impl Origin {
 
 /// Checks that every token of the corpus has a row in the model's embedding.
 fn check_vocabulary(config: &ModelConfig, raw: &RawConfig, corpus: &Corpus) -> Result<()> {
-    let (found, expected) = (config.vocab_size(), corpus.info().vocabulary);
+    let (found, expected) = (config.vocab_size(), corpus.info().vocabulary());
     // Only too few rows are an error: many models pad their embedding to a round number.
     if found < expected {
         bail!(

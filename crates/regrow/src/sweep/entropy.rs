@@ -29,14 +29,14 @@ struct GrammarDocument {
 pub(super) fn entropy(folder: &SweepFolder, limit: u64) -> Result<Entropy> {
     let corpus = text::Corpus::open(&folder.corpus())?;
     let path = folder.grammar().join("documents.jsonl");
-    let held_out = documents_held_out(&path, corpus.info().split.share())
+    let held_out = documents_held_out(&path, corpus.info().share())
         .with_context(|| format!("the entropy of `{}` is not known", path.display()))?;
     // The same hash of hashes as in the corpus: it proves that these are the corpus's held-out
     // documents, in the same order.
     let mut hash = Sha256Hasher::new();
     held_out.iter().for_each(|line| hash.update(Sha256::of(&line.text).as_bytes()));
     ensure!(
-        hash.finish().to_string() == corpus.info().heldout.text,
+        hash.finish().to_string() == corpus.info().heldout().text,
         "the held-out documents of `{}` are not those of `{}`",
         path.display(),
         folder.corpus().display()

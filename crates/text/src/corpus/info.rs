@@ -18,33 +18,80 @@ const LARGEST_FILE: u64 = 256 << 20;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CorpusInfo {
     /// Number of the format, 1.
-    pub format: Format<1>,
+    pub(super) format: Format<1>,
     /// SHA-256 of `tokenizer.json`, in hexadecimal.
-    pub tokenizer: String,
+    pub(super) tokenizer: String,
     /// Size of the vocabulary; every stored token is below it.
-    pub vocabulary: usize,
+    pub(super) vocabulary: usize,
     /// The token before each document.
-    pub begin: BeginToken,
+    pub(super) begin: BeginToken,
     /// How held-out documents were chosen.
-    pub split: HeldOutSplit,
+    pub(super) split: HeldOutSplit,
     /// The training part.
-    pub train: PartInfo,
+    pub(super) train: PartInfo,
     /// The held-out part.
-    pub heldout: PartInfo,
+    pub(super) heldout: PartInfo,
     /// Documents dropped because they held no text, or none that the tokenizer has tokens for.
-    pub empty: u64,
+    pub(super) empty: u64,
     /// Lines of JSONL and rows of Parquet left out because they were broken.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub broken: u64,
+    pub(super) broken: u64,
     /// The first of them, in words, for the caller of the build. It is not stored.
     #[serde(skip)]
-    pub first_broken: Option<String>,
+    pub(super) first_broken: Option<String>,
     /// Names of the source files, without their folders.
-    pub sources: Vec<String>,
+    pub(super) sources: Vec<String>,
     /// Where documents end in plain text.
-    pub documents: Documents,
+    pub(super) documents: Documents,
     /// The field of JSONL, or the column of Parquet, that held the text.
-    pub field: String,
+    pub(super) field: String,
+}
+
+impl CorpusInfo {
+    /// SHA-256 of `tokenizer.json`, in hexadecimal.
+    pub fn tokenizer(&self) -> &str {
+        &self.tokenizer
+    }
+
+    /// Size of the vocabulary; every stored token is below it.
+    pub fn vocabulary(&self) -> usize {
+        self.vocabulary
+    }
+
+    /// The token before each document; its id is below the vocabulary.
+    pub fn begin(&self) -> &BeginToken {
+        &self.begin
+    }
+
+    /// The share of documents asked for the held-out part, above 0 and below 1.
+    pub fn share(&self) -> f64 {
+        self.split.share
+    }
+
+    /// The training part.
+    pub fn train(&self) -> &PartInfo {
+        &self.train
+    }
+
+    /// The held-out part.
+    pub fn heldout(&self) -> &PartInfo {
+        &self.heldout
+    }
+
+    /// Documents dropped because they held no text, or none that the tokenizer has tokens for.
+    pub fn empty(&self) -> u64 {
+        self.empty
+    }
+
+    /// Lines of JSONL and rows of Parquet left out because they were broken.
+    pub fn broken(&self) -> u64 {
+        self.broken
+    }
+
+    /// The first of them, in words, right after the corpus was built; it is not stored.
+    pub fn first_broken(&self) -> Option<&str> {
+        self.first_broken.as_deref()
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde wants")]
@@ -54,17 +101,10 @@ fn is_zero(count: &u64) -> bool {
 
 /// How held-out documents were chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HeldOutSplit {
+pub(super) struct HeldOutSplit {
     /// The rule in words.
     pub(super) rule: String,
     pub(super) share: f64,
-}
-
-impl HeldOutSplit {
-    /// The share asked for, above 0 and below 1.
-    pub fn share(&self) -> f64 {
-        self.share
-    }
 }
 
 /// One part of a corpus.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 pub use self::build::{BuildOptions, BuildProgress, Stage, TokenizerSource, build, build_until};
-pub use self::info::{CorpusInfo, HeldOutSplit, PartInfo};
+pub use self::info::{CorpusInfo, PartInfo};
 pub use self::part::CorpusPart;
 pub use self::unsplit::tokenize_part;
 use crate::error::{Result, TextFailure};
