@@ -114,7 +114,7 @@ fn judge(design: &Design, intervals: Intervals, seed: u64) -> law::Result<Vec<Ve
             .map(|ends| held(ends, truth))
     };
     let place = Place::new(size * 1e9, rate, World::loss0(size))?;
-    let enough = group.plan(place, &Default::default())?.enough().interval;
+    let enough = group.plan(place, &Default::default())?.enough().interval();
     // One run cannot know how it lies to others: its interval is that of its own curve.
     let own = |tokens: f64| -> law::Result<Verdict> {
         let prediction = group.predict(place, tokens * 1e9)?;

@@ -72,8 +72,10 @@ fn of_table(world: &World, seed: u64) -> law::Result<Said> {
     let place = Place::new(size * 1e9, 0.25, World::loss0(size))?;
     let plan = group.plan(place, &Default::default())?;
     let enough = plan.enough();
-    let middle =
-        enough.value.or(enough.interval.map(|[low, high]| (low * high).sqrt())).unwrap_or(f64::NAN);
+    let middle = enough
+        .value()
+        .or(enough.interval().map(|[low, high]| (low * high).sqrt()))
+        .unwrap_or(f64::NAN);
     Ok(Said {
         alarms: [
             alarm("rate", "curves"),
@@ -82,7 +84,7 @@ fn of_table(world: &World, seed: u64) -> law::Result<Said> {
             alarm("n0", "power"),
             alarm("tokens", ""),
         ],
-        told: enough.value.is_some(),
+        told: enough.value().is_some(),
         ratio: middle / world.enough(size, 0.25),
     })
 }

@@ -36,36 +36,68 @@ pub struct Judged {
 /// All measures. One that does not apply is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// [`r2`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub r2: Option<f64>,
-    /// [`excess_r2`].
+    pub(crate) r2: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub excess_r2: Option<f64>,
-    /// [`mae`], nats per token.
+    pub(crate) excess_r2: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mae: Option<f64>,
-    /// [`relative_error`].
+    pub(crate) mae: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub relative_error: Option<f64>,
-    /// [`huber`] with [`HUBER_DELTA`], nats squared.
+    pub(crate) relative_error: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub huber: Option<f64>,
-    /// [`asd`], nats per million tokens.
+    pub(crate) huber: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asd: Option<f64>,
-    /// [`asd_noise_floor`], nats per million tokens.
+    pub(crate) asd: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asd_noise_floor: Option<f64>,
-    /// [`skill`]; the caller states the baseline.
+    pub(crate) asd_noise_floor: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skill: Option<f64>,
+    pub(crate) skill: Option<f64>,
 }
 
 /// The Huber loss changes from square to linear here: 0.001 nats, as in Hoffmann et al. (2022).
 pub const HUBER_DELTA: f64 = 1e-3;
 
 impl Metrics {
+    /// [`r2`].
+    pub fn r2(&self) -> Option<f64> {
+        self.r2
+    }
+
+    /// [`excess_r2`].
+    pub fn excess_r2(&self) -> Option<f64> {
+        self.excess_r2
+    }
+
+    /// [`mae`], nats per token.
+    pub fn mae(&self) -> Option<f64> {
+        self.mae
+    }
+
+    /// [`relative_error`].
+    pub fn relative_error(&self) -> Option<f64> {
+        self.relative_error
+    }
+
+    /// [`huber`] with [`HUBER_DELTA`], nats squared.
+    pub fn huber(&self) -> Option<f64> {
+        self.huber
+    }
+
+    /// [`asd`], nats per million tokens.
+    pub fn asd(&self) -> Option<f64> {
+        self.asd
+    }
+
+    /// [`asd_noise_floor`], nats per million tokens.
+    pub fn asd_noise_floor(&self) -> Option<f64> {
+        self.asd_noise_floor
+    }
+
+    /// [`skill`]; the caller states the baseline.
+    pub fn skill(&self) -> Option<f64> {
+        self.skill
+    }
+
     /// Computes all measures. Each run's points must be sorted by tokens. `point_noise` is the
     /// standard deviation of a point.
     pub fn of(runs: &[Vec<Judged>], point_noise: Option<f64>) -> Self {

@@ -37,7 +37,7 @@ fn an_empty_table() {
 #[test]
 fn a_single_point() {
     let law = fitted(rows().into_iter().take(1).collect()).unwrap();
-    assert_eq!(law.groups()[0].decisions()[0].enough().value, None);
+    assert_eq!(law.groups()[0].decisions()[0].enough().value(), None);
     assert!(law.groups()[0].identifiability().code().contains(&law::Code::LevelsTooFew));
 }
 

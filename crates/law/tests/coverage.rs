@@ -51,7 +51,7 @@ fn coverage(world: &World, tables: u64) -> Vec<Count> {
         let amplitude =
             world.truth[1] * 0.25_f64.powf(-world.truth[5]) * middle.powf(-world.truth[6]);
         let enough = (amplitude * (1.0 - (-beta).exp2()) / 0.01).powf(1.0 / beta) * 1e9;
-        count(3, group.plan(place, &Default::default()).unwrap().enough().interval, enough);
+        count(3, group.plan(place, &Default::default()).unwrap().enough().interval(), enough);
         count(4, group.constants()["beta"].interval, beta);
         let alarm = group.warnings().iter().any(|warning| *warning.code() == "lack-of-fit");
         count(5, Some([f64::from(u8::from(alarm)), 1.0]), 0.0);

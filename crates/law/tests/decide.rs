@@ -65,17 +65,17 @@ fn enough_tokens_are_those_of_the_formulas() {
         let (gain, target) = (1e-4, floor + 0.6 * amplitude);
         let wish = Wish { min_gain: Some(gain), target_loss: Some(target), ..Wish::default() };
         let plan = exact().plan(place(n0, rate), &wish).unwrap();
-        close(plan.floor().value.unwrap(), floor, 1e-7);
+        close(plan.floor().value().unwrap(), floor, 1e-7);
         let by_gain = (beta * amplitude / (gain * 1e3)).powf(1.0 / (beta + 1.0)) * 1e9;
-        close(plan.enough_by_gain().unwrap().value.unwrap(), by_gain, 1e-5);
-        close(plan.for_target().unwrap().value.unwrap(), f64::powf(0.6, -1.0 / beta) * 1e9, 1e-5);
+        close(plan.enough_by_gain().unwrap().value().unwrap(), by_gain, 1e-5);
+        close(plan.for_target().unwrap().value().unwrap(), f64::powf(0.6, -1.0 / beta) * 1e9, 1e-5);
         let by_doubling = (amplitude * (1.0 - f64::powf(2.0, -beta)) / 0.01).powf(1.0 / beta) * 1e9;
         // Where that is more than ten times what was measured there is no number.
-        match plan.enough().value {
+        match plan.enough().value() {
             Some(tokens) => close(tokens, by_doubling, 1e-5),
             None => {
                 assert!(
-                    by_doubling > 10e9 && plan.enough().code.contains(&law::Code::Extrapolation)
+                    by_doubling > 10e9 && plan.enough().code().contains(&law::Code::Extrapolation)
                 );
             }
         }
@@ -96,10 +96,10 @@ fn at_enough_tokens_a_doubling_buys_the_gain_and_a_million_more_the_other() {
     let wish = Wish { doubling_gain: 0.02, min_gain: Some(3e-5), ..Wish::default() };
     let plan = exact().plan(place(1.236, 0.25), &wish).unwrap();
     let loss = |tokens: f64| World::new(&SIZES, &RATES).loss(1.236, 0.25, tokens / 1e9);
-    let tokens = plan.enough().value.unwrap();
+    let tokens = plan.enough().value().unwrap();
     close(loss(tokens) - loss(2.0 * tokens), 0.02, 1e-5);
     close(plan.loss_then().unwrap(), loss(tokens), 1e-8);
-    let tokens = plan.enough_by_gain().unwrap().value.unwrap();
+    let tokens = plan.enough_by_gain().unwrap().value().unwrap();
     // A secant over a million tokens, against the tangent: the difference is of the order of a
     // million by the tokens.
     close(loss(tokens - 5e5) - loss(tokens + 5e5), 3e-5, 1e-4);
@@ -108,19 +108,19 @@ fn at_enough_tokens_a_doubling_buys_the_gain_and_a_million_more_the_other() {
 #[test]
 fn a_loss_under_the_floor_cannot_be_reached_and_the_floor_is_named() {
     let plan = exact().plan(place(1.236, 0.25), &Wish::default()).unwrap();
-    let floor = plan.floor().value.unwrap();
+    let floor = plan.floor().value().unwrap();
     for below in [floor - 1e-6, floor - 0.5, -1.0] {
         let wish = Wish { target_loss: Some(below), ..Wish::default() };
         let plan = exact().plan(place(1.236, 0.25), &wish).unwrap();
         let answer = plan.for_target().unwrap();
         assert!(
-            answer.code.contains(&law::Code::BelowFloor) && answer.value.is_none(),
+            answer.code().contains(&law::Code::BelowFloor) && answer.value().is_none(),
             "{answer:?}"
         );
         let said = format!(
             "cannot be reached; nats per token that no number of tokens gets below: {floor:.4}"
         );
-        assert!(answer.sentence.contains(&said), "{}", answer.sentence);
+        assert!(answer.sentence().contains(&said), "{}", answer.sentence());
     }
 }
 
@@ -133,7 +133,7 @@ fn a_share_is_won_back_from_a_measured_loss() {
     let target = place.loss0 + 0.2;
     assert!((plan.recovered_loss().unwrap() - target).abs() < 1e-12);
     let same = exact().plan(place, &Wish { target_loss: Some(target), ..Wish::default() }).unwrap();
-    assert_eq!(plan.for_recovery().unwrap().value, same.for_target().unwrap().value);
+    assert_eq!(plan.for_recovery().unwrap().value(), same.for_target().unwrap().value());
     for (share, reference) in
         [(0.0, 4.0), (1.1, 4.0), (f64::NAN, 4.0), (0.9, place.loss0), (0.9, f64::NAN)]
     {
@@ -152,19 +152,20 @@ fn a_new_run_meets_a_loss_in_a_wider_interval_than_the_mean_curve() {
     let target = group.predict(place, 5e8).unwrap().loss().unwrap();
     let plan = group.plan(place, &Wish { target_loss: Some(target), ..Wish::default() }).unwrap();
     let answer = plan.for_target().unwrap();
-    let ([low, high], [run_low, run_high]) = (answer.interval.unwrap(), answer.new_run.unwrap());
+    let ([low, high], [run_low, run_high]) =
+        (answer.interval().unwrap(), answer.new_run().unwrap());
     assert!(run_low < low && low < 5e8 && 5e8 < high && high < run_high, "{answer:?}");
     assert!(
-        answer.sentence.contains("a run of your own gets there between"),
+        answer.sentence().contains("a run of your own gets there between"),
         "{}",
-        answer.sentence
+        answer.sentence()
     );
     // So near the floor the noise of a run alone is more than what is left to gain.
-    let target = plan.floor().value.unwrap() + 0.004;
+    let target = plan.floor().value().unwrap() + 0.004;
     let plan = group.plan(place, &Wish { target_loss: Some(target), ..Wish::default() }).unwrap();
     let answer = plan.for_target().unwrap();
     assert!(
-        answer.value.is_none() || answer.code.contains(&law::Code::NewRunMayMiss),
+        answer.value().is_none() || answer.code().contains(&law::Code::NewRunMayMiss),
         "{answer:?}"
     );
 }
@@ -175,13 +176,16 @@ fn two_sizes_tell_what_tokens_buy_at_a_third_and_not_when_a_loss_is_met() {
     let wish = Wish { target_loss: Some(World::loss0(3.086) + 0.1), ..Wish::default() };
     let plan = law.groups()[0].plan(place(3.086, 0.25), &wish).unwrap();
     assert!(
-        plan.enough().value.is_none() && plan.enough().interval.is_some(),
+        plan.enough().value().is_none() && plan.enough().interval().is_some(),
         "{:?}",
         plan.enough()
     );
     let target = plan.for_target().unwrap();
-    assert!(target.value.is_none() && target.interval.is_none() && !target.is_told(), "{target:?}");
-    assert!(target.code.contains(&law::Code::LevelsTooFew), "{target:?}");
+    assert!(
+        target.value().is_none() && target.interval().is_none() && !target.is_told(),
+        "{target:?}"
+    );
+    assert!(target.code().contains(&law::Code::LevelsTooFew), "{target:?}");
 }
 
 #[test]
@@ -196,9 +200,12 @@ fn a_law_without_a_token_term_gives_no_number_of_tokens() {
     };
     let plan = law.groups()[0].plan(place(1.236, 0.25), &wish).unwrap();
     for answer in [plan.enough(), plan.for_target().unwrap(), plan.enough_by_gain().unwrap()] {
-        assert!(!answer.is_told() && answer.code.contains(&law::Code::TokensUntold), "{answer:?}");
         assert!(
-            answer.sentence.contains("nothing in the data says what more tokens buy"),
+            !answer.is_told() && answer.code().contains(&law::Code::TokensUntold),
+            "{answer:?}"
+        );
+        assert!(
+            answer.sentence().contains("nothing in the data says what more tokens buy"),
             "{answer:?}"
         );
     }
@@ -234,11 +241,11 @@ fn a_misfit_gates_tokens_and_what_lies_outside() {
     }
     let plan = group.plan(place(1.236, 0.25), &Wish::default()).unwrap();
     assert!(
-        plan.enough().value.is_none() && plan.enough().interval.is_some(),
+        plan.enough().value().is_none() && plan.enough().interval().is_some(),
         "{:?}",
         plan.enough()
     );
-    assert!(plan.enough().code.contains(&law::Code::LackOfFit));
+    assert!(plan.enough().code().contains(&law::Code::LackOfFit));
 }
 
 #[test]
@@ -396,7 +403,7 @@ fn the_best_offer_is_what_brute_force_finds() {
 }
 
 fn beats(a: &Offer, b: &Offer) -> bool {
-    let key = |offer: &Offer| [offer.loss(), offer.cost().flops, offer.parameters()];
+    let key = |offer: &Offer| [offer.loss(), offer.cost().flops(), offer.parameters()];
     let (a, b) = (key(a), key(b));
     a.iter().zip(&b).all(|(a, b)| a <= b) && a != b
 }
@@ -415,7 +422,7 @@ fn a_model_as_it_is_stands_on_the_front_and_shames_what_it_beats() {
     assert!(found.best().iter().all(|offer| offer.code().contains(&law::Code::SiblingIsBetter)));
     let names: Vec<_> = found.front().iter().map(|offer| offer.pruned().model().unwrap()).collect();
     assert_eq!(names, ["sibling"]);
-    assert_eq!((found.front()[0].tokens(), found.front()[0].cost().flops), (0.0, 0.0));
+    assert_eq!((found.front()[0].tokens(), found.front()[0].cost().flops()), (0.0, 0.0));
 }
 
 #[test]
@@ -479,7 +486,7 @@ proptest! {
             let after = more.lowest();
             prop_assert!(after.is_some_and(|after| after.loss() <= before.loss()), "{before:?} {after:?}");
         }
-        prop_assert!(more.best().iter().all(|offer| offer.cost().flops <= more.limits().flops.unwrap() * (1.0 + 1e-12)));
+        prop_assert!(more.best().iter().all(|offer| offer.cost().flops() <= more.limits().flops.unwrap() * (1.0 + 1e-12)));
     }
 
     #[test]
@@ -497,7 +504,7 @@ proptest! {
             let same = |a: &Offer| a.loss() == offer.loss() && a.parameters() == offer.parameters() && a.cost() == offer.cost();
             prop_assert!(found.front().iter().any(|a| same(a) || beats(a, offer)), "{offer:?}");
         }
-        prop_assert!(found.front().windows(2).all(|pair| pair[0].cost().flops <= pair[1].cost().flops));
+        prop_assert!(found.front().windows(2).all(|pair| pair[0].cost().flops() <= pair[1].cost().flops()));
     }
 
     #[test]
@@ -527,22 +534,22 @@ proptest! {
         let answers = [Some(plan.floor()), Some(plan.enough()), plan.enough_by_gain(), plan.for_target(),
             plan.for_recovery()];
         for answer in answers.into_iter().flatten() {
-            if let (Some(x), Some([low, high])) = (answer.value, answer.interval) {
+            if let (Some(x), Some([low, high])) = (answer.value(), answer.interval()) {
                 prop_assert!(low <= x && x <= high, "{answer:?}");
             }
-            if let (Some([low, high]), Some([run_low, run_high])) = (answer.interval, answer.new_run) {
+            if let (Some([low, high]), Some([run_low, run_high])) = (answer.interval(), answer.new_run()) {
                 prop_assert!(run_low <= run_high && low <= high, "{answer:?}");
             }
-            if let (Some(cost), Some(tokens)) = (answer.cost, answer.value) {
+            if let (Some(cost), Some(tokens)) = (answer.cost(), answer.value()) {
                 let flops = cost.flops.value.unwrap();
                 prop_assert!((flops / (6.0 * n0 * 1e9 * (1.0 - rate) * tokens) - 1.0).abs() < 1e-9);
                 prop_assert_eq!(cost.usd.is_some(), machine.is_some());
             }
-            prop_assert!(!answer.sentence.contains("NaN") && !answer.sentence.contains("inf"), "{answer:?}");
+            prop_assert!(!answer.sentence().contains("NaN") && !answer.sentence().contains("inf"), "{answer:?}");
         }
         let bought = plan.for_budget().unwrap();
-        prop_assert!(bought.cost().flops <= wish.budget.unwrap());
-        prop_assert!(bought.cost().flops + plan.flops_per_token().unwrap() > wish.budget.unwrap() * (1.0 - 1e-12));
+        prop_assert!(bought.cost().flops() <= wish.budget.unwrap());
+        prop_assert!(bought.cost().flops() + plan.flops_per_token().unwrap() > wish.budget.unwrap() * (1.0 - 1e-12));
     }
 
     #[test]

@@ -108,12 +108,12 @@ fn two_sizes_give_no_number_for_a_third() {
     let floor = |n0: f64| group.plan(at(n0), &Default::default()).unwrap().floor().clone();
 
     for (n0, expected) in [(0.494, 1.0), (1.544, 0.8)] {
-        assert!((floor(n0).value.unwrap() - 2.0 - expected).abs() < 1e-6, "{:?}", floor(n0));
+        assert!((floor(n0).value().unwrap() - 2.0 - expected).abs() < 1e-6, "{:?}", floor(n0));
         assert!(group.predict(at(n0), 5e8).unwrap().loss().is_some());
     }
     let there = floor(3.0);
-    let [low, high] = there.hull.unwrap();
-    assert_eq!(there.value, None);
+    let [low, high] = there.hull().unwrap();
+    assert_eq!(there.value(), None);
     assert!(
         (0.678..0.700).contains(&(low - 2.0)) && (0.79..=0.8001).contains(&(high - 2.0)),
         "{there:?}"

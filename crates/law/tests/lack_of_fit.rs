@@ -61,7 +61,7 @@ fn each_misfit_is_noticed_along_its_axis() {
                     && w.sentence().starts_with(sentence)
             });
             assert!(found, "{name}, seed {seed}: {:?}", law.warnings());
-            assert!(law.decisions().iter().all(|plan| plan.enough().value.is_none()), "{name}");
+            assert!(law.decisions().iter().all(|plan| plan.enough().value().is_none()), "{name}");
         }
     }
 }
@@ -78,9 +78,9 @@ fn tokens_counted_from_another_beginning_are_noticed() {
                 || warning.sentence().contains("M tokens added"),
             "{warning:?}"
         );
-        assert!(law.decisions().iter().all(|plan| plan.enough().value.is_none()));
+        assert!(law.decisions().iter().all(|plan| plan.enough().value().is_none()));
         assert!(
-            law.decisions().iter().all(|plan| plan.enough().code.contains(&law::Code::LackOfFit))
+            law.decisions().iter().all(|plan| plan.enough().code().contains(&law::Code::LackOfFit))
         );
     }
 }

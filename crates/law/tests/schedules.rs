@@ -58,7 +58,7 @@ fn only_points_at_a_constant_rate_are_fitted_and_the_rest_is_warned_of() {
         assert_eq!((codes(&cosine), points(&cosine)), (vec!["decaying-schedule"], 1));
         let law = law::fit(&cosine, &Settings::default()).unwrap();
         assert!(
-            law.groups()[0].decisions().iter().all(|plan| plan.enough().value.is_none()),
+            law.groups()[0].decisions().iter().all(|plan| plan.enough().value().is_none()),
             "{law:?}"
         );
 

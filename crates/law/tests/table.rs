@@ -172,7 +172,7 @@ fn one_point_is_a_value_and_not_a_panic() {
     let group = &law.groups()[0];
     assert_eq!(group.form_name(), "p2-one-size-one-rate-one-count");
     assert!(group.identifiability().code().contains(&law::Code::LevelsTooFew));
-    assert_eq!(group.decisions()[0].enough().value, None);
+    assert_eq!(group.decisions()[0].enough().value(), None);
     assert!(group.constants()["E"].interval.is_none());
 }
 

@@ -40,10 +40,10 @@ fn the_true_form_is_exact_without_noise_wherever_it_can_be_fitted() {
     assert_eq!(p2.parameters(), Some(7));
     for split in SPLITS {
         let metrics = &p2.held_out()[split];
-        assert!(metrics.mae.unwrap() < 1e-5, "{split}: {metrics:?}");
+        assert!(metrics.mae().unwrap() < 1e-5, "{split}: {metrics:?}");
         // Run by run, E + A D^-b is exact here too: there a skill would compare rounding.
         assert!(
-            split == "last-checkpoints" || metrics.skill.unwrap() > 0.99,
+            split == "last-checkpoints" || metrics.skill().unwrap() > 0.99,
             "{split}: {metrics:?}"
         );
         let known = group.splits().iter().find(|known| known.name() == split).unwrap();
@@ -53,9 +53,9 @@ fn the_true_form_is_exact_without_noise_wherever_it_can_be_fitted() {
     // has skill 0.
     for split in group.splits() {
         let best = split.best_baseline().unwrap();
-        assert_eq!(entry(group, best).held_out()[split.name()].skill, Some(0.0), "{best}");
+        assert_eq!(entry(group, best).held_out()[split.name()].skill(), Some(0.0), "{best}");
     }
-    assert!(entry(group, "last-value").held_out()["last-checkpoints"].skill.unwrap() < 0.0);
+    assert!(entry(group, "last-value").held_out()["last-checkpoints"].skill().unwrap() < 0.0);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn baselines_say_what_one_works_out_by_hand() {
     };
     let excess = |n0: f64, rate: f64, d: f64| world.loss(n0, rate, d) - World::loss0(n0);
     let close = |name: &str, split: &str, expected: f64| {
-        let found = entry(group, name).held_out()[split].mae.unwrap();
+        let found = entry(group, name).held_out()[split].mae().unwrap();
         assert!((found / expected - 1.0).abs() < 1e-9, "{name}: {found}, {expected}");
     };
     let last = |n0, rate, d| world.loss(n0, rate, d) - world.loss(n0, rate, world.tokens[11]);

@@ -90,8 +90,8 @@ fn one_run_gives_no_interval_of_a_new_one() {
     );
     let wish = law::Wish { target_loss: Some(found.loss().unwrap()), ..Default::default() };
     let plan = law.plan(place, &wish).unwrap();
-    assert_eq!((plan.loss_then_new_run(), plan.for_target().unwrap().new_run), (None, None));
-    assert!(plan.for_target().unwrap().code.contains(&law::Code::OneRun));
+    assert_eq!((plan.loss_then_new_run(), plan.for_target().unwrap().new_run()), (None, None));
+    assert!(plan.for_target().unwrap().code().contains(&law::Code::OneRun));
     // Two runs do say how runs differ.
     let two = fitted(noisy(&[1.236], &[0.2, 0.25]).rows(3));
     assert!(two.predict(place, 6e8).unwrap().new_run().is_some());

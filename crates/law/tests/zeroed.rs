@@ -60,10 +60,10 @@ fn what_nothing_tells_is_asked_for() {
         let mut law = fitted(rows(spelling, None));
         let group = &law.groups()[0];
         // Tokens hang on nothing that is unknown; parameters and costs are left out.
-        assert!(group.decisions()[0].enough().value.is_some());
+        assert!(group.decisions()[0].enough().value().is_some());
         assert_eq!(group.decisions()[0].parameters(), None);
-        assert!(group.decisions().iter().all(|plan| plan.enough().cost.is_none()));
-        assert_eq!(group.enough(place(), &Wish::default()).unwrap().cost, None);
+        assert!(group.decisions().iter().all(|plan| plan.enough().cost().is_none()));
+        assert_eq!(group.enough(place(), &Wish::default()).unwrap().cost(), None);
         assert!(group.predict(place(), 1e9).unwrap().loss().is_some());
 
         let error = group.plan(place(), &Wish::default()).unwrap_err();

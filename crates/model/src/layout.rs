@@ -10,20 +10,15 @@ use crate::backend::Area;
 /// Offsets of a whole model, in elements.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    /// Every tensor with its offset, in memory order.
-    pub tensors: Vec<(TensorSpec, usize)>,
+    pub(crate) tensors: Vec<(TensorSpec, usize)>,
     /// Offset of the embedding.
     pub(crate) embedding: usize,
-    /// Offset of each block.
-    pub blocks: Vec<usize>,
-    /// Offsets within a block.
-    pub block: BlockLayout,
-    /// Offset of the final norm.
-    pub final_norm: usize,
+    pub(crate) blocks: Vec<usize>,
+    pub(crate) block: BlockLayout,
+    pub(crate) final_norm: usize,
     /// Offset of the output head; for a tied head, that of the embedding.
     pub(crate) head: usize,
-    /// Total number of elements.
-    pub len: usize,
+    pub(crate) len: usize,
 }
 
 /// Offsets within one block, in elements from its start.
@@ -45,6 +40,31 @@ pub struct BlockLayout {
 }
 
 impl Layout {
+    /// Every tensor with its offset, in memory order.
+    pub fn tensors(&self) -> &[(TensorSpec, usize)] {
+        &self.tensors
+    }
+
+    /// Offset of each block.
+    pub fn blocks(&self) -> &[usize] {
+        &self.blocks
+    }
+
+    /// Offsets within a block.
+    pub fn block(&self) -> BlockLayout {
+        self.block
+    }
+
+    /// Offset of the final norm.
+    pub fn final_norm(&self) -> usize {
+        self.final_norm
+    }
+
+    /// Total number of elements.
+    pub fn elements(&self) -> usize {
+        self.len
+    }
+
     /// The layout of a model of this configuration.
     pub fn new(config: &ModelConfig) -> Self {
         let block = BlockLayout::new(config);

@@ -23,25 +23,57 @@ const SPARSE: f64 = 0.05;
 /// The findings about the weights of a folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
+    pub(crate) hash: String,
+    pub(crate) tensors: Vec<TensorFacts>,
+    pub(crate) problems: Vec<String>,
+}
+
+impl Verified {
     /// SHA-256 of the weights, as computed by [`ModelFolder::weights_hash`].
-    pub hash: String,
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
     /// Every tensor, in memory order.
-    pub tensors: Vec<TensorFacts>,
+    pub fn tensors(&self) -> &[TensorFacts] {
+        &self.tensors
+    }
+
     /// The problems, one sentence each.
-    pub problems: Vec<String>,
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
 }
 
 /// The findings about the numbers of a tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorFacts {
+    pub(crate) spec: TensorSpec,
+    pub(crate) zeros: u64,
+    pub(crate) not_finite: (u64, usize),
+    pub(crate) pattern: Option<Pattern>,
+}
+
+impl TensorFacts {
     /// The tensor.
-    pub spec: TensorSpec,
+    pub fn spec(&self) -> &TensorSpec {
+        &self.spec
+    }
+
     /// Number of zeros.
-    pub zeros: u64,
+    pub fn zeros(&self) -> u64 {
+        self.zeros
+    }
+
     /// Number of elements that are NaN or infinite, and the index of the first.
-    pub not_finite: (u64, usize),
+    pub fn not_finite(&self) -> (u64, usize) {
+        self.not_finite
+    }
+
     /// The pattern of its zeros: the listed one if it holds, else one that was found.
-    pub pattern: Option<Pattern>,
+    pub fn pattern(&self) -> Option<Pattern> {
+        self.pattern
+    }
 }
 
 /// Reads all weights once. `progress` receives the number of tensors done, and of all tensors.

@@ -540,7 +540,7 @@ fn folders_written_by_stock_transformers_5_open() {
             assert_eq!(folder.dtype(), Dtype::F32);
             let total: usize =
                 tensors::tensors(folder.config()).iter().map(tensors::TensorSpec::len).sum();
-            assert_eq!(Count::of(folder.config()).total, total as u64);
+            assert_eq!(Count::of(folder.config()).total(), total as u64);
             opened += 1;
         }
     }

@@ -32,7 +32,7 @@ pub(crate) fn apply(
     check_cut(folder, &record.cut)?;
     let (raw, config) = smaller(folder, &record.cut)?;
     // The record may come from a file, so its count is checked against the cut.
-    let left = Count::of(&config).total;
+    let left = Count::of(&config).total();
     if record.held.parameters().0 != left {
         return Err(other_count(folder, record, left));
     }

@@ -50,7 +50,7 @@ impl MeasuringCost {
 
     /// The cost of reading all weights row by row, without text.
     pub fn reading_weights(config: &ModelConfig) -> Result<Self> {
-        Ok(Self { parameters_read: Count::of(config).total, ..Self::default() })
+        Ok(Self { parameters_read: Count::of(config).total(), ..Self::default() })
     }
 
     /// The cost of one pass of the text through all blocks.
@@ -58,11 +58,11 @@ impl MeasuringCost {
         let (count, tokens) = (Count::of(config), text.tokens());
         Ok(Self {
             // Four bytes a number: blocks are computed in f32.
-            block: count.per_block * 4,
+            block: count.per_block() * 4,
             statistics: 0,
             streams: tokens.saturating_mul(config.hidden_size() as u64 * 4),
             batch: batch_bytes(config, text.length, tokens),
-            parameters_read: count.total,
+            parameters_read: count.total(),
             flops: flops(config, tokens, text.length),
         })
     }

@@ -49,16 +49,38 @@ pub(crate) enum Resolved {
 /// Resident memory, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PruningMemory {
+    pub(crate) block: u64,
+    pub(crate) statistics: u64,
+    pub(crate) activations: u64,
+    pub(crate) batch: u64,
+    pub(crate) program: u64,
+}
+
+impl PruningMemory {
     /// One block in f32; 0 if weights are read row by row.
-    pub block: u64,
+    pub fn block(&self) -> u64 {
+        self.block
+    }
+
     /// The statistics that are collected while the block runs.
-    pub statistics: u64,
+    pub fn statistics(&self) -> u64 {
+        self.statistics
+    }
+
     /// The residual stream of the calibration text, if it is kept in memory.
-    pub activations: u64,
+    pub fn activations(&self) -> u64 {
+        self.activations
+    }
+
     /// The activations of one batch inside a block.
-    pub batch: u64,
+    pub fn batch(&self) -> u64 {
+        self.batch
+    }
+
     /// The program itself.
-    pub program: u64,
+    pub fn program(&self) -> u64 {
+        self.program
+    }
 }
 
 impl PruningMemory {
@@ -70,7 +92,7 @@ impl PruningMemory {
     /// The documented upper bound: two blocks in f32 and their statistics, the activations, and 1
     /// GiB.
     pub fn bound(&self, config: &ModelConfig) -> u64 {
-        let block = Count::of(config).per_block * 4;
+        let block = Count::of(config).per_block() * 4;
         2 * block + self.statistics + self.activations + PROMISED
     }
 }
@@ -89,7 +111,7 @@ impl PruningPlan {
         bytes: usize,
     ) -> Result<Self> {
         options.width.check()?;
-        let whole = Count::of(config).total;
+        let whole = Count::of(config).total();
         // `copied` counts what is copied byte by byte, which reads it once more. A sparse method
         // writes what it has already read.
         let (resolved, cost, written, copied) = match method {

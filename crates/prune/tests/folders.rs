@@ -267,7 +267,7 @@ fn the_smaller_model_computes_what_the_kept_blocks_compute_in_order() {
         let mut stream = backend.allocate(tokens.len() * folder.config().hidden_size()).unwrap();
         decoder.embed(&whole, &batch, &mut stream).unwrap();
         for layer in [1, 2, 4] {
-            let base = decoder.layout().blocks[layer];
+            let base = decoder.layout().blocks()[layer];
             decoder.run_block(&whole, base, &batch, &mut stream, &mut space).unwrap();
         }
         let settings = CalibrationSettings { sequences: 1, length: Some(tokens.len()), seed: 0 };
@@ -283,11 +283,11 @@ fn the_smaller_model_computes_what_the_kept_blocks_compute_in_order() {
 
         // And its logits are those of the whole model without the weights that went.
         let layout = decoder.layout();
-        let mut cut = whole[..layout.blocks[0]].to_vec();
+        let mut cut = whole[..layout.blocks()[0]].to_vec();
         for layer in [1, 2, 4] {
-            cut.extend_from_slice(&whole[layout.blocks[layer]..][..layout.block.len]);
+            cut.extend_from_slice(&whole[layout.blocks()[layer]..][..layout.block().len]);
         }
-        cut.extend_from_slice(&whole[layout.final_norm..]);
+        cut.extend_from_slice(&whole[layout.final_norm()..]);
         let loaded = weights::load(&smaller, &backend).unwrap();
         assert_eq!(logits(&smaller, &loaded, tokens), logits(&smaller, &cut, tokens), "{kind:?}");
         assert_ne!(logits(&smaller, &loaded, tokens), logits(&folder, &whole, tokens), "{kind:?}");
@@ -302,7 +302,7 @@ fn the_record_says_what_was_asked_and_what_came_of_it() {
         let out = place.path().join("out");
         let tokens = text();
         let legal = shape::legal::legal_rates(folder.config())[1];
-        let asked = legal.held.rate().get() + 0.01;
+        let asked = legal.held().rate().get() + 0.01;
         let pruned = prune(&folder, &by_influence(&tokens, asked), &out).unwrap();
         let record = record_of(&out).unwrap().unwrap();
         assert_eq!(record, *pruned.record());
@@ -312,18 +312,18 @@ fn the_record_says_what_was_asked_and_what_came_of_it() {
         let (before, after) = (Count::of(folder.config()), Count::of(after.config()));
         assert_eq!(
             (record.held.n0().0, record.held.n0_without_embedding().0),
-            (before.total, before.without_embedding)
+            (before.total(), before.without_embedding())
         );
         assert_eq!(
             (record.held.parameters().0, record.held.parameters_without_embedding().0),
-            (after.total, after.without_embedding)
+            (after.total(), after.without_embedding())
         );
         assert_eq!(
             record.held.rate().get(),
-            (before.total - after.total) as f64 / before.total as f64
+            (before.total() - after.total()) as f64 / before.total() as f64
         );
-        assert_eq!((record.asked_rate, record.held.rate()), (Some(asked), legal.held.rate()));
-        assert_eq!(record.held.rate_without_embedding(), legal.held.rate_without_embedding());
+        assert_eq!((record.asked_rate, record.held.rate()), (Some(asked), legal.held().rate()));
+        assert_eq!(record.held.rate_without_embedding(), legal.held().rate_without_embedding());
         assert_eq!(record.method, "depth-block-influence");
         assert_eq!(record.series, if kind.qwen { "qwen2" } else { "llama" });
         assert_eq!(record.base, "Tiny-5L");

@@ -26,7 +26,7 @@ fn formula(config: &ModelConfig, layers: usize, hidden: usize, ffn: usize, group
 #[test]
 fn depth_and_width_plans_of_every_public_size_hold_by_the_formula() {
     for entry in catalog::entries() {
-        check(entry.name, &entry.config(), entry.parameters);
+        check(entry.name(), &entry.config(), entry.parameters());
     }
 }
 
@@ -169,9 +169,9 @@ fn a_plan_counts_activations_where_they_are_kept() {
     };
     let (held, spilled) = (of(TEXT), of(TextSize { spilled: true, ..TEXT }));
     let stream = 128 * 2048 * 8192 * 4;
-    assert_eq!((held.memory().activations, held.spilled()), (stream, 0));
-    assert_eq!((spilled.memory().activations, spilled.spilled()), (0, stream));
+    assert_eq!((held.memory().activations(), held.spilled()), (stream, 0));
+    assert_eq!((spilled.memory().activations(), spilled.spilled()), (0, stream));
     assert_eq!(held.memory().peak() - spilled.memory().peak(), stream);
-    let block = Count::of(&config).per_block * 4;
-    assert_eq!(held.memory().block, block);
+    let block = Count::of(&config).per_block() * 4;
+    assert_eq!(held.memory().block(), block);
 }

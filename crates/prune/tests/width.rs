@@ -150,7 +150,7 @@ fn every_weight_that_stays_stands_at_its_row_and_column() {
         let tokens = text();
         let request = activation(&tokens, sizes(Some(14), Some(9), Some(2)));
         let (smaller, record) = pruned(&folder, &request, &place.path().join("out"));
-        assert_eq!(record.held.parameters().0, Count::of(smaller.config()).total);
+        assert_eq!(record.held.parameters().0, Count::of(smaller.config()).total());
         assert!(smaller.problems().is_empty(), "{:?}", smaller.problems());
         for layer in 0..LAYERS {
             let stream = kept(&record.cut, Part::Hidden, layer, HIDDEN);

@@ -54,7 +54,7 @@ pub(crate) fn own(folder: &ModelFolder) -> Result<Lineage> {
         return Ok(Lineage { cut, base, series, loss, phase });
     }
     let base = hub::id_of(&path).unwrap_or_else(|| folder.name());
-    let known = catalog::find(&base).map_or(folder.config().family().name, |entry| entry.series);
+    let known = catalog::find(&base).map_or(folder.config().family().name, |entry| entry.series());
     let series = cut.as_ref().map_or_else(|| known.to_owned(), |cut| cut.series.clone());
     Ok(Lineage { cut, base, series, loss: None, phase: None })
 }

@@ -214,8 +214,8 @@ impl Recipe {
             series: self.series.clone().unwrap_or(setting.series),
             method: setting.method,
             base: setting.base,
-            corpus: setting.corpus.train().text.clone(),
-            heldout: heldout.text.clone(),
+            corpus: setting.corpus.train().text().to_owned(),
+            heldout: heldout.text().to_owned(),
             tokenizer: setting.corpus.tokenizer().to_owned(),
             context,
             batch,
@@ -250,7 +250,7 @@ impl Recipe {
                 stride: size(self.eval_stride, window),
                 // Resolved to what the text has, so that the spec states the tokens that are really
                 // read.
-                tokens: Tokens(count(self.eval_tokens, EVAL_TOKENS).0.min(heldout.tokens)),
+                tokens: Tokens(count(self.eval_tokens, EVAL_TOKENS).0.min(heldout.tokens())),
             },
             trainer: ledger::Trainer::Regrow,
         })

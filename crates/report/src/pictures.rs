@@ -40,9 +40,9 @@ pub fn prediction_picture(
 /// The law's curve at a place with its floor, and enough tokens with their interval. `None` if
 /// there is no curve.
 pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
-    let enough = plan.enough().value;
+    let enough = plan.enough().value();
     let mut sketch = Sketch::of(group, plan.place(), enough)?;
-    if let Some(floor) = plan.floor().value {
+    if let Some(floor) = plan.floor().value() {
         sketch.layers.push(Layer::Level { y: floor, label: "floor".into() });
         sketch.heights.push(floor);
     }
@@ -54,7 +54,7 @@ pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
     }
     if let (Some(tokens), Some(loss)) = (enough, plan.loss_then()) {
         let hint = format!("enough: {} tokens, {loss:.4} nats per token", short_count(tokens));
-        let interval = plan.enough().interval;
+        let interval = plan.enough().interval();
         sketch.layers.push(Layer::Place {
             tone: Tone::Series(1),
             at: [tokens, loss],
@@ -63,18 +63,18 @@ pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
         });
         sketch.heights.push(loss);
     }
-    sketch.draw(group, plan.place(), &plan.enough().sentence)
+    sketch.draw(group, plan.place(), plan.enough().sentence())
 }
 
 /// The offers: loss against the cost of post-training, with a line for each pruned model. Unpruned
 /// models are levels. `None` if nothing has a cost.
 pub fn choice_picture(found: &Allocation) -> Option<String> {
-    let paid = || found.front().iter().filter(|offer| offer.cost().flops > 0.0);
+    let paid = || found.front().iter().filter(|offer| offer.cost().flops() > 0.0);
     let x = PlotAxis::around(
         "floating-point operations",
         AxisScale::Log,
         Unit::Plain,
-        paid().map(|offer| offer.cost().flops),
+        paid().map(|offer| offer.cost().flops()),
     )?;
     let mut lines: Vec<(String, Vec<&Offer>)> = Vec::new();
     // The best candidates get a line each; all others share one, so that colours suffice.
@@ -91,14 +91,14 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
     }
     let mut layers = Vec::new();
     let mut heights: Vec<f64> = paid().map(|offer| offer.loss()).collect();
-    for offer in found.front().iter().filter(|offer| offer.cost().flops == 0.0) {
+    for offer in found.front().iter().filter(|offer| offer.cost().flops() == 0.0) {
         let label = format!("{} as it is", model_name(offer));
         layers.push(Layer::Level { y: offer.loss(), label });
         heights.push(offer.loss());
     }
     for (i, (label, offers)) in lines.iter().enumerate() {
         let tone = Tone::Series(i);
-        let points = offers.iter().map(|offer| [offer.cost().flops, offer.loss()]).collect();
+        let points = offers.iter().map(|offer| [offer.cost().flops(), offer.loss()]).collect();
         layers.push(Layer::Line { tone, points, label: Some(label.clone()) });
         let hint = |offer: &&Offer| {
             let said = format!(
@@ -107,7 +107,7 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
                 offer.loss(),
                 short_count(offer.tokens())
             );
-            ([offer.cost().flops, offer.loss()], said)
+            ([offer.cost().flops(), offer.loss()], said)
         };
         layers.push(Layer::Points {
             tone,

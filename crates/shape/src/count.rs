@@ -8,20 +8,40 @@ use crate::{Error, Result};
 /// The number of parameters of a model, by part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// All parameters; a tied embedding counts once.
-    pub total: u64,
-    /// The input embedding and, if it is not tied, the output head.
-    pub embedding: u64,
-    /// `total - embedding`: the blocks and the final norm.
-    pub without_embedding: u64,
-    /// One block.
-    pub per_block: u64,
-    /// The input embedding of an untied model: it is looked up and never multiplied. For a tied
-    /// model 0, because the head multiplies by the same table.
-    pub looked_up: u64,
+    pub(crate) total: u64,
+    pub(crate) embedding: u64,
+    pub(crate) without_embedding: u64,
+    pub(crate) per_block: u64,
+    pub(crate) looked_up: u64,
 }
 
 impl Count {
+    /// All parameters; a tied embedding counts once.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The input embedding and, if it is not tied, the output head.
+    pub fn embedding(&self) -> u64 {
+        self.embedding
+    }
+
+    /// `total - embedding`: the blocks and the final norm.
+    pub fn without_embedding(&self) -> u64 {
+        self.without_embedding
+    }
+
+    /// One block.
+    pub fn per_block(&self) -> u64 {
+        self.per_block
+    }
+
+    /// The input embedding of an untied model: it is looked up and never multiplied. For a tied
+    /// model 0, because the head multiplies by the same table.
+    pub fn looked_up(&self) -> u64 {
+        self.looked_up
+    }
+
     /// Counts the parameters of `config`.
     pub fn of(config: &ModelConfig) -> Self {
         checked(config).expect("a configuration is only made where it can be counted")

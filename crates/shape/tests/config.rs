@@ -325,15 +325,15 @@ fn counts_equal_every_row_of_the_table_of_public_models() {
             "max_position_embeddings": 4096,
         });
         let count = Count::of(&read(&config.to_string()).unwrap());
-        assert_eq!(count.per_block, number(10), "{}", cells[0]);
-        assert_eq!(count.total, number(11), "{}", cells[0]);
+        assert_eq!(count.per_block(), number(10), "{}", cells[0]);
+        assert_eq!(count.total(), number(11), "{}", cells[0]);
         if !cells[12].is_empty() {
-            assert_eq!(count.total, number(12), "{} as published", cells[0]);
+            assert_eq!(count.total(), number(12), "{} as published", cells[0]);
         }
         rows += 1;
     }
     assert_eq!(rows, 14);
-    let total = |name: &str| Count::of(&shape::catalog::find(name).unwrap().config()).total;
+    let total = |name: &str| Count::of(&shape::catalog::find(name).unwrap().config()).total();
     assert_eq!(total("qwen2.5-72b"), 72_706_203_648);
     assert_eq!(total("llama-3.1-405b"), 405_853_388_800);
 }
@@ -346,11 +346,11 @@ fn an_embedding_is_counted_once_where_tied_and_twice_where_not() {
     };
     let (tied, untied) = (count(true), count(false));
     let table = 128_256 * 2048;
-    assert_eq!((tied.embedding, untied.embedding), (table, 2 * table));
-    assert_eq!(tied.without_embedding, untied.without_embedding);
-    assert_eq!(tied.total, tied.embedding + tied.without_embedding);
+    assert_eq!((tied.embedding(), untied.embedding()), (table, 2 * table));
+    assert_eq!(tied.without_embedding(), untied.without_embedding());
+    assert_eq!(tied.total(), tied.embedding() + tied.without_embedding());
     // The looked-up table of an untied model is never multiplied, so both cost the same.
-    assert_eq!(tied.training_flops_per_token(), 6 * tied.total);
+    assert_eq!(tied.training_flops_per_token(), 6 * tied.total());
     assert_eq!(untied.training_flops_per_token(), tied.training_flops_per_token());
 }
 
@@ -360,6 +360,6 @@ fn the_count_is_the_sum_of_the_named_tensors() {
         let config = entry.config();
         let named: usize =
             shape::tensors::tensors(&config).iter().map(shape::tensors::TensorSpec::len).sum();
-        assert_eq!(named as u64, entry.parameters, "{}", entry.name);
+        assert_eq!(named as u64, entry.parameters(), "{}", entry.name());
     }
 }

@@ -110,9 +110,9 @@ fn every_document_comes_back_from_its_part() {
             texts.push(tokenizer.decode(&tokens[1..]).unwrap());
         }
         assert_eq!(end, part.tokens());
-        assert_eq!(counts.tokens, end);
-        assert_eq!(counts.documents, expected.len() as u64);
-        assert_eq!(counts.bytes, expected.iter().map(|text| text.len() as u64).sum::<u64>());
+        assert_eq!(counts.tokens(), end);
+        assert_eq!(counts.documents(), expected.len() as u64);
+        assert_eq!(counts.bytes(), expected.iter().map(|text| text.len() as u64).sum::<u64>());
         assert_eq!(texts, expected);
     }
     assert_eq!(corpus.overlapping_documents().unwrap(), 0, "duplicates fall on the same side");
@@ -218,8 +218,8 @@ fn a_loaded_tokenizer_is_copied_byte_for_byte_and_may_begin_with_another_token()
     let second = build(&begun_by("!", out.clone()), &mut |_| ()).unwrap();
     assert_eq!(second.tokenizer(), info.tokenizer());
     assert_eq!((second.begin().id, second.begin().text.as_str()), (1, "!"));
-    assert_eq!(second.train().text, info.train().text, "the text is the same");
-    assert_ne!(second.train().hash, info.train().hash, "the tokens are not");
+    assert_eq!(second.train().text(), info.train().text(), "the text is the same");
+    assert_ne!(second.train().hash(), info.train().hash(), "the tokens are not");
     let json = |folder: &Path| std::fs::read(folder.join("tokenizer.json")).unwrap();
     assert_eq!(json(&first), json(&out));
 
@@ -414,7 +414,7 @@ fn large_vocabularies_are_stored_in_four_bytes_a_token() {
 
     let train = out.join("train.bin");
     let bytes = std::fs::read(&train).unwrap();
-    assert_eq!(bytes.len() as u64, 4 * info.train().tokens);
+    assert_eq!(bytes.len() as u64, 4 * info.train().tokens());
     assert_eq!(bytes[..8], [0x6f, 0x11, 1, 0, 0x6e, 0x11, 1, 0], "69999 and 69998, little endian");
     let corpus = Corpus::open(&out).unwrap();
     corpus.verify().unwrap();
@@ -474,8 +474,8 @@ fn held_out_text_that_is_also_training_text_is_counted() {
     std::fs::write(out.join("corpus.json"), json.to_string()).unwrap();
     let corpus = Corpus::open(&out).unwrap();
     corpus.verify().unwrap();
-    assert_eq!(corpus.overlapping_documents().unwrap() as u64, info.heldout().documents);
-    assert!(info.heldout().documents > 10);
+    assert_eq!(corpus.overlapping_documents().unwrap() as u64, info.heldout().documents());
+    assert!(info.heldout().documents() > 10);
 }
 
 #[test]
@@ -493,9 +493,9 @@ fn real_stories_make_a_corpus() {
     let info =
         build(&options_with(input.clone(), bpe(2048), 0.05, out.clone()), &mut |_| ()).unwrap();
     // 2,316 separators; the file is cut off inside its last story.
-    assert_eq!(info.train().documents + info.heldout().documents + info.empty(), 2_317);
-    assert!((60..180).contains(&info.heldout().documents), "{}", info.heldout().documents);
-    let bytes_a_token = info.train().bytes as f64 / info.train().tokens as f64;
+    assert_eq!(info.train().documents() + info.heldout().documents() + info.empty(), 2_317);
+    assert!((60..180).contains(&info.heldout().documents()), "{}", info.heldout().documents());
+    let bytes_a_token = info.train().bytes() as f64 / info.train().tokens() as f64;
     assert!(bytes_a_token > 3.0, "{bytes_a_token} bytes a token");
 
     let corpus = Corpus::open(&out).unwrap();

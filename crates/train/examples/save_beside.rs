@@ -81,7 +81,7 @@ fn main() -> Result<(), Failure> {
     save.sort_by(f64::total_cmp);
     let figures = serde_json::json!({
         "step": step, "save": save[save.len() / 2], "both": both,
-        "parameters": decoder.layout().len, "kernel": decoder.backend().kernel(),
+        "parameters": decoder.layout().elements(), "kernel": decoder.backend().kernel(),
     });
     println!("{figures}");
     Ok(())
@@ -99,7 +99,7 @@ impl Bench<'_> {
     /// The median seconds of a step after the first two, and those of the checkpoint at the end.
     fn run(&self, save_every: Option<u64>, steps: u64) -> Result<(f64, f64), Failure> {
         let backend = self.decoder.backend();
-        let mut weights = backend.allocate(self.decoder.layout().len)?;
+        let mut weights = backend.allocate(self.decoder.layout().elements())?;
         backend.upload(&model::weights::initial(self.config, 1), &mut weights, 0)?;
         let place = |step: u64| self.out.join(format!("checkpoint-{}", step % 3));
         let (masks, stop) = (Masks::default(), AtomicBool::new(false));

@@ -89,9 +89,9 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let config = ModelConfig::from_json(config.to_string().as_bytes(), "bench".as_ref())?;
     let decoder = Decoder::new(machine, &config, args.length)?;
     let backend = decoder.backend();
-    let mut weights = backend.allocate(decoder.layout().len)?;
+    let mut weights = backend.allocate(decoder.layout().elements())?;
     backend.upload(&model::weights::initial(&config, 1), &mut weights, 0)?;
-    let mut gradients = backend.allocate(decoder.layout().len)?;
+    let mut gradients = backend.allocate(decoder.layout().elements())?;
     let mut space =
         if args.recompute { decoder.recomputing_workspace()? } else { decoder.workspace()? };
     let settings = AdamW {

@@ -79,13 +79,13 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
         let file = folder.path().join(name);
         let plan = decoder
             .layout()
-            .tensors
+            .tensors()
             .iter()
             .map(|(tensor, _)| Planned::new(tensor, Dtype::F32))
             .collect();
         let mut writer = Writer::create(&file, plan)?;
         let mut values = Vec::new();
-        for (tensor, offset) in &decoder.layout().tensors {
+        for (tensor, offset) in decoder.layout().tensors() {
             // An embedding may be a third of a model, so a whole tensor would need much extra
             // memory.
             for start in (0..tensor.len()).step_by(PIECE) {
@@ -147,7 +147,7 @@ pub fn checkpoint_weights<B: Backend>(
 ) -> Result<B::Weights> {
     let checkpoint = Checkpoint { path };
     let file = checkpoint.open(&checkpoint.state(id, step)?, 0)?;
-    let mut weights = decoder.backend().allocate_weights(decoder.layout().len)?;
+    let mut weights = decoder.backend().allocate_weights(decoder.layout().elements())?;
     let backend = decoder.backend();
     checkpoint.read(&file, decoder.layout(), &mut |values, offset| {
         backend.upload_weights(values, &mut weights, offset)
@@ -215,7 +215,7 @@ impl Checkpoint<'_> {
     /// Passes every tensor of a file to `upload`, with its offset in the layout.
     fn read(&self, file: &SafeTensors, layout: &Layout, upload: &mut Upload<'_>) -> Result<()> {
         let mut values = Vec::new();
-        for (tensor, offset) in &layout.tensors {
+        for (tensor, offset) in layout.tensors() {
             let view = file.tensor(&tensor.name).map_err(|error| self.refuse(error))?;
             if view.shape != tensor.shape {
                 let Planned { name, shape, .. } = Planned::new(tensor, Dtype::F32);

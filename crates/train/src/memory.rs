@@ -31,7 +31,7 @@ impl TrainingMemory {
     /// # Errors
     /// If the model alone cannot be addressed.
     pub fn of(config: &ModelConfig, spec: &RunSpec, recompute: bool) -> model::Result<Self> {
-        let parameters = Count::of(config).total;
+        let parameters = Count::of(config).total();
         let rows = spec.micro_batch.min(spec.batch).saturating_mul(spec.context);
         let window = spec.evaluation.context;
         let largest = (config.vocab_size() as u64).saturating_mul(config.hidden_size() as u64);
@@ -116,7 +116,7 @@ mod tests {
         let (rows, slot) = (4 * 512, 2 * 64 + 128 + 64 + 4 + 320);
         assert_eq!(all.activations - one.activations, 4 * rows * (9 * slot - 10 * 64));
         assert_eq!(all.model, one.model);
-        assert_eq!(all.model, 16 * Count::of(&config).total);
+        assert_eq!(all.model, 16 * Count::of(&config).total());
     }
 
     #[test]

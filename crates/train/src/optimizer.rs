@@ -25,8 +25,8 @@ impl<B: Backend> Optimizer<B> {
     pub fn new(backend: &B, layout: &Layout, settings: &AdamW) -> Result<Self> {
         let (decayed, plain) = layout.decayed_and_plain();
         Ok(Optimizer {
-            first: backend.allocate(layout.len)?,
-            second: backend.allocate(layout.len)?,
+            first: backend.allocate(layout.elements())?,
+            second: backend.allocate(layout.elements())?,
             steps: 0,
             settings: settings.clone(),
             decayed,

@@ -174,7 +174,7 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
         let (weights, seconds, saved) = match begin {
             Begin::Weights(weights) => (weights, 0.0, None),
             Begin::Checkpoint { path, step } => {
-                let mut weights = backend.allocate_weights(layout.len)?;
+                let mut weights = backend.allocate_weights(layout.elements())?;
                 let id = spec.id();
                 let state =
                     checkpoint::load(&path, decoder, &mut weights, &mut optimizer, (&id, step))?;
@@ -186,7 +186,7 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
             job,
             order,
             weights,
-            gradients: backend.allocate(layout.len)?,
+            gradients: backend.allocate(layout.elements())?,
             optimizer,
             space: if job.recompute {
                 decoder.recomputing_workspace()?
@@ -199,7 +199,7 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
             best: job.best,
             saved,
             due: false,
-            limit: Limit::new(job.limit, layout.len),
+            limit: Limit::new(job.limit, layout.elements()),
         })
     }
 
@@ -382,7 +382,7 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
     fn largest_gradient(&self) -> Result<(f64, String)> {
         let mut largest = (0.0_f64, String::new());
         let mut values = Vec::new();
-        for (tensor, offset) in &self.decoder.layout().tensors {
+        for (tensor, offset) in self.decoder.layout().tensors() {
             values.resize(tensor.len(), 0.0);
             self.decoder.backend().download(&self.gradients, *offset, &mut values)?;
             for value in values.iter().map(|value| f64::from(value.abs())) {

@@ -37,7 +37,7 @@ fn check<B: Backend>(machine: B, case: &Path) {
     let mut space = decoder.workspace().unwrap();
 
     let counted = batch.predicted() as f64;
-    let mut gradients = backend.allocate(decoder.layout().len).unwrap();
+    let mut gradients = backend.allocate(decoder.layout().elements()).unwrap();
     let json: serde_json::Value =
         serde_json::from_slice(&fs::read(case.join("golden.json")).unwrap()).unwrap();
     let constant = |key: &str| json["adamw"][key].as_f64().unwrap();

@@ -135,7 +135,7 @@ fn run_on<B: Backend>(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let config = config(corpus);
     let decoder = Decoder::new(machine, &config, 96).unwrap();
-    let (backend, len) = (decoder.backend(), decoder.layout().len);
+    let (backend, len) = (decoder.backend(), decoder.layout().elements());
     let mut first = backend.allocate_weights(len).unwrap();
     backend.upload_weights(&weights::initial(&config, spec.seed), &mut first, 0).unwrap();
     let mut begin = Begin::Weights(first);
@@ -278,7 +278,7 @@ fn micro_batches_add_up_to_the_whole_batch() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(&corpus(folder.path()));
     let decoder = Decoder::new(Cpu::<f64>::new(), &config, 96).unwrap();
-    let (backend, len) = (decoder.backend(), decoder.layout().len);
+    let (backend, len) = (decoder.backend(), decoder.layout().elements());
     let mut values = backend.allocate(len).unwrap();
     backend.upload(&weights::initial(&config, 5), &mut values, 0).unwrap();
     let windows: Vec<Vec<u32>> = (0..6_u32)
@@ -389,7 +389,7 @@ fn saving(
         checkpoint: &place,
     };
     let begin = begin.unwrap_or_else(|| {
-        let mut first = decoder.backend().allocate(decoder.layout().len).unwrap();
+        let mut first = decoder.backend().allocate(decoder.layout().elements()).unwrap();
         decoder.backend().upload(&weights::initial(&config, 1), &mut first, 0).unwrap();
         Begin::Weights(first)
     });
@@ -583,7 +583,7 @@ fn masked_weights_stay_zero_and_so_do_their_moments() {
     let initial = weights::initial(&config, 5);
     for spec in &tensors {
         let offset =
-            decoder.layout().tensors.iter().find(|(found, _)| found.name == spec.name).unwrap().1;
+            decoder.layout().tensors().iter().find(|(found, _)| found.name == spec.name).unwrap().1;
         let mut values = initial[offset..offset + spec.len()].to_vec();
         if listed(&spec.name) {
             sparse.insert(spec.name.clone(), serde_json::json!({"pattern": "2:4"}));
@@ -631,7 +631,7 @@ fn masked_weights_stay_zero_and_so_do_their_moments() {
         values
     };
     let (mut masked, mut moved) = (0, 0);
-    for (tensor, offset) in &decoder.layout().tensors {
+    for (tensor, offset) in decoder.layout().tensors() {
         let range = *offset..offset + tensor.len();
         let [weights, means, squares] =
             [FILES[0], FILES[1], FILES[2]].map(|name| read(name, &tensor.name));

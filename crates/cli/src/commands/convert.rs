@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         &arguments.out,
         existing,
     )?;
-    let count = Params(Count::of(&config).total);
+    let count = Params(Count::of(&config).total());
     output.say(&format!(
         "`{}`: {} of the {} family, {} blocks",
         arguments.out.display(),

@@ -123,7 +123,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             convention: protocol.convention.name(),
             context: protocol.context,
             stride: protocol.stride,
-            text: &text.info().text,
+            text: text.info().text(),
             // Left out without `--each`: a corpus can have many thousand documents.
             each: arguments.each.then(|| each(found)),
         };
@@ -157,7 +157,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         .fact("perplexity", format!("{:.3}", found.loss().0.exp()))
         .fact("tokens", format!("{} predicted", grouped(found.tokens())))
         .fact("documents", grouped(found.documents.len() as u64))
-        .fact("text", format!("{}, {}", text.name(), text.info().text))
+        .fact("text", format!("{}, {}", text.name(), text.info().text()))
         .fact("convention", in_words(protocol));
     output.table(&table)?;
     Ok(Exit::Done)

@@ -166,7 +166,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     // Then there is no pruned model to plan for, and "cannot tell" would be wrong.
     let asked = columns.len() == Axis::ALL.len();
     let told = |group: &GroupLaw| {
-        !asked || group.decisions().iter().any(|plan| plan.enough().value.is_some())
+        !asked || group.decisions().iter().any(|plan| plan.enough().value().is_some())
     };
     Ok(if law.groups().iter().all(told) { Exit::Done } else { Exit::CannotTell })
 }
@@ -225,7 +225,7 @@ fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
         output.data(of_losses(group))?;
     }
     let mut said: Vec<String> = Vec::new();
-    for plan in group.decisions().iter().filter(|plan| plan.enough().value.is_none()) {
+    for plan in group.decisions().iter().filter(|plan| plan.enough().value().is_none()) {
         let line = sentence(plan.enough());
         // Several bases often have the same reason; it is printed once.
         if !said.contains(&line) {
@@ -290,14 +290,14 @@ fn metrics(group: &GroupLaw) -> TextTable {
         ("last 20 %, held out", Align::Right),
     ]);
     let measures: [(&str, Measure); 8] = [
-        ("R2", |m| m.r2),
-        ("excess R2", |m| m.excess_r2),
-        ("mean absolute error, nats", |m| m.mae),
-        ("relative error of the excess", |m| m.relative_error),
-        ("skill", |m| m.skill),
-        ("Huber loss, nats squared", |m| m.huber),
-        ("ASD, nats per million tokens", |m| m.asd),
-        ("  its noise floor", |m| m.asd_noise_floor),
+        ("R2", |m| m.r2()),
+        ("excess R2", |m| m.excess_r2()),
+        ("mean absolute error, nats", |m| m.mae()),
+        ("relative error of the excess", |m| m.relative_error()),
+        ("skill", |m| m.skill()),
+        ("Huber loss, nats squared", |m| m.huber()),
+        ("ASD, nats per million tokens", |m| m.asd()),
+        ("  its noise floor", |m| m.asd_noise_floor()),
     ];
     let shown = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), short);
     for (name, of) in measures {
@@ -349,9 +349,9 @@ pub(super) fn decisions(group: &GroupLaw) -> TextTable {
             parameters(plan.place().n0),
             format!("{:.4}", plan.place().rate),
             mean(|plan| Some(plan.place().loss0)),
-            mean(|plan| plan.floor().value),
-            plan.enough().value.map_or_else(unknown, tokens),
-            ends(plan.enough().interval, tokens),
+            mean(|plan| plan.floor().value()),
+            plan.enough().value().map_or_else(unknown, tokens),
+            ends(plan.enough().interval(), tokens),
             mean(|plan| plan.loss_then()),
         ]);
     }

@@ -63,6 +63,12 @@ struct LeftOutRow<'a> {
     why: &'a str,
 }
 
+impl<'a> LeftOutRow<'a> {
+    fn of(job: &'a LeftOutJob) -> Self {
+        Self { job: &job.job, why: &job.why }
+    }
+}
+
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let recipe = SweepRecipe::read(&arguments.recipe)?;
@@ -105,29 +111,26 @@ pub(super) fn execute(
         return Ok(Exit::Interrupted);
     };
     if json {
-        let SweepResult { points, law_file, report, runs, left_out, .. } = &*result;
-        let left_out =
-            left_out.iter().map(|LeftOutJob { job, why, .. }| LeftOutRow { job, why }).collect();
         output.json(&SweepReport {
             format: 1,
             out,
-            points,
-            law: law_file,
-            report,
-            runs,
-            left_out,
+            points: result.points(),
+            law: result.law_file(),
+            report: result.report(),
+            runs: result.runs(),
+            left_out: result.left_out().iter().map(LeftOutRow::of).collect(),
         })?;
     } else {
         show(&result, output)?;
     }
     let told =
-        |group: &GroupLaw| group.decisions().iter().any(|plan| plan.enough().value.is_some());
-    Ok(if result.law.groups().iter().all(told) { Exit::Done } else { Exit::CannotTell })
+        |group: &GroupLaw| group.decisions().iter().any(|plan| plan.enough().value().is_some());
+    Ok(if result.law().groups().iter().all(told) { Exit::Done } else { Exit::CannotTell })
 }
 
 /// Prints the answers by series and method, and the paths of the files.
 fn show(result: &SweepResult, output: &mut Output) -> anyhow::Result<()> {
-    for group in result.law.groups() {
+    for group in result.law().groups() {
         output.data(&format!(
             "{}: form `{}` on {} runs\n",
             group.label(),
@@ -140,7 +143,7 @@ fn show(result: &SweepResult, output: &mut Output) -> anyhow::Result<()> {
     }
     let mut files = TextTable::facts();
     for (name, path) in
-        [("points", &result.points), ("law", &result.law_file), ("page", &result.report)]
+        [("points", &result.points()), ("law", &result.law_file()), ("page", &result.report())]
     {
         files.fact(name, path.display().to_string());
     }

@@ -107,13 +107,13 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     ]);
     for (name, part) in [("train", info.train()), ("heldout", info.heldout())] {
         // Begin tokens stand for no text, so they do not count here.
-        let tokens = part.tokens - part.documents;
+        let tokens = part.tokens() - part.documents();
         table.row([
             name.to_owned(),
-            grouped(part.documents),
-            grouped(part.tokens),
-            grouped(part.bytes),
-            format!("{:.2}", part.bytes as f64 / tokens.max(1) as f64),
+            grouped(part.documents()),
+            grouped(part.tokens()),
+            grouped(part.bytes()),
+            format!("{:.2}", part.bytes() as f64 / tokens.max(1) as f64),
         ]);
     }
     output.table(&table)?;

@@ -151,20 +151,22 @@ fn table(group: &GroupValidation) -> TextTable {
         let mut found: Vec<(&Contender, &Metrics)> =
             group.entries().iter().filter_map(|entry| Some((entry, of(entry)?))).collect();
         // Best first; contenders without an error go last.
-        found.sort_by(|a, b| a.1.mae.unwrap_or(f64::MAX).total_cmp(&b.1.mae.unwrap_or(f64::MAX)));
+        found.sort_by(|a, b| {
+            a.1.mae().unwrap_or(f64::MAX).total_cmp(&b.1.mae().unwrap_or(f64::MAX))
+        });
         for (i, (entry, metrics)) in found.into_iter().enumerate() {
             let mark = if entry.kind() == ContenderKind::Baseline { " (baseline)" } else { "" };
             table.row([
                 if i == 0 { on.to_owned() } else { String::new() },
                 format!("{}{mark}", entry.name()),
                 entry.parameters().map_or_else(|| "-".to_owned(), |count| count.to_string()),
-                shown(metrics.excess_r2),
-                shown(metrics.skill),
-                shown(metrics.relative_error),
-                shown(metrics.mae),
-                shown(metrics.asd),
-                shown(metrics.asd_noise_floor),
-                shown(metrics.huber),
+                shown(metrics.excess_r2()),
+                shown(metrics.skill()),
+                shown(metrics.relative_error()),
+                shown(metrics.mae()),
+                shown(metrics.asd()),
+                shown(metrics.asd_noise_floor()),
+                shown(metrics.huber()),
             ]);
         }
     };

@@ -79,11 +79,11 @@ impl Size {
             (ModelFolder::config_of(path)?, None)
         } else {
             let public = regrow::public_model(model)?;
-            (public.config(), Some(public.series))
+            (public.config(), Some(public.series()))
         };
         let count = Parameters::of(&config);
         let name = Some(model.to_owned());
-        Ok(Self { name, n0: count.total as f64, embedding: count.looked_up as f64, series })
+        Ok(Self { name, n0: count.total() as f64, embedding: count.looked_up() as f64, series })
     }
 }
 

@@ -134,7 +134,7 @@ fn of_kind(error: &regrow::Error) -> Option<String> {
         Of::NoTime => "give a longer `--time-limit`; what was there before is kept",
         Of::NoTokenizer => "copy the tokenizer's `tokenizer.json` into the model folder",
         Of::UnknownModel => {
-            let names: Vec<&str> = catalog::entries().map(|entry| entry.name).collect();
+            let names: Vec<&str> = catalog::entries().map(|entry| entry.name()).collect();
             return Some(format!("the names are {}", names.join(", ")));
         }
         Of::NotALaw => "make one with `regrow fit POINTS --out law.json`",

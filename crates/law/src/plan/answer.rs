@@ -9,31 +9,63 @@ use crate::prediction::Outside;
 /// A number, its uncertainty and the reasons for doubt. Unknown values are left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<f64>,
-    /// The interval of the number, from the law's mean curve.
+    pub(crate) value: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interval: Option<[f64; 2]>,
-    /// The interval for a new run, if the question is when a run reaches a loss.
+    pub(crate) interval: Option<[f64; 2]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub new_run: Option<[f64; 2]>,
-    /// The range of the laws that the data cannot tell apart.
+    pub(crate) new_run: Option<[f64; 2]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hull: Option<[f64; 2]>,
-    /// The cost of the number and of both ends of its interval.
+    pub(crate) hull: Option<[f64; 2]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<Spend>,
-    /// The reasons for doubt.
-    pub code: Vec<Code>,
-    /// The axes along which the place or the number lies outside the data.
+    pub(crate) cost: Option<Spend>,
+    pub(crate) code: Vec<Code>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub outside: Vec<Outside>,
-    /// The same as a sentence.
-    pub sentence: String,
+    pub(crate) outside: Vec<Outside>,
+    pub(crate) sentence: String,
 }
 
 impl Answer {
+    /// The number.
+    pub fn value(&self) -> Option<f64> {
+        self.value
+    }
+
+    /// The interval of the number, from the law's mean curve.
+    pub fn interval(&self) -> Option<[f64; 2]> {
+        self.interval
+    }
+
+    /// The interval for a new run, if the question is when a run reaches a loss.
+    pub fn new_run(&self) -> Option<[f64; 2]> {
+        self.new_run
+    }
+
+    /// The range of the laws that the data cannot tell apart.
+    pub fn hull(&self) -> Option<[f64; 2]> {
+        self.hull
+    }
+
+    /// The cost of the number and of both ends of its interval.
+    pub fn cost(&self) -> Option<Spend> {
+        self.cost
+    }
+
+    /// The reasons for doubt.
+    pub fn code(&self) -> &[Code] {
+        &self.code
+    }
+
+    /// The axes along which the place or the number lies outside the data.
+    pub fn outside(&self) -> &[Outside] {
+        &self.outside
+    }
+
+    /// The same as a sentence.
+    pub fn sentence(&self) -> &str {
+        &self.sentence
+    }
+
     /// Whether two answers agree except for the last digits: number, intervals and codes.
     pub fn is_same_as(&self, other: &Self) -> bool {
         // Six digits: a calculation from another loss rounds differently, and a search stops

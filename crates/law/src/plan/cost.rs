@@ -54,14 +54,28 @@ pub enum Budget {
 /// What something costs. Unknown values are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
+    pub(crate) flops: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gpu_hours: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) usd: Option<f64>,
+}
+
+impl Cost {
     /// Floating-point operations.
-    pub flops: f64,
+    pub fn flops(&self) -> f64 {
+        self.flops
+    }
+
     /// Hours of one machine.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gpu_hours: Option<f64>,
+    pub fn gpu_hours(&self) -> Option<f64> {
+        self.gpu_hours
+    }
+
     /// US dollars.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usd: Option<f64>,
+    pub fn usd(&self) -> Option<f64> {
+        self.usd
+    }
 }
 
 /// What an uncertain number of tokens costs.

@@ -47,8 +47,8 @@ fn check<B: Backend>(machine: B, case: &Path) {
 
     let counted = batch.predicted() as f64;
     // Whatever the buffer held must not show.
-    let mut gradients = backend.allocate(decoder.layout().len).unwrap();
-    backend.upload(&vec![f32::NAN; decoder.layout().len], &mut gradients, 0).unwrap();
+    let mut gradients = backend.allocate(decoder.layout().elements()).unwrap();
+    backend.upload(&vec![f32::NAN; decoder.layout().elements()], &mut gradients, 0).unwrap();
     let sum = decoder
         .gradients(
             &weights,
@@ -64,7 +64,7 @@ fn check<B: Backend>(machine: B, case: &Path) {
     assert_eq!(losses.iter().sum::<f64>(), sum, "{name}");
 
     let mut worst = (0.0, "");
-    for (tensor, offset) in &decoder.layout().tensors {
+    for (tensor, offset) in decoder.layout().tensors() {
         let expected = floats(&golden, &format!("grad.{}", tensor.name));
         let mut found = vec![0.0; tensor.len()];
         backend.download(&gradients, *offset, &mut found).unwrap();
@@ -108,7 +108,7 @@ fn a_pass_copies_tokens_targets_positions_and_sequences_once_and_losses_stay() {
         let length = batch.sequences()[0].len();
         let decoder = Decoder::new(machine.clone(), folder.config(), length).unwrap();
         let weights = weights::load(&folder, &machine).unwrap();
-        let mut gradients = machine.allocate(decoder.layout().len).unwrap();
+        let mut gradients = machine.allocate(decoder.layout().elements()).unwrap();
         for mut space in [decoder.workspace().unwrap(), decoder.recomputing_workspace().unwrap()] {
             machine.copies();
             let target = GradientTarget::new(&mut gradients, false);
@@ -131,7 +131,7 @@ fn micro_batches_add_up_to_the_loss_and_gradients_of_the_whole_batch() {
     let backend = decoder.backend();
     let weights = weights::load(&folder, backend).unwrap();
     let run = |micro: usize| {
-        let mut gradients = backend.allocate(decoder.layout().len).unwrap();
+        let mut gradients = backend.allocate(decoder.layout().elements()).unwrap();
         let mut space = decoder.workspace().unwrap();
         let mut loss = 0.0;
         for sequences in whole.sequences().chunks(micro) {

@@ -17,7 +17,7 @@ pub(super) fn outcomes_of_rate(
     let &PruningTarget::Rate { rate, tolerance } = target else {
         return Err(target.refused_by(method, &[Takes::Rate]));
     };
-    let dropped = nearest(config, rate, tolerance)?.dropped;
+    let dropped = nearest(config, rate, tolerance)?.dropped();
     let mut near: Vec<usize> =
         (1..config.num_hidden_layers()).filter(|&other| other.abs_diff(dropped) <= 1).collect();
     // A stable sort: of two neighbours equally near, the one that drops less comes first.

@@ -60,7 +60,7 @@ impl SparsePlan {
         let whole = Count::of(config);
         let blocks = config.num_hidden_layers() as u64;
         let prunable = blocks * tensors.iter().map(|tensor| tensor.len() as u64).sum::<u64>();
-        let zeros = ZeroRule::new(method.pattern(), share(target, prunable, whole.total)?);
+        let zeros = ZeroRule::new(method.pattern(), share(target, prunable, whole.total())?);
         let zeroed = |tensor: &TensorSpec| {
             let (len, zeros) = zeros.group(tensor.columns());
             (tensor.rows() * (tensor.columns() / len) * zeros) as u64

@@ -44,7 +44,7 @@ impl Origin {
         let config = folder.config().clone();
         if let Some(cut) = &lineage.cut {
             // A `cut.json` of another model would give the run a wrong rate and `n0`.
-            let (found, expected) = (Count::of(&config).total, cut.stored().0);
+            let (found, expected) = (Count::of(&config).total(), cut.stored().0);
             if found != expected {
                 bail!(
                     "`{}` has {found} parameters, expected {expected} as its `cut.json` says",
@@ -98,7 +98,7 @@ impl Origin {
         seed: u64,
     ) -> model::Result<HostWeights> {
         let Some(folder) = &self.folder else {
-            let mut weights = decoder.backend().allocate(decoder.layout().len)?;
+            let mut weights = decoder.backend().allocate(decoder.layout().elements())?;
             decoder.backend().upload(
                 &model::weights::initial(&self.config, seed),
                 &mut weights,
@@ -111,7 +111,7 @@ impl Origin {
 
     /// Parameters of the model that is trained.
     pub(super) fn parameters(&self) -> Result<Params> {
-        Ok(Params(Count::of(&self.config).total))
+        Ok(Params(Count::of(&self.config).total()))
     }
 
     /// Parameters before pruning, and the realised rates.

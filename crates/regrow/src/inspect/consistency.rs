@@ -82,7 +82,7 @@ fn of_record(folder: &ModelFolder, record: &CutRecord) -> Vec<String> {
             ));
         }
     };
-    differ("parameters", record.stored().0, Count::of(config).total);
+    differ("parameters", record.stored().0, Count::of(config).total());
     differ("blocks", record.cut.kept().len() as u64, config.num_hidden_layers() as u64);
     let shape = Widths::of(config);
     if let Cut::Width(width) = &record.cut {
@@ -128,11 +128,11 @@ pub(super) fn of_weights(
     if let Cut::Sparse { linear, .. } = &record.cut {
         let pruned = |name: &str| linear.iter().any(|other| other == name);
         let cut = verified
-            .tensors
+            .tensors()
             .iter()
-            .filter(|tensor| tensor.spec.role.linear_name().is_some_and(pruned));
+            .filter(|tensor| tensor.spec().role.linear_name().is_some_and(pruned));
         let (found, told) = (
-            cut.map(|tensor| tensor.zeros).sum::<u64>(),
+            cut.map(|tensor| tensor.zeros()).sum::<u64>(),
             record.held.n0().0.saturating_sub(record.held.parameters().0),
         );
         if found != told {
@@ -141,7 +141,7 @@ pub(super) fn of_weights(
         }
     }
     // A cut always changes the weights, so equal hashes mean a wrong `cut.json`.
-    if record.base_hash == verified.hash {
+    if record.base_hash == verified.hash() {
         problems.push("`cut.json` says that this model was cut from these very weights".to_owned());
     }
     if let Some(base) = base {

@@ -117,7 +117,7 @@ pub fn inspect(
         }
     })?;
     drop(stage);
-    found.problems.extend(verified.problems.iter().cloned());
+    found.problems.extend(verified.problems().iter().cloned());
     found.problems.extend(consistency::of_weights(&path, &verified, options.base.as_deref())?);
     found.verified = Some(verified);
     Ok(found)
@@ -127,7 +127,7 @@ pub fn inspect(
 pub(crate) fn find(path: &Path) -> Result<Inspected> {
     if !path.exists() {
         let public = public_model(&path.display().to_string())?;
-        return Ok(Inspected::configured(public.name.to_owned(), public.config()));
+        return Ok(Inspected::configured(public.name().to_owned(), public.config()));
     }
     if path.is_dir() {
         match ModelFolder::open(path) {

@@ -28,11 +28,11 @@ pub(super) fn text_is_long_enough(
 ) -> Result<()> {
     let info = text::Corpus::open(&folder.corpus())?.info().clone();
     let longest = plan.jobs.iter().max_by_key(|job| (job.tokens(), job.job.name()));
-    let (needed, found) = (longest.map_or(0, |job| job.tokens()), info.train().tokens);
+    let (needed, found) = (longest.map_or(0, |job| job.tokens()), info.train().tokens());
     if let Some(job) = longest.filter(|_| found < needed) {
         let bytes =
             // Scaled by the tokens per byte of this very text and tokenizer.
-            (info.train().bytes + info.heldout().bytes) as f64 * needed as f64 / found.max(1) as f64;
+            (info.train().bytes() + info.heldout().bytes()) as f64 * needed as f64 / found.max(1) as f64;
         let message = format!(
             "the text is too short for the sizes: {} training tokens, expected at least {} for `{}`",
             grouped(found),
@@ -42,13 +42,13 @@ pub(super) fn text_is_long_enough(
         return Err(Error::new(ErrorKind::TextTooShort { bytes: bytes.round() as u64 }, message));
     }
     // Documents, not tokens, are the independent samples of the loss.
-    let documents = info.heldout().documents;
+    let documents = info.heldout().documents();
     if documents < LEAST_DOCUMENTS {
         let message = format!(
             "{documents} documents are held out, expected at least {LEAST_DOCUMENTS} to measure a loss on"
         );
         let kind = ErrorKind::TooFewHeldOut {
-            documents: info.train().documents + documents,
+            documents: info.train().documents() + documents,
             share: sweep.corpus.heldout_share,
         };
         return Err(Error::new(kind, message));

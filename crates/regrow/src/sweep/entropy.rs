@@ -36,7 +36,7 @@ pub(super) fn entropy(folder: &SweepFolder, limit: u64) -> Result<Entropy> {
     let mut hash = Sha256Hasher::new();
     held_out.iter().for_each(|line| hash.update(Sha256::of(&line.text).as_bytes()));
     ensure!(
-        hash.finish().to_string() == corpus.info().heldout().text,
+        hash.finish().to_string() == corpus.info().heldout().text(),
         "the held-out documents of `{}` are not those of `{}`",
         path.display(),
         folder.corpus().display()

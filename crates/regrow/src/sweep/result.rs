@@ -1,6 +1,6 @@
 //! The result of a sweep.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use law::Law;
 
@@ -18,18 +18,44 @@ pub enum SweepOutcome {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SweepResult {
+    pub(crate) points: PathBuf,
+    pub(crate) law_file: PathBuf,
+    pub(crate) report: PathBuf,
+    pub(crate) law: Law,
+    pub(crate) runs: Vec<String>,
+    pub(crate) left_out: Vec<LeftOutJob>,
+}
+
+impl SweepResult {
     /// The table of points.
-    pub points: PathBuf,
+    pub fn points(&self) -> &Path {
+        &self.points
+    }
+
     /// The fitted law.
-    pub law_file: PathBuf,
+    pub fn law_file(&self) -> &Path {
+        &self.law_file
+    }
+
     /// The page.
-    pub report: PathBuf,
+    pub fn report(&self) -> &Path {
+        &self.report
+    }
+
     /// The law in `law_file`.
-    pub law: Law,
+    pub fn law(&self) -> &Law {
+        &self.law
+    }
+
     /// Names of the runs in the table.
-    pub runs: Vec<String>,
+    pub fn runs(&self) -> &[String] {
+        &self.runs
+    }
+
     /// Jobs that failed or were skipped.
-    pub left_out: Vec<LeftOutJob>,
+    pub fn left_out(&self) -> &[LeftOutJob] {
+        &self.left_out
+    }
 }
 
 /// A job that has no result.

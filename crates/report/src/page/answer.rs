@@ -44,7 +44,7 @@ pub(super) fn short(group: &GroupLaw) -> String {
         short_rate(plan.place().rate)
     );
     let level = significant(100.0 * group.level(), 3);
-    match (plan.enough().value, plan.enough().interval) {
+    match (plan.enough().value(), plan.enough().interval()) {
         (Some(tokens), Some([low, high])) => format!(
             "{} tokens are enough for {place} ({level} % interval {} to {})",
             short_count(tokens),
@@ -71,7 +71,7 @@ fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
         html! { (count(plan.place().n0)) " parameters pruned at rate " (rate(plan.place().rate)) };
     let rule = html! { "the next doubling buys less than " (plain(plan.doubling_gain())) " nats" };
     let level = percent(group.level());
-    match (plan.enough().value, plan.enough().interval, plan.enough().hull) {
+    match (plan.enough().value(), plan.enough().interval(), plan.enough().hull()) {
         (Some(tokens), Some(ends), _) => html! {
             strong { (count(tokens)) " tokens" } " are enough for " (subject) ": " (rule)
             " (" (level) " interval " (interval(ends, count)) ")."
@@ -98,13 +98,13 @@ fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
 fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
     html! {
         p.lead {
-            @if let (Some(_), Some(loss)) = (plan.enough().value, plan.loss_then()) {
+            @if let (Some(_), Some(loss)) = (plan.enough().value(), plan.loss_then()) {
                 "After them the law expects a loss of " (nats(loss)) " nats per token. "
             }
             "Before pruning the loss was " (nats(plan.place().loss0)) "."
-            @if let Some(floor) = plan.floor().value {
+            @if let Some(floor) = plan.floor().value() {
                 " With this text and recipe, no number of tokens gets below " (nats(floor))
-                @if let Some(ends) = plan.floor().interval { " (" (interval(ends, nats)) ")" } "."
+                @if let Some(ends) = plan.floor().interval() { " (" (interval(ends, nats)) ")" } "."
             }
             " More tokens still help, each less than the one before."
         }
@@ -120,37 +120,42 @@ fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
 fn why_not(group: &GroupLaw, plan: &Plan) -> Markup {
     let enough = plan.enough();
     // Token counts are compared by their ratio, because their intervals are made in the logarithm.
-    let wide = enough.interval.is_some_and(|[low, high]| high > WIDE * low);
+    let wide = enough.interval().is_some_and(|[low, high]| high > WIDE * low);
     let sizes = by_size(group);
     let same = sizes.iter().find(|size| size.iter().any(|other| std::ptr::eq(*other, plan)));
     let rates = same.map(|size| by_rate(size)).unwrap_or_default();
     // Other rates of the same size that have no single number.
-    let open: Vec<&Plan> =
-        rates.iter().map(|alike| alike[0]).filter(|other| other.enough().value.is_none()).collect();
-    let opening = match (enough.value, wide) {
+    let open: Vec<&Plan> = rates
+        .iter()
+        .map(|alike| alike[0])
+        .filter(|other| other.enough().value().is_none())
+        .collect();
+    let opening = match (enough.value(), wide) {
         (None, _) => "Why there is no single number",
         (Some(_), true) => "Why the interval is wide",
-        (Some(_), false) if !enough.code.is_empty() || !open.is_empty() => "Before you rely on it",
+        (Some(_), false) if !enough.code().is_empty() || !open.is_empty() => {
+            "Before you rely on it"
+        }
         (Some(_), false) => return html! {},
     };
     let [least, most] = group.ranges().get("tokens").copied().unwrap_or_default();
-    let about_data = enough.value.is_none() || wide;
+    let about_data = enough.value().is_none() || wide;
     // Refits take time, so they are only made if the page explains a wide interval.
     let influence = wide.then(|| most_influential(group, plan)).flatten();
     html! {
         div.doubt {
             p { strong { (opening) } }
             ul {
-                @if enough.code.contains(&Code::Extrapolation) {
+                @if enough.code().contains(&Code::Extrapolation) {
                     li { "It lies outside what was measured: the points reach from " (interval([least, most], count)) " tokens." }
                 }
-                @if enough.code.contains(&Code::TokensUntold) {
+                @if enough.code().contains(&Code::TokensUntold) {
                     li { "The points do not show how the loss falls with tokens." }
                 }
-                @if enough.code.contains(&Code::NoInterval) {
+                @if enough.code().contains(&Code::NoInterval) {
                     li { "Some refits with a run left out have no such number at all, so no interval can be given." }
                 }
-                @if enough.value.is_some() && !open.is_empty() {
+                @if enough.value().is_some() && !open.is_empty() {
                     li {
                         "For the same size at rate "
                         @for (i, plan) in open.iter().enumerate() { @if i > 0 { ", " } (rate(plan.place().rate)) }
@@ -222,8 +227,8 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
             let between =
                 |[low, high]: [f64; 2]| format!("{} to {}", short_count(low), short_count(high));
             // Without an interval the range of possible laws is drawn.
-            let ends = enough.interval.or(enough.hull);
-            let (said, more) = match (enough.value, ends) {
+            let ends = enough.interval().or(enough.hull());
+            let (said, more) = match (enough.value(), ends) {
                 (Some(tokens), Some(ends)) => (short_count(tokens), format!("({})", between(ends))),
                 (Some(tokens), None) => (short_count(tokens), "(no interval)".to_owned()),
                 (None, Some(ends)) => (between(ends), String::new()),
@@ -233,7 +238,7 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
                 heading: (i == 0).then(|| short_count(plan.place().n0)),
                 name: format!("rate {}", short_rate(plan.place().rate)),
                 tone: Tone::Series(tone),
-                value: enough.value,
+                value: enough.value(),
                 interval: ends,
                 said,
                 more,
@@ -286,19 +291,19 @@ fn table(group: &GroupLaw) -> Markup {
     let unknown = || html! { span.note { "cannot tell" } };
     for plan in by_size(group).concat() {
         let (enough, floor) = (plan.enough(), plan.floor());
-        let mut codes: Vec<&str> = enough.code.iter().chain(&floor.code).map(Code::id).collect();
+        let mut codes: Vec<&str> = enough.code().iter().chain(floor.code()).map(Code::id).collect();
         // Both answers may carry the same code.
         codes.sort_unstable();
         codes.dedup();
         table.push(vec![
             count(plan.place().n0),
             rate(plan.place().rate),
-            enough.value.map_or_else(unknown, count),
-            enough.interval.or(enough.hull).map_or_else(unknown, |ends| interval(ends, count)),
+            enough.value().map_or_else(unknown, count),
+            enough.interval().or(enough.hull()).map_or_else(unknown, |ends| interval(ends, count)),
             plan.loss_then().map_or_else(unknown, nats),
             nats(plan.place().loss0),
-            floor.value.map_or_else(unknown, nats),
-            floor.interval.or(floor.hull).map_or_else(unknown, |ends| interval(ends, nats)),
+            floor.value().map_or_else(unknown, nats),
+            floor.interval().or(floor.hull()).map_or_else(unknown, |ends| interval(ends, nats)),
             html! { @for (i, code) in codes.iter().enumerate() { @if i > 0 { ", " } code { (shown(code)) } } },
         ]);
     }

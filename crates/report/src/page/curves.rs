@@ -60,7 +60,7 @@ pub(super) fn panels<'a>(input: &PageInput<'a>, group: &GroupLaw) -> Vec<Panel<'
 /// An axis from the first measured point to the last. It includes enough tokens if they are near.
 fn token_axis(group: &GroupLaw) -> Option<PlotAxis> {
     let [low, high] = group.ranges().get("tokens").copied()?;
-    let enough = group.decisions().iter().filter_map(|plan| plan.enough().value);
+    let enough = group.decisions().iter().filter_map(|plan| plan.enough().value());
     let near = enough.filter(|tokens| *tokens < FARTHEST * high).map(|tokens| tokens * 1.15);
     PlotAxis::around(
         "post-training tokens",
@@ -169,12 +169,12 @@ fn points(tone: Tone, label: &str, rows: &[&TableRow]) -> Vec<Layer> {
 }
 
 fn enough(tone: Tone, label: &str, plan: &Plan) -> Option<Layer> {
-    let (tokens, loss) = (plan.enough().value?, plan.loss_then()?);
-    let between = plan.enough().interval.map_or_else(String::new, |[low, high]| {
+    let (tokens, loss) = (plan.enough().value()?, plan.loss_then()?);
+    let between = plan.enough().interval().map_or_else(String::new, |[low, high]| {
         format!(", between {} and {}", short_count(low), short_count(high))
     });
     let hint = format!("{label}: {} tokens are enough{between}", short_count(tokens));
-    Some(Layer::Place { tone, at: [tokens, loss], interval: plan.enough().interval, hint })
+    Some(Layer::Place { tone, at: [tokens, loss], interval: plan.enough().interval(), hint })
 }
 
 fn control_lines(controls: &[&TableRow]) -> Vec<Layer> {
@@ -205,7 +205,7 @@ fn description(title: &str, size: &[&Plan]) -> String {
     let one = |plan: &&Plan| {
         let Place { rate, .. } = plan.place();
         let then = plan.loss_then().map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
-        match plan.enough().value {
+        match plan.enough().value() {
             Some(tokens) => {
                 format!(
                     "rate {}: {} tokens are enough{then}",

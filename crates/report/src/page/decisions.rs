@@ -67,7 +67,7 @@ pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
     let middle = |len: usize| len.saturating_sub(1) / 2;
     // Indices from the middle: first the middle, then those above, then those below.
     let from_middle = |len: usize| (middle(len)..len).chain((0..middle(len)).rev());
-    let sure = |plan: &&Plan| plan.enough().value.is_some() && plan.enough().interval.is_some();
+    let sure = |plan: &&Plan| plan.enough().value().is_some() && plan.enough().interval().is_some();
     let places =
         from_middle(sizes.len()).flat_map(|i| from_middle(sizes[i].len()).map(move |j| (i, j)));
     let mut plans = places.map(|(i, j)| sizes[i][j]);

@@ -38,7 +38,7 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
     let all: Vec<[f64; 2]> = size.iter().flat_map(|plan| doublings(plan)).collect();
     let gain = size.first()?.doubling_gain();
     // The ends of intervals widen the axis, but only if they are near.
-    let ends = size.iter().filter_map(|plan| plan.enough().interval).flatten();
+    let ends = size.iter().filter_map(|plan| plan.enough().interval()).flatten();
     let [left, right] = ends_of(all.iter().map(|point| point[0]))?;
     let tokens = all
         .iter()
@@ -71,7 +71,7 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
         let marks = points.iter().map(said).collect();
         layers.push(Layer::Line { tone, points, label: Some(label.clone()) });
         layers.push(Layer::Points { tone, points: marks, aside: false });
-        if let Some(tokens) = plan.enough().value {
+        if let Some(tokens) = plan.enough().value() {
             let hint = format!("{label}: {} tokens are enough", short_count(tokens));
             places.push(Layer::Place { tone, at: [tokens, gain], interval: None, hint });
         }

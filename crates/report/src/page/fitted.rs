@@ -154,20 +154,20 @@ type Pick = fn(&Metrics) -> Option<f64>;
 fn measures(group: &GroupLaw) -> Markup {
     let rows: [(&str, &str, Pick); 8] = [
         ("R² of the excess", "share of the variance of L − L₀ that the law explains", |m| {
-            m.excess_r2
+            m.excess_r2()
         }),
-        ("R²", "the same of L, which L₀ dominates", |m| m.r2),
+        ("R²", "the same of L, which L₀ dominates", |m| m.r2()),
         (
             "skill",
             "share of the error of “it stays at the last value seen” that the law saves; negative is worse than no law",
-            |m| m.skill,
+            |m| m.skill(),
         ),
-        ("mean error", "mean of |L − law|, nats per token", |m| m.mae),
-        ("relative error", "mean error as a share of the mean excess", |m| m.relative_error),
-        ("Huber loss", "sum of squares that turns straight for large errors", |m| m.huber),
-        ("slope difference", "mean over neighbouring points, nats per million tokens", |m| m.asd),
+        ("mean error", "mean of |L − law|, nats per token", |m| m.mae()),
+        ("relative error", "mean error as a share of the mean excess", |m| m.relative_error()),
+        ("Huber loss", "sum of squares that turns straight for large errors", |m| m.huber()),
+        ("slope difference", "mean over neighbouring points, nats per million tokens", |m| m.asd()),
         ("its noise floor", "the slope difference that noise alone would make", |m| {
-            m.asd_noise_floor
+            m.asd_noise_floor()
         }),
     ];
     let mut columns = vec![

@@ -10,7 +10,7 @@ pub(super) fn most_influential<'a>(
     plan: &Plan,
 ) -> Option<(&'a LeftOut, usize)> {
     // Token counts are compared by their ratio.
-    let value = plan.enough().value?.ln();
+    let value = plan.enough().value()?.ln();
     let bases =
         group.replicates().iter().any(|replicate| matches!(replicate.left_out(), LeftOut::Base(_)));
     let counts = |left_out: &LeftOut| match left_out {
@@ -22,7 +22,7 @@ pub(super) fn most_influential<'a>(
     let mut moved: Vec<(f64, &LeftOut)> = Vec::new();
     for (left_out, other) in group.refits().filter(|(left_out, _)| counts(left_out)) {
         // If one refit has no answer, none can be called the most influential.
-        let without = other.enough(plan.place(), &wish).ok()?.value?.ln();
+        let without = other.enough(plan.place(), &wish).ok()?.value()?.ln();
         moved.push(((without - value).abs(), left_out));
     }
     let count = moved.len();

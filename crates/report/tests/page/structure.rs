@@ -117,7 +117,7 @@ fn the_answer_stands_on_top() {
         &whole().law.groups().iter().find(|group| group.series() == "llama").unwrap().decisions()
             [4];
     let title = &page[page.find("<h1>").unwrap()..page.find("</h1>").unwrap()];
-    let tokens = plan.enough().value.expect("the world has an answer");
+    let tokens = plan.enough().value().expect("the world has an answer");
     assert!(title.contains(&format!("<data value=\"{tokens}\">")), "{title}");
     assert!(
         title.contains("the next doubling buys less than <data value=\"0.01\">0.01</data> nats"),

@@ -13,10 +13,20 @@ pub const TOLERANCE: f64 = 0.05;
 /// A rate that dropping a whole number of blocks gives.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LegalRate {
+    pub(crate) dropped: usize,
+    pub(crate) held: Held,
+}
+
+impl LegalRate {
     /// Number of dropped blocks.
-    pub dropped: usize,
+    pub fn dropped(&self) -> usize {
+        self.dropped
+    }
+
     /// What stays.
-    pub held: Held,
+    pub fn held(&self) -> Held {
+        self.held
+    }
 }
 
 /// Every rate that depth pruning can give a model, ascending: from one block dropped to one block

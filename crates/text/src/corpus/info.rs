@@ -110,17 +110,39 @@ pub(super) struct HeldOutSplit {
 /// One part of a corpus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartInfo {
+    pub(crate) documents: u64,
+    pub(crate) tokens: u64,
+    pub(crate) bytes: u64,
+    pub(crate) text: String,
+    pub(crate) hash: String,
+}
+
+impl PartInfo {
     /// Number of documents.
-    pub documents: u64,
+    pub fn documents(&self) -> u64 {
+        self.documents
+    }
+
     /// Number of tokens, begin tokens included.
-    pub tokens: u64,
+    pub fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
     /// Length of the text in bytes of UTF-8, to compute the loss per byte.
-    pub bytes: u64,
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// SHA-256 over the SHA-256 of each document in order. It identifies the text, whatever the
     /// tokenizer.
-    pub text: String,
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// SHA-256 of the `.bin` file.
-    pub hash: String,
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
 }
 
 /// Reads and checks a `corpus.json`.

@@ -115,10 +115,10 @@ impl Facts {
                 .sum()
         };
         let legal = |legal: shape::legal::LegalRate| Legal {
-            dropped: legal.dropped,
-            rate: legal.held.rate().get(),
-            rate_without_embedding: legal.held.rate_without_embedding().get(),
-            parameters: legal.held.parameters().0,
+            dropped: legal.dropped(),
+            rate: legal.held().rate().get(),
+            rate_without_embedding: legal.held().rate_without_embedding().get(),
+            parameters: legal.held().parameters().0,
         };
         Self {
             format: 1,
@@ -140,10 +140,10 @@ impl Facts {
                 outside: shapes(&[leading_tensors(config), trailing_tensors(config)].concat()),
             },
             parameters: Parameters {
-                total: count.total,
-                embedding: count.embedding,
-                without_embedding: count.without_embedding,
-                per_block: count.per_block,
+                total: count.total(),
+                embedding: count.embedding(),
+                without_embedding: count.without_embedding(),
+                per_block: count.per_block(),
                 attention: part(&[
                     Role::Query,
                     Role::Key,
@@ -169,10 +169,10 @@ impl Facts {
             },
             tokenizer: folder.is_some_and(|folder| folder.tokenizer_json().is_some()),
             weights: folder.is_some(),
-            training_bytes: count.total.saturating_mul(TRAINING_BYTES),
+            training_bytes: count.total().saturating_mul(TRAINING_BYTES),
             legal_rates: shape::legal::legal_rates(config).into_iter().map(legal).collect(),
             sparsity: sparsity(found),
-            hash: found.verified().map(|verified| verified.hash.to_string()),
+            hash: found.verified().map(|verified| verified.hash().to_string()),
             problems: found.problems().to_vec(),
         }
     }
@@ -182,10 +182,10 @@ impl Facts {
 fn sparsity(found: &Inspected) -> BTreeMap<String, Zeros> {
     if let Some(verified) = found.verified() {
         let zeros = |tensor: &TensorFacts| {
-            let zeros = Zeros { pattern: tensor.pattern?, zeros: Some(tensor.zeros) };
-            Some((tensor.spec.name.clone(), zeros))
+            let zeros = Zeros { pattern: tensor.pattern()?, zeros: Some(tensor.zeros()) };
+            Some((tensor.spec().name.clone(), zeros))
         };
-        return verified.tensors.iter().filter_map(zeros).collect();
+        return verified.tensors().iter().filter_map(zeros).collect();
     }
     // A list that cannot be read is already reported as a problem.
     let listed = found.folder().and_then(|folder| Sparsity::of(folder.path()).ok());

@@ -200,7 +200,7 @@ fn show(
 ) -> anyhow::Result<()> {
     let level = plans.first().map_or(0.9, |(_, group, _)| group.level());
     if let [(_, _, plan)] = plans {
-        output.data(&format!("{}\n\n", plan.enough().sentence))?;
+        output.data(&format!("{}\n\n", plan.enough().sentence()))?;
         output.table(&show::answers(plan, level))?;
         if let Some(costs) = show::costs(plan, level) {
             output.data("\n")?;
@@ -244,7 +244,7 @@ fn show(
 
 /// The sentence of an answer, including its caveats.
 pub(crate) fn sentence(answer: &Answer) -> String {
-    answer.sentence.clone()
+    answer.sentence().to_owned()
 }
 
 fn asked(plan: &Plan) -> impl Iterator<Item = &Answer> {

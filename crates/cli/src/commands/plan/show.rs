@@ -25,10 +25,10 @@ pub(super) fn answers(plan: &Plan, level: f64) -> TextTable {
             what,
             value(answer, tokens),
             // Without an interval, the range of all laws that fit as well is shown.
-            ends(answer.interval.or(answer.hull), tokens),
-            notes(&answer.code),
+            ends(answer.interval().or(answer.hull()), tokens),
+            notes(answer.code()),
         ]);
-        if let Some(span) = answer.new_run {
+        if let Some(span) = answer.new_run() {
             table.row([
                 "  by a run of your own".into(),
                 String::new(),
@@ -40,8 +40,8 @@ pub(super) fn answers(plan: &Plan, level: f64) -> TextTable {
     table.row([
         "floor, nats per token".into(),
         value(plan.floor(), nats),
-        ends(plan.floor().interval.or(plan.floor().hull), nats),
-        notes(&plan.floor().code),
+        ends(plan.floor().interval().or(plan.floor().hull()), nats),
+        notes(plan.floor().code()),
     ]);
     if let Some(loss) = plan.loss_then() {
         let mut row = |what: &str, value: String, span| {
@@ -89,7 +89,7 @@ pub(super) fn costs(plan: &Plan, level: f64) -> Option<TextTable> {
     ]);
     let mut any = false;
     for (what, answer) in asked(plan) {
-        let Some(Spend { flops, gpu_hours, usd }) = answer.cost else { continue };
+        let Some(Spend { flops, gpu_hours, usd }) = answer.cost() else { continue };
         any = true;
         let mut add = |what: String, amount: Amount, show: fn(f64) -> String| {
             table.row([what, amount.value.map_or_else(unknown, show), ends(amount.interval, show)]);
@@ -144,11 +144,11 @@ pub(super) fn candidates(plans: &[(&Candidate, &GroupLaw, Plan)]) -> TextTable {
             format!("{:.4}", plan.place().rate),
             plan.parameters().map_or_else(unknown, parameters),
             value(plan.enough(), tokens),
-            ends(plan.enough().interval.or(plan.enough().hull), tokens),
-            plan.enough().cost.and_then(|cost| cost.flops.value).map_or_else(unknown, operations),
+            ends(plan.enough().interval().or(plan.enough().hull()), tokens),
+            plan.enough().cost().and_then(|cost| cost.flops.value).map_or_else(unknown, operations),
             plan.loss_then().map_or_else(unknown, nats),
             value(plan.floor(), nats),
-            notes(&plan.enough().code),
+            notes(plan.enough().code()),
         ]);
     }
     table
@@ -258,7 +258,7 @@ fn asked(plan: &Plan) -> Vec<(String, &Answer)> {
 }
 
 fn value(answer: &Answer, show: fn(f64) -> String) -> String {
-    answer.value.map_or_else(unknown, show)
+    answer.value().map_or_else(unknown, show)
 }
 
 fn unknown() -> String {
@@ -274,7 +274,7 @@ fn operations(flops: f64) -> String {
 }
 
 fn cost(cost: &Cost) -> String {
-    let hours = cost.gpu_hours.map(|hours| format!(", {} GPU-hours", short(hours)));
-    let usd = cost.usd.map(|usd| format!(", {} USD", short(usd)));
-    operations(cost.flops) + &hours.unwrap_or_default() + &usd.unwrap_or_default()
+    let hours = cost.gpu_hours().map(|hours| format!(", {} GPU-hours", short(hours)));
+    let usd = cost.usd().map(|usd| format!(", {} USD", short(usd)));
+    operations(cost.flops()) + &hours.unwrap_or_default() + &usd.unwrap_or_default()
 }

@@ -101,11 +101,11 @@ fn memory(plan: &PruningPlan, bound: u64) -> PruneMemory {
     PruneMemory {
         peak: of.peak(),
         bound,
-        block: of.block,
-        statistics: of.statistics,
-        activations: of.activations,
-        batch: of.batch,
-        program: of.program,
+        block: of.block(),
+        statistics: of.statistics(),
+        activations: of.activations(),
+        batch: of.batch(),
+        program: of.program(),
     }
 }
 
@@ -130,10 +130,10 @@ fn in_tables(
             "memory",
             format!("about {}, at most {}", gib(of.peak()), gib(preview.memory_bound())),
         )
-        .fact("  a block", gib(of.block))
-        .fact("  activations", gib(of.activations))
-        .fact("  a batch in it", gib(of.batch))
-        .fact("  statistics", gib(of.statistics))
+        .fact("  a block", gib(of.block()))
+        .fact("  activations", gib(of.activations()))
+        .fact("  a batch in it", gib(of.batch()))
+        .fact("  statistics", gib(of.statistics()))
         .fact(
             "disk",
             format!("{} for the model, {} meanwhile", gb(plan.output()), gb(plan.spilled())),

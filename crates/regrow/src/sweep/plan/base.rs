@@ -24,7 +24,7 @@ pub(super) fn bases(sweep: &SweepKeys) -> Result<Vec<PlannedBase<'_>>> {
     for series in &sweep.series {
         for size in &series.sizes {
             let config = sweep.config(series, size)?;
-            let parameters = Count::of(&config).total;
+            let parameters = Count::of(&config).total();
             let seeds = sweep.seeds(size);
             for &seed in seeds {
                 let name = format!("{}-{}", series.name, size.name());

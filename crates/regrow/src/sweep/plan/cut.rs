@@ -45,15 +45,15 @@ fn depth_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
         };
         let name = format!("{blocks}of{layers}");
         // The exact rate of this number of blocks, so that `prune` removes just as many.
-        let removal = Removal::Rate(legal.held.rate().get());
-        cuts.push((blocks, PlannedCut { name, removal, parameters: legal.held.parameters().0 }));
+        let removal = Removal::Rate(legal.held().rate().get());
+        cuts.push((blocks, PlannedCut { name, removal, parameters: legal.held().parameters().0 }));
     }
     for &rate in &method.rates {
         let legal = shape::legal::nearest(&base.config, rate, prune::TOLERANCE)?;
         let (name, removal) = (rate.to_string(), Removal::Rate(rate));
         cuts.push((
-            legal.dropped,
-            PlannedCut { name, removal, parameters: legal.held.parameters().0 },
+            legal.dropped(),
+            PlannedCut { name, removal, parameters: legal.held().parameters().0 },
         ));
     }
     for list in &method.drop {
@@ -67,7 +67,7 @@ fn depth_cuts(base: &PlannedBase<'_>, method: &MethodKeys) -> Result<Vec<Planned
         let legal = &shape::legal::legal_rates(&base.config)[blocks - 1];
         let name = format!("{blocks}of{layers}");
         let removal = Removal::Blocks(drop);
-        cuts.push((blocks, PlannedCut { name, removal, parameters: legal.held.parameters().0 }));
+        cuts.push((blocks, PlannedCut { name, removal, parameters: legal.held().parameters().0 }));
     }
     // Sorted, so that equal cuts are neighbours.
     cuts.sort_by_key(|(blocks, _)| *blocks);
