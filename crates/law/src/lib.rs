@@ -27,7 +27,7 @@
 //! let prediction = law.predict(None, None, place, 2e9)?;
 //! assert!((prediction.loss().unwrap() - p2.value(&truth, &Row::new(8.03, 0.25, 2.05, 2.0))).abs() < 1e-8);
 //! let plan = law.plan(None, None, place, &Default::default())?;
-//! assert!(plan.enough().sentence.starts_with("enough tokens: "));
+//! assert!(plan.enough().sentence().starts_with("enough tokens: "));
 //! # Ok::<(), law::Error>(())
 //! ```
 

@@ -94,7 +94,8 @@ impl Answer {
     /// Whether there is a number, or certainty that none exists.
     ///
     /// ```
-    /// let below = law::Answer { code: vec![law::Code::BelowFloor], ..Default::default() };
+    /// let below = r#"{"code": ["below-floor"], "sentence": "the target is below the floor"}"#;
+    /// let below: law::Answer = serde_json::from_str(below).unwrap();
     /// assert!(below.is_told() && !law::Answer::default().is_told());
     /// ```
     pub fn is_told(&self) -> bool {

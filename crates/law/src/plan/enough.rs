@@ -50,8 +50,8 @@ impl GroupLaw {
     /// let wish = Wish { target_loss: Some(2.31), ..Wish::default() };
     /// let plan = law.plan(None, None, Place::new(1e9, 0.25, 2.0)?, &wish)?;
     /// let enough = (40.0 * (1.0 - 0.5_f64.sqrt()) / 0.01_f64).powi(2);
-    /// assert!((plan.enough().value.unwrap() / enough - 1.0).abs() < 1e-4);
-    /// assert!((plan.for_target().unwrap().value.unwrap() / 16e6 - 1.0).abs() < 1e-3);
+    /// assert!((plan.enough().value().unwrap() / enough - 1.0).abs() < 1e-4);
+    /// assert!((plan.for_target().unwrap().value().unwrap() / 16e6 - 1.0).abs() < 1e-3);
     /// # Ok::<(), law::Error>(())
     /// ```
     pub fn plan(&self, place: Place, wish: &Wish) -> Result<Plan> {

@@ -72,7 +72,7 @@ impl Validation {
 /// let validation = validate::validate(&Table::new(rows)?, &Settings::default())?;
 /// let group = &validation.groups()[0];
 /// let entry = group.entries().iter().find(|entry| entry.name() == "p2-one-size").unwrap();
-/// assert!(entry.held_out()["highest-rate"].mae.unwrap() < 1e-6);
+/// assert!(entry.held_out()["highest-rate"].mae().unwrap() < 1e-6);
 /// assert_eq!(group.splits()[1].cannot().as_ref().unwrap().sentence(), "the runs hold one size");
 /// # Ok::<(), law::Error>(())
 /// ```
