@@ -18,7 +18,7 @@ const STYLES: Styles = Styles::styled()
 // This text must agree with `terminal::Exit`, and for 130 with `terminal::interrupt`.
 const AFTER_HELP: &str = "\
 Exit status: 0 done, 1 error, 2 usage, 3 the data cannot tell or a quality gate failed, 75 interrupted and
-resumable, 130 second interrupt.
+resumable, 130 second interrupt, 128 + N ended by signal N with nothing to resume.
 
 `regrow COMMAND --help` ends with examples.";
 

@@ -10,6 +10,8 @@ use std::thread::{self, JoinHandle};
 use tempfile::NamedTempFile;
 
 use crate::hidden::{ASIDE, hidden};
+use crate::leftovers::{clear_leftovers, make_alive};
+use crate::live::{Live, hold};
 use crate::paths::split;
 use crate::sync::sync_folder;
 use crate::{Map, Result, io_error, read};
@@ -17,8 +19,8 @@ use crate::{Map, Result, io_error, read};
 /// A file being written under a hidden name beside its target.
 ///
 /// [`Aside::commit`] renames it to the target and replaces what was there. Dropping it removes it.
-/// Only a killed process can leave the hidden file `.<name>.<random>.aside` behind; no reader looks
-/// at it.
+/// Only a killed process can leave the hidden file `.<name>.<random>.aside` behind. No reader looks
+/// at it, and whoever writes the same target next removes it.
 ///
 /// ```
 /// use std::io::Write;
@@ -36,6 +38,7 @@ pub struct Aside {
     target: PathBuf,
     file: BufWriter<NamedTempFile>,
     behind: Option<Behind>,
+    live: Live,
     /// Bytes written since the last background sync began.
     since: u64,
 }
@@ -54,9 +57,13 @@ impl Aside {
     /// Starts a file that will be at `target`. The folder of `target` must exist.
     pub fn create(target: &Path) -> Result<Self> {
         let (folder, name) = split(target)?;
-        let file = hidden(name, ASIDE, 0o666, |builder| builder.tempfile_in(folder));
-        let file = BufWriter::with_capacity(1 << 18, file.map_err(io_error("create", target))?);
-        Ok(Self { target: target.to_path_buf(), file, behind: None, since: 0 })
+        clear_leftovers(target)?;
+        let make = || hidden(name, ASIDE, 0o666, |builder| builder.tempfile_in(folder));
+        let (file, alive) =
+            make_alive(make, NamedTempFile::path).map_err(io_error("create", target))?;
+        let live = Live::enter(file.path(), alive);
+        let file = BufWriter::with_capacity(1 << 18, file);
+        Ok(Self { target: target.to_path_buf(), file, behind: None, live, since: 0 })
     }
 
     /// Writes bytes of a mapped file. The system copies them itself if it can.
@@ -95,14 +102,17 @@ impl Aside {
 
     /// Syncs the file, renames it to its target and syncs the folder.
     pub fn commit(self) -> Result<()> {
-        let Self { target, file, behind, .. } = self;
+        let Self { target, file, behind, live, .. } = self;
         let file =
             file.into_inner().map_err(|error| io_error("write", &target)(error.into_error()))?;
         // The system reports a failed write once, to the first call that syncs. That may be the
         // call of the thread, so its result is checked.
         behind.map_or(Ok(()), Behind::end).map_err(io_error("sync", &target))?;
         file.as_file().sync_all().map_err(io_error("sync", &target))?;
+        let names = hold();
         file.persist(&target).map_err(|error| io_error("create", &target)(error.error))?;
+        drop(names);
+        drop(live);
         // Without this, a power failure could undo the rename.
         sync_folder(split(&target)?.0)
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::hidden::{plain, shown};
+
 /// A failure of a file or folder.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -50,11 +52,31 @@ pub(crate) enum DiskFailure {
         /// The target.
         path: PathBuf,
     },
+    /// What is to be replaced is not clearly something that this tool made.
+    #[error("`{}` is not {what} made by regrow: {why}", path.display())]
+    NotOurs {
+        /// The target.
+        path: PathBuf,
+        /// What it should be, such as `a corpus`.
+        what: &'static str,
+        /// What speaks against it.
+        why: String,
+    },
+    /// What is to be replaced is read for what replaces it.
+    #[error("`{}` is or holds `{}`, which is read", path.display(), input.display())]
+    HoldsInput {
+        /// The target.
+        path: PathBuf,
+        /// The input.
+        input: PathBuf,
+    },
     /// Another process, or another handle of this one, holds the lock.
-    #[error("`{}` is locked by another process", path.display())]
+    #[error("`{}` is locked by another process{}", path.display(), named(holder))]
     Locked {
         /// The lock file.
         path: PathBuf,
+        /// Who holds it, if known.
+        holder: Option<String>,
     },
     /// A path ends in nothing that can be created: `/`, `..` or empty.
     #[error("`{}` does not name a file or folder that can be created", path.display())]
@@ -90,6 +112,16 @@ impl Error {
         matches!(*self.0, DiskFailure::Exists { .. })
     }
 
+    /// Whether what is to be replaced is not something that this tool made.
+    pub fn is_not_ours(&self) -> bool {
+        matches!(*self.0, DiskFailure::NotOurs { .. })
+    }
+
+    /// Whether what is to be replaced is, or holds, an input.
+    pub fn is_input(&self) -> bool {
+        matches!(*self.0, DiskFailure::HoldsInput { .. })
+    }
+
     /// Whether another process, or another handle of this one, holds the lock.
     pub fn is_locked(&self) -> bool {
         matches!(*self.0, DiskFailure::Locked { .. })
@@ -104,6 +136,11 @@ impl Error {
     fn is_io(&self, is: impl Fn(io::ErrorKind) -> bool) -> bool {
         matches!(&*self.0, DiskFailure::Io { error, .. } if is(error.kind()))
     }
+}
+
+/// Who holds a lock, in brackets.
+fn named(holder: &Option<String>) -> String {
+    holder.as_ref().map_or_else(String::new, |holder| format!(" ({holder})"))
 }
 
 impl From<DiskFailure> for Error {
@@ -129,7 +166,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// assert!(error.to_string().starts_with("cannot open `nowhere/at all`: "));
 /// ```
 pub fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |error| DiskFailure::Io { action, path: path.to_path_buf(), error }.into()
+    // Users do not know the hidden names that files have until they are complete.
+    move |error| DiskFailure::Io { action, path: shown(path), error: plain(error) }.into()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The one place that knows how files fail.
 //!
 //! Everything that must not be half-written is written aside, synced and renamed; everything that
-//! is read is bounded; every error names the path.
+//! is read is bounded; every error names the path. A forced replacement touches only what this tool
+//! made.
 //!
 //! ```
 //! let folder = tempfile::tempdir()?;
@@ -16,13 +17,19 @@
 
 mod atomic;
 mod error;
+mod existing;
+mod file_kind;
 mod folder;
 mod free_space;
 mod hash;
 mod hidden;
+pub mod kinds;
+mod leftovers;
+mod live;
 mod lock;
 #[allow(unsafe_code)]
 mod map;
+mod mark;
 mod paths;
 mod read;
 mod scratch;
@@ -30,9 +37,14 @@ mod sync;
 
 pub use atomic::{Aside, copy, write};
 pub use error::{Error, Result, io_error};
-pub use folder::{Existing, NewFolder, remove_leftovers};
+pub use existing::Existing;
+pub use file_kind::FileKind;
+pub use folder::NewFolder;
 pub use free_space::free_space;
 pub use hash::sha256;
+pub use hidden::is_hidden;
+pub use leftovers::{clear_leftovers, remove_leftovers, take_leftovers};
+pub use live::abandon;
 pub use lock::Lock;
 pub use map::Map;
 pub use paths::inside;

@@ -18,6 +18,7 @@ use shape::tensors::{self, TensorSpec};
 use crate::error::{Error, ModelFault, Result};
 use crate::safetensors::{Dtype, SafeTensors, TensorView};
 use files::{Files, JSON_LIMIT};
+pub(crate) use write::CONVERTED;
 pub use write::{FolderWriter, SHARD_LIMIT, goes_along};
 
 /// Bytes that are read before their memory is released.

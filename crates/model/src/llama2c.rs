@@ -10,11 +10,12 @@ mod tokenizer;
 
 use std::path::Path;
 
+use serde_json::json;
 use shape::config::ModelConfig;
 use shape::tensors::{self, Role, TensorSpec};
 
 use crate::error::{Error, ModelFault, Result};
-use crate::folder::{FolderWriter, SHARD_LIMIT};
+use crate::folder::{CONVERTED, FolderWriter, SHARD_LIMIT};
 use crate::safetensors::{Dtype, Planned};
 use layout::FileLayout;
 
@@ -24,13 +25,14 @@ use layout::FileLayout;
 ///
 /// If the length of a file does not match its header to the byte. If a weight is not finite. If the
 /// tokenizer does not begin with `<unk>`, `<s>`, `</s>` and the 256 bytes. If `out` exists and must
-/// not be replaced.
+/// not be replaced, or is or holds one of the two.
 pub fn convert(
     model_bin: &Path,
     tokenizer_bin: &Path,
     out: &Path,
     existing: disk::Existing,
 ) -> Result<ModelConfig> {
+    disk::kinds::MODEL.check(out, existing, &[model_bin, tokenizer_bin])?;
     let map = disk::Map::open(model_bin)?;
     let layout = FileLayout::read(model_bin, &map)?;
     let config = &layout.config;
@@ -54,6 +56,13 @@ pub fn convert(
     writer.add_file("tokenizer.json", &tokenizer)?;
     writer
         .add_file("tokenizer_config.json", &tokenizer::config(config.max_position_embeddings()))?;
+    let record = json!({
+        "format": 1,
+        "from": "llama2c",
+        "weights_sha256": disk::sha256(model_bin)?.to_string(),
+        "tokenizer_sha256": disk::sha256(tokenizer_bin)?.to_string(),
+    });
+    writer.add_file(CONVERTED, format!("{record:#}\n").as_bytes())?;
     writer.commit()?;
     Ok(layout.config)
 }

@@ -45,25 +45,13 @@ impl<'a> Destination<'a> {
         Ok(FolderWriter::create(self.path, self.existing, raw, plan, self.shard_limit)?)
     }
 
-    /// Refuses a folder that exists, and one whose replacement would delete the model itself. This
-    /// check runs before hours of work.
-    pub(crate) fn check(&self, folder: &ModelFolder) -> Result<()> {
-        let out = self.path;
-        // Not `exists()`, which is false for a link that leads nowhere.
-        if matches!(self.existing, Existing::Refuse) && out.symlink_metadata().is_ok() {
-            return Err(disk::Error::exists(out).into());
-        }
-        // Only paths that exist can be resolved. A link at the target is replaced itself; what it
-        // points to stays.
-        let is_link = out.symlink_metadata().is_ok_and(|data| data.is_symlink());
-        match (folder.path().canonicalize(), out.canonicalize()) {
-            (Ok(base), Ok(target)) if !is_link && base.starts_with(&target) => {
-                let message =
-                    format!("`{}` is or holds the model that is to be pruned", out.display());
-                Err(Error::refused(Refused::OntoBase, message))
-            }
-            _ => Ok(()),
-        }
+    /// Refuses, before hours of work, a folder that exists and must stay: one that is not a model
+    /// made by us, and one that is or holds one of the inputs.
+    ///
+    /// # Errors
+    /// If it must stay.
+    pub fn check(&self, inputs: &[&Path]) -> Result<()> {
+        Ok(disk::kinds::MODEL.check(self.path, self.existing, inputs)?)
     }
 }
 

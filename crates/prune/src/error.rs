@@ -46,8 +46,6 @@ pub enum Refused {
     NoRoom,
     /// The machine lacks memory for the residual stream.
     NoMemory,
-    /// The new folder would replace the model that it is made from.
-    OntoBase,
     /// A folder is not clearly one model.
     Unclear,
     /// A cut is replayed on another model than it was decided on.

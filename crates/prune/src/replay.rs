@@ -32,7 +32,7 @@ pub fn replay<B: Backend + Clone>(
     destination: &Destination<'_>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<()> {
-    destination.check(folder)?;
+    destination.check(&[folder.path()])?;
     check_clear(folder)?;
     check_cut(folder, &record.cut)?;
     let bytes = folder.dtype().size();

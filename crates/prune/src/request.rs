@@ -157,7 +157,7 @@ pub fn prune<B: Backend + Clone>(
     destination: &Destination<'_>,
     progress: &mut dyn FnMut(PruningProgress),
 ) -> Result<Pruned> {
-    destination.check(folder)?;
+    destination.check(&[folder.path()])?;
     check_clear(folder)?;
     // All cheap checks come first: measuring may take hours.
     let plan = request.plan(folder)?;

@@ -17,8 +17,8 @@ use model::safetensors::{Dtype, Planned, SafeTensors};
 use model::weights;
 use prune::walk::{Seen, walk};
 use prune::{
-    CalibrationSettings, Destination, PruningProgress, PruningTarget, Refused, Request, Sequences,
-    Source, TOLERANCE, method, record_of,
+    CalibrationSettings, Destination, PruningProgress, PruningTarget, Request, Sequences, Source,
+    TOLERANCE, method, record_of,
 };
 use serde_json::{Value, json};
 use shape::config::{ModelConfig, RawConfig};
@@ -543,14 +543,24 @@ fn an_output_folder_that_exists_is_refused_before_anything_is_computed() {
     assert_eq!(refused.to_string(), format!("`{}` already exists", out.display()));
     assert_eq!(stages, 0);
     assert_eq!(fs::read_to_string(out.join("mine")).unwrap(), "kept");
-    prune_to(&folder, &request, &Destination::new(&out, Existing::Replace)).unwrap();
-    assert!(!out.join("mine").exists());
+    // Not even a forced replacement deletes what somebody else made.
+    let replacing = Destination::new(&out, Existing::Replace);
+    let refused = prune_to(&folder, &request, &replacing).unwrap_err().to_string();
+    assert!(refused.contains("is not a model made by regrow"), "{refused}");
+    assert_eq!(fs::read_to_string(out.join("mine")).unwrap(), "kept");
+    fs::remove_file(out.join("mine")).unwrap();
+    prune_to(&folder, &request, &replacing).unwrap();
+    fs::write(out.join("mine"), "kept").unwrap();
+    let refused = prune_to(&folder, &request, &replacing).unwrap_err().to_string();
+    assert!(refused.ends_with("it holds `mine`"), "{refused}");
+    fs::remove_file(out.join("mine")).unwrap();
+    prune_to(&folder, &request, &replacing).unwrap();
 
     // Its own base, or a folder above it, is not replaced even then.
     for target in [folder.path(), place.path()] {
         let destination = Destination::new(target, Existing::Replace);
         let refused = prune_to(&folder, &by_list(&[1]), &destination).unwrap_err();
-        assert_eq!(refused.refusal(), Some(Refused::OntoBase), "{refused}");
+        assert!(refused.to_string().contains("`, which is read"), "{refused}");
     }
     ModelFolder::open(folder.path()).unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use disk::FileKind;
 use law::Law;
 use ledger::FormatHeader;
 use serde::Serialize;
@@ -11,6 +12,17 @@ use crate::error::{Context, Error, ErrorKind, Result, bail};
 /// The largest law file that is read, in bytes. A law of a thousand runs with all its refits takes
 /// about 10 MB.
 const LIMIT: u64 = 256 << 20;
+
+/// The files that this module writes.
+pub const KIND: FileKind = FileKind::new("a law", "{", "\"groups\"");
+
+/// Checks, before any long work, that the result may be written to `path`.
+pub fn check_free(path: &Path, force: bool) -> Result<()> {
+    if !force && path.symlink_metadata().is_ok() {
+        return Err(disk::Error::exists(path).into());
+    }
+    Ok(())
+}
 
 /// Reads a law. The format is checked first, then everything else.
 pub fn read(path: &Path) -> Result<Law> {
@@ -23,14 +35,6 @@ pub fn read(path: &Path) -> Result<Law> {
         bail!("`{}` has format {}, expected {}", path.display(), other.found(), other.expected());
     }
     serde_json::from_str(&text).with_context(no_law)
-}
-
-/// Checks, before any long work, that the result may be written to `path`.
-pub fn check_free(path: &Path, force: bool) -> Result<()> {
-    if !force && path.symlink_metadata().is_ok() {
-        return Err(disk::Error::exists(path).into());
-    }
-    Ok(())
 }
 
 /// Writes a law. The file appears complete.

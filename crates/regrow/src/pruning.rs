@@ -186,6 +186,8 @@ pub fn prune(
 ) -> Result<Pruned> {
     check_shards(destination)?;
     options.check()?;
+    let texts = options.text.iter().flat_map(TextSource::paths);
+    destination.check(&[model.as_ref()].into_iter().chain(texts).collect::<Vec<_>>())?;
     let folder = loaded::open(model.as_ref(), observer)?;
     // `own`, not `of`: the model that is pruned now is the base, even if it was pruned before.
     let lineage = lineage::own(&folder)?;
@@ -242,8 +244,10 @@ pub fn prune_again(
     observer: &mut dyn Observer,
 ) -> Result<CutRecord> {
     check_shards(destination)?;
-    let folder = loaded::open(model.as_ref(), observer)?;
     let cut = cut.as_ref();
+    let texts = text.into_iter().flat_map(TextSource::paths);
+    destination.check(&[model.as_ref(), cut].into_iter().chain(texts).collect::<Vec<_>>())?;
+    let folder = loaded::open(model.as_ref(), observer)?;
     let Some(record) = prune::record_of(cut)? else {
         bail!("`{}` holds no `cut.json`", cut.display());
     };

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use disk::kinds::TOKENS;
+use disk::{Existing, NewFolder};
 use model::folder::ModelFolder;
-use tempfile::TempDir;
 use text::{Corpus, CorpusPart, PartInfo, Reading, Sources, Tokenizer};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -32,6 +33,17 @@ pub enum TextSource {
         /// The token before each document, instead of the tokenizer's own begin token.
         begin_token: Option<String>,
     },
+}
+
+impl TextSource {
+    /// The files and folders that it reads.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let paths = match self {
+            Self::Corpus { path, .. } => std::slice::from_ref(path),
+            Self::Files { paths, .. } => paths,
+        };
+        paths.iter().map(PathBuf::as_path)
+    }
 }
 
 /// A part of a corpus.
@@ -63,7 +75,7 @@ enum OpenedText {
     /// A part of a corpus.
     Corpus(Box<Corpus>, PartName),
     /// Files, tokenised into a temporary folder that is removed when this value is dropped.
-    Text { part: CorpusPart, info: PartInfo, _folder: TempDir },
+    Text { part: CorpusPart, info: PartInfo, _folder: NewFolder },
 }
 
 impl OpenText {
@@ -86,7 +98,10 @@ impl OpenText {
                 if let Some(text) = begin_token {
                     tokenizer.set_begin_token(text)?;
                 }
-                let folder = tempfile::tempdir()?;
+                let place = std::env::temp_dir().join("regrow-text");
+                // Never committed. Being hidden, it goes also when a signal ends the process, and
+                // what a kill left goes with the next one.
+                let folder = NewFolder::create(&place, Existing::Own, &TOKENS)?;
                 let reader = Sources::find(paths)?.read(reading)?;
                 let documents = reader.take(limit.unwrap_or(usize::MAX));
                 let (part, info) = text::tokenize_part(documents, &tokenizer, folder.path())?;

@@ -182,10 +182,24 @@ mod tests {
         // A mistyped `--out` must never delete a folder of something else.
         fs::write(photos.join("cat"), "meow").unwrap();
         let error = replace(&photos).unwrap_err().to_string();
-        assert!(error.contains("is not a run folder"), "{error}");
+        assert!(
+            error.contains("is not a run folder made by regrow: it has no `spec.toml`"),
+            "{error}"
+        );
         assert!(photos.join("cat").exists());
         fs::remove_file(photos.join("cat")).unwrap();
-        replace(&photos).unwrap();
+        drop(replace(&photos).unwrap());
+        // A file that no run writes keeps a run, also one in the folder of its model.
+        fs::create_dir_all(path.join("model")).unwrap();
+        fs::write(path.join("model/tokenizer.json"), "{}").unwrap();
+        for mine in ["notes.txt", "model/ggml.bin", "model/old/config.json"] {
+            fs::create_dir_all(path.join("model/old")).unwrap();
+            fs::write(path.join(mine), "mine").unwrap();
+            let error = replace(&path).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("it holds `{mine}`")), "{error}");
+            fs::remove_file(path.join(mine)).unwrap();
+        }
+        replace(&path).unwrap();
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Writing a run folder. One process at a time can do so.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use disk::kinds::RUN;
 use disk::{Existing, Lock, NewFolder, io_error};
 use ledger::{Done, Point, RunRecord, RunSpec};
 
@@ -33,7 +34,8 @@ impl RunFolder {
     /// Creates a run folder and locks it for writing. The folder appears complete.
     ///
     /// `recipe` and `cut`, if there is one, are stored unchanged. [`Existing::Replace`] replaces a
-    /// run that nobody is writing, or an empty folder. Anything else at `path` is refused.
+    /// run that nobody is writing, or an empty folder. Anything else at `path` is refused, and so
+    /// is a run folder with files that no run writes.
     ///
     /// # Panics
     /// If `record` belongs to another spec.
@@ -46,9 +48,8 @@ impl RunFolder {
         cut: Option<&[u8]>,
     ) -> Result<RunWriter> {
         assert_eq!(record.id(), spec.id(), "a run is created with its own record");
-        let replaced =
-            (existing == Existing::Replace).then(|| take_replaceable(path)).transpose()?;
-        let new = NewFolder::create(path, existing)?;
+        let replaced = (existing == Existing::Replace).then(|| lock_old(path)).transpose()?;
+        let new = NewFolder::create(path, existing, &RUN)?;
         disk::write(&new.path().join(SPEC), &to_toml(&path.join(SPEC), spec)?)?;
         disk::write(&new.path().join("recipe.toml"), recipe.as_bytes())?;
         disk::write(&new.path().join(RECORD), &to_json(&path.join(RECORD), record)?)?;
@@ -64,6 +65,8 @@ impl RunFolder {
 
     /// Locks an unfinished run for writing. `spec` must be the one that it was started with.
     pub fn resume(path: &Path, spec: &RunSpec) -> Result<RunWriter> {
+        // Of a run that was replaced by this one.
+        disk::clear_leftovers(path)?;
         let folder = Self::open(path)?;
         folder.check_spec(spec)?;
         RunWriter::take(folder)
@@ -172,19 +175,11 @@ impl RunWriter {
     }
 }
 
-/// Checks that replacing `path` destroys at most a run that nobody is writing. The lock, if any, is
-/// returned so that nobody starts writing meanwhile.
-fn take_replaceable(path: &Path) -> Result<Option<Lock>> {
-    if fs::symlink_metadata(path).is_err() {
-        return Ok(None);
-    }
-    // Fails if another process is writing this run.
+/// Locks the run that is to be replaced, so that nobody writes it meanwhile. Fails if another
+/// process is writing it. `None` if there is no run.
+fn lock_old(path: &Path) -> Result<Option<Lock>> {
     if path.join(SPEC).is_file() {
         return Ok(Some(Lock::acquire(&path.join(LOCK))?));
-    }
-    let mut entries = fs::read_dir(path).map_err(io_error("replace", path))?;
-    if entries.next().is_some() {
-        return Err(Failure::NotARun { path: path.to_path_buf(), missing: SPEC }.into());
     }
     Ok(None)
 }

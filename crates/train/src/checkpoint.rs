@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use disk::kinds::CHECKPOINT;
 use disk::{Existing, NewFolder};
 use ledger::{Format, FormatHeader, Sha256};
 use model::backend::Backend;
@@ -67,7 +68,7 @@ type Download<'a> = dyn Fn(usize, &mut [f32]) -> model::Result<()> + 'a;
 /// Writes a checkpoint. The folder appears complete or not at all.
 pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()> {
     let Moment { decoder, weights, optimizer, id, seconds } = *moment;
-    let folder = NewFolder::create(path, Existing::Replace)?;
+    let folder = NewFolder::create(path, Existing::Own, &CHECKPOINT)?;
     let (backend, (first, second)) = (decoder.backend(), optimizer.moments());
     let downloads: [&Download<'_>; 3] = [
         &|offset, values| backend.download_weights(weights, offset, values),

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use disk::Existing;
 use ledger::Params;
 use shape::count::Count;
 
+use crate::flags::force::existing;
 use crate::terminal::{Exit, Output};
 
 const EXAMPLES: &str = "\
@@ -49,7 +49,7 @@ struct Llama2c {
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let SourceFormat::Llama2c(arguments) = &arguments.format;
-    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    let existing = existing(arguments.force);
     let config = model::llama2c::convert(
         &arguments.weights,
         &arguments.tokenizer,

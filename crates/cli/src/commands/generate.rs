@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use disk::FileKind;
 use regrow::Count;
 use regrow::generate::{GenerateOptions, generate, logits_of};
 use serde::Serialize;
 
+use crate::flags::force::existing;
 use crate::terminal::{Exit, Output, TerminalObserver};
 
 const EXAMPLES: &str = "\
@@ -42,11 +44,15 @@ pub struct Arguments {
     /// [[..], ..]}`
     #[arg(long, value_name = "FILE.json", requires = "token_ids", conflicts_with = "prompt")]
     logits: Option<PathBuf>,
+    /// Replace the file of `--logits` if it exists
+    #[arg(long, requires = "logits")]
+    force: bool,
 }
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(file) = &arguments.logits {
+        LOGITS.check(file, existing(arguments.force), &[&arguments.model])?;
         write_logits(&arguments.model, &arguments.token_ids, file, output)?;
         return Ok(Exit::Done);
     }
@@ -60,6 +66,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     output.data(&format!("{text}\n"))?;
     Ok(Exit::Done)
 }
+
+/// The files that `--logits` writes.
+const LOGITS: FileKind = FileKind::new("a file of logits", "{\"tokens\":[", "");
 
 /// What `--logits` writes.
 #[derive(Serialize)]

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use disk::Existing;
 
+use crate::flags::force::existing;
 use crate::terminal::{Exit, Output, TerminalObserver};
 use regrow::count::{Count, grouped};
 use regrow::quickstart::grammar::{self, GrammarOptions};
@@ -48,9 +48,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     }
     let mut options = GrammarOptions::new(&arguments.out, count);
     options.seed = arguments.seed;
-    if arguments.force {
-        options.existing = Existing::Replace;
-    }
+    options.existing = existing(arguments.force);
     let nats = grammar::write(&options, &mut TerminalObserver::new(output))?;
     output.say(&format!(
         "`{}`: {} documents, {:.2} nats each",

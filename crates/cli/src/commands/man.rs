@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Command};
-use disk::{Existing, NewFolder};
+use disk::NewFolder;
+use disk::kinds::PAGES;
 
+use crate::flags::force::existing;
 use crate::terminal::{Exit, Output};
 
 const EXAMPLES: &str = "\
@@ -31,8 +33,8 @@ pub(super) fn run(
     command: Command,
     output: &mut Output,
 ) -> anyhow::Result<Exit> {
-    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
-    let folder = NewFolder::create(&arguments.out, existing)?;
+    let existing = existing(arguments.force);
+    let folder = NewFolder::create(&arguments.out, existing, &PAGES)?;
     // Manual pages are made from the command itself, without terminal colours or width.
     clap_mangen::generate_to(command, folder.path())?;
     let pages = std::fs::read_dir(folder.path())?.count();

@@ -22,13 +22,14 @@ use anyhow::Context;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
-use crate::terminal::{Exit, Output};
+use crate::terminal::{Exit, Output, interrupt};
 
 /// Runs the subcommand with the requested number of threads.
 ///
 /// # Errors
 /// Any error of the subcommand; [`Output::error`] shows it.
 pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
+    interrupt::begin()?;
     let threads = cli.globals.threads.map_or(0, |threads| threads.get()); // 0: one a core
     // The main thread takes part in the pool. Otherwise it would pass every loop to another thread
     // and sleep meanwhile, so one more core would be involved.
@@ -39,7 +40,15 @@ pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
         .context("the threads cannot be started")?;
     let count = rayon::current_num_threads();
     output.detail(&format!("regrow {}, {count} threads", regrow::VERSION));
-    match cli.command {
+    let ended = run_command(cli.command, output);
+    for sentence in disk::take_leftovers() {
+        output.say(&sentence);
+    }
+    ended
+}
+
+fn run_command(command: Command, output: &mut Output) -> anyhow::Result<Exit> {
+    match command {
         Command::Tokenize(arguments) => tokenize::run(&arguments, output),
         Command::Train(arguments) => train::run(&arguments, output),
         Command::Eval(arguments) => eval::run(&arguments, output),

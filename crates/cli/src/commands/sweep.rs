@@ -101,7 +101,7 @@ pub(super) fn execute(
     if out.to_str().is_none() {
         return Err(usage("`--out` is not UTF-8, and a sweep writes it into text files"));
     }
-    let stop = interrupt::listen()?;
+    let stop = interrupt::listen();
     // Each job takes one thread, so the number of jobs is the number of threads.
     let threads = jobs.map_or_else(rayon::current_num_threads, NonZeroUsize::get);
     let executor = LocalExecutor::new(sweep::logs(out), threads);

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use disk::Existing;
 use regrow::Count;
 use regrow::count::grouped;
 use text::{BuildOptions, Reading, TokenizerSource};
 
+use crate::flags::force::existing;
 use crate::flags::source::ReadingFlags;
 use crate::show::table::{Align, TextTable};
 use crate::terminal::{Exit, Output, TerminalObserver, interrupt};
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         }
     };
     // `Refuse` keeps an existing corpus: runs refer to it by its hash.
-    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    let existing = existing(arguments.force);
     let reading = Reading { skip_broken: arguments.skip_broken, ..arguments.reading.reading() };
     let (inputs, out) = (arguments.inputs.clone(), arguments.out.clone());
     let options = BuildOptions::new(inputs, tokenizer, arguments.heldout_share, out)
@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         .begin_token(arguments.begin_token.clone())
         .existing(existing);
     let begun = Instant::now();
-    let stop = interrupt::listen()?;
+    let stop = interrupt::listen();
     let info = regrow::tokenize(&options, &stop, &mut TerminalObserver::new(output))?;
     if let Some(first) = info.first_broken() {
         let lines = if info.broken() == 1 { "line or row" } else { "lines or rows" };

@@ -8,11 +8,12 @@ use law::validate::{Cannot, Contender, ContenderKind, GroupValidation, Holdout, 
 use law::{Metrics, Settings};
 
 use super::fit::read_all;
+use crate::flags::force::existing;
 use crate::flags::group::GroupFlags;
 use crate::show::number::{percent, short};
+use crate::show::picture;
 use crate::show::table::{Align, TextTable};
 use crate::terminal::{Exit, Output};
-use regrow::law_file;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,7 +81,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         None => Vec::new(),
     };
     // Before the fits, which can take minutes.
-    pictures.iter().try_for_each(|path| law_file::check_free(path, arguments.force))?;
+    let existing = existing(arguments.force);
+    let check = |path: &PathBuf| picture::KIND.check(path, existing, &[&arguments.points]);
+    pictures.iter().try_for_each(check)?;
     let validation = validate(&table, &settings).with_context(name)?;
     for (path, group) in pictures.iter().zip(validation.groups()) {
         disk::write(path, report::validation_picture(group).as_bytes())?;

@@ -1,5 +1,6 @@
 //! Flags that several subcommands share.
 
+pub(crate) mod force;
 pub(crate) mod globals;
 pub(crate) mod group;
 pub(crate) mod known;

@@ -2,7 +2,12 @@
 
 use std::path::Path;
 
+use disk::FileKind;
+
 use crate::terminal::Output;
+
+/// The files that this module writes. `report` gives every picture this class.
+pub(crate) const KIND: FileKind = FileKind::new("a picture", "<svg class=\"plot\"", "");
 
 /// Writes a picture, or warns that there is nothing to draw.
 pub(crate) fn write(path: &Path, picture: Option<String>, output: &Output) -> anyhow::Result<()> {

@@ -91,6 +91,10 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     let error = cause.downcast_ref::<disk::Error>()?;
     let hint = if error.is_exists() {
         "choose another `--out`, or replace it with `--force`"
+    } else if error.is_not_ours() {
+        "it stays as it is: move it away, or choose another `--out`"
+    } else if error.is_input() {
+        "it stays as it is: choose another `--out`"
     } else if error.is_locked() {
         "wait until it ends, or end it; a lock goes with its process"
     } else if error.is_full() {
@@ -220,7 +224,6 @@ fn of_refusal(refusal: prune::Refused) -> Option<&'static str> {
         NoRoom => "free some of the disk or name a folder on another",
         TooShort => "use a longer text or a smaller calibration length",
         NoMemory => "use fewer or shorter calibration sequences",
-        OntoBase => "choose another output folder",
         Unclear => {
             "`regrow inspect` lists all of them; save the model anew with what it was trained with"
         }

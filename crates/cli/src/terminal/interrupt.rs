@@ -1,6 +1,7 @@
-//! Signals: the first one requests to save and stop, the second one ends the process at once.
+//! Signals. Work that can be resumed hears of the first one, and saves. Otherwise, and at the
+//! second one, the process removes what it was writing and ends.
 
-use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use regrow::Stop;
@@ -9,19 +10,80 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 /// Exit status after a second signal: 128 + 2, as shells report a process that SIGINT ended.
 const SECOND: i32 = 130;
 
-/// Starts listening to signals. The first one makes the request.
-pub(crate) fn listen() -> anyhow::Result<Stop> {
-    let stop = Stop::new();
-    let mut signals = vec![SIGINT, SIGTERM];
-    // Slurm can send this signal before it ends a job.
-    #[cfg(unix)]
-    signals.push(signal_hook::consts::SIGUSR1);
-    for signal in signals {
-        // The order matters: the shutdown handler runs first and finds the flag set only at the
-        // second signal.
-        signal_hook::flag::register_conditional_shutdown(signal, SECOND, Arc::clone(stop.flag()))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(stop.flag())))
+/// The request of the work that can stop by itself, if there is such work.
+static STOP: Mutex<Option<Stop>> = Mutex::new(None);
+
+/// Says that this command can stop by itself: the first signal makes the request.
+pub(crate) fn listen() -> Stop {
+    stop().get_or_insert_default().clone()
+}
+
+fn stop() -> MutexGuard<'static, Option<Stop>> {
+    STOP.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Answers a signal.
+fn hear(signal: i32) {
+    let asked = stop().clone();
+    match asked {
+        Some(stop) if !stop.is_requested() => stop.request(),
+        Some(_) => end(SECOND),
+        None => end(128 + signal),
+    }
+}
+
+fn end(status: i32) {
+    disk::abandon();
+    std::process::exit(status);
+}
+
+/// Begins to listen to signals.
+#[cfg(unix)]
+pub(crate) fn begin() -> anyhow::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGUSR1};
+    // Slurm can send SIGUSR1 before it ends a job.
+    let mut wanted = vec![SIGINT, SIGTERM, SIGUSR1];
+    // `nohup` has the process ignore SIGHUP, and listening would undo that. Where the system does
+    // not tell, a lost terminal ends the process as it always did.
+    if is_ignored(SIGHUP) == Some(false) {
+        wanted.push(SIGHUP);
+    }
+    let mut signals =
+        signal_hook::iterator::Signals::new(wanted).context("signals cannot be listened to")?;
+    // A thread, not a handler: only a thread may remove files.
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || signals.forever().for_each(hear))
+        .context("signals cannot be listened to")?;
+    Ok(())
+}
+
+/// Begins to listen to signals.
+#[cfg(not(unix))]
+pub(crate) fn begin() -> anyhow::Result<()> {
+    use std::sync::Arc;
+    let first = Stop::new();
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(first.flag()))
             .with_context(|| format!("signal {signal} cannot be listened to"))?;
     }
-    Ok(stop)
+    let watch = move || {
+        loop {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            if first.flag().swap(false, std::sync::atomic::Ordering::Relaxed) {
+                hear(SIGINT);
+            }
+        }
+    };
+    std::thread::spawn(watch);
+    Ok(())
+}
+
+/// Whether this process was started with a signal ignored. `None` if the system does not tell.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> Option<bool> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+    Some(mask >> (signal - 1) & 1 == 1)
 }

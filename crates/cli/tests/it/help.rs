@@ -124,7 +124,7 @@ const FLAGS: &[(&str, &[&str])] = &[
         ],
     ),
     ("runs", &["json"]),
-    ("generate", &["begin-token", "logits", "prompt", "token-ids", "tokens"]),
+    ("generate", &["begin-token", "force", "logits", "prompt", "token-ids", "tokens"]),
     ("convert", &[]),
     ("convert llama2c", &["force", "out", "tokenizer"]),
     ("sweep", &["dry-run", "jobs", "json", "out"]),

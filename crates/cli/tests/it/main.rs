@@ -10,6 +10,7 @@ mod help;
 mod hub;
 mod inspect;
 mod law;
+mod never_deleted;
 mod never_lost;
 mod pipeline;
 mod prune_input;

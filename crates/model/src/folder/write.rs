@@ -33,6 +33,9 @@ const COMPANIONS: [&str; 12] = [
 /// Files whose names begin like this, in any case, hold the terms for passing the model on.
 const TERMS: [&str; 3] = ["license", "licence", "notice"];
 
+/// The record beside a converted model.
+pub(crate) const CONVERTED: &str = "converted.json";
+
 /// A model folder being written.
 ///
 /// The folder appears at its target only on [`FolderWriter::commit`]. Dropping the writer leaves
@@ -61,7 +64,7 @@ impl FolderWriter {
         plan: Vec<Planned>,
         shard_limit: u64,
     ) -> Result<Self> {
-        let folder = disk::NewFolder::create(target, existing)?;
+        let folder = disk::NewFolder::create(target, existing, &disk::kinds::MODEL)?;
         disk::write(&folder.path().join("config.json"), &raw_config.to_json())?;
         let total: u64 = plan.iter().map(Planned::bytes).sum();
         let parameters: u64 =
@@ -225,4 +228,20 @@ fn split(plan: Vec<Planned>, limit: u64) -> Vec<Vec<Planned>> {
 pub fn goes_along(name: &str) -> bool {
     let lower = name.to_lowercase();
     COMPANIONS.contains(&name) || TERMS.iter().any(|term| lower.starts_with(term))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_along_with_a_model_is_known_as_part_of_one() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("cut.json"), "{\"format\":1}").unwrap();
+        for name in COMPANIONS.iter().chain(&["LICENSE.txt", "config.json", "README.md", CONVERTED])
+        {
+            std::fs::write(place.path().join(name), "{}").unwrap();
+        }
+        disk::kinds::MODEL.check(place.path(), disk::Existing::Replace, &[]).unwrap();
+    }
 }

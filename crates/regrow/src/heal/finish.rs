@@ -102,7 +102,7 @@ fn write_best(
 fn write_model(run: &PreparedRun, path: &Path, weights: &HostWeights) -> Result<()> {
     let (origin, decoder) = (run.origin(), run.decoder());
     let plan = model::weights::plan(&origin.config, origin.dtype);
-    let mut writer = FolderWriter::create(path, Existing::Replace, &origin.raw, plan, SHARD_LIMIT)?;
+    let mut writer = FolderWriter::create(path, Existing::Own, &origin.raw, plan, SHARD_LIMIT)?;
     model::weights::save(decoder.layout(), decoder.backend(), weights, &mut writer)?;
     match &origin.folder {
         Some(folder) => writer.copy_companions(folder.path())?,

@@ -52,6 +52,9 @@ pub fn heal(
         let error = disk::Error::exists(out);
         return Err(Error::passed_as(ErrorKind::RunExists, error));
     }
+    if options.folder == RunMode::Replace {
+        disk::kinds::RUN.check(out, disk::Existing::Replace, &options.inputs())?;
+    }
     let prepared = Prepared::new(options, observer)?;
     // Before `load`, which reads the corpus and allocates the network.
     prepared.check_memory(options)?;

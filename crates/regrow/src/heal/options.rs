@@ -34,6 +34,8 @@ pub struct HealOptions {
     /// In bytes.
     pub(super) memory: Option<u64>,
     pub(super) account: Option<ShowAccount>,
+    /// Other files that the caller has read for this run.
+    pub(super) inputs: Vec<PathBuf>,
 }
 
 /// What a run starts from.
@@ -86,7 +88,29 @@ impl HealOptions {
             recompute: false,
             memory: None,
             account: None,
+            inputs: Vec::new(),
         }
+    }
+
+    /// Names a file that was read for this run, such as its recipe. A run that replaces another
+    /// never replaces what it was made from.
+    #[must_use]
+    pub fn made_from(mut self, file: impl AsRef<Path>) -> Self {
+        self.inputs.push(file.as_ref().to_path_buf());
+        self
+    }
+
+    /// Everything that is read for this run.
+    pub(super) fn inputs(&self) -> Vec<&Path> {
+        let start = match &self.start {
+            StartingPoint::Model(path) | StartingPoint::Random(path) => path,
+        };
+        let base = match &self.before {
+            LossBefore::Of(path) => Some(path),
+            LossBefore::Unsaid | LossBefore::Known(_) => None,
+        };
+        let named = [start, &self.corpus].into_iter().chain(base).chain(&self.inputs);
+        named.map(PathBuf::as_path).collect()
     }
 
     /// Stores this text of the recipe in the run folder, instead of a text generated from its keys.

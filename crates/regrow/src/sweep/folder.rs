@@ -1,16 +1,11 @@
 //! The folder of a sweep: its layout, and its lock.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use disk::Lock;
 
 use super::recipe::SweepRecipe;
 use crate::error::{Error, ErrorKind, Result};
-
-/// How long to wait for a lock, and how often to try.
-const PATIENCE: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// The layout of a sweep's folder.
 #[derive(Clone, Debug)]
@@ -70,7 +65,7 @@ impl SweepFolder {
             return Err(Error::passed_as(ErrorKind::NotASweepFolder, error));
         }
         std::fs::create_dir_all(&self.path).map_err(disk::io_error("create", &self.path))?;
-        let lock = acquire(&self.join(".lock"))?;
+        let lock = Lock::acquire(&self.join(".lock"))?;
         if !begun {
             disk::write(&file, recipe.text().as_bytes())?;
         } else if !SweepRecipe::read(&file)?.says_the_same(recipe) {
@@ -81,45 +76,16 @@ impl SweepFolder {
         Ok(lock)
     }
 
-    /// Whether it contains anything. A lone lock file does not count: a sweep may have been killed
-    /// right after creating it.
+    /// Whether it contains anything. A lock file does not count, nor does an unfinished file of
+    /// ours: a sweep may have been killed right after creating it.
     fn holds_anything(&self) -> bool {
         std::fs::read_dir(&self.path).is_ok_and(|mut entries| {
-            entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != ".lock"))
+            entries.any(|entry| {
+                entry.is_ok_and(|entry| {
+                    let name = entry.file_name();
+                    name != ".lock" && !disk::is_hidden(&name)
+                })
+            })
         })
-    }
-}
-
-/// Takes the lock, and waits a little if it is held. A killed sweep may have been starting a
-/// process, which holds a copy of the lock until it has become its program.
-fn acquire(path: &Path) -> Result<Lock> {
-    let begun = Instant::now();
-    loop {
-        match Lock::acquire(path) {
-            Err(error) if error.is_locked() && begun.elapsed() < PATIENCE => {
-                std::thread::sleep(PAUSE);
-            }
-            acquired => return Ok(acquired?),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_that_is_let_go_of_soon_is_waited_for_and_another_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".lock");
-        let held = Lock::acquire(&path).unwrap();
-        let same = path.clone();
-        let waiting = std::thread::spawn(move || acquire(&same));
-        std::thread::sleep(5 * PAUSE);
-        drop(held);
-        let lock = waiting.join().unwrap().unwrap();
-        assert!(lock.is_held());
-        let error = acquire(&path).unwrap_err();
-        assert!(error.to_string().contains("is locked by another process"), "{error}");
     }
 }

@@ -1,8 +1,9 @@
 //! Builds a corpus folder from text files, as a stream.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use disk::kinds::CORPUS;
 use ledger::Sha256;
 
 use super::idx::TokenWidth;
@@ -97,7 +98,8 @@ pub struct BuildProgress {
 /// document.
 ///
 /// # Errors
-/// If one part gets no document; and the errors of reading, tokenising and writing.
+/// If one part gets no document. If the folder exists and must stay, or is or holds an input. And
+/// the errors of reading, tokenising and writing.
 pub fn build(
     options: &BuildOptions,
     progress: &mut dyn FnMut(BuildProgress),
@@ -116,10 +118,15 @@ pub fn build_until(
     stop: &AtomicBool,
 ) -> Result<CorpusInfo> {
     let share = check_share(options.heldout_share)?;
+    let mut inputs: Vec<&Path> = options.inputs.iter().map(PathBuf::as_path).collect();
+    if let TokenizerSource::Load(path) = &options.tokenizer {
+        inputs.push(path);
+    }
+    CORPUS.check(&options.out, options.existing, &inputs)?;
     let sources = Sources::find(&options.inputs)?;
     // Checked before anything is created: an error in the last of many files should not cost hours.
     sources.check(&options.reading)?;
-    let folder = disk::NewFolder::create(&options.out, options.existing)?;
+    let folder = disk::NewFolder::create(&options.out, options.existing, &CORPUS)?;
     let total_bytes = sources.bytes()?;
 
     let mut tokenizer = match &options.tokenizer {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use disk::Existing;
 use ledger::{Cut, CutRecord, Nats};
 use model::folder::SHARD_LIMIT;
 use prune::{METHODS, Method, PruningTarget, TOLERANCE, Takes};
@@ -19,6 +18,7 @@ use regrow::source::PartName;
 use serde::Serialize;
 
 use self::options::MethodFlags;
+use crate::flags::force::existing;
 use crate::flags::source::SourceFlags;
 use crate::terminal::{Exit, Output, TerminalObserver};
 
@@ -131,7 +131,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         return Ok(Exit::Done);
     }
     let out = arguments.out.as_deref().context("`--out` is missing")?;
-    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    let existing = existing(arguments.force);
     let destination = Destination::new(out, existing).with_shard_limit(arguments.shard_size.0);
     let record = match &arguments.cut {
         Some(cut) => {

@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     }
     let out = arguments.out.as_deref().context("`--out` is missing")?;
     // Before any long work, so that a signal during it is not lost.
-    let stop = interrupt::listen()?;
+    let stop = interrupt::listen();
     let ended = heal::heal(&options, out, &stop, &mut TerminalObserver::new(output))?;
     let Some(interruption) = ended.interruption() else {
         show::done(&ended, arguments.json, output)?;
@@ -142,6 +142,9 @@ fn options(arguments: &Arguments) -> anyhow::Result<HealOptions> {
             (false, false) => RunMode::New,
         })
         .recompute(arguments.recompute);
+    if let Some(recipe) = &arguments.recipe {
+        options = options.made_from(recipe);
+    }
     if as_written {
         options = options.written(written);
     }

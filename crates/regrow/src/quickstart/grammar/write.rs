@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use disk::kinds::GRAMMAR;
 use disk::{Aside, Existing, NewFolder};
 use serde_json::json;
 
@@ -39,7 +40,7 @@ impl GrammarOptions {
 /// # Errors
 /// Where the folder exists and is to stay, or cannot be written.
 pub fn write(options: &GrammarOptions, observer: &mut dyn Observer) -> Result<f64> {
-    let folder = NewFolder::create(&options.out, options.existing)?;
+    let folder = NewFolder::create(&options.out, options.existing, &GRAMMAR)?;
     let mut file = Aside::create(&folder.path().join("documents.jsonl"))?;
     let total = options.documents;
     observer.hear(&Event::Begun { stage: "telling", total, unit: "documents", done: 0 });
