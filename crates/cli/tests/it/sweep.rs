@@ -457,3 +457,88 @@ fn a_job_that_is_stopped_from_outside_interrupts_the_sweep_and_is_no_failure() {
     assert!(!said.contains("failed"), "{said}");
     assert!(!base.join("done.json").exists() && !out.join("points.csv").exists());
 }
+
+/// A recipe of one base that trains for a moment.
+#[cfg(target_os = "linux")]
+fn long(tokens: &str) -> String {
+    let one = TINY.split_once("[[series.sizes]]\nhidden_size = 16").unwrap().0.to_owned()
+        + &TINY[TINY.find("\n[base]").unwrap()..];
+    one.replace("tokens = 6_000", tokens).replace("= 400,", "= 12_000,")
+}
+
+/// Starts a sweep in a folder, and waits until its base trains. The words that find the job.
+#[cfg(target_os = "linux")]
+fn training(bench: &Bench, mut sweep: Command, out: &str) -> (std::process::Child, Vec<u32>) {
+    let mut child = sweep.current_dir(bench.folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+    let begin = Instant::now();
+    while !bench.path(out).join("bases/small-8x3/metrics.jsonl").exists() {
+        assert!(child.try_wait().unwrap().is_none() && begin.elapsed() < Duration::from_secs(120));
+        sleep(Duration::from_millis(1));
+    }
+    let base = format!("{out}/bases/small-8x3");
+    let jobs = processes(&["train", "--out", &base]);
+    assert_eq!(jobs.len(), 1, "{jobs:?}");
+    (child, jobs)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_sweep_is_taken_up_from_another_folder_while_its_jobs_still_run() {
+    let bench = Bench::new(&long("tokens = 60_000"));
+    let (recipe, whole) = (bench.recipe(), bench.path("whole"));
+    let undisturbed = regrow(&sweep(&recipe, &whole));
+    // In the sweep's own folder its paths are short ...
+    let (mut child, jobs) =
+        training(&bench, command(&sweep("recipe.toml".as_ref(), "killed".as_ref())), "killed");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(Path::new(&format!("/proc/{}", jobs[0])).exists(), "the job ended too soon");
+    // ... and here they are long.
+    let killed = bench.path("killed");
+    let ran = regrow(&sweep(&recipe, &killed));
+    assert_eq!(ran.code, undisturbed.code, "{}", ran.stderr);
+    assert!(!ran.stderr.contains("failed"), "{}", ran.stderr);
+    let table = |out: &Path| fs::read_to_string(out.join("points.csv")).unwrap();
+    assert_eq!(table(&killed), table(&whole));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_that_reaches_every_process_of_a_terminal_lets_the_jobs_save() {
+    use std::os::unix::process::CommandExt;
+    let bench = Bench::new(&long("tokens = 150_000"));
+    let mut sweep = command(&sweep("recipe.toml".as_ref(), "out".as_ref()));
+    sweep.process_group(0);
+    let (child, _) = training(&bench, sweep, "out");
+    let group = format!("-{}", child.id());
+    assert!(Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(75), "{said}");
+    assert!(!said.contains("failed"), "{said}");
+    let base = names(&bench.path("out/bases/small-8x3"));
+    assert!(base.iter().any(|name| name.starts_with("checkpoint-")), "{base:?}");
+}
+
+#[test]
+fn a_failure_is_told_once() {
+    let bench = Bench::new(
+        &TINY.replace("grammar = { documents = 400, seed = 1 }", "inputs = [\"none.txt\"]"),
+    );
+    let (recipe, out) = (bench.recipe(), bench.path("out"));
+    let mut words = sweep(&recipe, &out);
+    words.retain(|word| *word != "--quiet");
+    let ran = regrow(&words);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("none.txt").count(), 1, "{}", ran.stderr);
+    // One that the sweep gets over.
+    let bench = Bench::new(TINY);
+    let (recipe, out) = (bench.recipe(), bench.path("out"));
+    fs::create_dir_all(out.join("bases")).unwrap();
+    fs::copy(&recipe, out.join("recipe.toml")).unwrap();
+    fs::write(out.join("bases/small-8x3"), "in the way").unwrap();
+    let mut words = sweep(&recipe, &out);
+    words.retain(|word| *word != "--quiet");
+    let ran = regrow(&words);
+    assert_eq!(ran.stderr.matches("`base-small-8x3` failed: ").count(), 1, "{}", ran.stderr);
+}

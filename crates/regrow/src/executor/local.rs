@@ -68,7 +68,7 @@ impl LocalExecutor {
         if status.success() && job.is_done() {
             return LocalStage::Ended(JobState::Done);
         }
-        if let Some(id) = Processes::here().of_job(job) {
+        if let Some(id) = Processes::now().of_job(job) {
             // A process that a killed executor had only just started did not show its arguments yet
             // when we looked for it. It holds the lock that our child was refused, so we wait for
             // it instead.
@@ -122,7 +122,7 @@ impl Executor for LocalExecutor {
     }
 
     fn attach(&self, jobs: &[Job]) -> Result<Vec<Option<JobId>>> {
-        let processes = Processes::here();
+        let processes = Processes::now();
         let mut known = self.jobs();
         let mut attach = |job: &Job| {
             let orphan = processes.of_job(job).filter(|_| !job.is_done())?;

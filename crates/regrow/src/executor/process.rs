@@ -18,7 +18,12 @@ pub(super) fn spawn(job: &Job, log: &Path) -> Result<Child> {
     }
     let file = File::create(log).map_err(disk::io_error("create", log))?;
     let errors = file.try_clone().map_err(disk::io_error("write", log))?;
-    Command::new(job.program())
+    let mut command = Command::new(job.program());
+    // Ctrl-C in a terminal reaches the whole group of this process. A job is asked to stop by the
+    // executor alone: a second signal would end it before it has saved.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command
         .args(job.argv())
         .envs(job.env().iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())

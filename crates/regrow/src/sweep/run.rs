@@ -10,6 +10,7 @@ use super::options::SweepOptions;
 use super::plan::{Purpose, SweepPlan};
 use super::recipe::SweepRecipe;
 use super::result::{LeftOutJob, SweepOutcome};
+use super::watch::Failures;
 use super::work::work;
 use crate::error::{Result, bail};
 use crate::executor::{DryRun, Executor, Job, JobState};
@@ -66,7 +67,7 @@ pub fn run(
     // The text first and alone, so that a text that is too short is refused before anything is
     // trained.
     let text = plan.only_corpus();
-    let Some(states) = work(&text, executor, stop, observer)? else {
+    let Some(states) = work(&text, Failures::Leave, executor, stop, observer)? else {
         return Ok(SweepOutcome::Interrupted);
     };
     if let Some(LeftOutJob { job, why }) = left_out(&text, &states).first() {
@@ -74,7 +75,7 @@ pub fn run(
     }
     // The number of tokens is known only after the text was tokenised.
     text_is_long_enough(sweep, &folder, &plan)?;
-    let Some(states) = work(&plan, executor, stop, observer)? else {
+    let Some(states) = work(&plan, Failures::Warn, executor, stop, observer)? else {
         return Ok(SweepOutcome::Interrupted);
     };
     let left_out = left_out(&plan, &states);

@@ -14,9 +14,19 @@ use crate::observer::{Event, Observer};
 /// How many bytes at the end of a curve are read; no line is longer.
 const TAIL: u64 = 4096;
 
+/// Who reports that a job has failed. Each failure is told once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failures {
+    /// The watch, as soon as it happens.
+    Warn,
+    /// The caller, whose error it becomes.
+    Leave,
+}
+
 /// Reports the progress of a sweep to an observer.
 pub(super) struct SweepWatch<'a> {
     plan: &'a SweepPlan,
+    failures: Failures,
     observer: &'a mut dyn Observer,
     begun: Instant,
     /// Work that was already done at the start.
@@ -25,11 +35,15 @@ pub(super) struct SweepWatch<'a> {
 }
 
 impl<'a> SweepWatch<'a> {
-    pub(super) fn new(plan: &'a SweepPlan, observer: &'a mut dyn Observer) -> Self {
+    pub(super) fn new(
+        plan: &'a SweepPlan,
+        failures: Failures,
+        observer: &'a mut dyn Observer,
+    ) -> Self {
         let tokens = plan.jobs.iter().map(SweepJob::tokens).sum();
         observer.hear(&Event::Begun { stage: "sweep", total: tokens, unit: "tokens", done: 0 });
         let seen = vec![JobState::Waiting; plan.jobs.len()];
-        Self { plan, observer, begun: Instant::now(), before: None, seen }
+        Self { plan, failures, observer, begun: Instant::now(), before: None, seen }
     }
 
     /// Reports the current states of the jobs.
@@ -38,8 +52,10 @@ impl<'a> SweepWatch<'a> {
         let mut working = Vec::new();
         for ((job, state), seen) in self.plan.jobs.iter().zip(states).zip(&mut self.seen) {
             let name = job.job.name();
-            if let (JobState::Failed { why }, false) = (state, seen.has_ended()) {
-                self.observer.hear(&Event::Note(&format!("`{name}` failed: {why}")));
+            if let (JobState::Failed { why }, false, Failures::Warn) =
+                (state, seen.has_ended(), self.failures)
+            {
+                self.observer.hear(&Event::Warning(&format!("`{name}` failed: {why}")));
             }
             seen.clone_from(state);
             ended += usize::from(state.has_ended());
@@ -90,7 +106,7 @@ impl<'a> SweepWatch<'a> {
         for (job, state) in plan.jobs.iter().zip(&seen) {
             let name = job.job.name();
             let warning = match state {
-                JobState::Failed { why } => format!("`{name}` failed: {why}"),
+                // A failure was reported when it happened.
                 JobState::Skipped { because } => {
                     format!("`{name}` was skipped, it needs `{because}`")
                 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::plan::SweepPlan;
-use super::watch::SweepWatch;
+use super::watch::{Failures, SweepWatch};
 use crate::error::Result;
 use crate::executor::{Executor, JobState};
 use crate::observer::Observer;
@@ -19,20 +19,21 @@ const ATTENTION: Duration = Duration::from_millis(100);
 /// Where the executor fails. A failed job is not an error, but a state.
 pub(super) fn work(
     plan: &SweepPlan,
+    failures: Failures,
     executor: &dyn Executor,
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Option<Vec<JobState>>> {
     let ids = executor.attach_or_submit(&plan.to_submit())?;
-    let mut watch = SweepWatch::new(plan, observer);
+    let mut watch = SweepWatch::new(plan, failures, observer);
     loop {
         let states = executor.states(&ids)?;
         watch.at(&states);
         let stopped = stop.is_requested();
         if states.iter().all(JobState::has_ended) {
             watch.sum_up();
-            // Ctrl-C in a terminal reaches all processes. Jobs may have ended because of it before
-            // we could cancel them, some without saving.
+            // A signal may have reached the jobs too. Some may have ended because of it before we
+            // could cancel them, some without saving.
             let unfinished = |state: &JobState| match state {
                 JobState::Resumable | JobState::Cancelled => true,
                 JobState::Done => false,
