@@ -21,6 +21,8 @@ pub enum Code {
     BelowBase,
     /// No number of tokens reaches the loss that was asked for.
     BelowFloor,
+    /// The chains of the posterior have not met.
+    ChainsApart,
     /// The table lacks columns, so there are no plans for its models.
     ColumnsAbsent,
     /// The intervals leave constants open.
@@ -33,6 +35,8 @@ pub enum Code {
     DoesNotApply,
     /// The place or the number lies outside the data.
     Extrapolation,
+    /// A measured run lies below the floor that the law gives it.
+    FloorContradicted,
     /// The law's floor lies below the unpruned model's loss.
     FloorFallsWithRate,
     /// Nothing tests how the floor depends on the size.
@@ -84,16 +88,18 @@ pub enum Code {
 }
 
 /// Every code with its id.
-const IDS: [(Code, &str); 32] = [
+const IDS: [(Code, &str); 34] = [
     (Code::BasesTooFew, "bases-too-few"),
     (Code::BelowBase, "below-base"),
     (Code::BelowFloor, "below-floor"),
+    (Code::ChainsApart, "chains-apart"),
     (Code::ColumnsAbsent, "columns-absent"),
     (Code::ConstantUndetermined, "constant-undetermined"),
     (Code::ConstraintUnused, "constraint-unused"),
     (Code::DecayingSchedule, "decaying-schedule"),
     (Code::DoesNotApply, "does-not-apply"),
     (Code::Extrapolation, "extrapolation"),
+    (Code::FloorContradicted, "floor-contradicted"),
     (Code::FloorFallsWithRate, "floor-falls-with-rate"),
     (Code::FloorUnjudged, "floor-unjudged"),
     (Code::IntervalTooWide, "interval-too-wide"),

@@ -179,6 +179,29 @@ pub(crate) enum Fault {
         /// The nearest name.
         nearest: &'static str,
     },
+    /// The law has no levels.
+    #[error(
+        "the law has no posterior, so it knows no runs and bases: fit it with `--intervals posterior`, to two runs or more of three points or more"
+    )]
+    NoLevels,
+    /// A run or a base that the law has not seen.
+    #[error("the law has seen no {what} `{found}`; the nearest is `{nearest}`")]
+    NotSeen {
+        /// `run` or `base`.
+        what: &'static str,
+        /// The name.
+        found: String,
+        /// The nearest name.
+        nearest: String,
+    },
+    /// No prior of this name.
+    #[error("there is no prior `{found}`; the nearest is `{nearest}`")]
+    UnknownPrior {
+        /// The name.
+        found: String,
+        /// The nearest name.
+        nearest: &'static str,
+    },
     /// No loss of this name.
     #[error(
         "the loss is `{found}`, expected `least-squares`, `huber:DELTA` or `log-huber:DELTA` with DELTA from 1e-9 to 1e6"

@@ -14,7 +14,7 @@ use crate::form::{Axis, Follows, Form};
 use crate::method::rate_follows_size;
 use crate::table::Run;
 
-pub use crate::form::Levels;
+pub use crate::form::Grid;
 
 /// What the data tell about the constants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,17 +39,17 @@ pub const WIDEST_EXPONENT: f64 = 0.5;
 /// A constant is undetermined if its interval reaches beyond this factor in either direction.
 pub const WIDEST_FACTOR: f64 = 3.0;
 
-impl Levels {
+impl Grid {
     /// Counts the levels. With an N:M pattern of ours the rate follows the size and counts as one.
     ///
     /// ```
-    /// use law::{Table, TableRow, identify::Levels};
+    /// use law::{Table, TableRow, identify::Grid};
     /// let row = |run, rate, tokens| TableRow { tokens, loss: 2.5, ..TableRow::run(run, 1e9, rate, 2.0) };
     /// let table = Table::new([row("a", 0.15, 1e6), row("a", 0.15, 2e6), row("b", 0.25, 1e6), row("b", 0.25, 2e6)])?;
     /// let runs: Vec<_> = table.groups()[0].runs().iter().collect();
-    /// let levels = Levels::of(&runs, "depth-list");
-    /// assert_eq!(levels, Levels { sizes: 1, rates: 2, counts: 2 });
-    /// assert_eq!(levels.form().name(), "p2-one-size-two-counts");
+    /// let grid = Grid::of(&runs, "depth-list");
+    /// assert_eq!(grid, Grid { sizes: 1, rates: 2, counts: 2 });
+    /// assert_eq!(grid.form().name(), "p2-one-size-two-counts");
     /// # Ok::<(), law::Error>(())
     /// ```
     pub fn of(runs: &[&Run], method: &str) -> Self {
@@ -95,12 +95,7 @@ fn distinct(values: impl Iterator<Item = f64>, tolerance: f64) -> Vec<f64> {
 
 impl Identifiability {
     /// What structure alone says about the form asked for and the form taken.
-    pub(crate) fn structural(
-        asked: &dyn Form,
-        taken: &dyn Form,
-        levels: Levels,
-        method: &str,
-    ) -> Self {
+    pub(crate) fn structural(asked: &dyn Form, taken: &dyn Form, grid: Grid, method: &str) -> Self {
         let has = |name: &str| taken.position(name).is_some();
         let asks = |name: &str| asked.position(name).is_some();
         let mut found = Self { form_taken: taken.name().to_owned(), ..Self::default() };
@@ -146,7 +141,7 @@ impl Identifiability {
         }
         if !found.fixed.is_empty() || !found.undetermined.is_empty() {
             found.code.push(Code::LevelsTooFew);
-        } else if levels.sizes == 3 && has("alpha") {
+        } else if grid.sizes == 3 && has("alpha") {
             // Three sizes leave no degree of freedom to check `N_C N0^-alpha + E`.
             found.code.push(Code::FloorUnjudged);
             sentences.push(

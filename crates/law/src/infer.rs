@@ -8,8 +8,9 @@ use crate::error::{Fault, Result};
 use crate::fit::{Constraints, Fit, Loss, Problem, fit_within, refit};
 use crate::fitting::{Bound, Convergence, Profile, Replicate};
 use crate::form::{self, Axis, Follows, Form};
-use crate::identify::{Identifiability, Levels, WIDEST_EXPONENT, WIDEST_FACTOR, ZERO};
+use crate::identify::{Grid, Identifiability, WIDEST_EXPONENT, WIDEST_FACTOR, ZERO};
 use crate::law::{GroupLaw, Law, Units};
+use crate::levels::{Levels, Priors, Shape, Subject, quantile};
 use crate::metric::Metrics;
 use crate::place::Place;
 use crate::plan::decision::Plan;
@@ -43,6 +44,10 @@ pub struct Settings {
     pub seed: u64,
     /// The questions that the plans in the law answer.
     pub wish: Wish,
+    /// The curves of a posterior.
+    pub shape: Shape,
+    /// What is believed before the data, for a posterior.
+    pub priors: Priors,
 }
 
 impl Default for Settings {
@@ -58,6 +63,8 @@ impl Default for Settings {
             simulations: 200,
             seed: 1,
             wish: Wish::default(),
+            shape: Shape::default(),
+            priors: Priors::default(),
         }
     }
 }
@@ -101,8 +108,8 @@ pub(crate) fn fit_group(
     settings: &Settings,
 ) -> Result<GroupLaw> {
     let runs: Vec<&Run> = group.runs.iter().collect();
-    let levels = Levels::of(&runs, &group.method);
-    let fit = fit_largest(group, &runs, asked, levels, settings)?;
+    let grid = Grid::of(&runs, &group.method);
+    let fit = fit_largest(group, &runs, asked, grid, settings)?;
     let noise = Noise::of(&fit, &runs);
     let units = settings.units.scale();
     let refits = refits(
@@ -145,7 +152,7 @@ pub(crate) fn fit_group(
         held_out: judge::last_checkpoints(fit.form, &runs, settings.starts),
         points: fit.points,
         runs: runs.len(),
-        identifiability: Identifiability::structural(asked, fit.form, levels, &group.method)
+        identifiability: Identifiability::structural(asked, fit.form, grid, &group.method)
             .with_set(settings.constraints.fixed()),
         bounds: bounds(&settings.constraints),
         loss: fit.loss,
@@ -168,6 +175,7 @@ pub(crate) fn fit_group(
             .collect(),
         noise,
         decisions: Vec::new(),
+        levels: levels(group, &runs, settings),
     };
     // Intervals are computed from the replicates, so these must be in the law already.
     let open = add_intervals(&mut law, fit.form);
@@ -189,6 +197,28 @@ pub(crate) fn fit_group(
     Ok(law)
 }
 
+/// The posterior, if it is asked for and there are two runs of three points or more.
+#[cfg(feature = "sampler")]
+fn levels(group: &Group, runs: &[&Run], settings: &Settings) -> Option<Levels> {
+    let whole = Axis::ALL.iter().all(|axis| group.columns.contains(axis));
+    let told = runs.iter().filter(|run| run.points.len() >= FEWEST_POINTS).count();
+    let wanted = settings.intervals == Intervals::Posterior && whole && told >= FEWEST_CURVES;
+    // A seed gives the same draws for every group, whatever other groups there are.
+    let sampling = crate::levels::Sampling { seed: settings.seed, ..Default::default() };
+    wanted.then(|| Levels::sample(runs, settings.shape, &settings.priors, &sampling)).flatten()
+}
+
+#[cfg(not(feature = "sampler"))]
+fn levels(_group: &Group, _runs: &[&Run], _settings: &Settings) -> Option<Levels> {
+    None
+}
+
+/// A curve needs three points, and effects need two curves.
+#[cfg(feature = "sampler")]
+const FEWEST_POINTS: usize = 3;
+#[cfg(feature = "sampler")]
+const FEWEST_CURVES: usize = 2;
+
 fn bounds(constraints: &Constraints) -> BTreeMap<String, Bound> {
     let end = |x: f64| Some(x).filter(|x| x.is_finite());
     let bound = |(name, [low, high]): (&str, [f64; 2])| {
@@ -202,12 +232,12 @@ fn fit_largest(
     group: &Group,
     runs: &[&Run],
     asked: &'static dyn Form,
-    levels: Levels,
+    grid: Grid,
     settings: &Settings,
 ) -> Result<Fit> {
     let points: usize = runs.iter().map(|run| run.points.len()).sum();
     let constraints = &settings.constraints;
-    let reduced = asked.reduces_to(levels);
+    let reduced = asked.reduces_to(grid);
     let first = reduced.unwrap_or(asked);
     // Constraints may replace missing data, so with constraints the form asked for is tried first.
     let full = (!constraints.is_empty()).then_some(asked);
@@ -217,7 +247,7 @@ fn fit_largest(
     if let Some(column) = missing(asked) {
         return Err(Fault::MissingColumn { column: column.name(), form: asked.name() }.into());
     }
-    let all = full.into_iter().chain(std::iter::once(first)).chain(levels.ladder());
+    let all = full.into_iter().chain(std::iter::once(first)).chain(grid.ladder());
     for form in all.filter(|form| missing(*form).is_none()) {
         let foreign = constraints.foreign(form);
         let constraints = constraints.without(&foreign);
@@ -370,6 +400,13 @@ fn warnings(
     } else if simulated {
         notices.push(Notice::SimulatedIntervals);
     }
+    let below = below_floor(fit, runs, law);
+    if !below.is_empty() {
+        notices.push(Notice::FloorContradicted { runs: below });
+    }
+    if let Some(diagnostics) = law.diagnostics().filter(|found| !found.is_good()) {
+        notices.push(Notice::ChainsApart { sentence: diagnostics.sentence() });
+    }
     if law.replicates.is_empty() {
         notices.push(Notice::NoInterval);
     }
@@ -383,6 +420,28 @@ fn warnings(
         notices.push(Notice::TokensFollowSize);
     }
     notices.into_iter().map(Warning::from).collect()
+}
+
+/// Runs that end below their floor by more than twice the noise of a point. With a posterior it is
+/// the lower end of the run's own floor that counts.
+fn below_floor(fit: &Fit, runs: &[&Run], law: &GroupLaw) -> Vec<String> {
+    if fit.form.token_exponent().is_none() {
+        return Vec::new();
+    }
+    let margin = 2.0 * law.noise.point.unwrap_or(0.0);
+    let floor = |run: &Run| match law.levels() {
+        Some(levels) => {
+            let curves = levels.curves(Subject::Run(&run.name), run.n0, run.rate)?;
+            let low = quantile(&mut curves.floors(), 0.5 * (1.0 - law.level))?;
+            Some(run.loss0 + low)
+        }
+        None => Some(fit.value(&run.row(f64::INFINITY))),
+    };
+    let is_below = |run: &&&Run| {
+        let last = run.points.last().map_or(f64::INFINITY, |point| point.loss);
+        floor(run).is_some_and(|floor| last < floor - margin)
+    };
+    runs.iter().filter(is_below).map(|run| run.name.clone()).collect()
 }
 
 /// An error in a base's own loss shifts all of its runs. With fewer than four bases no interval
@@ -438,10 +497,15 @@ fn ranges(runs: &[&Run], columns: &[Axis]) -> BTreeMap<String, [f64; 2]> {
 
 /// One plan for each distinct pruned model of the data, sorted by size and rate.
 fn decisions(law: &GroupLaw, runs: &[&Run], wish: &Wish) -> Result<Vec<Plan>> {
-    let mut places: Vec<Place> =
-        runs.iter().map(|run| Place { n0: run.n0, rate: run.rate, loss0: run.loss0 }).collect();
+    let mut places: Vec<(Place, &str)> =
+        runs.iter().map(|run| (run.place(), run.base.as_str())).collect();
     let key = |place: &Place| [place.n0, place.rate, place.loss0];
-    places.sort_by(|a, b| key(a).partial_cmp(&key(b)).expect("a table holds no NaN"));
-    places.dedup();
-    places.into_iter().map(|place| law.decide(place, wish)).collect()
+    places.sort_by(|a, b| {
+        let order = key(&a.0).partial_cmp(&key(&b.0)).expect("a table holds no NaN");
+        order.then(a.1.cmp(b.1))
+    });
+    // Without a posterior a base does not matter beyond its loss.
+    places.dedup_by(|a, b| a.0 == b.0 && (law.levels().is_none() || a.1 == b.1));
+    let decide = |(place, base)| law.decide(place, Subject::KnownBase(base), wish);
+    places.into_iter().map(decide).collect()
 }

@@ -10,6 +10,7 @@ use crate::fit::Loss;
 use crate::fitting::{Bound, Convergence, Profile, Replicate};
 use crate::form::{self, Axis, Form, MOST_PARAMETERS};
 use crate::identify::Identifiability;
+use crate::levels::{Diagnostics, Levels};
 use crate::method::kind_of;
 use crate::metric::Metrics;
 use crate::plan::decision::Plan;
@@ -23,7 +24,7 @@ use crate::warning::Warning;
 #[serde(try_from = "LawFile")]
 pub struct Law {
     /// The version of the file format.
-    pub(crate) format: Format<1>,
+    pub(crate) format: Format<2>,
     /// The laws.
     pub(crate) groups: Vec<GroupLaw>,
 }
@@ -51,7 +52,8 @@ pub struct GroupLaw {
     #[serde(default)]
     pub(crate) loss: Loss,
     /// The minimum of that function. For least squares it is the sum of squared residuals, nats
-    /// squared.
+    /// squared. Format 1 calls it `objective`.
+    #[serde(rename = "fit_objective", alias = "objective")]
     pub(crate) objective: f64,
     /// How the search ended.
     pub(crate) convergence: Convergence,
@@ -84,6 +86,9 @@ pub struct GroupLaw {
     /// A plan for each size, rate and base of the data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) decisions: Vec<Plan>,
+    /// The posterior of curves, bases and runs, if it was sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) levels: Option<Levels>,
 }
 
 /// The units of size and tokens in a law's constants.
@@ -113,7 +118,7 @@ impl Units {
 
 impl Law {
     /// The version of the file format.
-    pub const FORMAT: Format<1> = Format;
+    pub const FORMAT: Format<2> = Format;
 
     /// The laws themselves.
     pub fn into_groups(self) -> Vec<GroupLaw> {
@@ -140,7 +145,7 @@ impl Law {
     /// If a name is unknown, with the nearest one.
     ///
     /// ```
-    /// let law: law::Law = serde_json::from_str(r#"{"format": 1, "groups": []}"#).unwrap();
+    /// let law: law::Law = serde_json::from_str(r#"{"format": 2, "groups": []}"#).unwrap();
     /// assert_eq!(law.groups_of(None, None).unwrap_err().to_string(), "the law holds no group");
     /// ```
     pub fn groups_of(&self, series: Option<&str>, method: Option<&str>) -> Result<Vec<&GroupLaw>> {
@@ -198,8 +203,8 @@ impl Law {
     /// If one of these fails, with the number of the group, counted from 1.
     ///
     /// ```
-    /// let error = serde_json::from_str::<law::Law>(r#"{"format": 2, "groups": []}"#).unwrap_err();
-    /// assert!(error.to_string().starts_with("format is 2, expected 1"));
+    /// let error = serde_json::from_str::<law::Law>(r#"{"format": 3, "groups": []}"#).unwrap_err();
+    /// assert!(error.to_string().starts_with("format is 3, expected 2"));
     /// ```
     pub fn validate(&self) -> Result<()> {
         for (i, group) in self.groups.iter().enumerate() {
@@ -244,7 +249,8 @@ impl GroupLaw {
     /// The law of each refit, without intervals, and what was left out of its data.
     pub fn refits(&self) -> impl Iterator<Item = (&LeftOut, Self)> {
         // Replicates and plans of the whole fit do not hold for a refit.
-        let bare = Self { replicates: Vec::new(), decisions: Vec::new(), ..self.clone() };
+        let bare =
+            Self { replicates: Vec::new(), decisions: Vec::new(), levels: None, ..self.clone() };
         self.replicates.iter().map(move |replicate| {
             let estimate = |(name, value): (&String, &f64)| (name.clone(), Estimate::bare(*value));
             let constants = replicate.constants.iter().map(estimate).collect();
@@ -341,6 +347,9 @@ impl GroupLaw {
                 None => return Err(format!("there is no range of `{column}`")),
             }
         }
+        if let Some(levels) = &self.levels {
+            levels.validate()?;
+        }
         // A fit may end at an infinite number, which JSON cannot hold.
         let noise = [self.noise.run, self.noise.base, self.noise.point, self.noise.autocorrelation];
         let numbers =
@@ -395,15 +404,36 @@ fn complete(
 // Reading goes through this type, so that every law that is read is also checked.
 #[derive(Deserialize)]
 struct LawFile {
-    format: Format<1>,
+    format: Readable,
     groups: Vec<GroupLaw>,
+}
+
+/// Format 1 is format 2 without `levels`.
+#[derive(Deserialize)]
+#[serde(try_from = "FormatNumber")]
+struct Readable;
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct FormatNumber(u32);
+
+impl TryFrom<FormatNumber> for Readable {
+    type Error = String;
+
+    fn try_from(FormatNumber(found): FormatNumber) -> std::result::Result<Self, String> {
+        match found {
+            1 | 2 => Ok(Self),
+            _ => Err(format!("format is {found}, expected 2 (1 is read too)")),
+        }
+    }
 }
 
 impl TryFrom<LawFile> for Law {
     type Error = String;
 
     fn try_from(file: LawFile) -> std::result::Result<Self, String> {
-        let law = Law { format: file.format, groups: file.groups };
+        let LawFile { format: Readable, groups } = file;
+        let law = Law { format: Self::FORMAT, groups };
         law.validate().map_err(|error| error.to_string())?;
         Ok(law)
     }
@@ -411,7 +441,7 @@ impl TryFrom<LawFile> for Law {
 
 impl Law {
     /// The version of the file format.
-    pub fn format(&self) -> Format<1> {
+    pub fn format(&self) -> Format<2> {
         self.format
     }
 
@@ -528,6 +558,16 @@ impl GroupLaw {
     /// The noise around the law.
     pub fn noise(&self) -> Noise {
         self.noise
+    }
+
+    /// The posterior of curves, bases and runs, if it was sampled and its chains have met.
+    pub fn levels(&self) -> Option<&Levels> {
+        self.levels.as_ref().filter(|levels| levels.diagnostics().is_good())
+    }
+
+    /// Whether the chains of the posterior have met; `None` if it was not sampled.
+    pub fn diagnostics(&self) -> Option<&Diagnostics> {
+        self.levels.as_ref().map(Levels::diagnostics)
     }
 
     /// A plan for each size, rate and base of the data.

@@ -5,6 +5,7 @@ use crate::error::{Fault, Result};
 use crate::form::{Axis, Follows, Form};
 use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, same};
 use crate::law::{GroupLaw, Law};
+use crate::levels::{Curves, Subject, quantile};
 use crate::method::rate_follows_size;
 use crate::place::Place;
 use crate::prediction::{FARTHEST, Outside, Prediction};
@@ -22,8 +23,21 @@ pub(crate) struct Reach {
 
 /// The caveat of an answer from one run.
 pub(crate) const ONE_RUN_SAYS: &str = "one run does not say how runs differ: the interval is of its own curve, and there is none for a new run";
-/// No point is predicted if half the interval is wider than this share of the excess.
+/// No point is predicted if half the interval is wider than this share of the excess, and than
+/// [`WIDEST_NATS`].
 const WIDEST: f64 = 0.25;
+/// A loss that is known to this many nats is known, however small the excess is.
+const WIDEST_NATS: f64 = 0.02;
+
+/// A loss and its intervals. What is unknown is absent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spread {
+    value: Option<f64>,
+    mean: Option<[f64; 2]>,
+    new_run: Option<[f64; 2]>,
+    /// Half the width that decides whether there is a single number.
+    half: Option<f64>,
+}
 
 impl Law {
     /// Predicts the loss at a place after some tokens. Series and method may be `None` if the law
@@ -55,8 +69,90 @@ impl Law {
 }
 
 impl GroupLaw {
-    /// Predicts the loss at a place after some tokens.
+    /// Predicts the loss at a place after some tokens. With levels the place belongs to a base that
+    /// the law has not seen.
     pub fn predict(&self, place: Place, tokens: f64) -> Result<Prediction> {
+        self.predict_about(Subject::NewBase, place, tokens)
+    }
+
+    /// Predicts the loss of a run that the law has seen, after some tokens.
+    ///
+    /// # Errors
+    /// If the law has no levels or no such run, with the nearest name.
+    pub fn predict_run(&self, run: &str, tokens: f64) -> Result<Prediction> {
+        let place = self.place_of(run)?;
+        self.predict_about(Subject::Run(run), place, tokens)
+    }
+
+    /// Predicts the loss of a new run from a base that the law has seen.
+    ///
+    /// # Errors
+    /// If the law has no levels or no such base, with the nearest name.
+    pub fn predict_base(&self, base: &str, place: Place, tokens: f64) -> Result<Prediction> {
+        self.knows_base(base)?;
+        self.predict_about(Subject::KnownBase(base), place, tokens)
+    }
+
+    /// The place of a run that the law has seen.
+    ///
+    /// # Errors
+    /// If the law has no levels or no such run, with the nearest name.
+    pub fn place_of(&self, run: &str) -> Result<Place> {
+        let levels = self.levels().ok_or(Fault::NoLevels)?;
+        let found = levels.runs().iter().find(|seen| seen.name() == run);
+        let seen = found
+            .ok_or_else(|| unknown("run", run, levels.runs().iter().map(|seen| seen.name())))?;
+        Ok(Place { n0: seen.n0(), rate: seen.rate(), loss0: seen.loss0() })
+    }
+
+    pub(crate) fn knows_base(&self, base: &str) -> Result<()> {
+        let levels = self.levels().ok_or(Fault::NoLevels)?;
+        match levels.bases().iter().any(|known| known == base) {
+            true => Ok(()),
+            false => Err(unknown("base", base, levels.bases().iter().map(String::as_str)).into()),
+        }
+    }
+
+    /// The loss that levels foretell, and its intervals.
+    fn of_levels(&self, curves: &Curves, place: Place, tokens: f64) -> Spread {
+        let ends = |mut excesses: Vec<f64>| {
+            let tail = 0.5 * (1.0 - self.level);
+            let low = quantile(&mut excesses, tail)?;
+            Some([place.loss0 + low, place.loss0 + quantile(&mut excesses, 1.0 - tail)?])
+        };
+        let measured = ends(curves.measured(tokens));
+        let middle = quantile(&mut curves.excesses(tokens), 0.5);
+        Spread {
+            value: middle.map(|excess| place.loss0 + excess),
+            mean: ends(curves.excesses(tokens)),
+            new_run: measured,
+            half: measured.map(|[low, high]| 0.5 * (high - low)),
+        }
+    }
+
+    /// The loss that the constants foretell, and its intervals.
+    fn of_constants(&self, form: &dyn Form, place: Place, tokens: f64) -> Spread {
+        let row = self.row(&place.row(tokens));
+        let Some((value, half)) =
+            self.spread(form, |parameters| Some(form.value(parameters, &row)))
+        else {
+            return Spread::default();
+        };
+        let around = |half: f64| [value - half, value + half];
+        Spread {
+            value: Some(value),
+            mean: half.map(around),
+            new_run: half.and_then(|half| self.new_run_half(half)).map(around),
+            half,
+        }
+    }
+
+    pub(crate) fn predict_about(
+        &self,
+        subject: Subject<'_>,
+        place: Place,
+        tokens: f64,
+    ) -> Result<Prediction> {
         let place = Place::new(place.n0, place.rate, place.loss0)?;
         if !(1.0..=1e18).contains(&tokens) {
             return Err(Fault::Setting {
@@ -69,7 +165,9 @@ impl GroupLaw {
         let form = self.form()?;
         let row = self.row(&place.row(tokens));
         let reach = self.reach(form, &place, Some(tokens));
+        let curves = self.levels().and_then(|found| found.curves(subject, place.n0, place.rate));
         let mut prediction = Prediction {
+            about: curves.is_some().then(|| subject.into()),
             loss: None,
             mean: None,
             new_run: None,
@@ -82,7 +180,8 @@ impl GroupLaw {
         let mut sentences = Vec::new();
         self.describe(&reach, &mut prediction.code, &mut sentences);
         // Inside the data even a wrong form stays near them. Outside, nothing limits its error.
-        let misfit = self.misfit();
+        // Levels have curves of their own.
+        let misfit = self.misfit().filter(|_| curves.is_none());
         let adrift = misfit.is_some() && !reach.outside.is_empty();
         if let Some(sentence) = misfit {
             prediction.code.push(Code::LackOfFit);
@@ -91,21 +190,24 @@ impl GroupLaw {
         if reach.unknown.is_empty() && !reach.open.is_empty() {
             prediction.hull = self.hull(|form, parameters| Some(form.value(parameters, &row)));
         }
-        if reach.is_known()
-            && let Some((value, half)) =
-                self.spread(form, |parameters| Some(form.value(parameters, &row)))
-        {
-            prediction.mean = half.map(|half| [value - half, value + half]);
-            prediction.new_run = half
-                .and_then(|half| self.new_run_half(half))
-                .map(|half| [value - half, value + half]);
-            let wide = half.is_some_and(|half| half > WIDEST * (value - place.loss0).abs());
+        // Priors say how a line through two sizes or counts may bend.
+        let is_known = reach.is_known() || (reach.unknown.is_empty() && curves.is_some());
+        let spread = match &curves {
+            Some(curves) => self.of_levels(curves, place, tokens),
+            None => self.of_constants(form, place, tokens),
+        };
+        if is_known && let Spread { value: Some(value), mean, new_run, half } = spread {
+            prediction.mean = mean;
+            prediction.new_run = new_run;
+            let wide = half.is_some_and(|half| {
+                half > WIDEST * (value - place.loss0).abs() && half > WIDEST_NATS
+            });
             if wide {
                 prediction.code.push(Code::IntervalTooWide);
-                sentences.push(
-                    "the interval is wider than a quarter of the predicted excess on either side"
-                        .to_owned(),
-                );
+                sentences.push(format!(
+                    "the interval is wider than a quarter of the predicted excess, and than {WIDEST_NATS} \
+                     nats, on either side"
+                ));
             }
             if self.runs == 1 && half.is_some() {
                 prediction.code.push(Code::OneRun);
@@ -229,7 +331,8 @@ impl Reach {
 impl Prediction {
     fn say(&self, caveats: &[String]) -> String {
         let percent = 100.0 * self.level;
-        let answer = match (self.loss, self.mean, self.hull) {
+        let of_points = self.new_run.filter(|_| self.about.is_some());
+        let answer = match (self.loss, of_points.or(self.mean), self.hull) {
             (Some(loss), Some([low, high]), _) => {
                 format!(
                     "the loss is {loss:.4} nats per token, {percent:.0} % interval {low:.4} to {high:.4}"
@@ -246,10 +349,21 @@ impl Prediction {
             }
             (None, None, None) => "the data cannot tell".to_owned(),
         };
+        let answer = match self.about {
+            Some(about) => format!("{answer}, for {about}"),
+            None => answer,
+        };
         let mut parts = vec![answer];
         parts.extend_from_slice(caveats);
         parts.join("; ")
     }
+}
+
+/// The error for a run or a base that the law has not seen.
+fn unknown<'a>(what: &'static str, found: &str, known: impl Iterator<Item = &'a str>) -> Fault {
+    let nearest = known.min_by_key(|known| crate::form::distance(found, known));
+    let nearest = nearest.unwrap_or_default().to_owned();
+    Fault::NotSeen { what, found: found.to_owned(), nearest }
 }
 
 fn has_one([min, max]: [f64; 2]) -> bool {

@@ -5,18 +5,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::Code;
 use crate::form::Axis;
+use crate::levels::Subject;
 
 /// The loss that a law predicts, and how certain it is. Unknown values are left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
+    /// What the answer is about, if the law has levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) about: Option<About>,
     /// The loss, nats per token; absent if the data cannot tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) loss: Option<f64>,
-    /// The interval of the law's mean curve.
+    /// The interval of the law's mean curve; with levels, of the curve that the answer is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mean: Option<[f64; 2]>,
     /// The interval of a measured point of a new run. It is wider by the noise of runs, bases and
-    /// points.
+    /// points. With levels, of a point measured on the curve that the answer is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) new_run: Option<[f64; 2]>,
     /// The range of the laws that the data cannot tell apart. Noise is not included.
@@ -31,6 +35,38 @@ pub struct Prediction {
     pub(crate) outside: Vec<Outside>,
     /// The same as a sentence.
     pub(crate) sentence: String,
+}
+
+/// What an answer of a law with levels is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// A run that the law has seen, continued.
+    Run,
+    /// A new run from a base that the law has seen.
+    KnownBase,
+    /// A new run from a base that the law has not seen.
+    NewBase,
+}
+
+impl From<Subject<'_>> for About {
+    fn from(subject: Subject<'_>) -> Self {
+        match subject {
+            Subject::Run(_) => Self::Run,
+            Subject::KnownBase(_) => Self::KnownBase,
+            Subject::NewBase => Self::NewBase,
+        }
+    }
+}
+
+impl std::fmt::Display for About {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Run => "a run that the law has seen, continued",
+            Self::KnownBase => "a new run from a base that the law has seen",
+            Self::NewBase => "a run from a base that the law has not seen",
+        })
+    }
 }
 
 /// How far a place lies outside the data along one axis.
@@ -83,6 +119,11 @@ fn short_factor(factor: f64) -> String {
 }
 
 impl Prediction {
+    /// What the answer is about, if the law has levels.
+    pub fn about(&self) -> Option<About> {
+        self.about
+    }
+
     /// The loss, nats per token; absent if the data cannot tell.
     pub fn loss(&self) -> Option<f64> {
         self.loss

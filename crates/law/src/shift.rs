@@ -7,7 +7,7 @@
 //! mean is subtracted: the height of a run says nothing about a shift.
 
 use crate::fit::{Detail, Fit, Patience, descend};
-use crate::identify::Levels;
+use crate::identify::Grid;
 use crate::parallel;
 use crate::student;
 use crate::table::Run;
@@ -41,13 +41,13 @@ pub(crate) fn test(fit: &Fit, runs: &[&Run], method: &str) -> Option<Shift> {
     let degrees = fit.points.saturating_sub(fit.free() + 1).max(1) as f64;
     // The usual F ratio, with the shift as the one added constant.
     ((none.1 - best.1) > LEAST_RATIO * best.1 / degrees).then_some(())?;
-    let needed = Levels::of(runs, method).form();
+    let needed = Grid::of(runs, method).form();
     let numbers: Vec<usize> = (0..runs.len()).collect();
     let folds: Vec<Fold> = parallel::map(&numbers, |&out| {
         let rest: Vec<&Run> = (0..runs.len()).filter(|&i| i != out).map(|i| runs[i]).collect();
         // Without this run the rest may no longer determine every constant: then the run cannot be
         // judged.
-        (Levels::of(&rest, method).form() == needed).then_some(())?;
+        (Grid::of(&rest, method).form() == needed).then_some(())?;
         let rival = Rival { fit, runs: &rest };
         let (own, _) = rival.at(0.0, &none.0);
         let (tokens, (shifted, _)) = rival.near(shift, &best.0);

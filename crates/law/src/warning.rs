@@ -58,6 +58,14 @@ pub(crate) enum Notice {
         bases: &'static str,
     },
     OneRun,
+    /// Runs that end below their floor.
+    FloorContradicted {
+        runs: Vec<String>,
+    },
+    /// The chains of the posterior have not met.
+    ChainsApart {
+        sentence: String,
+    },
     SimulatedIntervals,
     NoInterval,
     FloorFallsWithRate,
@@ -98,6 +106,8 @@ impl Notice {
             Self::LackOfFit(_) => Code::LackOfFit,
             Self::BasesTooFew { .. } => Code::BasesTooFew,
             Self::OneRun => Code::OneRun,
+            Self::FloorContradicted { .. } => Code::FloorContradicted,
+            Self::ChainsApart { .. } => Code::ChainsApart,
             Self::SimulatedIntervals => Code::SimulatedIntervals,
             Self::NoInterval => Code::NoInterval,
             Self::FloorFallsWithRate => Code::FloorFallsWithRate,
@@ -146,6 +156,13 @@ impl Notice {
                  none for a new run"
                     .into()
             }
+            Self::FloorContradicted { .. } => {
+                "a measured loss lies below the floor that the law gives its run, by more than the noise"
+                    .into()
+            }
+            Self::ChainsApart { sentence } => format!(
+                "{sentence}; intervals are those of the jackknife"
+            ),
             Self::SimulatedIntervals => {
                 "too few runs to leave one out: intervals come from simulated data".into()
             }
@@ -223,7 +240,7 @@ impl From<Notice> for Warning {
             | Notice::WarmUpLeftOut { run }
             | Notice::MixedSchedule { run }
             | Notice::DecayingSchedule { run } => vec![run],
-            Notice::BelowBase { runs } => runs,
+            Notice::BelowBase { runs } | Notice::FloorContradicted { runs } => runs,
             _ => Vec::new(),
         };
         Self { code, sentence, axis, constants, runs }

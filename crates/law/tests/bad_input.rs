@@ -143,10 +143,10 @@ fn unknown_forms_are_answered_with_the_nearest() {
 #[test]
 fn a_law_file_of_another_version() {
     let text = serde_json::to_string(&fitted(rows()).unwrap()).unwrap();
-    for found in ["0", "2", "99"] {
-        let other = text.replacen("\"format\":1", &format!("\"format\":{found}"), 1);
+    for found in ["0", "3", "99"] {
+        let other = text.replacen("\"format\":2", &format!("\"format\":{found}"), 1);
         let error = serde_json::from_str::<Law>(&other).unwrap_err().to_string();
-        assert!(error.contains(&format!("format is {found}, expected 1")), "{error}");
+        assert!(error.contains(&format!("format is {found}, expected 2")), "{error}");
     }
 }
 

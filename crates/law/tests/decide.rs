@@ -118,7 +118,7 @@ fn a_loss_under_the_floor_cannot_be_reached_and_the_floor_is_named() {
             "{answer:?}"
         );
         let said = format!(
-            "cannot be reached; nats per token that no number of tokens gets below: {floor:.4}"
+            "cannot be reached; nats per token that the curve tends to, an extrapolation to tokens without end: {floor:.4}"
         );
         assert!(answer.sentence().contains(&said), "{}", answer.sentence());
     }

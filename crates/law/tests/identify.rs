@@ -189,7 +189,7 @@ fn a_hostile_law_file_is_refused_by_name() {
         law::fit(&World::new(&[1.0], &[0.25]).noisy().table(3), &Settings::default()).unwrap();
     let text = serde_json::to_string(&law).unwrap();
     let cases = [
-        ("\"format\":1", "\"format\":2", "format is 2, expected 1"),
+        ("\"format\":2", "\"format\":3", "format is 3, expected 2"),
         ("\"form\":\"p2-one-size-one-rate\"", "\"form\":\"p3\"", "there is no form `p3`"),
         ("\"constants\":{\"D_C\"", "\"constants\":{\"D_X\"", "`D_C` is missing in"),
         (

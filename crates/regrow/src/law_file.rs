@@ -4,7 +4,7 @@ use std::path::Path;
 
 use disk::FileKind;
 use law::Law;
-use ledger::FormatHeader;
+use ledger::{Format, FormatHeader};
 use serde::Serialize;
 
 use crate::error::{Context, Error, ErrorKind, Result, bail};
@@ -31,8 +31,10 @@ pub fn read(path: &Path) -> Result<Law> {
     let header: FormatHeader = serde_json::from_str(&text)
         .map_err(|error| Error::passed_as(ErrorKind::NotALaw, error))
         .with_context(no_law)?;
-    if let Err(other) = header.require(Law::FORMAT) {
-        bail!("`{}` has format {}, expected {}", path.display(), other.found(), other.expected());
+    // Format 1 is read too: it only lacks levels.
+    if let Err(other) = header.require(Law::FORMAT).or_else(|_| header.require(Format::<1>)) {
+        let (found, expected) = (other.found(), Law::FORMAT);
+        bail!("`{}` has format {found}, expected {expected}, or 1", path.display());
     }
     serde_json::from_str(&text).with_context(no_law)
 }

@@ -1,11 +1,13 @@
 //! `regrow fit`: fits a law to measured points.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use law::fit::Loss;
 use law::form::{Axis, Form};
+use law::levels::{Levels, Normal, Priors, Shape, quantile};
 use law::uncertainty::Intervals;
 use law::{GroupLaw, Metrics, Plan, Settings, TableRow, Units};
 
@@ -56,16 +58,23 @@ pub struct Arguments {
     /// Starts of the search
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     starts: u32,
-    /// How intervals are made: by leaving out runs, by simulation, or by drawing runs with
-    /// replacement
-    #[arg(long, value_enum, default_value_t = IntervalsFlag::Jackknife)]
+    /// How intervals are made: from the posterior of a law with levels, by leaving out runs, by
+    /// simulation, or by drawing runs with replacement. The posterior needs two runs of three points
+    #[arg(long, value_enum, default_value_t = IntervalsFlag::Posterior)]
     intervals: IntervalsFlag,
+    /// The curves of a posterior: `fall` lets the exponent of the tokens follow the excess, `power`
+    /// is a power of the tokens
+    #[arg(long, value_enum, default_value_t = CurveFlag::Fall)]
+    curve: CurveFlag,
+    /// Priors of a posterior, in a TOML file of lines such as `floor = { mean = 0, sd = 1 }`
+    #[arg(long, value_name = "FILE.toml")]
+    prior: Option<PathBuf>,
     /// The probability that intervals are made for
     #[arg(long, value_name = "P", default_value_t = 0.9, allow_negative_numbers = true)]
     level: f64,
     #[command(flatten)]
     wish: WishFlags,
-    /// Seed of simulated data
+    /// Seed of draws and of simulated data
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Print JSON
@@ -87,9 +96,24 @@ enum UnitsFlag {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum IntervalsFlag {
+    Posterior,
     Jackknife,
     Parametric,
     Pairs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CurveFlag {
+    Fall,
+    Power,
+}
+
+/// The default priors, changed by a file.
+fn priors(path: &Path) -> anyhow::Result<Priors> {
+    let name = || format!("`{}` holds no priors", path.display());
+    let text = std::fs::read_to_string(path).with_context(name)?;
+    let changes: BTreeMap<String, Normal> = toml::from_str(&text).with_context(name)?;
+    Priors::default().with(changes).with_context(name)
 }
 
 /// Runs `regrow fit`.
@@ -117,9 +141,18 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         units,
         level: arguments.level,
         intervals: match arguments.intervals {
+            IntervalsFlag::Posterior => Intervals::Posterior,
             IntervalsFlag::Jackknife => Intervals::Jackknife,
             IntervalsFlag::Parametric => Intervals::Parametric,
             IntervalsFlag::Pairs => Intervals::Pairs,
+        },
+        shape: match arguments.curve {
+            CurveFlag::Fall => Shape::Fall,
+            CurveFlag::Power => Shape::Power,
+        },
+        priors: match &arguments.prior {
+            Some(path) => priors(path)?,
+            None => Priors::default(),
         },
         seed: arguments.seed,
         wish: arguments.wish.wish(),
@@ -220,6 +253,12 @@ fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
     output.data(&format!("\n{}\n{}\n\n", group.identifiability().sentence(), search(group)))?;
     output.table(&metrics(group))?;
     output.data("\n")?;
+    if let Some(levels) = group.levels() {
+        output.data(&format!("posterior: {}\n\n", levels.diagnostics().sentence()))?;
+        output.table(&posterior(levels))?;
+        output
+            .data("(in units of the data: levels and floors as shares of the median excess)\n\n")?;
+    }
     if !group.decisions().is_empty() {
         output.table(&decisions(group))?;
         output.data(of_losses(group))?;
@@ -254,6 +293,33 @@ fn constants(group: &GroupLaw) -> anyhow::Result<TextTable> {
         }
     }
     Ok(table)
+}
+
+/// The constants of a posterior beside their priors.
+fn posterior(levels: &Levels) -> TextTable {
+    let mut table = TextTable::new(&[
+        ("posterior", Align::Left),
+        ("middle", Align::Right),
+        ("90 % interval", Align::Left),
+        ("prior", Align::Left),
+        ("what it is", Align::Left),
+    ]);
+    for (name, meaning) in Priors::constants() {
+        let (Some(mut draws), Some(prior)) = (levels.constant(name), levels.priors().get(name))
+        else {
+            continue;
+        };
+        let mut at = |share: f64| quantile(&mut draws, share);
+        let (Some(low), Some(middle), Some(high)) = (at(0.05), at(0.5), at(0.95)) else { continue };
+        table.row([
+            name.to_owned(),
+            format!("{middle:.2}"),
+            format!("{low:.2} to {high:.2}"),
+            format!("{} ± {}", prior.mean, prior.sd),
+            meaning.to_owned(),
+        ]);
+    }
+    table
 }
 
 /// How the search for the constants ended, and the value of the objective.
@@ -310,7 +376,7 @@ fn metrics(group: &GroupLaw) -> TextTable {
 /// that differ only in their loss.
 fn by_answer(group: &GroupLaw) -> impl Iterator<Item = &[Plan]> {
     group.decisions().chunk_by(|a, b| {
-        (a.place().n0, a.place().rate) == (b.place().n0, b.place().rate)
+        (a.base(), a.place().n0, a.place().rate) == (b.base(), b.place().n0, b.place().rate)
             && a.enough().is_same_as(b.enough())
     })
 }
@@ -326,6 +392,7 @@ pub(super) fn of_losses(group: &GroupLaw) -> &'static str {
 pub(super) fn decisions(group: &GroupLaw) -> TextTable {
     let interval = format!("{} interval", percent(group.level()));
     let mut table = TextTable::new(&[
+        ("base", Align::Left),
         ("parameters", Align::Right),
         ("rate", Align::Right),
         ("loss before", Align::Right),
@@ -346,6 +413,7 @@ pub(super) fn decisions(group: &GroupLaw) -> TextTable {
         };
         let plan = &plans[0];
         table.row([
+            plan.base().unwrap_or("-").to_owned(),
             parameters(plan.place().n0),
             format!("{:.4}", plan.place().rate),
             mean(|plan| Some(plan.place().loss0)),

@@ -6,7 +6,7 @@ use clap::Args;
 use law::{Place, Prediction};
 use serde::Serialize;
 
-use crate::flags::place::PlaceFlags;
+use crate::flags::place::{Foretold, PlaceFlags};
 use crate::show::number::{ends, nats, percent};
 use crate::show::{picture, table::TextTable};
 use crate::terminal::{Exit, Output};
@@ -23,6 +23,10 @@ Examples:
 
   The same with a picture of the curve around it:
     regrow predict law.json --n0 8.03e9 --rate 0.25 --loss0 2.05 --tokens 1e9 --out curve.svg
+
+  A run that the law has seen, continued to twice its tokens, and a new run from a base that it has seen:
+    regrow predict law.json --run llama-1b-3of16 --tokens 2B
+    regrow predict law.json --base llama-1b --n0 1.24B --rate 0.25 --loss0 2.4 --tokens 1B
 
   From a law of several series and methods, as JSON:
     regrow predict law.json --series llama3 --method depth-list --n0 8.03B --rate 0.25 --loss0 2.05 --tokens 1B --json
@@ -75,8 +79,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     }
     let law = law_file::read(&arguments.law)?;
     let group = arguments.place.group(&law)?;
-    let place = arguments.place.place()?;
-    let prediction = group.predict(place, arguments.tokens.0 as f64)?;
+    let Foretold { place, prediction } =
+        arguments.place.predict(group, arguments.tokens.0 as f64)?;
     if let Some(out) = &arguments.out {
         let picture =
             report::prediction_picture(group, place, arguments.tokens.0 as f64, &prediction);
@@ -104,8 +108,12 @@ fn table(prediction: &Prediction) -> TextTable {
     let mut table = TextTable::facts();
     table
         .fact("loss, nats per token", prediction.loss().map_or_else(|| "unknown".to_owned(), nats));
-    table.fact(&format!("mean curve, {level} interval"), ends(prediction.mean(), nats));
-    table.fact(&format!("a new run, {level} interval"), ends(prediction.new_run(), nats));
+    let [curve, point] = match prediction.about() {
+        Some(_) => ["its curve", "a point measured on it"],
+        None => ["mean curve", "a new run"],
+    };
+    table.fact(&format!("{curve}, {level} interval"), ends(prediction.mean(), nats));
+    table.fact(&format!("{point}, {level} interval"), ends(prediction.new_run(), nats));
     if prediction.hull().is_some() {
         table.fact("laws that fit as well", ends(prediction.hull(), nats));
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use clap::Args;
-use law::{GroupLaw, Law, Place};
+use law::{GroupLaw, Law, Place, Prediction};
 use model::folder::ModelFolder;
 use shape::count::Count as Parameters;
 
@@ -15,24 +15,48 @@ use regrow::count::Count;
 #[derive(Debug, Args)]
 pub(crate) struct PlaceFlags {
     /// Parameters before pruning
-    #[arg(long, value_name = "N", required_unless_present = "model", conflicts_with = "model")]
+    #[arg(
+        long,
+        value_name = "N",
+        required_unless_present_any = ["model", "run"],
+        conflicts_with_all = ["model", "run"]
+    )]
     n0: Option<Count>,
     /// Take the parameters, and the series where the law holds it, of a public model by its name,
     /// or of a model folder
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", conflicts_with = "run")]
     model: Option<String>,
     /// Pruning rate
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
-    rate: f64,
+    #[arg(
+        long,
+        value_name = "RATE",
+        allow_negative_numbers = true,
+        required_unless_present = "run",
+        conflicts_with = "run"
+    )]
+    rate: Option<f64>,
     /// Held-out loss before pruning, nats per token
-    #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NATS", allow_negative_numbers = true, conflicts_with = "run")]
     loss0: Option<f64>,
+    /// Ask about a run that the law has seen, continued. Size, rate and loss are its own
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+    /// Ask about a new run from a base that the law has seen, by its name. Without it the answer is
+    /// for a base that the law has not seen
+    #[arg(long, value_name = "BASE", conflicts_with = "run")]
+    base: Option<String>,
     /// The model series, where the law holds several
     #[arg(long)]
     series: Option<String>,
     /// The pruning method, where the law holds several
     #[arg(long)]
     method: Option<String>,
+}
+
+/// A prediction, and the place that it is about.
+pub(crate) struct Foretold {
+    pub(crate) place: Place,
+    pub(crate) prediction: Prediction,
 }
 
 /// The size of a model before pruning.
@@ -50,11 +74,26 @@ pub(crate) struct Size {
 impl PlaceFlags {
     pub(crate) fn place(&self) -> anyhow::Result<Place> {
         let loss0 = self.loss0.ok_or_else(loss_is_measured)?;
-        Ok(Place::new(self.size()?.n0, self.rate, loss0)?)
+        // Without a run the parser asks for a rate.
+        Ok(Place::new(self.size()?.n0, self.rate.unwrap_or_default(), loss0)?)
+    }
+
+    /// The answer about this run, base or place, and the place.
+    pub(crate) fn predict(&self, group: &GroupLaw, tokens: f64) -> anyhow::Result<Foretold> {
+        if let Some(run) = &self.run {
+            let prediction = group.predict_run(run, tokens)?;
+            return Ok(Foretold { place: group.place_of(run)?, prediction });
+        }
+        let place = self.place()?;
+        let prediction = match &self.base {
+            Some(base) => group.predict_base(base, place, tokens),
+            None => group.predict(place, tokens),
+        };
+        Ok(Foretold { place, prediction: prediction? })
     }
 
     pub(crate) fn group<'a>(&self, law: &'a Law) -> anyhow::Result<&'a GroupLaw> {
-        let series = series(law, self.series.as_deref(), &self.size()?);
+        let series = series(law, self.series.as_deref(), &self.size()?)?;
         law.group(series, self.method.as_deref()).map_err(Into::into)
     }
 
@@ -88,11 +127,38 @@ impl Size {
 }
 
 /// The requested series, or else that of a public model, if the law has that series.
-pub(crate) fn series<'a>(law: &Law, asked: Option<&'a str>, size: &Size) -> Option<&'a str> {
-    // The law may use another name for the series; then the name from the catalogue would find
-    // nothing.
-    let held = |series: &&'static str| law.groups().iter().any(|group| group.series() == *series);
-    asked.or(size.series.filter(held))
+///
+/// # Errors
+/// If the law is of another family than the public model, and no series is requested.
+pub(crate) fn series<'a>(
+    law: &Law,
+    asked: Option<&'a str>,
+    size: &Size,
+) -> anyhow::Result<Option<&'a str>> {
+    let Some(own) = size.series.filter(|_| asked.is_none()) else { return Ok(asked) };
+    if law.groups().iter().any(|group| group.series() == own) {
+        return Ok(Some(own));
+    }
+    // The law may use another name for the series, such as `llama` for `llama-3`.
+    let other = law.groups().iter().all(|group| {
+        let known = FAMILIES.iter().find(|family| is_of(group.series(), family));
+        known.is_some_and(|family| !is_of(own, family))
+    });
+    if other && let Some(group) = law.groups().first() {
+        let (series, model) = (group.series(), size.name.as_deref().unwrap_or_default());
+        anyhow::bail!(
+            "the law was fitted to `{series}`, and `{model}` is of `{own}`: a law of one series says nothing about \
+             another; fit a law to runs of `{own}`, or ask this one all the same with `--series {series}`"
+        );
+    }
+    Ok(None)
+}
+
+/// Families of public models, by the beginning of a series' name.
+const FAMILIES: [&str; 2] = ["llama", "qwen"];
+
+fn is_of(series: &str, family: &str) -> bool {
+    series.get(..family.len()).is_some_and(|start| start.eq_ignore_ascii_case(family))
 }
 
 /// The error for a missing loss before pruning, which no catalogue can supply.

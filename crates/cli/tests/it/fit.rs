@@ -242,9 +242,9 @@ fn the_replication_of_chinchilla_runs_from_its_table() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let law = ran.json();
     assert!(
-        law["groups"][0]["objective"].as_f64().unwrap() <= 0.001_018_274_019_0,
+        law["groups"][0]["fit_objective"].as_f64().unwrap() <= 0.001_018_274_019_0,
         "{}",
-        law["groups"][0]["objective"]
+        law["groups"][0]["fit_objective"]
     );
     for (name, exact) in [
         ("A", 477.826),

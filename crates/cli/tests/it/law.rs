@@ -190,7 +190,8 @@ fn what_is_no_law_is_refused() {
     for (text, said) in [
         ("", "is not a law file"),
         ("[]", "is not a law file"),
-        (r#"{"format":2,"groups":[]}"#, "has format 2, expected 1"),
+        (r#"{"format":3,"groups":[]}"#, "has format 3, expected 2, or 1"),
+        (r#"{"format":2,"groups":[]}"#, "holds no group"),
         (r#"{"format":1,"groups":[{}]}"#, "is not a law file"),
         (r#"{"format":1,"groups":[]}"#, "holds no group"),
     ] {

@@ -59,7 +59,7 @@ pub enum Follows {
 
 /// How many distinct values the runs of a group have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Levels {
+pub struct Grid {
     /// Sizes that differ by more than 1 %.
     pub sizes: usize,
     /// Rates that differ by more than 2 % at one size. A rate that changes only with the size

@@ -1,7 +1,7 @@
 //! The members of the P2 family: one for each shape of data that determines only some of the seven
 //! constants.
 
-use super::axis::Levels;
+use super::axis::Grid;
 use super::formula::Form;
 use super::p2::Floor::{Flat, Line as FloorLine, Power as FloorPower};
 use super::p2::TokenTerm::{Absent, Line as TokenLine, Power as TokenPower};
@@ -147,13 +147,13 @@ fn member(terms: Terms) -> &'static P2 {
     found.unwrap_or_else(|| panic!("no member of the P2 family has {terms:?}"))
 }
 
-impl Levels {
+impl Grid {
     /// The largest form of the P2 family that these levels can determine.
     ///
     /// ```
-    /// use law::form::Levels;
-    /// assert_eq!(Levels { sizes: 4, rates: 3, counts: 15 }.form().name(), "p2");
-    /// assert_eq!(Levels { sizes: 2, rates: 1, counts: 15 }.form().name(), "p2-two-sizes-one-rate");
+    /// use law::form::Grid;
+    /// assert_eq!(Grid { sizes: 4, rates: 3, counts: 15 }.form().name(), "p2");
+    /// assert_eq!(Grid { sizes: 2, rates: 1, counts: 15 }.form().name(), "p2-two-sizes-one-rate");
     /// ```
     pub fn form(self) -> &'static dyn Form {
         member(Terms::fixed_by(self))
@@ -194,7 +194,7 @@ mod tests {
                 for (counts, count) in [(1, "-one-count"), (2, "-two-counts"), (3, "")] {
                     // Without tokens two sizes are as good as more.
                     let size = if (sizes, counts) == (2, 1) { "" } else { size };
-                    let form = Levels { sizes, rates, counts }.form();
+                    let form = Grid { sizes, rates, counts }.form();
                     assert_eq!(form.name(), format!("p2{size}{rate}{count}"));
                 }
             }
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn only_the_full_form_gives_way_and_lines_have_a_fuller_form() {
-        let few = Levels { sizes: 2, rates: 1, counts: 2 };
+        let few = Grid { sizes: 2, rates: 1, counts: 2 };
         for member in &MEMBERS {
             assert_eq!(member.reduces_to(few).is_some(), member.name() == "p2");
             let fuller = member.name().replace("-two-sizes", "").replace("-two-counts", "");

@@ -1,6 +1,6 @@
 //! What a form is: a formula for the loss, its constants, and the axes that it depends on.
 
-use super::axis::{Axis, Follows, Levels};
+use super::axis::{Axis, Follows, Grid};
 use crate::row::{Row, Scale};
 
 /// A formula for the loss with unknown constants.
@@ -45,7 +45,7 @@ pub trait Form: Sync {
 
     /// The form to fit instead if the data have only these levels. `None` if this form has no
     /// substitute.
-    fn reduces_to(&self, levels: Levels) -> Option<&'static dyn Form> {
+    fn reduces_to(&self, levels: Grid) -> Option<&'static dyn Form> {
         // The parameter has a name for the documentation; only the P2 family uses it.
         let _ = levels;
         None

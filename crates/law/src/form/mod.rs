@@ -15,7 +15,7 @@ mod pruning;
 mod shifted;
 mod sparsity;
 
-pub use axis::{Axis, Follows, Levels};
+pub use axis::{Axis, Follows, Grid};
 pub use formula::{Form, MOST_PARAMETERS, Parameter};
 pub use p2::{Floor, P2, Terms, TokenTerm};
 

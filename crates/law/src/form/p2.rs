@@ -6,7 +6,7 @@
 //! `floor - floor_slope ln N0`, the straight line through two values. Two token counts cannot
 //! determine `beta`. There the token term is `-token_slope ln D`.
 
-use super::axis::{Axis, Follows, Levels};
+use super::axis::{Axis, Follows, Grid};
 use super::constants::{
     ALPHA, ALPHA_ALONE, BETA, D_C, DELTA, DELTA_ALONE, E, FLOOR, FLOOR_SLOPE, GAMMA, LEVEL, N_C,
     TOKEN_SLOPE,
@@ -72,7 +72,7 @@ impl Terms {
         Self { floor: Floor::Power, tokens: TokenTerm::Power, rate: true, size: true };
 
     /// The largest terms that data with these levels can determine.
-    pub(super) fn fixed_by(levels: Levels) -> Self {
+    pub(super) fn fixed_by(levels: Grid) -> Self {
         let tokens = match levels.counts {
             0 | 1 => TokenTerm::Absent,
             2 => TokenTerm::Line,
@@ -277,7 +277,7 @@ impl Form for P2 {
     }
 
     /// Only the full form is replaced: a reduced form was asked for on purpose.
-    fn reduces_to(&self, levels: Levels) -> Option<&'static dyn Form> {
+    fn reduces_to(&self, levels: Grid) -> Option<&'static dyn Form> {
         let member: &dyn Form = (self.member)(Terms::fixed_by(levels));
         (self.terms == Terms::FULL).then_some(member)
     }

@@ -15,6 +15,10 @@ pub struct Plan {
     /// The pruned model.
     #[serde(flatten)]
     pub(crate) place: Place,
+    /// The base that the law has seen and that the answers are about. Absent if they are about a
+    /// base that it has not seen, or if the law has no levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<String>,
     /// Parameters of the pruned model, including zeroed ones. Absent, like all costs, if it is
     /// unknown whether the method removes weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,7 +26,7 @@ pub struct Plan {
     /// The floating-point operations of one token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) flops_per_token: Option<f64>,
-    /// The loss that no number of tokens gets below, nats per token.
+    /// The loss that the curve tends to with ever more tokens, nats per token: an extrapolation.
     pub(crate) floor: Answer,
     /// The gain that the doubling rule asks for, nats.
     pub(crate) doubling_gain: f64,
@@ -98,6 +102,12 @@ impl Plan {
         self.place
     }
 
+    /// The base that the law has seen and that the answers are about. Absent if they are about a
+    /// base that it has not seen, or if the law has no levels.
+    pub fn base(&self) -> Option<&str> {
+        self.base.as_deref()
+    }
+
     /// Parameters of the pruned model, including zeroed ones. Absent, like all costs, if it is
     /// unknown whether the method removes weights.
     pub fn parameters(&self) -> Option<f64> {
@@ -109,7 +119,7 @@ impl Plan {
         self.flops_per_token
     }
 
-    /// The loss that no number of tokens gets below, nats per token.
+    /// The loss that the curve tends to with ever more tokens, nats per token: an extrapolation.
     pub fn floor(&self) -> &Answer {
         &self.floor
     }

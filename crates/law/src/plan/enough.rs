@@ -13,6 +13,7 @@ use crate::error::{Fault, Result};
 use crate::form::{Axis, Form};
 use crate::identify::WIDEST_FACTOR;
 use crate::law::{GroupLaw, Law};
+use crate::levels::{Curves, Subject, quantile};
 use crate::place::Place;
 use crate::predict::ONE_RUN_SAYS;
 use crate::prediction::{FARTHEST, Outside};
@@ -56,7 +57,7 @@ impl GroupLaw {
     /// ```
     pub fn plan(&self, place: Place, wish: &Wish) -> Result<Plan> {
         self.known_kind()?;
-        self.decide(place, wish)
+        self.decide(place, Subject::NewBase, wish)
     }
 
     /// How many tokens are enough by the doubling rule alone. If it is unknown what the method does
@@ -65,7 +66,8 @@ impl GroupLaw {
     /// # Errors
     /// If a number of the place or the wish lies outside its range.
     pub fn enough(&self, place: Place, wish: &Wish) -> Result<Answer> {
-        Ok(self.decide(place, &Wish { budget: None, ..*wish })?.enough)
+        let wish = Wish { budget: None, ..*wish };
+        Ok(self.decide(place, Subject::NewBase, &wish)?.enough)
     }
 
     /// What the method does to weights.
@@ -74,11 +76,13 @@ impl GroupLaw {
     }
 
     /// A plan. It has no parameters and costs if it is unknown what the method does to weights.
-    pub(crate) fn decide(&self, place: Place, wish: &Wish) -> Result<Plan> {
+    pub(crate) fn decide(&self, place: Place, subject: Subject<'_>, wish: &Wish) -> Result<Plan> {
         wish.check()?;
         let place = Place::new(place.n0, place.rate, place.loss0)?;
         let asker = Asker {
             law: self,
+            subject,
+            curves: self.levels().and_then(|found| found.curves(subject, place.n0, place.rate)),
             form: self.form()?,
             place,
             bill: wish.bill,
@@ -87,17 +91,27 @@ impl GroupLaw {
                 .map(|kind| wish.bill.flops_per_token(&place, kind))
                 .transpose()?,
         };
-        let enough = asker
-            .tokens("enough tokens", true, |curve| curve.where_doubling_buys(wish.doubling_gain));
-        let then =
-            enough.value.map(|tokens| self.predict(place, tokens)).transpose().unwrap_or_default();
+        let gain = wish.doubling_gain;
+        let enough = asker.tokens(
+            "enough tokens",
+            true,
+            |curve| curve.where_doubling_buys(gain),
+            |curves| curves.where_doubling_buys(gain),
+        );
+        let then = enough.value.map(|tokens| self.predict_about(subject, place, tokens));
+        let then = then.transpose().unwrap_or_default();
         // Without a number, the geometric mean of the interval shows which doublings are of
         // interest.
         let around = enough.value.or(enough.interval.map(|[low, high]| (low * high).sqrt()));
         let recovered_loss =
             wish.recover.map(|recovery| recovery.target(place.loss0)).transpose()?;
+        let base = match subject {
+            Subject::KnownBase(base) if asker.curves.is_some() => Some(base.to_owned()),
+            _ => None,
+        };
         Ok(Plan {
             place,
+            base,
             parameters: self.kind().map(|kind| held_parameters(&place, kind)),
             flops_per_token: asker.flops_per_token,
             floor: asker.floor(),
@@ -124,6 +138,9 @@ struct Asker<'a> {
     law: &'a GroupLaw,
     form: &'static dyn Form,
     place: Place,
+    subject: Subject<'a>,
+    /// What levels hold possible.
+    curves: Option<Curves>,
     bill: Bill,
     /// `None` if it is unknown what the method does to weights.
     flops_per_token: Option<f64>,
@@ -138,6 +155,10 @@ impl Asker<'_> {
 
     fn loss(&self, tokens: f64) -> Option<f64> {
         let reach = self.law.reach(self.form, &self.place, None);
+        if let Some(curves) = self.curves.as_ref().filter(|_| reach.unknown.is_empty()) {
+            let middle = quantile(&mut curves.excesses(tokens), 0.5);
+            return middle.map(|excess| self.place.loss0 + excess);
+        }
         let row = self.law.row(&self.place.row(tokens));
         reach.is_known().then(|| self.form.value(&self.law.parameters(self.form), &row))
     }
@@ -151,6 +172,11 @@ impl Asker<'_> {
     /// The gain from doubling a number of tokens. It does not depend on the floor, so it is known
     /// even if the size leaves the floor open.
     fn doubling(&self, from: f64) -> Option<Doubling> {
+        if let Some(curves) = self.curves.as_ref().filter(|_| from.is_finite()) {
+            let mut gains = curves.doublings(from);
+            let gain = quantile(&mut gains, 0.5)?;
+            return Some(Doubling { from, gain, interval: self.tails(&mut gains) });
+        }
         let unit = self.law.scale().tokens;
         let gain = |parameters: &[f64]| {
             self.curve(self.form, parameters).map(|curve| curve.gain_of_doubling(from / unit))
@@ -166,10 +192,12 @@ impl Asker<'_> {
             self.curve(form, parameters).map(|curve| curve.floor)
         };
         // A loss has nearly symmetric errors as it is, so no logarithm is needed.
-        let Draft { mut answer, caveats, .. } = self.ask(floor, false, |x| x, |x| x);
-        answer.say("nats per token that no number of tokens gets below", &caveats, |x| {
-            format!("{x:.4}")
-        });
+        let floors = |curves: &Curves| {
+            curves.floors().into_iter().map(|excess| self.place.loss0 + excess).collect()
+        };
+        let Draft { mut answer, caveats, .. } = self.ask(floor, floors, false, |x| x, |x| x);
+        let what = "nats per token that the curve tends to, an extrapolation to tokens without end";
+        answer.say(what, &caveats, |x| format!("{x:.4}"));
         answer
     }
 
@@ -177,11 +205,19 @@ impl Asker<'_> {
         // The rule counts per million tokens, the curve per unit of the law.
         let million = 1e6 / self.law.scale().tokens;
         let what = format!("tokens until a million more buy {gain} nats");
-        self.tokens(&what, true, |curve| curve.where_one_buys(gain / million))
+        self.tokens(
+            &what,
+            true,
+            |curve| curve.where_one_buys(gain / million),
+            |curves| curves.where_one_buys(gain / 1e6),
+        )
     }
 
     fn target(&self, target: f64) -> Answer {
         let what = format!("tokens for a loss of {target:.4} nats");
+        if let Some(curves) = &self.curves {
+            return self.target_of(curves, &what, target);
+        }
         let is_known = self.law.reach(self.form, &self.place, None).is_known();
         let parameters = self.law.parameters(self.form);
         let own = self.curve(self.form, &parameters).filter(|_| is_known);
@@ -193,9 +229,33 @@ impl Asker<'_> {
             return Answer { code, sentence, outside: floor.outside, ..Answer::default() };
         }
         // If the floor is open, the tokens for a loss are open too.
-        let mut answer = self.tokens(&what, false, |curve| curve.where_loss_is(target));
+        let never = |_: &Curves| Vec::new();
+        let mut answer = self.tokens(&what, false, |curve| curve.where_loss_is(target), never);
         if let (Some(curve), Some(tokens)) = (own, answer.value) {
             self.add_new_run(&mut answer, &curve, target, tokens);
+        }
+        answer
+    }
+
+    /// The tokens for a loss, by curves of which some may never reach it.
+    fn target_of(&self, curves: &Curves, what: &str, target: f64) -> Answer {
+        let excess = target - self.place.loss0;
+        let reached = curves.where_excess_is(excess);
+        let share = reached.iter().filter(|tokens| tokens.is_finite()).count() as f64
+            / reached.len().max(1) as f64;
+        if share < 0.5 * (1.0 - self.law.level) {
+            let floor = self.floor();
+            let sentence = format!("{target:.4} nats cannot be reached; {}", floor.sentence);
+            let mut code = vec![Code::BelowFloor];
+            code.extend(floor.code);
+            return Answer { code, sentence, outside: floor.outside, ..Answer::default() };
+        }
+        let mut answer =
+            self.tokens(what, false, |_| None, |curves| curves.where_excess_is(excess));
+        if share < 1.0 {
+            let percent = 100.0 * (1.0 - share);
+            mark(&mut answer.code, Code::NewRunMayMiss);
+            answer.sentence += &format!("; {percent:.0} % of the curves never get there");
         }
         answer
     }
@@ -247,7 +307,7 @@ impl Asker<'_> {
         Ok(Bought {
             tokens,
             cost: self.bill.cost(tokens * flops_per_token),
-            prediction: self.law.predict(self.place, tokens)?,
+            prediction: self.law.predict_about(self.subject, self.place, tokens)?,
             next_doubling: doubling.map_or_else(Amount::default, |d| Amount {
                 value: Some(d.gain),
                 interval: d.interval,
@@ -261,6 +321,7 @@ impl Asker<'_> {
         what: &str,
         open_is_known: bool,
         tokens: impl Fn(&TokenCurve<'_>) -> Option<f64>,
+        of_levels: impl Fn(&Curves) -> Vec<f64>,
     ) -> Answer {
         let unit = self.law.scale().tokens;
         let quantity = |form: &dyn Form, parameters: &[f64]| {
@@ -269,7 +330,7 @@ impl Asker<'_> {
                 .map(|tokens| tokens * unit)
         };
         let Draft { mut answer, mut caveats, half } =
-            self.ask(quantity, open_is_known, f64::ln, f64::exp);
+            self.ask(quantity, of_levels, open_is_known, f64::ln, f64::exp);
         if half.is_some_and(|half| half > WIDEST_FACTOR.ln()) {
             mark(&mut answer.code, Code::IntervalTooWide);
             caveats.push(format!(
@@ -289,7 +350,7 @@ impl Asker<'_> {
         }
         // One shift in the tokens moved such an answer from 1.17B to 1.75B, though the fit looked
         // good.
-        if let Some(sentence) = self.law.misfit() {
+        if let Some(sentence) = self.law.misfit().filter(|_| self.curves.is_none()) {
             mark(&mut answer.code, Code::LackOfFit);
             answer.value = None;
             caveats.push(sentence);
@@ -303,10 +364,17 @@ impl Asker<'_> {
         answer
     }
 
+    /// The interval of samples.
+    fn tails(&self, samples: &mut [f64]) -> Option<[f64; 2]> {
+        let tail = 0.5 * (1.0 - self.law.level);
+        Some([quantile(samples, tail)?, quantile(samples, 1.0 - tail)?])
+    }
+
     /// A quantity with its interval, on a scale that makes its errors nearly symmetric.
     fn ask(
         &self,
         quantity: impl Fn(&dyn Form, &[f64]) -> Option<f64>,
+        of_levels: impl Fn(&Curves) -> Vec<f64>,
         open_is_known: bool,
         to: fn(f64) -> f64,
         from: fn(f64) -> f64,
@@ -318,6 +386,20 @@ impl Asker<'_> {
         self.law.describe(&reach, &mut answer.code, caveats);
         // With one level of an axis, nothing is known elsewhere, not even a range.
         if !reach.unknown.is_empty() {
+            return draft;
+        }
+        if let Some(curves) = &self.curves {
+            let mut samples = of_levels(curves);
+            let is_told = |x: &f64| x.is_finite() && to(*x).is_finite();
+            let middle = quantile(&mut samples, 0.5).filter(is_told);
+            answer.interval =
+                self.tails(&mut samples).filter(|ends| ends.iter().all(|end| is_told(end)));
+            *half = answer.interval.map(|[low, high]| 0.5 * (to(high) - to(low)));
+            answer.value = middle.filter(|_| !reach.is_far());
+            if answer.interval.is_none() {
+                mark(&mut answer.code, Code::NoInterval);
+                caveats.push("some of the curves have no such number".to_owned());
+            }
             return draft;
         }
         if !reach.open.is_empty() {

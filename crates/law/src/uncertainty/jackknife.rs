@@ -2,7 +2,7 @@
 
 use super::refit::{FEWEST_BASES, LeftOut, Refit};
 use crate::fit::{Fit, refit};
-use crate::identify::Levels;
+use crate::identify::Grid;
 use crate::parallel;
 use crate::table::Run;
 
@@ -30,7 +30,7 @@ fn leave_out(
     key: impl Fn(&Run) -> &str + Sync + Send,
     left_out: fn(String) -> LeftOut,
 ) -> Option<Vec<Refit>> {
-    let needed = Levels::of(runs, method).form();
+    let needed = Grid::of(runs, method).form();
     let whole = fit.problem(runs);
     let refits = parallel::map(names, |name| {
         let places: Vec<usize> =
@@ -38,7 +38,7 @@ fn leave_out(
         let rest: Vec<&Run> = places.iter().map(|&place| runs[place]).collect();
         let points: usize = rest.iter().map(|run| run.points.len()).sum();
         // A remainder that asks for a smaller form would compare different constants.
-        if Levels::of(&rest, method).form() != needed || points < fit.parameters.len() {
+        if Grid::of(&rest, method).form() != needed || points < fit.parameters.len() {
             return None;
         }
         let parameters = refit(&whole.chosen(&places), &fit.parameters, &[]).parameters;

@@ -15,6 +15,7 @@ mod simulate;
 pub use noise::Noise;
 pub(crate) use refit::half_width;
 pub use refit::{FEWEST_BASES, FEWEST_RUNS, LeftOut, Refit};
+pub(crate) use simulate::normal;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ use crate::table::Run;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Intervals {
+    /// Sample the posterior of a law with levels: see [`crate::levels`]. Constants keep the
+    /// intervals of the jackknife, as a cross-check.
+    Posterior,
     /// Leave out one run at a time, and one base at a time if there are four or more.
     Jackknife,
     /// Simulate data from the fitted law and the noise found, and refit.
@@ -45,7 +49,9 @@ pub fn refits(
     seed: u64,
 ) -> Vec<Refit> {
     let left_out = match wanted {
-        Intervals::Jackknife if runs.len() >= FEWEST_RUNS => jackknife::by_run(fit, runs, method),
+        Intervals::Posterior | Intervals::Jackknife if runs.len() >= FEWEST_RUNS => {
+            jackknife::by_run(fit, runs, method)
+        }
         Intervals::Pairs if runs.len() >= FEWEST_RUNS => {
             return pairs::refits(fit, runs, method, simulations, seed)
                 .unwrap_or_else(|| simulate::refits(fit, runs, noise, simulations, seed));

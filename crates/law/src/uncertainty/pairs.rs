@@ -5,7 +5,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::refit::{LeftOut, Refit};
 use crate::fit::{Fit, refit};
-use crate::identify::Levels;
+use crate::identify::Grid;
 use crate::parallel;
 use crate::table::Run;
 
@@ -20,7 +20,7 @@ pub(super) fn refits(
     count: usize,
     seed: u64,
 ) -> Option<Vec<Refit>> {
-    let needed = Levels::of(runs, method).form();
+    let needed = Grid::of(runs, method).form();
     let whole = fit.problem(runs);
     let numbers: Vec<usize> = (0..count).collect();
     let refits = parallel::map(&numbers, |&number| {
@@ -31,7 +31,7 @@ pub(super) fn refits(
             let places: Vec<usize> =
                 runs.iter().map(|_| (random.next_u64() % runs.len() as u64) as usize).collect();
             let drawn: Vec<&Run> = places.iter().map(|&place| runs[place]).collect();
-            (Levels::of(&drawn, method).form() == needed).then_some(places)
+            (Grid::of(&drawn, method).form() == needed).then_some(places)
         };
         let places = (0..TRIES).find_map(draw)?;
         let parameters = refit(&whole.chosen(&places), &fit.parameters, &[]).parameters;

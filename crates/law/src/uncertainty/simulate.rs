@@ -49,7 +49,7 @@ fn draw(fit: &Fit, run: &Run, noise: &Noise, random: &mut ChaCha8Rng) -> Run {
 }
 
 /// A standard normal number (Box and Muller).
-fn normal(random: &mut ChaCha8Rng) -> f64 {
+pub(crate) fn normal(random: &mut impl Rng) -> f64 {
     // The number lies in (0, 1], so its logarithm is finite.
     let mut uniform = || ((random.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
     let (radius, angle) = ((-2.0 * uniform().ln()).sqrt(), std::f64::consts::TAU * uniform());

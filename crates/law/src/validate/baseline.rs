@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::fit::fit_form;
-use crate::identify::{Levels, RATE_TOLERANCE, SIZE_TOLERANCE, same};
+use crate::identify::{Grid, RATE_TOLERANCE, SIZE_TOLERANCE, same};
 use crate::judge::{Cannot, Fold, Way};
 use crate::table::Run;
 
@@ -149,7 +149,7 @@ pub(super) fn power(seen: &Run, run: &Run) -> Result<Vec<f64>, Cannot> {
             format!("run `{}` has {} points, `E + A D^-b` needs 4", run.name, seen.points.len());
         return Err(Cannot::new(Code::TooFewPoints, &why));
     }
-    let form = Levels { sizes: 1, rates: 1, counts: seen.points.len() }.form();
+    let form = Grid { sizes: 1, rates: 1, counts: seen.points.len() }.form();
     let fit = fit_form(form, &[seen], 8);
     Ok(run.rows().map(|row| fit.value(&row)).collect())
 }

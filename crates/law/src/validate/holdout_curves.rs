@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::form::Form;
-use crate::identify::Levels;
+use crate::identify::Grid;
 use crate::infer::{Settings, fit_group};
 use crate::judge::{Cannot, Fold, Way};
 use crate::place::Place;
@@ -105,8 +105,7 @@ pub(super) fn curves(
     let part = Group { runs: fold.seen.clone(), warnings: Vec::new(), ..group.clone() };
     // If the data left cannot determine the form, the largest that they can is taken, as for any
     // data.
-    let gives_way =
-        asked.reduces_to(Levels::of(&part.runs.iter().collect::<Vec<_>>(), &part.method));
+    let gives_way = asked.reduces_to(Grid::of(&part.runs.iter().collect::<Vec<_>>(), &part.method));
     let form = if gives_way.is_some() { asked } else { drawn };
     let law = fit_group(&part, form, settings).ok();
     let pairs = |run: Option<&Run>| {

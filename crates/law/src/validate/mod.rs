@@ -18,7 +18,7 @@ use self::holdout_curves::curves;
 use self::rival::Rival;
 use crate::error::Result;
 use crate::form::{self, FORMS, Form};
-use crate::identify::Levels;
+use crate::identify::Grid;
 use crate::infer::{Settings, fit_group};
 use crate::judge::Way;
 use crate::parallel;
@@ -95,9 +95,9 @@ fn of_group(
     let law = fit_group(group, asked, settings)?;
     let drawn = law.form()?;
     let noise = law.noise;
-    let levels = Levels::of(&runs, &group.method);
+    let grid = Grid::of(&runs, &group.method);
     // The law with a factor left out shows what the factor is worth, so it is a baseline.
-    let without_one = levels.less_one_factor();
+    let without_one = grid.less_one_factor();
     let of_form = |form: &&'static dyn Form| {
         let kind = match without_one.iter().any(|less| less == form) {
             true => ContenderKind::Baseline,

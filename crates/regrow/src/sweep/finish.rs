@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use law::Settings;
+use law::uncertainty::Intervals;
 use report::{Entropy, PageInput, SkippedRun};
 use store::{PointRow, RunFolder};
 
@@ -37,7 +38,8 @@ pub(super) fn finish(
 
     let no_law = || format!("no law can be fitted to `{}`", points.display());
     let table = law::Table::new(rows.iter().cloned()).with_context(no_law)?;
-    let law = law::fit(&table, &Settings::default()).with_context(no_law)?;
+    let settings = Settings { intervals: Intervals::Posterior, ..Settings::default() };
+    let law = law::fit(&table, &settings).with_context(no_law)?;
     let entropy = match &sweep.corpus.grammar {
         Some(_) => Some(entropy(folder, heldout_tokens_read(&folders))?),
         None => None,

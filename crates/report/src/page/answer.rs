@@ -103,8 +103,8 @@ fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
             }
             "Before pruning the loss was " (nats(plan.place().loss0)) "."
             @if let Some(floor) = plan.floor().value() {
-                " With this text and recipe, no number of tokens gets below " (nats(floor))
-                @if let Some(ends) = plan.floor().interval() { " (" (interval(ends, nats)) ")" } "."
+                " With ever more tokens the curve tends to " (nats(floor))
+                @if let Some(ends) = plan.floor().interval() { " (" (interval(ends, nats)) ")" } ", an extrapolation."
             }
             " More tokens still help, each less than the one before."
         }
@@ -285,7 +285,7 @@ fn table(group: &GroupLaw) -> Markup {
         TableColumn::new("mind", Alignment::Left),
     ];
     let mut table = HtmlTable::new(
-        "Enough tokens, the loss after them, the loss before pruning, and the floor that no number of tokens gets below",
+        "Enough tokens, the loss after them, the loss before pruning, and the floor that the curve tends to",
         columns,
     );
     let unknown = || html! { span.note { "cannot tell" } };

@@ -96,7 +96,7 @@ fn panel<'a>(
         let tone = Tone::Series(i);
         let label = format!("rate {}", short_rate(alike[0].place().rate));
         for (j, plan) in alike.iter().enumerate() {
-            let curve = decisions::curve(group, plan.place(), x.range());
+            let curve = decisions::curve(group, plan, x.range());
             let measured: Vec<&TableRow> =
                 input.rows.iter().filter(|row| is_at(row, group, &plan.place())).collect();
             heights.extend(measured.iter().filter(|row| !is_aside(row)).map(|row| row.loss));

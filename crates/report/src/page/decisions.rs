@@ -82,13 +82,17 @@ pub(super) fn is_at(row: &TableRow, group: &GroupLaw, place: &Place) -> bool {
     row.series == group.series() && row.method == group.method() && same.iter().all(|(a, b)| a == b)
 }
 
-/// The law's curve at a place between two token counts, where the law knows it.
-pub(super) fn curve(group: &GroupLaw, place: Place, [low, high]: [f64; 2]) -> LawCurve {
+/// The law's curve for a plan between two token counts, where the law knows it.
+pub(super) fn curve(group: &GroupLaw, plan: &Plan, [low, high]: [f64; 2]) -> LawCurve {
     let step = (high / low).powf(1.0 / STEPS as f64);
     let mut curve = LawCurve::default();
     for i in 0..=STEPS {
         let tokens = low * step.powi(i as i32);
-        let Ok(prediction) = group.predict(place, tokens) else { continue };
+        let prediction = match plan.base() {
+            Some(base) => group.predict_base(base, plan.place(), tokens),
+            None => group.predict(plan.place(), tokens),
+        };
+        let Ok(prediction) = prediction else { continue };
         let (loss, mean) = (prediction.loss(), prediction.mean());
         // If the interval is wide, the law gives no number. The curve is still drawn, through the
         // middle of the band.

@@ -127,7 +127,7 @@ impl Wanted {
             place: Place { n0: self.size.n0, rate, loss0: self.loss0 },
             embedding: self.size.embedding,
         };
-        let of = series(law, self.series.as_deref(), &self.size);
+        let of = series(law, self.series.as_deref(), &self.size)?;
         // The unpruned model needs no group of the law: its loss is given.
         if self.rates == [0.0] && self.method.as_deref() == Some("none") {
             let series = of

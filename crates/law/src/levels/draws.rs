@@ -1,0 +1,272 @@
+//! What the draws of a posterior say about one run: its curves, losses, doublings and floor.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::density::{LATENT, Means, Noise, TAILS};
+use super::prior::{BEND, FIRST_DEVIATION, MEANS, SHARED};
+use super::shape::Arc;
+use super::{Levels, Seen};
+use crate::uncertainty::normal;
+
+/// What is asked about: each knows less than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// A run that the law has seen, continued.
+    Run(&'a str),
+    /// A new run from a base that the law has seen.
+    KnownBase(&'a str),
+    /// A new run from a base that the law has not seen.
+    NewBase,
+}
+
+/// How often each draw is used. Effects of new bases and runs are drawn anew each time.
+const REPEATS: usize = 2;
+
+/// Beyond the measured rates, the step of the level that the slope foretells is taken as uncertain
+/// by this share (one standard deviation). Two or three rates cannot tell how the slope goes on.
+const BEYOND: f64 = 0.5;
+
+/// The curves that a posterior holds possible for one run. The same question gets the same curves,
+/// so that answers at several tokens can be compared draw by draw.
+#[derive(Clone, Debug)]
+pub struct Curves {
+    each: Vec<One>,
+    /// Tokens and excess in one unit of the gauge, and the step of the correlation.
+    tokens: f64,
+    excess: f64,
+    step: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct One {
+    arc: Arc,
+    floor: f64,
+    noise: Noise,
+    /// The residual at the last point, over its deviation, and the `ln D` of that point.
+    last: Option<(f64, f64)>,
+    /// What is new in the noise.
+    fresh: f64,
+}
+
+impl Levels {
+    /// The curves of a run at a size and a rate. `None` if the law knows no such run or base.
+    ///
+    /// Size and rate of a run that the law has seen are its own.
+    pub fn curves(&self, subject: Subject<'_>, n0: f64, rate: f64) -> Option<Curves> {
+        let run = match subject {
+            Subject::Run(name) => Some(self.runs.iter().position(|run| run.name == name)?),
+            _ => None,
+        };
+        let base = match subject {
+            Subject::KnownBase(name) => Some(self.bases.iter().position(|base| base == name)?),
+            _ => None,
+        };
+        let place = self.gauge.place(n0, rate);
+        // A run that the law has seen needs no slopes.
+        let nearest = self.nearest_rate(base, n0, rate);
+        let beyond = nearest.map(|nearest| self.gauge.place(n0, nearest));
+        let mut each = Vec::with_capacity(REPEATS * self.draws.len());
+        for repeat in 0..REPEATS {
+            for (i, draw) in self.draws.iter().enumerate() {
+                let number = (repeat * self.draws.len() + i) as u64;
+                // New effects belong to a place: other questions about it meet the same ones.
+                let mut of_base = random(number, &[n0]);
+                let mut of_run = random(number, &[n0, rate]);
+                let latent = match run {
+                    Some(run) => self.own(draw, run),
+                    None => self.new(draw, place, beyond, base, &mut of_base, &mut of_run),
+                };
+                let [level, fall, floor] = latent;
+                let arc = Arc::new(self.shape, level, fall, draw[BEND]);
+                let noise = Noise::of(&draw[..SHARED]);
+                let last = run.map(|run| {
+                    let last = &self.runs[run];
+                    let x = self.gauge.ln_tokens(last.tokens);
+                    let excess = last.excess / self.gauge.excess;
+                    ((excess - floor - arc.at(x).y) / noise.deviation(excess), x)
+                });
+                each.push(One { arc, floor, noise, last, fresh: student(&mut of_run) });
+            }
+        }
+        let gauge = &self.gauge;
+        Some(Curves { each, tokens: gauge.tokens, excess: gauge.excess, step: gauge.step })
+    }
+
+    /// The nearest rate that was measured on the base, or on the bases nearest in size, if this one
+    /// lies outside all of those.
+    fn nearest_rate(&self, base: Option<usize>, n0: f64, rate: f64) -> Option<f64> {
+        let apart = |run: &Seen| (run.n0 / n0).ln().abs();
+        let least = self.runs.iter().map(apart).fold(f64::INFINITY, f64::min);
+        let near = self.runs.iter().filter(|run| match base {
+            Some(base) => run.base == base,
+            None => apart(run) <= least + 1e-6,
+        });
+        let [low, high] = near
+            .map(|run| run.rate)
+            .fold([f64::INFINITY, 0.0_f64], |[low, high], rate| [low.min(rate), high.max(rate)]);
+        // Rates of one cut differ in the last digits.
+        match rate {
+            _ if high == 0.0 => None,
+            above if above > high * (1.0 + 1e-6) => Some(high),
+            below if below < low * (1.0 - 1e-6) => Some(low),
+            _ => None,
+        }
+    }
+
+    /// The constants of a run that the law has seen.
+    fn own(&self, draw: &[f64], run: usize) -> [f64; LATENT] {
+        let place = SHARED + LATENT * (self.bases.len() + run);
+        std::array::from_fn(|k| draw[place + k])
+    }
+
+    /// The constants of a new run.
+    fn new(
+        &self,
+        draw: &[f64],
+        place: [f64; 2],
+        nearest: Option<[f64; 2]>,
+        base: Option<usize>,
+        of_base: &mut ChaCha8Rng,
+        of_run: &mut ChaCha8Rng,
+    ) -> [f64; LATENT] {
+        let mut means = Means::of(&draw[..MEANS], place);
+        let doubt = normal(of_base);
+        if let Some(nearest) = nearest {
+            let step = means.value[0] - Means::of(&draw[..MEANS], nearest).value[0];
+            means.value[0] += BEYOND * doubt * step;
+        }
+        std::array::from_fn(|k| {
+            let effect = match base {
+                Some(base) => draw[SHARED + LATENT * base + k],
+                None => normal(of_base),
+            };
+            let spread = draw[FIRST_DEVIATION + 2 * k].exp();
+            let width = draw[FIRST_DEVIATION + 2 * k + 1].exp();
+            means.value[k] + spread * effect + width * normal(of_run)
+        })
+    }
+}
+
+impl Curves {
+    /// The excess of each curve after some tokens, nats, without noise.
+    pub fn excesses(&self, tokens: f64) -> Vec<f64> {
+        let x = (tokens / self.tokens).ln();
+        self.each.iter().map(|one| self.excess * (one.floor + one.arc.at(x).y)).collect()
+    }
+
+    /// The excess that would be measured after some tokens, nats.
+    pub fn measured(&self, tokens: f64) -> Vec<f64> {
+        let x = (tokens / self.tokens).ln();
+        let measured = |one: &One| {
+            let excess = one.floor + one.arc.at(x).y;
+            let (before, correlation) = match one.last {
+                Some((z, last)) => (z, one.noise.over(((x - last) / self.step).abs())),
+                None => (0.0, 0.0),
+            };
+            let z = correlation * before + (1.0 - correlation * correlation).sqrt() * one.fresh;
+            self.excess * (excess + z * one.noise.deviation(excess))
+        };
+        self.each.iter().map(measured).collect()
+    }
+
+    /// What the doubling from some tokens buys on each curve, nats.
+    pub fn doublings(&self, from: f64) -> Vec<f64> {
+        let x = (from / self.tokens).ln();
+        self.each.iter().map(|one| self.excess * one.doubling(x)).collect()
+    }
+
+    /// The excess that each curve tends to, nats. It is an extrapolation to tokens without end.
+    pub fn floors(&self) -> Vec<f64> {
+        self.each.iter().map(|one| self.excess * one.floor).collect()
+    }
+
+    /// The tokens from which a doubling buys no more than `gain` nats, on each curve.
+    pub fn where_doubling_buys(&self, gain: f64) -> Vec<f64> {
+        let gain = gain / self.excess;
+        let find = |one: &One| self.tokens * first(|x| one.doubling(x) <= gain).exp();
+        self.each.iter().map(find).collect()
+    }
+
+    /// The tokens from which one more token buys no more than `gain` nats, on each curve.
+    pub fn where_one_buys(&self, gain: f64) -> Vec<f64> {
+        let gain = gain / self.excess;
+        let slope = |one: &One, x: f64| {
+            let step = 1e-4;
+            let fall = (one.arc.at(x - step).y - one.arc.at(x + step).y) / (2.0 * step);
+            fall / (self.tokens * x.exp())
+        };
+        let find = |one: &One| self.tokens * first(|x| slope(one, x) <= gain).exp();
+        self.each.iter().map(find).collect()
+    }
+
+    /// The tokens after which each curve has fallen to this excess, nats; infinite where it never
+    /// does.
+    pub fn where_excess_is(&self, excess: f64) -> Vec<f64> {
+        let target = excess / self.excess;
+        let find = |one: &One| match one.floor < target {
+            true => self.tokens * first(|x| one.floor + one.arc.at(x).y <= target).exp(),
+            false => f64::INFINITY,
+        };
+        self.each.iter().map(find).collect()
+    }
+}
+
+impl One {
+    fn doubling(&self, x: f64) -> f64 {
+        self.arc.at(x).y - self.arc.at(x + std::f64::consts::LN_2).y
+    }
+}
+
+/// The first `x` from which a condition holds, that holds from somewhere on.
+fn first(holds: impl Fn(f64) -> bool) -> f64 {
+    // Far beyond what anybody trains: from e^-30 to e^60 mean tokens.
+    let (mut low, mut high) = (-30.0, 60.0);
+    if holds(low) {
+        return f64::NEG_INFINITY;
+    }
+    if !holds(high) {
+        return f64::INFINITY;
+    }
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if holds(middle) { high = middle } else { low = middle }
+    }
+    high
+}
+
+/// A generator for one draw and one place.
+fn random(number: u64, place: &[f64]) -> ChaCha8Rng {
+    // A simple mix is enough: the generator itself is strong.
+    let mix = |seed: u64, x: &f64| {
+        (seed ^ x.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23)
+    };
+    let mut random = ChaCha8Rng::seed_from_u64(place.iter().fold(place.len() as u64, mix));
+    random.set_stream(number);
+    random
+}
+
+/// A number from Student's distribution with [`TAILS`] degrees of freedom.
+fn student(random: &mut impl Rng) -> f64 {
+    let mut squares = 0.0;
+    for _ in 0..TAILS as usize {
+        squares += normal(random).powi(2);
+    }
+    normal(random) / (squares / TAILS).sqrt()
+}
+
+/// The value below which a share of the samples lies, between neighbours along a line.
+///
+/// ```
+/// assert_eq!(law::levels::quantile(&mut [3.0, 1.0, 2.0], 0.25), Some(1.5));
+/// assert_eq!(law::levels::quantile(&mut [], 0.25), None);
+/// ```
+pub fn quantile(samples: &mut [f64], share: f64) -> Option<f64> {
+    samples.sort_by(f64::total_cmp);
+    let last = samples.len().checked_sub(1)?;
+    let place = share * last as f64;
+    let (below, part) = (place.floor() as usize, place.fract());
+    let (low, high) = (samples[below], samples[(below + 1).min(last)]);
+    // An infinite neighbour must not turn a finite value into NaN.
+    Some(if part == 0.0 || low == high { low } else { (1.0 - part) * low + part * high })
+}

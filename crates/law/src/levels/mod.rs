@@ -1,0 +1,205 @@
+//! A law with levels: what a base and a run tell about themselves.
+//!
+//! Every run has a curve of its own: a level, a rate of fall and a floor. They scatter around those
+//! of its base, and bases around a mean that follows size and rate. How much they scatter is part
+//! of the answer. So the law gives different answers about a run that it has seen, a new run from a
+//! base that it has seen, and a base that it has not seen: see [`Subject`].
+//!
+//! The posterior is sampled once, when the law is fitted. A law file keeps some hundred draws, and
+//! whoever reads it needs no sampler.
+
+#[cfg(feature = "sampler")]
+mod anchor;
+mod density;
+mod diagnostics;
+mod draws;
+mod gauge;
+#[cfg(feature = "sampler")]
+mod mode;
+mod prior;
+#[cfg(feature = "sampler")]
+mod sampler;
+mod shape;
+#[cfg(test)]
+mod testing;
+
+pub use diagnostics::Diagnostics;
+pub use draws::{Curves, Subject, quantile};
+pub use gauge::Gauge;
+pub use prior::{Normal, Priors};
+#[cfg(feature = "sampler")]
+pub use sampler::Sampling;
+pub use shape::Shape;
+
+use serde::{Deserialize, Serialize};
+
+use self::prior::SHARED;
+use crate::table::Run;
+
+/// A posterior, as a law file holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Levels {
+    shape: Shape,
+    gauge: Gauge,
+    priors: Priors,
+    diagnostics: Diagnostics,
+    bases: Vec<String>,
+    runs: Vec<Seen>,
+    /// Draws of the constants: those of [`Priors`], three effects for each base, and level, rate of
+    /// fall and floor of each run, in the gauge.
+    draws: Vec<Vec<f64>>,
+}
+
+/// A run that the law has seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    name: String,
+    /// The place of its base in the list of bases.
+    base: usize,
+    n0: f64,
+    rate: f64,
+    loss0: f64,
+    /// Tokens and excess of its last point.
+    tokens: f64,
+    excess: f64,
+}
+
+/// Draws that a law file keeps.
+const KEPT: usize = 400;
+
+impl Levels {
+    /// Samples the posterior of some runs. `None` if there is no chain at all; whether chains have
+    /// met is for [`Levels::diagnostics`] to say.
+    #[cfg(feature = "sampler")]
+    pub fn sample(
+        runs: &[&Run],
+        shape: Shape,
+        priors: &Priors,
+        sampling: &Sampling,
+    ) -> Option<Self> {
+        if runs.iter().all(|run| run.points.is_empty()) {
+            return None;
+        }
+        let gauge = Gauge::of(runs);
+        let mut bases: Vec<&str> = runs.iter().map(|run| run.base.as_str()).collect();
+        bases.sort_unstable();
+        bases.dedup();
+        let density = density::Density::new(shape, runs, &bases, &gauge, priors);
+        let drawn = sampler::sample(&density, sampling)?;
+        let stride = drawn.draws.len().div_ceil(KEPT).max(1);
+        // Five decimals of logarithms are far below what is known, and make a small file.
+        let short = |x: &f64| (x * 1e5).round() / 1e5;
+        let thinned = drawn.draws.iter().step_by(stride);
+        let draws = thinned.map(|draw| draw.iter().map(short).collect()).collect();
+        let seen = |run: &&Run| {
+            let last = run.points.last();
+            Seen {
+                name: run.name.clone(),
+                base: bases.iter().position(|base| *base == run.base).unwrap_or(0),
+                n0: run.n0,
+                rate: run.rate,
+                loss0: run.loss0,
+                tokens: last.map_or(1.0, |point| point.tokens),
+                excess: last.map_or(0.0, |point| point.loss - run.loss0),
+            }
+        };
+        Some(Self {
+            shape,
+            gauge,
+            priors: priors.clone(),
+            diagnostics: drawn.diagnostics,
+            runs: runs.iter().map(seen).collect(),
+            bases: bases.into_iter().map(str::to_owned).collect(),
+            draws,
+        })
+    }
+
+    /// Whether the chains have met.
+    pub fn diagnostics(&self) -> &Diagnostics {
+        &self.diagnostics
+    }
+
+    /// The family of its curves.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The priors it was fitted with.
+    pub fn priors(&self) -> &Priors {
+        &self.priors
+    }
+
+    /// The bases that it has seen.
+    pub fn bases(&self) -> &[String] {
+        &self.bases
+    }
+
+    /// The runs that it has seen.
+    pub fn runs(&self) -> &[Seen] {
+        &self.runs
+    }
+
+    /// The draws of one constant, by its name among [`Priors`].
+    pub fn constant(&self, name: &str) -> Option<Vec<f64>> {
+        let place = Priors::constants().position(|(known, _)| known == name)?;
+        prior::is_used(self.shape, place)
+            .then(|| self.draws.iter().map(|draw| draw[place]).collect())
+    }
+
+    /// Checks what comes from a file.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        self.priors.check()?;
+        let Gauge { n0, rate, tokens, excess, step } = self.gauge;
+        if [n0, rate, tokens, excess, step].iter().any(|x| !(x.is_finite() && *x > 0.0)) {
+            return Err("the gauge of `levels` holds a number that is not above 0".to_owned());
+        }
+        let length = SHARED + 3 * (self.bases.len() + self.runs.len());
+        if self.draws.is_empty() {
+            return Err("`levels` holds no draws".to_owned());
+        }
+        for (i, draw) in self.draws.iter().enumerate() {
+            if draw.len() != length || draw.iter().any(|x| !x.is_finite()) {
+                let found = draw.len();
+                return Err(format!(
+                    "draw {} of `levels` holds {found} numbers, expected {length} finite ones",
+                    i + 1
+                ));
+            }
+        }
+        let is_whole = |run: &&Seen| {
+            let numbers = [run.n0, run.rate, run.loss0, run.tokens, run.excess];
+            run.base < self.bases.len() && run.tokens > 0.0 && numbers.iter().all(|x| x.is_finite())
+        };
+        match self.runs.iter().find(|run| !is_whole(run)) {
+            Some(run) => Err(format!("run `{}` of `levels` is not whole", run.name)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Seen {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Parameters before pruning.
+    pub fn n0(&self) -> f64 {
+        self.n0
+    }
+
+    /// The pruning rate.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Loss before pruning, nats per token.
+    pub fn loss0(&self) -> f64 {
+        self.loss0
+    }
+
+    /// Tokens of its last point.
+    pub fn tokens(&self) -> f64 {
+        self.tokens
+    }
+}

@@ -1,0 +1,183 @@
+//! Draws from the posterior: the No-U-Turn Sampler of `nuts-rs`, started at the mode.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use nuts_rs::{
+    Chain, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, LogpError, Settings,
+};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::density::Density;
+use super::diagnostics::{Diagnostics, of_chains};
+use super::mode::Coordinates;
+use crate::parallel;
+use crate::uncertainty::normal;
+
+/// How often sampling is tried again, each time with twice as many steps.
+const RETRIES: usize = 2;
+
+/// How many draws are made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Chains.
+    pub chains: usize,
+    /// Steps of each chain that only tune the sampler.
+    pub tune: usize,
+    /// Draws of each chain after that.
+    pub draws: usize,
+    /// The seed. The same seed gives the same draws on any number of threads.
+    pub seed: u64,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { chains: 4, tune: 800, draws: 500, seed: 1 }
+    }
+}
+
+/// Draws of the constants, in the order of the density, chain by chain.
+pub(super) struct Drawn {
+    pub(super) draws: Vec<Vec<f64>>,
+    pub(super) diagnostics: Diagnostics,
+}
+
+/// Samples, and again with more steps where chains have not met. `None` if a chain cannot start.
+pub(super) fn sample(density: &Density, sampling: &Sampling) -> Option<Drawn> {
+    let coordinates = Coordinates::find(density)?;
+    let mut longer = *sampling;
+    for _ in 0..RETRIES {
+        let drawn = attempt(density, &coordinates, &longer)?;
+        if drawn.diagnostics.is_good() {
+            return Some(drawn);
+        }
+        longer = Sampling { tune: 2 * longer.tune, draws: 2 * longer.draws, ..longer };
+    }
+    attempt(density, &coordinates, &longer)
+}
+
+fn attempt(density: &Density, coordinates: &Coordinates, sampling: &Sampling) -> Option<Drawn> {
+    let seeds: Vec<u64> = (0..sampling.chains as u64).collect();
+    let chains = parallel::map(&seeds, |chain| run(density, coordinates, sampling, *chain));
+    let chains: Vec<Chained> = chains.into_iter().collect::<Option<_>>()?;
+    let places: Vec<usize> = (0..density.dimension()).collect();
+    let told = parallel::map(&places, |place| {
+        let of_chain = |chain: &Chained| chain.draws.iter().map(|draw| draw[*place]).collect();
+        of_chains(&chains.iter().map(of_chain).collect::<Vec<_>>())
+    });
+    // NaN must not be lost in a maximum.
+    let worst = |a: f64, b: f64, is_worse: fn(&f64, &f64) -> bool| {
+        if a.is_nan() || (!b.is_nan() && !is_worse(&b, &a)) { a } else { b }
+    };
+    let diagnostics = Diagnostics {
+        r_hat: told.iter().map(|x| x.0).fold(0.0, |a, b| worst(a, b, f64::gt)),
+        effective: told.iter().map(|x| x.1).fold(f64::MAX, |a, b| worst(a, b, f64::lt)),
+        divergences: chains.iter().map(|chain| chain.divergences).sum(),
+        draws: sampling.chains * sampling.draws,
+        chains: sampling.chains,
+    };
+    let draws = chains.into_iter().flat_map(|chain| chain.draws).collect();
+    Some(Drawn { draws, diagnostics })
+}
+
+/// One chain: its draws, and how many trajectories were given up.
+struct Chained {
+    draws: Vec<Vec<f64>>,
+    divergences: usize,
+}
+
+fn run(
+    density: &Density,
+    coordinates: &Coordinates,
+    sampling: &Sampling,
+    chain: u64,
+) -> Option<Chained> {
+    let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);
+    random.set_stream(chain);
+    let n = density.dimension();
+    // Chains begin apart, so that R-hat means something; a gradient of exactly 0 is refused.
+    let start: Vec<f64> = (0..n).map(|_| 0.2 * normal(&mut random)).collect();
+    let mut settings = DiagNutsSettings {
+        num_tune: sampling.tune as u64,
+        num_draws: sampling.draws as u64,
+        num_chains: sampling.chains,
+        maxdepth: 8,
+        ..DiagNutsSettings::default()
+    };
+    // Steps shorter than the default: where few points show a floor, the density has a sharp edge.
+    settings.adapt_options.step_size_settings.target_accept = 0.9;
+    let target = Target { density, coordinates, at: vec![0.0; n], gradient: vec![0.0; n] };
+    let mut sampler = settings.new_chain(chain, CpuMath::new(target), &mut random).ok()?;
+    sampler.set_position(&start).ok()?;
+    let mut chained = Chained { draws: Vec::with_capacity(sampling.draws), divergences: 0 };
+    for i in 0..sampling.tune + sampling.draws {
+        let (position, progress) = sampler.draw().ok()?;
+        if i >= sampling.tune {
+            chained.divergences += usize::from(progress.diverging);
+            let mut at = vec![0.0; n];
+            coordinates.constants(&position, &mut at)?;
+            chained.draws.push(at);
+        }
+    }
+    Some(chained)
+}
+
+/// The density in the coordinates around the mode.
+struct Target<'a> {
+    density: &'a Density,
+    coordinates: &'a Coordinates,
+    at: Vec<f64>,
+    gradient: Vec<f64>,
+}
+
+/// The density is not finite here. The sampler turns back.
+#[derive(Debug)]
+struct NotFinite;
+
+impl fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the density is not finite")
+    }
+}
+
+impl std::error::Error for NotFinite {}
+
+impl LogpError for NotFinite {
+    fn is_recoverable(&self) -> bool {
+        true
+    }
+}
+
+impl HasDims for Target<'_> {
+    fn dim_sizes(&self) -> HashMap<String, u64> {
+        HashMap::from([("unconstrained_parameter".to_owned(), self.density.dimension() as u64)])
+    }
+}
+
+impl CpuLogpFunc for Target<'_> {
+    type LogpError = NotFinite;
+    type FlowParameters = ();
+    type ExpandedVector = Vec<f64>;
+
+    fn dim(&self) -> usize {
+        self.density.dimension()
+    }
+
+    fn logp(&mut self, around: &[f64], gradient: &mut [f64]) -> Result<f64, NotFinite> {
+        let naturals = self.coordinates.constants(around, &mut self.at).ok_or(NotFinite)?;
+        let volume: f64 = naturals.iter().map(|natural| natural.ln_volume).sum();
+        let value = volume + self.density.value(&self.at, &mut self.gradient);
+        self.coordinates.pull_back(&naturals, &self.gradient, gradient);
+        let is_finite = value.is_finite() && gradient.iter().all(|x| x.is_finite());
+        is_finite.then_some(value).ok_or(NotFinite)
+    }
+
+    fn expand_vector<R: nuts_rs::rand::Rng + ?Sized>(
+        &mut self,
+        _random: &mut R,
+        around: &[f64],
+    ) -> Result<Vec<f64>, CpuMathError> {
+        Ok(around.to_vec())
+    }
+}
