@@ -365,6 +365,13 @@ fn a_folder_of_something_else_is_refused() {
     let ran = regrow(&sweep(&recipe, &out));
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("was begun with another recipe"), "{}", ran.stderr);
+    // Not even one that holds the very recipe: the user's own table in it would be replaced.
+    let bench = Bench::new(TINY);
+    fs::write(bench.path("points.csv"), "mine").unwrap();
+    let ran = regrow(&sweep(&bench.recipe(), bench.folder.path()));
+    assert!(ran.code == 1 && ran.stderr.contains("already exists"), "{}", ran.stderr);
+    assert_eq!(names(bench.folder.path()), ["points.csv", "recipe.toml"]);
+    assert_eq!(fs::read_to_string(bench.path("points.csv")).unwrap(), "mine");
 }
 
 #[test]
@@ -536,6 +543,7 @@ fn a_failure_is_told_once() {
     let (recipe, out) = (bench.recipe(), bench.path("out"));
     fs::create_dir_all(out.join("bases")).unwrap();
     fs::copy(&recipe, out.join("recipe.toml")).unwrap();
+    fs::write(out.join(".lock"), "").unwrap();
     fs::write(out.join("bases/small-8x3"), "in the way").unwrap();
     let mut words = sweep(&recipe, &out);
     words.retain(|word| *word != "--quiet");

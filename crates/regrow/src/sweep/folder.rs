@@ -59,8 +59,9 @@ impl SweepFolder {
     pub(super) fn take(&self, recipe: &SweepRecipe) -> Result<Lock> {
         let file = self.join("recipe.toml");
         let begun = file.is_file();
-        // A sweep writes `recipe.toml` first, so a folder without it is not a sweep's.
-        if !begun && self.holds_anything() {
+        // A sweep makes its lock and then `recipe.toml` before anything else. A folder of the user
+        // may well hold a recipe among other things, but no lock.
+        if !(begun && self.join(".lock").is_file()) && self.holds_more_than_a_recipe() {
             let error = disk::Error::exists(&self.path);
             return Err(Error::passed_as(ErrorKind::NotASweepFolder, error));
         }
@@ -76,16 +77,14 @@ impl SweepFolder {
         Ok(lock)
     }
 
-    /// Whether it contains anything. A lock file does not count, nor does an unfinished file of
+    /// Whether it contains anything else. A lock file does not count, nor does an unfinished file of
     /// ours: a sweep may have been killed right after creating it.
-    fn holds_anything(&self) -> bool {
-        std::fs::read_dir(&self.path).is_ok_and(|mut entries| {
-            entries.any(|entry| {
-                entry.is_ok_and(|entry| {
-                    let name = entry.file_name();
-                    name != ".lock" && !disk::is_hidden(&name)
-                })
-            })
-        })
+    fn holds_more_than_a_recipe(&self) -> bool {
+        let other = |entry: std::fs::DirEntry| {
+            let name = entry.file_name();
+            name != ".lock" && name != "recipe.toml" && !disk::is_hidden(&name)
+        };
+        std::fs::read_dir(&self.path)
+            .is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(other)))
     }
 }
