@@ -16,14 +16,6 @@ const LIMIT: u64 = 256 << 20;
 /// The files that this module writes.
 pub const KIND: FileKind = FileKind::new("a law", "{", "\"groups\"");
 
-/// Checks, before any long work, that the result may be written to `path`.
-pub fn check_free(path: &Path, force: bool) -> Result<()> {
-    if !force && path.symlink_metadata().is_ok() {
-        return Err(disk::Error::exists(path).into());
-    }
-    Ok(())
-}
-
 /// Reads a law. The format is checked first, then everything else.
 pub fn read(path: &Path) -> Result<Law> {
     let text = disk::read_to_string(path, LIMIT)?;

@@ -12,6 +12,7 @@ use law::uncertainty::Intervals;
 use law::{GroupLaw, Metrics, Plan, Settings, TableRow, Units};
 
 use super::plan::{WishFlags, sentence};
+use crate::flags::force::existing;
 use crate::flags::group::GroupFlags;
 use crate::flags::known::KnownFlags;
 use crate::show::number::{ends, nats, parameters, percent, precise, short, tokens};
@@ -123,7 +124,7 @@ fn priors(path: &Path) -> anyhow::Result<Priors> {
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
         // Before the fit, which can take minutes.
-        law_file::check_free(out, arguments.force)?;
+        law_file::KIND.check(out, existing(arguments.force), &[&arguments.points])?;
     }
     let form = law::form::by_name(&arguments.form)?;
     let units = match arguments.units {

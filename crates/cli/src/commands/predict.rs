@@ -6,6 +6,7 @@ use clap::Args;
 use law::{Place, Prediction};
 use serde::Serialize;
 
+use crate::flags::force::existing;
 use crate::flags::place::{Foretold, PlaceFlags};
 use crate::show::number::{ends, nats, percent};
 use crate::show::{picture, table::TextTable};
@@ -75,7 +76,7 @@ struct PredictReport<'a> {
 /// Where the law cannot be read, no group matches the question, or its numbers are out of range.
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
-        law_file::check_free(out, arguments.force)?;
+        picture::KIND.check(out, existing(arguments.force), &[&arguments.law])?;
     }
     let law = law_file::read(&arguments.law)?;
     let group = arguments.place.group(&law)?;

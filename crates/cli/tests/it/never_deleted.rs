@@ -189,6 +189,67 @@ fn no_input_is_replaced_nor_what_holds_it() {
     }
 }
 
+#[test]
+fn no_file_is_replaced_but_our_own_of_the_same_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let at = |name: &str| arg(&root.join(name)).to_owned();
+    let mut table = "series,method,run,n0,rate,loss0,tokens,loss\n".to_owned();
+    for (run, (size, rate)) in
+        [(1e9, 0.1), (1e9, 0.2), (3e9, 0.1), (3e9, 0.2), (7e9, 0.1), (7e9, 0.3)].iter().enumerate()
+    {
+        for tokens in [1e8, 3e8, 1e9, 3e9] {
+            let loss = 2.0 + rate + (1e8_f64 / tokens).powf(0.4) + (1e9_f64 / size).powf(0.2);
+            table += &format!("s,depth-angular,r{run},{size},{rate},2.1,{tokens},{loss}\n");
+        }
+    }
+    fs::write(root.join("p.csv"), table).unwrap();
+    fs::write(root.join("letter"), "dear").unwrap();
+    fs::write(root.join("mine.svg"), "<svg><!-- a drawing --></svg>").unwrap();
+    let fit =
+        |out: &str, force: &[&str]| leaked(&with(&["fit", &at("p.csv"), "--out", &at(out)], force));
+    let ran = regrow(&fit("law.json", &[]));
+    assert!([0, 3].contains(&ran.code) && root.join("law.json").exists(), "{}", ran.stderr);
+    refused(root, &fit("p.csv", &["--force"]), "which is read");
+    refused(root, &fit("letter", &["--force"]), "is not a law made by regrow");
+    refused(root, &fit("law.json", &[]), "already exists");
+    assert!([0, 3].contains(&regrow(&fit("law.json", &["--force"])).code));
+    let law = at("law.json");
+    let place = ["--n0", "3e9", "--rate", "0.1", "--loss0", "2.1"];
+    let plan = with(&["plan", &law], &place);
+    let predict = with(&["predict", &law, "--tokens", "1e9"], &place);
+    for words in [plan, predict] {
+        let out =
+            |name: &str, force: &[&str]| leaked(&with(&words, &with(&["--out", &at(name)], force)));
+        refused(root, &out("law.json", &["--force"]), "which is read");
+        refused(root, &out("letter", &["--force"]), "is not a picture made by regrow");
+        refused(root, &out("mine.svg", &["--force"]), "is not a picture made by regrow");
+        assert!([0, 3].contains(&regrow(&out("ours.svg", &[])).code));
+        if root.join("ours.svg").exists() {
+            refused(root, &out("ours.svg", &[]), "already exists");
+            assert!([0, 3].contains(&regrow(&out("ours.svg", &["--force"])).code));
+            fs::remove_file(root.join("ours.svg")).unwrap();
+        }
+    }
+    let validate = ["validate", &at("p.csv"), "--starts", "4", "--force", "--out"];
+    refused(root, &with(&validate, &[&at("letter")]), "is not a picture made by regrow");
+    // Logits.
+    let workshop = Workshop::new();
+    workshop.scratch("run", "400");
+    let model = arg(&workshop.path("run/model")).to_owned();
+    let logits = |out: &Path, force: &[&str]| {
+        let words = ["generate", &model, "--token-ids", "1,2", "--logits", arg(out)];
+        leaked(&with(&words, force))
+    };
+    let weights = workshop.path("run/model/model.safetensors");
+    refused(&workshop.path(""), &logits(&weights, &[]), "already exists");
+    refused(&workshop.path(""), &logits(&weights, &["--force"]), "not a file of logits");
+    let out = workshop.path("logits.json");
+    done(&logits(&out, &[]));
+    refused(&workshop.path(""), &logits(&out, &[]), "already exists");
+    done(&logits(&out, &["--force"]));
+}
+
 /// A model whose copy takes a moment.
 fn large(workshop: &Workshop) {
     let folder = workshop.path("large");

@@ -56,6 +56,11 @@ struct Wanted {
 }
 
 impl CandidateFlags {
+    /// The table of candidates.
+    pub(super) fn table(&self) -> Option<&PathBuf> {
+        self.candidates.as_ref()
+    }
+
     /// What `--zeroed` or `--removed` says about methods with unknown ids; `None` without these
     /// flags.
     pub(super) fn zeroed(&self) -> Option<bool> {

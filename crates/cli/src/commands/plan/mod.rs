@@ -6,7 +6,7 @@ mod measured;
 mod show;
 mod wish;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use law::plan::{Allocation, Bill, Candidate, Limits, Recovery};
@@ -16,6 +16,7 @@ use serde::Serialize;
 use self::candidates::CandidateFlags;
 pub(crate) use self::wish::WishFlags;
 use self::wish::{CostFlags, RecoveryStart, Share};
+use crate::flags::force::existing;
 use crate::show::picture;
 use crate::terminal::{Exit, Output, usage};
 use regrow::law_file;
@@ -113,7 +114,13 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         ));
     }
     if let Some(out) = &arguments.out {
-        law_file::check_free(out, arguments.force)?;
+        let inputs: Vec<&Path> = [&arguments.law]
+            .into_iter()
+            .chain(&arguments.measured)
+            .chain(arguments.which.table())
+            .map(PathBuf::as_path)
+            .collect();
+        picture::KIND.check(out, existing(arguments.force), &inputs)?;
     }
     let mut law = law_file::read(&arguments.law)?;
     if let Some(zeroed) = arguments.which.zeroed() {
