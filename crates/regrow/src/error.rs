@@ -84,6 +84,10 @@ pub enum ErrorKind {
     NoSafetensors,
     /// A downloaded file does not have the expected hash.
     DamagedDownload,
+    /// A server does not answer, or too slowly, or breaks off.
+    NoAnswer,
+    /// A file in the cache of the hub is not what its name says.
+    DamagedCache,
     /// The model is not in the cache, and downloads are switched off.
     NotInCache,
     /// This build cannot fetch models.

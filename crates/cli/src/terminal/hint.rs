@@ -164,6 +164,10 @@ fn of_kind(error: &regrow::Error) -> Option<String> {
         Of::DamagedDownload => {
             "the download was damaged on its way and is thrown away; fetch it again"
         }
+        Of::NoAnswer => {
+            "give the command again, it goes on where it stopped; on a slow line set              `HF_HUB_DOWNLOAD_TIMEOUT` and `HF_HUB_ETAG_TIMEOUT` to more seconds"
+        }
+        Of::DamagedCache => "unset `HF_HUB_OFFLINE` to fetch it again",
         Of::NotInCache => "unset `HF_HUB_OFFLINE` to fetch it",
         Of::NoHub => "name a model folder, or build with the feature `hub`",
         _ => return None,

@@ -7,6 +7,8 @@ mod fit;
 mod guide;
 mod help;
 #[cfg(feature = "hub")]
+mod hostile_hub;
+#[cfg(feature = "hub")]
 mod hub;
 mod inspect;
 mod law;

@@ -3,73 +3,89 @@
 //!
 //! Environment variables: `HF_HOME` is the folder of the cache, `HF_TOKEN` the access token (or the
 //! token file beside the cache), and `HF_ENDPOINT` the hub. `HF_HUB_OFFLINE` forbids downloads.
+//! `HF_HUB_ETAG_TIMEOUT` and `HF_HUB_DOWNLOAD_TIMEOUT` are the seconds until an answer begins and
+//! until more of it comes.
 
 use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use hf_hub::api::Progress;
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
-use hf_hub::{Cache, Repo, RepoType};
+use serde::Deserialize;
 
-use super::id::{HubId, MAIN};
-use super::verify::{hash_like, is_hash};
+use super::address::Address;
+use super::cache::{CONFIG, Cache, check_snapshot};
+use super::client::{Client, Follow, Patience, Token};
+use super::download::{Commit, refuse};
+use super::id::HubId;
+use super::verify::is_hash;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::observer::{Event, Observer};
 
-/// How often a broken connection is retried.
-const RETRIES: usize = 5;
-
+/// The largest list of files that is read, in bytes.
+const LIST_LIMIT: u64 = 16 << 20;
 /// The largest shard index that is read, in bytes.
 const INDEX_LIMIT: u64 = 64 << 20;
 
-const CONFIG: &str = "config.json";
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
+/// Seconds that the hub may take where the user says nothing, as in Hugging Face's own programs.
+const SECONDS: f64 = 10.0;
+
+/// What the hub says of a commit.
+#[derive(Deserialize)]
+struct Listing {
+    sha: String,
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
+}
+
 /// The folder of a model in the cache. Missing files are downloaded.
 pub(super) fn fetch(id: &HubId, observer: &mut dyn Observer) -> Result<PathBuf> {
-    if env::var_os("HF_HOME").is_none() && env::home_dir().is_none() {
-        bail!("there is no home folder for the cache of models, expected one or `HF_HOME`");
-    }
-    let cache = Cache::from_env();
+    let cache = Cache::of_user()?;
     if offline() {
         return cached(id, &cache);
     }
-    let token = env::var("HF_TOKEN")
-        .ok()
-        .map(|token| token.trim().to_owned())
-        .filter(|token| !token.is_empty());
-    let mut builder = ApiBuilder::from_env().with_progress(false).with_retries(RETRIES);
-    builder = builder.with_user_agent("regrow", env!("CARGO_PKG_VERSION"));
-    if token.is_some() {
-        builder = builder.with_token(token);
+    let client = client(&cache)?;
+    if client.keeps_token_back() {
+        observer.hear(&Event::Warning(&format!(
+            "the access token is not sent to `{}`: what is sent there is not encrypted",
+            client.hub()
+        )));
     }
-    let api = builder.build().map_err(|error| refused(id, CONFIG, &error))?;
-    let named = repo(id, &id.revision);
-    let info =
-        api.repo(named.clone()).info().map_err(|error| refused(id, "its list of files", &error))?;
-    if !is_hash(&info.sha) {
-        bail!("the hub names commit `{}` for `{id}`, expected a hash", info.sha.escape_debug());
+    let listing = list(id, &client)?;
+    let commit = listing.sha.as_str();
+    if !is_hash(commit) {
+        bail!("the hub names commit `{}` for `{id}`, expected a hash", commit.escape_debug());
     }
     let offered: BTreeSet<&str> =
-        info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
-    let mut download = Download { id, api: &api, cache: &cache, commit: &info.sha, observer };
+        listing.siblings.iter().map(|file| file.rfilename.as_str()).collect();
+    let mut download =
+        Commit { id, client: &client, cache: &cache, hash: commit, observer: &mut *observer };
+    let mut file = |name: &str| match plain(name) {
+        true => download.file(name),
+        false => bail!("`{}` on the hub is not the plain name of a file", name.escape_debug()),
+    };
     if !offered.contains(CONFIG) {
         bail!("`{id}` has no `{CONFIG}` on the hub");
     }
-    download.file(CONFIG)?;
+    file(CONFIG)?;
     if offered.contains(SINGLE) {
-        download.file(SINGLE)?;
+        file(SINGLE)?;
     } else if offered.contains(INDEX) {
-        for shard in shards(&download.file(INDEX)?)? {
+        for shard in shards(&file(INDEX)?)? {
             if !offered.contains(shard.as_str()) {
                 bail!(
                     "`{INDEX}` of `{id}` names the shard `{}`, which is not on the hub",
                     shard.escape_debug()
                 );
             }
-            download.file(&shard)?;
+            file(&shard)?;
         }
     } else {
         let message = format!("`{id}` has neither `{SINGLE}` nor `{INDEX}` on the hub");
@@ -78,36 +94,70 @@ pub(super) fn fetch(id: &HubId, observer: &mut dyn Observer) -> Result<PathBuf> 
     for name in
         offered.iter().filter(|name| model::folder::goes_along(name) || **name == "README.md")
     {
-        download.file(name)?;
+        file(name)?;
     }
     // Last: only a complete download gets its branch name, which offline use looks up.
-    cache.repo(named).create_ref(&info.sha)?;
-    Ok(cache.repo(repo(id, &info.sha)).pointer_path(&info.sha))
+    let model = cache.of_model(id);
+    model.refer(&id.revision, commit)?;
+    Ok(model.snapshot(commit))
+}
+
+/// The client for the hub that the environment names.
+fn client(cache: &Cache) -> Result<Client> {
+    let endpoint = env::var("HF_ENDPOINT").ok().filter(|endpoint| !endpoint.trim().is_empty());
+    let hub = match &endpoint {
+        Some(endpoint) => Address::parse(endpoint.trim(), "`HF_ENDPOINT`")?,
+        None => Address::parse("https://huggingface.co", "the hub")?,
+    };
+    let set = env::var("HF_TOKEN").ok().filter(|token| !token.trim().is_empty());
+    let token = match set.or_else(|| cache.token()).filter(|token| !token.trim().is_empty()) {
+        Some(text) => match Token::new(&text) {
+            Some(token) => Some(token),
+            // Never shown, not even where it is wrong.
+            None => bail!("the access token holds a character that no token has"),
+        },
+        None => None,
+    };
+    let seconds = |name: &str| {
+        let told = env::var(name).ok().and_then(|text| text.trim().parse::<f64>().ok());
+        let told = told.filter(|seconds| (0.001..1e6).contains(seconds));
+        Duration::from_secs_f64(told.unwrap_or(SECONDS))
+    };
+    let patience = Patience {
+        first: seconds("HF_HUB_ETAG_TIMEOUT"),
+        more: seconds("HF_HUB_DOWNLOAD_TIMEOUT"),
+    };
+    Ok(Client::new(hub, token, patience))
+}
+
+fn list(id: &HubId, client: &Client) -> Result<Listing> {
+    let what = "its list of files";
+    let cannot = |error: Error| {
+        let message = format!("cannot fetch {what} of `{id}`: {error}");
+        Error::new(error.kind().clone(), message)
+    };
+    let revision = id.revision.replace('/', "%2F");
+    let page = client.hub().join(&format!("api/models/{}/revision/{revision}", id.model));
+    let answer = client.get(&page, None, Follow::ToTheEnd).map_err(cannot)?;
+    refuse(id, what, &answer)?;
+    let bytes = answer.read(LIST_LIMIT, what).map_err(cannot)?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| cannot(Error::msg(format!("it cannot be understood: {error}"))))
 }
 
 /// The model's folder in the cache, without a download.
 fn cached(id: &HubId, cache: &Cache) -> Result<PathBuf> {
-    let named = |revision: &str| cache.repo(repo(id, revision)).get(CONFIG);
-    let commit = || {
-        Some(cache.repo(repo(id, MAIN)).pointer_path(&id.revision).join(CONFIG))
-            .filter(|path| path.exists())
+    let Some(folder) = cache.of_model(id).known(&id.revision) else {
+        let message = format!("`{id}` is not in the cache `{}`", cache.path().display());
+        return Err(Error::new(ErrorKind::NotInCache, message));
     };
-    match named(&id.revision).or_else(commit).as_deref().and_then(Path::parent) {
-        Some(folder) => Ok(folder.to_path_buf()),
-        None => {
-            let message = format!("`{id}` is not in the cache `{}`", cache.path().display());
-            Err(Error::new(ErrorKind::NotInCache, message))
-        }
-    }
+    check_snapshot(&folder)?;
+    Ok(folder)
 }
 
 fn offline() -> bool {
     let value = env::var("HF_HUB_OFFLINE").unwrap_or_default().to_lowercase();
     ["1", "true", "yes", "on"].contains(&value.as_str())
-}
-
-fn repo(id: &HubId, revision: &str) -> Repo {
-    Repo::with_revision(id.model.clone(), RepoType::Model, revision.to_owned())
 }
 
 /// The files that a shard index names. A name with a path in it is an error, because it could write
@@ -127,113 +177,5 @@ fn plain(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
         && !name.contains(['/', '\\', '\0', ':', '?', '#', '%'])
-}
-
-/// One commit of one model.
-struct Download<'a> {
-    id: &'a HubId,
-    api: &'a Api,
-    cache: &'a Cache,
-    commit: &'a str,
-    observer: &'a mut dyn Observer,
-}
-
-impl Download<'_> {
-    /// The path of a file in the cache. A missing file is downloaded and checked.
-    fn file(&mut self, name: &str) -> Result<PathBuf> {
-        if !plain(name) {
-            bail!("`{}` on the hub is not the plain name of a file", name.escape_debug());
-        }
-        let at = repo(self.id, self.commit);
-        let path = self.cache.repo(at.clone()).pointer_path(self.commit).join(name);
-        // A file in the cache is taken as it is: one that fails its check after the download is
-        // removed below.
-        if path.exists() {
-            return Ok(path);
-        }
-        let api = self.api.repo(at.clone());
-        let metadata =
-            self.api.metadata(&api.url(name)).map_err(|error| refused(self.id, name, &error))?;
-        // The tag becomes a file name in the cache, so anything but a hash is refused.
-        if !is_hash(metadata.etag()) || metadata.commit_hash() != self.commit {
-            bail!(
-                "the hub tags `{name}` of `{}` as `{}`, expected a hash",
-                self.id,
-                metadata.etag().escape_debug()
-            );
-        }
-        let blob = self.cache.repo(at).blob_path(metadata.etag());
-        if let Some(room) = disk::free_space(&blob)?.filter(|&room| room < metadata.size() as u64) {
-            let (needed, path) = (metadata.size(), self.cache.path().display());
-            bail!(
-                "`{name}` of `{}` takes {needed} bytes, and `{path}` has room for {room}",
-                self.id
-            );
-        }
-        let bytes = metadata.size() as u64;
-        let detail = format!("fetching `{name}` of `{}`, {bytes} bytes", self.id);
-        self.observer.hear(&Event::Detail(&detail));
-        self.observer.hear(&Event::Begun { stage: name, total: bytes, unit: "bytes", done: 0 });
-        let bar = DownloadProgress { observer: &mut *self.observer, done: 0 };
-        let path =
-            api.download_with_progress(name, bar).map_err(|error| refused(self.id, name, &error));
-        self.observer.hear(&Event::Ended);
-        let path = path?;
-        let found = hash_like(metadata.etag(), &path)?;
-        if found != metadata.etag().to_lowercase() {
-            // Remove the damaged file and the link to it, or a later call would take them for the
-            // real file.
-            for wrong in [&path, &blob] {
-                let _ = std::fs::remove_file(wrong);
-            }
-            let message = format!(
-                "`{name}` of `{}` has the hash {found}, expected {}",
-                self.id,
-                metadata.etag()
-            );
-            return Err(Error::new(ErrorKind::DamagedDownload, message));
-        }
-        Ok(path)
-    }
-}
-
-/// Reports the progress of a download.
-struct DownloadProgress<'a> {
-    observer: &'a mut dyn Observer,
-    done: u64,
-}
-
-impl Progress for DownloadProgress<'_> {
-    fn init(&mut self, _size: usize, _filename: &str) {
-        self.done = 0;
-    }
-
-    fn update(&mut self, size: usize) {
-        self.done += size as u64;
-        self.observer.hear(&Event::Progress { done: self.done, message: "" });
-    }
-
-    fn finish(&mut self) {}
-}
-
-/// Turns an error of the hub into one of ours.
-fn refused(id: &HubId, what: &str, error: &ApiError) -> Error {
-    match status(error) {
-        Some(401 | 403) => Error::new(
-            ErrorKind::HubRefuses,
-            format!("the hub refuses `{id}` ({what}) to this token, or to no token"),
-        ),
-        Some(404) => Error::new(ErrorKind::NotOnHub, format!("`{id}` ({what}) is not on the hub")),
-        _ => Error::msg(format!("cannot fetch {what} of `{id}`: {error}")),
-    }
-}
-
-fn status(error: &ApiError) -> Option<u16> {
-    match error {
-        ApiError::TooManyRetries(inner) => status(inner),
-        // `hf_hub` does not export the error type of its HTTP client, so the status is read from
-        // the text `http status: 404`.
-        ApiError::RequestError(inner) => inner.to_string().rsplit(' ').next()?.parse().ok(),
-        _ => None,
-    }
+        && !name.chars().any(char::is_control)
 }

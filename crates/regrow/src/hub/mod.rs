@@ -1,7 +1,15 @@
 //! Models by their id on the Hugging Face hub: `org/name` or `org/name@revision`.
 
+#[cfg(feature = "hub")]
+mod address;
+#[cfg(feature = "hub")]
+mod cache;
+#[cfg(feature = "hub")]
+mod client;
 #[cfg(not(feature = "hub"))]
 mod disabled;
+#[cfg(feature = "hub")]
+mod download;
 #[cfg(feature = "hub")]
 mod enabled;
 mod id;
