@@ -46,6 +46,12 @@ pub(crate) enum DiskFailure {
         /// The path.
         path: PathBuf,
     },
+    /// Git LFS left a pointer where the file should be.
+    #[error("`{}` is a Git LFS pointer, expected the file that it points to", path.display())]
+    Pointer {
+        /// The file.
+        path: PathBuf,
+    },
     /// The target of a new file or folder is taken.
     #[error("`{}` already exists", path.display())]
     Exists {
@@ -100,6 +106,16 @@ impl Error {
     /// The target of a new file or folder is taken.
     pub fn exists(path: &Path) -> Self {
         DiskFailure::Exists { path: path.to_path_buf() }.into()
+    }
+
+    /// A file is a Git LFS pointer.
+    pub fn pointer(path: &Path) -> Self {
+        DiskFailure::Pointer { path: path.to_path_buf() }.into()
+    }
+
+    /// Whether a file is a Git LFS pointer, not the file that was meant.
+    pub fn is_pointer(&self) -> bool {
+        matches!(*self.0, DiskFailure::Pointer { .. })
     }
 
     /// Whether the file or folder does not exist.

@@ -1,11 +1,22 @@
 //! Reads whole files, up to a limit.
+//!
+//! A repository that was cloned without Git LFS holds a short pointer in place of each large file.
+//! Every reader refuses such a pointer by its name: as a file of its kind it would look damaged.
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
 use crate::error::DiskFailure;
-use crate::{Result, io_error};
+use crate::{Error, Result, io_error};
+
+/// How the pointer begins that Git LFS puts in place of a file.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// Whether a file that begins like this is a Git LFS pointer.
+pub fn is_pointer(start: &[u8]) -> bool {
+    start.starts_with(POINTER)
+}
 
 /// Reads a whole regular file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
@@ -20,6 +31,9 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let found = bytes.len() as u64;
     if found > limit {
         return Err(DiskFailure::TooLarge { path: path.to_path_buf(), found, limit }.into());
+    }
+    if is_pointer(&bytes) {
+        return Err(Error::pointer(path));
     }
     Ok(bytes)
 }
@@ -58,6 +72,23 @@ mod tests {
             failure(&read(&path, 4)),
             Some(DiskFailure::TooLarge { found: 5, limit: 4, .. })
         ));
+    }
+
+    #[test]
+    fn a_git_lfs_pointer_is_named_by_every_reader() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:5a5a\nsize 12\n";
+        fs::write(&path, pointer).unwrap();
+        let expected =
+            "model.safetensors` is a Git LFS pointer, expected the file that it points to";
+        for error in [
+            read(&path, 999).unwrap_err(),
+            read_to_string(&path, 999).unwrap_err(),
+            crate::Map::open(&path).unwrap_err(),
+        ] {
+            assert!(error.is_pointer() && error.to_string().ends_with(expected), "{error}");
+        }
     }
 
     #[test]

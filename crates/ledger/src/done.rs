@@ -6,6 +6,7 @@ use crate::curve::Curve;
 use crate::finite;
 use crate::format::Format;
 use crate::record::RunRecord;
+use crate::sha256::Sha256;
 use crate::units::{Nats, Tokens};
 
 /// The contents of `done.json`. The file is written last, so a run is done exactly when it exists.
@@ -28,6 +29,12 @@ pub struct Done {
     #[serde(with = "finite")]
     tokens_per_second: f64,
     weights: String,
+    /// Held-out loss of the model as it was written, where that is not in f32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    written_loss: Option<Nats>,
+    /// SHA-256 of `metrics.jsonl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    curve: Option<String>,
 }
 
 impl Done {
@@ -60,7 +67,30 @@ impl Done {
             // A run of no measurable length must not write an infinite speed: JSON cannot hold it.
             tokens_per_second: tokens.0 as f64 / seconds.max(1e-9),
             weights,
+            written_loss: None,
+            curve: None,
         })
+    }
+
+    /// Sets the held-out loss of the model as it was written. It differs from that of the weights
+    /// that were trained where a number format of fewer digits rounds them.
+    pub fn with_written_loss(self, loss: Nats) -> Self {
+        Self { written_loss: Some(loss), ..self }
+    }
+
+    /// Sets the SHA-256 of the file that holds the curve.
+    pub fn with_curve(self, hash: Sha256) -> Self {
+        Self { curve: Some(hash.to_string()), ..self }
+    }
+
+    /// The SHA-256 of the file that holds the curve; unknown in older runs.
+    pub fn curve(&self) -> Option<&str> {
+        self.curve.as_deref()
+    }
+
+    /// Held-out loss of the model as it was written, where that is not in f32.
+    pub fn written_loss(&self) -> Option<Nats> {
+        self.written_loss
     }
 
     /// Optimiser steps taken.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::curve::{Curve, Phase};
+use crate::cut_record::CutRecord;
 use crate::format::Format;
 use crate::method::MethodId;
 use crate::spec::{RunSpec, Start};
@@ -95,6 +96,77 @@ impl RunRecord {
     /// which the training of that model ended, where known.
     pub fn with_loss0(self, loss: Nats, phase: Option<Phase>) -> Self {
         Self { loss0: Some(loss), loss0_phase: phase, ..self }
+    }
+
+    /// Where a record from a file contradicts the spec of its run, its cut, or itself.
+    pub fn contradiction(&self, spec: &RunSpec, cut: Option<&CutRecord>) -> Option<String> {
+        let words = [
+            ("series", &self.series, &spec.series),
+            ("method", &self.method, &spec.method),
+            ("base", &self.base, &spec.base),
+            ("corpus", &self.corpus, &spec.corpus),
+            ("heldout", &self.heldout, &spec.heldout),
+            ("tokenizer", &self.tokenizer, &spec.tokenizer),
+        ];
+        if let Some((field, found, expected)) =
+            words.into_iter().find(|(_, found, expected)| found != expected)
+        {
+            return Some(format!("`{field}` is `{found}`, expected `{expected}` as in its spec"));
+        }
+        if self.seed != spec.seed || self.start != spec.start {
+            return Some("`seed` or `start` is another than in its spec".to_owned());
+        }
+        match cut {
+            Some(cut) => self.contradicts_cut(cut),
+            None => self.contradicts_itself(),
+        }
+    }
+
+    fn contradicts_cut(&self, cut: &CutRecord) -> Option<String> {
+        if let Some(why) = cut.held.contradiction() {
+            return Some(format!("its `cut.json` contradicts itself: {why}"));
+        }
+        let counts =
+            [("n0", self.n0.0, cut.held.n0().0), ("parameters", self.parameters.0, cut.stored().0)];
+        let rates = [
+            ("rate", self.rate, cut.held.rate()),
+            (
+                "rate_without_embedding",
+                self.rate_without_embedding,
+                cut.held.rate_without_embedding(),
+            ),
+        ];
+        let differ = |field: &str, found: String, expected: String| {
+            format!("`{field}` is {found}, expected {expected} as in its `cut.json`")
+        };
+        if let Some((field, found, expected)) = counts.into_iter().find(|(_, a, b)| a != b) {
+            return Some(differ(field, found.to_string(), expected.to_string()));
+        }
+        if let Some((field, found, expected)) = rates.into_iter().find(|(_, a, b)| a != b) {
+            return Some(differ(field, found.get().to_string(), expected.get().to_string()));
+        }
+        (self.method != cut.method)
+            .then(|| differ("method", format!("`{}`", self.method), format!("`{}`", cut.method)))
+    }
+
+    /// Without its cut, as for an unpruned model or a run of another program.
+    fn contradicts_itself(&self) -> Option<String> {
+        // A cut that makes zeros keeps every parameter: only its own record tells its rate.
+        if self.parameters == self.n0 {
+            return None;
+        }
+        let expected = Rate::realised(self.n0, self.parameters);
+        let same = expected.as_ref().is_ok_and(|rate| (rate.get() - self.rate.get()).abs() < 1e-9);
+        (!same).then(|| {
+            format!(
+                "`rate` is {}, expected {} for {} of {} parameters",
+                self.rate.get(),
+                expected
+                    .map_or_else(|_| "no rate at all".to_owned(), |rate| rate.get().to_string()),
+                self.parameters.0,
+                self.n0.0
+            )
+        })
     }
 
     /// The id of the run's [`RunSpec`].
@@ -209,6 +281,23 @@ mod tests {
             assert_eq!(value[key], **said, "{key}");
         }
         assert_eq!((record.start, record.seed), (spec.start, spec.seed));
+    }
+
+    #[test]
+    fn a_record_is_held_against_its_spec_and_its_own_counts() {
+        let (record, spec) = (record(), crate::testing::run_spec());
+        assert_eq!(record.contradiction(&spec, None), None);
+        let odd = |change: fn(&mut RunRecord)| {
+            let mut odd = record.clone();
+            change(&mut odd);
+            odd.contradiction(&spec, None).unwrap()
+        };
+        assert!(odd(|r| r.rate = Rate::new(0.5).unwrap()).starts_with("`rate` is 0.5, expected "));
+        assert!(odd(|r| r.n0 = Params(r.n0.0 + 1)).starts_with("`rate` is "));
+        assert!(
+            odd(|r| r.heldout = "other".into()).starts_with("`heldout` is `other`, expected `")
+        );
+        assert!(odd(|r| r.seed += 1).contains("than in its spec"));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
 
+use crate::folder::Foreign;
+
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -39,6 +41,19 @@ impl Error {
     /// Whether a folder holds its weights only as pickle files.
     pub fn is_pickle(&self) -> bool {
         matches!(*self.0, ModelFault::PickleWeights { .. })
+    }
+
+    /// What a folder holds that belongs to another program.
+    pub fn foreign(&self) -> Option<Foreign> {
+        match *self.0 {
+            ModelFault::Foreign { found, .. } => Some(found),
+            _ => None,
+        }
+    }
+
+    /// Whether a configuration is of quantised weights.
+    pub fn is_quantised(&self) -> bool {
+        matches!(&*self.0, ModelFault::Shape(error) if error.is_quantised())
     }
 
     /// Whether a file is shorter than its header says.
@@ -108,6 +123,10 @@ pub(crate) enum ModelFault {
     /// A folder holds its weights only as pickle files, which run code when they are read.
     #[error("`{path}` holds its weights only as `{file}`, a pickle file, which is not read")]
     PickleWeights { path: PathBuf, file: String },
+
+    /// A folder is of another program.
+    #[error("`{path}` holds {}", found.words())]
+    Foreign { path: PathBuf, found: Foreign },
 
     /// The index names a missing shard.
     #[error("`{path}` names the shard `{shard}`, which is missing")]

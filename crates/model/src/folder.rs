@@ -4,6 +4,8 @@
 //! Opening a folder reads only headers. Weights are read on request.
 
 mod files;
+mod foreign;
+mod tied;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +20,8 @@ use shape::tensors::{self, TensorSpec};
 use crate::error::{Error, ModelFault, Result};
 use crate::safetensors::{Dtype, SafeTensors, TensorView};
 use files::{Files, JSON_LIMIT};
+pub use foreign::Foreign;
+use tied::{StoredHead, TIED};
 pub(crate) use write::CONVERTED;
 pub use write::{FolderWriter, SHARD_LIMIT, goes_along};
 
@@ -40,6 +44,9 @@ pub struct ModelFolder {
 impl ModelFolder {
     /// Opens a folder and checks that every tensor of its configuration is there, in its shape.
     ///
+    /// A configuration that says tied where another head is stored is read as one that does not:
+    /// what is stored was trained.
+    ///
     /// # Errors
     ///
     /// If the configuration is refused. If weights are missing or only exist as pickle files. If a
@@ -47,14 +54,23 @@ impl ModelFolder {
     /// folder, or a tensor that its shard lacks. If a tensor is missing, has a wrong shape, or is
     /// not stored as F32, F16 or BF16.
     pub fn open(path: &Path) -> Result<Self> {
-        let raw = Self::raw_config_of(path)?;
-        let config = ModelConfig::from_raw(&raw)?;
-        let files = Files::open(path)?;
+        let mut raw = Self::raw_config_of(path)?;
+        let mut config = ModelConfig::from_raw(&raw)?;
+        let mut files = Files::open(path)?;
+        let head = tied::head(&files, &config)?;
+        match head {
+            StoredHead::Other => {
+                raw.set(TIED, false);
+                config = ModelConfig::from_raw(&raw)?;
+            }
+            StoredHead::Alone => files.also_named(tied::HEAD, tied::EMBEDDING),
+            StoredHead::None | StoredHead::Same => {}
+        }
         let specs = tensors::tensors(&config);
         let mut elements = BTreeMap::new();
         for spec in &specs {
             let file = files.holding(&spec.name)?;
-            let view = file.tensor(&spec.name)?;
+            let view = file.tensor(files.stored(&spec.name))?;
             if view.shape != spec.shape {
                 return Err(Error::from(ModelFault::TensorShape {
                     path: file.path().to_path_buf(),
@@ -73,6 +89,8 @@ impl ModelFolder {
         let unclear = problems.len();
         problems.extend(files.odd.harmless.iter().cloned());
         problems.extend(other_dtype(&raw, dtype));
+        problems.extend(head.remark());
+        problems.extend(begin_past(&raw, &config));
         Ok(Self { path: path.to_path_buf(), raw, config, files, dtype, problems, unclear })
     }
 
@@ -92,7 +110,17 @@ impl ModelFolder {
     /// If it is missing or not a JSON object.
     pub fn raw_config_of(path: &Path) -> Result<RawConfig> {
         let file = if path.is_file() { path.to_path_buf() } else { path.join("config.json") };
-        Ok(RawConfig::from_json(&disk::read(&file, JSON_LIMIT)?, &file)?)
+        let bytes = match disk::read(&file, JSON_LIMIT) {
+            Ok(bytes) => bytes,
+            // A folder of another program is named, with the way from it to this one's.
+            Err(error) => {
+                return Err(foreign::folder(path).filter(|_| error.is_not_found()).map_or_else(
+                    || error.into(),
+                    |found| ModelFault::Foreign { path: path.to_path_buf(), found }.into(),
+                ));
+            }
+        };
+        Ok(RawConfig::from_json(&bytes, &file)?)
     }
 
     /// The configuration.
@@ -146,7 +174,7 @@ impl ModelFolder {
     ///
     /// If `spec` is not a tensor of this folder.
     pub fn tensor(&self, spec: &TensorSpec) -> Result<TensorView<'_>> {
-        self.files.holding(&spec.name)?.tensor(&spec.name)
+        self.files.holding(&spec.name)?.tensor(self.files.stored(&spec.name))
     }
 
     /// Reads a whole tensor as f32, in row order.
@@ -160,7 +188,7 @@ impl ModelFolder {
     /// If `out` has another length than the tensor.
     pub fn read_f32(&self, spec: &TensorSpec, out: &mut [f32]) -> Result<()> {
         let file = self.files.holding(&spec.name)?;
-        file.tensor(&spec.name)?.to_f32(out).map_err(|index| {
+        file.tensor(self.files.stored(&spec.name))?.to_f32(out).map_err(|index| {
             Error::from(ModelFault::NotFinite {
                 path: file.path().to_path_buf(),
                 tensor: spec.name.clone(),
@@ -182,8 +210,8 @@ impl ModelFolder {
         len: usize,
         each: &mut dyn FnMut(&mut Vec<f32>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let file = self.files.holding(&spec.name)?;
-        let view = file.tensor(&spec.name)?;
+        let (file, name) = (self.files.holding(&spec.name)?, self.files.stored(&spec.name));
+        let view = file.tensor(name)?;
         let size = view.dtype.size();
         let piece = (len / spec.columns()).max(1) * spec.columns();
         let mut values = Vec::with_capacity(piece.min(view.len()));
@@ -191,7 +219,7 @@ impl ModelFolder {
             values.resize(bytes.len() / size, 0.0);
             let range = place * piece * size..place * piece * size + bytes.len();
             // One long read instead of a page fault for every page.
-            file.fetch_part(&spec.name, range.clone());
+            file.fetch_part(name, range.clone());
             let part = TensorView { dtype: view.dtype, shape: view.shape, bytes };
             part.to_f32(&mut values).map_err(|index| {
                 Error::from(ModelFault::NotFinite {
@@ -201,7 +229,7 @@ impl ModelFolder {
                     value: values[index],
                 })
             })?;
-            file.release_part(&spec.name, range);
+            file.release_part(name, range);
             each(&mut values)?;
         }
         Ok(())
@@ -220,28 +248,16 @@ impl ModelFolder {
         unit: usize,
         each: &mut dyn FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let file = self.files.holding(&spec.name)?;
-        let bytes = &file.tensor(&spec.name)?.bytes[range.clone()];
+        let (file, name) = (self.files.holding(&spec.name)?, self.files.stored(&spec.name));
+        let bytes = &file.tensor(name)?.bytes[range.clone()];
         let piece = (PIECE / unit).max(1) * unit;
         for (place, bytes) in bytes.chunks(piece).enumerate() {
             let start = range.start + place * piece;
-            file.fetch_part(&spec.name, start..start + bytes.len());
+            file.fetch_part(name, start..start + bytes.len());
             each(bytes)?;
-            file.release_part(&spec.name, start..start + bytes.len());
+            file.release_part(name, start..start + bytes.len());
         }
         Ok(())
-    }
-
-    /// The head that a tied model stores in addition to its embedding, if any. The two should be
-    /// equal.
-    pub(crate) fn redundant_head(&self) -> Option<TensorView<'_>> {
-        let spec = tensors::leading_tensors(&self.config).remove(0);
-        let file = self
-            .files
-            .holding("lm_head.weight")
-            .ok()
-            .filter(|_| self.config.tie_word_embeddings())?;
-        file.tensor("lm_head.weight").ok().filter(|view| view.shape == spec.shape)
     }
 
     /// The error for an element that is NaN or infinite.
@@ -269,7 +285,7 @@ impl ModelFolder {
     /// Releases the memory of some bytes of a tensor, counted from its start.
     pub fn release_part(&self, spec: &TensorSpec, bytes: Range<usize>) {
         if let Ok(file) = self.files.holding(&spec.name) {
-            file.release_part(&spec.name, bytes);
+            file.release_part(self.files.stored(&spec.name), bytes);
         }
     }
 
@@ -289,13 +305,13 @@ impl ModelFolder {
         range: Range<usize>,
         to: &mut FolderWriter,
     ) -> Result<()> {
-        to.write_from(self.files.holding(&spec.name)?, &spec.name, range)
+        to.write_from(self.files.holding(&spec.name)?, self.files.stored(&spec.name), range)
     }
 
     /// Releases the memory of a tensor. The next use reads it from the file again.
     pub fn release(&self, spec: &TensorSpec) {
         if let Ok(file) = self.files.holding(&spec.name) {
-            file.release(&spec.name);
+            file.release(self.files.stored(&spec.name));
         }
     }
 
@@ -349,6 +365,13 @@ pub(crate) fn hash_head(spec: &TensorSpec, view: &TensorView<'_>) -> String {
     format!("{}\0{}\0{}\0", spec.name, view.dtype.name(), shape.join(","))
 }
 
+/// The problem that a configuration names a begin token for which the model has no row.
+fn begin_past(raw: &RawConfig, config: &ModelConfig) -> Option<String> {
+    let rows = config.vocab_size();
+    let named = raw.get("bos_token_id")?.as_u64().filter(|id| *id >= rows as u64)?;
+    Some(format!("`config.json` has {named} as `bos_token_id`, the embedding has {rows} rows"))
+}
+
 /// The problem that a configuration names another type than most weights have.
 fn other_dtype(raw: &RawConfig, dtype: Dtype) -> Option<String> {
     let named = raw.get("dtype").or_else(|| raw.get("torch_dtype"))?.as_str()?;
@@ -373,7 +396,7 @@ fn extra(files: &Files, config: &ModelConfig, specs: &[TensorSpec]) -> Vec<Strin
     let mut problems = Vec::new();
     for (name, file) in files.tensors() {
         // Some published folders store the head of a tied model, or the rotary table.
-        let redundant_head = config.tie_word_embeddings() && name == "lm_head.weight";
+        let redundant_head = config.tie_word_embeddings() && name == tied::HEAD;
         if known.contains(name) || redundant_head || name.ends_with(".rotary_emb.inv_freq") {
             continue;
         }

@@ -500,7 +500,9 @@ fn tensors_beside_the_model_are_tolerated_or_reported() {
     for extra in
         ["lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq", "value_head.weight"]
     {
-        plan.push(Planned { name: extra.into(), dtype: Dtype::F32, shape: vec![2] });
+        // A head that is stored once more; one of another shape would be another model.
+        let shape = if extra == "lm_head.weight" { plan[0].shape.clone() } else { vec![2] };
+        plan.push(Planned { name: extra.into(), dtype: Dtype::F32, shape });
     }
     let bytes: Vec<_> = plan.iter().map(Planned::bytes).collect();
     let mut writer =
@@ -513,6 +515,101 @@ fn tensors_beside_the_model_are_tolerated_or_reported() {
     assert_eq!(folder.problems().len(), 1);
     assert!(
         folder.problems()[0].starts_with("`value_head.weight` in `"),
+        "{:?}",
+        folder.problems()
+    );
+}
+
+/// A folder of these tensors, filled with numbers by name.
+fn folder_of(path: &Path, raw: &RawConfig, tensors: &[(Planned, f32)]) -> ModelFolder {
+    let plan: Vec<_> = tensors.iter().map(|(planned, _)| planned.clone()).collect();
+    let mut writer = FolderWriter::create(path, Existing::Refuse, raw, plan, SHARD_LIMIT).unwrap();
+    for (planned, value) in tensors {
+        writer.write_f32(&vec![*value; planned.shape.iter().product()]).unwrap();
+    }
+    writer.commit().unwrap();
+    ModelFolder::open(path).unwrap()
+}
+
+#[test]
+fn the_head_that_a_tied_folder_stores_decides() {
+    let place = TempDir::new().unwrap();
+    let tied: Vec<_> = tensors::tensors(&config(true))
+        .iter()
+        .map(|spec| (Planned::new(spec, Dtype::F32), 0.5))
+        .collect();
+    let head = |dtype, value| {
+        let shape = tied[0].0.shape.clone();
+        (Planned { name: "lm_head.weight".into(), dtype, shape }, value)
+    };
+    let open = |name: &str, tensors: &[(Planned, f32)]| {
+        folder_of(&place.path().join(name), &raw(true), tensors)
+    };
+    for (name, dtype) in [("same", Dtype::F32), ("shorter", Dtype::BF16)] {
+        let folder = open(name, &[&tied[..], &[head(dtype, 0.5)]].concat());
+        assert!(folder.config().tie_word_embeddings() && folder.problems().is_empty(), "{name}");
+    }
+    let folder = open("other", &[&tied[..], &[head(Dtype::F32, 0.25)]].concat());
+    assert!(!folder.config().tie_word_embeddings());
+    assert_eq!(folder.raw_config().get("tie_word_embeddings"), Some(&json!(false)));
+    assert!(folder.problems()[0].contains("`lm_head.weight` holds another"));
+    assert!(folder.unclear().is_empty(), "what is stored is clear");
+    // The tied tensor, under its other name only.
+    let folder = open("alone", &[&[head(Dtype::F32, 0.5)][..], &tied[1..]].concat());
+    assert!(folder.config().tie_word_embeddings() && folder.problems().is_empty());
+    let embedding = tensors::tensors(folder.config()).remove(0);
+    let mut values = vec![0.0; embedding.len()];
+    folder.read_f32(&embedding, &mut values).unwrap();
+    assert!(values.iter().all(|value| *value == 0.5));
+    let whole = open("whole", &tied);
+    assert_eq!(folder.weights_hash().unwrap(), whole.weights_hash().unwrap());
+}
+
+#[test]
+fn an_index_without_metadata_or_with_null_is_read() {
+    for metadata in [Value::Null, json!({}), json!({"total_size": null})] {
+        let place = TempDir::new().unwrap();
+        let folder = model_in(&place, 700);
+        edit_index(&folder, |index| index["metadata"] = metadata.clone());
+        assert!(ModelFolder::open(&folder).unwrap().problems().is_empty(), "{metadata}");
+    }
+}
+
+#[test]
+fn folders_of_other_programs_and_pointers_are_named() {
+    let cases: [(&str, &str, &str); 4] = [
+        ("adapter_config.json", "{}", "holds an adapter (`adapter_config.json`)"),
+        ("consolidated.00.pth", "PK", "holds Meta's original format"),
+        ("model-q4.gguf", "GGUF", "holds GGUF, the format of llama.cpp"),
+        (
+            "config.json",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:5a\nsize 1\n",
+            "config.json` is a Git LFS pointer",
+        ),
+    ];
+    for (name, content, said) in cases {
+        let place = TempDir::new().unwrap();
+        fs::write(place.path().join(name), content).unwrap();
+        let error = ModelFolder::open(place.path()).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    // With a copy of the model's configuration beside it.
+    let place = TempDir::new().unwrap();
+    fs::write(place.path().join("config.json"), raw(true).to_json()).unwrap();
+    fs::write(place.path().join("adapter_config.json"), "{}").unwrap();
+    let error = ModelFolder::open(place.path()).unwrap_err();
+    assert!(error.foreign().is_some() && !error.is_no_weights(), "{error}");
+}
+
+#[test]
+fn a_begin_token_past_the_vocabulary_is_remarked_on_and_used_by_nobody() {
+    let place = TempDir::new().unwrap();
+    let folder = model_in(&place, SHARD_LIMIT);
+    edit_config(&folder, "bos_token_id", json!(99_999));
+    let folder = ModelFolder::open(&folder).unwrap();
+    assert_eq!(folder.config().bos_token_id(), None);
+    assert!(
+        folder.problems()[0].contains("has 99999 as `bos_token_id`"),
         "{:?}",
         folder.problems()
     );

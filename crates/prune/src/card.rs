@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ledger::{Cut, CutRecord, Params, Part, Pattern, Rate};
 use model::folder::ModelFolder;
+use shape::legal::Widths;
 
 use crate::methods::method;
 
@@ -16,6 +17,10 @@ const VALUE_LIMIT: usize = 200;
 
 /// The fields of a card that state the terms of a model.
 const TERMS: [&str; 3] = ["license", "license_name", "license_link"];
+
+/// What a model says that has a width of heads of its own.
+const HEAD_DIM: &str = "It needs transformers 4.48 or newer: earlier versions pass over `head_dim` in `config.json` and \
+                        cannot load these shapes.\n\n";
 
 /// The text of `README.md`: what the model is, how it was made, and that it needs healing.
 pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
@@ -95,10 +100,24 @@ pub(crate) fn card(folder: &ModelFolder, record: &CutRecord) -> String {
              Those of the base model; its licence files, where it has any, stand beside this one.\n",
             plain(&record.base_hash),
             gone = if sparse { "made zero" } else { "removed" },
-            note = if sparse { SPARSE } else { "" },
+            note = if sparse {
+                SPARSE
+            } else if has_own_head_dim(folder, &record.cut) {
+                HEAD_DIM
+            } else {
+                ""
+            },
         ),
     );
     card
+}
+
+/// Whether a cut leaves heads whose width is not the hidden size over their number, as older
+/// programs take it to be.
+fn has_own_head_dim(folder: &ModelFolder, cut: &Cut) -> bool {
+    let Cut::Width(width) = cut else { return false };
+    let left = Widths::of(folder.config()).after(width).apply(folder.config());
+    left.head_dim() * left.num_attention_heads() != left.hidden_size()
 }
 
 /// What a cut leaves, for the title; and what it removed, for a sentence.

@@ -43,7 +43,7 @@ pub use measuring::Measuring;
 pub use methods::{METHODS, Method, method};
 pub use options::{Aggregation, MethodOptions, Positions};
 pub use plan::{PruningMemory, PruningPlan};
-pub use record::record_of;
+pub use record::{differences, record_of};
 pub use replay::replay;
 pub use request::{Pruned, PruningProgress, Request, decide, prune};
 pub use scores::{Scores, WidthScores};

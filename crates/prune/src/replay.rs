@@ -14,6 +14,7 @@ use crate::methods::{Method, method};
 use crate::options::MethodOptions;
 use crate::plan::PruningPlan;
 use crate::pruning::{PreparedPruning, check_same, commit, draw, other_hash};
+use crate::record::check_base;
 use crate::select::no_calibration;
 use crate::target::PruningTarget;
 
@@ -35,6 +36,7 @@ pub fn replay<B: Backend + Clone>(
     destination.check(&[folder.path()])?;
     check_clear(folder)?;
     check_cut(folder, &record.cut)?;
+    check_base(record, folder)?;
     let bytes = folder.dtype().size();
     let stored = record.stored().0.saturating_mul(bytes as u64);
     check_disk(destination.path(), stored, "the smaller model")?;

@@ -11,7 +11,7 @@ use model::workspace::Workspace;
 use crate::error::{Result, bail};
 use crate::loaded::{self, Loaded};
 use crate::machine::HostMachine;
-use crate::observer::{Observer, ShownStage};
+use crate::observer::{Event, Observer, ShownStage};
 use crate::source::tokenizer_of;
 
 /// The prompt, and how far it is continued.
@@ -70,7 +70,14 @@ pub fn generate(
     let first = tokens.len();
     let mut stage = ShownStage::begin(observer, "generating", (most - first) as u64, "tokens");
     while tokens.len() < most {
-        let next = likeliest(&logits(&model, &mut space, &tokens, tokens.len() - 1)?);
+        let row = logits(&model, &mut space, &tokens, tokens.len() - 1)?;
+        if let Some(odd) = row.iter().find(|logit| !logit.is_finite()) {
+            bail!(
+                "the model gives {odd} as a logit after token {}, expected finite numbers",
+                tokens.len()
+            );
+        }
+        let next = likeliest(&row);
         if ends.contains(&next) {
             break;
         }
@@ -79,7 +86,13 @@ pub fn generate(
     }
     drop(stage);
     // The begin token is not a part of the text.
-    Ok(tokenizer.decode(&tokens[1..])?)
+    let (text, unknown) = tokenizer.decode_known(&tokens[1..])?;
+    if unknown > 0 {
+        observer.hear(&Event::Warning(&format!(
+            "{unknown} of the tokens are rows of the model that its tokenizer has no token for: they are left out"
+        )));
+    }
+    Ok(text)
 }
 
 /// The logits after each of `tokens`: one row per token, as long as the vocabulary.

@@ -128,5 +128,20 @@ pub fn measure(
             stage.at(done);
         })?;
     drop(stage);
+    require_finite(&found, model.folder().path())?;
     Ok(Measured { model: model.folder().name(), text, protocol, found })
+}
+
+/// Refuses a loss that is no number: JSON has no word for it, and no table can hold it.
+pub(crate) fn require_finite(found: &Evaluated, model: &Path) -> Result<()> {
+    let loss = found.loss().0;
+    if loss.is_finite() {
+        return Ok(());
+    }
+    let odd = found.documents.iter().find(|document| !document.nats.is_finite());
+    let place = odd.map_or_else(String::new, |odd| format!(", first in document {}", odd.document));
+    bail!(
+        "the loss of `{}` is {loss}{place}, expected a finite number: its weights give no probabilities",
+        model.display()
+    )
 }

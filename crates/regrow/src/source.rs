@@ -91,7 +91,16 @@ impl OpenText {
         match source {
             TextSource::Corpus { path, part } => {
                 let corpus = open_corpus(path, model, observer)?;
-                Ok(Self(OpenedText::Corpus(Box::new(corpus), *part)))
+                let opened = Self(OpenedText::Corpus(Box::new(corpus), *part));
+                // The result stands under the hash of this text, so the text must have it.
+                let read = opened.part().check_hash()?;
+                observer.hear(&Event::Detail(&format!(
+                    "the {} part of `{}` has its hash{}",
+                    part.name(),
+                    path.display(),
+                    if read { "" } else { ", as checked before; it has not changed since" }
+                )));
+                Ok(opened)
             }
             TextSource::Files { paths, reading, limit, begin_token } => {
                 let mut tokenizer = tokenizer_of(model)?;

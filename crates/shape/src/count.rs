@@ -1,6 +1,6 @@
 //! Counts parameters from a configuration alone.
 
-use ledger::Params;
+use ledger::{Cut, Params, Part};
 
 use crate::config::ModelConfig;
 use crate::{Error, Result};
@@ -50,6 +50,28 @@ impl Count {
     /// All parameters, and those without the embedding.
     pub fn both(&self) -> (Params, Params) {
         (Params(self.total), Params(self.without_embedding))
+    }
+
+    /// The parameters of the model that a cut was made from, by the configuration that it left.
+    /// `None` if a cut from a file claims more than can be counted.
+    pub fn before(left: &ModelConfig, cut: &Cut) -> Option<Self> {
+        let mut config = left.clone();
+        match cut {
+            Cut::Depth { layers, .. } => config.num_hidden_layers = *layers,
+            Cut::Width(width) => {
+                let group = config.num_attention_heads / config.num_key_value_heads;
+                let whole = |part| width.change(part).map(|(of, _)| of);
+                config.hidden_size = whole(Part::Hidden).unwrap_or(config.hidden_size);
+                config.intermediate_size = whole(Part::Ffn).unwrap_or(config.intermediate_size);
+                if let Some(groups) = whole(Part::Heads) {
+                    config.num_key_value_heads = groups;
+                    config.num_attention_heads = group.checked_mul(groups)?;
+                }
+            }
+            // Every shape stays.
+            Cut::Sparse { .. } => {}
+        }
+        checked(&config)
     }
 
     /// Refuses a model if 8 bytes per parameter could not be addressed with 64 bits. Later products

@@ -39,6 +39,11 @@ impl Error {
         Self(Box::new(problem))
     }
 
+    /// Whether the configuration is of quantised weights.
+    pub fn is_quantised(&self) -> bool {
+        matches!(&*self.0, ConfigProblem::Unsupported { field, .. } if field == "quantization_config")
+    }
+
     /// The file is not a JSON object.
     pub(crate) fn json(path: &Path, reason: serde_json::Error) -> Self {
         Self::new(ConfigProblem::Json { path: path.to_owned(), reason })

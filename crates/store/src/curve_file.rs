@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ledger::Point;
+use ledger::{Point, Sha256};
 
 use crate::error::{Error, Failure, Result};
 
@@ -52,6 +52,11 @@ impl CurveFile {
     pub(crate) fn until(&self, step: u64) -> &[u8] {
         let lines = self.points.partition_point(|point| point.step <= step);
         &self.bytes[..lines.checked_sub(1).map_or(0, |last| self.ends[last])]
+    }
+
+    /// SHA-256 of the complete lines.
+    pub(crate) fn hash(&self) -> Sha256 {
+        Sha256::of(&self.bytes[..self.length() as usize])
     }
 
     /// The length of the complete lines in bytes.

@@ -83,6 +83,26 @@ pub(crate) enum Failure {
         /// The message of its parser.
         why: String,
     },
+    /// A record contradicts its spec, its cut or itself.
+    #[error("`{}` cannot be believed: {why}", path.display())]
+    Contradicts {
+        /// The file.
+        path: PathBuf,
+        /// What contradicts what.
+        why: String,
+    },
+    /// The curve of a run that is done is not the one that it ended with.
+    #[error("`{}`: its {what} is {found}, expected {expected} as in `done.json`", path.display())]
+    OtherCurve {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+        /// What the file gives.
+        found: String,
+        /// What the end of the run says.
+        expected: String,
+    },
     /// A complete line of a curve is not a point.
     #[error("`{}` line {line} is not a point: {why}", path.display())]
     Line {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use disk::io_error;
-use ledger::{Curve, Done, Point, RunRecord, RunSpec};
+use ledger::{Curve, CutRecord, Done, Point, RunRecord, RunSpec};
 
 use crate::curve_file::CurveFile;
 use crate::error::{Failure, Result};
@@ -14,6 +14,7 @@ pub(crate) const SPEC: &str = "spec.toml";
 pub(crate) const RECORD: &str = "record.json";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const DONE: &str = "done.json";
+pub(crate) const CUT: &str = "cut.json";
 pub(crate) const LOCK: &str = ".lock";
 const CHECKPOINT: &str = "checkpoint-";
 
@@ -26,7 +27,7 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Opens a run for reading, and checks its spec and record.
+    /// Opens a run for reading, and holds its spec, its record and its cut against each other.
     pub fn open(path: &Path) -> Result<Self> {
         for missing in [SPEC, RECORD] {
             if !path.join(missing).is_file() {
@@ -44,6 +45,15 @@ impl RunFolder {
                 expected: spec.id(),
             }
             .into());
+        }
+        let cut = path.join(CUT);
+        let cut = match cut.exists() {
+            true => Some(read_json(&cut, CutRecord::FORMAT)?),
+            false => None,
+        };
+        // A wrong size or rate would move a law without a sign.
+        if let Some(why) = record.contradiction(&spec, cut.as_ref()) {
+            return Err(Failure::Contradicts { path: path.join(RECORD), why }.into());
         }
         Ok(Self { path: path.to_path_buf(), spec, record })
     }
@@ -76,9 +86,34 @@ impl RunFolder {
     }
 
     /// Every point so far. An incomplete last line is ignored; any other bad line is an error that
-    /// names the line.
+    /// names the line. Of a run that is done, the points must be those that it ended with.
     pub fn points(&self) -> Result<Vec<Point>> {
-        Ok(CurveFile::read(&self.path.join(METRICS))?.points)
+        let path = self.path.join(METRICS);
+        let file = CurveFile::read(&path)?;
+        let Some(done) = self.done()? else { return Ok(file.points) };
+        let differs = |what: &str, found: String, expected: String| {
+            Err(Failure::OtherCurve { path: path.clone(), what: what.to_owned(), found, expected }
+                .into())
+        };
+        if let Some(expected) = done.curve() {
+            let found = file.hash().to_string();
+            if found != expected {
+                return differs("SHA-256", found, expected.to_owned());
+            }
+            return Ok(file.points);
+        }
+        // Older runs keep no hash, but some of the losses.
+        let curve = Curve::from_points(&file.points);
+        for (what, found, expected) in [
+            ("last held-out loss", curve.last(), done.eval_loss()),
+            ("least held-out loss", curve.best(), done.best_eval_loss()),
+        ] {
+            if found.is_none_or(|found| found.loss != expected) {
+                let found = found.map_or_else(|| "missing".to_owned(), |at| at.loss.0.to_string());
+                return differs(what, found, expected.0.to_string());
+            }
+        }
+        Ok(file.points)
     }
 
     /// The held-out points so far.
@@ -144,11 +179,10 @@ mod tests {
         let path = root.path().join("runs/a");
         let recipe = "# mine\nseed = 7\n";
         let run =
-            RunFolder::create(&path, Existing::Refuse, &spec(), recipe, &record(), Some(b"{}"))
-                .unwrap();
+            RunFolder::create(&path, Existing::Refuse, &spec(), recipe, &record(), None).unwrap();
         assert_eq!((run.spec(), run.record()), (&spec(), &record()));
         assert_eq!(fs::read_to_string(path.join("recipe.toml")).unwrap(), recipe);
-        assert_eq!(fs::read(path.join("cut.json")).unwrap(), b"{}");
+        assert!(!path.join("cut.json").exists());
         assert!(run.points().unwrap().is_empty() && run.done().unwrap().is_none());
         assert_eq!(run.spec().id(), run.record().id());
     }

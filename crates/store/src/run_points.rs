@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn without_loss0() -> RunRecord {
-        RunRecord::of(&spec(), Params(1000), Params(850), provenance())
+        RunRecord::of(&spec(), Params(1000), Params(1000), provenance())
     }
 
     #[test]
@@ -175,6 +175,36 @@ mod tests {
         let names: Vec<_> = found.left_out.iter().map(|run| run.path.clone()).collect();
         assert_eq!(names, [path("b-killed"), path("c-scratch")]);
         assert!(found.left_out[0].why.contains("not done"), "{found:?}");
+    }
+
+    #[test]
+    fn a_curve_or_a_record_that_was_changed_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a");
+        make(&path, &spec(), &record(), true);
+        let said = |name: &str, from: &str, to: &str| {
+            let text = fs::read_to_string(path.join(name)).unwrap();
+            assert!(text.contains(from), "{text}");
+            fs::write(path.join(name), text.replacen(from, to, 1)).unwrap();
+            let error = run_points(root.path()).unwrap_err().to_string();
+            fs::write(path.join(name), text).unwrap();
+            error
+        };
+        // A point in the middle, neither the last nor the least.
+        let error = said("metrics.jsonl", "1.8333", "1.9333");
+        assert!(error.contains("metrics.jsonl`: its SHA-256 is "), "{error}");
+        assert!(error.contains("as in `done.json`"), "{error}");
+        let error = said("record.json", "\"rate\": 0.15", "\"rate\": 0.5");
+        assert!(error.contains("record.json` cannot be believed: `rate` is 0.5"), "{error}");
+        let error = said("record.json", "\"n0\": 1000", "\"n0\": 1100");
+        assert!(error.contains("for 850 of 1100 parameters"), "{error}");
+        assert_eq!(run_points(root.path()).unwrap().rows.len(), 2);
+        // A run of an older version: its end keeps losses and no hash.
+        let done = fs::read_to_string(path.join("done.json")).unwrap();
+        let start = done.find(",\n  \"curve\"").unwrap();
+        fs::write(path.join("done.json"), done[..start].to_owned() + "\n}\n").unwrap();
+        let error = run_points(root.path()).unwrap_err().to_string();
+        assert!(error.contains("its last held-out loss is 1.3, expected 0.9444444444444444"));
     }
 
     #[test]

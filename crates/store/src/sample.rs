@@ -46,6 +46,11 @@ pub(crate) fn done_after(seconds: f64) -> Done {
     Done::of(&record(), &curve, (10, Tokens(5120)), seconds, "ee".into()).unwrap()
 }
 
+/// The end of the sample run as its file has it, with the hash of its curve.
+pub(crate) fn done_at(path: &std::path::Path) -> Done {
+    done().with_curve(ledger::Sha256::of(std::fs::read(path.join("metrics.jsonl")).unwrap()))
+}
+
 /// The sample run, new at `path`.
 pub(crate) fn create(path: &std::path::Path) -> crate::RunWriter {
     crate::RunFolder::create(path, crate::Existing::Refuse, &spec(), "seed = 7\n", &record(), None)

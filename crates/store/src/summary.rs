@@ -107,7 +107,7 @@ fn read(path: &Path) -> Result<RunSummary> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{create, done, point};
+    use crate::sample::{create, done, done_at, point};
 
     #[test]
     fn every_run_is_listed_with_its_state_and_the_broken_ones_with_their_reason() {
@@ -130,7 +130,7 @@ mod tests {
         let names: Vec<_> =
             runs.iter().map(|run| run.path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a-done", "b-going", "c-new", "d-bad-line", "e-curve-only"]);
-        assert_eq!(runs[0].state, RunState::Done(done()));
+        assert_eq!(runs[0].state, RunState::Done(done_at(&path("a-done"))));
         assert_eq!(runs[1].state, RunState::Resumable { step: 400 });
         assert_eq!(runs[1].curve.points().len(), 1);
         assert_eq!(runs[2].state, RunState::Resumable { step: 0 });

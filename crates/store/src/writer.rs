@@ -12,7 +12,7 @@ use ledger::{Done, Point, RunRecord, RunSpec};
 use crate::curve_file::{self, CurveFile};
 use crate::error::{Failure, Result};
 use crate::files::{to_json, to_toml};
-use crate::folder::{DONE, LOCK, METRICS, RECORD, RunFolder, SPEC};
+use crate::folder::{CUT, DONE, LOCK, METRICS, RECORD, RunFolder, SPEC};
 use crate::tfevents::{EVENTS, EventsFile};
 use crate::trainer_state::trainer_state;
 
@@ -54,7 +54,7 @@ impl RunFolder {
         disk::write(&new.path().join("recipe.toml"), recipe.as_bytes())?;
         disk::write(&new.path().join(RECORD), &to_json(&path.join(RECORD), record)?)?;
         if let Some(cut) = cut {
-            disk::write(&new.path().join("cut.json"), cut)?;
+            disk::write(&new.path().join(CUT), cut)?;
         }
         // The rename: from here on the folder exists, with all its files.
         new.commit()?;
@@ -162,7 +162,9 @@ impl RunWriter {
     /// already be written.
     pub fn finish(self, done: &Done) -> Result<RunFolder> {
         let path = self.path().join(DONE);
-        let text = to_json(&path, done)?;
+        // `done.json` vouches for the curve by its hash.
+        let curve = CurveFile::read(&self.metrics_path())?.hash();
+        let text = to_json(&path, &done.clone().with_curve(curve))?;
         // The order matters: `done.json` must not exist before everything that it vouches for.
         self.sync()?;
         self.write_trainer_state(done.steps())?;
@@ -203,7 +205,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sample::{create, done, done_after, point, spec};
+    use crate::sample::{create, done, done_after, done_at, point, spec};
 
     fn steps(folder: &RunFolder) -> Vec<u64> {
         folder.points().unwrap().iter().map(|point| point.step).collect()
@@ -314,7 +316,7 @@ mod tests {
 
         let folder = RunFolder::resume(&path, &spec()).unwrap().finish(&done()).unwrap();
         assert!(folder.is_done() && path.join("trainer_state.json").is_file());
-        assert_eq!(folder.done().unwrap(), Some(done()));
+        assert_eq!(folder.done().unwrap(), Some(done_at(&path)));
         let error = RunFolder::resume(&path, &spec()).unwrap_err();
         assert!(error.is_done(), "{error}");
     }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::Result;
+use crate::split::split_hash;
 use crate::tokenizer::Tokenizer;
 use ledger::Sha256;
 
@@ -59,6 +60,8 @@ pub(crate) struct Encoded {
     pub(crate) bytes: usize,
     /// SHA-256 of its text.
     pub(crate) hash: Sha256,
+    /// The hash that decides on which side of the split it falls.
+    pub(crate) split: Sha256,
     /// The tokens, in stretches that follow each other.
     pub(crate) tokens: Vec<Vec<u32>>,
 }
@@ -107,7 +110,7 @@ fn encode_batch(batch: &[String], tokenizer: &Tokenizer) -> Result<Vec<Encoded>>
         })
         .collect();
     let (hashes, tokens) = rayon::join(
-        || batch.par_iter().map(Sha256::of).collect::<Vec<_>>(),
+        || batch.par_iter().map(|text| hashes(text)).collect::<Vec<_>>(),
         || {
             let encode = |(_, stretch): &(usize, &str)| tokenizer.encode(stretch);
             // One stretch per task: their lengths differ by up to a factor of a thousand.
@@ -117,10 +120,18 @@ fn encode_batch(batch: &[String], tokenizer: &Tokenizer) -> Result<Vec<Encoded>>
     let mut encoded: Vec<_> = batch
         .iter()
         .zip(hashes)
-        .map(|(text, hash)| Encoded { bytes: text.len(), hash, tokens: Vec::new() })
+        .map(|(text, (hash, split))| Encoded { bytes: text.len(), hash, split, tokens: Vec::new() })
         .collect();
     for ((document, _), tokens) in stretches.iter().zip(tokens?) {
         encoded[*document].tokens.push(tokens);
     }
     Ok(encoded)
+}
+
+/// The hash of a text, and the one that decides on its side.
+fn hashes(text: &str) -> (Sha256, Sha256) {
+    let hash = Sha256::of(text);
+    // Most texts have no white space at their ends, and need one hash only.
+    let split = if text.trim().len() == text.len() { hash } else { split_hash(text) };
+    (hash, split)
 }

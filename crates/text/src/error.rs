@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::reader::Unreadable;
+
 /// An error between a text file and the tokens that a model reads.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -21,6 +23,14 @@ pub enum ErrorKind {
     TextColumn,
     /// Text is not UTF-8.
     NotUtf8,
+    /// Text is in another encoding, by its name; one that `iconv` knows.
+    Encoding(&'static str),
+    /// A file is packed, and its name lacks this extension.
+    PackedName(&'static str),
+    /// JSON is not laid out as one object a line.
+    JsonLayout,
+    /// A file holds no text that is read here.
+    NoText,
     /// A packed file ends early or is damaged.
     Packing,
     /// A document, line or page is longer than memory should hold.
@@ -37,10 +47,19 @@ impl Error {
         match *self.0 {
             TextFailure::Disk(_) => ErrorKind::Disk,
             TextFailure::OtherTokenizer { .. } => ErrorKind::OtherTokenizer,
-            TextFailure::NoBeginToken | TextFailure::UnknownToken { .. } => ErrorKind::BeginToken,
+            TextFailure::NoBeginToken
+            | TextFailure::UnknownToken { .. }
+            | TextFailure::UnknownBegin { .. } => ErrorKind::BeginToken,
             TextFailure::BadLine { .. } | TextFailure::BadRow { .. } => ErrorKind::BrokenRow,
             TextFailure::NoColumn { .. } | TextFailure::ColumnType { .. } => ErrorKind::TextColumn,
             TextFailure::NotUtf8 { .. } => ErrorKind::NotUtf8,
+            TextFailure::Content { kind, .. } => match kind {
+                Unreadable::Encoding(name) => ErrorKind::Encoding(name),
+                Unreadable::Name(extension) => ErrorKind::PackedName(extension),
+                Unreadable::Json => ErrorKind::JsonLayout,
+                Unreadable::Packed | Unreadable::Other => ErrorKind::NoText,
+            },
+            TextFailure::InputKind { .. } => ErrorKind::NoText,
             TextFailure::EndsEarly { .. } | TextFailure::Damaged { .. } => ErrorKind::Packing,
             TextFailure::TooLong { .. } => ErrorKind::TooLong,
             TextFailure::Stopped => ErrorKind::Stopped,
@@ -110,6 +129,19 @@ pub(crate) enum TextFailure {
         vocabulary: usize,
     },
 
+    /// The tokenizer's configuration names a begin token that the vocabulary lacks.
+    #[error(
+        "`bos_token` of `{path}` is `{text}`, expected one of the {vocabulary} tokens of the tokenizer"
+    )]
+    UnknownBegin {
+        /// The configuration.
+        path: PathBuf,
+        /// The token that it names.
+        text: String,
+        /// Size of the vocabulary.
+        vocabulary: usize,
+    },
+
     /// Documents need a begin token, and the tokenizer has none.
     #[error(
         "the tokenizer has no begin token: found no `bos_token`, `<|begin_of_text|>`, `<s>`, `<bos>` or \
@@ -141,13 +173,26 @@ pub(crate) enum TextFailure {
 
     /// An input is of an unsupported kind.
     #[error(
-        "`{path}` is a `.{found}` file, expected `.txt`, `.jsonl`, one of them with `.gz` or `.zst` behind it, or `.parquet`"
+        "`{path}` is a `.{found}` file, expected plain text, JSON lines, either packed as `.gz` or `.zst`, or Parquet"
     )]
     InputKind {
         /// The file.
         path: PathBuf,
         /// Its extension.
         found: String,
+    },
+
+    /// A file holds nothing that is read here, whatever its name says.
+    #[error(
+        "`{path}` holds {found}, expected plain text in UTF-8, JSON with one object a line, or Parquet"
+    )]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+        /// Why it is not read.
+        kind: Unreadable,
     },
 
     /// The inputs hold no file to read.
@@ -317,6 +362,13 @@ pub(crate) enum TextFailure {
         found: String,
         /// What would fit.
         expected: String,
+    },
+
+    /// Somebody wrote into a corpus while it was used.
+    #[error("`{path}` was changed while it was read, expected a corpus that stays as it is")]
+    Changed {
+        /// The file.
+        path: PathBuf,
     },
 
     /// The corpus belongs to another tokenizer.

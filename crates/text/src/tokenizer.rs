@@ -1,7 +1,7 @@
 //! A tokenizer from a Hugging Face `tokenizer.json`. Settings that would surprise a trainer are
 //! switched off.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -47,21 +47,29 @@ pub struct Tokenizer {
     hash: String,
     vocabulary: usize,
     begin: Option<BeginToken>,
+    /// A begin token that the configuration names and the vocabulary lacks, and where it says so.
+    unknown_begin: Option<(PathBuf, String)>,
     piece_rule: PieceRule,
 }
 
 impl Tokenizer {
     /// Reads a `tokenizer.json`, or the one in a folder. The begin token comes from the
-    /// `tokenizer_config.json` beside it, if there is one.
+    /// `tokenizer_config.json` beside it, if there is one. If the vocabulary lacks the one that is
+    /// named there, the tokenizer has none until one is chosen.
     ///
     /// # Errors
-    /// If a file has the wrong content, or the named begin token is not in the vocabulary.
+    /// If a file has the wrong content.
     pub fn load(path: &Path) -> Result<Self> {
         let path = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
         let mut tokenizer =
             Self::parse(disk::read(&path, LARGEST_FILE)?, &path.display().to_string())?;
-        if let Some(text) = configured_begin_token(&path.with_file_name("tokenizer_config.json"))? {
-            tokenizer.set_begin_token(&text)?;
+        let config = path.with_file_name("tokenizer_config.json");
+        if let Some(text) = configured_begin_token(&config)? {
+            // An unknown token is an error only for who needs one and names no other.
+            if tokenizer.set_begin_token(&text).is_err() {
+                tokenizer.begin = None;
+                tokenizer.unknown_begin = Some((config, text));
+            }
         }
         Ok(tokenizer)
     }
@@ -89,12 +97,10 @@ impl Tokenizer {
             // Some tokenizers put a space before every text that they get. A later piece begins
             // with its own space, so that one is removed.
             let piece = if i == 0 { piece } else { self.without_space(piece) };
-            let encoding = self.inner.encode_fast(piece, false).map_err(|error| {
-                Error::from(TextFailure::Tokenize {
-                    action: "encode a text",
-                    why: error.to_string(),
-                })
-            })?;
+            // A vocabulary may be damaged in a way that shows only when it is used.
+            let encoding = disk::guarded(|| self.inner.encode_fast(piece, false))
+                .and_then(|encoding| encoding.map_err(|error| error.to_string()))
+                .map_err(|why| TextFailure::Tokenize { action: "encode a text", why })?;
             ids.extend_from_slice(encoding.get_ids());
         }
         Ok(ids)
@@ -137,9 +143,20 @@ impl Tokenizer {
             let why = format!("id {id}, expected below the vocabulary of {}", self.vocabulary);
             return Err(TextFailure::Tokenize { action: "decode", why }.into());
         }
-        self.inner.decode(ids, false).map_err(|error| {
-            Error::from(TextFailure::Tokenize { action: "decode", why: error.to_string() })
-        })
+        disk::guarded(|| self.inner.decode(ids, false))
+            .and_then(|text| text.map_err(|error| error.to_string()))
+            .map_err(|why| TextFailure::Tokenize { action: "decode", why }.into())
+    }
+
+    /// The text of those ids that the tokenizer has, and how many it does not have. A model may
+    /// have more rows than its tokenizer has tokens.
+    ///
+    /// # Errors
+    /// If the tokenizer's own decoder fails.
+    pub fn decode_known(&self, ids: &[u32]) -> Result<(String, usize)> {
+        let known: Vec<u32> =
+            ids.iter().copied().filter(|id| self.inner.id_to_token(*id).is_some()).collect();
+        Ok((self.decode(&known)?, ids.len() - known.len()))
     }
 
     /// The largest id plus one, so that every id is below it.
@@ -179,7 +196,15 @@ impl Tokenizer {
     /// # Errors
     /// [`ErrorKind::BeginToken`](crate::ErrorKind::BeginToken) if the tokenizer has none.
     pub fn require_begin_token(&self) -> Result<&BeginToken> {
-        self.begin_token().ok_or_else(|| TextFailure::NoBeginToken.into())
+        self.begin_token().ok_or_else(|| match &self.unknown_begin {
+            Some((path, text)) => TextFailure::UnknownBegin {
+                path: path.clone(),
+                text: text.clone(),
+                vocabulary: self.vocabulary,
+            }
+            .into(),
+            None => TextFailure::NoBeginToken.into(),
+        })
     }
 
     /// Chooses the begin token by its text.
@@ -197,7 +222,15 @@ impl Tokenizer {
         Ok(())
     }
 
+    /// Reads the bytes of a file, which may be damaged in any way.
     fn parse(json: Vec<u8>, from: &str) -> Result<Self> {
+        disk::guarded(|| Self::parsed(json, from)).unwrap_or_else(|why| {
+            Err(TextFailure::Tokenizer { from: from.to_owned(), why: format!("found {why}") }
+                .into())
+        })
+    }
+
+    fn parsed(json: Vec<u8>, from: &str) -> Result<Self> {
         let bad = |why: String| Error::from(TextFailure::Tokenizer { from: from.to_owned(), why });
         // Our own threads encode documents. The threads of the library would be a second, global
         // setting.
@@ -232,6 +265,7 @@ impl Tokenizer {
             inner,
             json,
             begin: None,
+            unknown_begin: None,
         };
         tokenizer.begin = tokenizer.well_known_begin_token();
         Ok(tokenizer)
@@ -386,7 +420,8 @@ fn configured_begin_token(path: &Path) -> Result<Option<String>> {
     };
     let text =
         token.as_str().ok_or_else(|| bad(format!("`bos_token` is {token}, expected text")))?;
-    Ok(Some(text.to_owned()))
+    // Some exporters write no token as an empty one.
+    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 #[cfg(test)]

@@ -41,9 +41,9 @@ fn message(name: &str, content: &[u8], reading: Reading) -> String {
 fn plain_text_is_cut_by_file_blank_line_or_separator() {
     let content = "\u{feff}  One.\nTwo.\r\n \t \n\n\nThree <e> four<e><e>\n\nFive <e";
     let by_file = documents("a.txt", content, reading(Documents::File));
-    assert_eq!(by_file, ["One.\nTwo.\r\n \t \n\n\nThree <e> four<e><e>\n\nFive <e"]);
+    assert_eq!(by_file, ["  One.\nTwo.\r\n \t \n\n\nThree <e> four<e><e>\n\nFive <e"]);
     let by_line = documents("a.txt", content, reading(Documents::BlankLine));
-    assert_eq!(by_line, ["One.\nTwo.", "Three <e> four<e><e>", "Five <e"]);
+    assert_eq!(by_line, ["  One.\nTwo.", "Three <e> four<e><e>", "Five <e"]);
     let by_separator = documents("a.txt", content, reading(separator("<e>")));
     assert_eq!(by_separator, ["One.\nTwo.\r\n \t \n\n\nThree", "four", "Five <e"]);
 }
@@ -229,13 +229,12 @@ fn folders_are_read_in_the_order_of_names() {
         ("x.zip", "zip"),
         ("x.tar.gz", "tar.gz"),
         ("x.parquet.zst", "parquet.zst"),
-        ("X.JSON", "json"),
+        ("X.CSV", "csv"),
     ] {
         std::fs::write(folder.path().join(name), "packed").unwrap();
         let message = Sources::find(&[folder.path().join(name)]).unwrap_err().to_string();
         let expected = format!(
-            "{name}` is a `.{kind}` file, expected `.txt`, `.jsonl`, one of them with `.gz` or `.zst` behind it, or \
-             `.parquet`"
+            "{name}` is a `.{kind}` file, expected plain text, JSON lines, either packed as `.gz` or `.zst`, or Parquet"
         );
         assert!(message.ends_with(&expected), "{message}");
     }

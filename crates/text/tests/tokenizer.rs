@@ -80,6 +80,13 @@ fn the_vocabulary_reaches_past_the_largest_id() {
 }
 
 #[test]
+fn what_can_be_decoded_is_decoded_and_the_rest_counted() {
+    let tokenizer = Tokenizer::from_bytes(bytes(&surprising())).unwrap();
+    assert_eq!(tokenizer.decode_known(&[9, 11, 10, 500]).unwrap(), ("abab<tool>".into(), 2));
+    assert_eq!(tokenizer.decode_known(&[]).unwrap(), (String::new(), 0));
+}
+
+#[test]
 fn the_hash_is_that_of_the_bytes_which_are_kept() {
     let (compact, spaced) =
         (bytes(&surprising()), serde_json::to_vec_pretty(&surprising()).unwrap());
@@ -206,6 +213,16 @@ fn a_file_that_is_no_tokenizer_is_refused_by_name() {
         "{message}"
     );
     std::fs::write(&config, r#"{"bos_token": "<nowhere>"}"#).unwrap();
-    assert_eq!(Tokenizer::load(&path).unwrap_err().kind(), ErrorKind::BeginToken);
+    // An error only for who needs a begin token and names no other.
+    let mut tokenizer = Tokenizer::load(&path).unwrap();
+    let error = tokenizer.require_begin_token().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BeginToken);
+    let message = error.to_string();
+    assert!(message.contains("tokenizer_config.json` is `<nowhere>`, expected one"), "{message}");
+    tokenizer.set_begin_token("<s>").unwrap();
+    assert_eq!(tokenizer.require_begin_token().unwrap().text, "<s>");
+    // An empty one is none.
+    std::fs::write(&config, r#"{"bos_token": ""}"#).unwrap();
+    assert_eq!(Tokenizer::load(&path).unwrap().begin_token().unwrap().text, "<s>");
     assert!(Tokenizer::load(&folder.path().join("absent.json")).is_err());
 }

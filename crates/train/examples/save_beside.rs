@@ -110,6 +110,7 @@ impl Bench<'_> {
             recompute: false,
             save_every,
             best: None,
+            first: None,
             limit: None,
             checkpoint: &place,
         };

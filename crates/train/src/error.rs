@@ -75,6 +75,22 @@ pub enum Error {
         tensor: String,
     },
 
+    /// The loss is far above that of a model that knows nothing.
+    #[error(
+        "training has diverged: held-out loss {found:.4} at step {step}, learning rate {learning_rate:e}, expected at \
+         most {most:.4}, twice what it was at first or what guessing gives"
+    )]
+    Diverged {
+        /// The held-out loss, nats per token.
+        found: f64,
+        /// The largest loss that is no divergence.
+        most: f64,
+        /// The step, counted from 1.
+        step: u64,
+        /// The learning rate of that step.
+        learning_rate: f64,
+    },
+
     /// A checkpoint cannot be used.
     #[error("the checkpoint `{path}` cannot be used: {reason}")]
     Checkpoint {

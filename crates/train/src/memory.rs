@@ -5,9 +5,13 @@ use model::evaluate;
 use model::workspace::training_numbers;
 use shape::config::ModelConfig;
 use shape::count::Count;
+use text::Corpus;
 
 /// Bytes of an `f32`.
 const FLOAT: u64 = 4;
+
+/// Bytes of the number of a sequence in the order of an epoch.
+const PLACE: u64 = 4;
 
 /// Allowance for the program and for operands that products lay out.
 const REST: u64 = 48 << 20;
@@ -23,6 +27,8 @@ pub struct TrainingMemory {
     evaluation: u64,
     /// The largest tensor while it is written to a file, laid-out operands, and the program.
     rest: u64,
+    /// The order of sequences, and text that stays in memory while it is read.
+    text: u64,
 }
 
 impl TrainingMemory {
@@ -46,7 +52,19 @@ impl TrainingMemory {
             activations: training_numbers(config, rows, recompute).saturating_mul(FLOAT),
             evaluation: evaluate::numbers(config, window).saturating_mul(FLOAT),
             rest: largest.saturating_mul(FLOAT).saturating_add(REST + operands),
+            text: 0,
         })
+    }
+
+    /// Adds what the corpus of the run takes.
+    #[must_use]
+    pub fn with_text(self, corpus: &Corpus, spec: &RunSpec) -> Self {
+        Self { text: text_bytes(corpus, spec), ..self }
+    }
+
+    /// The order of sequences, and text that stays in memory while it is read.
+    pub fn text(&self) -> u64 {
+        self.text
     }
 
     /// What a micro-batch keeps for its backward pass, and its logits.
@@ -71,8 +89,8 @@ impl TrainingMemory {
 
     /// The sum of all parts.
     pub fn total(&self) -> u64 {
-        let TrainingMemory { model, activations, evaluation, rest } = *self;
-        [model, activations, evaluation, rest].into_iter().fold(0, u64::saturating_add)
+        let TrainingMemory { model, activations, evaluation, rest, text } = *self;
+        [model, activations, evaluation, rest, text].into_iter().fold(0, u64::saturating_add)
     }
 
     /// The largest micro-batch of `spec` that needs at most `bytes`, and whether blocks must be
@@ -90,6 +108,14 @@ impl TrainingMemory {
             largest.map(|size| (size, recompute))
         })
     }
+}
+
+/// Bytes that text takes: 4 for the place of each sequence of an epoch, and the pages of both parts
+/// that stay mapped.
+pub fn text_bytes(corpus: &Corpus, spec: &RunSpec) -> u64 {
+    let sequences = corpus.train().tokens() / spec.context.max(1) as u64;
+    let kept = corpus.train().kept_bytes().saturating_add(corpus.heldout().kept_bytes());
+    sequences.saturating_mul(PLACE).saturating_add(kept)
 }
 
 #[cfg(test)]

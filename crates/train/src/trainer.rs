@@ -21,6 +21,9 @@ use crate::limit::Limit;
 use crate::order::Order;
 use crate::{Optimizer, milestones, schedule};
 
+/// A held-out loss is a divergence above this many times the first one, or what guessing gives.
+const DIVERGED: f64 = 2.0;
+
 /// A training run to carry out.
 pub struct Job<'a> {
     /// Everything that decides the result.
@@ -37,6 +40,8 @@ pub struct Job<'a> {
     pub save_every: Option<u64>,
     /// The lowest held-out loss so far, if the run resumes.
     pub best: Option<f64>,
+    /// The held-out loss before the first step, if the run resumes.
+    pub first: Option<f64>,
     /// The time by which the run must have saved and stopped.
     pub limit: Option<Instant>,
     /// The folder for the checkpoint of a step.
@@ -94,7 +99,8 @@ pub type Listener<'a> = dyn FnMut(&Event) -> Result<(), BoxError> + Send + 'a;
 /// the number of threads or on how often the run is interrupted.
 ///
 /// # Errors
-/// If a setting is impossible, a file or the listener fails, or the loss is not finite.
+/// If a setting is impossible, a file or the listener fails, the loss is not finite or has
+/// diverged, or the corpus changes meanwhile.
 pub fn train<B: Backend>(
     decoder: &Decoder<B>,
     begin: Begin<B>,
@@ -113,6 +119,7 @@ pub fn train<B: Backend>(
     if fresh {
         let mut point = Point::new(0, Tokens(0), 0.0, Phase::Warmup);
         point.eval_loss = Some(run.evaluate(&mut tell)?);
+        run.first = point.eval_loss;
         run.is_best(&point);
         tell(Event::Point(point))?;
     }
@@ -132,8 +139,12 @@ pub fn train<B: Backend>(
         if evaluates {
             point.eval_loss = Some(run.evaluate(&mut tell)?);
         }
-        let better = run.is_best(&point);
+        let (better, diverged) = (run.is_best(&point), run.diverged(&point));
         tell(Event::Point(point))?;
+        // After the point, so that the curve shows what happened.
+        if let Some(error) = diverged {
+            return Err(error);
+        }
         if let Some(every) = job.save_every {
             run.due = better || (step + 1).is_multiple_of(every.max(1)) || run.limit.wants_a_save();
         }
@@ -157,6 +168,8 @@ struct TrainingLoop<'a, B: Backend> {
     evaluation_space: Workspace<B>,
     seconds: f64,
     best: Option<f64>,
+    /// The held-out loss before the first step.
+    first: Option<f64>,
     /// The step of the latest checkpoint.
     saved: Option<u64>,
     /// Whether the next step also writes a checkpoint, while it computes gradients.
@@ -197,6 +210,7 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
             evaluation_space: decoder.workspace()?,
             seconds,
             best: job.best,
+            first: job.first,
             saved,
             due: false,
             limit: Limit::new(job.limit, layout.elements()),
@@ -307,6 +321,17 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
         better.is_some()
     }
 
+    /// The error of a point whose held-out loss is far above both the first one and what guessing
+    /// gives. Early in a run, a loss may well rise for a while.
+    fn diverged(&self, point: &Point) -> Option<Error> {
+        let found = point.eval_loss?;
+        // Guessing every token of the vocabulary alike gives the logarithm of its size.
+        let guessing = (self.decoder.config().vocab_size() as f64).ln();
+        let most = DIVERGED * self.first.unwrap_or(0.0).max(guessing);
+        let learning_rate = point.learning_rate.unwrap_or_default();
+        (found > most).then_some(Error::Diverged { found, most, step: point.step, learning_rate })
+    }
+
     fn evaluate(&mut self, tell: &mut Tell<'_>) -> Result<f64> {
         let begin = Instant::now();
         let protocol = Protocol::from(&self.job.spec.evaluation);
@@ -324,6 +349,8 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
             })?;
         heard?;
         self.limit.evaluated(begin.elapsed());
+        // A loss of other text than the record names would spoil a law without a sign.
+        self.job.corpus.require_unchanged()?;
         let loss = found.loss().0;
         if !loss.is_finite() {
             let (what, step) = ("held-out loss", self.optimizer.steps());

@@ -153,6 +153,7 @@ fn run_on<B: Backend>(
             recompute,
             save_every: None,
             best: None,
+            first: None,
             limit: None,
             checkpoint: &place,
         };
@@ -385,6 +386,7 @@ fn saving(
         recompute: false,
         save_every: Some(save_every),
         best,
+        first: None,
         limit: None,
         checkpoint: &place,
     };
@@ -613,6 +615,7 @@ fn masked_weights_stay_zero_and_so_do_their_moments() {
         recompute: false,
         save_every: Some(29),
         best: None,
+        first: None,
         limit: None,
         checkpoint: &place,
     };

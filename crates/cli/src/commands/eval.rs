@@ -82,7 +82,9 @@ struct EvalReport<'a> {
     loss: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     standard_error: Option<f64>,
-    perplexity: f64,
+    /// Left out where it is larger than any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    perplexity: Option<f64>,
     tokens: u64,
     documents: usize,
     convention: &'a str,
@@ -117,7 +119,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             part: text.name(),
             loss: found.loss().0,
             standard_error: found.standard_error().map(|nats| nats.0),
-            perplexity: found.loss().0.exp(),
+            perplexity: Some(found.loss().0.exp()).filter(|found| found.is_finite()),
             tokens: found.tokens(),
             documents: found.documents.len(),
             convention: protocol.convention.name(),

@@ -28,8 +28,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Files of text (.txt), JSONL (.jsonl) and Parquet (.parquet), or folders of them; the first
-    /// two also packed (.gz, .zst)
+    /// Files of plain text, JSON lines (.jsonl, .ndjson, .json) and Parquet, or folders of them; the
+    /// first two also packed (.gz, .zst)
     #[arg(required = true, value_name = "TEXT")]
     inputs: Vec<PathBuf>,
     /// The corpus folder to make
@@ -122,8 +122,13 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     } else {
         format!(", {} empty documents dropped", info.empty())
     };
+    let ignored = match info.ignored() {
+        0 => String::new(),
+        1 => ", 1 other file of the folder not read".to_owned(),
+        count => format!(", {count} other files of the folders not read"),
+    };
     output.say(&format!(
-        "`{}`: vocabulary {}, `{}` before each document{empty}; {:.1} s",
+        "`{}`: vocabulary {}, `{}` before each document{empty}{ignored}; {:.1} s",
         arguments.out.display(),
         grouped(info.vocabulary() as u64),
         info.begin().text,

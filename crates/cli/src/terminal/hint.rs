@@ -1,5 +1,6 @@
 //! Hints: what the user can do about an error.
 
+use model::folder::Foreign;
 use regrow::ErrorKind;
 use regrow::count::grouped;
 use shape::catalog;
@@ -71,6 +72,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
             train::Error::NotFinite { .. } => {
                 "go on from the last checkpoint's weights with a lower `--learning-rate` or a longer `--warmup`"
             }
+            train::Error::Diverged { .. } => {
+                "train again with a lower `--learning-rate` or a longer `--warmup`, in a new `--out`"
+            }
             train::Error::ShortCorpus { .. } => "give more text, or a shorter `--context`",
             _ => return error.passed_on().and_then(of_cause),
         };
@@ -97,6 +101,8 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         "it stays as it is: choose another `--out`"
     } else if error.is_locked() {
         "wait until it ends, or end it; a lock goes with its process"
+    } else if error.is_pointer() {
+        "the files were cloned without their contents: run `git lfs pull` in that folder"
     } else if error.is_full() {
         "make room there and give the command again, `regrow train` with `--resume`"
     } else {
@@ -185,6 +191,24 @@ fn of_model(error: &model::Error) -> Option<&'static str> {
     if error.is_truncated() {
         return Some("the download or copy was probably cut short; fetch the file again");
     }
+    if let Some(found) = error.foreign() {
+        return Some(match found {
+            Foreign::Adapter => {
+                "merge it into its base first, for example with `merge_and_unload()` of PEFT and `save_pretrained`"
+            }
+            Foreign::Original => {
+                "convert it first, for example with `convert_llama_weights_to_hf.py` of transformers, or fetch the \
+                 Hugging Face version of the model"
+            }
+            Foreign::Gguf => {
+                "fetch the model in safetensors; transformers can convert back with \
+                 `AutoModelForCausalLM.from_pretrained(FOLDER, gguf_file=FILE).save_pretrained(NEW)`"
+            }
+        });
+    }
+    if error.is_quantised() {
+        return Some("fetch the model before quantisation, or save it dequantised in bf16 first");
+    }
     error.is_missing_shard().then_some("fetch every file that the index names")
 }
 
@@ -199,8 +223,22 @@ fn of_text(error: &text::Error) -> Option<String> {
             "name another field with `--field`, or leave such lines out with `regrow tokenize --skip-broken`"
         }
         ErrorKind::TextColumn => "name the column that holds the text with `--field`",
+        // No encoding is advised here: a wrong one turns into wrong letters without an error.
         ErrorKind::NotUtf8 => {
-            "write the text as UTF-8 first, for example with `iconv -f LATIN1 -t UTF-8`"
+            "fetch the file again if it should be UTF-8, or convert it from its own encoding with `iconv`; \
+             `file --mime-encoding` often knows it"
+        }
+        ErrorKind::Encoding(name) => {
+            return Some(format!("convert it with `iconv -f {name} -t UTF-8`"));
+        }
+        ErrorKind::PackedName(extension) => {
+            return Some(format!("rename it so that its name ends in `{extension}`"));
+        }
+        ErrorKind::JsonLayout => {
+            "write one object a line: `jq -c '.[]' OLD > NEW.jsonl` for a list, `jq -c . OLD > NEW.jsonl` for one object"
+        }
+        ErrorKind::NoText => {
+            "unpack or convert it first; of a table, write one JSON object a row, with the text in the field `text`"
         }
         ErrorKind::Packing => {
             "fetch or pack the file again, and test it with `gzip -t` or `zstd -t`"

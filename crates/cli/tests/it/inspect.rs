@@ -138,7 +138,7 @@ fn every_inconsistency_is_found_and_fails_the_gate() {
         (
             "another cut",
             json_of("cut.json", |cut| cut["n0"] = json!(12)),
-            "it tells of another model",
+            "cut.json` cannot be read as the record of a cut: `rate` is ",
         ),
         (
             "other zeros",
@@ -229,13 +229,13 @@ fn shards_that_their_index_miscounts_and_a_head_that_is_not_the_embedding_are_fo
     ] {
         assert!(found.iter().any(|problem| problem.contains(said)), "no `{said}` in {found:#?}");
     }
-    // An untied model that is called tied keeps a head that nobody reads.
+    // An untied model that is called tied keeps the head that it stores.
     let tied = place.path().join("tied");
     remade(&parity("llama-untied-scaled"), &tied, SHARD_LIMIT, |_, _| ());
     change_json(&tied.join("config.json"), |config| config["tie_word_embeddings"] = json!(true));
     let found = problems(&tied, &[], 3);
     assert!(
-        found.iter().any(|problem| problem.contains("`lm_head.weight` differs from the embedding")),
+        found.iter().any(|problem| problem.contains("and `lm_head.weight` holds another")),
         "{found:#?}"
     );
 }

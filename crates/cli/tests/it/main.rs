@@ -15,6 +15,7 @@ mod law;
 mod never_deleted;
 mod never_lost;
 mod pipeline;
+mod proof;
 mod prune_input;
 mod random_tables;
 mod real;

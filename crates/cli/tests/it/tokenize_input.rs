@@ -199,7 +199,7 @@ fn damaged(case: &Case) {
             let expected = format!("{name}` is damaged: found ");
             case.refused(&path, &documents, &[&expected, "\n\nhint: "]);
         }
-        fs::write(&path, b"text that was never packed").unwrap();
+        fs::write(&path, b"\0\x01 never packed, and no text").unwrap();
         case.refused(&path, &documents, &["is damaged: found "]);
     }
 }

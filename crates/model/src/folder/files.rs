@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::foreign::{self, Foreign};
 use crate::error::{Error, ModelFault, Result};
 use crate::safetensors::{SafeTensors, shown};
 
@@ -21,6 +22,8 @@ pub(super) struct Files {
     files: Vec<SafeTensors>,
     /// The file of each tensor, as an index into `files`.
     places: BTreeMap<String, usize>,
+    /// The name under which a tensor is stored, where that is not its own.
+    renamed: BTreeMap<String, String>,
     /// Differences between index and shards that do not hide a tensor of the index.
     pub(super) odd: Odd,
 }
@@ -68,6 +71,24 @@ impl Files {
         Ok(&self.files[*place])
     }
 
+    /// Whether a tensor is stored.
+    pub(super) fn has(&self, tensor: &str) -> bool {
+        self.places.contains_key(tensor)
+    }
+
+    /// Lets a stored tensor be read under another name too.
+    pub(super) fn also_named(&mut self, stored: &str, name: &str) {
+        if let Some(&place) = self.places.get(stored) {
+            self.places.insert(name.to_owned(), place);
+            self.renamed.insert(name.to_owned(), stored.to_owned());
+        }
+    }
+
+    /// The name under which a tensor lies in its file.
+    pub(super) fn stored<'a>(&'a self, tensor: &'a str) -> &'a str {
+        self.renamed.get(tensor).map_or(tensor, String::as_str)
+    }
+
     /// Every tensor of every file, sorted within its file.
     pub(super) fn tensors(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.files.iter().flat_map(|file| file.names().map(|name| (name, file.path())))
@@ -76,7 +97,13 @@ impl Files {
     fn single(folder: &Path) -> Result<Self> {
         let file = SafeTensors::open(&folder.join(SINGLE))?;
         let places = file.names().map(|name| (name.to_owned(), 0)).collect();
-        Ok(Self { folder: folder.to_path_buf(), files: vec![file], places, odd: Odd::default() })
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            files: vec![file],
+            places,
+            renamed: BTreeMap::new(),
+            odd: Odd::default(),
+        })
     }
 
     fn sharded(folder: &Path) -> Result<Self> {
@@ -118,9 +145,9 @@ impl Files {
             }
             places.insert(tensor, place);
         }
-        let mut odd = disagreements(&files, &places, &index.metadata);
+        let mut odd = disagreements(&files, &places, &index.metadata.unwrap_or_default());
         odd.harmless.extend(left_behind(folder, &shards));
-        Ok(Self { folder: folder.to_path_buf(), files, places, odd })
+        Ok(Self { folder: folder.to_path_buf(), files, places, renamed: BTreeMap::new(), odd })
     }
 }
 
@@ -175,8 +202,9 @@ fn left_behind(folder: &Path, named: &BTreeMap<String, usize>) -> Vec<String> {
 
 #[derive(Deserialize)]
 struct Index {
+    /// Some programs write none, or null.
     #[serde(default)]
-    metadata: Metadata,
+    metadata: Option<Metadata>,
     weight_map: BTreeMap<String, String>,
 }
 
@@ -212,6 +240,10 @@ fn shard_path(folder: &Path, shard: &str) -> Result<PathBuf> {
 
 fn no_weights(folder: &Path) -> Error {
     let path = folder.to_path_buf();
+    // An adapter and a file of llama.cpp often lie beside a copy of the model's `config.json`.
+    if let Some(found) = foreign::folder(folder).filter(|found| *found != Foreign::Original) {
+        return Error::from(ModelFault::Foreign { path, found });
+    }
     // A checkpoint of the Trainer also holds `optimizer.pt` and `training_args.bin`, which are not
     // weights.
     let pickled = |name: &str| {

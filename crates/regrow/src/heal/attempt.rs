@@ -6,6 +6,7 @@ use store::{RunFolder, RunWriter};
 use train::{Begin, BoxError, Event, Job, Outcome};
 
 use super::account::{StepAccount, Timed};
+use super::finish;
 use super::options::HealOptions;
 use super::prepared::PreparedRun;
 use super::scribe::Scribe;
@@ -56,13 +57,15 @@ pub(super) fn train_from_newest(
         // A second handle for paths, because the scribe borrows the writer mutably.
         let folder = RunFolder::open(writer.path())?;
         let path_of = |step: u64| folder.checkpoint_path(step);
+        let curve = folder.curve()?;
         let job = Job {
             spec,
             corpus: &origin.corpus,
             masks: &origin.masks,
             recompute: options.recompute,
             save_every: Some(run.save_every()),
-            best: folder.curve()?.best().map(|point| point.loss.0),
+            best: curve.best().map(|point| point.loss.0),
+            first: curve.points().first().filter(|point| point.step == 0).map(|at| at.loss.0),
             limit: run.deadline(),
             checkpoint: &path_of,
         };
@@ -82,7 +85,9 @@ pub(super) fn train_from_newest(
                 // The disk may be full, so this line may fail too; the first error is the one to
                 // report.
                 let _ = writer.log(&format!("failed: {error}"));
-                if let Some((step, path)) = writer.checkpoints()?.last() {
+                if matches!(error, train::Error::Diverged { .. }) {
+                    keep_best(run, writer, observer)?;
+                } else if let Some((step, path)) = writer.checkpoints()?.last() {
                     observer.hear(&observer::Event::Note(&format!(
                         "the last checkpoint is whole, after step {step}: `{}`",
                         path.display()
@@ -97,6 +102,21 @@ pub(super) fn train_from_newest(
         }
     }
     unreachable!("the beginning is tried last, and it is no checkpoint")
+}
+
+/// Writes the model with the least held-out loss of a run that diverged, and says where it is.
+fn keep_best(run: &PreparedRun, writer: &mut RunWriter, observer: &mut dyn Observer) -> Result<()> {
+    let Some(best) = writer.curve()?.best().copied() else { return Ok(()) };
+    let kept = best.step > 0 && finish::write_best(run, writer, best.step, observer)?;
+    let place = if kept {
+        format!("the model of that step is in `{}`", writer.best_path().display())
+    } else {
+        "that is the model that the run began with".to_owned()
+    };
+    let text =
+        format!("the least held-out loss was {:.4} at step {}: {place}", best.loss.0, best.step);
+    observer.hear(&observer::Event::Note(&text));
+    Ok(writer.log(&text)?)
 }
 
 fn pass_over(

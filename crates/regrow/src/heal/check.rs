@@ -97,23 +97,26 @@ pub(super) fn memory(spec: &RunSpec, origin: &Origin, options: &HealOptions) -> 
         (None, Some(free)) => (free, "free are"),
         (None, None) => return Ok(()),
     };
-    let estimate = TrainingMemory::of(&origin.config, spec, options.recompute)?;
+    let estimate = TrainingMemory::of(&origin.config, spec, options.recompute)?
+        .with_text(&origin.corpus, spec);
     if estimate.total() <= limit {
         return Ok(());
     }
     let gigabytes = |bytes: u64| format!("{:.2} GB", bytes as f64 / 1e9);
     let message = format!(
         "the run takes about {}, {whose} {}: {} for weights, gradients and moments, {} for a micro-batch of {} sequences of \
-         {} tokens, {} for evaluation and the rest",
+         {} tokens, {} for text, {} for evaluation and the rest",
         gigabytes(estimate.total()),
         gigabytes(limit),
         gigabytes(estimate.model()),
         gigabytes(estimate.activations()),
         spec.micro_batch,
         spec.context,
+        gigabytes(estimate.text()),
         gigabytes(estimate.evaluation() + estimate.rest())
     );
-    let fits = TrainingMemory::fitting(&origin.config, spec, limit);
+    let left = limit.saturating_sub(estimate.text());
+    let fits = TrainingMemory::fitting(&origin.config, spec, left);
     let kind = ErrorKind::TooLarge { fits, model: estimate.model() };
     Err(Error::new(kind, message).about("memory"))
 }

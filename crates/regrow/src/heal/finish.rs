@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use disk::Existing;
-use ledger::Done;
+use ledger::{Curve, Done, Nats};
 use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
+use model::safetensors::Dtype;
 use model::sparsity;
 use store::{RunFolder, RunWriter};
 use train::{Outcome, Why};
@@ -13,8 +14,10 @@ use super::attempt::Attempt;
 use super::ended::Ended;
 use super::options::HealOptions;
 use super::prepared::PreparedRun;
+use super::record;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::machine::HostWeights;
+use crate::measure::require_finite;
 use crate::observer::{Event, Observer};
 
 /// Records how training ended, and writes the model if the run is done.
@@ -63,37 +66,73 @@ fn done(
     let curve = writer.curve()?;
     let best = curve.best().context("the run has no held-out point")?;
     // Before the checkpoints are removed below.
-    write_best(run, &writer, best.step, steps, observer)?;
+    if best.step > 0 && best.step < steps {
+        write_best(run, &writer, best.step, observer)?;
+    }
     // Hashed from disk, so that `done.json` names exactly the bytes that were written.
     let hash = ModelFolder::open(&writer.model_path())?.weights_hash()?;
     let tokens = run.tokens_after(steps);
-    let done = Done::of(writer.record(), &curve, (steps, tokens), seconds, hash)
+    let mut done = Done::of(writer.record(), &curve, (steps, tokens), seconds, hash)
         .context("the run has no held-out point")?;
+    if let Some(loss) = written_loss(run, &writer.model_path(), observer)? {
+        done = done.with_written_loss(loss);
+    }
+    rose(&curve, observer);
     let folder = writer.finish(&done)?;
     remove_checkpoints(&folder)?;
     ended(folder, &done)
 }
 
-/// Writes the checkpoint with the least held-out loss as a model, unless it is the final or the
-/// initial one.
-fn write_best(
+/// The held-out loss of a model that was written in fewer digits than it was trained in. The curve
+/// is of the weights in f32.
+fn written_loss(
+    run: &PreparedRun,
+    path: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Option<Nats>> {
+    if run.origin().dtype == Dtype::F32 {
+        return Ok(None);
+    }
+    let folder = ModelFolder::open(path)?;
+    let weights = model::weights::load(&folder, run.decoder().backend())?;
+    let decoder = run.decoder().in_full_precision()?;
+    let found = record::measure(&decoder, &weights, run, "the model as written", observer)?;
+    require_finite(&found, path)?;
+    Ok(Some(found.loss()))
+}
+
+/// Says it where training made a model worse.
+fn rose(curve: &Curve, observer: &mut dyn Observer) {
+    let first = curve.points().first().filter(|point| point.step == 0);
+    if let (Some(first), Some(last)) = (first, curve.last())
+        && last.loss > first.loss
+    {
+        observer.hear(&Event::Warning(&format!(
+            "held-out loss rose from {:.4} before training to {:.4} after it: try a lower learning rate",
+            first.loss.0, last.loss.0
+        )));
+    }
+}
+
+/// Writes the checkpoint with the least held-out loss as a model. The answer is whether it could be
+/// read.
+pub(super) fn write_best(
     run: &PreparedRun,
     writer: &RunWriter,
     best: u64,
-    steps: u64,
     observer: &mut dyn Observer,
-) -> Result<()> {
-    if best == 0 || best == steps {
-        return Ok(());
-    }
+) -> Result<bool> {
     let id = run.spec().id();
     match train::checkpoint_weights(&writer.checkpoint_path(best), run.decoder(), &id, best) {
-        Ok(weights) => write_model(run, &writer.best_path(), &weights),
+        Ok(weights) => {
+            write_model(run, &writer.best_path(), &weights)?;
+            Ok(true)
+        }
         Err(error @ train::Error::Checkpoint { .. }) => {
             observer.hear(&Event::Warning(&format!(
                 "the weights with the least held-out loss are lost: {error}"
             )));
-            Ok(())
+            Ok(false)
         }
         Err(error) => Err(error.into()),
     }

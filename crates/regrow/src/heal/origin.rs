@@ -44,12 +44,8 @@ impl Origin {
         let config = folder.config().clone();
         if let Some(cut) = &lineage.cut {
             // A `cut.json` of another model would give the run a wrong rate and `n0`.
-            let (found, expected) = (Count::of(&config).total(), cut.stored().0);
-            if found != expected {
-                bail!(
-                    "`{}` has {found} parameters, expected {expected} as its `cut.json` says",
-                    path.display()
-                );
+            if let Some(difference) = prune::differences(cut, &config).first() {
+                bail!("`{}`: {difference}", path.display());
             }
         }
         let corpus = open_corpus(corpus, &folder, observer)?;

@@ -86,7 +86,8 @@ impl Prepared {
     }
 
     pub(super) fn preview(self, options: &HealOptions) -> Result<HealPreview> {
-        let memory = TrainingMemory::of(&self.origin.config, &self.spec, options.recompute)?;
+        let memory = TrainingMemory::of(&self.origin.config, &self.spec, options.recompute)?
+            .with_text(&self.origin.corpus, &self.spec);
         Ok(HealPreview { parameters: self.origin.parameters()?, spec: self.spec, memory })
     }
 
@@ -157,6 +158,9 @@ impl PreparedRun {
     }
 }
 
+/// A learning rate from which on AdamW makes no sense of any model.
+const ODD_LEARNING_RATE: f64 = 0.3;
+
 /// Warns of settings that are allowed but make a curve misleading.
 fn warn(spec: &RunSpec, origin: &Origin, observer: &mut dyn Observer) -> Result<()> {
     let overlapping = origin.corpus.overlapping_documents()?;
@@ -165,6 +169,12 @@ fn warn(spec: &RunSpec, origin: &Origin, observer: &mut dyn Observer) -> Result<
             "held-out text that is also training text: {overlapping} of {} held-out documents; the held-out loss will \
              look better than it is",
             origin.corpus.heldout().documents()
+        )));
+    }
+    let rate = spec.optimizer.learning_rate;
+    if rate >= ODD_LEARNING_RATE {
+        observer.hear(&Event::Warning(&format!(
+            "`learning_rate` is {rate}, expected a number such as 3e-4: AdamW moves every weight by about that much a step"
         )));
     }
     let train = Tokens(origin.corpus.train().tokens());

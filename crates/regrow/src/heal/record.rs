@@ -6,7 +6,7 @@ use disk::Existing;
 use ledger::{Nats, Phase, Provenance, RunRecord};
 use model::backend::Backend;
 use model::decoder::Decoder;
-use model::evaluate::{Protocol, evaluate, planned_tokens};
+use model::evaluate::{Evaluated, Protocol, evaluate, planned_tokens};
 use model::folder::ModelFolder;
 use store::{RunFolder, RunWriter};
 
@@ -15,8 +15,11 @@ use super::prepared::PreparedRun;
 use crate::error::{Error, Result, bail};
 use crate::lineage::{self, Lineage};
 use crate::loaded::Loaded;
+use crate::measure::require_finite;
 use crate::observer::{Event, Observer, ShownStage};
 use crate::source::open_corpus;
+
+const BEFORE: &str = "the loss before pruning";
 
 /// Creates the run folder, with its record.
 pub(super) fn begin(
@@ -70,6 +73,9 @@ fn loss0(
             let message = format!("`loss0` is {}, expected nats per token, 0 or more", loss.0);
             return Err(Error::msg(message).about("loss0"));
         }
+        if let Some(remark) = odd_loss(loss, origin.config.vocab_size()) {
+            observer.hear(&Event::Warning(&remark));
+        }
         return Ok(Some(loss));
     }
     if let LossBefore::Of(path) = &options.before {
@@ -90,16 +96,18 @@ fn loss0(
             }
         }
         let base = Loaded::new(folder, spec.evaluation.context)?;
-        return measure(base.decoder(), base.weights(), run, observer).map(Some);
+        let loss = measure(base.decoder(), base.weights(), run, BEFORE, observer)?;
+        return finite(loss, path).map(Some);
     }
     match (&origin.folder, &origin.lineage.cut) {
         // Training from scratch has no model before pruning.
         (None, _) => Ok(None),
         // A control is its own base. Its loss is measured in full precision, as held-out losses
         // always are.
-        (Some(_), None) => {
+        (Some(folder), None) => {
             let weights = origin.weights(decoder, spec.seed)?;
-            measure(&decoder.in_full_precision()?, &weights, run, observer).map(Some)
+            let loss = measure(&decoder.in_full_precision()?, &weights, run, BEFORE, observer)?;
+            finite(loss, folder.path()).map(Some)
         }
         (Some(_), Some(_)) => {
             observer.hear(&Event::LossBeforeUnknown);
@@ -108,19 +116,38 @@ fn loss0(
     }
 }
 
+/// A remark on a loss that is likely in another unit.
+fn odd_loss(loss: Nats, vocabulary: usize) -> Option<String> {
+    // Guessing every token alike; a trained model is far below.
+    let guessing = (vocabulary as f64).ln();
+    (loss.0 > guessing).then(|| {
+        format!(
+            "`loss0` is {} nats per token, above the {guessing:.2} of a model that guesses; if it is a perplexity, the loss \
+             is its logarithm, {:.4}; if it is in bits, {:.4}",
+            loss.0,
+            loss.0.ln(),
+            loss.0 * std::f64::consts::LN_2
+        )
+    })
+}
+
 /// The held-out loss of `weights`, with the run's evaluation settings.
-fn measure<B: Backend>(
+pub(super) fn measure<B: Backend>(
     decoder: &Decoder<B>,
     weights: &B::Weights,
     run: &PreparedRun,
+    stage: &'static str,
     observer: &mut dyn Observer,
-) -> Result<Nats> {
+) -> Result<Evaluated> {
     let (part, protocol) = (run.origin().corpus.heldout(), Protocol::from(&run.spec().evaluation));
     let mut space = decoder.workspace()?;
     let total = planned_tokens(part, &protocol);
-    let mut stage = ShownStage::begin(observer, "the loss before pruning", total, "tokens");
-    let found =
-        evaluate(decoder, weights, &mut space, part, &protocol, &mut |done| stage.at(done))?;
+    let mut stage = ShownStage::begin(observer, stage, total, "tokens");
+    Ok(evaluate(decoder, weights, &mut space, part, &protocol, &mut |done| stage.at(done))?)
+}
+
+fn finite(found: Evaluated, model: &Path) -> Result<Nats> {
+    require_finite(&found, model)?;
     Ok(found.loss())
 }
 
@@ -141,4 +168,17 @@ fn machine() -> String {
         Some(line.split_once(':')?.1.trim().to_owned())
     });
     named.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_perplexity_given_as_a_loss_is_remarked_on() {
+        assert_eq!(odd_loss(Nats(5.5), 256), None);
+        let remark = odd_loss(Nats(12.0), 256).unwrap();
+        assert!(remark.contains("above the 5.55 of a model that guesses"), "{remark}");
+        assert!(remark.contains("its logarithm, 2.4849"), "{remark}");
+    }
 }

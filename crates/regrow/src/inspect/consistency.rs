@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use ledger::{Cut, CutRecord, Part};
+use ledger::{Cut, CutRecord};
 use model::folder::ModelFolder;
 use model::mask::Masks;
 use model::sparsity::Sparsity;
 use model::verify::Verified;
 use serde_json::Value;
 use shape::count::Count;
-use shape::legal::Widths;
 use text::Tokenizer;
 
 use crate::error::Result;
@@ -74,24 +73,7 @@ fn tokens_outside(folder: &ModelFolder, rows: usize) -> Vec<String> {
 /// Differences between `cut.json` and the model.
 fn of_record(folder: &ModelFolder, record: &CutRecord) -> Vec<String> {
     let config = folder.config();
-    let mut problems = Vec::new();
-    let mut differ = |what: &str, told: u64, found: u64| {
-        if told != found {
-            problems.push(format!(
-                "`cut.json` leaves {told} {what}, the model has {found}: it tells of another model"
-            ));
-        }
-    };
-    differ("parameters", record.stored().0, Count::of(config).total());
-    differ("blocks", record.cut.kept().len() as u64, config.num_hidden_layers() as u64);
-    let shape = Widths::of(config);
-    if let Cut::Width(width) = &record.cut {
-        for part in Part::ALL {
-            if let Some((_, kept)) = width.change(part) {
-                differ(&part.to_string(), kept as u64, shape.size(part) as u64);
-            }
-        }
-    }
+    let mut problems = prune::differences(record, config);
     if let Cut::Sparse { pattern, linear, .. } = &record.cut {
         let listed = Sparsity::of(folder.path()).unwrap_or_default().tensors;
         let expected = shape::tensors::tensors(config).into_iter().filter(|tensor| {
@@ -145,7 +127,15 @@ pub(super) fn of_weights(
         problems.push("`cut.json` says that this model was cut from these very weights".to_owned());
     }
     if let Some(base) = base {
-        let found = ModelFolder::open(base)?.weights_hash()?;
+        let base_folder = ModelFolder::open(base)?;
+        let (told, count) = (record.held.n0().0, Count::of(base_folder.config()).total());
+        if told != count {
+            problems.push(format!(
+                "`cut.json` tells of {told} parameters before the cut, `{}` has {count}",
+                base.display()
+            ));
+        }
+        let found = base_folder.weights_hash()?;
         if found != record.base_hash {
             let (base, told) = (base.display(), &record.base_hash);
             problems.push(format!(

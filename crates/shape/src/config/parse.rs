@@ -181,7 +181,10 @@ fn begin_token(reader: &FieldReader<'_>, vocab_size: usize) -> Result<Option<u32
         Some(token) => token,
     };
     match first.as_u64().and_then(|token| u32::try_from(token).ok()) {
-        Some(token) if (token as usize) < vocab_size => Ok(Some(token)),
-        _ => Err(reader.wrong(field, first, &format!("a token below `vocab_size`, {vocab_size}"))),
+        // An id past the vocabulary is none: no text holds it, and no weight belongs to it.
+        Some(token) => Ok(Some(token).filter(|token| (*token as usize) < vocab_size)),
+        None => {
+            Err(reader.wrong(field, first, &format!("a token below `vocab_size`, {vocab_size}")))
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use disk::kinds::CORPUS;
-use ledger::Sha256;
 
 use super::idx::TokenWidth;
 use super::info::{self, CorpusInfo, FORMAT, HeldOutSplit};
@@ -13,7 +12,7 @@ use crate::batches::{Batches, Encoded, encode};
 use crate::bpe::train_bpe;
 use crate::error::{Result, TextFailure};
 use crate::reader::{Counts, Reading, Sources};
-use crate::split::{RULE, check_share, held_out_hash};
+use crate::split::{RULE, check_share, held_out, held_out_hash};
 use crate::tokenizer::Tokenizer;
 
 /// What a corpus is built from, and where it is written.
@@ -149,7 +148,8 @@ pub fn build_until(
     let write = |batch: Vec<Encoded>| {
         for document in &batch {
             // The hash of the text decides, so copies of a document fall into the same part.
-            let part = if held_out_hash(&document.hash, share) { &mut heldout } else { &mut train };
+            let part =
+                if held_out_hash(&document.split, share) { &mut heldout } else { &mut train };
             // Some tokenizers have no tokens for some texts, such as control characters.
             if document.tokens.iter().all(Vec::is_empty) {
                 wordless += 1;
@@ -178,6 +178,7 @@ pub fn build_until(
         empty: reader.counts().empty + wordless,
         broken: reader.counts().broken,
         first_broken: reader.first_broken().map(ToString::to_string),
+        ignored: sources.ignored(),
         sources: sources.names(),
         documents: options.reading.documents.clone(),
         field: options.reading.field.clone(),
@@ -225,7 +226,7 @@ impl Learning<'_> {
                     });
                 }
                 match document {
-                    Some(Ok(text)) if held_out_hash(&Sha256::of(&text), self.share) => {}
+                    Some(Ok(text)) if held_out(&text, self.share) => {}
                     other => return other,
                 }
             }

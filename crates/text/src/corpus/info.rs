@@ -39,6 +39,9 @@ pub struct CorpusInfo {
     /// The first of them, in words, for the caller of the build. It is not stored.
     #[serde(skip)]
     pub(super) first_broken: Option<String>,
+    /// Files of folders that are no text, for the caller of the build. It is not stored.
+    #[serde(skip)]
+    pub(super) ignored: usize,
     /// Names of the source files, without their folders.
     pub(super) sources: Vec<String>,
     /// Where documents end in plain text.
@@ -91,6 +94,11 @@ impl CorpusInfo {
     /// The first of them, in words, right after the corpus was built; it is not stored.
     pub fn first_broken(&self) -> Option<&str> {
         self.first_broken.as_deref()
+    }
+
+    /// How many files of the folders were passed over as no text; not stored either.
+    pub fn ignored(&self) -> usize {
+        self.ignored
     }
 }
 

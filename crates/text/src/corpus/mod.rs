@@ -2,6 +2,7 @@
 //! `corpus.json`.
 
 mod build;
+mod checked;
 mod idx;
 mod info;
 mod part;
@@ -31,7 +32,7 @@ impl Corpus {
     /// Opens a corpus folder and checks that its files agree.
     ///
     /// Token ids are checked when they are read. Hashes of the parts are checked by
-    /// [`Self::verify`].
+    /// [`CorpusPart::check_hash`] and [`Self::verify`].
     ///
     /// # Errors
     /// The message names the file, the field, what was found and what was expected;
@@ -116,6 +117,16 @@ impl Corpus {
     pub fn verify(&self) -> Result<()> {
         self.train.verify(self.info.begin.id)?;
         self.heldout.verify(self.info.begin.id)
+    }
+
+    /// Checks that nobody wrote into the parts since they were opened. A map shows what stands in a
+    /// file now, not what stood there when it was checked.
+    ///
+    /// # Errors
+    /// If somebody did.
+    pub fn require_unchanged(&self) -> Result<()> {
+        self.train.require_unchanged()?;
+        self.heldout.require_unchanged()
     }
 
     /// How many held-out documents are also training documents, token for token.

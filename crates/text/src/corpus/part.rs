@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use ledger::{Sha256, Sha256Hasher};
 
+use super::checked;
 use super::idx::{Idx, TokenWidth};
 use super::info::PartInfo;
 use crate::error::{Result, TextFailure};
 
 /// Tokens read at a time by a scan of a whole part.
 const STRIDE: usize = 1 << 16;
+/// A `.bin` of more bytes is not kept in memory: what was read is released.
+pub(super) const KEPT: u64 = 256 << 20;
 
 /// The training or the held-out part of a corpus.
 #[derive(Debug)]
@@ -98,6 +101,10 @@ impl CorpusPart {
                 }
             }
         }
+        if self.bin.len() as u64 > KEPT {
+            let width = self.idx.width.bytes() as usize;
+            self.bin.release(first..first + width * out.len());
+        }
         match out.iter().position(|token| *token as usize >= self.vocabulary) {
             None => Ok(()),
             Some(i) => Err(TextFailure::TokenOutOfRange {
@@ -118,8 +125,37 @@ impl CorpusPart {
         &self.hash
     }
 
-    /// Checks all bytes: the hash, every id, and the begin token of every document.
-    pub(super) fn verify(&self, begin: u32) -> Result<()> {
+    /// Bytes of the part that stay in memory while it is read, at most.
+    pub fn kept_bytes(&self) -> u64 {
+        (self.bin.len() as u64).min(KEPT) + self.index.len() as u64
+    }
+
+    /// Checks that the `.bin` holds the bytes that `corpus.json` gives the hash of. A large part
+    /// that was checked before and has not changed since is not read again; the answer says whether
+    /// it was read.
+    ///
+    /// # Errors
+    /// If it has another hash.
+    pub fn check_hash(&self) -> Result<bool> {
+        checked::once(&self.path, &self.hash, || self.hash_now())
+    }
+
+    /// Checks that nobody wrote into the files since they were opened.
+    ///
+    /// # Errors
+    /// If somebody did.
+    pub fn require_unchanged(&self) -> Result<()> {
+        for (map, extension) in [(&self.bin, "bin"), (&self.index, "idx")] {
+            if map.is_changed() {
+                let path = self.path.with_extension(extension);
+                return Err(TextFailure::Changed { path }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the whole `.bin` and holds its hash against that of `corpus.json`.
+    fn hash_now(&self) -> Result<()> {
         let found = disk::sha256(&self.path)?.to_string();
         if found != self.hash {
             let expected = format!("{} as in `corpus.json`", self.hash);
@@ -131,6 +167,12 @@ impl CorpusPart {
             }
             .into());
         }
+        Ok(())
+    }
+
+    /// Checks all bytes: the hash, every id, and the begin token of every document.
+    pub(super) fn verify(&self, begin: u32) -> Result<()> {
+        self.hash_now()?;
         let mut buffer = vec![0; STRIDE];
         for i in 0..self.documents() {
             let mut first = true;

@@ -3,11 +3,9 @@
 use std::io::{BufRead, Read};
 use std::path::Path;
 
+use super::content::BYTE_ORDER_MARK;
 use super::input::Input;
 use crate::error::{Error, Result, TextFailure};
-
-/// Some editors write it at the beginning of a file. It is no text.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A file cut at a delimiter; uncut if the delimiter is empty. Offsets count bytes of the unpacked
 /// text.
@@ -20,12 +18,9 @@ pub(super) struct Delimited {
 }
 
 impl Delimited {
-    /// Opens a file; `what` names a piece in messages: `document` or `line`.
-    pub(super) fn open(path: &Path, delimiter: &[u8], what: &'static str) -> Result<Self> {
-        let mut input = Input::open(path)?;
+    /// Cuts a file; `what` names a piece in messages: `document` or `line`.
+    pub(super) fn new(mut input: Input, delimiter: &[u8], what: &'static str) -> Result<Self> {
         let mut offset = 0;
-        // The first bytes are read when the file is opened, so that wrong packing is found before
-        // any text is used.
         let marked = input.fill_buf().map(|start| start.starts_with(BYTE_ORDER_MARK));
         if marked.map_err(|error| input.failed(error))? {
             input.consume(BYTE_ORDER_MARK.len());

@@ -1,12 +1,33 @@
-//! The content and the packing of a file, by its name.
+//! The content and the packing of a file, as its name has them.
 
 use std::path::Path;
 
-/// Extensions of files that would be misread as plain text.
-const REFUSED: [&str; 11] =
-    ["zip", "tar", "tgz", "xz", "bz2", "lz4", "parquet", "arrow", "json", "bin", "feather"];
+/// Extensions of files that are no text, or whose layout is not read.
+const REFUSED: [&str; 21] = [
+    "zip",
+    "tar",
+    "tgz",
+    "xz",
+    "bz2",
+    "lz4",
+    "7z",
+    "arrow",
+    "feather",
+    "avro",
+    "bin",
+    "csv",
+    "tsv",
+    "xls",
+    "xlsx",
+    "docx",
+    "pdf",
+    "gguf",
+    "safetensors",
+    "npy",
+    "pkl",
+];
 
-/// How the bytes of a file are packed, by the last extension of its name.
+/// How the bytes of a file are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packing {
     None,
@@ -14,7 +35,7 @@ pub(super) enum Packing {
     Zstd,
 }
 
-/// The content of a file, by its extension without that of the packing.
+/// How a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileKind {
     Txt,
@@ -22,7 +43,21 @@ pub(super) enum FileKind {
     Parquet,
 }
 
+/// What the name of a file says of its content, without the extension of the packing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    Txt,
+    /// JSON, one object a line.
+    Jsonl,
+    /// JSON of any layout.
+    Json,
+    Parquet,
+    /// Nothing that is known here.
+    Other,
+}
+
 impl Packing {
+    /// By the last extension of a name.
     pub(super) fn of(path: &Path) -> Self {
         if has_extension(path, "gz") {
             Self::Gzip
@@ -40,41 +75,44 @@ impl Packing {
             Self::Zstd => "zstd",
         }
     }
-}
 
-impl FileKind {
-    /// `None` if the name has another extension, or none.
-    pub(super) fn known(path: &Path) -> Option<Self> {
-        let packed = Packing::of(path) != Packing::None;
-        let inner = if packed { path.with_extension("") } else { path.to_owned() };
-        if has_extension(&inner, "txt") {
-            Some(Self::Txt)
-        } else if has_extension(&inner, "jsonl") {
-            Some(Self::Jsonl)
-        } else if has_extension(&inner, "parquet") && !packed {
-            // Not if packed: reading begins at the footer, and pages are packed already.
-            Some(Self::Parquet)
-        } else {
-            None
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
         }
     }
+}
 
-    /// How a named file is read, if it is not [`refused`].
+impl Named {
     pub(super) fn of(path: &Path) -> Self {
-        Self::known(path).unwrap_or(Self::Txt)
+        let packed = Packing::of(path) != Packing::None;
+        let inner = if packed { path.with_extension("") } else { path.to_owned() };
+        let has = |extensions: &[&str]| extensions.iter().any(|known| has_extension(&inner, known));
+        if has(&["txt"]) {
+            Self::Txt
+        } else if has(&["jsonl", "ndjson", "jsonlines"]) {
+            Self::Jsonl
+        } else if has(&["json"]) {
+            Self::Json
+        } else if has(&["parquet"]) && !packed {
+            Self::Parquet
+        } else {
+            Self::Other
+        }
     }
 }
 
 /// The extension for which a file is not read, if there is one.
 pub(super) fn refused(path: &Path) -> Option<String> {
-    if FileKind::known(path).is_some() {
-        return None;
-    }
-    let inner =
-        if Packing::of(path) == Packing::None { path.to_owned() } else { path.with_extension("") };
-    let found = REFUSED.iter().find(|known| has_extension(&inner, known))?;
-    let packing = if inner == *path { "" } else { path.extension()?.to_str()? };
-    Some(if packing.is_empty() { (*found).to_owned() } else { format!("{found}.{packing}") })
+    let packed = Packing::of(path) != Packing::None;
+    let inner = if packed { path.with_extension("") } else { path.to_owned() };
+    let found = REFUSED.iter().find(|known| has_extension(&inner, known)).copied();
+    // Parquet is read from its end, so it cannot be packed once more.
+    let found = found.or((packed && has_extension(&inner, "parquet")).then_some("parquet"))?;
+    let packing = if packed { path.extension()?.to_str()? } else { "" };
+    Some(if packing.is_empty() { found.to_owned() } else { format!("{found}.{packing}") })
 }
 
 fn has_extension(path: &Path, wanted: &str) -> bool {

@@ -1,21 +1,23 @@
-//! A file as a stream of bytes, unpacked if its name ends in `.gz` or `.zst`.
+//! A file as a stream of bytes, unpacked if they begin as gzip or Zstandard does.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::file_kind::Packing;
+use super::content::{self, HEAD};
+use super::file_kind::{FileKind, Packing};
 use crate::error::{Error, Result, TextFailure};
 
 const BUFFER: usize = 1 << 16;
 
 /// A file being read. Memory holds two buffers and, for `.zst`, a window of at most 128 MiB.
 pub(super) struct Input {
-    unpacked: BufReader<Unpacked>,
+    /// The beginning, which was looked at already, and what follows it.
+    unpacked: BufReader<Chain<Cursor<Vec<u8>>, Unpacked>>,
     path: PathBuf,
     packing: Packing,
     /// Bytes read from the file, as they lie on the disk.
@@ -28,11 +30,14 @@ impl Input {
         let file = File::open(path).map_err(disk::io_error("open", path))?;
         let read = Arc::new(AtomicU64::new(0));
         let mut file = BufReader::with_capacity(BUFFER, Counted { file, read: Arc::clone(&read) });
-        let packing = Packing::of(path);
+        let named = Packing::of(path);
+        let start = file.fill_buf().map_err(disk::io_error("read", path))?;
+        let packing = content::packing(start, named);
+        if named == Packing::None && packing != Packing::None {
+            return Err(content::packed_under_another_name(path, packing));
+        }
         // An empty file is not a packed file: packers write a header even for empty text.
-        if packing != Packing::None
-            && file.fill_buf().map_err(disk::io_error("read", path))?.is_empty()
-        {
+        if packing != Packing::None && start.is_empty() {
             return Err(ends_early(path, packing, 0));
         }
         let stream = match packing {
@@ -44,8 +49,31 @@ impl Input {
                 Stream::Zstd(decoder)
             }
         };
-        let unpacked = BufReader::with_capacity(BUFFER, Unpacked { stream, bytes: 0 });
+        let mut unpacked = Unpacked { stream, bytes: 0 };
+        let mut head = Vec::new();
+        if let Err(error) = (&mut unpacked).take(HEAD).read_to_end(&mut head) {
+            return Err(failed(path, packing, unpacked.bytes, error));
+        }
+        let unpacked = BufReader::with_capacity(BUFFER, Cursor::new(head).chain(unpacked));
         Ok(Self { unpacked, path: path.to_owned(), packing, read })
+    }
+
+    /// How the file is read, by its beginning.
+    ///
+    /// # Errors
+    /// If it holds nothing that is read here.
+    pub(super) fn kind(&self) -> Result<FileKind> {
+        content::kind(&self.path, self.head(), self.packing)
+    }
+
+    /// Whether the file is plainly JSON with one object a line.
+    pub(super) fn is_json_lines(&self) -> bool {
+        content::json_lines(self.head(), false)
+    }
+
+    /// The first bytes, unpacked.
+    fn head(&self) -> &[u8] {
+        self.unpacked.get_ref().get_ref().0.get_ref()
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -59,7 +87,7 @@ impl Input {
 
     /// Turns an error of this stream into one of this crate.
     pub(super) fn failed(&self, error: io::Error) -> Error {
-        failed(&self.path, self.packing, self.unpacked.get_ref().bytes, error)
+        failed(&self.path, self.packing, self.unpacked.get_ref().get_ref().1.bytes, error)
     }
 }
 

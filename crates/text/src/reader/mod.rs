@@ -1,5 +1,6 @@
 //! Documents from files of plain text, JSONL and Parquet, one at a time.
 
+mod content;
 mod delimited;
 mod file_kind;
 mod input;
@@ -11,6 +12,7 @@ mod sources;
 mod stream;
 mod txt;
 
+pub(crate) use self::content::Unreadable;
 pub use self::reading::{Documents, Reading};
 pub use self::sources::Sources;
 pub use self::stream::{Counts, Reader};

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::file_kind::FileKind;
+use super::file_kind::{FileKind, Named};
+use super::input::Input;
 use super::jsonl::Jsonl;
 use super::parquet::Parquet;
 use super::reading::Reading;
@@ -18,11 +19,23 @@ pub(super) enum OpenFile {
 
 impl OpenFile {
     pub(super) fn new(path: &Path, reading: &Reading) -> Result<Self> {
-        Ok(match FileKind::of(path) {
-            FileKind::Txt => Self::Txt(Txt::open(path, &reading.documents)?),
-            FileKind::Jsonl => Self::Jsonl(Jsonl::open(path)?),
+        let input = Input::open(path)?;
+        Ok(match input.kind()? {
+            FileKind::Txt => Self::Txt(Txt::new(input, &reading.documents)?),
+            FileKind::Jsonl => Self::Jsonl(Jsonl::new(input)?),
             FileKind::Parquet => Self::Parquet(Box::new(Parquet::open(path, &reading.field)?)),
         })
+    }
+
+    /// Whether a file of a folder is text, by its name, and where the name says JSON by its
+    /// content: other files of JSON often stand beside texts.
+    pub(super) fn is_text(path: &Path) -> bool {
+        let lines = || Input::open(path).is_ok_and(|input| input.is_json_lines());
+        match Named::of(path) {
+            Named::Txt | Named::Jsonl | Named::Parquet => true,
+            Named::Json => lines(),
+            Named::Other => false,
+        }
     }
 
     /// Checks the beginning of a file.

@@ -1,9 +1,9 @@
-//! Finds the files to read: those that are named, and the `.txt`, `.jsonl` and `.parquet` files of
+//! Finds the files to read: those that are named, and the files of text, JSON lines and Parquet in
 //! folders.
 
 use std::path::{Path, PathBuf};
 
-use super::file_kind::{FileKind, refused};
+use super::file_kind::refused;
 use super::open_file::OpenFile;
 use super::reading::Reading;
 use super::stream::Reader;
@@ -18,7 +18,8 @@ pub struct Sources {
 
 impl Sources {
     /// Named files are taken as they are. Folders are searched with their sub-folders, sorted by
-    /// name, for `.txt`, `.jsonl` and `.parquet`.
+    /// name, for `.txt`, `.jsonl`, `.ndjson`, `.jsonlines` and `.parquet`, and for `.json` that
+    /// holds one object a line.
     ///
     /// Hidden files and links to folders are skipped.
     ///
@@ -106,7 +107,7 @@ impl Sources {
                 path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if kind.is_dir() && !hidden {
                 self.walk(&path)?;
-            } else if !hidden && FileKind::known(&path).is_some() && path.is_file() {
+            } else if !hidden && path.is_file() && OpenFile::is_text(&path) {
                 self.files.push(path);
             } else {
                 self.ignored += 1;

@@ -19,8 +19,7 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-/// The documents of several files in order, without white space at both ends. Empty documents are
-/// dropped.
+/// The documents of several files in order, as they are. Documents of white space only are dropped.
 ///
 /// Holds at most one document and some buffers. It yields nothing after an error.
 pub struct Reader {
@@ -33,8 +32,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Begins to read files. The extension of a file says what it contains, and whether it is
-    /// packed.
+    /// Begins to read files. The first bytes of a file say whether it is packed and what it
+    /// contains; its name decides only where they do not.
     ///
     /// # Errors
     /// When the separator between documents is empty.
@@ -61,7 +60,7 @@ impl Reader {
         self.broken.as_ref()
     }
 
-    /// The next document, unchanged.
+    /// The next document, also an empty one.
     fn raw(&mut self) -> Result<Option<String>> {
         loop {
             if let Some(open) = &mut self.open {
@@ -103,8 +102,7 @@ impl Iterator for Reader {
         loop {
             match self.raw() {
                 Ok(Some(document)) => {
-                    let document = trimmed(document);
-                    if document.is_empty() {
+                    if document.trim().is_empty() {
                         self.counts.empty += 1;
                         continue;
                     }
@@ -121,12 +119,4 @@ impl Iterator for Reader {
             }
         }
     }
-}
-
-/// Strips white space without a second copy: a document may be large.
-fn trimmed(mut document: String) -> String {
-    document.truncate(document.trim_end().len());
-    let blank = document.len() - document.trim_start().len();
-    document.drain(..blank);
-    document
 }

@@ -1,31 +1,43 @@
 //! Plain text. A document is a file, a block between blank lines, or the text between separators.
-
-use std::path::Path;
+//!
+//! A file is taken as it is. The line end of a block, and white space beside a separator, belong to
+//! the layout of the file and to no document.
 
 use super::delimited::Delimited;
+use super::input::Input;
 use super::reading::Documents;
 use crate::error::{Result, TextFailure};
 
 /// A file of plain text.
 pub(super) struct Txt {
     pieces: Delimited,
-    blocks: bool,
+    rule: Rule,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    File,
+    Blocks,
+    Separated,
 }
 
 impl Txt {
-    pub(super) fn open(path: &Path, documents: &Documents) -> Result<Self> {
-        let (delimiter, what) = match documents {
-            Documents::File => ("", "document"),
-            Documents::BlankLine => ("\n", "line"),
-            Documents::Separator(text) => (text.as_str(), "document"),
+    pub(super) fn new(input: Input, documents: &Documents) -> Result<Self> {
+        let (delimiter, what, rule) = match documents {
+            Documents::File => ("", "document", Rule::File),
+            Documents::BlankLine => ("\n", "line", Rule::Blocks),
+            Documents::Separator(text) => (text.as_str(), "document", Rule::Separated),
         };
-        let pieces = Delimited::open(path, delimiter.as_bytes(), what)?;
-        Ok(Self { pieces, blocks: *documents == Documents::BlankLine })
+        Ok(Self { pieces: Delimited::new(input, delimiter.as_bytes(), what)?, rule })
     }
 
     /// The next document; `None` at the end of the file.
     pub(super) fn next(&mut self, longest: u64) -> Result<Option<String>> {
-        if self.blocks { self.block(longest) } else { self.piece(longest) }
+        match self.rule {
+            Rule::File => self.piece(longest),
+            Rule::Blocks => self.block(longest),
+            Rule::Separated => Ok(self.piece(longest)?.map(trimmed)),
+        }
     }
 
     pub(super) fn read_bytes(&self) -> u64 {
@@ -59,6 +71,15 @@ impl Txt {
                 .into());
             }
         }
+        block.truncate(block.trim_end_matches(['\n', '\r']).len());
         Ok((!block.is_empty()).then_some(block))
     }
+}
+
+/// Strips white space without a second copy: a document may be large.
+fn trimmed(mut document: String) -> String {
+    document.truncate(document.trim_end().len());
+    let blank = document.len() - document.trim_start().len();
+    document.drain(..blank);
+    document
 }

@@ -26,6 +26,7 @@ struct TrainMemory {
     activations: u64,
     evaluation: u64,
     rest: u64,
+    text: u64,
     total: u64,
 }
 
@@ -37,6 +38,7 @@ pub(super) fn show(preview: &HealPreview, json: bool, output: &mut Output) -> an
         activations: estimate.activations(),
         evaluation: estimate.evaluation(),
         rest: estimate.rest(),
+        text: estimate.text(),
         total: estimate.total(),
     };
     let steps = train::milestones::steps(spec);
@@ -77,6 +79,7 @@ pub(super) fn show(preview: &HealPreview, json: bool, output: &mut Output) -> an
             ),
         )
         .fact("", format!("{} for activations of a micro-batch", megabytes(memory.activations)))
+        .fact("", format!("{} for text and its order", megabytes(memory.text)))
         .fact(
             "",
             format!(

@@ -26,6 +26,9 @@ struct TrainReport<'a> {
     loss_pruned: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_loss: Option<f64>,
+    /// Held-out loss of the model as it was written, where that is in fewer digits than f32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_loss: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     best_eval_loss: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +53,7 @@ pub(super) fn json(ended: &Ended, output: &mut Output) -> anyhow::Result<()> {
         loss0: folder.record().loss0().map(|loss| loss.0),
         loss_pruned: ended.loss_pruned().map(|loss| loss.0),
         eval_loss: curve.last().map(|point| point.loss.0),
+        written_loss: folder.done()?.and_then(|done| done.written_loss()).map(|loss| loss.0),
         best_eval_loss: curve.best().map(|point| point.loss.0),
         best_step: curve.best().map(|point| point.step),
         model: ended.model(),
@@ -75,8 +79,11 @@ pub(super) fn done(ended: &Ended, json: bool, output: &mut Output) -> anyhow::Re
     if let Some(first) = curve.points().first().filter(|point| point.step == 0) {
         table.fact("before training", nats(first.loss));
     }
+    table.fact("after training", nats(done.eval_loss()));
+    if let Some(loss) = done.written_loss() {
+        table.fact("as it is written", format!("{}, in fewer digits than f32", nats(loss)));
+    }
     table
-        .fact("after training", nats(done.eval_loss()))
         .fact(
             "best on the way",
             format!("{}, after step {}", nats(done.best_eval_loss()), grouped(best)),

@@ -11,7 +11,6 @@ mod thrift;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
@@ -418,11 +417,10 @@ fn range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
 /// Runs the library on bytes that may be hostile, and turns a panic into an error.
 fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> std::result::Result<T, String> {
     // The caller drops the reader after a panic, so nothing half-changed is used.
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(parquet::errors::ParquetError::General(why))) => Err(why),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("what the decoder gives up on".to_owned()),
+    match disk::guarded(read)? {
+        Ok(value) => Ok(value),
+        Err(parquet::errors::ParquetError::General(why)) => Err(why),
+        Err(error) => Err(error.to_string()),
     }
 }
 
