@@ -32,7 +32,9 @@ pub struct FolderKind {
 /// A corpus of tokens.
 pub const CORPUS: FolderKind =
     FolderKind::new("a corpus", &[("corpus.json", "\"format\"")], |name| {
-        ["train.bin", "train.idx", "heldout.bin", "heldout.idx", "tokenizer.json"].contains(&name)
+        let own = ["train.bin", "train.idx", "heldout.bin", "heldout.idx", "tokenizer.json"];
+        // Notes of which large parts had their hash.
+        own.contains(&name) || [".train.bin.checked", ".heldout.bin.checked"].contains(&name)
     });
 
 /// A model that was pruned or converted.

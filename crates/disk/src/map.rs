@@ -183,8 +183,8 @@ mod lost {
             let length = entry.length.load(Ordering::Relaxed);
             if start > 1 && (start..start.saturating_add(length)).contains(&address) {
                 let name = entry.name.load(Ordering::Relaxed);
-                // SAFETY: a filled entry has a name that ends in zero and is never freed. Both calls
-                // are safe in a signal handler.
+                // SAFETY: a filled entry has a name that ends in zero and is never freed. Both
+                // calls are safe in a signal handler.
                 unsafe {
                     say(b"\nerror: `");
                     say(CStr::from_ptr(name).to_bytes());

@@ -1,7 +1,5 @@
 use std::path::PathBuf;
 
-use crate::reader::Unreadable;
-
 /// An error between a text file and the tokens that a model reads.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -409,6 +407,21 @@ pub(crate) enum TextFailure {
         /// How many were asked for.
         length: usize,
     },
+}
+
+/// Why a content is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// Text in another encoding.
+    Encoding(&'static str),
+    /// JSON that is not one object a line.
+    Json,
+    /// Packed data whose name lacks this extension.
+    Name(&'static str),
+    /// Parquet inside packed data.
+    Packed,
+    /// No text.
+    Other,
 }
 
 fn line_of(line: Option<u64>) -> String {

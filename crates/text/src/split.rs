@@ -5,14 +5,14 @@ use crate::error::{Result, TextFailure};
 use ledger::Sha256;
 
 /// The rule as it is written into `corpus.json`.
-pub const RULE: &str = "held out when the first 8 bytes of sha256(text without white space at its ends), big endian, over 2^64 are below \
-     the share";
+pub const RULE: &str = "held out when the first 8 bytes of sha256(text without white space at its \
+                        ends), big endian, over 2^64 are below the share";
 
 /// Whether a document is held out: the SHA-256 of its text without white space at its ends, read as
 /// a fraction of one, is below `share`.
 ///
-/// Two copies of a text often differ in a last line end. The same text always goes to the same part, in any order of documents. A larger share holds out
-/// a superset of a smaller one.
+/// Two copies of a text often differ in a last line end. The same text always goes to the same
+/// part, in any order of documents. A larger share holds out a superset of a smaller one.
 ///
 /// ```
 /// assert_eq!(text::held_out("once upon a time", 0.5), text::held_out("once upon a time", 0.5));

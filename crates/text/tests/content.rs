@@ -124,7 +124,7 @@ fn text_of_a_record_and_of_a_file_is_taken_as_it_is() {
 #[test]
 fn numbers_that_json_lacks_do_not_cost_a_line_its_text() {
     let line =
-        br#"{"a": NaN, "text": "NaN \\" Infinity", "b": [-Infinity, Infinity], "c": {"d": NaN}}"#;
+        br#"{"a": NaN, "text": "NaN \" Infinity", "b": [-Infinity, Infinity], "c": {"d": NaN}}"#;
     assert_eq!(read("a.jsonl", line).unwrap(), ["NaN \" Infinity"]);
     let error = read("a.jsonl", b"{\"text\": NaN}").unwrap_err().to_string();
     assert!(error.contains("found a number in `text`"), "{error}");

@@ -28,8 +28,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Files of plain text, JSON lines (.jsonl, .ndjson, .json) and Parquet, or folders of them; the
-    /// first two also packed (.gz, .zst)
+    /// Files of plain text, JSON lines (.jsonl, .ndjson, .json) and Parquet, or folders of them;
+    /// the first two also packed (.gz, .zst)
     #[arg(required = true, value_name = "TEXT")]
     inputs: Vec<PathBuf>,
     /// The corpus folder to make

@@ -1,5 +1,5 @@
-//! A number carries its proof: what a result stands on is checked before it is believed, and weights
-//! that are stored are never dropped in silence.
+//! A number carries its proof: what a result stands on is checked before it is believed, and
+//! weights that are stored are never dropped in silence.
 
 use std::fs;
 use std::path::{Path, PathBuf};

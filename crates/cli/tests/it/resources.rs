@@ -42,7 +42,7 @@ fn a_run_that_does_not_fit_is_refused_with_what_would() {
     assert_eq!(dry.code, 0, "{}", dry.stderr);
     let memory = &dry.json()["memory"];
     let number = |key: &str| memory[key].as_u64().unwrap();
-    let parts = ["weights_and_optimizer", "activations", "evaluation", "rest"];
+    let parts = ["weights_and_optimizer", "activations", "evaluation", "rest", "text"];
     assert_eq!(parts.iter().map(|part| number(part)).sum::<u64>(), number("total"));
 
     let few = (number("total") - 1).to_string();

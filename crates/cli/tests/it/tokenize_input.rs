@@ -269,7 +269,7 @@ fn not_utf8(case: &Case) {
     case.refused(
         &path,
         &["--documents", "blank-line"],
-        &[&said, "\n\nhint: write the text as UTF-8 first"],
+        &[&said, "\n\nhint: fetch the file again if it should be UTF-8"],
     );
     let path =
         case.write("latin1.jsonl", &[lines(9).as_bytes(), b"{\"text\": \"caf\xe9\"}\n"].concat());

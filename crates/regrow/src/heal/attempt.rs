@@ -6,10 +6,10 @@ use store::{RunFolder, RunWriter};
 use train::{Begin, BoxError, Event, Job, Outcome};
 
 use super::account::{StepAccount, Timed};
-use super::finish;
 use super::options::HealOptions;
 use super::prepared::PreparedRun;
 use super::scribe::Scribe;
+use super::written::write_best;
 use crate::error::Result;
 use crate::machine::TrainingMachine;
 use crate::observer::{self, Observer};
@@ -107,7 +107,7 @@ pub(super) fn train_from_newest(
 /// Writes the model with the least held-out loss of a run that diverged, and says where it is.
 fn keep_best(run: &PreparedRun, writer: &mut RunWriter, observer: &mut dyn Observer) -> Result<()> {
     let Some(best) = writer.curve()?.best().copied() else { return Ok(()) };
-    let kept = best.step > 0 && finish::write_best(run, writer, best.step, observer)?;
+    let kept = best.step > 0 && write_best(run, writer, best.step, observer)?;
     let place = if kept {
         format!("the model of that step is in `{}`", writer.best_path().display())
     } else {

@@ -2,11 +2,8 @@
 
 use std::path::Path;
 
-use disk::Existing;
-use ledger::{Curve, Done, Nats};
-use model::folder::{FolderWriter, ModelFolder, SHARD_LIMIT};
-use model::safetensors::Dtype;
-use model::sparsity;
+use ledger::{Curve, Done};
+use model::folder::ModelFolder;
 use store::{RunFolder, RunWriter};
 use train::{Outcome, Why};
 
@@ -14,10 +11,9 @@ use super::attempt::Attempt;
 use super::ended::Ended;
 use super::options::HealOptions;
 use super::prepared::PreparedRun;
-use super::record;
+use super::written::{write_best, write_model, written_loss};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::machine::HostWeights;
-use crate::measure::require_finite;
 use crate::observer::{Event, Observer};
 
 /// Records how training ended, and writes the model if the run is done.
@@ -83,24 +79,6 @@ fn done(
     ended(folder, &done)
 }
 
-/// The held-out loss of a model that was written in fewer digits than it was trained in. The curve
-/// is of the weights in f32.
-fn written_loss(
-    run: &PreparedRun,
-    path: &Path,
-    observer: &mut dyn Observer,
-) -> Result<Option<Nats>> {
-    if run.origin().dtype == Dtype::F32 {
-        return Ok(None);
-    }
-    let folder = ModelFolder::open(path)?;
-    let weights = model::weights::load(&folder, run.decoder().backend())?;
-    let decoder = run.decoder().in_full_precision()?;
-    let found = record::measure(&decoder, &weights, run, "the model as written", observer)?;
-    require_finite(&found, path)?;
-    Ok(Some(found.loss()))
-}
-
 /// Says it where training made a model worse.
 fn rose(curve: &Curve, observer: &mut dyn Observer) {
     let first = curve.points().first().filter(|point| point.step == 0);
@@ -112,53 +90,6 @@ fn rose(curve: &Curve, observer: &mut dyn Observer) {
             first.loss.0, last.loss.0
         )));
     }
-}
-
-/// Writes the checkpoint with the least held-out loss as a model. The answer is whether it could be
-/// read.
-pub(super) fn write_best(
-    run: &PreparedRun,
-    writer: &RunWriter,
-    best: u64,
-    observer: &mut dyn Observer,
-) -> Result<bool> {
-    let id = run.spec().id();
-    match train::checkpoint_weights(&writer.checkpoint_path(best), run.decoder(), &id, best) {
-        Ok(weights) => {
-            write_model(run, &writer.best_path(), &weights)?;
-            Ok(true)
-        }
-        Err(error @ train::Error::Checkpoint { .. }) => {
-            observer.hear(&Event::Warning(&format!(
-                "the weights with the least held-out loss are lost: {error}"
-            )));
-            Ok(false)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn write_model(run: &PreparedRun, path: &Path, weights: &HostWeights) -> Result<()> {
-    let (origin, decoder) = (run.origin(), run.decoder());
-    let plan = model::weights::plan(&origin.config, origin.dtype);
-    let mut writer = FolderWriter::create(path, Existing::Own, &origin.raw, plan, SHARD_LIMIT)?;
-    model::weights::save(decoder.layout(), decoder.backend(), weights, &mut writer)?;
-    match &origin.folder {
-        Some(folder) => writer.copy_companions(folder.path())?,
-        // A model from scratch has no companion files to copy, so its tokenizer comes from the
-        // corpus.
-        None => {
-            writer.add_file("tokenizer.json", &origin.corpus.tokenizer()?.to_json())?;
-            writer.add_file("tokenizer_config.json", &origin.tokenizer_config())?;
-        }
-    }
-    if !origin.masks.is_empty() {
-        writer.add_file(sparsity::FILE, &origin.masks.sparsity().to_json())?;
-    }
-    if let Some(cut) = &origin.lineage.cut {
-        writer.add_file("cut.json", &serde_json::to_vec_pretty(cut)?)?;
-    }
-    Ok(writer.commit()?)
 }
 
 /// A run that is done is never resumed, so its checkpoints are removed.

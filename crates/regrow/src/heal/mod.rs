@@ -10,6 +10,7 @@ mod origin;
 mod prepared;
 mod record;
 mod scribe;
+mod written;
 
 use std::path::Path;
 

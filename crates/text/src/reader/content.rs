@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::file_kind::{FileKind, Named, Packing};
-use super::jsonl;
-use crate::error::{Error, Result, TextFailure};
+use super::json_text;
+use crate::error::{Error, Result, TextFailure, Unreadable};
 
 /// How much of the unpacked beginning is looked at, in bytes.
 pub(super) const HEAD: u64 = 1 << 16;
@@ -110,21 +110,6 @@ pub(super) fn kind(path: &Path, head: &[u8], packing: Packing) -> Result<FileKin
     }
 }
 
-/// Why a content is not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unreadable {
-    /// Text in another encoding.
-    Encoding(&'static str),
-    /// JSON that is not one object a line.
-    Json,
-    /// Packed data whose name lacks this extension.
-    Name(&'static str),
-    /// Parquet inside packed data.
-    Packed,
-    /// No text.
-    Other,
-}
-
 /// Whether the first lines are objects. Where `one` is enough, it need not hold text.
 pub(super) fn json_lines(text: &[u8], one: bool) -> bool {
     if text.trim_ascii_start().first() != Some(&b'{') {
@@ -136,7 +121,7 @@ pub(super) fn json_lines(text: &[u8], one: bool) -> bool {
     let mut objects = 0;
     for line in lines.filter(|line| !line.trim_ascii().is_empty()).take(LINES) {
         let whole = line.ends_with(b"\n") || !full;
-        if !jsonl::is_object(line, whole) {
+        if !json_text::is_object(line, whole) {
             return one && objects > 0;
         }
         // No prose is JSON for as long as the head.
@@ -145,7 +130,7 @@ pub(super) fn json_lines(text: &[u8], one: bool) -> bool {
         }
         objects += 1;
     }
-    objects == LINES || one && objects > 0 || objects == 1 && jsonl::has_text(text)
+    objects == LINES || one && objects > 0 || objects == 1 && json_text::has_text(text)
 }
 
 /// The encoding of text whose characters take two or four bytes.

@@ -4,6 +4,7 @@ mod content;
 mod delimited;
 mod file_kind;
 mod input;
+mod json_text;
 mod jsonl;
 mod open_file;
 mod parquet;
@@ -12,7 +13,6 @@ mod sources;
 mod stream;
 mod txt;
 
-pub(crate) use self::content::Unreadable;
 pub use self::reading::{Documents, Reading};
 pub use self::sources::Sources;
 pub use self::stream::{Counts, Reader};
