@@ -163,3 +163,26 @@ fn of_the_json_in_a_folder_only_lines_are_texts() {
         (vec!["a.json.gz".into(), "b.ndjson".into()], 3)
     );
 }
+
+#[test]
+fn blank_lines_are_passed_over_and_counted() {
+    let lines = "\n".repeat(200_000);
+    let content = format!("{{\"text\": \"one\"}}\n{lines}{{\"text\": 2}}\n");
+    let error = read("a.jsonl", content.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("line 200002: found a number in `text`"), "{error}");
+    let bad = [content.as_bytes(), b"\xff"].concat();
+    let reading =
+        Reading { skip_broken: true, documents: text::Documents::BlankLine, ..Reading::default() };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, said) in [("a.jsonl", "line 200002"), ("b.txt", "at byte 200020")] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, if name == "b.txt" { &bad[8..] } else { &bad }).unwrap();
+        let mut reader = Reader::new(vec![path], reading.clone()).unwrap();
+        let documents: Vec<_> = reader.by_ref().collect();
+        let told = match documents.last() {
+            Some(Err(error)) => error.to_string(),
+            _ => reader.first_broken().unwrap().to_string(),
+        };
+        assert!(told.contains(said), "{told}");
+    }
+}

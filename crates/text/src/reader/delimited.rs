@@ -59,6 +59,25 @@ impl Delimited {
         Err(self.too_long(longest))
     }
 
+    /// Passes over line ends, and says how many lines they end. A packed file of some megabytes may
+    /// hold billions of them.
+    pub(super) fn pass_line_ends(&mut self) -> Result<u64> {
+        let mut lines = 0;
+        loop {
+            let found = self.input.fill_buf().map(|buffer| {
+                let other = buffer.iter().position(|byte| *byte != b'\n');
+                (other.unwrap_or(buffer.len()), other.is_none() && !buffer.is_empty())
+            });
+            let (ends, all) = found.map_err(|error| self.input.failed(error))?;
+            self.input.consume(ends);
+            self.offset += ends as u64;
+            lines += ends as u64;
+            if !all {
+                return Ok(lines);
+            }
+        }
+    }
+
     /// Converts the piece that was read last to text.
     pub(super) fn text(&self, piece: Vec<u8>) -> Result<String> {
         String::from_utf8(piece).map_err(|error| {

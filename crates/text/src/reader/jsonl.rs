@@ -19,7 +19,9 @@ impl Jsonl {
     /// The text of the next line; `None` at the end of the file. After an error of a line, the next
     /// line can be read.
     pub(super) fn next(&mut self, field: &str, longest: u64) -> Result<Option<String>> {
-        while let Some(line) = self.lines.next(longest)? {
+        loop {
+            self.line += self.lines.pass_line_ends()?;
+            let Some(line) = self.lines.next(longest)? else { return Ok(None) };
             self.line += 1;
             let line = self.lines.text(line).map_err(|error| error.in_line(self.line))?;
             if !line.trim().is_empty() {
@@ -33,7 +35,6 @@ impl Jsonl {
                 });
             }
         }
-        Ok(None)
     }
 
     pub(super) fn read_bytes(&self) -> u64 {

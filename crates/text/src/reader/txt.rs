@@ -50,6 +50,7 @@ impl Txt {
 
     fn block(&mut self, longest: u64) -> Result<Option<String>> {
         let mut block = String::new();
+        self.pieces.pass_line_ends()?;
         let mut begins = self.pieces.offset();
         while let Some(line) = self.piece(longest)? {
             if !line.trim().is_empty() {
