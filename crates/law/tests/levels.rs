@@ -128,8 +128,12 @@ fn plan_and_predict_agree_about_the_same_question() {
     let tokens = plan.enough().value().unwrap();
     let [low, high] = plan.enough().interval().unwrap();
     assert!(low < tokens && tokens < high && high / low > 1.2, "{low} {tokens} {high}");
-    let then = group().predict(place, tokens).unwrap();
-    assert_eq!((plan.loss_then(), plan.loss_then_mean()), (then.loss(), then.mean()));
+    // Where one refuses a number, the other does too.
+    for gain in [0.03, 0.08] {
+        let plan = group().plan(place, &Wish { doubling_gain: gain, ..wish }).unwrap();
+        let then = group().predict(place, plan.enough().value().unwrap()).unwrap();
+        assert_eq!((plan.loss_then(), plan.loss_then_mean()), (then.loss(), then.mean()));
+    }
     // What the law has measured is planned for the base that was measured.
     assert!(group().decisions().iter().all(|plan| plan.base().is_some()));
     assert_eq!(group().decisions().len(), 18);

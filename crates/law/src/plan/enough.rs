@@ -116,7 +116,7 @@ impl GroupLaw {
             flops_per_token: asker.flops_per_token,
             floor: asker.floor(),
             doubling_gain: wish.doubling_gain,
-            loss_then: enough.value.and_then(|tokens| asker.loss(tokens)),
+            loss_then: then.as_ref().and_then(|then| then.loss),
             loss_then_mean: then.as_ref().and_then(|then| then.mean),
             loss_then_new_run: then.as_ref().and_then(|then| then.new_run),
             doublings: around.map(|tokens| asker.doublings(tokens)).unwrap_or_default(),
@@ -151,16 +151,6 @@ impl Asker<'_> {
         // The curve wants a row at one unit of tokens.
         let row = self.law.row(&self.place.row(self.law.scale().tokens));
         TokenCurve::of(form, parameters, &row)
-    }
-
-    fn loss(&self, tokens: f64) -> Option<f64> {
-        let reach = self.law.reach(self.form, &self.place, None);
-        if let Some(curves) = self.curves.as_ref().filter(|_| reach.unknown.is_empty()) {
-            let middle = quantile(&mut curves.excesses(tokens), 0.5);
-            return middle.map(|excess| self.place.loss0 + excess);
-        }
-        let row = self.law.row(&self.place.row(tokens));
-        reach.is_known().then(|| self.form.value(&self.law.parameters(self.form), &row))
     }
 
     fn doublings(&self, tokens: f64) -> Vec<Doubling> {
