@@ -37,7 +37,7 @@ pub fn clear_leftovers(target: &Path) -> Result<()> {
     for entry in entries {
         let entry = entry.map_err(io_error("list", parent))?;
         let (hidden, path) = (entry.file_name(), entry.path());
-        if !is_hidden_for(&hidden, name) || !is_dead(&path) {
+        if !is_hidden_for(&hidden, name) || !is_ours(&path) || !is_dead(&path) {
             continue;
         }
         let old = path.join(name);
@@ -62,7 +62,7 @@ pub fn remove_leftovers(folder: &Path) -> Result<usize> {
     let mut removed = 0;
     for entry in fs::read_dir(folder).map_err(io_error("list", folder))? {
         let entry = entry.map_err(io_error("list", folder))?;
-        if is_hidden(&entry.file_name()) {
+        if is_hidden(&entry.file_name()) && is_ours(&entry.path()) {
             remove(&entry.path())?;
             removed += 1;
         }
@@ -117,6 +117,20 @@ fn lock(path: &Path) -> Option<std::result::Result<File, TryLockError>> {
     Some(file.try_lock().map(|()| file))
 }
 
+/// Whether something with a hidden name is what we make under it. A folder that was moved away lies
+/// alone in one of its own; a file `.notes.backup.old` is somebody's backup.
+fn is_ours(hidden: &Path) -> bool {
+    let name = hidden.file_name().unwrap_or_default();
+    if !has_suffix(name, OLD) {
+        return true;
+    }
+    let target = |entry: fs::DirEntry| is_hidden_for(name, &entry.file_name());
+    // Not through a link, which is not ours.
+    fs::symlink_metadata(hidden).is_ok_and(|data| data.is_dir())
+        && fs::read_dir(hidden)
+            .is_ok_and(|entries| entries.into_iter().all(|entry| entry.is_ok_and(target)))
+}
+
 fn has_suffix(name: &OsStr, suffix: &str) -> bool {
     name.to_string_lossy().ends_with(suffix)
 }
@@ -149,6 +163,17 @@ mod tests {
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 6);
         let said = take_leftovers();
         assert!(said.iter().any(|line| line.contains(&dead.display().to_string())), "{said:?}");
+    }
+
+    #[test]
+    fn a_backup_of_somebody_is_no_leftover() {
+        let root = tempfile::tempdir().unwrap();
+        let old = leave(root.path(), "out", OLD);
+        fs::write(old.join("mine"), "x").unwrap();
+        fs::write(root.path().join(".out.backup.old"), "x").unwrap();
+        clear_leftovers(&root.path().join("out")).unwrap();
+        assert_eq!(remove_leftovers(root.path()).unwrap(), 0);
+        assert!(old.exists() && root.path().join(".out.backup.old").exists());
     }
 
     #[test]
