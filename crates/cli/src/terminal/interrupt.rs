@@ -40,7 +40,13 @@ fn end(status: i32) {
 /// Begins to listen to signals.
 #[cfg(unix)]
 pub(crate) fn begin() -> anyhow::Result<()> {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use signal_hook::consts::{SIGHUP, SIGUSR1};
+    use signal_hook::{flag, low_level::pipe};
     // Slurm can send SIGUSR1 before it ends a job.
     let mut wanted = vec![SIGINT, SIGTERM, SIGUSR1];
     // `nohup` has the process ignore SIGHUP, and listening would undo that. Where the system does
@@ -48,14 +54,25 @@ pub(crate) fn begin() -> anyhow::Result<()> {
     if is_ignored(SIGHUP) == Some(false) {
         wanted.push(SIGHUP);
     }
-    let mut signals =
-        signal_hook::iterator::Signals::new(wanted).context("signals cannot be listened to")?;
-    // A thread, not a handler: only a thread may remove files.
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || signals.forever().for_each(hear))
-        .context("signals cannot be listened to")?;
-    Ok(())
+    let heard = || -> std::io::Result<()> {
+        let last = Arc::new(AtomicUsize::new(0));
+        let (mut receiver, sender) = UnixStream::pair()?;
+        for signal in wanted {
+            // The order matters: when the byte arrives, the number stands.
+            flag::register_usize(signal, Arc::clone(&last), signal as usize)?;
+            pipe::register(signal, sender.try_clone()?)?;
+        }
+        // A thread, not a handler: only a thread may remove files. A byte for every signal, so that
+        // two of them stay two, however late the thread runs.
+        let answer = move || {
+            let mut byte = [0];
+            while receiver.read_exact(&mut byte).is_ok() {
+                hear(last.load(Ordering::Relaxed) as i32);
+            }
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(answer).map(drop)
+    };
+    heard().context("signals cannot be listened to")
 }
 
 /// Begins to listen to signals.

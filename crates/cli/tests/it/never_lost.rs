@@ -375,9 +375,9 @@ fn a_time_limit_saves_before_it_and_the_run_goes_on() {
         let ran = bench.train("run", &[extra, &["--time-limit", "2s"]].concat());
         let took = begin.elapsed();
         assert_eq!(ran.code, 75, "{}", ran.stderr);
-        // Tests share the machine: the limit has room for what was measured, not for what others
-        // then do.
-        assert!(took < Duration::from_secs(6), "{took:?}");
+        // Tests share the machine, and others take as much of it as they like. Without the limit
+        // the run would take hours.
+        assert!(took < Duration::from_secs(60), "{took:?}");
         assert!(
             ran.stderr.contains(", before the time limit: go on with `--resume`"),
             "{}",
