@@ -128,6 +128,8 @@ pub fn measure(
             stage.at(done);
         })?;
     drop(stage);
+    // The loss stands under the hash of the text as it was checked.
+    text.part().require_unchanged()?;
     require_finite(&found, model.folder().path())?;
     Ok(Measured { model: model.folder().name(), text, protocol, found })
 }

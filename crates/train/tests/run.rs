@@ -402,6 +402,33 @@ fn saving(
     })
 }
 
+#[test]
+fn a_corpus_that_somebody_writes_into_stops_the_run() {
+    for part in ["train", "heldout"] {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = corpus(folder.path());
+        // The clock of a file system has ticks: the file must be older than one.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let path = folder.path().join(format!("corpus/{part}.bin"));
+        let whole = fs::read(&path).unwrap();
+        let mut points = 0;
+        let mut listen = |event: &Event, _: &AtomicBool| {
+            if matches!(event, Event::Point(_)) {
+                points += 1;
+                if points == 2 {
+                    // The same bytes: what counts is that somebody wrote.
+                    fs::write(&path, &whole).unwrap();
+                }
+            }
+        };
+        let (spec, begin) = (spec(&corpus, 20), (None, None));
+        let ran = saving(&corpus, &spec, folder.path(), 1000, begin, &mut listen);
+        let error = ran.err().unwrap().to_string();
+        let said = format!("{part}.bin` was changed while it was read");
+        assert!(error.contains(&said) && points < 20, "{points}: {error}");
+    }
+}
+
 const FILES: [&str; 4] = [
     "weights.safetensors",
     "first_moments.safetensors",
