@@ -129,7 +129,7 @@ fn numbers_that_json_lacks_do_not_cost_a_line_its_text() {
     let error = read("a.jsonl", b"{\"text\": NaN}").unwrap_err().to_string();
     assert!(error.contains("found a number in `text`"), "{error}");
     let error = read("a.jsonl", b"{\"a\": NaN, \"text\": }").unwrap_err().to_string();
-    assert!(error.contains("no JSON (expected value at column 21)"), "{error}");
+    assert!(error.contains("no JSON (expected value at column 20)"), "{error}");
 }
 
 #[test]

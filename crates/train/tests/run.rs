@@ -40,8 +40,9 @@ fn corpus(folder: &Path) -> Corpus {
         .map(|_| {
             let person = people[pick(4)];
             (0..3 + pick(4))
-                .map(|_| format!("{person} {} {}. ", verbs[pick(4)], things[pick(3)]))
-                .collect::<String>()
+                .map(|_| format!("{person} {} {}.", verbs[pick(4)], things[pick(3)]))
+                .collect::<Vec<_>>()
+                .join(" ")
         })
         .collect();
     let input = folder.join("text.txt");
