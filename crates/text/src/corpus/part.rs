@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ledger::{Sha256, Sha256Hasher};
 
@@ -13,7 +14,11 @@ use crate::error::{Result, TextFailure};
 /// Tokens read at a time by a scan of a whole part.
 const STRIDE: usize = 1 << 16;
 /// A `.bin` of more bytes is not kept in memory: what was read is released.
-pub(super) const KEPT: u64 = 256 << 20;
+const KEPT: u64 = 256 << 20;
+/// Bytes of such a `.bin` that are touched between two releases.
+const TOUCHED: u64 = 64 << 20;
+/// Bytes around a read that the system maps besides, at most.
+const AROUND: u64 = 128 << 10;
 
 /// The training or the held-out part of a corpus.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub struct CorpusPart {
     idx: Idx,
     vocabulary: usize,
     hash: String,
+    /// Bytes touched since the last release.
+    touched: AtomicU64,
 }
 
 impl CorpusPart {
@@ -54,7 +61,8 @@ impl CorpusPart {
                 .into());
             }
         }
-        Ok(Self { path, bin, index, idx, vocabulary, hash: info.hash.clone() })
+        let (hash, touched) = (info.hash.clone(), AtomicU64::new(0));
+        Ok(Self { path, bin, index, idx, vocabulary, hash, touched })
     }
 
     /// Number of tokens, begin tokens included.
@@ -101,10 +109,7 @@ impl CorpusPart {
                 }
             }
         }
-        if self.bin.len() as u64 > KEPT {
-            let width = self.idx.width.bytes() as usize;
-            self.bin.release(first..first + width * out.len());
-        }
+        self.release(self.idx.width.bytes() * out.len() as u64);
         match out.iter().position(|token| *token as usize >= self.vocabulary) {
             None => Ok(()),
             Some(i) => Err(TextFailure::TokenOutOfRange {
@@ -123,6 +128,19 @@ impl CorpusPart {
     /// again.
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// Notes a read, and releases a large part once enough of it was touched. The system maps more
+    /// than is read, so releasing what was read alone would leave almost everything.
+    fn release(&self, read: u64) {
+        if self.bin.len() as u64 <= KEPT {
+            return;
+        }
+        let touched = read + AROUND;
+        if self.touched.fetch_add(touched, Ordering::Relaxed) + touched >= TOUCHED {
+            self.touched.store(0, Ordering::Relaxed);
+            self.bin.release(0..self.bin.len());
+        }
     }
 
     /// Bytes of the part that stay in memory while it is read, at most.
