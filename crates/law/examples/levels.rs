@@ -101,14 +101,12 @@ impl Score {
         let seen: Vec<&Run> = fold.seen.iter().collect();
         let levels = Levels::sample(&seen, Shape::Fall, &Priors::default(), &Sampling::default());
         for run in &fold.unseen {
-            let subject = match () {
-                () if seen.iter().any(|other| other.name() == run.name()) => {
-                    Subject::Run(run.name())
-                }
-                () if seen.iter().any(|other| other.base() == run.base()) => {
-                    Subject::KnownBase(run.base())
-                }
-                () => Subject::NewBase,
+            let subject = if seen.iter().any(|other| other.name() == run.name()) {
+                Subject::Run(run.name())
+            } else if seen.iter().any(|other| other.base() == run.base()) {
+                Subject::KnownBase(run.base())
+            } else {
+                Subject::NewBase
             };
             let good = levels.as_ref().filter(|levels| levels.diagnostics().is_good());
             let curves = good.and_then(|levels| levels.curves(subject, run.n0(), run.rate()));

@@ -181,7 +181,7 @@ pub(crate) enum Fault {
     },
     /// The law has no levels.
     #[error(
-        "the law has no posterior, so it knows no runs and bases: fit it with `--intervals posterior`, to two runs or more of three points or more"
+        "the law has no posterior, so it knows no runs and bases; a posterior needs two runs or more of three points or more"
     )]
     NoLevels,
     /// A run or a base that the law has not seen.

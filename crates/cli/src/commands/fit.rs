@@ -60,7 +60,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     starts: u32,
     /// How intervals are made: from the posterior of a law with levels, by leaving out runs, by
-    /// simulation, or by drawing runs with replacement. The posterior needs two runs of three points
+    /// simulation, or by drawing runs with replacement. The posterior needs two runs of three
+    /// points
     #[arg(long, value_enum, default_value_t = IntervalsFlag::Posterior)]
     intervals: IntervalsFlag,
     /// The curves of a posterior: `fall` lets the exponent of the tokens follow the excess, `power`
@@ -389,11 +390,11 @@ pub(super) fn of_losses(group: &GroupLaw) -> &'static str {
 }
 
 /// One row for each answer. Bases that differ only in their loss share a row, with the means of
-/// their losses.
+/// their losses. The last column says how far enough tokens lie beyond the measured ones.
 pub(super) fn decisions(group: &GroupLaw) -> TextTable {
     let interval = format!("{} interval", percent(group.level()));
-    let mut table = TextTable::new(&[
-        ("base", Align::Left),
+    let of_bases = group.decisions().iter().any(|plan| plan.base().is_some());
+    let mut columns: Vec<(&str, Align)> = vec![
         ("parameters", Align::Right),
         ("rate", Align::Right),
         ("loss before", Align::Right),
@@ -401,7 +402,12 @@ pub(super) fn decisions(group: &GroupLaw) -> TextTable {
         ("enough tokens", Align::Right),
         (&interval, Align::Left),
         ("loss then", Align::Right),
-    ]);
+        ("beyond the data", Align::Right),
+    ];
+    if of_bases {
+        columns.insert(0, ("base", Align::Left));
+    }
+    let mut table = TextTable::new(&columns);
     let unknown = || "unknown".to_owned();
     for plans in by_answer(group) {
         let mean = |of: fn(&Plan) -> Option<f64>| {
@@ -413,8 +419,8 @@ pub(super) fn decisions(group: &GroupLaw) -> TextTable {
             })
         };
         let plan = &plans[0];
-        table.row([
-            plan.base().unwrap_or("-").to_owned(),
+        let beyond = plan.enough().outside().iter().find(|found| found.axis() == Axis::Tokens);
+        let mut row = vec![
             parameters(plan.place().n0),
             format!("{:.4}", plan.place().rate),
             mean(|plan| Some(plan.place().loss0)),
@@ -422,7 +428,12 @@ pub(super) fn decisions(group: &GroupLaw) -> TextTable {
             plan.enough().value().map_or_else(unknown, tokens),
             ends(plan.enough().interval(), tokens),
             mean(|plan| plan.loss_then()),
-        ]);
+            beyond.map_or_else(String::new, |found| format!("{:.1} times", found.factor())),
+        ];
+        if of_bases {
+            row.insert(0, plan.base().unwrap_or_default().to_owned());
+        }
+        table.row(row);
     }
     table
 }

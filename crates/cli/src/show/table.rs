@@ -50,8 +50,8 @@ impl TextTable {
     }
 
     /// Adds a row.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) -> &mut Self {
-        self.inner.add_row(cells);
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) -> &mut Self {
+        self.inner.add_row(cells.into_iter().collect::<Vec<_>>());
         self
     }
 

@@ -127,7 +127,15 @@ fn the_seed_and_the_way_of_making_intervals_are_flags() {
         assert!(ends[0] < 0.5 && 0.5 < ends[1] && ends[1] - ends[0] < 0.5, "{intervals}: {ends:?}");
     }
     let convergence = |starts: &str| {
-        let ran = regrow(&["fit", arg(&bench.points()), "--starts", starts, "--json"]);
+        let ran = regrow(&[
+            "fit",
+            arg(&bench.points()),
+            "--starts",
+            starts,
+            "--intervals",
+            "jackknife",
+            "--json",
+        ]);
         ran.json()["groups"][0]["convergence"].clone()
     };
     assert_eq!(convergence("5")["starts"], 5);

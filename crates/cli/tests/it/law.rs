@@ -31,11 +31,13 @@ impl Bench {
         self.folder.path().join("law.json")
     }
 
+    /// Fits a law, without a posterior unless intervals are named: sampling takes seconds.
     pub(crate) fn fit(&self, more: &[&str]) -> Ran {
-        regrow(
-            &[&["fit", arg(&self.points()), "--out", arg(&self.law()), "--starts", "16"], more]
-                .concat(),
-        )
+        let (points, law) = (self.points(), self.law());
+        let flags = ["fit", arg(&points), "--out", arg(&law), "--starts", "16"];
+        let fast: &[&str] =
+            if more.contains(&"--intervals") { &[] } else { &["--intervals", "jackknife"] };
+        regrow(&[&flags, fast, more].concat())
     }
 
     pub(crate) fn ask(&self, command: &str, n0: &str, more: &[&str]) -> Ran {
@@ -81,7 +83,7 @@ fn a_law_is_fitted_asked_and_planned_with() {
     }
     let law: Value = serde_json::from_str(&fs::read_to_string(bench.law()).unwrap()).unwrap();
     let beta = law["groups"][0]["constants"]["beta"]["value"].as_f64().unwrap();
-    assert!((law["format"] == 1) && (beta - 0.5).abs() < 1e-3, "{beta}");
+    assert!((law["format"] == 2) && (beta - 0.5).abs() < 1e-3, "{beta}");
 
     let ran = bench.fit(&["--json"]);
     assert!(ran.code == 1 && ran.stderr.contains("`--force`"), "{}", ran.stderr);
@@ -419,4 +421,66 @@ fn what_a_method_does_to_weights_is_asked_for_not_guessed() {
     assert_eq!(plan["decisions"][0]["parameters"], 3.1e9);
     let ran = bench.ask("predict", "3.1e9", &["--tokens", "1e9"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn a_law_with_levels_answers_three_questions() {
+    // Two bases a size, whose levels differ, and points that are not exact.
+    let mut text = "series,method,run,base,n0,rate,loss0,tokens,loss\n".to_owned();
+    for (i, size) in [0.5, 1.2, 3.1].into_iter().enumerate() {
+        for base in ["a", "b"] {
+            for rate in RATES {
+                let factor = if base == "a" { 1.1 } else { 0.9 };
+                for (j, tokens) in [0.1, 0.2, 0.4, 0.8, 1.6].into_iter().enumerate() {
+                    let noise = 0.002 * ((7 * i + 3 * j) as f64 + 10.0 * rate).sin();
+                    let excess = factor * (loss(size, rate, tokens) - 2.2) + noise;
+                    let (n0, count, loss) = (size * 1e9, tokens * 1e9, 2.2 + excess);
+                    let run = format!("{size}{base}-{rate}");
+                    writeln!(
+                        text,
+                        "s,depth-list,{run},{size}{base},{n0},{rate},2.2,{count},{loss}"
+                    )
+                    .unwrap();
+                }
+            }
+        }
+    }
+    let bench = Bench::new(&text);
+    let ran = bench.fit(&["--intervals", "posterior"]);
+    assert!(ran.stdout.contains("posterior: 4 chains, "), "{} {}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("run_level"), "{}", ran.stdout);
+    let law = bench.law();
+    let predict = |more: &[&str]| {
+        let ran = regrow(&[&["predict", arg(&law), "--tokens", "1e9", "--json"], more].concat());
+        assert!(ran.code == 0 || ran.code == 3, "{}", ran.stderr);
+        let answer = ran.json();
+        let ends = answer["new_run"].as_array().unwrap();
+        (answer["about"].clone(), ends[1].as_f64().unwrap() - ends[0].as_f64().unwrap())
+    };
+    let place = ["--n0", "1.2e9", "--rate", "0.25", "--loss0", "2.2"];
+    let run = predict(&["--run", "1.2a-0.25"]);
+    let base = predict(&[&place[..], &["--base", "1.2a"]].concat());
+    let new = predict(&place);
+    assert_eq!([&run.0, &base.0, &new.0], ["run", "known_base", "new_base"]);
+    assert!(run.1 < base.1 && base.1 < new.1, "{run:?} {base:?} {new:?}");
+    let ran = regrow(&["predict", arg(&law), "--tokens", "1e9", "--run", "1.2c-0.25"]);
+    assert!(ran.stderr.contains("no run `1.2c-0.25`; the nearest is `1.2"), "{}", ran.stderr);
+    let prior = bench.points().with_file_name("prior.toml");
+    fs::write(&prior, "flor = { mean = 0, sd = 1 }\n").unwrap();
+    let ran = bench.fit(&["--intervals", "posterior", "--force", "--prior", arg(&prior)]);
+    assert!(ran.code == 1 && ran.stderr.contains("the nearest is `floor`"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_law_of_one_family_is_not_asked_about_another() {
+    let text = points(&[0.5, 1.2, 3.1, 7.6]).replace("\ns,", "\nllama,");
+    let bench = Bench::new(&text);
+    assert_eq!(bench.fit(&[]).code, 0);
+    let law = bench.law();
+    let place = ["predict", arg(&law), "--rate", "0.25", "--loss0", "2.2", "--tokens", "1e9"];
+    let ask = |more: &[&str]| regrow(&[&place[..], more].concat());
+    let ran = ask(&["--model", "qwen2.5-7b"]);
+    assert!(ran.code == 1 && ran.stderr.contains("was fitted to `llama`"), "{}", ran.stderr);
+    assert_eq!(ask(&["--model", "qwen2.5-7b", "--series", "llama"]).code, 0);
+    assert_eq!(ask(&["--model", "llama-3.1-8b"]).code, 0);
 }

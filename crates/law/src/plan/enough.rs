@@ -323,6 +323,10 @@ impl Asker<'_> {
             self.ask(quantity, of_levels, open_is_known, f64::ln, f64::exp);
         if half.is_some_and(|half| half > WIDEST_FACTOR.ln()) {
             mark(&mut answer.code, Code::IntervalTooWide);
+            // Priors always give some number. One that the data hardly move is not told.
+            if self.curves.is_some() {
+                answer.value = None;
+            }
             caveats.push(format!(
                 "the interval reaches further than a factor of {WIDEST_FACTOR} either way"
             ));

@@ -77,8 +77,8 @@ impl SweepFolder {
         Ok(lock)
     }
 
-    /// Whether it contains anything else. A lock file does not count, nor does an unfinished file of
-    /// ours: a sweep may have been killed right after creating it.
+    /// Whether it contains anything else. A lock file does not count, nor does an unfinished file
+    /// of ours: a sweep may have been killed right after creating it.
     fn holds_more_than_a_recipe(&self) -> bool {
         let other = |entry: std::fs::DirEntry| {
             let name = entry.file_name();
