@@ -125,7 +125,9 @@ fn priors(path: &Path) -> anyhow::Result<Priors> {
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
         // Before the fit, which can take minutes.
-        law_file::KIND.check(out, existing(arguments.force), &[&arguments.points])?;
+        let read = [&arguments.points].into_iter().chain(&arguments.prior);
+        let inputs: Vec<&Path> = read.map(PathBuf::as_path).collect();
+        law_file::KIND.check(out, existing(arguments.force), &inputs)?;
     }
     let form = law::form::by_name(&arguments.form)?;
     let units = match arguments.units {

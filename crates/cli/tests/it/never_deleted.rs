@@ -212,6 +212,8 @@ fn no_file_is_replaced_but_our_own_of_the_same_kind() {
     assert!([0, 3].contains(&ran.code) && root.join("law.json").exists(), "{}", ran.stderr);
     refused(root, &fit("p.csv", &["--force"]), "which is read");
     refused(root, &fit("letter", &["--force"]), "is not a law made by regrow");
+    let prior = at("letter");
+    refused(root, &fit("letter", &["--prior", &prior, "--force"]), "which is read");
     refused(root, &fit("law.json", &[]), "already exists");
     assert!([0, 3].contains(&regrow(&fit("law.json", &["--force"])).code));
     let law = at("law.json");
