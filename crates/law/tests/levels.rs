@@ -53,15 +53,17 @@ fn settings() -> Settings {
 }
 
 /// Sampled once for all tests.
-static LAW: LazyLock<Law> =
-    LazyLock::new(|| law::fit(&Table::new(rows(9)).unwrap(), &settings()).unwrap());
+static LAW: LazyLock<Law> = LazyLock::new(|| {
+    let table = Table::new(rows(9)).expect("the rows are points");
+    law::fit(&table, &settings()).expect("the points determine a law")
+});
 
 fn group() -> &'static GroupLaw {
-    LAW.group(None, None).unwrap()
+    LAW.group(None, None).expect("the law has one group")
 }
 
 fn width(ends: Option<[f64; 2]>) -> f64 {
-    let [low, high] = ends.unwrap();
+    let [low, high] = ends.expect("there is an interval");
     high - low
 }
 

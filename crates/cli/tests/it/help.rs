@@ -134,6 +134,7 @@ const FLAGS: &[(&str, &[&str])] = &[
         "fit",
         &[
             "bound",
+            "curve",
             "doubling-gain",
             "fix",
             "force",
@@ -145,6 +146,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "loss",
             "min-gain",
             "out",
+            "prior",
             "seed",
             "starts",
             "target-loss",
@@ -153,7 +155,10 @@ const FLAGS: &[(&str, &[&str])] = &[
     ),
     (
         "predict",
-        &["force", "json", "loss0", "method", "model", "n0", "out", "rate", "series", "tokens"],
+        &[
+            "base", "force", "json", "loss0", "method", "model", "n0", "out", "rate", "run",
+            "series", "tokens",
+        ],
     ),
     (
         "plan",

@@ -46,7 +46,7 @@ impl Anchor {
             Shape::Power => 0.0,
         };
         let bracket = 1.0 - s * carried;
-        if !(y > 0.0 && bracket > 0.0) || !carried.is_finite() {
+        if !(y > 0.0 && bracket > 0.0 && carried.is_finite()) {
             return None;
         }
         let (ln_y, ln_bracket) = (y.ln(), bracket.ln());
@@ -111,9 +111,9 @@ mod tests {
                 let moved = |by: f64| {
                     let (mut shown, mut bend) = (shown, bend);
                     if i < LATENT {
-                        shown[i] += by
+                        shown[i] += by;
                     } else {
-                        bend += by
+                        bend += by;
                     }
                     anchor.natural(shown, bend).unwrap()
                 };

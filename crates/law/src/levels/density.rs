@@ -248,9 +248,8 @@ fn likelihood(
         let tail = 1.0 + fresh * fresh / TAILS;
         value -= 0.5 * ((TAILS + 1.0) * tail.ln() + (variance * left).ln());
         let by_fresh = -(TAILS + 1.0) * fresh / (TAILS * tail);
-        for k in 0..LATENT {
-            by_latent[k] +=
-                by_fresh * unit * (residual.by_latent[k] - correlation * before.by_latent[k]);
+        for (k, by) in by_latent.iter_mut().enumerate() {
+            *by += by_fresh * unit * (residual.by_latent[k] - correlation * before.by_latent[k]);
         }
         for (k, by) in by_shared.iter_mut().enumerate() {
             *by += by_fresh * unit * (residual.by_shared[k] - correlation * before.by_shared[k]);

@@ -75,7 +75,7 @@ impl Levels {
                 let mut of_run = random(number, &[n0, rate]);
                 let latent = match run {
                     Some(run) => self.own(draw, run),
-                    None => self.new(draw, place, beyond, base, &mut of_base, &mut of_run),
+                    None => self.drawn(draw, place, beyond, base, &mut of_base, &mut of_run),
                 };
                 let [level, fall, floor] = latent;
                 let arc = Arc::new(self.shape, level, fall, draw[BEND]);
@@ -121,7 +121,7 @@ impl Levels {
     }
 
     /// The constants of a new run.
-    fn new(
+    fn drawn(
         &self,
         draw: &[f64],
         place: [f64; 2],

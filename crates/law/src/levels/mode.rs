@@ -547,8 +547,8 @@ mod tests {
     fn blocks_are_inverted() {
         let a = [[4.0, 1.0, 0.5], [1.0, 3.0, -0.2], [0.5, -0.2, 2.0]];
         let b = inverse(&a);
-        for i in 0..LATENT {
-            let row = times(&a, &b[i]);
+        for (i, column) in b.iter().enumerate() {
+            let row = times(&a, column);
             for (j, x) in row.into_iter().enumerate() {
                 assert!((x - if i == j { 1.0 } else { 0.0 }).abs() < 1e-12);
             }

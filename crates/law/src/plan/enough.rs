@@ -386,8 +386,7 @@ impl Asker<'_> {
             let mut samples = of_levels(curves);
             let is_told = |x: &f64| x.is_finite() && to(*x).is_finite();
             let middle = quantile(&mut samples, 0.5).filter(is_told);
-            answer.interval =
-                self.tails(&mut samples).filter(|ends| ends.iter().all(|end| is_told(end)));
+            answer.interval = self.tails(&mut samples).filter(|ends| ends.iter().all(is_told));
             *half = answer.interval.map(|[low, high]| 0.5 * (to(high) - to(low)));
             answer.value = middle.filter(|_| !reach.is_far());
             if answer.interval.is_none() {
