@@ -31,7 +31,7 @@ pub struct Cli {
     pub globals: Globals,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// The subcommands.

@@ -204,7 +204,7 @@ fn levels(group: &Group, runs: &[&Run], settings: &Settings) -> Option<Levels> {
     let told = runs.iter().filter(|run| run.points.len() >= FEWEST_POINTS).count();
     let wanted = settings.intervals == Intervals::Posterior && whole && told >= FEWEST_CURVES;
     // A seed gives the same draws for every group, whatever other groups there are.
-    let sampling = crate::levels::Sampling { seed: settings.seed, ..Default::default() };
+    let sampling = crate::levels::Sampling::default().seeded(settings.seed);
     wanted.then(|| Levels::sample(runs, settings.shape, &settings.priors, &sampling)).flatten()
 }
 

@@ -190,13 +190,13 @@ impl GroupLaw {
         if reach.unknown.is_empty() && !reach.open.is_empty() {
             prediction.hull = self.hull(|form, parameters| Some(form.value(parameters, &row)));
         }
-        // Priors say how a line through two sizes or counts may bend.
-        let is_known = reach.is_known() || (reach.unknown.is_empty() && curves.is_some());
         let spread = match &curves {
             Some(curves) => self.of_levels(curves, place, tokens),
             None => self.of_constants(form, place, tokens),
         };
-        if is_known && let Spread { value: Some(value), mean, new_run, half } = spread {
+        if reach.is_known()
+            && let Spread { value: Some(value), mean, new_run, half } = spread
+        {
             prediction.mean = mean;
             prediction.new_run = new_run;
             let wide = half.is_some_and(|half| {

@@ -392,7 +392,7 @@ pub(super) fn of_losses(group: &GroupLaw) -> &'static str {
 }
 
 /// One row for each answer. Bases that differ only in their loss share a row, with the means of
-/// their losses. The last column says how far enough tokens lie beyond the measured ones.
+/// their losses. The last column says how far enough tokens lie outside the measured ones.
 pub(super) fn decisions(group: &GroupLaw) -> TextTable {
     let interval = format!("{} interval", percent(group.level()));
     let of_bases = group.decisions().iter().any(|plan| plan.base().is_some());
@@ -404,7 +404,7 @@ pub(super) fn decisions(group: &GroupLaw) -> TextTable {
         ("enough tokens", Align::Right),
         (&interval, Align::Left),
         ("loss then", Align::Right),
-        ("beyond the data", Align::Right),
+        ("outside the data", Align::Right),
     ];
     if of_bases {
         columns.insert(0, ("base", Align::Left));

@@ -10,16 +10,16 @@ use clap::{Args, ValueEnum};
 pub struct Globals {
     /// Threads to work with; results do not depend on it [default: one a core]
     #[arg(long, global = true, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
+    pub(crate) threads: Option<NonZeroUsize>,
     /// Say more
     #[arg(short, long, global = true, conflicts_with = "quiet")]
-    pub verbose: bool,
+    pub(crate) verbose: bool,
     /// Say nothing but results, warnings and errors
     #[arg(short, long, global = true)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// When to use colour
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
-    pub color: Color,
+    pub(crate) color: Color,
 }
 
 /// When to use colour.

@@ -22,18 +22,25 @@ const RETRIES: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
     /// Chains.
-    pub chains: usize,
+    chains: usize,
     /// Steps of each chain that only tune the sampler.
-    pub tune: usize,
+    tune: usize,
     /// Draws of each chain after that.
-    pub draws: usize,
+    draws: usize,
     /// The seed. The same seed gives the same draws on any number of threads.
-    pub seed: u64,
+    seed: u64,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
         Self { chains: 4, tune: 800, draws: 500, seed: 1 }
+    }
+}
+
+impl Sampling {
+    /// The same with another seed. The same seed gives the same draws on any number of threads.
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 }
 

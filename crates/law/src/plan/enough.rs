@@ -388,7 +388,7 @@ impl Asker<'_> {
             let middle = quantile(&mut samples, 0.5).filter(is_told);
             answer.interval = self.tails(&mut samples).filter(|ends| ends.iter().all(is_told));
             *half = answer.interval.map(|[low, high]| 0.5 * (to(high) - to(low)));
-            answer.value = middle.filter(|_| !reach.is_far());
+            answer.value = middle.filter(|_| reach.is_known() && !reach.is_far());
             if answer.interval.is_none() {
                 mark(&mut answer.code, Code::NoInterval);
                 caveats.push("some of the curves have no such number".to_owned());
