@@ -17,7 +17,7 @@ pub struct Normal {
     pub sd: f64,
 }
 
-/// The priors of all constants, by name. See [`Priors::CONSTANTS`] for what each means.
+/// The priors of all constants, by name. [`Priors::constants`] says what each means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Priors(BTreeMap<String, Normal>);
