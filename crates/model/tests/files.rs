@@ -231,6 +231,10 @@ fn an_unfinished_folder_leaves_nothing_and_an_existing_one_is_refused() {
         |existing| FolderWriter::create(&path, existing, &raw(false), Vec::new(), SHARD_LIMIT);
     let error = create(Existing::Refuse).unwrap_err();
     assert!(error.to_string().contains("already exists"), "{error}");
+    // Only what carries our mark is replaced.
+    let error = create(Existing::Replace).unwrap_err().to_string();
+    assert!(error.contains("`cut.json`"), "{error}");
+    fs::write(path.join("cut.json"), r#"{"format": 2}"#).unwrap();
     drop(create(Existing::Replace).unwrap());
     assert_eq!(fs::read(path.join("model.safetensors")).unwrap(), before);
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
