@@ -10,15 +10,21 @@
 
 #[cfg(feature = "sampler")]
 mod anchor;
+// Without a sampler draws are only read, and most of the density has no use.
+#[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod density;
+#[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod diagnostics;
 mod draws;
+#[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod gauge;
 #[cfg(feature = "sampler")]
 mod mode;
+#[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod prior;
 #[cfg(feature = "sampler")]
 mod sampler;
+#[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod shape;
 #[cfg(test)]
 mod testing;
@@ -34,6 +40,7 @@ pub use shape::Shape;
 use serde::{Deserialize, Serialize};
 
 use self::prior::SHARED;
+#[cfg(feature = "sampler")]
 use crate::table::Run;
 
 /// A posterior, as a law file holds it.
@@ -65,6 +72,7 @@ pub struct Seen {
 }
 
 /// Draws that a law file keeps.
+#[cfg(feature = "sampler")]
 const KEPT: usize = 400;
 
 impl Levels {
