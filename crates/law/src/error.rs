@@ -194,6 +194,18 @@ pub(crate) enum Fault {
         /// The nearest name.
         nearest: String,
     },
+    /// A base has another size than the place that is asked about.
+    #[error(
+        "base `{base}` has {known} parameters, found {found}: a new run from it starts from all of them"
+    )]
+    OtherBase {
+        /// The base.
+        base: String,
+        /// The size asked about.
+        found: f64,
+        /// Its size.
+        known: f64,
+    },
     /// No prior of this name.
     #[error("there is no prior `{found}`; the nearest is `{nearest}`")]
     UnknownPrior {

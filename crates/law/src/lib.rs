@@ -69,7 +69,7 @@ pub use law::{GroupLaw, Law, Units};
 pub use metric::Metrics;
 pub use place::Place;
 pub use plan::{Answer, Plan, Wish};
-pub use prediction::{About, Outside, Prediction};
+pub use prediction::{About, CurvePoint, Outside, Prediction};
 pub use row::{Row, Scale};
 pub use table::{Group, Point, Run, Table, TableRow};
 pub use warning::Warning;

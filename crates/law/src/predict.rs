@@ -8,7 +8,7 @@ use crate::law::{GroupLaw, Law};
 use crate::levels::{Curves, Subject, quantile};
 use crate::method::rate_follows_size;
 use crate::place::Place;
-use crate::prediction::{FARTHEST, Outside, Prediction};
+use crate::prediction::{CurvePoint, FARTHEST, Outside, Prediction};
 
 /// How a place lies outside the data.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,9 +87,10 @@ impl GroupLaw {
     /// Predicts the loss of a new run from a base that the law has seen.
     ///
     /// # Errors
-    /// If the law has no levels or no such base, with the nearest name.
+    /// If the law has no levels or no such base, with the nearest name. If the base has another
+    /// size than the place.
     pub fn predict_base(&self, base: &str, place: Place, tokens: f64) -> Result<Prediction> {
-        self.knows_base(base)?;
+        self.check_base(base, place.n0)?;
         self.predict_about(Subject::KnownBase(base), place, tokens)
     }
 
@@ -105,11 +106,52 @@ impl GroupLaw {
         Ok(Place { n0: seen.n0(), rate: seen.rate(), loss0: seen.loss0() })
     }
 
-    pub(crate) fn knows_base(&self, base: &str) -> Result<()> {
+    fn check_base(&self, base: &str, n0: f64) -> Result<()> {
         let levels = self.levels().ok_or(Fault::NoLevels)?;
-        match levels.bases().iter().any(|known| known == base) {
+        let known = levels.size_of(base);
+        let known = known
+            .ok_or_else(|| unknown("base", base, levels.bases().iter().map(String::as_str)))?;
+        match same(known, n0, SIZE_TOLERANCE) {
             true => Ok(()),
-            false => Err(unknown("base", base, levels.bases().iter().map(String::as_str)).into()),
+            false => Err(Fault::OtherBase { base: base.to_owned(), found: n0, known }.into()),
+        }
+    }
+
+    /// The law's curve at a place, also where it is too uncertain for a single number. Where the
+    /// law knows nothing there are no points. Without levels the subject does not matter.
+    pub fn curve(
+        &self,
+        subject: Subject<'_>,
+        place: Place,
+        tokens: impl IntoIterator<Item = f64>,
+    ) -> Result<Vec<CurvePoint>> {
+        let form = self.form()?;
+        let curves = self.curves_of(subject, place);
+        let point = |tokens: f64| {
+            let known = self.reach(form, &place, Some(tokens)).is_known();
+            let Spread { value, mean, new_run, .. } =
+                self.spread_at(form, curves.as_ref(), place, tokens);
+            let loss = value.filter(|_| known)?;
+            Some(CurvePoint { tokens, loss, mean, new_run })
+        };
+        Ok(tokens.into_iter().filter_map(point).collect())
+    }
+
+    /// What levels hold possible; `None` without levels.
+    pub(crate) fn curves_of(&self, subject: Subject<'_>, place: Place) -> Option<Curves> {
+        self.levels()?.curves(subject, place.n0, place.rate)
+    }
+
+    fn spread_at(
+        &self,
+        form: &dyn Form,
+        curves: Option<&Curves>,
+        place: Place,
+        tokens: f64,
+    ) -> Spread {
+        match curves {
+            Some(curves) => self.of_levels(curves, place, tokens),
+            None => self.of_constants(form, place, tokens),
         }
     }
 
@@ -118,12 +160,14 @@ impl GroupLaw {
         let ends = |mut excesses: Vec<f64>| {
             let tail = 0.5 * (1.0 - self.level);
             let low = quantile(&mut excesses, tail)?;
-            Some([place.loss0 + low, place.loss0 + quantile(&mut excesses, 1.0 - tail)?])
+            let ends = [place.loss0 + low, place.loss0 + quantile(&mut excesses, 1.0 - tail)?];
+            // A law file may hold draws that no data gave.
+            Some(ends).filter(|ends| ends.iter().all(|end| end.is_finite()))
         };
         let measured = ends(curves.measured(tokens));
         let middle = quantile(&mut curves.excesses(tokens), 0.5);
         Spread {
-            value: middle.map(|excess| place.loss0 + excess),
+            value: middle.map(|excess| place.loss0 + excess).filter(|x| x.is_finite()),
             mean: ends(curves.excesses(tokens)),
             new_run: measured,
             half: measured.map(|[low, high]| 0.5 * (high - low)),
@@ -165,7 +209,7 @@ impl GroupLaw {
         let form = self.form()?;
         let row = self.row(&place.row(tokens));
         let reach = self.reach(form, &place, Some(tokens));
-        let curves = self.levels().and_then(|found| found.curves(subject, place.n0, place.rate));
+        let curves = self.curves_of(subject, place);
         let mut prediction = Prediction {
             about: curves.is_some().then(|| subject.into()),
             loss: None,
@@ -190,10 +234,7 @@ impl GroupLaw {
         if reach.unknown.is_empty() && !reach.open.is_empty() {
             prediction.hull = self.hull(|form, parameters| Some(form.value(parameters, &row)));
         }
-        let spread = match &curves {
-            Some(curves) => self.of_levels(curves, place, tokens),
-            None => self.of_constants(form, place, tokens),
-        };
+        let spread = self.spread_at(form, curves.as_ref(), place, tokens);
         if reach.is_known()
             && let Spread { value: Some(value), mean, new_run, half } = spread
         {

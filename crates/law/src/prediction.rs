@@ -37,6 +37,37 @@ pub struct Prediction {
     pub(crate) sentence: String,
 }
 
+/// One point of a law's curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CurvePoint {
+    pub(crate) tokens: f64,
+    pub(crate) loss: f64,
+    pub(crate) mean: Option<[f64; 2]>,
+    pub(crate) new_run: Option<[f64; 2]>,
+}
+
+impl CurvePoint {
+    /// Post-training tokens.
+    pub fn tokens(&self) -> f64 {
+        self.tokens
+    }
+
+    /// The loss, nats per token: of the mean curve, or the middle of what levels hold possible.
+    pub fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    /// As [`Prediction::mean`].
+    pub fn mean(&self) -> Option<[f64; 2]> {
+        self.mean
+    }
+
+    /// As [`Prediction::new_run`].
+    pub fn new_run(&self) -> Option<[f64; 2]> {
+        self.new_run
+    }
+}
+
 /// What an answer of a law with levels is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

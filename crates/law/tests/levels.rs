@@ -179,12 +179,29 @@ fn damaged_draws_are_named() {
 }
 
 #[test]
+fn draws_that_no_data_gave_give_no_number_but_never_nan() {
+    let mut file = serde_json::to_value(&*LAW).unwrap();
+    for draw in file["groups"][0]["levels"]["draws"].as_array_mut().unwrap() {
+        draw.as_array_mut().unwrap().fill(900.0.into());
+    }
+    let law: Law = serde_json::from_value(file).unwrap();
+    let place = Place::new(1.2e9, 0.22, 2.0).unwrap();
+    let found = law.predict(None, None, place, 1e8).unwrap();
+    assert_eq!((found.loss(), found.mean(), found.new_run()), (None, None, None));
+    let plan = law.plan(None, None, place, &Wish::default()).unwrap();
+    assert!(!serde_json::to_string(&plan).unwrap().contains("null"), "{plan:?}");
+}
+
+#[test]
 fn what_the_law_has_not_seen_is_named_with_the_nearest() {
     let place = Place::new(1.2e9, 0.22, 2.0).unwrap();
     let run = group().predict_run("1-0-9", 1e8).unwrap_err().to_string();
     assert!(run.starts_with("the law has seen no run `1-0-9`; the nearest is `1-0-"), "{run}");
     let base = group().predict_base("base 1", place, 1e8).unwrap_err().to_string();
     assert!(base.starts_with("the law has seen no base `base 1`"), "{base}");
+    let other = Place::new(3.1e9, 0.22, 2.0).unwrap();
+    let size = group().predict_base("base 1-0", other, 1e8).unwrap_err().to_string();
+    assert!(size.contains("has 1200000000 parameters, found 3100000000"), "{size}");
     let without = law::fit(&Table::new(rows(5)).unwrap(), &Settings::default()).unwrap();
     let error = without.group(None, None).unwrap().predict_run("1-0-1", 1e8).unwrap_err();
     assert!(error.to_string().contains("has no posterior"), "{error}");

@@ -4,7 +4,7 @@
 //! fall follow from them, so the sampler can move floor and bend of all runs without moving away
 //! from the points.
 
-use super::density::{Curve, LATENT};
+use super::density::{LATENT, RunPoints};
 use super::shape::Shape;
 
 /// The middle of a run's points, as `ln D`.
@@ -30,7 +30,7 @@ pub(super) struct Natural {
 }
 
 impl Anchor {
-    pub(super) fn of(shape: Shape, curve: &Curve) -> Self {
+    pub(super) fn of(shape: Shape, curve: &RunPoints) -> Self {
         let sum: f64 = curve.points.iter().map(|point| point.x).sum();
         Self { shape, x: sum / curve.points.len() as f64 }
     }
@@ -73,7 +73,7 @@ impl Anchor {
     }
 
     /// A first guess of excess, slope and floor from a run's points.
-    pub(super) fn guess(&self, curve: &Curve, fall: f64, bend: f64) -> [f64; LATENT] {
+    pub(super) fn guess(&self, curve: &RunPoints, fall: f64, bend: f64) -> [f64; LATENT] {
         let count = curve.points.len() as f64;
         let excess = curve.points.iter().map(|point| point.excess).sum::<f64>() / count;
         let sums = curve.points.iter().fold([0.0, 0.0], |[together, square], point| {

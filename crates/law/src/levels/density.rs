@@ -5,8 +5,8 @@
 
 use super::gauge::{Gauge, median};
 use super::prior::{
-    BEND, CORRELATION, FIRST_DEVIATION, MEANS, NOISE, NOISE_SHARE, Normal, Priors, RATE_BEND,
-    SHARED, SIZE_BEND,
+    BEND, CORRELATION, FALL, FIRST_DEVIATION, FLOOR, LEVEL, MEANS, NOISE, NOISE_SHARE, Normal,
+    Priors, RATE_BEND, SHARED, SIZE_BEND,
 };
 use super::shape::{Arc, Shape};
 use crate::table::Run;
@@ -18,16 +18,16 @@ pub(super) const LATENT: usize = 3;
 
 /// One run in the gauge.
 #[derive(Clone, Debug)]
-pub(super) struct Curve {
+pub(super) struct RunPoints {
     pub(super) base: usize,
     /// `ln N0` and `ln rho`.
     pub(super) place: [f64; 2],
-    pub(super) points: Vec<Measured>,
+    pub(super) points: Vec<SeenPoint>,
 }
 
 /// One point in the gauge.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Measured {
+pub(super) struct SeenPoint {
     /// `ln D`.
     pub(super) x: f64,
     /// The excess.
@@ -42,7 +42,7 @@ pub(super) struct Measured {
 #[derive(Clone, Debug)]
 pub(super) struct Density {
     pub(super) shape: Shape,
-    pub(super) curves: Vec<Curve>,
+    pub(super) curves: Vec<RunPoints>,
     pub(super) bases: usize,
     pub(super) priors: [Normal; SHARED],
 }
@@ -70,15 +70,15 @@ impl Density {
                 let step = before.map_or(1.0, |before: f64| (x - before) / gauge.step);
                 before = Some(x);
                 let excess = (point.loss - run.loss0) / gauge.excess;
-                Measured { x, excess, step, root_weight: point.weight.sqrt() }
+                SeenPoint { x, excess, step, root_weight: point.weight.sqrt() }
             });
-            Curve {
+            RunPoints {
                 base: base.expect("the list holds the base of every run"),
                 place: gauge.place(run.n0, run.rate),
                 points: points.collect(),
             }
         };
-        let curves: Vec<Curve> = runs.iter().map(curve).collect();
+        let curves: Vec<RunPoints> = runs.iter().map(curve).collect();
         let noise = noise_of(&curves);
         Self { shape, curves, bases: bases.len(), priors: priors.in_order(noise) }
     }
@@ -111,7 +111,7 @@ impl Density {
             value -= 0.5 * effect * effect;
             gradient[SHARED + i] -= effect;
         }
-        let noise = Noise::of(shared);
+        let noise = PointNoise::of(shared);
         for (i, curve) in self.curves.iter().enumerate() {
             let place = self.run(i);
             let latent: [f64; LATENT] = std::array::from_fn(|k| at[place + k]);
@@ -129,7 +129,7 @@ impl Density {
     /// The prior of one run's constants, given those of all runs and of its base.
     fn run_prior(
         &self,
-        curve: &Curve,
+        curve: &RunPoints,
         at: &[f64],
         latent: &[f64; LATENT],
         by_latent: &mut [f64; LATENT],
@@ -158,7 +158,7 @@ impl Density {
 
 /// The noise of points.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Noise {
+pub(super) struct PointNoise {
     /// Variance, and the variance as a share of the squared excess.
     pub(super) variance: f64,
     pub(super) share: f64,
@@ -172,7 +172,7 @@ pub(super) struct Noise {
 /// The highest correlation of neighbouring points. At 1 the noise would have no bound.
 const HIGHEST: f64 = 0.98;
 
-impl Noise {
+impl PointNoise {
     pub(super) fn of(shared: &[f64]) -> Self {
         let correlation = HIGHEST / (1.0 + (-shared[CORRELATION]).exp());
         // The points tell what is new in each; correlated noise adds up to more.
@@ -202,9 +202,9 @@ impl Noise {
 /// of order 1 along the run; what is new at a point follows Student's distribution.
 fn likelihood(
     shape: Shape,
-    curve: &Curve,
+    curve: &RunPoints,
     shared: &[f64],
-    noise: &Noise,
+    noise: &PointNoise,
     latent: &[f64; LATENT],
     by_latent: &mut [f64; LATENT],
     gradient: &mut [f64],
@@ -283,17 +283,14 @@ impl Means {
             means.value[k] += constants[place] * factor;
             means.by[k][place] = factor;
         };
-        add(0, 0, 1.0);
-        add(0, 1, size);
-        add(0, 2, bent);
+        // Each has a constant, a slope in the size and a slope in the rate, side by side.
+        for (k, place) in [LEVEL, FALL, FLOOR].into_iter().enumerate() {
+            add(k, place, 1.0);
+            add(k, place + 1, size);
+            add(k, place + 2, if place == LEVEL { bent } else { rate });
+        }
         add(0, SIZE_BEND, size * size);
-        add(1, 4, 1.0);
-        add(1, 5, size);
-        add(1, 6, rate);
-        add(2, 8, 1.0);
-        add(2, 9, size);
-        add(2, 10, rate);
-        means.by[0][RATE_BEND] = constants[2] * by_bend;
+        means.by[0][RATE_BEND] = constants[LEVEL + 2] * by_bend;
         means
     }
 }
@@ -311,7 +308,7 @@ fn bent_rate(ln_rate: f64, b: f64) -> (f64, f64) {
 
 /// The noise of a point by what neighbouring points show: the median square of how far a point lies
 /// from the line through its neighbours.
-fn noise_of(curves: &[Curve]) -> f64 {
+fn noise_of(curves: &[RunPoints]) -> f64 {
     let squares = curves.iter().flat_map(|curve| {
         curve.points.windows(3).filter(|three| three[2].x > three[0].x).map(|three| {
             let share = (three[1].x - three[0].x) / (three[2].x - three[0].x);

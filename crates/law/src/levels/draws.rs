@@ -3,10 +3,10 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::density::{LATENT, Means, Noise, TAILS};
+use super::density::{LATENT, Means, PointNoise, TAILS};
 use super::prior::{BEND, FIRST_DEVIATION, MEANS, SHARED};
 use super::shape::Arc;
-use super::{Levels, Seen};
+use super::{Levels, SeenRun};
 use crate::uncertainty::normal;
 
 /// What is asked about: each knows less than the one before.
@@ -42,7 +42,7 @@ pub struct Curves {
 struct One {
     arc: Arc,
     floor: f64,
-    noise: Noise,
+    noise: PointNoise,
     /// The residual at the last point, over its deviation, and the `ln D` of that point.
     last: Option<(f64, f64)>,
     /// What is new in the noise.
@@ -79,7 +79,7 @@ impl Levels {
                 };
                 let [level, fall, floor] = latent;
                 let arc = Arc::new(self.shape, level, fall, draw[BEND]);
-                let noise = Noise::of(&draw[..SHARED]);
+                let noise = PointNoise::of(&draw[..SHARED]);
                 let last = run.map(|run| {
                     let last = &self.runs[run];
                     let x = self.gauge.ln_tokens(last.tokens);
@@ -96,7 +96,7 @@ impl Levels {
     /// The nearest rate that was measured on the base, or on the bases nearest in size, if this one
     /// lies outside all of those.
     fn nearest_rate(&self, base: Option<usize>, n0: f64, rate: f64) -> Option<f64> {
-        let apart = |run: &Seen| (run.n0 / n0).ln().abs();
+        let apart = |run: &SeenRun| (run.n0 / n0).ln().abs();
         let least = self.runs.iter().map(apart).fold(f64::INFINITY, f64::min);
         let near = self.runs.iter().filter(|run| match base {
             Some(base) => run.base == base,

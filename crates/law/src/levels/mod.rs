@@ -39,6 +39,7 @@ pub use shape::Shape;
 
 use serde::{Deserialize, Serialize};
 
+use self::density::LATENT;
 use self::prior::SHARED;
 #[cfg(feature = "sampler")]
 use crate::table::Run;
@@ -51,7 +52,7 @@ pub struct Levels {
     priors: Priors,
     diagnostics: Diagnostics,
     bases: Vec<String>,
-    runs: Vec<Seen>,
+    runs: Vec<SeenRun>,
     /// Draws of the constants: those of [`Priors`], three effects for each base, and level, rate of
     /// fall and floor of each run, in the gauge.
     draws: Vec<Vec<f64>>,
@@ -59,7 +60,7 @@ pub struct Levels {
 
 /// A run that the law has seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct SeenRun {
     name: String,
     /// The place of its base in the list of bases.
     base: usize,
@@ -101,7 +102,7 @@ impl Levels {
         let draws = thinned.map(|draw| draw.iter().map(short).collect()).collect();
         let seen = |run: &&Run| {
             let last = run.points.last();
-            Seen {
+            SeenRun {
                 name: run.name.clone(),
                 base: bases.iter().position(|base| *base == run.base).unwrap_or(0),
                 n0: run.n0,
@@ -142,8 +143,14 @@ impl Levels {
         &self.bases
     }
 
+    /// The size of a base that it has seen, parameters before pruning.
+    pub fn size_of(&self, base: &str) -> Option<f64> {
+        let place = self.bases.iter().position(|known| known == base)?;
+        self.runs.iter().find(|run| run.base == place).map(|run| run.n0)
+    }
+
     /// The runs that it has seen.
-    pub fn runs(&self) -> &[Seen] {
+    pub fn runs(&self) -> &[SeenRun] {
         &self.runs
     }
 
@@ -161,7 +168,7 @@ impl Levels {
         if [n0, rate, tokens, excess, step].iter().any(|x| !(x.is_finite() && *x > 0.0)) {
             return Err("the gauge of `levels` holds a number that is not above 0".to_owned());
         }
-        let length = SHARED + 3 * (self.bases.len() + self.runs.len());
+        let length = SHARED + LATENT * (self.bases.len() + self.runs.len());
         if self.draws.is_empty() {
             return Err("`levels` holds no draws".to_owned());
         }
@@ -174,9 +181,10 @@ impl Levels {
                 ));
             }
         }
-        let is_whole = |run: &&Seen| {
+        let is_whole = |run: &&SeenRun| {
             let numbers = [run.n0, run.rate, run.loss0, run.tokens, run.excess];
-            run.base < self.bases.len() && run.tokens > 0.0 && numbers.iter().all(|x| x.is_finite())
+            let positive = [run.n0, run.rate, run.tokens].iter().all(|x| *x > 0.0);
+            run.base < self.bases.len() && positive && numbers.iter().all(|x| x.is_finite())
         };
         match self.runs.iter().find(|run| !is_whole(run)) {
             Some(run) => Err(format!("run `{}` of `levels` is not whole", run.name)),
@@ -185,7 +193,7 @@ impl Levels {
     }
 }
 
-impl Seen {
+impl SeenRun {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

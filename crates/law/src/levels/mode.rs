@@ -10,15 +10,15 @@
 use faer::{Mat, Side};
 
 use super::anchor::{Anchor, Natural};
-use super::density::{Curve, Density, LATENT, Means, Noise};
+use super::density::{Density, LATENT, Means, PointNoise, RunPoints};
 use super::gauge::median;
 use super::prior::{BEND, DEVIATIONS, FALL, FIRST_DEVIATION, MEANS, NOISE, NOISE_SHARE, SHARED};
 use super::shape::Arc;
 
-type Block = [[f64; LATENT]; LATENT];
+type Square = [[f64; LATENT]; LATENT];
 /// What one run shares with others: the constants of the mean curve and the effects of its base.
 const TOUCHED: usize = MEANS + LATENT;
-type Side3 = [[f64; TOUCHED]; LATENT];
+type Coupling = [[f64; TOUCHED]; LATENT];
 
 /// Neighbouring points err together, so a run's points tell less than as many independent ones.
 const INFLATION: f64 = 2.0;
@@ -42,22 +42,22 @@ struct RunMap {
     base: usize,
     anchor: Anchor,
     /// How the run's constants follow what is shared.
-    follow: Side3,
+    follow: Coupling,
     /// The factor of the run's own covariance, lower triangular.
-    factor: Block,
+    factor: Square,
 }
 
-/// Normal equations at one point.
-struct Normal {
+/// Equations equations at one point.
+struct Equations {
     objective: f64,
     shared: Mat<f64>,
     shared_gradient: Vec<f64>,
-    runs: Vec<RunNormal>,
+    runs: Vec<RunEquations>,
 }
 
-struct RunNormal {
-    block: Block,
-    side: Side3,
+struct RunEquations {
+    block: Square,
+    side: Coupling,
     gradient: [f64; LATENT],
 }
 
@@ -66,7 +66,7 @@ impl Coordinates {
     pub(super) fn find(density: &Density) -> Option<Self> {
         let anchors: Vec<Anchor> =
             density.curves.iter().map(|curve| Anchor::of(density.shape, curve)).collect();
-        let problem = Problem { density, anchors };
+        let problem = Search { density, anchors };
         let mut at = problem.begin();
         for _ in 0..ROUNDS {
             problem.descend(&mut at);
@@ -74,7 +74,7 @@ impl Coordinates {
         }
         problem.descend(&mut at);
         let normal = problem.normal(&at)?;
-        let follows: Vec<Block> = normal.runs.iter().map(|run| inverse(&run.block)).collect();
+        let follows: Vec<Square> = normal.runs.iter().map(|run| inverse(&run.block)).collect();
         let schur = schur(density, &normal, &follows, 0.0);
         let identity = Mat::<f64>::identity(schur.nrows(), schur.nrows());
         // Priors make the matrix positive definite; rounding alone could spoil it.
@@ -177,12 +177,12 @@ fn outer(place: usize) -> usize {
 }
 
 /// The squares that are minimised, and the anchors of their runs.
-struct Problem<'a> {
+struct Search<'a> {
     density: &'a Density,
     anchors: Vec<Anchor>,
 }
 
-impl Problem<'_> {
+impl Search<'_> {
     /// A first guess: runs from their points, everything else from priors.
     fn begin(&self) -> Vec<f64> {
         let density = self.density;
@@ -224,10 +224,10 @@ impl Problem<'_> {
 
     /// The normal equations of all squares: points, priors of runs, and priors of what is shared.
     /// `None` where a run has no curve.
-    fn normal(&self, at: &[f64]) -> Option<Normal> {
+    fn normal(&self, at: &[f64]) -> Option<Equations> {
         let density = self.density;
         let touched = MEANS + LATENT * density.bases;
-        let mut normal = Normal {
+        let mut normal = Equations {
             objective: 0.0,
             shared: Mat::zeros(touched, touched),
             shared_gradient: vec![0.0; touched],
@@ -243,7 +243,7 @@ impl Problem<'_> {
             normal.shared[(i, i)] += 1.0 / (sd * sd);
             normal.shared_gradient[i] -= z / sd;
         }
-        let noise = Noise::of(&at[..SHARED]);
+        let noise = PointNoise::of(&at[..SHARED]);
         for (i, (curve, anchor)) in density.curves.iter().zip(&self.anchors).enumerate() {
             let natural = anchor.natural(self.shown(at, i), at[BEND])?;
             let run = of_run(density, curve, at, &natural, &noise, &mut normal);
@@ -266,7 +266,7 @@ impl Problem<'_> {
         let blend = |prior: f64, squares: f64, count: f64| {
             0.5 * ((squares + OF_PRIOR * (2.0 * prior).exp()) / (count + OF_PRIOR)).ln()
         };
-        let noise = Noise::of(&at[..SHARED]);
+        let noise = PointNoise::of(&at[..SHARED]);
         let mut off = Vec::new();
         let mut of_runs = [0.0; LATENT];
         for (i, curve) in density.curves.iter().enumerate() {
@@ -309,13 +309,13 @@ impl Problem<'_> {
     }
 }
 
-fn step(density: &Density, at: &[f64], normal: &Normal, damping: f64) -> Option<Vec<f64>> {
-    let damped = |run: &RunNormal| {
+fn step(density: &Density, at: &[f64], normal: &Equations, damping: f64) -> Option<Vec<f64>> {
+    let damped = |run: &RunEquations| {
         let mut block = run.block;
         (0..LATENT).for_each(|k| block[k][k] *= 1.0 + damping);
         inverse(&block)
     };
-    let inverses: Vec<Block> = normal.runs.iter().map(damped).collect();
+    let inverses: Vec<Square> = normal.runs.iter().map(damped).collect();
     let schur = schur(density, normal, &inverses, damping);
     let mut right = normal.shared_gradient.clone();
     for ((curve, run), inverse) in density.curves.iter().zip(&normal.runs).zip(&inverses) {
@@ -348,13 +348,13 @@ fn step(density: &Density, at: &[f64], normal: &Normal, damping: f64) -> Option<
 
 fn of_run(
     density: &Density,
-    curve: &Curve,
+    curve: &RunPoints,
     at: &[f64],
     natural: &Natural,
-    noise: &Noise,
-    normal: &mut Normal,
-) -> RunNormal {
-    let mut run = RunNormal {
+    noise: &PointNoise,
+    normal: &mut Equations,
+) -> RunEquations {
+    let mut run = RunEquations {
         block: [[0.0; LATENT]; LATENT],
         side: [[0.0; TOUCHED]; LATENT],
         gradient: [0.0; LATENT],
@@ -414,7 +414,7 @@ fn of_run(
 }
 
 /// What is shared, after the runs are eliminated.
-fn schur(density: &Density, normal: &Normal, inverses: &[Block], damping: f64) -> Mat<f64> {
+fn schur(density: &Density, normal: &Equations, inverses: &[Square], damping: f64) -> Mat<f64> {
     let mut schur = normal.shared.clone();
     for i in 0..schur.nrows() {
         schur[(i, i)] *= 1.0 + damping;
@@ -431,16 +431,16 @@ fn schur(density: &Density, normal: &Normal, inverses: &[Block], damping: f64) -
     schur
 }
 
-fn times(a: &Block, x: &[f64; LATENT]) -> [f64; LATENT] {
+fn times(a: &Square, x: &[f64; LATENT]) -> [f64; LATENT] {
     std::array::from_fn(|i| (0..LATENT).map(|j| a[i][j] * x[j]).sum())
 }
 
-fn product(a: &Block, b: &Side3) -> Side3 {
+fn product(a: &Square, b: &Coupling) -> Coupling {
     std::array::from_fn(|i| std::array::from_fn(|j| (0..LATENT).map(|k| a[i][k] * b[k][j]).sum()))
 }
 
 /// The lower factor `F` with `F F^T = a`.
-fn cholesky(a: &Block) -> Block {
+fn cholesky(a: &Square) -> Square {
     let mut factor = [[0.0; LATENT]; LATENT];
     for i in 0..LATENT {
         for j in 0..=i {
@@ -452,7 +452,7 @@ fn cholesky(a: &Block) -> Block {
 }
 
 /// The inverse of a positive definite block, through its factor.
-fn inverse(a: &Block) -> Block {
+fn inverse(a: &Square) -> Square {
     let f = cholesky(a);
     let mut columns = [[0.0; LATENT]; LATENT];
     for (j, column) in columns.iter_mut().enumerate() {
@@ -508,7 +508,7 @@ mod tests {
         let density = testing::density(Shape::Fall);
         let coordinates = Coordinates::find(&density).unwrap();
         let anchors = density.curves.iter().map(|curve| Anchor::of(Shape::Fall, curve)).collect();
-        let problem = Problem { density: &density, anchors };
+        let problem = Search { density: &density, anchors };
         let normal = problem.normal(&coordinates.mode).unwrap();
         let largest = normal.shared_gradient.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
         let scale = (0..normal.shared.nrows()).map(|i| normal.shared[(i, i)]).fold(0.0, f64::max);

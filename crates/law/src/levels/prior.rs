@@ -158,10 +158,12 @@ impl Priors {
     }
 }
 
-/// Places of single constants.
+/// Places of single constants. Behind level, fall and floor stand their slopes in size and rate.
+pub(super) const LEVEL: usize = 0;
 pub(super) const RATE_BEND: usize = 3;
 pub(super) const FALL: usize = 4;
 pub(super) const BEND: usize = 7;
+pub(super) const FLOOR: usize = 8;
 pub(super) const SIZE_BEND: usize = 11;
 pub(super) const FIRST_DEVIATION: usize = MEANS;
 pub(super) const NOISE: usize = MEANS + DEVIATIONS;

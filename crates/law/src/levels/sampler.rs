@@ -73,13 +73,18 @@ fn attempt(density: &Density, coordinates: &Coordinates, sampling: &Sampling) ->
         let of_chain = |chain: &Chained| chain.draws.iter().map(|draw| draw[*place]).collect();
         of_chains(&chains.iter().map(of_chain).collect::<Vec<_>>())
     });
+    let finite = |x: f64, bad: f64| if x.is_finite() { x } else { bad };
     // NaN must not be lost in a maximum.
     let worst = |a: f64, b: f64, is_worse: fn(&f64, &f64) -> bool| {
         if a.is_nan() || (!b.is_nan() && !is_worse(&b, &a)) { a } else { b }
     };
     let diagnostics = Diagnostics {
-        r_hat: told.iter().map(|x| x.0).fold(0.0, |a, b| worst(a, b, f64::gt)),
-        effective: told.iter().map(|x| x.1).fold(f64::MAX, |a, b| worst(a, b, f64::lt)),
+        // A chain that never moved gives infinity, which a law file cannot hold.
+        r_hat: finite(told.iter().map(|x| x.0).fold(0.0, |a, b| worst(a, b, f64::gt)), f64::MAX),
+        effective: finite(
+            told.iter().map(|x| x.1).fold(f64::MAX, |a, b| worst(a, b, f64::lt)),
+            0.0,
+        ),
         divergences: chains.iter().map(|chain| chain.divergences).sum(),
         draws: sampling.chains * sampling.draws,
         chains: sampling.chains,
@@ -140,17 +145,17 @@ struct Target<'a> {
 
 /// The density is not finite here. The sampler turns back.
 #[derive(Debug)]
-struct NotFinite;
+struct OffTheEdge;
 
-impl fmt::Display for NotFinite {
+impl fmt::Display for OffTheEdge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the density is not finite")
     }
 }
 
-impl std::error::Error for NotFinite {}
+impl std::error::Error for OffTheEdge {}
 
-impl LogpError for NotFinite {
+impl LogpError for OffTheEdge {
     fn is_recoverable(&self) -> bool {
         true
     }
@@ -163,7 +168,7 @@ impl HasDims for Target<'_> {
 }
 
 impl CpuLogpFunc for Target<'_> {
-    type LogpError = NotFinite;
+    type LogpError = OffTheEdge;
     type FlowParameters = ();
     type ExpandedVector = Vec<f64>;
 
@@ -171,13 +176,13 @@ impl CpuLogpFunc for Target<'_> {
         self.density.dimension()
     }
 
-    fn logp(&mut self, around: &[f64], gradient: &mut [f64]) -> Result<f64, NotFinite> {
-        let naturals = self.coordinates.constants(around, &mut self.at).ok_or(NotFinite)?;
+    fn logp(&mut self, around: &[f64], gradient: &mut [f64]) -> Result<f64, OffTheEdge> {
+        let naturals = self.coordinates.constants(around, &mut self.at).ok_or(OffTheEdge)?;
         let volume: f64 = naturals.iter().map(|natural| natural.ln_volume).sum();
         let value = volume + self.density.value(&self.at, &mut self.gradient);
         self.coordinates.pull_back(&naturals, &self.gradient, gradient);
         let is_finite = value.is_finite() && gradient.iter().all(|x| x.is_finite());
-        is_finite.then_some(value).ok_or(NotFinite)
+        is_finite.then_some(value).ok_or(OffTheEdge)
     }
 
     fn expand_vector<R: nuts_rs::rand::Rng + ?Sized>(

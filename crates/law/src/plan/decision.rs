@@ -6,6 +6,7 @@ use super::amount::Amount;
 use super::answer::Answer;
 use super::cost::Cost;
 use super::question::Recovery;
+use crate::levels::Subject;
 use crate::place::Place;
 use crate::prediction::Prediction;
 
@@ -106,6 +107,11 @@ impl Plan {
     /// base that it has not seen, or if the law has no levels.
     pub fn base(&self) -> Option<&str> {
         self.base.as_deref()
+    }
+
+    /// What its answers are about.
+    pub fn subject(&self) -> Subject<'_> {
+        self.base().map_or(Subject::NewBase, Subject::KnownBase)
     }
 
     /// Parameters of the pruned model, including zeroed ones. Absent, like all costs, if it is

@@ -82,7 +82,7 @@ impl GroupLaw {
         let asker = Asker {
             law: self,
             subject,
-            curves: self.levels().and_then(|found| found.curves(subject, place.n0, place.rate)),
+            curves: self.curves_of(subject, place),
             form: self.form()?,
             place,
             bill: wish.bill,
@@ -164,8 +164,9 @@ impl Asker<'_> {
     fn doubling(&self, from: f64) -> Option<Doubling> {
         if let Some(curves) = self.curves.as_ref().filter(|_| from.is_finite()) {
             let mut gains = curves.doublings(from);
-            let gain = quantile(&mut gains, 0.5)?;
-            return Some(Doubling { from, gain, interval: self.tails(&mut gains) });
+            let gain = quantile(&mut gains, 0.5).filter(|gain| gain.is_finite())?;
+            let interval = self.tails(&mut gains).filter(|ends| ends.iter().all(|x| x.is_finite()));
+            return Some(Doubling { from, gain, interval });
         }
         let unit = self.law.scale().tokens;
         let gain = |parameters: &[f64]| {
