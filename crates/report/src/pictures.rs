@@ -1,8 +1,9 @@
 //! Answers of a law as pictures: a predicted loss on its curve, enough tokens, and the offers
 //! within limits.
 
+use law::levels::Subject;
 use law::plan::{Allocation, Offer};
-use law::{GroupLaw, Place, Plan, Prediction};
+use law::{CurvePoint, GroupLaw, Place, Plan, Prediction};
 
 use crate::number::{short_count, short_rate};
 use crate::plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
@@ -16,15 +17,16 @@ const MOST_LINES: usize = 6;
 /// The colour of the law.
 const LAW: Tone = Tone::Series(0);
 
-/// The law's curve at a place, with both intervals and the predicted loss. `None` if there is no
-/// curve.
+/// The law's curve for a run, a base or a place, with both intervals and the predicted loss. `None`
+/// if there is no curve.
 pub fn prediction_picture(
     group: &GroupLaw,
+    subject: Subject<'_>,
     place: Place,
     tokens: f64,
     prediction: &Prediction,
 ) -> Option<String> {
-    let mut sketch = Sketch::of(group, place, [tokens])?;
+    let mut sketch = Sketch::of(group, subject, place, [tokens])?;
     if let Some(loss) = prediction.loss() {
         let hint = format!("{loss:.4} nats per token after {} tokens", short_count(tokens));
         sketch.layers.push(Layer::Points {
@@ -41,7 +43,7 @@ pub fn prediction_picture(
 /// there is no curve.
 pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
     let enough = plan.enough().value();
-    let mut sketch = Sketch::of(group, plan.place(), enough)?;
+    let mut sketch = Sketch::of(group, plan.subject(), plan.place(), enough)?;
     if let Some(floor) = plan.floor().value() {
         sketch.layers.push(Layer::Level { y: floor, label: "floor".into() });
         sketch.heights.push(floor);
@@ -150,23 +152,27 @@ struct Sketch {
 
 impl Sketch {
     /// From the fewest tokens to the most, measured or asked for.
-    fn of(group: &GroupLaw, place: Place, asked: impl IntoIterator<Item = f64>) -> Option<Self> {
+    fn of(
+        group: &GroupLaw,
+        subject: Subject<'_>,
+        place: Place,
+        asked: impl IntoIterator<Item = f64>,
+    ) -> Option<Self> {
         let [low, high] = group.ranges().get("tokens").copied()?;
         // A token count far outside would squeeze the measured part.
         let near = |tokens: &f64| (low / FARTHEST..=high * FARTHEST).contains(tokens);
         let shown: Vec<f64> = asked.into_iter().filter(near).chain([low, high]).collect();
         let x = PlotAxis::around("post-training tokens", AxisScale::Log, Unit::Count, shown)?;
         let [from, to] = x.range();
-        let (mut line, mut mean, mut new_run) = (Vec::new(), Vec::new(), Vec::new());
-        for i in 0..=STEPS {
-            let tokens = from * (to / from).powf(f64::from(i) / f64::from(STEPS));
-            let Ok(found) = group.predict(place, tokens) else { continue };
-            // If the law gives no single loss, the middle of its interval is drawn.
-            let middle = found.mean().map(|[low, high]| 0.5 * (low + high));
-            line.extend(found.loss().or(middle).map(|loss| [tokens, loss]));
-            mean.extend(found.mean().map(|[low, high]| [tokens, low, high]));
-            new_run.extend(found.new_run().map(|[low, high]| [tokens, low, high]));
-        }
+        let at = |i: i32| from * (to / from).powf(f64::from(i) / f64::from(STEPS));
+        let points = group.curve(subject, place, (0..=STEPS).map(at)).ok()?;
+        let ends = |of: fn(&CurvePoint) -> Option<[f64; 2]>| -> Vec<[f64; 3]> {
+            let end = |point: &CurvePoint| of(point).map(|[low, high]| [point.tokens(), low, high]);
+            points.iter().filter_map(end).collect()
+        };
+        let (mean, new_run) = (ends(CurvePoint::mean), ends(CurvePoint::new_run));
+        let line: Vec<[f64; 2]> =
+            points.iter().map(|point| [point.tokens(), point.loss()]).collect();
         // A law that predicts nothing here has no picture.
         (!line.is_empty()).then_some(())?;
         let heights = line.iter().map(|point| point[1]).chain([place.loss0]).collect();
@@ -195,8 +201,12 @@ impl Sketch {
             short_count(place.n0),
             short_rate(place.rate)
         );
+        let [darker, lighter] = match group.levels() {
+            Some(_) => ["its curve", "a point measured on it"],
+            None => ["the mean curve", "a new run"],
+        };
         let description = format!(
-            "{sentence}. The darker shade is the interval of the mean curve, the lighter one that of a new run, level {}.",
+            "{sentence}. The darker shade is the interval of {darker}, the lighter one that of {lighter}, level {}.",
             group.level()
         );
         Some(Plot::new(title, description, [self.x, y], self.layers).svg())

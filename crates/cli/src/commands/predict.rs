@@ -80,11 +80,16 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     }
     let law = law_file::read(&arguments.law)?;
     let group = arguments.place.group(&law)?;
-    let Foretold { place, prediction } =
-        arguments.place.predict(group, arguments.tokens.0 as f64)?;
+    let tokens = arguments.tokens.0 as f64;
+    let Foretold { place, prediction } = arguments.place.predict(group, tokens)?;
     if let Some(out) = &arguments.out {
-        let picture =
-            report::prediction_picture(group, place, arguments.tokens.0 as f64, &prediction);
+        let picture = report::prediction_picture(
+            group,
+            arguments.place.subject(),
+            place,
+            tokens,
+            &prediction,
+        );
         picture::write(out, picture, output)?;
     }
     if arguments.json {

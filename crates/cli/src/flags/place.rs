@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use clap::Args;
+use law::levels::Subject;
 use law::{GroupLaw, Law, Place, Prediction};
 use model::folder::ModelFolder;
 use shape::count::Count as Parameters;
@@ -78,16 +79,26 @@ impl PlaceFlags {
         Ok(Place::new(self.size()?.n0, self.rate.unwrap_or_default(), loss0)?)
     }
 
+    /// What is asked about.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        match (&self.run, &self.base) {
+            (Some(run), _) => Subject::Run(run),
+            (None, Some(base)) => Subject::KnownBase(base),
+            (None, None) => Subject::NewBase,
+        }
+    }
+
     /// The answer about this run, base or place, and the place.
     pub(crate) fn predict(&self, group: &GroupLaw, tokens: f64) -> anyhow::Result<Foretold> {
-        if let Some(run) = &self.run {
-            let prediction = group.predict_run(run, tokens)?;
-            return Ok(Foretold { place: group.place_of(run)?, prediction });
-        }
-        let place = self.place()?;
-        let prediction = match &self.base {
-            Some(base) => group.predict_base(base, place, tokens),
-            None => group.predict(place, tokens),
+        let subject = self.subject();
+        let place = match subject {
+            Subject::Run(run) => group.place_of(run)?,
+            Subject::KnownBase(_) | Subject::NewBase => self.place()?,
+        };
+        let prediction = match subject {
+            Subject::Run(run) => group.predict_run(run, tokens),
+            Subject::KnownBase(base) => group.predict_base(base, place, tokens),
+            Subject::NewBase => group.predict(place, tokens),
         };
         Ok(Foretold { place, prediction: prediction? })
     }

@@ -202,9 +202,16 @@ pub(super) fn section(group: &GroupLaw, number: usize, with_sentence: bool) -> M
         }
         p {
             "Enough is where doubling the tokens buys less than " (plain(first.doubling_gain())) " nats. Each row is one pruned model: its size "
-            "before pruning and the rate at which it was pruned. Whiskers hold the law's own value with a probability of "
-            (percent(group.level())) "; they are made by fitting again "
-            @if simulated { "to simulated data, since runs are too few to leave one out." } @else { "without each run and, where there are four or more, without each base." }
+            "before pruning and the rate at which it was pruned. "
+            @if group.levels().is_some() {
+                "Each base that was measured has a row, in the order of the table below. Whiskers hold what a new run from it "
+                "needs with a probability of " (percent(group.level())) ", by the posterior of a law with levels."
+            } @else {
+                "Whiskers hold the law's own value with a probability of " (percent(group.level()))
+                "; they are made by fitting again "
+                @if simulated { "to simulated data, since runs are too few to leave one out." }
+                @else { "without each run and, where there are four or more, without each base." }
+            }
         }
         @if let Some(picture) = picture(group) {
             figure.wide { (picture.inline(&format!("enough-{number}"))) }
@@ -273,6 +280,8 @@ fn picture(group: &GroupLaw) -> Option<Whiskers> {
 }
 
 fn table(group: &GroupLaw) -> Markup {
+    let of_bases = group.levels().is_some();
+    let base = of_bases.then(|| TableColumn::new("base", Alignment::Left));
     let columns = [
         TableColumn::new("size", Alignment::Right).unit("parameters"),
         TableColumn::new("rate", Alignment::Right).unit("fraction removed"),
@@ -286,7 +295,7 @@ fn table(group: &GroupLaw) -> Markup {
     ];
     let mut table = HtmlTable::new(
         "Enough tokens, the loss after them, the loss before pruning, and the floor that the curve tends to",
-        columns,
+        base.into_iter().chain(columns),
     );
     let unknown = || html! { span.note { "cannot tell" } };
     for plan in by_size(group).concat() {
@@ -295,7 +304,8 @@ fn table(group: &GroupLaw) -> Markup {
         // Both answers may carry the same code.
         codes.sort_unstable();
         codes.dedup();
-        table.push(vec![
+        let base = of_bases.then(|| html! { bdi { (shown(plan.base().unwrap_or_default())) } });
+        let cells = [
             count(plan.place().n0),
             rate(plan.place().rate),
             enough.value().map_or_else(unknown, count),
@@ -305,7 +315,8 @@ fn table(group: &GroupLaw) -> Markup {
             floor.value().map_or_else(unknown, nats),
             floor.interval().or(floor.hull()).map_or_else(unknown, |ends| interval(ends, nats)),
             html! { @for (i, code) in codes.iter().enumerate() { @if i > 0 { ", " } code { (shown(code)) } } },
-        ]);
+        ];
+        table.push(base.into_iter().chain(cells).collect());
     }
     table.markup()
 }

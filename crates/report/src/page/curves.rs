@@ -29,8 +29,9 @@ pub(super) fn figures(input: &PageInput<'_>, group: &GroupLaw, number: usize) ->
     let panels = panels(input, group);
     html! {
         @if number == 0 { p {
-            "Markers are measured, lines are the law, and shades around them its " (percent(group.level())) " interval of the mean "
-            "curve. A hollow diamond marks the tokens that are enough, with whiskers for their interval. Hollow circles are the "
+            "Markers are measured, lines are the law, and shades around them its " (percent(group.level())) " interval of "
+            (if group.levels().is_some() { "a new run from the same base" } else { "the mean curve" })
+            ". A hollow diamond marks the tokens that are enough, with whiskers for their interval. Hollow circles are the "
             "unpruned model trained on the same text: what the tokens do without any pruning. All panels share the tokens' axis; each has "
             "its own losses."
             @if input.entropy.is_some() { " The entropy of the text is known; no model gets below it." }

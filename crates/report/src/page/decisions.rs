@@ -1,6 +1,6 @@
 //! The pruned models that a law has plans for, and its answers. Only this module asks the law.
 
-use law::{GroupLaw, Place, Plan, TableRow};
+use law::{CurvePoint, GroupLaw, Place, Plan, TableRow};
 
 /// Sizes within this share of each other belong in one panel.
 const SAME_SIZE: f64 = 0.01;
@@ -85,25 +85,13 @@ pub(super) fn is_at(row: &TableRow, group: &GroupLaw, place: &Place) -> bool {
 /// The law's curve for a plan between two token counts, where the law knows it.
 pub(super) fn curve(group: &GroupLaw, plan: &Plan, [low, high]: [f64; 2]) -> LawCurve {
     let step = (high / low).powf(1.0 / STEPS as f64);
-    let mut curve = LawCurve::default();
-    for i in 0..=STEPS {
-        let tokens = low * step.powi(i as i32);
-        let prediction = match plan.base() {
-            Some(base) => group.predict_base(base, plan.place(), tokens),
-            None => group.predict(plan.place(), tokens),
-        };
-        let Ok(prediction) = prediction else { continue };
-        let (loss, mean) = (prediction.loss(), prediction.mean());
-        // If the interval is wide, the law gives no number. The curve is still drawn, through the
-        // middle of the band.
-        if let Some(loss) = loss.or(mean.map(|[low, high]| 0.5 * (low + high))) {
-            curve.line.push([tokens, loss]);
-        }
-        if let Some([low, high]) = mean {
-            curve.band.push([tokens, low, high]);
-        }
+    let tokens = (0..=STEPS).map(|i| low * step.powi(i as i32));
+    let points = group.curve(plan.subject(), plan.place(), tokens).unwrap_or_default();
+    let ends = |point: &CurvePoint| point.mean().map(|[low, high]| [point.tokens(), low, high]);
+    LawCurve {
+        line: points.iter().map(|point| [point.tokens(), point.loss()]).collect(),
+        band: points.iter().filter_map(ends).collect(),
     }
-    curve
 }
 
 /// The gain of each doubling, from the fewest tokens to the most, as points of a plot.

@@ -51,11 +51,10 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
         vec![Layer::Level { y: gain, label: format!("{} nats", significant(gain, 3)) }];
     let mut places = Vec::new();
     let by_rate = by_rate(size);
-    let lines = by_rate
-        .iter()
-        .enumerate()
-        .flat_map(|(tone, alike)| answers(alike).into_iter().map(move |plan| (tone, plan)));
-    for (i, plan) in lines {
+    let lines = by_rate.iter().enumerate().flat_map(|(tone, alike)| {
+        answers(alike).into_iter().enumerate().map(move |(j, plan)| (tone, j, plan))
+    });
+    for (i, j, plan) in lines {
         let (tone, label) = (Tone::Series(i), format!("rate {}", short_rate(plan.place().rate)));
         let points = doublings(plan);
         let said = |&[from, gain]: &[f64; 2]| {
@@ -69,7 +68,8 @@ fn plot(size: &[&Plan]) -> Option<Plot> {
             )
         };
         let marks = points.iter().map(said).collect();
-        layers.push(Layer::Line { tone, points, label: Some(label.clone()) });
+        // Lines of one rate share a colour and a label.
+        layers.push(Layer::Line { tone, points, label: (j == 0).then(|| label.clone()) });
         layers.push(Layer::Points { tone, points: marks, aside: false });
         if let Some(tokens) = plan.enough().value() {
             let hint = format!("{label}: {} tokens are enough", short_count(tokens));

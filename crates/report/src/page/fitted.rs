@@ -16,6 +16,12 @@ pub(super) fn section(group: &GroupLaw) -> Markup {
         Units::Counts => "single parameters and single tokens",
     };
     html! {
+        @if let Some(levels) = group.levels() {
+            p {
+                "The answers above come from a law with levels, in which every base and every run has a curve of its own ("
+                (levels.diagnostics().sentence()) "). What follows is the fast look beside it: one curve for all runs."
+            }
+        }
         p.formula { code { "L = " (pretty(formula)) } }
         p {
             "L is the held-out loss after D tokens, L₀ the loss before pruning, N₀ the size before pruning, ρ the rate. N₀ and D are in "

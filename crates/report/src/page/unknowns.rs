@@ -47,7 +47,8 @@ pub(super) fn care(input: &PageInput<'_>) -> Markup {
                  from scratch; when most of a model goes, compare with that",
                 "a law speaks for the series, the method, the text and the training recipe it was fitted on; further out it is a guess \
                  that its intervals do not cover",
-                "the interval of the mean curve says where the law is; one more run of your own scatters around it",
+                "an interval is for the question that it answers: a run that goes on, a new run from the same base, and a base that \
+                 the law has not seen scatter more, in this order",
             ]))
             @if let Some(entropy) = input.entropy {
                 p {
