@@ -37,6 +37,13 @@ pub(super) struct Commit<'a> {
     pub(super) observer: &'a mut dyn Observer,
 }
 
+/// A file that is wanted: its name, its page, and what the hub says of it.
+struct Wanted<'a> {
+    name: &'a str,
+    page: &'a Address,
+    announced: &'a Announced,
+}
+
 /// What the hub says of a file.
 struct Announced {
     /// Git's SHA-1 of a small file, SHA-256 of a large one.
@@ -67,7 +74,8 @@ impl Commit<'_> {
         // Another process may have fetched it meanwhile, or another file has the same bytes.
         let there = blob.is_file() && hash_like(&announced.hash, &blob)? == announced.hash;
         if !there {
-            self.fetch(&page, name, &announced, &blob)?;
+            let wanted = Wanted { name, page: &page, announced: &announced };
+            self.fetch(&wanted, &blob)?;
         }
         cache.link(&announced.hash, self.hash, name)
     }
@@ -135,13 +143,8 @@ impl Commit<'_> {
     }
 
     /// Downloads a file to `blob`.
-    fn fetch(
-        &mut self,
-        page: &Address,
-        name: &str,
-        announced: &Announced,
-        blob: &Path,
-    ) -> Result<()> {
+    fn fetch(&mut self, wanted: &Wanted<'_>, blob: &Path) -> Result<()> {
+        let Wanted { name, announced, .. } = *wanted;
         let part = blob.with_extension("part");
         let mut file = OpenOptions::new()
             .create(true)
@@ -149,9 +152,9 @@ impl Commit<'_> {
             .write(true)
             .open(&part)
             .map_err(disk::io_error("create", &part))?;
-        let mut resumed = self.begin(&mut file, &part, name, announced)?;
+        let mut resumed = self.begin(wanted, &mut file, &part)?;
         loop {
-            let fetched = self.fill(page, name, announced, &mut file, &part);
+            let fetched = self.fill(wanted, &mut file, &part);
             self.observer.hear(&Event::Ended);
             fetched?;
             file.sync_all().map_err(disk::io_error("sync", &part))?;
@@ -176,14 +179,8 @@ impl Commit<'_> {
     }
 
     /// Moves to the end of what an earlier process has left. Returns whether that is anything.
-    fn begin(
-        &mut self,
-        file: &mut File,
-        part: &Path,
-        name: &str,
-        announced: &Announced,
-    ) -> Result<bool> {
-        let size = announced.size;
+    fn begin(&mut self, wanted: &Wanted<'_>, file: &mut File, part: &Path) -> Result<bool> {
+        let (name, size) = (wanted.name, wanted.announced.size);
         let mut done = file.seek(SeekFrom::End(0)).map_err(disk::io_error("read", part))?;
         if done > size {
             truncate(file, part)?;
@@ -204,22 +201,15 @@ impl Commit<'_> {
     }
 
     /// Fetches what is missing, in several attempts if the connection breaks off.
-    fn fill(
-        &mut self,
-        page: &Address,
-        name: &str,
-        announced: &Announced,
-        file: &mut File,
-        part: &Path,
-    ) -> Result<()> {
+    fn fill(&mut self, wanted: &Wanted<'_>, file: &mut File, part: &Path) -> Result<()> {
+        let (name, total, unit) = (wanted.name, wanted.announced.size, "bytes");
         let place = |file: &mut File| file.stream_position().map_err(disk::io_error("read", part));
         let begun = place(file)?;
-        let (total, unit) = (announced.size, "bytes");
         self.observer.hear(&Event::Begun { stage: name, total, unit, done: begun });
         let (mut attempts, mut in_vain) = (0, 0);
         loop {
             let before = place(file)?;
-            let error = match self.attempt(page, name, announced, file, part) {
+            let error = match self.attempt(wanted, file, part) {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -236,15 +226,8 @@ impl Commit<'_> {
     }
 
     /// Fetches from the place of the file to its end.
-    fn attempt(
-        &mut self,
-        page: &Address,
-        name: &str,
-        announced: &Announced,
-        file: &mut File,
-        part: &Path,
-    ) -> Result<()> {
-        let size = announced.size;
+    fn attempt(&mut self, wanted: &Wanted<'_>, file: &mut File, part: &Path) -> Result<()> {
+        let Wanted { name, page, announced: &Announced { size, .. } } = *wanted;
         let mut at = file.stream_position().map_err(disk::io_error("read", part))?;
         // A server cannot send the range behind the last byte.
         if at == size && size > 0 {
