@@ -9,15 +9,12 @@ mod golden;
 use std::fs;
 use std::path::Path;
 
-use golden::{batch, cases, floats, largest_difference};
+use golden::{Loaded, cases, floats, largest_difference};
 use ledger::AdamW;
+use model::backend::Backend;
 use model::backend::cpu::Cpu;
-use model::backend::{Backend, Scalar};
-use model::decoder::{Decoder, GradientTarget};
-use model::folder::ModelFolder;
+use model::decoder::GradientTarget;
 use model::testing::Opaque;
-use model::weights;
-use safetensors::SafeTensors;
 use train::Optimizer;
 
 const CURVE: f64 = 1e-5;
@@ -25,15 +22,11 @@ const NORMS: f64 = 1e-4;
 
 /// Prints the differences and holds them to the tolerances.
 fn check<B: Backend>(machine: B, case: &Path) {
-    let name = format!("{} in {}", case.file_name().unwrap().to_str().unwrap(), B::Scalar::NAME);
-    let bytes = fs::read(case.join("golden.safetensors")).unwrap();
-    let golden = SafeTensors::deserialize(&bytes).unwrap();
-    let folder = ModelFolder::open(case).unwrap();
-    let batch = batch(&golden);
-    let length = batch.sequences()[0].len();
-    let decoder = Decoder::new(machine, folder.config(), length).unwrap();
+    let mut loaded = Loaded::new(machine, case);
+    let [expected_curve, expected_norms] =
+        ["curve", "grad_norm"].map(|tensor| floats(&loaded.golden(), tensor));
+    let Loaded { name, decoder, weights, batch, .. } = &mut loaded;
     let backend = decoder.backend();
-    let mut weights = weights::load(&folder, backend).unwrap();
     let mut space = decoder.workspace().unwrap();
 
     let counted = batch.predicted() as f64;
@@ -54,8 +47,8 @@ fn check<B: Backend>(machine: B, case: &Path) {
     for _ in 0..10 {
         let loss = decoder
             .gradients(
-                &weights,
-                &batch,
+                weights,
+                batch,
                 1.0 / counted,
                 GradientTarget::new(&mut gradients, false),
                 &mut space,
@@ -64,10 +57,10 @@ fn check<B: Backend>(machine: B, case: &Path) {
         curve.push(loss / counted);
         let norm = optimizer.norm(backend, &gradients).unwrap();
         norms.push(norm);
-        optimizer.step(backend, &mut weights, &gradients, norm, settings.learning_rate).unwrap();
+        optimizer.step(backend, weights, &gradients, norm, settings.learning_rate).unwrap();
     }
-    let curve = largest_difference(curve, &floats(&golden, "curve"));
-    let norms = largest_difference(norms, &floats(&golden, "grad_norm"));
+    let curve = largest_difference(curve, &expected_curve);
+    let norms = largest_difference(norms, &expected_norms);
     println!("{name}: curve {curve:.1e}, norms {norms:.1e}");
     assert!(curve <= CURVE && norms <= NORMS, "{name}");
 }

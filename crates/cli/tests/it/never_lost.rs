@@ -75,6 +75,13 @@ impl Bench {
         assert_eq!(child.wait().unwrap().code(), Some(75), "it ended before it could be stopped");
     }
 
+    /// The run in `out` goes on, and ends as the run left alone.
+    fn goes_on_alike(&self, out: &str) {
+        let ran = self.train(out, &["--resume"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        self.ended_alike(out);
+    }
+
     /// The run in `out` is the run left alone, file by file.
     fn ended_alike(&self, out: &str) {
         let (whole, found) = (self.path("whole"), self.path(out));
@@ -181,9 +188,7 @@ fn a_run_killed_ten_times_also_inside_checkpoints_ends_as_the_run_left_alone() {
         assert!(checkpoints(&run).len() <= 4, "{:?}", checkpoints(&run));
     }
     assert!(inside >= 3 && lost > 0, "{inside} kills inside a checkpoint, {lost} steps lost");
-    let ran = bench.train("killed", &["--resume"]);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    bench.ended_alike("killed");
+    bench.goes_on_alike("killed");
 }
 
 #[test]
@@ -422,9 +427,7 @@ fn a_file_that_may_not_grow_stops_a_run_with_its_last_checkpoint_whole() {
     }
     assert_eq!(checkpoints(&bench.path("run")), before);
     assert_eq!(unfinished(&bench.path("run")), Vec::<String>::new());
-    let ran = bench.train("run", &["--resume"]);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    bench.ended_alike("run");
+    bench.goes_on_alike("run");
 }
 
 #[test]
@@ -477,9 +480,7 @@ fn a_full_disk_stops_a_run_with_its_last_checkpoint_whole() {
         assert!(said.contains(part), "no `{part}` in: {said}");
     }
     assert!(checkpoints(&bench.path("after")).contains(steps_said), "{listed}");
-    let ran = bench.train("after", &["--resume"]);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    bench.ended_alike("after");
+    bench.goes_on_alike("after");
 }
 
 #[test]

@@ -177,15 +177,9 @@ fn a_model_goes_round() {
 #[test]
 fn a_run_that_is_stopped_ends_with_the_weights_of_the_run_left_alone() {
     let workshop = Workshop::new();
-    let (init, corpus) = (workshop.path("tiny.json"), workshop.path("corpus"));
     let (whole, stopped) = (workshop.path("whole"), workshop.path("stopped"));
     let train = |out: &std::path::Path, extra: &[&str]| -> Vec<String> {
         let all = [
-            "train",
-            "--init",
-            arg(&init),
-            "--corpus",
-            arg(&corpus),
             "--tokens",
             "60k",
             "--context",
@@ -202,7 +196,7 @@ fn a_run_that_is_stopped_ends_with_the_weights_of_the_run_left_alone() {
             "--out",
             arg(out),
         ];
-        [&all[..], extra].concat().iter().map(ToString::to_string).collect()
+        workshop.scratch_words(&[&all[..], extra].concat())
     };
     let run =
         |arguments: &[String]| regrow(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
@@ -274,20 +268,10 @@ fn a_run_that_is_stopped_ends_with_the_weights_of_the_run_left_alone() {
 #[test]
 fn a_plan_says_what_would_be_run_and_writes_nothing() {
     let workshop = Workshop::new();
-    let (init, corpus) = (workshop.path("tiny.json"), workshop.path("corpus"));
+    let init = workshop.path("tiny.json");
     let before = names(&workshop.path(""));
-    let plan = [
-        "train",
-        "--init",
-        arg(&init),
-        "--corpus",
-        arg(&corpus),
-        "--tokens",
-        "1e4",
-        "--context",
-        "50",
-        "--dry-run",
-    ];
+    let words = workshop.scratch_words(&["--tokens", "1e4", "--context", "50", "--dry-run"]);
+    let plan: Vec<&str> = words.iter().map(String::as_str).collect();
     let report = done(&[&plan[..], &["--json"]].concat()).json();
     // Eight sequences of fifty tokens: twenty-five steps.
     assert_eq!((&report["steps"], &report["spec"]["batch"]), (&25.into(), &8.into()));

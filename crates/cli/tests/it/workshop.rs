@@ -94,13 +94,8 @@ impl Workshop {
 
     /// Trains a tiny model from scratch for some tokens; the model is in `name/model`.
     pub(crate) fn scratch(&self, name: &str, tokens: &str) -> Ran {
-        let (init, corpus, out) = (self.path("tiny.json"), self.path("corpus"), self.path(name));
-        done(&[
-            "train",
-            "--init",
-            arg(&init),
-            "--corpus",
-            arg(&corpus),
+        let out = self.path(name);
+        let words = self.scratch_words(&[
             "--tokens",
             tokens,
             "--context",
@@ -116,7 +111,15 @@ impl Workshop {
             "--out",
             arg(&out),
             "--json",
-        ])
+        ]);
+        done(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The words that train a tiny model from scratch on the corpus, and some flags behind them.
+    pub(crate) fn scratch_words(&self, flags: &[&str]) -> Vec<String> {
+        let (init, corpus) = (self.path("tiny.json"), self.path("corpus"));
+        let words = ["train", "--init", arg(&init), "--corpus", arg(&corpus)];
+        [&words[..], flags].concat().iter().map(ToString::to_string).collect()
     }
 }
 

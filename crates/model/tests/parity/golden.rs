@@ -3,9 +3,42 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use model::backend::IGNORED;
+use model::backend::{Backend, IGNORED, Scalar};
 use model::batch::Batch;
+use model::decoder::Decoder;
+use model::folder::ModelFolder;
+use model::weights;
 use safetensors::SafeTensors;
+
+/// A case, loaded on a machine.
+pub(crate) struct Loaded<B: Backend> {
+    /// The case and the precision, for messages.
+    pub(crate) name: String,
+    pub(crate) decoder: Decoder<B>,
+    pub(crate) weights: B::Weights,
+    pub(crate) batch: Batch,
+    pub(crate) vocabulary: usize,
+    bytes: Vec<u8>,
+}
+
+impl<B: Backend> Loaded<B> {
+    pub(crate) fn new(machine: B, case: &Path) -> Self {
+        let case_name = case.file_name().unwrap().to_str().unwrap();
+        let bytes = fs::read(case.join("golden.safetensors")).unwrap();
+        let batch = batch(&SafeTensors::deserialize(&bytes).unwrap());
+        let folder = ModelFolder::open(case).unwrap();
+        let longest = batch.sequences()[0].len();
+        let decoder = Decoder::new(machine, folder.config(), longest).unwrap();
+        let weights = weights::load(&folder, decoder.backend()).unwrap();
+        let name = format!("{case_name} in {}", B::Scalar::NAME);
+        Self { name, weights, decoder, batch, vocabulary: folder.config().vocab_size(), bytes }
+    }
+
+    /// What PyTorch computed.
+    pub(crate) fn golden(&self) -> SafeTensors<'_> {
+        SafeTensors::deserialize(&self.bytes).unwrap()
+    }
+}
 
 /// The folders of all cases.
 pub(crate) fn cases() -> Vec<PathBuf> {
@@ -50,7 +83,7 @@ pub(crate) fn integers(tensors: &SafeTensors<'_>, name: &str) -> (Vec<i32>, Vec<
 }
 
 /// The sequences that every case was computed on.
-pub(crate) fn batch(tensors: &SafeTensors<'_>) -> Batch {
+fn batch(tensors: &SafeTensors<'_>) -> Batch {
     let (inputs, shape) = integers(tensors, "inputs");
     let (targets, _) = integers(tensors, "targets");
     let mut batch = Batch::new();

@@ -4,18 +4,14 @@
 
 mod golden;
 
-use std::fs;
 use std::path::Path;
 
-use golden::{batch, cases, floats, integers, largest_difference};
+use golden::{Loaded, cases, floats, integers, largest_difference};
+use model::backend::Backend;
 use model::backend::cpu::Cpu;
-use model::backend::{Backend, Scalar};
 use model::batch::Batch;
-use model::decoder::{Decoder, GradientTarget};
-use model::folder::ModelFolder;
+use model::decoder::GradientTarget;
 use model::testing::{Copies, Opaque};
-use model::weights;
-use safetensors::SafeTensors;
 
 const LOGITS: f64 = 1e-5;
 const LOSS: f64 = 1e-5;
@@ -24,24 +20,18 @@ const GRADIENT: f64 = 1e-4;
 
 /// Prints the differences and holds them to the tolerances.
 fn check<B: Backend>(machine: B, case: &Path) {
-    let name = format!("{} in {}", case.file_name().unwrap().to_str().unwrap(), B::Scalar::NAME);
-    let bytes = fs::read(case.join("golden.safetensors")).unwrap();
-    let golden = SafeTensors::deserialize(&bytes).unwrap();
-    let folder = ModelFolder::open(case).unwrap();
-    let batch = batch(&golden);
-    let length = batch.sequences()[0].len();
-    let decoder = Decoder::new(machine, folder.config(), length).unwrap();
+    let loaded = Loaded::new(machine, case);
+    let (golden, Loaded { name, decoder, weights, batch, vocabulary, .. }) =
+        (loaded.golden(), &loaded);
     let backend = decoder.backend();
-    let weights = weights::load(&folder, backend).unwrap();
     let mut space = decoder.workspace().unwrap();
 
-    let vocabulary = folder.config().vocab_size();
     let (positions, _) = integers(&golden, "positions");
     let expected = floats(&golden, "logits");
     let mut logits = 0.0_f64;
-    for (&position, expected) in positions.iter().zip(expected.chunks_exact(vocabulary)) {
+    for (&position, expected) in positions.iter().zip(expected.chunks_exact(*vocabulary)) {
         let position = position as usize;
-        let found = decoder.logits(&weights, &batch, position..position + 1, &mut space).unwrap();
+        let found = decoder.logits(weights, batch, position..position + 1, &mut space).unwrap();
         logits = logits.max(largest_difference(found.into_iter().map(f64::from), expected));
     }
 
@@ -51,8 +41,8 @@ fn check<B: Backend>(machine: B, case: &Path) {
     backend.upload(&vec![f32::NAN; decoder.layout().elements()], &mut gradients, 0).unwrap();
     let sum = decoder
         .gradients(
-            &weights,
-            &batch,
+            weights,
+            batch,
             1.0 / counted,
             GradientTarget::new(&mut gradients, false),
             &mut space,
@@ -60,7 +50,7 @@ fn check<B: Backend>(machine: B, case: &Path) {
         .unwrap();
     let loss = (sum / counted - floats(&golden, "loss")[0]).abs();
     // Forward alone, after a training pass on the same workspace, gives the same losses.
-    let losses = decoder.losses(&weights, &batch, &mut space).unwrap();
+    let losses = decoder.losses(weights, batch, &mut space).unwrap();
     assert_eq!(losses.iter().sum::<f64>(), sum, "{name}");
 
     let mut worst = (0.0, "");
@@ -101,13 +91,8 @@ fn a_machine_whose_memory_is_closed_agrees_with_pytorch() {
 #[test]
 fn a_pass_copies_tokens_targets_positions_and_sequences_once_and_losses_stay() {
     for case in cases() {
-        let bytes = fs::read(case.join("golden.safetensors")).unwrap();
-        let batch = batch(&SafeTensors::deserialize(&bytes).unwrap());
-        let folder = ModelFolder::open(&case).unwrap();
         let machine = Opaque::<f32>::new();
-        let length = batch.sequences()[0].len();
-        let decoder = Decoder::new(machine.clone(), folder.config(), length).unwrap();
-        let weights = weights::load(&folder, &machine).unwrap();
+        let Loaded { decoder, weights, batch, .. } = Loaded::new(machine.clone(), &case);
         let mut gradients = machine.allocate(decoder.layout().elements()).unwrap();
         for mut space in [decoder.workspace().unwrap(), decoder.recomputing_workspace().unwrap()] {
             machine.copies();
@@ -122,14 +107,9 @@ fn a_pass_copies_tokens_targets_positions_and_sequences_once_and_losses_stay() {
 
 #[test]
 fn micro_batches_add_up_to_the_loss_and_gradients_of_the_whole_batch() {
-    let case = &cases()[0];
-    let bytes = fs::read(case.join("golden.safetensors")).unwrap();
-    let whole = batch(&SafeTensors::deserialize(&bytes).unwrap());
-    let folder = ModelFolder::open(case).unwrap();
-    let decoder =
-        Decoder::new(Cpu::<f64>::new(), folder.config(), whole.sequences()[0].len()).unwrap();
+    let loaded = Loaded::new(Cpu::<f64>::new(), &cases()[0]);
+    let Loaded { decoder, weights, batch: whole, .. } = &loaded;
     let backend = decoder.backend();
-    let weights = weights::load(&folder, backend).unwrap();
     let run = |micro: usize| {
         let mut gradients = backend.allocate(decoder.layout().elements()).unwrap();
         let mut space = decoder.workspace().unwrap();
@@ -140,7 +120,7 @@ fn micro_batches_add_up_to_the_loss_and_gradients_of_the_whole_batch() {
                 part.push(&whole.tokens()[rows.clone()], &whole.targets()[rows.clone()]);
             }
             let target = GradientTarget::new(&mut gradients, true);
-            loss += decoder.gradients(&weights, &part, 1e-3, target, &mut space).unwrap();
+            loss += decoder.gradients(weights, &part, 1e-3, target, &mut space).unwrap();
         }
         (loss, gradients)
     };
