@@ -60,7 +60,8 @@ pub struct GroupLaw {
     /// How well the law describes the points it was fitted to.
     pub(crate) metrics: Metrics,
     /// The same measures for the last 20 % of each run's checkpoints, from a fit without them. The
-    /// baseline of their skill is the last value seen.
+    /// baseline of their skill is the better of the last value seen and a power law through each
+    /// run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) held_out: Option<Metrics>,
     /// Points fitted.
@@ -509,7 +510,8 @@ impl GroupLaw {
     }
 
     /// The same measures for the last 20 % of each run's checkpoints, from a fit without them. The
-    /// baseline of their skill is the last value seen.
+    /// baseline of their skill is the better of the last value seen and a power law through each
+    /// run.
     pub fn held_out(&self) -> Option<&Metrics> {
         self.held_out.as_ref()
     }

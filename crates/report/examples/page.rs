@@ -19,11 +19,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => &[36_128.0, 72_720.0, 147_840.0, 246_336.0],
     };
     let rows = simulate(sizes);
-    let law = law::fit(&Table::new(rows.iter().cloned())?, &Settings::default())?;
+    let table = Table::new(rows.iter().cloned())?;
+    let law = law::fit(&table, &Settings::default())?;
+    let validation = law::validate::validate(&table, &Settings::default())?;
     let fact = |name: &str, value: &str| Fact { name: name.into(), value: value.into() };
     let input = PageInput {
         title: "Simulated runs of two series",
         law: &law,
+        validation: Some(&validation),
         rows: &rows,
         runs: &[],
         bases: &[],

@@ -11,6 +11,7 @@ mod influence;
 mod input;
 mod made;
 mod unknowns;
+mod worth;
 
 use law::GroupLaw;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -87,6 +88,12 @@ fn section(input: &PageInput<'_>, group: &GroupLaw, number: usize, several: bool
         section {
             h2 { (of("How many tokens are enough")) }
             (answer::section(group, number, number > 0))
+        }
+        @if let Some(judged) = worth::of(input, group) {
+            section {
+                h2 { (of("Can the law be trusted")) }
+                (worth::section(judged))
+            }
         }
         section {
             h2 { (of("Loss against tokens")) }

@@ -1,20 +1,19 @@
 //! `regrow fit`: fits a law to measured points.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use law::fit::Loss;
 use law::form::{Axis, Form};
-use law::levels::{Levels, Normal, Priors, Shape, quantile};
-use law::uncertainty::Intervals;
+use law::levels::{Levels, Priors, quantile};
 use law::{GroupLaw, Metrics, Plan, Settings, TableRow, Units};
 
 use super::plan::{WishFlags, sentence};
 use crate::flags::force::existing;
 use crate::flags::group::GroupFlags;
 use crate::flags::known::KnownFlags;
+use crate::flags::posterior::PosteriorFlags;
 use crate::show::number::{ends, nats, parameters, percent, precise, short, tokens};
 use crate::show::table::{Align, TextTable};
 use crate::terminal::{Exit, Output};
@@ -59,26 +58,13 @@ pub struct Arguments {
     /// Starts of the search
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     starts: u32,
-    /// How intervals are made: from the posterior of a law with levels, by leaving out runs, by
-    /// simulation, or by drawing runs with replacement. The posterior needs two runs of three
-    /// points
-    #[arg(long, value_enum, default_value_t = IntervalsFlag::Posterior)]
-    intervals: IntervalsFlag,
-    /// The curves of a posterior: `fall` lets the exponent of the tokens follow the excess, `power`
-    /// is a power of the tokens
-    #[arg(long, value_enum, default_value_t = CurveFlag::Fall)]
-    curve: CurveFlag,
-    /// Priors of a posterior, in a TOML file of lines such as `floor = { mean = 0, sd = 1 }`
-    #[arg(long, value_name = "FILE.toml")]
-    prior: Option<PathBuf>,
+    #[command(flatten)]
+    posterior: PosteriorFlags,
     /// The probability that intervals are made for
     #[arg(long, value_name = "P", default_value_t = 0.9, allow_negative_numbers = true)]
     level: f64,
     #[command(flatten)]
     wish: WishFlags,
-    /// Seed of draws and of simulated data
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -96,28 +82,6 @@ enum UnitsFlag {
     Counts,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum IntervalsFlag {
-    Posterior,
-    Jackknife,
-    Parametric,
-    Pairs,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum CurveFlag {
-    Fall,
-    Power,
-}
-
-/// The default priors, changed by a file.
-fn priors(path: &Path) -> anyhow::Result<Priors> {
-    let name = || format!("`{}` holds no priors", path.display());
-    let text = std::fs::read_to_string(path).with_context(name)?;
-    let changes: BTreeMap<String, Normal> = toml::from_str(&text).with_context(name)?;
-    Priors::default().with(changes).with_context(name)
-}
-
 /// Runs `regrow fit`.
 ///
 /// # Errors
@@ -125,8 +89,8 @@ fn priors(path: &Path) -> anyhow::Result<Priors> {
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
         // Before the fit, which can take minutes.
-        let read = [&arguments.points].into_iter().chain(&arguments.prior);
-        let inputs: Vec<&Path> = read.map(PathBuf::as_path).collect();
+        let read = [arguments.points.as_path()].into_iter().chain(arguments.posterior.prior());
+        let inputs: Vec<&Path> = read.collect();
         law_file::KIND.check(out, existing(arguments.force), &inputs)?;
     }
     let form = law::form::by_name(&arguments.form)?;
@@ -144,23 +108,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         constraints,
         units,
         level: arguments.level,
-        intervals: match arguments.intervals {
-            IntervalsFlag::Posterior => Intervals::Posterior,
-            IntervalsFlag::Jackknife => Intervals::Jackknife,
-            IntervalsFlag::Parametric => Intervals::Parametric,
-            IntervalsFlag::Pairs => Intervals::Pairs,
-        },
-        shape: match arguments.curve {
-            CurveFlag::Fall => Shape::Fall,
-            CurveFlag::Power => Shape::Power,
-        },
-        priors: match &arguments.prior {
-            Some(path) => priors(path)?,
-            None => Priors::default(),
-        },
-        seed: arguments.seed,
         wish: arguments.wish.wish(),
-        ..Settings::default()
+        ..arguments.posterior.settings()?
     };
     let (rows, columns) = read(&arguments.points, form, output)?;
     let rows = rows.into_iter().map(|row| arguments.group.grouped(row));
@@ -364,7 +313,7 @@ fn metrics(group: &GroupLaw) -> TextTable {
         ("excess R2", |m| m.excess_r2()),
         ("mean absolute error, nats", |m| m.mae()),
         ("relative error of the excess", |m| m.relative_error()),
-        ("skill", |m| m.skill()),
+        ("skill against the best rule of thumb", |m| m.skill()),
         ("Huber loss, nats squared", |m| m.huber()),
         ("ASD, nats per million tokens", |m| m.asd()),
         ("  its noise floor", |m| m.asd_noise_floor()),

@@ -1,6 +1,7 @@
-//! `regrow validate`: judges every form and baseline, in sample and on held-out points.
+//! `regrow validate`: what a law is worth on points that it has not seen, and what forms and
+//! baselines are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -10,6 +11,7 @@ use law::{Metrics, Settings};
 use super::fit::read_all;
 use crate::flags::force::existing;
 use crate::flags::group::GroupFlags;
+use crate::flags::posterior::PosteriorFlags;
 use crate::show::number::{percent, short};
 use crate::show::picture;
 use crate::show::table::{Align, TextTable};
@@ -17,15 +19,19 @@ use crate::terminal::{Exit, Output};
 
 const EXAMPLES: &str = "\
 Examples:
-  Every form and baseline on a sweep's points, with a picture of each held-out curve:
+  What the law of a sweep's points is worth, with a picture of each held-out curve:
     regrow validate points.csv --out held_out.svg
+
+  Every form and baseline, and all their measures:
+    regrow validate points.csv --all
 
   The same from run folders, for a program; all methods of a series as one group:
     regrow validate out/runs --group-by series --json
 
-Held out are the last fifth of each run's range of ln(tokens), the largest size, the highest rate, every run once, and
-every base once. Skill is 1 - error / error of the best baseline there, by mean absolute error. Where the data allow
-no way of holding out, the exit status is 3.";
+The law is the one that `fit` gives with the same flags. It is fitted again without what is held out: the last fifth of
+each run's range of ln(tokens), the largest size, the highest rate of every size, every run once, and every base once.
+Skill is 1 - error / error of the best baseline there, by mean absolute error. A baseline is a prediction that needs no
+law. Where the data allow no way of holding out, the exit status is 3.";
 
 /// Arguments of `regrow validate`.
 #[derive(Debug, Args)]
@@ -39,12 +45,17 @@ pub struct Arguments {
     form: String,
     #[command(flatten)]
     group: GroupFlags,
+    #[command(flatten)]
+    posterior: PosteriorFlags,
     /// Starts of the search
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     starts: u32,
     /// The probability that bands are made for
     #[arg(long, value_name = "P", default_value_t = 0.9, allow_negative_numbers = true)]
     level: f64,
+    /// Print every form and baseline, and all measures
+    #[arg(long)]
+    all: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -67,7 +78,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         form: arguments.form.clone(),
         starts: arguments.starts as usize,
         level: arguments.level,
-        ..Settings::default()
+        ..arguments.posterior.settings()?
     };
     // All forms are judged, so every column is needed.
     let rows = read_all(&arguments.points, &arguments.form, output)?;
@@ -82,7 +93,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     };
     // Before the fits, which can take minutes.
     let existing = existing(arguments.force);
-    let check = |path: &PathBuf| picture::KIND.check(path, existing, &[&arguments.points]);
+    let read = [arguments.points.as_path()].into_iter().chain(arguments.posterior.prior());
+    let inputs: Vec<&Path> = read.collect();
+    let check = |path: &PathBuf| picture::KIND.check(path, existing, &inputs);
     pictures.iter().try_for_each(check)?;
     let validation = validate(&table, &settings).with_context(name)?;
     for (path, group) in pictures.iter().zip(validation.groups()) {
@@ -93,7 +106,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         output.json(&validation)?;
     } else {
         for group in validation.groups() {
-            show(group, output)?;
+            show(group, arguments.all, output)?;
         }
     }
     // One way of holding out is enough for each group.
@@ -118,22 +131,61 @@ fn label(group: &GroupValidation) -> String {
     format!("{} {}", group.series(), group.method())
 }
 
-fn show(group: &GroupValidation, output: &mut Output) -> anyhow::Result<()> {
+fn show(group: &GroupValidation, all: bool, output: &mut Output) -> anyhow::Result<()> {
     let (runs, points) = (group.runs(), group.points());
-    output.data(&format!(
-        "{}: {runs} runs, {points} points; bands by `{}`\n\n",
-        label(group),
-        group.form()
-    ))?;
+    output.data(&format!("{}: {runs} runs, {points} points\n\n", label(group)))?;
+    for verdict in group.verdicts() {
+        output.data(&format!("{:<7} {}\n", verdict.question().name(), verdict.sentence()))?;
+    }
+    for split in group.splits() {
+        if let Some(cannot) = split.cannot() {
+            output.data(&format!("{}: cannot, {}\n", split.name(), cannot.sentence()))?;
+        }
+    }
+    output.data("\n")?;
+    if !all {
+        output.table(&short_table(group))?;
+        return Ok(output.data("\nall forms, baselines and measures: `--all` or `--json`\n\n")?);
+    }
     output.table(&table(group))?;
     let mut lines = String::from("\n");
-    for split in group.splits() {
+    for split in group.splits().iter().filter(|split| split.cannot().is_none()) {
         lines += &(sentence(split) + "\n");
     }
     for (why, names) in left_out(group) {
         lines += &format!("left out: {} ({})\n", names.join(", "), why.sentence());
     }
     Ok(output.data(&(lines + "\n"))?)
+}
+
+/// The law beside its best baselines: a row for each question, and for each what came second.
+fn short_table(group: &GroupValidation) -> TextTable {
+    let mut table = TextTable::new(&[
+        ("held out", Align::Left),
+        ("points", Align::Right),
+        ("error of the law, nats", Align::Right),
+        ("best baseline", Align::Left),
+        ("its error", Align::Right),
+        ("skill", Align::Right),
+        ("intervals hold", Align::Right),
+        ("interval score", Align::Right),
+        ("no number", Align::Right),
+    ]);
+    let shown = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), short);
+    for verdict in group.verdicts() {
+        table.row([
+            verdict.question().name().to_owned(),
+            verdict.points().to_string(),
+            shown(verdict.error()),
+            verdict.rival().unwrap_or("-").to_owned(),
+            shown(verdict.rival_error()),
+            shown(verdict.skill()),
+            verdict.held().map_or_else(|| "-".to_owned(), percent),
+            shown(verdict.interval_score()),
+            verdict.withheld().to_string(),
+        ]);
+    }
+    table
 }
 
 fn table(group: &GroupValidation) -> TextTable {
@@ -158,7 +210,11 @@ fn table(group: &GroupValidation) -> TextTable {
             a.1.mae().unwrap_or(f64::MAX).total_cmp(&b.1.mae().unwrap_or(f64::MAX))
         });
         for (i, (entry, metrics)) in found.into_iter().enumerate() {
-            let mark = if entry.kind() == ContenderKind::Baseline { " (baseline)" } else { "" };
+            let mark = match entry.kind() {
+                ContenderKind::Baseline => " (baseline)",
+                ContenderKind::Reduced => " (a factor less)",
+                _ => "",
+            };
             table.row([
                 if i == 0 { on.to_owned() } else { String::new() },
                 format!("{}{mark}", entry.name()),
@@ -181,18 +237,13 @@ fn table(group: &GroupValidation) -> TextTable {
 }
 
 fn sentence(split: &Holdout) -> String {
-    if let Some(cannot) = split.cannot() {
-        return format!("{}: cannot, {}", split.name(), cannot.sentence());
-    }
     let best =
         split.best_baseline().map_or_else(String::new, |name| format!("; best baseline `{name}`"));
     let band = match split.banded() {
         0 => "no band could be given".to_owned(),
-        banded => format!(
-            "{} of {banded} in the {} band of a new run",
-            split.inside(),
-            percent(split.level())
-        ),
+        banded => {
+            format!("{} of {banded} in their {} band", split.inside(), percent(split.level()))
+        }
     };
     format!("{}: {} points in {} fits, {band}{best}", split.name(), split.points(), split.folds())
 }

@@ -5,6 +5,7 @@ pub(crate) mod globals;
 pub(crate) mod group;
 pub(crate) mod known;
 pub(crate) mod place;
+pub(crate) mod posterior;
 pub(crate) mod recipe;
 pub(crate) mod source;
 pub(crate) mod span;

@@ -304,9 +304,18 @@ fn every_form_and_baseline_is_judged_in_one_table() {
     let bench = Bench::new(&noisy());
     let out = bench.law().with_file_name("held_out.svg");
     let validate = |more: &[&str]| {
-        regrow(&[&["validate", arg(&bench.points()), "--starts", "8"], more].concat())
+        let fast = ["validate", arg(&bench.points()), "--starts", "8", "--intervals", "jackknife"];
+        regrow(&[&fast, more].concat())
     };
-    let ran = validate(&["--out", arg(&out)]);
+    // Five lines and a short table for a hurried reader.
+    let ran = validate(&[]);
+    for question in ["tokens", "size", "rate", "base", "run"] {
+        let line = ran.stdout.lines().find(|line| line.starts_with(question));
+        let line = line.unwrap_or_else(|| panic!("no `{question}` in {}", ran.stdout));
+        assert!(line.contains("worth it") && line.contains("90 % intervals hold"), "{line}");
+    }
+    assert!(ran.stdout.lines().count() < 20 && ran.stdout.contains("`--all`"), "{}", ran.stdout);
+    let ran = validate(&["--all", "--out", arg(&out)]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for word in [
         "in sample",
@@ -325,7 +334,7 @@ fn every_form_and_baseline_is_judged_in_one_table() {
         "(baseline)",
         "chinchilla",
         "run-power",
-        "in the 90 % band of a new run",
+        "in their 90 % band",
     ] {
         assert!(ran.stdout.contains(word), "no `{word}` in {}", ran.stdout);
     }

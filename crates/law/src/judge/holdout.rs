@@ -1,4 +1,4 @@
-//! What is held out: the three ways of the paper, one run at a time, and one base at a time.
+//! What is held out: the three ways of the paper, every run once, and every base once.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,9 @@ use crate::table::{Point, Run};
 
 /// The share of each run's checkpoints that is held out, from the end.
 const LAST: f64 = 0.2;
+
+/// Runs are left out in at most this many fits: a posterior takes seconds.
+const RUN_FOLDS: usize = 8;
 
 /// Why a result is missing. This is a value, not an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +55,6 @@ impl Way {
     pub(crate) fn folds(self, runs: &[&Run]) -> Result<Vec<Fold>, Cannot> {
         let few = |sentence: &str| Cannot::new(Code::LevelsTooFew, sentence);
         let largest = runs.iter().map(|run| run.n0).fold(0.0, f64::max);
-        let highest = runs.iter().map(|run| run.rate).fold(0.0, f64::max);
         match self {
             Self::LastCheckpoints => last_checkpoints(runs).map(|fold| vec![fold]),
             Self::LargestSize => {
@@ -60,11 +62,19 @@ impl Way {
                 fold.map(|fold| vec![fold]).ok_or_else(|| few("the runs hold one size"))
             }
             Self::HighestRate => {
-                let fold = apart(runs, |run| same(run.rate, highest, RATE_TOLERANCE));
-                fold.map(|fold| vec![fold]).ok_or_else(|| few("the runs hold one rate"))
+                let fold = apart(runs, |run| is_highest_of_several(run, runs));
+                fold.map(|fold| vec![fold]).ok_or_else(|| few("no size has runs at two rates"))
             }
             Self::Run => {
-                let folds = runs.iter().map(|out| apart(runs, |run| run.name == out.name));
+                // Runs of one base stand together, so that they are left out in different folds.
+                let mut names: Vec<(&str, &str)> =
+                    runs.iter().map(|run| (run.base.as_str(), run.name.as_str())).collect();
+                names.sort_unstable();
+                let count = names.len().min(RUN_FOLDS);
+                let folds = (0..count).map(|fold| {
+                    let out: Vec<_> = names.iter().skip(fold).step_by(count).collect();
+                    apart(runs, |run| out.iter().any(|(_, name)| *name == run.name))
+                });
                 folds.collect::<Option<_>>().ok_or_else(|| few("there is one run"))
             }
             Self::Base => {
@@ -82,6 +92,14 @@ impl Cannot {
     pub(crate) fn new(code: Code, sentence: &str) -> Self {
         Self { code, sentence: sentence.to_owned() }
     }
+}
+
+/// Whether a run has the highest of several rates at its size.
+fn is_highest_of_several(run: &Run, runs: &[&Run]) -> bool {
+    let of_size =
+        || runs.iter().filter(|other| same(other.n0, run.n0, SIZE_TOLERANCE)).map(|run| run.rate);
+    let (low, high) = (of_size().fold(f64::INFINITY, f64::min), of_size().fold(0.0, f64::max));
+    same(run.rate, high, RATE_TOLERANCE) && !same(low, high, RATE_TOLERANCE)
 }
 
 /// Splits runs into held-out and other ones. `None` if one side is empty.

@@ -1,12 +1,13 @@
 //! The logarithm of the posterior density, and its gradient.
 //!
-//! The constants stand in this order: those of [`super::prior`], three effects for each base
-//! (standard normal), and level, rate of fall and floor of each run.
+//! The constants stand in this order: those of [`super::prior`], three effects for each size and
+//! for each base (standard normal), and level, rate of fall and floor of each run.
 
 use super::gauge::{Gauge, median};
+use super::groups::Groups;
 use super::prior::{
     BEND, CORRELATION, FALL, FIRST_DEVIATION, FLOOR, LEVEL, MEANS, NOISE, NOISE_SHARE, Normal,
-    Priors, RATE_BEND, SHARED, SIZE_BEND,
+    Priors, RATE_BEND, SHARED, SIZE_BEND, SIZE_RATE,
 };
 use super::shape::{Arc, Shape};
 use crate::table::Run;
@@ -16,10 +17,19 @@ pub(super) const TAILS: f64 = 5.0;
 /// Level, rate of fall and floor.
 pub(super) const LATENT: usize = 3;
 
+/// What runs have in common: their size, and their base.
+pub(super) const KINDS: usize = 2;
+
+/// The place of a deviation: of sizes, of bases, and as the last of runs.
+pub(super) fn deviation(latent: usize, kind: usize) -> usize {
+    FIRST_DEVIATION + (KINDS + 1) * latent + kind
+}
+
 /// One run in the gauge.
 #[derive(Clone, Debug)]
 pub(super) struct RunPoints {
-    pub(super) base: usize,
+    /// The groups that it belongs to: its size and its base.
+    pub(super) groups: [usize; KINDS],
     /// `ln N0` and `ln rho`.
     pub(super) place: [f64; 2],
     pub(super) points: Vec<SeenPoint>,
@@ -43,7 +53,8 @@ pub(super) struct SeenPoint {
 pub(super) struct Density {
     pub(super) shape: Shape,
     pub(super) curves: Vec<RunPoints>,
-    pub(super) bases: usize,
+    /// How many sizes, and how many bases.
+    pub(super) groups: [usize; KINDS],
     pub(super) priors: [Normal; SHARED],
 }
 
@@ -58,12 +69,11 @@ impl Density {
     pub(super) fn new(
         shape: Shape,
         runs: &[&Run],
-        bases: &[&str],
+        groups: &Groups,
         gauge: &Gauge,
         priors: &Priors,
     ) -> Self {
         let curve = |run: &&Run| {
-            let base = bases.iter().position(|base| *base == run.base);
             let mut before = None;
             let points = run.points.iter().map(|point| {
                 let x = gauge.ln_tokens(point.tokens);
@@ -73,28 +83,30 @@ impl Density {
                 SeenPoint { x, excess, step, root_weight: point.weight.sqrt() }
             });
             RunPoints {
-                base: base.expect("the list holds the base of every run"),
+                groups: groups
+                    .find(run.n0, Some(&run.base))
+                    .map(|group| group.expect("the lists hold the groups of every run")),
                 place: gauge.place(run.n0, run.rate),
                 points: points.collect(),
             }
         };
         let curves: Vec<RunPoints> = runs.iter().map(curve).collect();
         let noise = noise_of(&curves);
-        Self { shape, curves, bases: bases.len(), priors: priors.in_order(noise) }
+        Self { shape, curves, groups: groups.counts(), priors: priors.in_order(noise) }
     }
 
     pub(super) fn dimension(&self) -> usize {
-        SHARED + LATENT * (self.bases + self.curves.len())
+        self.run(self.curves.len())
     }
 
-    /// Where the effects of a base begin.
-    pub(super) fn base(&self, base: usize) -> usize {
-        SHARED + LATENT * base
+    /// Where the effects of a size or a base begin.
+    pub(super) fn group(&self, group: usize) -> usize {
+        SHARED + LATENT * group
     }
 
     /// Where the constants of a run begin.
     pub(super) fn run(&self, run: usize) -> usize {
-        SHARED + LATENT * (self.bases + run)
+        SHARED + LATENT * (self.groups.iter().sum::<usize>() + run)
     }
 
     /// The logarithm of the density up to a constant. Adds nothing to what `gradient` held.
@@ -126,7 +138,7 @@ impl Density {
         value
     }
 
-    /// The prior of one run's constants, given those of all runs and of its base.
+    /// The prior of one run's constants, given those of all runs, of its size and of its base.
     fn run_prior(
         &self,
         curve: &RunPoints,
@@ -136,18 +148,21 @@ impl Density {
         gradient: &mut [f64],
     ) -> f64 {
         let means = Means::of(&at[..MEANS], curve.place);
-        let base = self.base(curve.base);
         let mut value = 0.0;
         for k in 0..LATENT {
-            let (of_base, of_run) = (FIRST_DEVIATION + 2 * k, FIRST_DEVIATION + 2 * k + 1);
-            let (spread, width) = (at[of_base].exp(), at[of_run].exp());
-            let effect = spread * at[base + k];
+            let of_run = deviation(k, KINDS);
+            let spreads: [f64; KINDS] = std::array::from_fn(|kind| at[deviation(k, kind)].exp());
+            let places = curve.groups.map(|group| self.group(group) + k);
+            let effect: f64 = (0..KINDS).map(|kind| spreads[kind] * at[places[kind]]).sum();
+            let width = at[of_run].exp();
             let z = (latent[k] - means.value[k] - effect) / width;
             value -= 0.5 * z * z + at[of_run];
             by_latent[k] -= z / width;
             gradient[of_run] += z * z - 1.0;
-            gradient[of_base] += z / width * effect;
-            gradient[base + k] += z / width * spread;
+            for (kind, (spread, place)) in spreads.into_iter().zip(places).enumerate() {
+                gradient[deviation(k, kind)] += z / width * spread * at[place];
+                gradient[place] += z / width * spread;
+            }
             for (slope, by) in gradient[..MEANS].iter_mut().zip(&means.by[k]) {
                 *slope += z / width * by;
             }
@@ -290,7 +305,8 @@ impl Means {
             add(k, place + 2, if place == LEVEL { bent } else { rate });
         }
         add(0, SIZE_BEND, size * size);
-        means.by[0][RATE_BEND] = constants[LEVEL + 2] * by_bend;
+        add(0, SIZE_RATE, size * bent);
+        means.by[0][RATE_BEND] = (constants[LEVEL + 2] + constants[SIZE_RATE] * size) * by_bend;
         means
     }
 }

@@ -3,8 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::density::{LATENT, Means, PointNoise, TAILS};
-use super::prior::{BEND, FIRST_DEVIATION, MEANS, SHARED};
+use super::density::{KINDS, LATENT, Means, PointNoise, TAILS, deviation};
+use super::prior::{BEND, MEANS, SHARED};
 use super::shape::Arc;
 use super::{Levels, SeenRun};
 use crate::uncertainty::normal;
@@ -59,10 +59,11 @@ impl Levels {
             _ => None,
         };
         let base = match subject {
-            Subject::KnownBase(name) => Some(self.bases.iter().position(|base| base == name)?),
+            Subject::KnownBase(name) => Some(self.groups.base(name)?),
             _ => None,
         };
         let place = self.gauge.place(n0, rate);
+        let groups = self.groups.find(n0, base.map(|base| self.bases()[base].as_str()));
         // A run that the law has seen needs no slopes.
         let nearest = self.nearest_rate(base, n0, rate);
         let beyond = nearest.map(|nearest| self.gauge.place(n0, nearest));
@@ -71,11 +72,11 @@ impl Levels {
             for (i, draw) in self.draws.iter().enumerate() {
                 let number = (repeat * self.draws.len() + i) as u64;
                 // New effects belong to a place: other questions about it meet the same ones.
-                let mut of_base = random(number, &[n0]);
+                let mut of_group = random(number, &[n0]);
                 let mut of_run = random(number, &[n0, rate]);
                 let latent = match run {
                     Some(run) => self.own(draw, run),
-                    None => self.drawn(draw, place, beyond, base, &mut of_base, &mut of_run),
+                    None => self.drawn(draw, place, beyond, groups, [&mut of_group, &mut of_run]),
                 };
                 let [level, fall, floor] = latent;
                 let arc = Arc::new(self.shape, level, fall, draw[BEND]);
@@ -116,7 +117,7 @@ impl Levels {
 
     /// The constants of a run that the law has seen.
     fn own(&self, draw: &[f64], run: usize) -> [f64; LATENT] {
-        let place = SHARED + LATENT * (self.bases.len() + run);
+        let place = SHARED + LATENT * (self.groups.count() + run);
         std::array::from_fn(|k| draw[place + k])
     }
 
@@ -126,24 +127,25 @@ impl Levels {
         draw: &[f64],
         place: [f64; 2],
         nearest: Option<[f64; 2]>,
-        base: Option<usize>,
-        of_base: &mut ChaCha8Rng,
-        of_run: &mut ChaCha8Rng,
+        groups: [Option<usize>; KINDS],
+        [of_group, of_run]: [&mut ChaCha8Rng; 2],
     ) -> [f64; LATENT] {
         let mut means = Means::of(&draw[..MEANS], place);
-        let doubt = normal(of_base);
+        let doubt = normal(of_group);
         if let Some(nearest) = nearest {
             let step = means.value[0] - Means::of(&draw[..MEANS], nearest).value[0];
             means.value[0] += BEYOND * doubt * step;
         }
         std::array::from_fn(|k| {
-            let effect = match base {
-                Some(base) => draw[SHARED + LATENT * base + k],
-                None => normal(of_base),
+            // Each kind draws a number, so that a question meets the same ones whatever is known.
+            let of_kind = |(kind, group): (usize, Option<usize>)| {
+                let fresh = normal(of_group);
+                let effect = group.map_or(fresh, |group| draw[SHARED + LATENT * group + k]);
+                draw[deviation(k, kind)].exp() * effect
             };
-            let spread = draw[FIRST_DEVIATION + 2 * k].exp();
-            let width = draw[FIRST_DEVIATION + 2 * k + 1].exp();
-            means.value[k] + spread * effect + width * normal(of_run)
+            let effect: f64 = groups.into_iter().enumerate().map(of_kind).sum();
+            let width = draw[deviation(k, KINDS)].exp();
+            means.value[k] + effect + width * normal(of_run)
         })
     }
 }

@@ -18,6 +18,7 @@ mod diagnostics;
 mod draws;
 #[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod gauge;
+mod groups;
 #[cfg(feature = "sampler")]
 mod mode;
 #[cfg_attr(not(feature = "sampler"), allow(dead_code))]
@@ -40,6 +41,7 @@ pub use shape::Shape;
 use serde::{Deserialize, Serialize};
 
 use self::density::LATENT;
+use self::groups::Groups;
 use self::prior::SHARED;
 #[cfg(feature = "sampler")]
 use crate::table::Run;
@@ -51,10 +53,9 @@ pub struct Levels {
     gauge: Gauge,
     priors: Priors,
     diagnostics: Diagnostics,
-    bases: Vec<String>,
+    groups: Groups,
     runs: Vec<SeenRun>,
-    /// Draws of the constants: those of [`Priors`], three effects for each base, and level, rate of
-    /// fall and floor of each run, in the gauge.
+    /// Draws of the constants: those of [`Priors`], three effects for each group, and level, rate of fall and floor of each run, in the gauge.
     draws: Vec<Vec<f64>>,
 }
 
@@ -90,10 +91,8 @@ impl Levels {
             return None;
         }
         let gauge = Gauge::of(runs);
-        let mut bases: Vec<&str> = runs.iter().map(|run| run.base.as_str()).collect();
-        bases.sort_unstable();
-        bases.dedup();
-        let density = density::Density::new(shape, runs, &bases, &gauge, priors);
+        let groups = Groups::of(runs);
+        let density = density::Density::new(shape, runs, &groups, &gauge, priors);
         let drawn = sampler::sample(&density, sampling)?;
         let stride = drawn.draws.len().div_ceil(KEPT).max(1);
         // Five decimals of logarithms are far below what is known, and make a small file.
@@ -104,7 +103,7 @@ impl Levels {
             let last = run.points.last();
             SeenRun {
                 name: run.name.clone(),
-                base: bases.iter().position(|base| *base == run.base).unwrap_or(0),
+                base: groups.base(&run.base).unwrap_or(0),
                 n0: run.n0,
                 rate: run.rate,
                 loss0: run.loss0,
@@ -118,7 +117,7 @@ impl Levels {
             priors: priors.clone(),
             diagnostics: drawn.diagnostics,
             runs: runs.iter().map(seen).collect(),
-            bases: bases.into_iter().map(str::to_owned).collect(),
+            groups,
             draws,
         })
     }
@@ -140,12 +139,12 @@ impl Levels {
 
     /// The bases that it has seen.
     pub fn bases(&self) -> &[String] {
-        &self.bases
+        self.groups.bases()
     }
 
     /// The size of a base that it has seen, parameters before pruning.
     pub fn size_of(&self, base: &str) -> Option<f64> {
-        let place = self.bases.iter().position(|known| known == base)?;
+        let place = self.groups.base(base)?;
         self.runs.iter().find(|run| run.base == place).map(|run| run.n0)
     }
 
@@ -168,7 +167,8 @@ impl Levels {
         if [n0, rate, tokens, excess, step].iter().any(|x| !(x.is_finite() && *x > 0.0)) {
             return Err("the gauge of `levels` holds a number that is not above 0".to_owned());
         }
-        let length = SHARED + LATENT * (self.bases.len() + self.runs.len());
+        self.groups.check()?;
+        let length = SHARED + LATENT * (self.groups.count() + self.runs.len());
         if self.draws.is_empty() {
             return Err("`levels` holds no draws".to_owned());
         }
@@ -184,7 +184,7 @@ impl Levels {
         let is_whole = |run: &&SeenRun| {
             let numbers = [run.n0, run.rate, run.loss0, run.tokens, run.excess];
             let positive = [run.n0, run.rate, run.tokens].iter().all(|x| *x > 0.0);
-            run.base < self.bases.len() && positive && numbers.iter().all(|x| x.is_finite())
+            run.base < self.bases().len() && positive && numbers.iter().all(|x| x.is_finite())
         };
         match self.runs.iter().find(|run| !is_whole(run)) {
             Some(run) => Err(format!("run `{}` of `levels` is not whole", run.name)),

@@ -1,7 +1,7 @@
 //! The mode of the posterior for given deviations, and the coordinates around it in which the
 //! posterior is nearly round.
 //!
-//! Runs touch each other only through the shared constants and the effects of their base. So the
+//! Runs touch each other only through the shared constants and the effects of groups. So the
 //! Hessian is an arrow: a small block for each run, and a dense one for what they share. One step
 //! costs as much as there are points, plus the cube of what is shared.
 //!
@@ -10,14 +10,15 @@
 use faer::{Mat, Side};
 
 use super::anchor::{Anchor, Natural};
-use super::density::{Density, LATENT, Means, PointNoise, RunPoints};
+use super::density::{Density, KINDS, LATENT, Means, PointNoise, RunPoints, deviation};
 use super::gauge::median;
 use super::prior::{BEND, DEVIATIONS, FALL, FIRST_DEVIATION, MEANS, NOISE, NOISE_SHARE, SHARED};
 use super::shape::Arc;
 
 type Square = [[f64; LATENT]; LATENT];
-/// What one run shares with others: the constants of the mean curve and the effects of its base.
-const TOUCHED: usize = MEANS + LATENT;
+/// What one run shares with others: the constants of the mean curve and the effects of its
+/// groups.
+const TOUCHED: usize = MEANS + KINDS * LATENT;
 type Coupling = [[f64; TOUCHED]; LATENT];
 
 /// Neighbouring points err together, so a run's points tell less than as many independent ones.
@@ -39,7 +40,7 @@ pub(super) struct Coordinates {
 }
 
 struct RunMap {
-    base: usize,
+    groups: [usize; KINDS],
     anchor: Anchor,
     /// How the run's constants follow what is shared.
     follow: Coupling,
@@ -47,7 +48,7 @@ struct RunMap {
     factor: Square,
 }
 
-/// Equations equations at one point.
+/// The normal equations at one point.
 struct Equations {
     objective: f64,
     shared: Mat<f64>,
@@ -84,7 +85,7 @@ impl Coordinates {
         });
         let runs = density.curves.iter().zip(&problem.anchors).zip(&normal.runs).zip(&follows);
         let runs = runs.map(|(((curve, anchor), run), inverse)| RunMap {
-            base: curve.base,
+            groups: curve.groups,
             anchor: *anchor,
             follow: product(inverse, &run.side).map(|row| row.map(|x| -x)),
             factor: cholesky(inverse),
@@ -163,12 +164,15 @@ impl Coordinates {
 impl RunMap {
     /// Where a shared constant that this run touches stands among all of them.
     fn inner(&self, touched: usize) -> usize {
-        inner(self.base, touched)
+        inner(self.groups, touched)
     }
 }
 
-fn inner(base: usize, touched: usize) -> usize {
-    if touched < MEANS { touched } else { MEANS + LATENT * base + touched - MEANS }
+fn inner(groups: [usize; KINDS], touched: usize) -> usize {
+    match touched.checked_sub(MEANS) {
+        None => touched,
+        Some(effect) => MEANS + LATENT * groups[effect / LATENT] + effect % LATENT,
+    }
 }
 
 /// Where a shared constant stands in the order of the density: deviations and noise lie between.
@@ -226,7 +230,7 @@ impl Search<'_> {
     /// `None` where a run has no curve.
     fn normal(&self, at: &[f64]) -> Option<Equations> {
         let density = self.density;
-        let touched = MEANS + LATENT * density.bases;
+        let touched = MEANS + LATENT * density.groups.iter().sum::<usize>();
         let mut normal = Equations {
             objective: 0.0,
             shared: Mat::zeros(touched, touched),
@@ -273,9 +277,11 @@ impl Search<'_> {
             let natural = self.anchors[i].natural(self.shown(at, i), at[BEND]);
             let Some(Natural { latent, .. }) = natural else { return };
             let means = Means::of(&at[..MEANS], curve.place);
-            let base = density.base(curve.base);
             for k in 0..LATENT {
-                let effect = at[FIRST_DEVIATION + 2 * k].exp() * at[base + k];
+                let of_kind = |kind: usize| {
+                    at[deviation(k, kind)].exp() * at[density.group(curve.groups[kind]) + k]
+                };
+                let effect: f64 = (0..KINDS).map(of_kind).sum();
                 of_runs[k] += (latent[k] - means.value[k] - effect).powi(2);
             }
             let arc = Arc::new(density.shape, latent[0], latent[1], at[BEND]);
@@ -285,18 +291,21 @@ impl Search<'_> {
             }));
         }
         for k in 0..LATENT {
-            let (of_base, of_run) = (FIRST_DEVIATION + 2 * k, FIRST_DEVIATION + 2 * k + 1);
-            let spread = at[of_base].exp();
-            let effects: Vec<f64> =
-                (0..density.bases).map(|b| spread * at[density.base(b) + k]).collect();
-            let squares = effects.iter().map(|x| x * x).sum();
-            at[of_base] = blend(density.priors[of_base].mean, squares, density.bases as f64);
+            let of_run = deviation(k, KINDS);
             at[of_run] =
                 blend(density.priors[of_run].mean, of_runs[k], density.curves.len() as f64);
-            // The effects themselves stay where they are.
-            let spread = at[of_base].exp();
-            for (b, effect) in effects.into_iter().enumerate() {
-                at[density.base(b) + k] = effect / spread;
+            let mut first = 0;
+            for (kind, count) in density.groups.into_iter().enumerate() {
+                let (of_kind, groups) = (deviation(k, kind), first..first + count);
+                first += count;
+                let spread = at[of_kind].exp();
+                let squares =
+                    groups.clone().map(|group| at[density.group(group) + k].powi(2)).sum::<f64>();
+                let squares = squares * spread * spread;
+                at[of_kind] = blend(density.priors[of_kind].mean, squares, count as f64);
+                // The effects themselves stay where they are.
+                let factor = spread / at[of_kind].exp();
+                groups.for_each(|group| at[density.group(group) + k] *= factor);
             }
         }
         /// The median of the absolute value of a standard normal number.
@@ -322,7 +331,7 @@ fn step(density: &Density, at: &[f64], normal: &Equations, damping: f64) -> Opti
         let solved = times(inverse, &run.gradient);
         for t in 0..TOUCHED {
             let x: f64 = (0..LATENT).map(|k| run.side[k][t] * solved[k]).sum();
-            right[inner(curve.base, t)] -= x;
+            right[inner(curve.groups, t)] -= x;
         }
     }
     let factor = schur.llt(Side::Lower).ok()?.L().to_owned();
@@ -337,7 +346,7 @@ fn step(density: &Density, at: &[f64], normal: &Equations, damping: f64) -> Opti
         let mut right = run.gradient;
         for (k, right) in right.iter_mut().enumerate() {
             *right -=
-                (0..TOUCHED).map(|t| run.side[k][t] * moved[inner(curve.base, t)]).sum::<f64>();
+                (0..TOUCHED).map(|t| run.side[k][t] * moved[inner(curve.groups, t)]).sum::<f64>();
         }
         for (k, x) in times(inverse, &right).into_iter().enumerate() {
             next[density.run(i) + k] += x;
@@ -379,27 +388,29 @@ fn of_run(
             }
         }
         for (t, x) in shared {
-            let i = inner(curve.base, *t);
+            let i = inner(curve.groups, *t);
             normal.shared_gradient[i] -= x * residual;
             for (u, y) in shared {
-                normal.shared[(i, inner(curve.base, *u))] += x * y;
+                normal.shared[(i, inner(curve.groups, *u))] += x * y;
             }
         }
     };
     let latent = natural.latent;
     let means = Means::of(&at[..MEANS], curve.place);
-    let base = density.base(curve.base);
     for k in 0..LATENT {
-        let spread = at[FIRST_DEVIATION + 2 * k].exp();
-        let width = at[FIRST_DEVIATION + 2 * k + 1].exp();
-        let residual = (latent[k] - means.value[k] - spread * at[base + k]) / width;
+        let spreads: [f64; KINDS] = std::array::from_fn(|kind| at[deviation(k, kind)].exp());
+        let places = curve.groups.map(|group| density.group(group) + k);
+        let effect: f64 = (0..KINDS).map(|kind| spreads[kind] * at[places[kind]]).sum();
+        let width = at[deviation(k, KINDS)].exp();
+        let residual = (latent[k] - means.value[k] - effect) / width;
         let mut own = [0.0; LATENT];
         own[k] = 1.0 / width;
         let mut shared: Vec<(usize, f64)> = (0..MEANS)
             .filter(|t| means.by[k][*t] != 0.0)
             .map(|t| (t, -means.by[k][t] / width))
             .collect();
-        shared.push((MEANS + k, -spread / width));
+        let effects = spreads.iter().enumerate();
+        shared.extend(effects.map(|(kind, x)| (MEANS + LATENT * kind + k, -x / width)));
         add(residual, own, &shared);
     }
     let arc = Arc::new(density.shape, latent[0], latent[1], at[BEND]);
@@ -424,7 +435,7 @@ fn schur(density: &Density, normal: &Equations, inverses: &[Square], damping: f6
         for t in 0..TOUCHED {
             for u in 0..TOUCHED {
                 let x: f64 = (0..LATENT).map(|k| run.side[k][t] * solved[k][u]).sum();
-                schur[(inner(curve.base, t), inner(curve.base, u))] -= x;
+                schur[(inner(curve.groups, t), inner(curve.groups, u))] -= x;
             }
         }
     }

@@ -35,9 +35,10 @@ const fn constant(name: &'static str, mean: f64, sd: f64, meaning: &'static str)
 }
 
 /// Constants of the mean curve, in the order of [`super::density`].
-pub(super) const MEANS: usize = 12;
-/// Deviations of the effects: level, fall and floor, each of bases and of runs.
-pub(super) const DEVIATIONS: usize = 6;
+pub(super) const MEANS: usize = 13;
+/// Deviations of the effects: level, fall and floor, each of sizes, bases and
+/// runs.
+pub(super) const DEVIATIONS: usize = 9;
 /// Constants that belong to no base and no run.
 pub(super) const SHARED: usize = MEANS + DEVIATIONS + 3;
 
@@ -61,10 +62,19 @@ const CONSTANTS: [Constant; SHARED] = [
     constant("floor_size", 0.0, 0.3, "its slope in ln N0"),
     constant("floor_rate", 0.0, 0.3, "its slope in ln rho"),
     constant("level_size_bend", 0.0, 0.15, "how much the level bends in ln N0"),
-    constant("base_level", -2.3, 0.5, "ln of how much bases differ in level"),
+    constant("level_size_rate", 0.0, 0.3, "how the slope of the level in the rate follows ln N0"),
+    constant(
+        "size_level",
+        -2.3,
+        0.5,
+        "ln of how much sizes differ in level, beyond what follows ln N0",
+    ),
+    constant("base_level", -2.3, 0.5, "ln of how much bases of one size differ in level"),
     constant("run_level", -1.9, 0.5, "ln of how much runs of one base differ in level"),
+    constant("size_fall", -2.8, 0.5, "ln of how much sizes differ in the rate of fall"),
     constant("base_fall", -2.6, 0.5, "ln of how much bases differ in the rate of fall"),
     constant("run_fall", -2.6, 0.5, "ln of how much runs differ in the rate of fall"),
+    constant("size_floor", -2.6, 0.5, "ln of how much sizes differ in the floor"),
     constant("base_floor", -2.1, 0.5, "ln of how much bases differ in the floor"),
     constant("run_floor", -2.4, 0.5, "ln of how much runs differ in the floor"),
     constant(
@@ -165,6 +175,9 @@ pub(super) const FALL: usize = 4;
 pub(super) const BEND: usize = 7;
 pub(super) const FLOOR: usize = 8;
 pub(super) const SIZE_BEND: usize = 11;
+pub(super) const SIZE_RATE: usize = 12;
+/// Behind one another for the level, the rate of fall and the floor: the deviations of sizes,
+/// of bases and of runs.
 pub(super) const FIRST_DEVIATION: usize = MEANS;
 pub(super) const NOISE: usize = MEANS + DEVIATIONS;
 pub(super) const NOISE_SHARE: usize = NOISE + 1;

@@ -5,6 +5,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::density::Density;
 use super::gauge::Gauge;
+use super::groups::Groups;
 use super::prior::Priors;
 use super::shape::Shape;
 use crate::place::Place;
@@ -45,8 +46,6 @@ pub(super) fn runs(shape: Shape, seed: u64) -> Vec<Run> {
 pub(super) fn density(shape: Shape) -> Density {
     let runs = runs(shape, 1);
     let runs: Vec<&Run> = runs.iter().collect();
-    let mut bases: Vec<&str> = runs.iter().map(|run| run.base()).collect();
-    bases.dedup();
     let gauge = Gauge::of(&runs);
-    Density::new(shape, &runs, &bases, &gauge, &Priors::default())
+    Density::new(shape, &runs, &Groups::of(&runs), &gauge, &Priors::default())
 }

@@ -1,9 +1,10 @@
 //! Baselines that any law must beat: predictions that need no law.
 
+use std::collections::BTreeMap;
+
 use crate::code::Code;
-use crate::fit::fit_form;
-use crate::identify::{Grid, RATE_TOLERANCE, SIZE_TOLERANCE, same};
-use crate::judge::{Cannot, Fold, Way};
+use crate::identify::{RATE_TOLERANCE, SIZE_TOLERANCE, same};
+use crate::judge::{Cannot, Fold, Way, last_value, power};
 use crate::table::Run;
 
 /// A prediction without a law.
@@ -12,15 +13,17 @@ pub(super) enum Baseline {
     LastValue,
     RunPower,
     SizeUnchanged,
+    TwinBase,
     RateProportional,
     RateLinear,
 }
 
 impl Baseline {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::LastValue,
         Self::RunPower,
         Self::SizeUnchanged,
+        Self::TwinBase,
         Self::RateProportional,
         Self::RateLinear,
     ];
@@ -30,6 +33,7 @@ impl Baseline {
             Self::LastValue => "last-value",
             Self::RunPower => "run-power",
             Self::SizeUnchanged => "size-unchanged",
+            Self::TwinBase => "twin-base",
             Self::RateProportional => "rate-proportional",
             Self::RateLinear => "rate-linear",
         }
@@ -42,6 +46,7 @@ impl Baseline {
             Self::SizeUnchanged => {
                 "the excess of the nearest other size (the largest, for a larger one)"
             }
+            Self::TwinBase => "the mean excess of the other bases of the same size",
             Self::RateProportional => {
                 "an excess proportional to the rate, at the same size and tokens"
             }
@@ -64,6 +69,8 @@ impl Baseline {
             // Both need an earlier part of the same run.
             Self::LastValue | Self::RunPower => way == Way::LastCheckpoints,
             Self::SizeUnchanged => matches!(way, Way::LargestSize | Way::Run | Way::Base),
+            // Where the largest base has no twin, that of the next size takes its place.
+            Self::TwinBase => matches!(way, Way::Run | Way::Base),
             Self::RateProportional | Self::RateLinear => matches!(way, Way::HighestRate | Way::Run),
         }
     }
@@ -95,27 +102,21 @@ impl Baseline {
             |of: &dyn Fn(f64) -> f64| Ok(tokens.clone().map(|d| run.loss0 + of(d)).collect());
         match self {
             Self::LastValue => {
-                let last = own()?.points.last().map_or(run.loss0, |point| point.loss);
+                let last = last_value(own()?);
                 Ok(tokens.map(|_| last).collect())
             }
             Self::RunPower => power(own()?, run),
             Self::SizeUnchanged => {
-                // Sizes are compared by their ratio, because they span orders of magnitude.
-                let apart = |other: &Run| (other.n0 / run.n0).ln().abs();
-                let others = seen.iter().filter(|other| !there(other));
-                let nearest = others
-                    .min_by(|a, b| apart(a).total_cmp(&apart(b)))
-                    .ok_or_else(|| few("no other size was seen"))?;
-                let mut of_size: Vec<&Run> = seen
-                    .iter()
-                    .filter(|other| same(other.n0, nearest.n0, SIZE_TOLERANCE))
-                    .collect();
-                of_size.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-                excess(&|d| {
-                    let by_rate: Vec<(f64, f64)> =
-                        of_size.iter().map(|other| (other.rate, excess_at(other, d))).collect();
-                    between(&by_rate, run.rate)
-                })
+                let others = seen.iter().filter(|other| !there(other)).collect();
+                let bases = of_nearest_size(others, run.n0);
+                let bases = bases.ok_or_else(|| few("no other size was seen"))?;
+                excess(&|d| mean_excess(&bases, run.rate, d))
+            }
+            Self::TwinBase => {
+                let others = seen.iter().filter(|other| other.base != run.base).collect();
+                let bases = of_nearest_size(others, run.n0);
+                let bases = bases.ok_or_else(|| few("no other base was seen"))?;
+                excess(&|d| mean_excess(&bases, run.rate, d))
             }
             Self::RateProportional if here.is_empty() => Err(few("its size was not seen")),
             Self::RateProportional => excess(&|d| {
@@ -142,16 +143,28 @@ impl Baseline {
     }
 }
 
-/// Fits `E + A D^-b` to `seen`, the known part of a run, and evaluates it at the points of `run`.
-pub(super) fn power(seen: &Run, run: &Run) -> Result<Vec<f64>, Cannot> {
-    if seen.points.len() < 4 {
-        let why =
-            format!("run `{}` has {} points, `E + A D^-b` needs 4", run.name, seen.points.len());
-        return Err(Cannot::new(Code::TooFewPoints, &why));
+/// The runs of the nearest size, by base; `None` if there is no run. Sizes are compared by their
+/// ratio, because they span orders of magnitude.
+fn of_nearest_size(runs: Vec<&Run>, n0: f64) -> Option<BTreeMap<&str, Vec<&Run>>> {
+    let apart = |other: &Run| (other.n0 / n0).ln().abs();
+    let nearest = runs.iter().min_by(|a, b| apart(a).total_cmp(&apart(b)))?.n0;
+    let mut bases: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
+    for run in runs.into_iter().filter(|run| same(run.n0, nearest, SIZE_TOLERANCE)) {
+        bases.entry(&run.base).or_default().push(run);
     }
-    let form = Grid { sizes: 1, rates: 1, counts: seen.points.len() }.form();
-    let fit = fit_form(form, &[seen], 8);
-    Ok(run.rows().map(|row| fit.value(&row)).collect())
+    bases.values_mut().for_each(|runs| runs.sort_by(|a, b| a.rate.total_cmp(&b.rate)));
+    Some(bases)
+}
+
+/// The mean over bases of the excess at a rate after some tokens. It is linear in the rate between
+/// a base's runs and constant beyond them.
+fn mean_excess(bases: &BTreeMap<&str, Vec<&Run>>, rate: f64, tokens: f64) -> f64 {
+    let of_base = |runs: &Vec<&Run>| {
+        let by_rate: Vec<(f64, f64)> =
+            runs.iter().map(|run| (run.rate, excess_at(run, tokens))).collect();
+        between(&by_rate, rate)
+    };
+    bases.values().map(of_base).sum::<f64>() / bases.len() as f64
 }
 
 /// The measured excess of a run after some tokens. It is linear in `ln D` between points and

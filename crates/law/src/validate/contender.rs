@@ -8,7 +8,7 @@ use super::baseline::Baseline;
 use super::rival::{Rival, Verdict};
 use crate::form::Form;
 use crate::judge::{Cannot, Fold, Way};
-use crate::metric::Metrics;
+use crate::metric::{Judged, Metrics};
 use crate::parallel;
 use crate::table::Run;
 use crate::uncertainty::Noise;
@@ -45,8 +45,9 @@ pub struct Contender {
 pub enum ContenderKind {
     /// A form of the registry.
     Form,
-    /// What a form must beat: a prediction without a law, or the law with one of its factors left
-    /// out.
+    /// The law with one of its factors left out. It shows what the factor is worth.
+    Reduced,
+    /// What a law must beat: a prediction that needs none.
     Baseline,
 }
 
@@ -86,50 +87,59 @@ pub(super) fn in_sample(
     starts: usize,
 ) {
     let found = parallel::map(contenders, |(rival, _)| rival.in_sample(runs, starts));
-    score(contenders, found, noise, IN_SAMPLE, |contender, metrics| {
+    score(contenders, &found, noise, IN_SAMPLE, |contender, metrics| {
         contender.in_sample = Some(metrics);
     });
 }
 
-/// Judges every contender on one way of holding out, and returns the name of the best baseline.
+/// The best baseline of a way of holding out, and how it did.
+pub(super) struct Best {
+    pub(super) name: String,
+    pub(super) judged: Vec<Vec<Judged>>,
+}
+
+/// Judges every contender on one way of holding out, and returns the best baseline.
 pub(super) fn held_out(
     contenders: &mut [(Rival, Contender)],
     way: Way,
     folds: &[Fold],
     noise: &Noise,
     starts: usize,
-) -> Option<String> {
+) -> Option<Best> {
     // A single fold leaves out much more data, so it keeps all starts.
     let starts = if folds.len() > 1 { starts.min(FOLD_STARTS) } else { starts };
-    let found = parallel::map(contenders, |(rival, _)| rival.held_out(way, folds, starts));
-    score(contenders, found, noise, way.name(), |contender, metrics| {
+    let mut found = parallel::map(contenders, |(rival, _)| rival.held_out(way, folds, starts));
+    let best = score(contenders, &found, noise, way.name(), |contender, metrics| {
         contender.held_out.insert(way.name().to_owned(), metrics);
-    })
+    })?;
+    let judged = found.swap_remove(best).ok()?;
+    Some(Best { name: contenders[best].1.name.clone(), judged })
 }
 
-/// Gives every contender its measures, with skill against the best baseline. Returns the name of
+/// Gives every contender its measures, with skill against the best baseline. Returns the place of
 /// that baseline.
 fn score(
     contenders: &mut [(Rival, Contender)],
-    found: Vec<Verdict>,
+    found: &[Verdict],
     noise: &Noise,
     place: &str,
     put: impl Fn(&mut Contender, Metrics),
-) -> Option<String> {
-    let measured: Vec<Result<Metrics, Cannot>> = found
-        .into_iter()
-        .map(|verdict| verdict.map(|judged| Metrics::of(&judged, noise.point)))
-        .collect();
+) -> Option<usize> {
+    let measure = |verdict: &Verdict| match verdict {
+        Ok(judged) => Ok(Metrics::of(judged, noise.point)),
+        Err(cannot) => Err(cannot.clone()),
+    };
+    let measured: Vec<Result<Metrics, Cannot>> = found.iter().map(measure).collect();
     // The baseline with the smallest mean absolute error, and that error.
     let best = contenders
         .iter()
         .zip(&measured)
-        .filter(|((_, contender), _)| contender.kind == ContenderKind::Baseline)
-        .filter_map(|((_, contender), found)| Some((&contender.name, found.as_ref().ok()?.mae?)))
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(name, error)| (name.clone(), error));
+        .enumerate()
+        .filter(|(_, ((_, contender), _))| contender.kind == ContenderKind::Baseline)
+        .filter_map(|(i, (_, found))| Some((i, found.as_ref().ok()?.mae?)))
+        .min_by(|a, b| a.1.total_cmp(&b.1));
     let skill = |metrics: &Metrics| {
-        let error = best.as_ref()?.1;
+        let error = best?.1;
         // If the best baseline is exact, skill has no value.
         Some(1.0 - metrics.mae? / error).filter(|skill| skill.is_finite())
     };
@@ -139,7 +149,7 @@ fn score(
             Err(cannot) => contender.set_aside(place, cannot),
         }
     }
-    best.map(|(name, _)| name)
+    best.map(|(place, _)| place)
 }
 
 impl Contender {

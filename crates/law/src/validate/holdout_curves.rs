@@ -6,6 +6,7 @@ use crate::form::Form;
 use crate::identify::Grid;
 use crate::infer::{Settings, fit_group};
 use crate::judge::{Cannot, Fold, Way};
+use crate::levels::Subject;
 use crate::place::Place;
 use crate::table::{Group, Run};
 
@@ -52,8 +53,10 @@ pub struct HeldOutCurve {
     pub(crate) held_out: Vec<[f64; 2]>,
     /// The law's curve: tokens and loss. Empty if the data cannot tell.
     pub(crate) curve: Vec<[f64; 2]>,
-    /// The interval of a new run's points: tokens, low and high end.
+    /// The interval of the points: tokens, low and high end.
     pub(crate) band: Vec<[f64; 3]>,
+    /// The held-out points for which the law gives a number, as `predict` does: tokens and loss.
+    pub(crate) answers: Vec<[f64; 2]>,
 }
 
 impl Holdout {
@@ -66,13 +69,10 @@ impl Holdout {
     ) -> Self {
         let points = folds.iter().flat_map(|fold| &fold.unseen).map(|run| run.points.len()).sum();
         // Curves are evaluated at every held-out count itself, so equality is safe.
-        let at = |curve: &HeldOutCurve, tokens: f64| {
-            curve.band.iter().find(|ends| ends[0] == tokens).map(|ends| [ends[1], ends[2]])
-        };
         let (mut banded, mut inside) = (0, 0);
         for curve in &curves {
             for [tokens, loss] in &curve.held_out {
-                if let Some([low, high]) = at(curve, *tokens) {
+                if let Some([low, high]) = curve.band_at(*tokens) {
                     banded += 1;
                     inside += usize::from((low..=high).contains(loss));
                 }
@@ -93,8 +93,9 @@ impl Holdout {
     }
 }
 
-/// The law is fitted to the seen runs. Returns its curve and a new run's band for every held-out
-/// run.
+/// The law is fitted to the seen runs. Returns its curve and band for every held-out run. With
+/// levels they are about the run itself if a part of it was seen, or else about its base if that
+/// was seen.
 pub(super) fn curves(
     group: &Group,
     fold: &Fold,
@@ -117,16 +118,27 @@ pub(super) fn curves(
         let fitted = pairs(fold.seen.iter().find(|other| other.name == run.name));
         let held_out = pairs(Some(run));
         let (mut curve, mut band) = (Vec::new(), Vec::new());
-        for tokens in places(fitted.first().or(held_out.first()), &held_out) {
-            let Some(found) = law.as_ref().and_then(|law| law.predict(place, tokens).ok()) else {
-                continue;
-            };
-            // If the interval is too wide for a number, the middle of the band is drawn.
-            let middle = found.mean.map(|[low, high]| 0.5 * (low + high));
-            curve.extend(found.loss.or(middle).map(|loss| [tokens, loss]));
-            band.extend(found.new_run.map(|[low, high]| [tokens, low, high]));
+        let knows_base = fold.seen.iter().any(|other| other.base == run.base);
+        let subject = if !fitted.is_empty() {
+            Subject::Run(&run.name)
+        } else if knows_base {
+            Subject::KnownBase(&run.base)
+        } else {
+            Subject::NewBase
+        };
+        if let Some(law) = &law {
+            let places = places(fitted.first().or(held_out.first()), &held_out);
+            for point in law.curve(subject, place, places).unwrap_or_default() {
+                curve.push([point.tokens, point.loss]);
+                band.extend(point.new_run.map(|[low, high]| [point.tokens, low, high]));
+            }
         }
-        HeldOutCurve { run: run.name.clone(), place, fitted, held_out, curve, band }
+        let answer = |[tokens, _]: &[f64; 2]| {
+            let found = law.as_ref()?.predict_about(subject, place, *tokens).ok()?;
+            Some([*tokens, found.loss?])
+        };
+        let answers = held_out.iter().filter_map(answer).collect();
+        HeldOutCurve { run: run.name.clone(), place, fitted, held_out, curve, band, answers }
     };
     fold.unseen.iter().map(of_run).collect()
 }
@@ -191,6 +203,11 @@ impl Holdout {
 }
 
 impl HeldOutCurve {
+    /// The interval after one of the held-out counts of tokens.
+    pub(super) fn band_at(&self, tokens: f64) -> Option<[f64; 2]> {
+        self.band.iter().find(|ends| ends[0] == tokens).map(|ends| [ends[1], ends[2]])
+    }
+
     /// The run.
     pub fn run(&self) -> &str {
         &self.run
@@ -216,8 +233,13 @@ impl HeldOutCurve {
         &self.curve
     }
 
-    /// The interval of a new run's points: tokens, low and high end.
+    /// The interval of the points: tokens, low and high end.
     pub fn band(&self) -> &[[f64; 3]] {
         &self.band
+    }
+
+    /// The held-out points for which the law gives a number, as `predict` does: tokens and loss.
+    pub fn answers(&self) -> &[[f64; 2]] {
+        &self.answers
     }
 }

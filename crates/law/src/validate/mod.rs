@@ -5,10 +5,12 @@ mod baseline;
 mod contender;
 mod holdout_curves;
 mod rival;
+mod verdict;
 
 pub use crate::judge::Cannot;
 pub use contender::{Contender, ContenderKind};
 pub use holdout_curves::{HeldOutCurve, Holdout};
+pub use verdict::{Question, Verdict};
 
 use ledger::Format;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,7 @@ use crate::infer::{Settings, fit_group};
 use crate::judge::Way;
 use crate::parallel;
 use crate::table::{Group, Run, Table};
+use crate::uncertainty::Intervals;
 
 /// The results of every form and baseline, in sample and held out, for every group of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,7 +49,9 @@ pub struct GroupValidation {
     pub(crate) runs: usize,
     /// The form of the curves and bands.
     pub(crate) form: String,
-    /// Forms and baselines.
+    /// What the law is worth, as [`crate::fit`] gives it with the same settings.
+    pub(crate) verdicts: Vec<Verdict>,
+    /// Forms and baselines. Every form is fitted as one curve for all bases and runs.
     pub(crate) entries: Vec<Contender>,
     /// The ways of holding out.
     pub(crate) splits: Vec<Holdout>,
@@ -92,15 +97,16 @@ fn of_group(
     settings: &Settings,
 ) -> Result<GroupValidation> {
     let runs: Vec<&Run> = group.runs.iter().collect();
-    let law = fit_group(group, asked, settings)?;
+    // Form and noise need no posterior.
+    let fast = Settings { intervals: Intervals::Jackknife, ..settings.clone() };
+    let law = fit_group(group, asked, &fast)?;
     let drawn = law.form()?;
     let noise = law.noise;
     let grid = Grid::of(&runs, &group.method);
-    // The law with a factor left out shows what the factor is worth, so it is a baseline.
     let without_one = grid.less_one_factor();
     let of_form = |form: &&'static dyn Form| {
         let kind = match without_one.iter().any(|less| less == form) {
-            true => ContenderKind::Baseline,
+            true => ContenderKind::Reduced,
             false => ContenderKind::Form,
         };
         (Rival::Form(*form), Contender::of_form(*form, kind))
@@ -112,7 +118,7 @@ fn of_group(
         }),
     );
     contender::in_sample(&mut contenders, &runs, &noise, settings.starts);
-    let mut splits = Vec::new();
+    let (mut splits, mut verdicts) = (Vec::new(), Vec::new());
     for way in Way::ALL {
         splits.push(match way.folds(&runs) {
             Ok(folds) => {
@@ -120,7 +126,10 @@ fn of_group(
                     contender::held_out(&mut contenders, way, &folds, &noise, settings.starts);
                 let curves =
                     parallel::map(&folds, |fold| curves(group, fold, asked, drawn, settings));
-                Holdout::new(way, &folds, best, settings.level, curves.concat())
+                let name = best.as_ref().map(|best| best.name.clone());
+                let holdout = Holdout::new(way, &folds, name, settings.level, curves.concat());
+                verdicts.push(Verdict::new(way, &holdout, best.as_ref()));
+                holdout
             }
             Err(cannot) => {
                 // Every contender says why, so that its row in a table has no gap.
@@ -140,6 +149,7 @@ fn of_group(
         points: law.points,
         runs: law.runs,
         form: law.form.clone(),
+        verdicts,
         entries: contenders.into_iter().map(|(_, contender)| contender).collect(),
         splits,
     })
@@ -181,6 +191,12 @@ impl GroupValidation {
     /// The form of the curves and bands.
     pub fn form(&self) -> &str {
         &self.form
+    }
+
+    /// What the law is worth, as [`crate::fit`] gives it with the same settings: one line for each
+    /// question that the data allow.
+    pub fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
     }
 
     /// Forms and baselines.

@@ -1,11 +1,11 @@
 //! What is compared: a form that is fitted to the seen points, or a baseline.
 
-use super::baseline::{Baseline, power};
+use super::baseline::Baseline;
 use crate::code::Code;
 use crate::fit::{Fit, fit_form};
 use crate::form::{Axis, Follows, Form};
 use crate::identify::{SIZE_TOLERANCE, ZERO, distinct_sizes, same};
-use crate::judge::{Cannot, Fold, Way, beside, judge};
+use crate::judge::{Cannot, Fold, Way, beside, judge, power};
 use crate::metric::Judged;
 use crate::table::Run;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use law::Settings;
-use law::uncertainty::Intervals;
+use law::uncertainty::{FEWEST_RUNS, Intervals};
 use report::{Entropy, PageInput, SkippedRun};
 use store::{PointRow, RunFolder};
 
@@ -40,6 +40,10 @@ pub(super) fn finish(
     let table = law::Table::new(rows.iter().cloned()).with_context(no_law)?;
     let settings = Settings { intervals: Intervals::Posterior, ..Settings::default() };
     let law = law::fit(&table, &settings).with_context(no_law)?;
+    let validation = (folders.len() >= FEWEST_RUNS)
+        .then(|| law::validate::validate(&table, &settings))
+        .transpose()
+        .with_context(no_law)?;
     let entropy = match &sweep.corpus.grammar {
         Some(_) => Some(entropy(folder, heldout_tokens_read(&folders))?),
         None => None,
@@ -54,6 +58,7 @@ pub(super) fn finish(
     let input = PageInput {
         title,
         law: &law,
+        validation: validation.as_ref(),
         rows: &rows,
         runs: &of_runs(&folders, &runs)?,
         bases: &of_runs(&open(&bases, |name| folder.base(name))?, &bases)?,

@@ -158,16 +158,11 @@ fn symbol(word: &str, letter: impl Fn(&str) -> Option<&'static str>) -> Markup {
 type Pick = fn(&Metrics) -> Option<f64>;
 
 fn measures(group: &GroupLaw) -> Markup {
-    let rows: [(&str, &str, Pick); 8] = [
+    let rows: [(&str, &str, Pick); 7] = [
         ("R² of the excess", "share of the variance of L − L₀ that the law explains", |m| {
             m.excess_r2()
         }),
         ("R²", "the same of L, which L₀ dominates", |m| m.r2()),
-        (
-            "skill",
-            "share of the error of “it stays at the last value seen” that the law saves; negative is worse than no law",
-            |m| m.skill(),
-        ),
         ("mean error", "mean of |L − law|, nats per token", |m| m.mae()),
         ("relative error", "mean error as a share of the mean excess", |m| m.relative_error()),
         ("Huber loss", "sum of squares that turns straight for large errors", |m| m.huber()),

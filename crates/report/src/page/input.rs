@@ -1,6 +1,7 @@
 //! The input of the page.
 
 use law::Law;
+use law::validate::Validation;
 use ledger::{Done, PointRow, RunRecord};
 
 /// Everything that the page shows. Each number on it is one of these, or a mark on an axis.
@@ -10,6 +11,8 @@ pub struct PageInput<'a> {
     pub title: &'a str,
     /// The law, as in `law.json`.
     pub law: &'a Law,
+    /// What the law is worth on points that it has not seen, if that was looked at.
+    pub validation: Option<&'a Validation>,
     /// All measured points, as in `points.csv`, including controls and points set aside.
     pub rows: &'a [PointRow],
     /// What is known about the runs besides their points. A run may be missing.

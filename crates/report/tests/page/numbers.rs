@@ -19,6 +19,7 @@ fn numbers(value: &Value, found: &mut Vec<f64>) {
 fn inputs(world: &World) -> Vec<f64> {
     let mut found = vec![1.75, 0.0035];
     numbers(&serde_json::to_value(&world.law).unwrap(), &mut found);
+    numbers(&serde_json::to_value(&world.validation).unwrap(), &mut found);
     numbers(&serde_json::to_value(&world.rows).unwrap(), &mut found);
     for run in world.runs.iter().chain(&world.bases) {
         numbers(&serde_json::to_value(&run.record).unwrap(), &mut found);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use roxmltree::{Document, Node};
 
-use crate::world::{short, twins, whole};
+use crate::world::{World, short, twins, whole};
 
 /// The page without what HTML allows and XML does not; everything else on it is well-formed XML.
 pub(crate) fn as_xml(page: &str) -> String {
@@ -160,4 +160,23 @@ fn runs_left_out_are_named_with_their_reason() {
         "{page}"
     );
     assert!(page.contains("not ended"));
+}
+
+#[test]
+fn the_page_says_what_the_law_is_worth() {
+    let world = whole();
+    let page = world.page();
+    let groups = world.validation.as_ref().unwrap().groups();
+    let judged = groups.iter().find(|group| group.verdicts().len() == 5).unwrap();
+    assert_eq!(page.matches("Can the law be trusted").count(), groups.len());
+    for verdict in judged.verdicts() {
+        let question = verdict.question();
+        // A sentence begins with a capital.
+        let line = format!("{}: ", &question.held_out()[1..]);
+        let word = format!("<dt>{}</dt>", question.name());
+        assert!(page.contains(&line) && page.contains(&word), "{line}");
+    }
+    assert!(page.matches("worth it").count() >= judged.verdicts().len());
+    let without = World { validation: None, ..world.clone() };
+    assert!(!without.page().contains("Can the law be trusted"));
 }

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use law::validate::Validation;
 use law::{Law, Row, Settings, Table, TableRow, form};
 use ledger::testing::{provenance, run_spec};
 use ledger::{Curve, Done, Nats, Params, Phase, Point, Rate, RunRecord, RunSpec, Tokens};
@@ -12,6 +13,7 @@ use report::{Entropy, Fact, PageInput, RunFacts, SkippedRun};
 pub(crate) struct World {
     pub(crate) title: String,
     pub(crate) law: Law,
+    pub(crate) validation: Option<Validation>,
     pub(crate) rows: Vec<TableRow>,
     pub(crate) runs: Vec<RunFacts>,
     pub(crate) bases: Vec<RunFacts>,
@@ -31,6 +33,7 @@ impl World {
         PageInput {
             title: &self.title,
             law: &self.law,
+            validation: self.validation.as_ref(),
             rows: &self.rows,
             runs: &self.runs,
             bases: &self.bases,
@@ -72,11 +75,14 @@ pub(crate) fn short() -> World {
 
 pub(crate) fn world(rows: Vec<TableRow>) -> World {
     let settings = Settings { simulations: 20, starts: 16, ..Settings::default() };
-    let law = law::fit(&Table::new(rows.iter().cloned()).unwrap(), &settings).unwrap();
+    let table = Table::new(rows.iter().cloned()).unwrap();
+    let law = law::fit(&table, &settings).unwrap();
+    let validation = law::validate::validate(&table, &settings).ok();
     let fact = |name: &str, value: &str| Fact { name: name.into(), value: value.into() };
     World {
         title: "A small world".into(),
         law,
+        validation,
         rows,
         runs: vec![run("a", true), run("b", false), control()],
         bases: vec![run("base-0", true)],

@@ -1,0 +1,81 @@
+//! How intervals are made, and what a posterior is told.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use law::Settings;
+use law::levels::{Normal, Priors, Shape};
+use law::uncertainty::Intervals;
+
+/// The flags.
+#[derive(Debug, Args)]
+pub(crate) struct PosteriorFlags {
+    /// How intervals are made: from the posterior of a law with levels, by leaving out runs, by
+    /// simulation, or by drawing runs with replacement. The posterior needs two runs of three
+    /// points
+    #[arg(long, value_enum, default_value_t = IntervalsFlag::Posterior)]
+    intervals: IntervalsFlag,
+    /// The curves of a posterior: `fall` lets the exponent of the tokens follow the excess, `power`
+    /// is a power of the tokens
+    #[arg(long, value_enum, default_value_t = CurveFlag::Fall)]
+    curve: CurveFlag,
+    /// Priors of a posterior, in a TOML file of lines such as `floor = { mean = 0, sd = 1 }`
+    #[arg(long, value_name = "FILE.toml")]
+    prior: Option<PathBuf>,
+    /// Seed of draws and of simulated data
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IntervalsFlag {
+    Posterior,
+    Jackknife,
+    Parametric,
+    Pairs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CurveFlag {
+    Fall,
+    Power,
+}
+
+impl PosteriorFlags {
+    /// The file of priors.
+    pub(crate) fn prior(&self) -> Option<&Path> {
+        self.prior.as_deref()
+    }
+
+    /// Settings with these intervals, curves, priors and seed.
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(Settings {
+            intervals: match self.intervals {
+                IntervalsFlag::Posterior => Intervals::Posterior,
+                IntervalsFlag::Jackknife => Intervals::Jackknife,
+                IntervalsFlag::Parametric => Intervals::Parametric,
+                IntervalsFlag::Pairs => Intervals::Pairs,
+            },
+            shape: match self.curve {
+                CurveFlag::Fall => Shape::Fall,
+                CurveFlag::Power => Shape::Power,
+            },
+            priors: match &self.prior {
+                Some(path) => priors(path)?,
+                None => Priors::default(),
+            },
+            seed: self.seed,
+            ..Settings::default()
+        })
+    }
+}
+
+/// The default priors, changed by a file.
+fn priors(path: &Path) -> anyhow::Result<Priors> {
+    let name = || format!("`{}` holds no priors", path.display());
+    let text = std::fs::read_to_string(path).with_context(name)?;
+    let changes: BTreeMap<String, Normal> = toml::from_str(&text).with_context(name)?;
+    Priors::default().with(changes).with_context(name)
+}
