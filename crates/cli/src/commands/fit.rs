@@ -313,7 +313,7 @@ fn metrics(group: &GroupLaw) -> TextTable {
         ("excess R2", |m| m.excess_r2()),
         ("mean absolute error, nats", |m| m.mae()),
         ("relative error of the excess", |m| m.relative_error()),
-        ("skill against the best rule of thumb", |m| m.skill()),
+        ("skill against no law", |m| m.skill()),
         ("Huber loss, nats squared", |m| m.huber()),
         ("ASD, nats per million tokens", |m| m.asd()),
         ("  its noise floor", |m| m.asd_noise_floor()),

@@ -303,10 +303,9 @@ fn plans_and_predictions_draw_a_picture() {
 fn every_form_and_baseline_is_judged_in_one_table() {
     let bench = Bench::new(&noisy());
     let out = bench.law().with_file_name("held_out.svg");
-    let validate = |more: &[&str]| {
-        let fast = ["validate", arg(&bench.points()), "--starts", "8", "--intervals", "jackknife"];
-        regrow(&[&fast, more].concat())
-    };
+    let points = bench.points();
+    let fast = ["validate", arg(&points), "--starts", "8", "--intervals", "jackknife"];
+    let validate = |more: &[&str]| regrow(&[&fast, more].concat());
     // Five lines and a short table for a hurried reader.
     let ran = validate(&[]);
     for question in ["tokens", "size", "rate", "base", "run"] {

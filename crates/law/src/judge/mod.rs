@@ -67,7 +67,8 @@ pub(crate) fn power(seen: &Run, run: &Run) -> Result<Vec<f64>, Cannot> {
 }
 
 /// Judges a form on the last 20 % of each run's checkpoints after fitting it to the others. Skill
-/// is against the better of the last value seen and a power law through each run. `None` if too few points are left to fit, or none to judge.
+/// is against the better of the last value seen and a power law through each run. `None` if
+/// too few points are left to fit, or none to judge.
 pub(crate) fn last_checkpoints(
     form: &'static dyn Form,
     runs: &[&Run],

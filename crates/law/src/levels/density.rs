@@ -4,7 +4,7 @@
 //! for each base (standard normal), and level, rate of fall and floor of each run.
 
 use super::gauge::{Gauge, median};
-use super::groups::Groups;
+use super::groups::{Groups, KINDS};
 use super::prior::{
     BEND, CORRELATION, FALL, FIRST_DEVIATION, FLOOR, LEVEL, MEANS, NOISE, NOISE_SHARE, Normal,
     Priors, RATE_BEND, SHARED, SIZE_BEND, SIZE_RATE,
@@ -16,9 +16,6 @@ use crate::table::Run;
 pub(super) const TAILS: f64 = 5.0;
 /// Level, rate of fall and floor.
 pub(super) const LATENT: usize = 3;
-
-/// What runs have in common: their size, and their base.
-pub(super) const KINDS: usize = 2;
 
 /// The place of a deviation: of sizes, of bases, and as the last of runs.
 pub(super) fn deviation(latent: usize, kind: usize) -> usize {

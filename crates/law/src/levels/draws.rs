@@ -3,7 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::density::{KINDS, LATENT, Means, PointNoise, TAILS, deviation};
+use super::density::{LATENT, Means, PointNoise, TAILS, deviation};
+use super::groups::KINDS;
 use super::prior::{BEND, MEANS, SHARED};
 use super::shape::Arc;
 use super::{Levels, SeenRun};

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::density::KINDS;
 use crate::identify::{SIZE_TOLERANCE, same};
 use crate::table::Run;
+
+/// What runs have in common: their size, and their base.
+pub(super) const KINDS: usize = 2;
 
 /// The sizes and bases of some runs, in this order among the effects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -55,7 +55,8 @@ pub struct Levels {
     diagnostics: Diagnostics,
     groups: Groups,
     runs: Vec<SeenRun>,
-    /// Draws of the constants: those of [`Priors`], three effects for each group, and level, rate of fall and floor of each run, in the gauge.
+    /// Draws of the constants: those of [`Priors`], three effects for each group, and level, rate
+    /// of fall and floor of each run, in the gauge.
     draws: Vec<Vec<f64>>,
 }
 

@@ -10,8 +10,9 @@
 use faer::{Mat, Side};
 
 use super::anchor::{Anchor, Natural};
-use super::density::{Density, KINDS, LATENT, Means, PointNoise, RunPoints, deviation};
+use super::density::{Density, LATENT, Means, PointNoise, RunPoints, deviation};
 use super::gauge::median;
+use super::groups::KINDS;
 use super::prior::{BEND, DEVIATIONS, FALL, FIRST_DEVIATION, MEANS, NOISE, NOISE_SHARE, SHARED};
 use super::shape::Arc;
 
