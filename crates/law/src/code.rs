@@ -79,6 +79,8 @@ pub enum Code {
     TooFewTokens,
     /// More parameters are kept than allowed.
     TooLarge,
+    /// Numbers look as if they were in another unit.
+    UnlikelyUnit,
     /// Points of the warm-up are set aside.
     WarmUpLeftOut,
     /// It is unknown whether the method removes weights or sets them to zero.
@@ -88,7 +90,7 @@ pub enum Code {
 }
 
 /// Every code with its id.
-const IDS: [(Code, &str); 34] = [
+const IDS: [(Code, &str); 35] = [
     (Code::BasesTooFew, "bases-too-few"),
     (Code::BelowBase, "below-base"),
     (Code::BelowFloor, "below-floor"),
@@ -121,6 +123,7 @@ const IDS: [(Code, &str); 34] = [
     (Code::TooFewPoints, "too-few-points"),
     (Code::TooFewTokens, "too-few-tokens"),
     (Code::TooLarge, "too-large"),
+    (Code::UnlikelyUnit, "unlikely-unit"),
     (Code::WarmUpLeftOut, "warm-up-left-out"),
     (Code::ZeroedUntold, "zeroed-untold"),
 ];

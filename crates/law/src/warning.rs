@@ -70,6 +70,11 @@ pub(crate) enum Notice {
     NoInterval,
     FloorFallsWithRate,
     TokensFollowSize,
+    /// Numbers that look as if they were in another unit.
+    UnlikelyUnit {
+        sentence: String,
+        runs: Vec<String>,
+    },
     /// Columns that the table lacks.
     ColumnsAbsent {
         axes: Vec<Axis>,
@@ -112,6 +117,7 @@ impl Notice {
             Self::NoInterval => Code::NoInterval,
             Self::FloorFallsWithRate => Code::FloorFallsWithRate,
             Self::TokensFollowSize => Code::TokensFollowSize,
+            Self::UnlikelyUnit { .. } => Code::UnlikelyUnit,
             Self::ColumnsAbsent { .. } => Code::ColumnsAbsent,
             Self::SeveralSeries { .. } => Code::SeveralSeries,
         }
@@ -176,6 +182,7 @@ impl Notice {
             Self::TokensFollowSize => {
                 "tokens grow with the size in every run: alpha and beta trade off".into()
             }
+            Self::UnlikelyUnit { sentence, .. } => sentence.clone(),
             Self::ColumnsAbsent { axes } => {
                 let names: Vec<String> = axes.iter().map(|axis| format!("`{axis}`")).collect();
                 format!(
@@ -240,7 +247,9 @@ impl From<Notice> for Warning {
             | Notice::WarmUpLeftOut { run }
             | Notice::MixedSchedule { run }
             | Notice::DecayingSchedule { run } => vec![run],
-            Notice::BelowBase { runs } | Notice::FloorContradicted { runs } => runs,
+            Notice::BelowBase { runs }
+            | Notice::FloorContradicted { runs }
+            | Notice::UnlikelyUnit { runs, .. } => runs,
             _ => Vec::new(),
         };
         Self { code, sentence, axis, constants, runs }

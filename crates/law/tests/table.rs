@@ -154,7 +154,7 @@ fn what_is_noticed_is_a_warning() {
     assert_eq!(codes(|rows| rows[3].repeated = true), (expect(&["repeated-data"]), 8));
     assert_eq!(
         codes(|rows| rows.iter_mut().for_each(|row| row.loss0 = 9.0)),
-        (expect(&["below-base"]), 8)
+        (expect(&["below-base", "unlikely-unit"]), 8)
     );
     assert_eq!(
         codes(|rows| rows[0].phase = Some(Phase::Warmup)),

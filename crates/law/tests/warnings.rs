@@ -130,6 +130,31 @@ fn tokens_in_proportion_to_the_size_are_said_to_trade_off() {
 }
 
 #[test]
+fn numbers_in_another_unit_are_remarked_on_with_the_likely_one() {
+    type Change = fn(&mut TableRow);
+    let changes: [(Change, &str); 5] = [
+        (|row| row.tokens /= 1e6, "millions of tokens"),
+        (|row| (row.loss, row.loss0) = (row.loss.exp(), row.loss0.exp()), "perplexity"),
+        (|row| row.loss0 = row.loss0.exp(), "a perplexity"),
+        (|row| row.rate /= 100.0, "0.25, not 0.0025"),
+        (|row| row.loss0 *= 4.0, "in another unit, or of another text"),
+    ];
+    for (change, said) in changes {
+        let mut rows = good();
+        // Losses high enough that their exponential is no loss.
+        rows.iter_mut().for_each(|row| (row.loss, row.loss0) = (row.loss + 1.5, row.loss0 + 1.5));
+        rows.iter_mut().for_each(change);
+        let law = fitted(rows);
+        assert!(
+            warning(&law, "unlikely-unit").sentence().contains(said),
+            "{said}: {:?}",
+            law.warnings()
+        );
+    }
+    assert!(!codes(&fitted(good())).contains(&"unlikely-unit"));
+}
+
+#[test]
 fn a_constant_that_the_intervals_leave_open_is_named() {
     // Three sizes near each other fix every constant by structure, and the floor's two by nothing
     // else.

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod count;
 mod curve;
 mod cut;
 mod cut_error;

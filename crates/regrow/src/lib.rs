@@ -12,10 +12,10 @@
 
 #![forbid(unsafe_code)]
 
+pub use ledger::count::{self, Count};
 pub use {disk, law, ledger, model, prune, report, shape, store, text, train};
 
-pub mod count;
-mod error;
+pub mod error;
 pub mod executor;
 mod free;
 pub mod generate;
@@ -38,7 +38,6 @@ mod stop;
 pub mod sweep;
 mod tokenize;
 
-pub use count::Count;
 pub use error::{Error, ErrorKind, Result};
 pub use loaded::{default_context, open as open_model};
 pub use observer::{Event, Observer, Silent};

@@ -3,7 +3,8 @@
 //! The columns are `series, method, run, n0, rate, loss0, tokens, loss`, and where known `phase,
 //! learning_rate, base, weight, repeated, zeroed, objective`. Without `series` or `method`, a row
 //! belongs to the group `unnamed`. Without `run`, each row is its own run. Other columns are
-//! ignored.
+//! ignored. Cells may also be separated by `;`, tabs or `|`, and names of columns may be in
+//! capitals.
 
 mod cells;
 mod write;
@@ -13,7 +14,7 @@ use std::path::Path;
 use csv::{ByteRecord, ReaderBuilder, Trim};
 use ledger::PointRow;
 
-use self::cells::{Cells, NUMBERS, PointColumns, clipped};
+use self::cells::{Cells, NUMBERS, PointColumns, clipped, delimiter};
 pub use self::write::points_csv;
 use crate::error::{Error, Failure, Result};
 
@@ -25,12 +26,23 @@ const LIMIT: u64 = 1 << 30;
 pub struct PointTable {
     rows: Vec<PointRow>,
     columns: Vec<&'static str>,
+    names_runs: bool,
 }
 
 impl PointTable {
     /// The rows. A number column that the table lacks is 0 in every row.
     pub fn into_rows(self) -> Vec<PointRow> {
         self.rows
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> &[PointRow] {
+        &self.rows
+    }
+
+    /// Whether it has a column `run`. Without one every row counts as a run of its own.
+    pub fn names_runs(&self) -> bool {
+        self.names_runs
     }
 
     /// Which of `n0`, `rate`, `loss0` and `tokens` the table has.
@@ -43,8 +55,8 @@ impl PointTable {
 ///
 /// # Errors
 /// As [`read_columns`].
-pub fn read_points(path: &Path, form: &str) -> Result<Vec<PointRow>> {
-    Ok(read_columns(path, form, &NUMBERS)?.rows)
+pub fn read_points(path: &Path, form: &str) -> Result<PointTable> {
+    read_columns(path, form, &NUMBERS)
 }
 
 /// Reads a points table for a fit of the form `form`, which needs the columns `needed` and `loss`.
@@ -61,9 +73,14 @@ pub fn read_columns(path: &Path, form: &str, needed: &[&str]) -> Result<PointTab
     // column's name.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     // Flexible, so that a row of the wrong length gets our message with its row number.
-    let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text);
+    let mut reader = ReaderBuilder::new()
+        .delimiter(delimiter(text))
+        .trim(Trim::All)
+        .flexible(true)
+        .from_reader(text);
     let header = reader.byte_headers().map_err(|error| malformed(error.to_string()))?;
-    let names: Vec<String> = header.iter().map(clipped).collect();
+    // Spreadsheets like capitals.
+    let names: Vec<String> = header.iter().map(|name| clipped(name).to_lowercase()).collect();
     let columns = PointColumns::of(path, &names, form, needed)?;
     let mut rows = Vec::new();
     let mut record = ByteRecord::new();
@@ -83,6 +100,7 @@ pub fn read_columns(path: &Path, form: &str, needed: &[&str]) -> Result<PointTab
     };
     Ok(PointTable {
         rows,
+        names_runs: columns.run.is_some(),
         columns: NUMBERS.into_iter().zip(&columns.numbers).filter_map(has).collect(),
     })
 }
@@ -99,7 +117,7 @@ mod tests {
     fn read(text: impl AsRef<[u8]>) -> Result<Vec<PointRow>> {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), text).unwrap();
-        read_points(file.path(), "p2")
+        Ok(read_points(file.path(), "p2")?.into_rows())
     }
 
     #[test]
@@ -147,6 +165,42 @@ mod tests {
         }
         let error = read(b"n0,rate,loss0,tokens,loss\n1,0.2,2,5,\xff\n").unwrap_err().to_string();
         assert!(error.contains("row 1: `loss`") && error.contains("UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn tables_are_read_as_people_and_spreadsheets_write_them() {
+        let expected = read("n0,rate,loss0,tokens,loss\n8030000000,0.25,2,5e8,2.5\n").unwrap();
+        for text in [
+            "N0;Rate;Loss0;Tokens;Loss\n8.03B;0.25;2;500M;2.5\n",
+            "n0\trate\tloss0\ttokens\tloss\r\n8.03B\t0.25\t2\t500M\t2.5\r\n",
+            "n0 | rate | loss0 | tokens | loss\n8_030M | 0.25 | 2 | 500M | 2.5\n",
+        ] {
+            assert_eq!(read(text).unwrap(), expected, "{text}");
+        }
+        let head = "n0;rate;loss0;tokens;loss";
+        for (row, said) in [
+            ("8e9;0,25;2;5e8;2.5", "`rate` is `0,25`, expected a number with a decimal point"),
+            (
+                "8e9;25%;2;5e8;2.5",
+                "`rate` is `25%`, expected a number such as 0.25, not in percent",
+            ),
+            ("8G;0.25;2;5e8;2.5", "`n0` is `8G`, expected a number or a count such as 8.03B"),
+            ("8e9;0.25;2;5e8;2.5B", "`loss` is `2.5B`, expected a number"),
+        ] {
+            let error = read(format!("{head}\n{row}\n")).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_table_says_whether_it_names_runs() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (head, expected) in
+            [("run,n0,rate,loss0,tokens,loss", true), ("n0,rate,loss0,tokens,loss", false)]
+        {
+            fs::write(file.path(), head).unwrap();
+            assert_eq!(read_points(file.path(), "p2").unwrap().names_runs(), expected);
+        }
     }
 
     #[test]

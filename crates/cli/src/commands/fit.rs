@@ -169,6 +169,7 @@ fn read(
     }
     let needed: Vec<&str> = form.axes().iter().map(|axis| axis.name()).collect();
     let table = store::read_columns(path, form.name(), &needed)?;
+    warn_of_unnamed_runs(&table, path, output);
     let has = |column: &Axis| table.columns().contains(&column.name());
     let columns = Axis::ALL.into_iter().filter(has).collect();
     Ok((table.into_rows(), columns))
@@ -178,7 +179,23 @@ fn read(
 pub(super) fn read_all(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow>> {
     match path.is_dir() {
         true => of_runs(path, output),
-        false => Ok(store::read_points(path, form)?),
+        false => {
+            let table = store::read_points(path, form)?;
+            warn_of_unnamed_runs(&table, path, output);
+            Ok(table.into_rows())
+        }
+    }
+}
+
+/// Points of one run err together. A table that does not say which belong together makes a law
+/// that is far too sure.
+fn warn_of_unnamed_runs(table: &store::PointTable, path: &Path, output: &Output) {
+    if !table.names_runs() && table.rows().len() > 1 {
+        output.warn(&format!(
+            "`{}` has no column `run`: every row counts as a run of its own. If rows are points of one curve, give them \
+             one name in a column `run`, or intervals will be far too narrow",
+            path.display()
+        ));
     }
 }
 

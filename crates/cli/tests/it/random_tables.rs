@@ -152,7 +152,7 @@ fn a_million_random_bytes_are_read_or_refused_with_their_place() {
                 **seen += bytes.len();
                 fs::write(&path, &bytes).unwrap();
                 let rows = match store::read_points(&path, "p2") {
-                    Ok(rows) => rows,
+                    Ok(table) => table.into_rows(),
                     Err(error) => {
                         let said = error.to_string();
                         // A cell has a row and a column, a row that does not fit the header a row;

@@ -3,6 +3,7 @@
 mod gathered;
 mod rows;
 mod run;
+mod units;
 
 pub use ledger::PointRow as TableRow;
 pub use run::{Point, Run};
@@ -140,6 +141,10 @@ impl Table {
                 group.runs.iter().filter(is_below).map(|run| run.name.clone()).collect();
             if !below.is_empty() {
                 group.warnings.push(Notice::BelowBase { runs: below }.into());
+            }
+            // A table without one of these columns holds stand-ins there.
+            if Axis::ALL.iter().all(|axis| columns.contains(axis)) {
+                group.warnings.extend(units::unlikely(&group.runs).into_iter().map(Warning::from));
             }
             group.warnings = Warning::merged(std::mem::take(&mut group.warnings));
         }

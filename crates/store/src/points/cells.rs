@@ -5,6 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use csv::ByteRecord;
+use ledger::count::Count;
 use ledger::{Phase, PointRow};
 
 use crate::error::{Error, Failure, Result};
@@ -29,13 +30,28 @@ pub(super) const ALWAYS: [&str; 11] = [
 /// Columns that are written only if some row has a value.
 pub(super) const WHERE_FILLED: [&str; 4] = ["weight", "repeated", "zeroed", "objective"];
 
+/// What stands between cells: whatever of these makes most known columns of a header. A comma, if
+/// none does better.
+pub(super) fn delimiter(text: &[u8]) -> u8 {
+    let header = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    let header = header[..header.len().min(1 << 16)].to_ascii_lowercase();
+    let known = |delimiter: u8| {
+        let names = header.split(|byte| *byte == delimiter).map(<[u8]>::trim_ascii);
+        names.filter(|name| NUMBERS.iter().any(|known| known.as_bytes() == *name)).count()
+    };
+    [b';', b'\t', b'|'].into_iter().fold(b',', |best, other| match known(other) > known(best) {
+        true => other,
+        false => best,
+    })
+}
+
 /// The position of each known column.
 pub(super) struct PointColumns {
     /// The columns of [`NUMBERS`].
     pub(super) numbers: [Option<usize>; 5],
     series: Option<usize>,
     method: Option<usize>,
-    run: Option<usize>,
+    pub(super) run: Option<usize>,
     base: Option<usize>,
     phase: Option<usize>,
     learning_rate: Option<usize>,
@@ -100,9 +116,7 @@ impl Cells<'_> {
         for ((number, at), name) in numbers.iter_mut().zip(&columns.numbers).zip(NUMBERS) {
             // A missing column keeps its 0: the form at hand does not need it.
             let Some(at) = *at else { continue };
-            *number = self
-                .parsed(Some(at), name, "a number")?
-                .ok_or_else(|| self.bad(at, name, "a number"))?;
+            *number = self.number(at, name)?;
         }
         let [n0, rate, loss0, tokens, loss] = numbers;
         let series =
@@ -137,6 +151,28 @@ impl Cells<'_> {
                 .unwrap_or(false),
             zeroed: self.parsed(columns.zeroed, "zeroed", "`true` or `false`")?,
             objective: self.text(columns.objective, "objective")?,
+        })
+    }
+
+    /// A number of one of the columns [`NUMBERS`]. Sizes and tokens may be written as flags write
+    /// them: `8.03B`, `500M`.
+    fn number(&self, at: usize, name: &'static str) -> Result<f64> {
+        let counts = matches!(name, "n0" | "tokens");
+        let text = self.text(Some(at), name)?.unwrap_or_default();
+        let plain = text.parse().ok();
+        let count = || text.parse().ok().filter(|_| counts).map(|Count(count)| count as f64);
+        plain.or_else(count).ok_or_else(|| {
+            let comma = text.contains(',');
+            self.bad(
+                at,
+                name,
+                match name {
+                    _ if comma => "a number with a decimal point, such as 2.5",
+                    "rate" => "a number such as 0.25, not in percent",
+                    _ if counts => "a number or a count such as 8.03B or 500M",
+                    _ => "a number",
+                },
+            )
         })
     }
 

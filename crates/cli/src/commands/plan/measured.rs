@@ -41,7 +41,7 @@ pub(super) fn reference(
         RecoveryStart::Tokens(tokens) => {
             let rows = match path.is_dir() {
                 true => store::run_points(path)?.rows,
-                false => store::read_points(path, law.form_name())?,
+                false => store::read_points(path, law.form_name())?.into_rows(),
             };
             let of_group = rows
                 .into_iter()

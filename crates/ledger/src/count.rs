@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 /// A whole number, as flags and recipes write it.
 ///
 /// ```
-/// use regrow::Count;
+/// use ledger::count::Count;
 /// assert_eq!("1.5B".parse(), Ok(Count(1_500_000_000)));
 /// assert_eq!("1e6".parse(), Ok(Count(1_000_000)));
 /// assert!("1.5".parse::<Count>().is_err());
@@ -43,7 +43,11 @@ impl FromStr for Count {
             return whole.checked_mul(unit).map(Count).ok_or_else(wrong);
         }
         let number: f64 = digits.parse().map_err(|_| wrong())?;
-        Self::from_float(number * unit as f64).ok_or_else(wrong)
+        let product = number * unit as f64;
+        // 8.03 is no sum of halves, so `8.03B` is whole up to rounding only.
+        let whole = product.round();
+        let is_whole = (product - whole).abs() <= 4.0 * f64::EPSILON * whole;
+        Self::from_float(if is_whole { whole } else { product }).ok_or_else(wrong)
     }
 }
 
@@ -117,6 +121,8 @@ mod tests {
             ("20K", 20_000),
             ("3M", 3_000_000),
             ("1.5B", 1_500_000_000),
+            ("8.03B", 8_030_000_000),
+            ("0.494B", 494_000_000),
             ("1T", 1_000_000_000_000),
             ("18446744073709551615", u64::MAX),
         ] {
