@@ -7,8 +7,8 @@ use std::str::FromStr;
 use ledger::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start, Tokens};
 use serde::{Deserialize, Serialize};
 
-use crate::count::Count;
 use crate::error::{Context, Error, ErrorKind, Result, bail};
+use ledger::count::Count;
 
 /// The format of a recipe file.
 const FORMAT: i64 = 1;

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use text::{BuildOptions, CorpusInfo, Stage};
 
-use crate::count::grouped;
 use crate::error::Result;
 use crate::observer::{Event, Observer};
 use crate::stop::Stop;
+use ledger::count::grouped;
 
 /// Makes the corpus folder that `options` names. If `stop` is requested, nothing is left behind.
 ///

@@ -7,10 +7,10 @@ use train::memory::TrainingMemory;
 
 use super::options::HealOptions;
 use super::origin::Origin;
-use crate::count::grouped;
 use crate::error::{Error, ErrorKind, Result};
 use crate::free;
 use crate::observer::{Event, Observer};
+use ledger::count::grouped;
 
 /// Refuses held-out text without a token to predict.
 pub(super) fn held_out(origin: &Origin) -> Result<()> {

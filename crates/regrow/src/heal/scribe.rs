@@ -6,9 +6,9 @@ use ledger::{Curve, Point, RunSpec};
 use store::RunWriter;
 use train::Event;
 
-use crate::count::grouped;
 use crate::error::Result;
 use crate::observer::{self, Observer};
+use ledger::count::grouped;
 
 /// Checkpoints that are kept, besides the one with the least held-out loss: the last one, and one
 /// more in case the last is damaged.

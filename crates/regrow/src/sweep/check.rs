@@ -6,9 +6,9 @@ use super::folder::SweepFolder;
 use super::plan::{Purpose, SweepGroup, SweepPlan};
 use super::recipe::SweepKeys;
 use super::result::LeftOutJob;
-use crate::count::grouped;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::executor::JobState;
+use ledger::count::grouped;
 
 /// The least number of finished runs in a group, if others of it have failed.
 const LEAST_RUNS: usize = 3;

@@ -7,8 +7,8 @@ use serde_json::json;
 use shape::config::ModelConfig;
 
 use super::training::TrainingKeys;
-use crate::count::Count;
 use crate::error::{Result, bail};
+use ledger::count::Count;
 
 /// A sweep as the user wrote it. `recipes/quickstart.toml` explains every key.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
