@@ -94,6 +94,10 @@ fn of_run(path: &str) -> bool {
         "trainer_state.json",
         "done.json",
         ".lock",
+        // Of an outside trainer.
+        "torch.json",
+        "torch.log",
+        "stopped.json",
     ];
     match path.split_once('/') {
         None => own.contains(&path),
@@ -106,7 +110,9 @@ fn of_run(path: &str) -> bool {
 }
 
 fn of_checkpoint(name: &str) -> bool {
-    !name.contains('/') && name.ends_with(".safetensors")
+    // The last two are written by `torch.distributed.checkpoint`.
+    let ends = [".safetensors", ".distcp"].iter().any(|end| name.ends_with(end));
+    !name.contains('/') && (ends || name == ".metadata")
 }
 
 impl FolderKind {

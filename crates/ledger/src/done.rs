@@ -93,6 +93,11 @@ impl Done {
         self.written_loss
     }
 
+    /// SHA-256 of the final weights.
+    pub fn weights(&self) -> &str {
+        &self.weights
+    }
+
     /// Optimiser steps taken.
     pub fn steps(&self) -> u64 {
         self.steps

@@ -1,5 +1,7 @@
 //! The facts known when a run starts.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::curve::{Curve, Phase};
@@ -44,6 +46,9 @@ pub struct RunRecord {
     start: Start,
     seed: u64,
     provenance: Provenance,
+    /// Programs of an outside trainer, which it writes itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    versions: BTreeMap<String, String>,
 }
 
 /// The program and machine of a run. It can explain a difference between runs, but changes no id.
@@ -84,6 +89,7 @@ impl RunRecord {
             start: spec.start.clone(),
             seed: spec.seed,
             provenance,
+            versions: BTreeMap::new(),
         }
     }
 
@@ -237,6 +243,11 @@ impl RunRecord {
     /// The program and machine that ran it.
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
+    }
+
+    /// Versions of the programs that an outside trainer ran on, such as `torch`. Empty for our own.
+    pub fn versions(&self) -> &BTreeMap<String, String> {
+        &self.versions
     }
 
     /// Held-out loss of the freshly pruned model: the first point, if it was measured at step 0.

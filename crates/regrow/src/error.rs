@@ -54,6 +54,15 @@ pub enum ErrorKind {
     },
     /// The time limit leaves no room for a step and a checkpoint.
     NoTime,
+    /// Python, or a package that PyTorch training needs, is missing.
+    NoTorch {
+        /// The interpreter.
+        interpreter: String,
+        /// The package, unless the interpreter itself is missing.
+        package: Option<&'static str>,
+    },
+    /// An outside trainer computes other losses than our evaluator.
+    NotBelieved,
     /// The model folder has no tokenizer.
     NoTokenizer,
     /// The name is neither a folder nor a public model.

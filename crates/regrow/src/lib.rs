@@ -37,6 +37,7 @@ pub mod source;
 mod stop;
 pub mod sweep;
 mod tokenize;
+pub mod trainer;
 
 pub use error::{Error, ErrorKind, Result};
 pub use loaded::{default_context, open as open_model};

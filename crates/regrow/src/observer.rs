@@ -33,6 +33,8 @@ pub enum Event<'a> {
     Note(&'a str),
     /// A detail, shown only on request.
     Detail(&'a str),
+    /// A command that the caller asked for, to run it by themselves.
+    Command(&'a str),
     /// A doubt about the result; the work continues.
     Warning(&'a str),
     /// A stage starts. Its progress counts up to `total`.

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use ledger::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start, Tokens};
+use ledger::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start, Tokens, Trainer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, ErrorKind, Result, bail};
@@ -103,6 +103,10 @@ pub struct Recipe {
     /// of `tokens`]
     #[serde(skip_serializing_if = "Option::is_none")]
     save_every: Option<Count>,
+    /// The program that trains: regrow, or torch, which is PyTorch driven and checked by regrow
+    /// [default: regrow]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trainer: Option<Trainer>,
 }
 
 /// What a recipe does not contain: the corpus, the starting point and the lineage.
@@ -148,6 +152,11 @@ impl Recipe {
         Ok(Self::deserialize(keys)?)
     }
 
+    /// The program that trains.
+    pub fn trainer(&self) -> Trainer {
+        self.trainer.unwrap_or_default()
+    }
+
     /// Whether it gives the number of tokens to train on.
     pub fn has_tokens(&self) -> bool {
         self.tokens.is_some()
@@ -180,6 +189,7 @@ impl Recipe {
             eval_context: self.eval_context.or(other.eval_context),
             eval_stride: self.eval_stride.or(other.eval_stride),
             save_every: self.save_every.or(other.save_every),
+            trainer: self.trainer.or(other.trainer),
         }
     }
 
@@ -252,7 +262,7 @@ impl Recipe {
                 // read.
                 tokens: Tokens(count(self.eval_tokens, EVAL_TOKENS).0.min(heldout.tokens())),
             },
-            trainer: ledger::Trainer::Regrow,
+            trainer: self.trainer(),
         })
     }
 

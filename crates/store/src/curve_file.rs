@@ -28,23 +28,7 @@ impl CurveFile {
             Err(error) if error.is_not_found() => return Ok(Self::default()),
             bytes => bytes?,
         };
-        let mut points: Vec<Point> = Vec::new();
-        let mut ends = Vec::new();
-        let mut end = 0;
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let Some(text) = line.strip_suffix(b"\n") else { break };
-            let bad = |why| {
-                Error::from(Failure::Line { path: path.to_path_buf(), line: ends.len() + 1, why })
-            };
-            let point: Point =
-                serde_json::from_slice(text).map_err(|error| bad(within_line(&error)))?;
-            if let Some(before) = points.last().filter(|before| before.step > point.step) {
-                return Err(bad(format!("step {} after step {}", point.step, before.step)));
-            }
-            end += line.len();
-            ends.push(end);
-            points.push(point);
-        }
+        let (points, ends) = whole_lines(path, &bytes)?;
         Ok(Self { points, bytes, ends })
     }
 
@@ -63,6 +47,29 @@ impl CurveFile {
     pub(crate) fn length(&self) -> u64 {
         self.ends.last().map_or(0, |&end| end as u64)
     }
+}
+
+/// The points in the complete lines of `bytes`, and where each line ends, its newline included. Text
+/// after the last newline is ignored.
+pub(crate) fn whole_lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Point>, Vec<usize>)> {
+    let mut points: Vec<Point> = Vec::new();
+    let mut ends = Vec::new();
+    let mut end = 0;
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let Some(text) = line.strip_suffix(b"\n") else { break };
+        let bad = |why| {
+            Error::from(Failure::Line { path: path.to_path_buf(), line: ends.len() + 1, why })
+        };
+        let point: Point =
+            serde_json::from_slice(text).map_err(|error| bad(within_line(&error)))?;
+        if let Some(before) = points.last().filter(|before| before.step > point.step) {
+            return Err(bad(format!("step {} after step {}", point.step, before.step)));
+        }
+        end += line.len();
+        ends.push(end);
+        points.push(point);
+    }
+    Ok((points, ends))
 }
 
 /// One line for one point, its newline included.

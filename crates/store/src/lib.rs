@@ -13,6 +13,9 @@
 //! best/                the weights with the least held-out loss, where those are others
 //! trainer_state.json   the curve once more, for tools that read the Hugging Face Trainer's
 //! done.json            written last: the run is done
+//! torch.json           what an outside trainer was told, where one trains
+//! torch.log            what it printed
+//! stopped.json         why it stopped, where it can go on
 //! ```
 //!
 //! A run is either done or resumable, never half-written. The folder appears complete, the curve
@@ -26,6 +29,7 @@ mod curve_file;
 mod error;
 mod files;
 mod folder;
+mod outside;
 mod points;
 mod run_points;
 #[cfg(test)]
@@ -40,6 +44,7 @@ pub use disk::Existing;
 pub use error::{Error, Result};
 pub use folder::RunFolder;
 pub use ledger::PointRow;
+pub use outside::CurveTail;
 pub use points::{PointTable, points_csv, read_columns, read_points};
 pub use run_points::{LeftOutRun, RunPoints, run_points};
 pub use summary::{RunState, RunSummary, runs};

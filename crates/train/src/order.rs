@@ -95,6 +95,23 @@ mod tests {
     }
 
     #[test]
+    fn the_torch_job_reads_text_in_the_same_order() {
+        // The file was made by `python/regrow_torch`, whose tests read it too.
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/order/orders.json");
+        let cases: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let cases = cases.as_array().unwrap();
+        assert!(cases.len() > 5);
+        for case in cases {
+            let number = |key: &str| case[key].as_u64().unwrap();
+            let order = shuffled(number("count") as u32, number("seed"), number("epoch"));
+            let bytes: Vec<u8> = order.iter().flat_map(|at| at.to_le_bytes()).collect();
+            let hash = ledger::Sha256::of(&bytes).to_string();
+            assert_eq!(case["sha256"], hash, "{case}: {:?}", &order[..order.len().min(6)]);
+        }
+    }
+
+    #[test]
     fn every_place_is_reached_by_every_window_about_equally_often() {
         let mut count = [[0_u32; 4]; 4];
         for seed in 0..4000 {

@@ -1,7 +1,7 @@
 //! A recipe's keys as flags.
 
 use clap::Args;
-use ledger::{Convention, Precision};
+use ledger::{Convention, Precision, Trainer};
 use regrow::{Count, Recipe};
 use serde::Serialize;
 
@@ -101,6 +101,11 @@ pub(crate) struct RecipeFlags {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     save_every: Option<Count>,
+    /// The program that trains: regrow, or torch, which is PyTorch driven and checked by regrow
+    /// [default: regrow]
+    #[arg(long, value_name = "PROGRAM", value_parser = trainer)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trainer: Option<Trainer>,
 }
 
 impl RecipeFlags {
@@ -115,6 +120,12 @@ fn precision(name: &str) -> Result<Precision, String> {
     let known = [Precision::F32, Precision::Bf16];
     let found = known.into_iter().find(|precision| precision.name() == name);
     found.ok_or_else(|| "expected `f32` or `bf16`".to_owned())
+}
+
+fn trainer(name: &str) -> Result<Trainer, String> {
+    let known = [Trainer::Regrow, Trainer::Torch];
+    let found = known.into_iter().find(|trainer| trainer.name() == name);
+    found.ok_or_else(|| "expected `regrow` or `torch`".to_owned())
 }
 
 fn convention(name: &str) -> Result<Convention, String> {

@@ -142,6 +142,21 @@ fn of_kind(error: &regrow::Error) -> Option<String> {
             ));
         }
         Of::NoTime => "give a longer `--time-limit`; what was there before is kept",
+        Of::NoTorch { interpreter, package: None } => {
+            return Some(format!(
+                "install Python 3.10 or newer, or name another interpreter than `{interpreter}` with `--python` or `REGROW_PYTHON`"
+            ));
+        }
+        Of::NoTorch { interpreter, package: Some(_) } => {
+            return Some(format!(
+                "`{interpreter} -m pip install ./python/regrow_torch` in regrow's source brings it with the right torch and \
+                 transformers; or name another interpreter with `--python` or `REGROW_PYTHON`"
+            ));
+        }
+        Of::NotBelieved => {
+            "nothing of the run is kept but its log; compare the versions of torch and transformers with those that \
+             `python/regrow_torch/pyproject.toml` pins"
+        }
         Of::NoTokenizer => "copy the tokenizer's `tokenizer.json` into the model folder",
         Of::UnknownModel => {
             let names: Vec<&str> = catalog::entries().map(|entry| entry.name()).collect();

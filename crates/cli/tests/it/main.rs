@@ -23,4 +23,6 @@ mod resources;
 mod sweep;
 mod tidy;
 mod tokenize_input;
+#[cfg(unix)]
+mod torch;
 mod workshop;

@@ -24,6 +24,8 @@ pub enum Interruption {
     Request,
     /// The time limit was reached.
     TimeLimit,
+    /// Nothing was trained: the caller starts the job with a launcher of their own.
+    OwnLauncher,
 }
 
 impl From<Why> for Interruption {

@@ -80,7 +80,7 @@ fn done(
 }
 
 /// Says it where training made a model worse.
-fn rose(curve: &Curve, observer: &mut dyn Observer) {
+pub(super) fn rose(curve: &Curve, observer: &mut dyn Observer) {
     let first = curve.points().first().filter(|point| point.step == 0);
     if let (Some(first), Some(last)) = (first, curve.last())
         && last.loss > first.loss
@@ -93,7 +93,7 @@ fn rose(curve: &Curve, observer: &mut dyn Observer) {
 }
 
 /// A run that is done is never resumed, so its checkpoints are removed.
-fn remove_checkpoints(folder: &RunFolder) -> Result<()> {
+pub(super) fn remove_checkpoints(folder: &RunFolder) -> Result<()> {
     for (_, path) in folder.checkpoints()? {
         std::fs::remove_dir_all(&path).map_err(disk::io_error("remove", &path))?;
     }
@@ -115,7 +115,7 @@ pub(super) fn already_done(
     ended(folder, &done)
 }
 
-fn ended(folder: RunFolder, done: &Done) -> Result<Ended> {
+pub(super) fn ended(folder: RunFolder, done: &Done) -> Result<Ended> {
     let curve = folder.curve()?;
     Ok(Ended::new(folder, curve, (done.steps(), done.tokens()), None))
 }

@@ -10,10 +10,12 @@ mod origin;
 mod prepared;
 mod record;
 mod scribe;
+mod torch;
 mod written;
 
 use std::path::Path;
 
+use ledger::Trainer;
 use store::RunFolder;
 
 pub use self::account::{OperationTime, StepAccount};
@@ -57,17 +59,29 @@ pub fn heal(
         disk::kinds::RUN.check(out, disk::Existing::Replace, &options.inputs())?;
     }
     let prepared = Prepared::new(options, observer)?;
-    // Before `load`, which reads the corpus and allocates the network.
-    prepared.check_memory(options)?;
+    let is_outside = prepared.spec().trainer == Trainer::Torch;
+    if is_outside {
+        torch::check(options, observer)?;
+    } else {
+        // Before `load`, which reads the corpus and allocates the network.
+        prepared.check_memory(options)?;
+    }
     let run = prepared.load(options)?;
     observer.hear(&Event::Detail(&format!("run {}, kernel {}", run.spec().id(), run.kernel())));
     let resume = options.folder == RunMode::Resume;
     if resume && RunFolder::open(out).is_ok_and(|folder| folder.is_done()) {
+        if is_outside {
+            return torch::already_done(&run, out, observer);
+        }
         return finish::already_done(&run, out, observer);
     }
     // `Resume` also starts a run that does not exist yet, so that the same call can be repeated.
     let mut writer = if resume && out.symlink_metadata().is_ok() {
-        RunFolder::resume(out, run.spec())?
+        if is_outside {
+            torch::resume(out, &run, observer)?
+        } else {
+            RunFolder::resume(out, run.spec())?
+        }
     } else {
         record::begin(options, &run, out, observer)?
     };
@@ -75,6 +89,9 @@ pub fn heal(
         observer.hear(&Event::Warning(&crate::locks::without_locks(out)));
     }
     check::room(run.origin(), out, writer.checkpoints()?.len(), observer)?;
+    if is_outside {
+        return torch::train(options, &run, writer, stop, observer);
+    }
     let attempt = attempt::train_from_newest(options, &run, &mut writer, stop, observer)?;
     finish::finish(options, &run, writer, attempt, observer)
 }

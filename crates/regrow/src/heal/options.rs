@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ledger::Nats;
+use ledger::{Nats, Trainer};
 
 use crate::recipe::Recipe;
+use crate::trainer::TorchOptions;
 
 /// The options of a run: its starting point, its text and its recipe.
 ///
@@ -34,6 +35,8 @@ pub struct HealOptions {
     /// In bytes.
     pub(super) memory: Option<u64>,
     pub(super) account: Option<ShowAccount>,
+    /// How PyTorch is started, if it trains.
+    pub(super) torch: TorchOptions,
     /// Other files that the caller has read for this run.
     pub(super) inputs: Vec<PathBuf>,
 }
@@ -88,6 +91,7 @@ impl HealOptions {
             recompute: false,
             memory: None,
             account: None,
+            torch: TorchOptions::new(),
             inputs: Vec::new(),
         }
     }
@@ -160,6 +164,18 @@ impl HealOptions {
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
+        self
+    }
+
+    /// Whether PyTorch trains.
+    pub fn is_by_torch(&self) -> bool {
+        self.recipe.trainer() == Trainer::Torch
+    }
+
+    /// Sets how PyTorch is started, where the recipe's trainer is `torch`.
+    #[must_use]
+    pub fn torch(mut self, options: TorchOptions) -> Self {
+        self.torch = options;
         self
     }
 

@@ -85,6 +85,10 @@ impl Prepared {
         Ok(Self { origin, spec })
     }
 
+    pub(super) fn spec(&self) -> &RunSpec {
+        &self.spec
+    }
+
     pub(super) fn preview(self, options: &HealOptions) -> Result<HealPreview> {
         let memory = TrainingMemory::of(&self.origin.config, &self.spec, options.recompute)?
             .with_text(&self.origin.corpus, &self.spec);

@@ -11,7 +11,8 @@ use anyhow::Context;
 use clap::Args;
 use ledger::Nats;
 use regrow::heal::{self, HealOptions, Interruption, RunMode, StartingPoint};
-use regrow::{Count, Recipe};
+use regrow::trainer::TorchOptions;
+use regrow::{Count, Event, Observer, Recipe};
 
 use crate::flags::recipe::RecipeFlags;
 use crate::terminal::{Exit, Output, TerminalObserver, interrupt, usage};
@@ -26,6 +27,9 @@ Examples:
 
   Go on with a run that was interrupted: the same command and `--resume`
     regrow train llama-1b-75 --corpus corpus --tokens 20M --base llama-1b --out runs/healed --resume
+
+  Have PyTorch train it on four GPUs, checked against `regrow eval` before the first step:
+    regrow train llama-1b-75 --corpus corpus --tokens 2B --trainer torch --processes 4 --out runs/healed
 
   In a job that is ended after four hours, with half an hour to spare:
     regrow train llama-1b-75 --corpus corpus --tokens 20M --out runs/healed --resume --time-limit 3h30m
@@ -76,6 +80,20 @@ pub struct Arguments {
     /// [default: what is free]
     #[arg(long, value_name = "BYTES")]
     memory: Option<Count>,
+    /// PyTorch: processes to start, one a GPU where there are any [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    processes: Option<u16>,
+    /// PyTorch: the Python interpreter that has `regrow_torch` [default: that of `REGROW_PYTHON`,
+    /// else `python3`]
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<PathBuf>,
+    /// PyTorch: compile the blocks with `torch.compile`
+    #[arg(long)]
+    compile: bool,
+    /// PyTorch: make the run folder and print the command that trains in it, for a launcher of your
+    /// own; train nothing
+    #[arg(long, conflicts_with = "dry_run")]
+    print: bool,
     /// Show at the end where the time of a step went
     #[arg(long)]
     profile: bool,
@@ -100,12 +118,25 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let out = arguments.out.as_deref().context("`--out` is missing")?;
     // Before any long work, so that a signal during it is not lost.
     let stop = interrupt::listen();
-    let ended = heal::heal(&options, out, &stop, &mut TerminalObserver::new(output))?;
+    let mut printed = None;
+    let ended = {
+        let mut terminal = TerminalObserver::new(output);
+        let mut observer = |event: &Event<'_>| match event {
+            Event::Command(command) => printed = Some((*command).to_owned()),
+            event => terminal.hear(event),
+        };
+        heal::heal(&options, out, &stop, &mut observer)?
+    };
+    if let Some(command) = printed {
+        output.data(&format!("{command}\n"))?;
+    }
     let Some(interruption) = ended.interruption() else {
         show::done(&ended, arguments.json, output)?;
         return Ok(Exit::Done);
     };
     let why = match interruption {
+        // The command was printed; the caller starts it.
+        Interruption::OwnLauncher => return Ok(Exit::Done),
         Interruption::TimeLimit => ", before the time limit",
         _ => "",
     };
@@ -142,6 +173,8 @@ fn options(arguments: &Arguments) -> anyhow::Result<HealOptions> {
             (false, false) => RunMode::New,
         })
         .recompute(arguments.recompute);
+    let torch = torch(arguments, &options)?;
+    options = options.torch(torch);
     if let Some(recipe) = &arguments.recipe {
         options = options.made_from(recipe);
     }
@@ -164,4 +197,22 @@ fn options(arguments: &Arguments) -> anyhow::Result<HealOptions> {
         options = options.account(profile::table);
     }
     Ok(options)
+}
+
+/// How PyTorch is started, if it trains.
+fn torch(arguments: &Arguments, options: &HealOptions) -> anyhow::Result<TorchOptions> {
+    let said = arguments.processes.is_some() || arguments.python.is_some();
+    if !options.is_by_torch() && (said || arguments.compile || arguments.print) {
+        return Err(usage(
+            "`--processes`, `--python`, `--compile` and `--print` are for `--trainer torch`",
+        ));
+    }
+    let mut torch = TorchOptions::new()
+        .processes(usize::from(arguments.processes.unwrap_or(1)))
+        .compile(arguments.compile)
+        .only_print(arguments.print);
+    if let Some(python) = &arguments.python {
+        torch = torch.python(python);
+    }
+    Ok(torch)
 }

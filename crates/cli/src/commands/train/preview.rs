@@ -1,6 +1,6 @@
 //! `regrow train --dry-run`: the resolved spec, the steps and the memory needed.
 
-use ledger::RunSpec;
+use ledger::{RunSpec, Trainer};
 use regrow::count::grouped;
 use regrow::heal::HealPreview;
 use serde::Serialize;
@@ -16,8 +16,9 @@ struct TrainPreviewReport<'a> {
     spec: &'a RunSpec,
     steps: u64,
     evaluation_steps: Vec<u64>,
-    /// Estimates, in bytes.
-    memory: TrainMemory,
+    /// Estimates for regrow's own trainer, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<TrainMemory>,
 }
 
 #[derive(Serialize)]
@@ -50,7 +51,7 @@ pub(super) fn show(preview: &HealPreview, json: bool, output: &mut Output) -> an
             spec,
             steps,
             evaluation_steps,
-            memory,
+            memory: (spec.trainer == Trainer::Regrow).then_some(memory),
         });
     }
     output.data(&toml::to_string(spec)?)?;
@@ -68,7 +69,13 @@ pub(super) fn show(preview: &HealPreview, json: bool, output: &mut Output) -> an
                 grouped(train::milestones::tokens_per_step(spec))
             ),
         )
-        .fact("held-out loss", format!("before the first step and after {}", listed.join(" ")))
+        .fact("held-out loss", format!("before the first step and after {}", listed.join(" ")));
+    if spec.trainer != Trainer::Regrow {
+        table.fact("memory", "not estimated for PyTorch".to_owned());
+        output.table(&table)?;
+        return Ok(());
+    }
+    table
         .fact(
             "memory",
             format!(

@@ -1,0 +1,309 @@
+//! A run that PyTorch trains: the job file, the check before the first step, and the end.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ledger::{Nats, Point};
+use model::folder::{ModelFolder, SHARD_LIMIT, goes_along};
+use model::sparsity;
+use shape::tensors;
+use store::{RunFolder, RunWriter};
+
+use super::ended::{Ended, Interruption};
+use super::finish;
+use super::options::{HealOptions, StartingPoint};
+use super::prepared::PreparedRun;
+use super::record;
+use crate::count::grouped;
+use crate::error::{Context, Error, ErrorKind, Result, bail};
+use crate::loaded::Loaded;
+use crate::measure::require_finite;
+use crate::observer::{Event, Observer};
+use crate::stop::Stop;
+use crate::trainer::{Belief, Driven, JobFile, Python, TorchCommand, drive, known_loss};
+
+/// Checks, before any long work, that PyTorch can train this run.
+pub(super) fn check(options: &HealOptions, observer: &mut dyn Observer) -> Result<()> {
+    if matches!(options.start, StartingPoint::Random(_)) {
+        let message = "`trainer` is torch, which trains the model of a folder; random weights are trained by regrow";
+        return Err(Error::new(ErrorKind::Usage, message).about("trainer"));
+    }
+    if options.account.is_some() {
+        let message = "the time of a step by operation is known of regrow's own trainer only";
+        return Err(Error::new(ErrorKind::Usage, message));
+    }
+    // A launcher may run on other machines, which have a Python of their own.
+    if !options.torch.is_only_printed() {
+        let python = Python::find(&options.torch)?;
+        observer.hear(&Event::Detail(&python.versions()));
+    }
+    Ok(())
+}
+
+/// How long a job whose starter has died may take to save and to end.
+const ORPHAN: Duration = Duration::from_secs(120);
+
+/// Locks a run for writing. If the process that started its job was killed, the job is still saving.
+pub(super) fn resume(
+    out: &Path,
+    run: &PreparedRun,
+    observer: &mut dyn Observer,
+) -> Result<RunWriter> {
+    let (begun, mut said) = (Instant::now(), false);
+    loop {
+        match RunFolder::resume(out, run.spec()) {
+            Err(error)
+                if error.as_disk().is_some_and(disk::Error::is_locked)
+                    && begun.elapsed() < ORPHAN =>
+            {
+                if !std::mem::replace(&mut said, true) {
+                    observer.hear(&Event::Note(&format!("waiting: {error}")));
+                }
+            }
+            found => return Ok(found?),
+        }
+    }
+}
+
+/// Writes the job file, has the job train, and checks what it says.
+pub(super) fn train(
+    options: &HealOptions,
+    run: &PreparedRun,
+    mut writer: RunWriter,
+    stop: &Stop,
+    observer: &mut dyn Observer,
+) -> Result<Ended> {
+    let belief = belief(run, &writer, observer)?;
+    writer.write_job(&job_file(options, run, &belief)?)?;
+    let command = TorchCommand::new(&options.torch, &writer.job_path());
+    let folder = RunFolder::open(writer.path())?;
+    if options.torch.is_only_printed() {
+        observer.hear(&Event::Command(&command.to_string()));
+        return stopped(run, folder, Interruption::OwnLauncher);
+    }
+    writer.log(&format!("regrow {}: {command}", crate::VERSION))?;
+    // From here on the job holds the lock.
+    drop(writer);
+    let steps = train::milestones::steps(run.spec());
+    let tokens = train::milestones::tokens_per_step(run.spec());
+    observer.hear(&Event::Begun {
+        stage: "training",
+        total: steps * tokens,
+        unit: "tokens",
+        done: folder.points()?.last().map_or(0, |point| point.tokens.0),
+    });
+    let mut held_out = String::new();
+    let driven = drive(&command, &folder, run.deadline(), stop, &mut |point| {
+        hear(point, &belief, &mut held_out, observer)
+    });
+    observer.hear(&Event::Ended);
+    match driven {
+        Ok(Driven::Done) => done(run, folder, &belief, observer),
+        Ok(Driven::Stopped { limit }) => {
+            let why = if limit { Interruption::TimeLimit } else { Interruption::Request };
+            stopped(run, folder, why)
+        }
+        Err(error) => {
+            if *error.kind() == ErrorKind::NotBelieved {
+                refuse(&folder, &error)?;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Reports a run that is already done, and checks it, since a launcher may have trained it unseen.
+pub(super) fn already_done(
+    run: &PreparedRun,
+    out: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Ended> {
+    let folder = RunFolder::open(out)?;
+    folder.check_spec(run.spec())?;
+    let Some(loss) = known_loss(&folder.job_path(), &run.spec().id()) else {
+        bail!("`{}` has no job file of this run", folder.job_path().display());
+    };
+    let belief = Belief::new(Nats(loss), run.spec().precision);
+    let ended = done(run, folder, &belief, observer)?;
+    observer.hear(&Event::Note(&format!("`{}` is already done", out.display())));
+    Ok(ended)
+}
+
+/// The loss that the job must find before its first step. It is measured here, unless an earlier
+/// attempt did so.
+fn belief(run: &PreparedRun, writer: &RunWriter, observer: &mut dyn Observer) -> Result<Belief> {
+    let spec = run.spec();
+    if let Some(loss) = known_loss(&writer.job_path(), &spec.id()) {
+        return Ok(Belief::new(Nats(loss), spec.precision));
+    }
+    let (origin, decoder) = (run.origin(), run.decoder().in_full_precision()?);
+    let weights = origin.weights(&decoder, spec.seed)?;
+    let stage = "the loss that PyTorch must find";
+    let found = record::measure(&decoder, &weights, run, stage, observer)?;
+    require_finite(&found, origin.raw.path())?;
+    Ok(Belief::new(found.loss(), spec.precision))
+}
+
+fn job_file(options: &HealOptions, run: &PreparedRun, belief: &Belief) -> Result<Vec<u8>> {
+    let (origin, spec) = (run.origin(), run.spec());
+    let folder = origin.folder.as_ref().context("PyTorch trains the model of a folder")?;
+    let absolute = |path: &Path| -> Result<PathBuf> {
+        Ok(path.canonicalize().map_err(disk::io_error("find", path))?)
+    };
+    let (model, corpus) = (absolute(folder.path())?, absolute(&options.corpus)?);
+    let file = JobFile {
+        id: spec.id(),
+        spec,
+        steps: train::milestones::steps(spec),
+        evaluation_steps: train::milestones::evaluation_steps(spec),
+        save_every: run.save_every(),
+        recompute: options.recompute,
+        compile: options.torch.is_compiled(),
+        model: &model,
+        corpus: &corpus,
+        config: serde_json::from_slice(&origin.raw.to_json())?,
+        tensors: tensors::tensors(&origin.config)
+            .into_iter()
+            .map(|tensor| (tensor.name, tensor.shape))
+            .collect(),
+        dtype: origin.dtype.name(),
+        shard_limit: SHARD_LIMIT,
+        companions: companions(&model)?,
+        sparse: origin.masks.sparsity().tensors.keys().cloned().collect(),
+        expected: belief.into(),
+    };
+    file.to_json()
+}
+
+/// Files that go along with the weights, in the order of their names.
+fn companions(model: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(model).map_err(disk::io_error("read", model))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(disk::io_error("read", model))?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let ours = [sparsity::FILE, "cut.json"].contains(&name.as_str());
+        if (ours || goes_along(&name)) && entry.path().is_file() {
+            found.push(name);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Shows a point. The first one is checked before anything is believed.
+fn hear(
+    point: &Point,
+    belief: &Belief,
+    held_out: &mut String,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    if point.step == 0 {
+        first(Some(point), belief)?;
+    }
+    if let Some(loss) = point.eval_loss {
+        *held_out = format!("held-out {loss:.4}");
+        let (step, tokens) = (grouped(point.step), grouped(point.tokens.0));
+        observer.hear(&Event::Note(&format!("step {step}  tokens {tokens}  {held_out}")));
+    }
+    let message = match (point.loss, point.tokens_per_second) {
+        (Some(loss), Some(speed)) => {
+            format!("loss {loss:.4}  {held_out}  {} tokens/s", grouped(speed.round() as u64))
+        }
+        _ => held_out.clone(),
+    };
+    observer.hear(&Event::Measured(point));
+    observer.hear(&Event::Progress { done: point.tokens.0, message: &message });
+    Ok(())
+}
+
+/// Checks the loss before the first step.
+fn first(point: Option<&Point>, belief: &Belief) -> Result<()> {
+    let loss = point.filter(|point| point.step == 0).and_then(|point| point.eval_loss);
+    belief.check(loss.unwrap_or(f64::NAN), "before the first step")
+}
+
+/// Checks a run that the job says is done.
+fn done(
+    run: &PreparedRun,
+    folder: RunFolder,
+    belief: &Belief,
+    observer: &mut dyn Observer,
+) -> Result<Ended> {
+    if let Err(error) = audit(run, &folder, belief, observer) {
+        // A file that cannot be read now may be whole.
+        if *error.kind() == ErrorKind::NotBelieved {
+            refuse(&folder, &error)?;
+        }
+        return Err(error);
+    }
+    folder.write_events()?;
+    let done = folder.done()?.context("`done.json` has gone")?;
+    finish::remove_checkpoints(&folder)?;
+    finish::rose(&folder.curve()?, observer);
+    finish::ended(folder, &done)
+}
+
+/// Holds the curve and the model of a run against what the job says of them.
+fn audit(
+    run: &PreparedRun,
+    folder: &RunFolder,
+    belief: &Belief,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let spec = run.spec();
+    // Reading them checks them against the hash in `done.json`.
+    let points = folder.points()?;
+    first(points.first(), belief)?;
+    let done = folder.done()?.context("`done.json` has gone")?;
+    let expected = (train::milestones::steps(spec), run.tokens_after(done.steps()));
+    let last = points.last().map_or(0, |point| point.step);
+    if (done.steps(), done.tokens()) != expected || last != expected.0 {
+        let (found, tokens) = (grouped(done.steps()), grouped(done.tokens().0));
+        return Err(not_believed(format!(
+            "the trainer says that it is done after {found} steps and {tokens} tokens, expected {} and {}",
+            grouped(expected.0),
+            grouped(expected.1.0)
+        )));
+    }
+    let model = ModelFolder::open(&folder.model_path())?;
+    let hash = model.weights_hash()?;
+    if hash != done.weights() {
+        return Err(not_believed(format!(
+            "the weights in `{}` have the hash {hash}, expected {} as in `done.json`",
+            folder.model_path().display(),
+            done.weights()
+        )));
+    }
+    if model.config() != &run.origin().config {
+        let path = folder.model_path();
+        return Err(not_believed(format!("`{}` is a model of another shape", path.display())));
+    }
+    let loaded = Loaded::new(model, spec.evaluation.context)?;
+    let stage = "the model that PyTorch wrote";
+    let found = record::measure(loaded.decoder(), loaded.weights(), run, stage, observer)?;
+    let said = done.written_loss().unwrap_or_else(|| done.eval_loss());
+    Belief::new(found.loss(), spec.precision).check(said.0, "after the last step")
+}
+
+fn not_believed(message: String) -> Error {
+    Error::new(ErrorKind::NotBelieved, message)
+}
+
+/// Leaves nothing of a run that is not believed but its log: it begins anew when it is resumed.
+fn refuse(folder: &RunFolder, error: &Error) -> Result<()> {
+    folder.take_back_done()?;
+    finish::remove_checkpoints(folder)?;
+    if let Ok(mut writer) = RunFolder::resume(folder.path(), folder.spec()) {
+        writer.log(&format!("refused: {error}"))?;
+        writer.clear()?;
+    }
+    Ok(())
+}
+
+/// How a run that can be resumed ended.
+fn stopped(run: &PreparedRun, folder: RunFolder, why: Interruption) -> Result<Ended> {
+    let step = folder.checkpoints()?.last().map_or(0, |(step, _)| *step);
+    let curve = folder.curve()?;
+    Ok(Ended::new(folder, curve, (step, run.tokens_after(step)), Some(why)))
+}
