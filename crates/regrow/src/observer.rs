@@ -33,7 +33,7 @@ pub enum Event<'a> {
     Note(&'a str),
     /// A detail, shown only on request.
     Detail(&'a str),
-    /// A command that the caller asked for, to run it by themselves.
+    /// A command or a file that the caller asked for, to start the training by themselves.
     Command(&'a str),
     /// A doubt about the result; the work continues.
     Warning(&'a str),

@@ -49,8 +49,8 @@ impl CurveFile {
     }
 }
 
-/// The points in the complete lines of `bytes`, and where each line ends, its newline included. Text
-/// after the last newline is ignored.
+/// The points in the complete lines of `bytes`, and where each line ends, its newline included.
+/// Text after the last newline is ignored.
 pub(crate) fn whole_lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Point>, Vec<usize>)> {
     let mut points: Vec<Point> = Vec::new();
     let mut ends = Vec::new();

@@ -154,6 +154,16 @@ fn pytorch_is_told_everything_in_one_file_and_the_command_is_shown() {
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     let id = |words: &[&str]| done(words).json()["id"].clone();
     assert_eq!(id(&own), record["id"]);
+    for (form, said) in [
+        ("skypilot", "-m regrow_torch "),
+        ("nemo-automodel", "NeMoAutoModelForCausalLM.from_pretrained"),
+    ] {
+        let ran = torch.train("no package", "run", &["--resume", &format!("--print={form}")]);
+        assert_eq!(ran.code, 0, "{form}: {}", ran.stderr);
+        let first = ran.stdout.lines().next().unwrap();
+        assert!(first.ends_with("A template: it was not run by regrow's authors."), "{first}");
+        assert!(ran.stdout.contains(said), "{}", ran.stdout);
+    }
     let at = own.iter().position(|word| *word == "--trainer").unwrap();
     // `--trainer torch --python PATH`.
     assert_ne!(id(&[&own[..at], &own[at + 4..]].concat()), record["id"]);

@@ -20,7 +20,10 @@ use crate::loaded::Loaded;
 use crate::measure::require_finite;
 use crate::observer::{Event, Observer};
 use crate::stop::Stop;
-use crate::trainer::{Belief, Driven, JobFile, Python, TorchCommand, drive, known_loss};
+use crate::trainer::{
+    Belief, Driven, JobFile, Python, TemplateInput, TorchCommand, TorchPrint, drive, known_loss,
+    nemo_automodel, skypilot,
+};
 
 /// Checks, before any long work, that PyTorch can train this run.
 pub(super) fn check(options: &HealOptions, observer: &mut dyn Observer) -> Result<()> {
@@ -33,7 +36,7 @@ pub(super) fn check(options: &HealOptions, observer: &mut dyn Observer) -> Resul
         return Err(Error::new(ErrorKind::Usage, message));
     }
     // A launcher may run on other machines, which have a Python of their own.
-    if !options.torch.is_only_printed() {
+    if options.torch.printed().is_none() {
         let python = Python::find(&options.torch)?;
         observer.hear(&Event::Detail(&python.versions()));
     }
@@ -43,7 +46,8 @@ pub(super) fn check(options: &HealOptions, observer: &mut dyn Observer) -> Resul
 /// How long a job whose starter has died may take to save and to end.
 const ORPHAN: Duration = Duration::from_secs(120);
 
-/// Locks a run for writing. If the process that started its job was killed, the job is still saving.
+/// Locks a run for writing. If the process that started its job was killed, the job is still
+/// saving.
 pub(super) fn resume(
     out: &Path,
     run: &PreparedRun,
@@ -77,8 +81,8 @@ pub(super) fn train(
     writer.write_job(&job_file(options, run, &belief)?)?;
     let command = TorchCommand::new(&options.torch, &writer.job_path());
     let folder = RunFolder::open(writer.path())?;
-    if options.torch.is_only_printed() {
-        observer.hear(&Event::Command(&command.to_string()));
+    if let Some(form) = options.torch.printed() {
+        observer.hear(&Event::Command(&printed(form, options, run, &folder, &command)?));
         return stopped(run, folder, Interruption::OwnLauncher);
     }
     writer.log(&format!("regrow {}: {command}", crate::VERSION))?;
@@ -147,9 +151,6 @@ fn belief(run: &PreparedRun, writer: &RunWriter, observer: &mut dyn Observer) ->
 fn job_file(options: &HealOptions, run: &PreparedRun, belief: &Belief) -> Result<Vec<u8>> {
     let (origin, spec) = (run.origin(), run.spec());
     let folder = origin.folder.as_ref().context("PyTorch trains the model of a folder")?;
-    let absolute = |path: &Path| -> Result<PathBuf> {
-        Ok(path.canonicalize().map_err(disk::io_error("find", path))?)
-    };
     let (model, corpus) = (absolute(folder.path())?, absolute(&options.corpus)?);
     let file = JobFile {
         id: spec.id(),
@@ -173,6 +174,37 @@ fn job_file(options: &HealOptions, run: &PreparedRun, belief: &Belief) -> Result
         expected: belief.into(),
     };
     file.to_json()
+}
+
+/// What somebody with a launcher of their own asked for.
+fn printed(
+    form: TorchPrint,
+    options: &HealOptions,
+    run: &PreparedRun,
+    folder: &RunFolder,
+    command: &TorchCommand,
+) -> Result<String> {
+    let model = run.origin().folder.as_ref().context("PyTorch trains the model of a folder")?;
+    let (place, model, corpus) =
+        (absolute(folder.path())?, absolute(model.path())?, absolute(&options.corpus)?);
+    let input = TemplateInput {
+        spec: run.spec(),
+        steps: train::milestones::steps(run.spec()),
+        processes: options.torch.process_count(),
+        run: &place,
+        model: &model,
+        corpus: &corpus,
+        is_sparse: !run.origin().masks.is_empty(),
+    };
+    match form {
+        TorchPrint::Command => Ok(format!("{command}\n")),
+        TorchPrint::Skypilot => Ok(skypilot(&input)),
+        TorchPrint::NemoAutomodel => nemo_automodel(&input),
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    Ok(path.canonicalize().map_err(disk::io_error("find", path))?)
 }
 
 /// Files that go along with the weights, in the order of their names.

@@ -10,6 +10,7 @@ mod job_file;
 mod options;
 mod process;
 mod python;
+mod template;
 
 pub(crate) use self::belief::Belief;
 pub(crate) use self::command::TorchCommand;
@@ -17,3 +18,5 @@ pub(crate) use self::job_file::{JobFile, known_loss};
 pub use self::options::TorchOptions;
 pub(crate) use self::process::{Driven, drive};
 pub(crate) use self::python::Python;
+pub use self::template::TorchPrint;
+pub(crate) use self::template::{TemplateInput, nemo_automodel, skypilot};

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::template::TorchPrint;
+
 /// The variable that names the Python interpreter.
 const VARIABLE: &str = "REGROW_PYTHON";
 
@@ -12,12 +14,12 @@ pub struct TorchOptions {
     python: Option<PathBuf>,
     processes: usize,
     compile: bool,
-    only_print: bool,
+    print: Option<TorchPrint>,
 }
 
 impl Default for TorchOptions {
     fn default() -> Self {
-        Self { python: None, processes: 1, compile: false, only_print: false }
+        Self { python: None, processes: 1, compile: false, print: None }
     }
 }
 
@@ -48,11 +50,11 @@ impl TorchOptions {
         self
     }
 
-    /// Only makes the run folder and the job file. Who has a launcher of their own starts the
-    /// training.
+    /// Only makes the run folder and the job file, and tells of a command or a template. Who has a
+    /// launcher of their own starts the training.
     #[must_use]
-    pub fn only_print(mut self, only_print: bool) -> Self {
-        self.only_print = only_print;
+    pub fn print(mut self, form: TorchPrint) -> Self {
+        self.print = Some(form);
         self
     }
 
@@ -60,11 +62,11 @@ impl TorchOptions {
         self.compile
     }
 
-    pub(crate) fn is_only_printed(&self) -> bool {
-        self.only_print
+    pub(crate) fn printed(&self) -> Option<TorchPrint> {
+        self.print
     }
 
-    pub(super) fn process_count(&self) -> usize {
+    pub(crate) fn process_count(&self) -> usize {
         self.processes
     }
 

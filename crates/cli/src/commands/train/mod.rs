@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use ledger::Nats;
 use regrow::heal::{self, HealOptions, Interruption, RunMode, StartingPoint};
-use regrow::trainer::TorchOptions;
+use regrow::trainer::{TorchOptions, TorchPrint};
 use regrow::{Count, Event, Observer, Recipe};
 
 use crate::flags::recipe::RecipeFlags;
@@ -90,10 +90,11 @@ pub struct Arguments {
     /// PyTorch: compile the blocks with `torch.compile`
     #[arg(long)]
     compile: bool,
-    /// PyTorch: make the run folder and print the command that trains in it, for a launcher of your
-    /// own; train nothing
-    #[arg(long, conflicts_with = "dry_run")]
-    print: bool,
+    /// PyTorch: make the run folder and print how to train in it with a launcher of your own: the
+    /// command, or the template of a task for `skypilot` or `nemo-automodel`; train nothing
+    #[arg(long, value_name = "FORM", conflicts_with = "dry_run", num_args = 0..=1,
+        require_equals = true, default_missing_value = "command", value_parser = form)]
+    print: Option<TorchPrint>,
     /// Show at the end where the time of a step went
     #[arg(long)]
     profile: bool,
@@ -128,7 +129,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         heal::heal(&options, out, &stop, &mut observer)?
     };
     if let Some(command) = printed {
-        output.data(&format!("{command}\n"))?;
+        output.data(&command)?;
     }
     let Some(interruption) = ended.interruption() else {
         show::done(&ended, arguments.json, output)?;
@@ -202,17 +203,24 @@ fn options(arguments: &Arguments) -> anyhow::Result<HealOptions> {
 /// How PyTorch is started, if it trains.
 fn torch(arguments: &Arguments, options: &HealOptions) -> anyhow::Result<TorchOptions> {
     let said = arguments.processes.is_some() || arguments.python.is_some();
-    if !options.is_by_torch() && (said || arguments.compile || arguments.print) {
+    if !options.is_by_torch() && (said || arguments.compile || arguments.print.is_some()) {
         return Err(usage(
             "`--processes`, `--python`, `--compile` and `--print` are for `--trainer torch`",
         ));
     }
     let mut torch = TorchOptions::new()
         .processes(usize::from(arguments.processes.unwrap_or(1)))
-        .compile(arguments.compile)
-        .only_print(arguments.print);
+        .compile(arguments.compile);
+    if let Some(form) = arguments.print {
+        torch = torch.print(form);
+    }
     if let Some(python) = &arguments.python {
         torch = torch.python(python);
     }
     Ok(torch)
+}
+
+fn form(name: &str) -> Result<TorchPrint, String> {
+    let found = TorchPrint::ALL.into_iter().find(|form| form.name() == name);
+    found.ok_or_else(|| "expected `command`, `skypilot` or `nemo-automodel`".to_owned())
 }
