@@ -3,8 +3,6 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::template::TorchPrint;
-
 /// The variable that names the Python interpreter.
 const VARIABLE: &str = "REGROW_PYTHON";
 
@@ -15,6 +13,32 @@ pub struct TorchOptions {
     processes: usize,
     compile: bool,
     print: Option<TorchPrint>,
+}
+
+/// What is printed for people who start the training themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TorchPrint {
+    /// The command.
+    #[default]
+    Command,
+    /// A task for SkyPilot, which finds a machine and runs the torch job on it.
+    Skypilot,
+    /// A configuration for NVIDIA's NeMo AutoModel, which trains in the place of the torch job.
+    NemoAutomodel,
+}
+
+impl TorchPrint {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Command, Self::Skypilot, Self::NemoAutomodel];
+
+    /// The name in flags.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Skypilot => "skypilot",
+            Self::NemoAutomodel => "nemo-automodel",
+        }
+    }
 }
 
 impl Default for TorchOptions {

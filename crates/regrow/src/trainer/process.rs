@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many bytes at the end of a log are searched for an error.
 const TAIL: u64 = 64 << 10;
+/// The error of torchrun after that of a process.
+const AROUND: &str = "ChildFailedError";
 /// What the torch job puts before an error.
 const MARK: &str = "regrow_torch: error: ";
 
@@ -142,7 +144,8 @@ fn failure(status: ExitStatus, log: &Path) -> Error {
         Some(said) => Error::msg(format!("the torch job: {said}")),
         None => {
             // Without an error of its own: the last words of Python.
-            let odd = text.lines().rfind(|line| line.contains("Error: "));
+            let is_told = |line: &&str| line.contains("Error: ") && !line.contains(AROUND);
+            let odd = text.lines().rfind(is_told);
             let odd = odd.map_or_else(String::new, |line| format!(": {}", line.trim()));
             Error::msg(format!(
                 "the torch job ended ({status}) without finishing the run{odd}; all it said is in `{}`",
@@ -177,7 +180,8 @@ mod tests {
         };
         let text = "[rank0]: regrow_torch: error: `a` is locked\nE1130 ChildFailedError: \n";
         assert_eq!(said(text), "the torch job: `a` is locked");
-        let other = said("Traceback\nModuleNotFoundError: No module named 'numpy'\n\n");
+        let other =
+            said("Traceback\nModuleNotFoundError: No module named 'numpy'\nChildFailedError: \n");
         assert!(
             other.contains("(exit status: 1) without finishing the run: ModuleNotFound"),
             "{other}"

@@ -9,32 +9,6 @@ use ledger::{RunSpec, Schedule};
 use super::command::quoted;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What is printed for people who start the training themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TorchPrint {
-    /// The command.
-    #[default]
-    Command,
-    /// A task for SkyPilot, which finds a machine and runs the torch job on it.
-    Skypilot,
-    /// A configuration for NVIDIA's NeMo AutoModel, which trains in the place of the torch job.
-    NemoAutomodel,
-}
-
-impl TorchPrint {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Command, Self::Skypilot, Self::NemoAutomodel];
-
-    /// The name in flags.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Command => "command",
-            Self::Skypilot => "skypilot",
-            Self::NemoAutomodel => "nemo-automodel",
-        }
-    }
-}
-
 /// What a template is filled with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TemplateInput<'a> {
