@@ -193,63 +193,65 @@ def kills():
           f"{furthest(one, two, 'loss'):.1e}, {len(two)} points each.", flush=True)  # fmt: skip
 
 
-PLAIN = r"""
-import json, sys, time, torch, numpy as np, torch.nn.functional as F
-from transformers import AutoModelForCausalLM
-model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32, attn_implementation="sdpa").train()
-data = np.fromfile(sys.argv[2], dtype="<u2").astype(np.int64)
-context, batch, steps = 256, 8, int(sys.argv[3])
-decay = [p for p in model.parameters() if p.dim() > 1]; rest = [p for p in model.parameters() if p.dim() < 2]
-optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}], lr=3e-4,
-                              betas=(0.9, 0.95), fused=True)
-spent = []
-for step in range(steps):
-    begin = time.perf_counter()
-    window = torch.from_numpy(np.stack([data[(step * batch + i) * context:][:context + 1] for i in range(batch)]))
-    logits = model(input_ids=window[:, :-1], use_cache=False).logits
-    loss = F.cross_entropy(logits.flatten(0, 1), window[:, 1:].flatten())
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    loss.item()
-    spent.append(time.perf_counter() - begin)
-print(json.dumps(spent))
-"""
-
-
-def faster_half(seconds):
-    return statistics.median(sorted(seconds)[: len(seconds) // 2])
-
-
 def speed():
-    config = {**FAMILIES["llama"], "hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 4,
-              "num_key_value_heads": 2, "intermediate_size": 704, "vocab_size": 4096, "max_position_embeddings": 256}  # fmt: skip
+    """Steps of a plain loop and of the job in turns, in one process on one thread, in seconds of the processor.
+
+    Other work on the machine takes time, but no time of this process.
+    """
+    import torch
+    import torch.distributed as dist
+    import torch.nn.functional as F
+    from regrow_torch import corpus, job
+    from regrow_torch.loop import Training
+    from torch.distributed.device_mesh import init_device_mesh
+    from transformers import AutoModelForCausalLM
+
+    torch.set_num_threads(1)
+    shape = {**FAMILIES["llama"], "hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 4,
+             "num_key_value_heads": 2, "intermediate_size": 704, "vocab_size": 4096, "max_position_embeddings": 256}  # fmt: skip
     next(models())
-    (WORK / "wide.json").write_text(json.dumps(config))
+    (WORK / "wide.json").write_text(json.dumps(shape))
+    words = ["--corpus", WORK / "corpus", "--context", 256, "--batch", 8, "--micro-batch", 8, "--eval-points", 1,
+             "--eval-tokens", 1000]  # fmt: skip
     if not (WORK / "wide").exists():
-        regrow("train", "--init", WORK / "wide.json", "--corpus", WORK / "corpus", "--tokens", 512, "--context", 256, "--batch", 2,
-               "--eval-points", 1, "--eval-tokens", 1000, "--out", WORK / "wide")  # fmt: skip
-    steps, threads = 14, str(os.cpu_count())
-    environment = {**os.environ, "OMP_NUM_THREADS": threads}
-    rounds = []
-    for i in range(3):
-        out = WORK / f"speed-{i}"
-        plain = subprocess.run([sys.executable, "-c", PLAIN, WORK / "wide/model", WORK / "corpus/train.bin", str(steps)],
-                               env=environment, capture_output=True, text=True, check=True)  # fmt: skip
-        regrow("train", WORK / "wide/model", "--corpus", WORK / "corpus", "--tokens", steps * 2048, "--context", 256, "--batch", 8,
-               "--micro-batch", 8, "--eval-points", 1, "--eval-tokens", 1000, "--save-every", "1B", "--loss0", 8, "--force",
-               "--out", out, *torch_words(1), env=environment)  # fmt: skip
-        # Other work disturbs steps, never makes them faster: the faster half counts.
-        ours = faster_half([2048 / point["tokens_per_second"] for point in curve(out)[5:]])
-        alone = faster_half(json.loads(plain.stdout)[4:])
-        rounds.append((ours, alone))
-        print(f"round {i}: plain loop {2048 / alone:,.0f} tokens/s, torch job {2048 / ours:,.0f}", file=sys.stderr, flush=True)
-    ratio = [alone / ours for ours, alone in rounds]
-    print(f"\nSpeed, one process, 6 layers x 256, batch 8 x 256, f32, {threads} threads, 3 rounds in turns: plain loop "
-          f"{2048 / statistics.median(a for _, a in rounds):,.0f} tokens/s, torch job "
-          f"{2048 / statistics.median(o for o, _ in rounds):,.0f}; ratio {statistics.median(ratio):.3f} "
-          f"({min(ratio):.3f} to {max(ratio):.3f}).")  # fmt: skip
+        regrow("train", "--init", WORK / "wide.json", *words, "--tokens", 2048, "--out", WORK / "wide")
+    regrow("train", WORK / "wide/model", *words, "--tokens", "1M", "--loss0", 8, "--force", "--out", WORK / "speed",
+           *torch_words(1, "--print"))  # fmt: skip
+    told = job.read(WORK / "speed/torch.json")
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    ours = Training(told, corpus.Corpus(told.corpus, told.spec), init_device_mesh("cpu", (1,)), torch.device("cpu"), None, None, None)
+    ours.network.load()
+    ours.network.find_masks()
+
+    plain = AutoModelForCausalLM.from_pretrained(told.model, dtype=torch.float32, attn_implementation="sdpa").train()
+    settings = told.spec["optimizer"]
+    groups = [{"params": [p for p in plain.parameters() if p.dim() > 1], "weight_decay": settings["weight_decay"]},
+              {"params": [p for p in plain.parameters() if p.dim() < 2], "weight_decay": 0.0}]  # fmt: skip
+    optimizer = torch.optim.AdamW(groups, lr=1e-5, betas=(0.9, 0.95), fused=True)
+
+    def plain_step(step):
+        window = torch.stack([torch.from_numpy(ours.order.read(8 * step + i)) for i in range(8)])
+        logits = plain(input_ids=window[:, :-1], use_cache=False).logits
+        loss = F.cross_entropy(logits.flatten(0, 1), window[:, 1:].flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), settings["clip_norm"])
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return loss.item()
+
+    pairs = []
+    for step in range(24):
+        begin = time.process_time()
+        plain_step(step)
+        middle = time.process_time()
+        ours._step()
+        pairs.append((middle - begin, time.process_time() - middle))
+    dist.destroy_process_group()
+    ratios = sorted(alone / own for alone, own in pairs[4:])
+    alone, own = (statistics.median(seconds) for seconds in zip(*pairs[4:]))
+    print(f"\nOne process, one thread, 6 layers x 256, vocabulary 4096, batch 8 x 256, f32; {len(ratios)} steps of each in turns, in "
+          f"seconds of the processor: plain loop {alone:.3f} a step, torch job {own:.3f}; plain / job {statistics.median(ratios):.3f} "
+          f"(quarter to three quarters {ratios[len(ratios) // 4]:.3f} to {ratios[3 * len(ratios) // 4]:.3f}).", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
