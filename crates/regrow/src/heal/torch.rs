@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ledger::count::grouped;
 use ledger::{Nats, Point};
 use model::folder::{ModelFolder, SHARD_LIMIT, goes_along};
 use model::sparsity;
@@ -14,7 +15,7 @@ use super::finish;
 use super::options::{HealOptions, StartingPoint};
 use super::prepared::PreparedRun;
 use super::record;
-use crate::count::grouped;
+
 use crate::error::{Context, Error, ErrorKind, Result, bail};
 use crate::loaded::Loaded;
 use crate::measure::require_finite;
