@@ -4,7 +4,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, convert, eval, fit, generate, grammar, inspect, man, plan, predict, prune,
+    completions, convert, eval, fit, generate, grammar, import, inspect, man, plan, predict, prune,
     quickstart, runs, sweep, tokenize, train, validate,
 };
 use crate::flags::globals::Globals;
@@ -47,6 +47,8 @@ pub enum Command {
     Inspect(inspect::Arguments),
     /// Remove a part of a model; it becomes whole blocks
     Prune(Box<prune::Arguments>),
+    /// Turn the log of another trainer into a run folder
+    Import(Box<import::Arguments>),
     /// List run folders and how they stand
     Runs(runs::Arguments),
     /// Continue a text greedily, to see that a model works

@@ -63,6 +63,12 @@ pub const RUN: FolderKind = FolderKind::new(
     of_run,
 );
 
+/// A run of another program, imported from its log.
+pub const IMPORTED: FolderKind =
+    FolderKind::new("an imported run", &[("record.json", "\"kind\": \"imported\"")], |name| {
+        name == "metrics.jsonl"
+    });
+
 /// A checkpoint of a run.
 pub const CHECKPOINT: FolderKind =
     FolderKind::new("a checkpoint", &[("state.json", "\"format\"")], of_checkpoint);

@@ -50,14 +50,15 @@ pub struct Point {
     /// The global norm of the gradient before clipping.
     #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
     pub grad_norm: Option<f64>,
-    /// Passes over the training text so far.
-    #[serde(with = "finite")]
-    pub epoch: f64,
+    /// Passes over the training text so far. regrow's own runs know it; an imported log may not.
+    #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<f64>,
     /// Training speed. It is not a result: it differs between two runs of the same spec.
     #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
     pub tokens_per_second: Option<f64>,
-    /// The phase of the learning rate.
-    pub phase: Phase,
+    /// The phase of the learning rate. regrow's own runs know it; an imported log may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
     /// Whether text was seen a second time before this point.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeated: bool,
@@ -83,8 +84,8 @@ pub struct HeldOut {
     pub tokens: Tokens,
     /// Held-out loss.
     pub loss: Nats,
-    /// The phase of the learning rate.
-    pub phase: Phase,
+    /// The phase of the learning rate, where it is known.
+    pub phase: Option<Phase>,
     /// Whether text was seen a second time before this point.
     pub repeated: bool,
 }
@@ -98,6 +99,11 @@ pub struct Curve {
 impl Point {
     /// A point with nothing measured yet; `epoch` counts passes over the training text.
     pub fn new(step: u64, tokens: Tokens, epoch: f64, phase: Phase) -> Self {
+        Self { epoch: Some(epoch), phase: Some(phase), ..Self::logged(step, tokens) }
+    }
+
+    /// A point of another program's log, with nothing known but its step and tokens.
+    pub fn logged(step: u64, tokens: Tokens) -> Self {
         Self {
             step,
             tokens,
@@ -105,9 +111,9 @@ impl Point {
             eval_loss: None,
             learning_rate: None,
             grad_norm: None,
-            epoch,
+            epoch: None,
             tokens_per_second: None,
-            phase,
+            phase: None,
             repeated: false,
         }
     }
@@ -119,7 +125,7 @@ impl Point {
             ("eval_loss", self.eval_loss),
             ("learning_rate", self.learning_rate),
             ("grad_norm", self.grad_norm),
-            ("epoch", Some(self.epoch)),
+            ("epoch", self.epoch),
             ("tokens_per_second", self.tokens_per_second),
         ];
         for (field, number) in numbers {
@@ -235,7 +241,7 @@ mod tests {
         ("eval_loss", |point, x| point.eval_loss = Some(x)),
         ("learning_rate", |point, x| point.learning_rate = Some(x)),
         ("grad_norm", |point, x| point.grad_norm = Some(x)),
-        ("epoch", |point, x| point.epoch = x),
+        ("epoch", |point, x| point.epoch = Some(x)),
         ("tokens_per_second", |point, x| point.tokens_per_second = Some(x)),
     ];
 
@@ -256,10 +262,11 @@ mod tests {
     }
 
     #[test]
-    fn a_null_number_is_read_as_missing_and_a_missing_epoch_is_refused() {
+    fn a_null_number_is_read_as_missing() {
         let line = r#"{"step":1,"tokens":2,"loss":null,"epoch":0.5,"phase":"decay"}"#;
         assert_eq!(serde_json::from_str::<Point>(line).unwrap().loss, None);
-        assert!(serde_json::from_str::<Point>(r#"{"step":1,"tokens":2,"phase":"decay"}"#).is_err());
+        let bare = serde_json::from_str::<Point>(r#"{"step":1,"tokens":2}"#).unwrap();
+        assert_eq!(bare, Point::logged(1, Tokens(2)));
         assert!(serde_json::from_str::<Point>(&line.replace("decay", "rise")).is_err());
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn own(folder: &ModelFolder) -> Result<Lineage> {
         // Until `done.json` exists, the folder's weights need not match the last point of the
         // curve.
         let left = left.filter(|_| run.is_done());
-        let (loss, phase) = (left.map(|point| point.loss), left.map(|point| point.phase));
+        let (loss, phase) = (left.map(|point| point.loss), left.and_then(|point| point.phase));
         return Ok(Lineage { cut, base, series, loss, phase });
     }
     let base = hub::id_of(&path).unwrap_or_else(|| folder.name());

@@ -238,6 +238,16 @@ fn cases(place: &Path) -> Vec<Case> {
         };
         add("run", run.join(file), Box::new(read));
     }
+    let imported = place.join("imported");
+    import_run(&imported, &place.join("log.csv"));
+    for file in ["record.json", "metrics.jsonl"] {
+        let folder = imported.clone();
+        let read = move |_: &Path| {
+            let _ = store::runs(&folder);
+            let _ = store::run_points(&folder);
+        };
+        add("imported", imported.join(file), Box::new(read));
+    }
     let points = place.join("points.csv");
     std::fs::write(
         &points,
@@ -292,4 +302,15 @@ fn make_run(path: &Path) {
     let curve = Curve::from_points(&points);
     let done = Done::of(&record, &curve, (3, Tokens(1536)), 1.0, "ee".into()).unwrap();
     run.finish(&done).unwrap();
+}
+
+fn import_run(path: &Path, log: &Path) {
+    use store::import::{Asked, ImportedRun, read_log};
+    std::fs::write(log, "step,tokens,eval_loss,lr\n1,512,3,0.1\n2,1024,2.5,0.1\n").unwrap();
+    let log = read_log(&[log], &Asked::default()).unwrap();
+    let facts = ledger::Facts::default()
+        .with_size(ledger::Params(1000))
+        .with_rate(ledger::Rate::new(0.25).unwrap())
+        .with_loss0(ledger::Nats(2.0), None);
+    ImportedRun::create(path, disk::Existing::Refuse, &log, facts).unwrap();
 }

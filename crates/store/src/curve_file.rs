@@ -20,15 +20,24 @@ pub(crate) struct CurveFile {
 }
 
 impl CurveFile {
-    /// Reads the complete lines. Text after the last newline is a line cut short by a kill, and is
-    /// ignored.
+    /// Reads the complete lines of a run of regrow's own, which knows the epoch and the phase of
+    /// every point. Text after the last newline is a line cut short by a kill, and is ignored.
     pub(crate) fn read(path: &Path) -> Result<Self> {
+        Self::read_checked(path, of_own)
+    }
+
+    /// Reads the complete lines of an imported run.
+    pub(crate) fn read_imported(path: &Path) -> Result<Self> {
+        Self::read_checked(path, |_| Ok(()))
+    }
+
+    fn read_checked(path: &Path, check: Check) -> Result<Self> {
         let bytes = match disk::read(path, LIMIT) {
             // A run that was killed before its first point has no file yet.
             Err(error) if error.is_not_found() => return Ok(Self::default()),
             bytes => bytes?,
         };
-        let (points, ends) = whole_lines(path, &bytes)?;
+        let (points, ends) = whole_lines(path, &bytes, check)?;
         Ok(Self { points, bytes, ends })
     }
 
@@ -49,9 +58,25 @@ impl CurveFile {
     }
 }
 
+/// What a point must have: else why it is refused.
+type Check = fn(&Point) -> std::result::Result<(), String>;
+
+/// A point of a run of regrow's own knows its epoch and its phase.
+pub(crate) fn of_own(point: &Point) -> std::result::Result<(), String> {
+    match (point.epoch, point.phase) {
+        (None, _) => Err("missing field `epoch`".to_owned()),
+        (_, None) => Err("missing field `phase`".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 /// The points in the complete lines of `bytes`, and where each line ends, its newline included.
 /// Text after the last newline is ignored.
-pub(crate) fn whole_lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Point>, Vec<usize>)> {
+pub(crate) fn whole_lines(
+    path: &Path,
+    bytes: &[u8],
+    check: Check,
+) -> Result<(Vec<Point>, Vec<usize>)> {
     let mut points: Vec<Point> = Vec::new();
     let mut ends = Vec::new();
     let mut end = 0;
@@ -62,6 +87,7 @@ pub(crate) fn whole_lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Point>, Vec<
         };
         let point: Point =
             serde_json::from_slice(text).map_err(|error| bad(within_line(&error)))?;
+        check(&point).map_err(bad)?;
         if let Some(before) = points.last().filter(|before| before.step > point.step) {
             return Err(bad(format!("step {} after step {}", point.step, before.step)));
         }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use ledger::{Difference, NotFinite};
 
+use crate::import::ImportError;
+
 /// An error of a run folder or of a table. Its text names the file or folder.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -26,6 +28,14 @@ impl Error {
     /// Whether a run could not be resumed because it is done.
     pub fn is_done(&self) -> bool {
         matches!(*self.0, Failure::Done { .. })
+    }
+
+    /// Why a log of another program cannot be imported.
+    pub fn import(&self) -> Option<&ImportError> {
+        match &*self.0 {
+            Failure::Import(error) => Some(error),
+            _ => None,
+        }
     }
 
     /// The row, counted from 1 without the header, and the column of a bad cell.
@@ -92,7 +102,7 @@ pub(crate) enum Failure {
         why: String,
     },
     /// The curve of a run that is done is not the one that it ended with.
-    #[error("`{}`: its {what} is {found}, expected {expected} as in `done.json`", path.display())]
+    #[error("`{}`: its {what} is {found}, expected {expected} as in `{told_by}`", path.display())]
     OtherCurve {
         /// The file.
         path: PathBuf,
@@ -100,8 +110,19 @@ pub(crate) enum Failure {
         what: String,
         /// What the file gives.
         found: String,
-        /// What the end of the run says.
+        /// What the other file says.
         expected: String,
+        /// The file that says it.
+        told_by: &'static str,
+    },
+    /// A log of another program cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// A run of another program has no spec, so it cannot be opened as one of our own.
+    #[error("`{}` is an imported run, expected one that regrow trained", path.display())]
+    Imported {
+        /// The folder.
+        path: PathBuf,
     },
     /// A complete line of a curve is not a point.
     #[error("`{}` line {line} is not a point: {why}", path.display())]

@@ -9,13 +9,8 @@ use ledger::{Curve, CutRecord, Done, Point, RunRecord, RunSpec};
 use crate::curve_file::CurveFile;
 use crate::error::{Failure, Result};
 use crate::files::{read_json, read_toml};
+use crate::names::{CUT, DONE, METRICS, RECORD, SPEC};
 
-pub(crate) const SPEC: &str = "spec.toml";
-pub(crate) const RECORD: &str = "record.json";
-pub(crate) const METRICS: &str = "metrics.jsonl";
-pub(crate) const DONE: &str = "done.json";
-pub(crate) const CUT: &str = "cut.json";
-pub(crate) const LOCK: &str = ".lock";
 const CHECKPOINT: &str = "checkpoint-";
 
 /// A run folder that exists. Reading needs no lock; only a [`crate::RunWriter`] takes one.
@@ -29,6 +24,9 @@ pub struct RunFolder {
 impl RunFolder {
     /// Opens a run for reading, and holds its spec, its record and its cut against each other.
     pub fn open(path: &Path) -> Result<Self> {
+        if crate::import::is_imported(path) {
+            return Err(Failure::Imported { path: path.to_path_buf() }.into());
+        }
         for missing in [SPEC, RECORD] {
             if !path.join(missing).is_file() {
                 return Err(Failure::NotARun { path: path.to_path_buf(), missing }.into());
@@ -92,8 +90,14 @@ impl RunFolder {
         let file = CurveFile::read(&path)?;
         let Some(done) = self.done()? else { return Ok(file.points) };
         let differs = |what: &str, found: String, expected: String| {
-            Err(Failure::OtherCurve { path: path.clone(), what: what.to_owned(), found, expected }
-                .into())
+            Err(Failure::OtherCurve {
+                path: path.clone(),
+                what: what.to_owned(),
+                found,
+                expected,
+                told_by: DONE,
+            }
+            .into())
         };
         if let Some(expected) = done.curve() {
             let found = file.hash().to_string();

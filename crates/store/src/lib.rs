@@ -18,6 +18,9 @@
 //! stopped.json         why it stopped, where it can go on
 //! ```
 //!
+//! A run of another program, imported from its log, has a `record.json` of the kind `imported` and
+//! a `metrics.jsonl`, and nothing else: see [`import`].
+//!
 //! A run is either done or resumable, never half-written. The folder appears complete, the curve
 //! grows by whole lines, and every other file is written under another name and then renamed. One
 //! process at a time may write; it holds `.lock`.
@@ -29,6 +32,8 @@ mod curve_file;
 mod error;
 mod files;
 mod folder;
+pub mod import;
+mod names;
 mod outside;
 mod points;
 mod run_points;
@@ -36,6 +41,7 @@ mod run_points;
 mod sample;
 mod summary;
 mod tfevents;
+mod tfrecord;
 mod trainer_state;
 mod writer;
 
@@ -46,6 +52,6 @@ pub use folder::RunFolder;
 pub use ledger::PointRow;
 pub use outside::CurveTail;
 pub use points::{PointTable, points_csv, read_columns, read_points};
-pub use run_points::{LeftOutRun, RunPoints, run_points};
+pub use run_points::{LeftOutRun, RunPoints, points_of_runs, run_points};
 pub use summary::{RunState, RunSummary, runs};
 pub use writer::RunWriter;

@@ -9,10 +9,11 @@ use disk::io_error;
 use ledger::{Format, Point};
 use serde::Deserialize;
 
-use crate::curve_file::whole_lines;
+use crate::curve_file::{of_own, whole_lines};
 use crate::error::Result;
 use crate::files::read_json;
-use crate::folder::{DONE, METRICS, RunFolder};
+use crate::folder::RunFolder;
+use crate::names::{DONE, METRICS};
 use crate::tfevents::{EVENTS, EventsFile};
 use crate::writer::RunWriter;
 
@@ -124,7 +125,7 @@ impl CurveTail {
         file.seek(SeekFrom::Start(self.read)).map_err(io_error("read", &self.path))?;
         let mut bytes = Vec::new();
         file.take(PIECE).read_to_end(&mut bytes).map_err(io_error("read", &self.path))?;
-        let (points, ends) = whole_lines(&self.path, &bytes)?;
+        let (points, ends) = whole_lines(&self.path, &bytes, of_own)?;
         self.read += ends.last().copied().unwrap_or_default() as u64;
         Ok(points)
     }

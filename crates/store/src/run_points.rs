@@ -1,12 +1,14 @@
 //! Turns run folders into points, and checks that their losses can be compared.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ledger::PointRow;
 
 use crate::error::{Failure, Result};
 use crate::folder::RunFolder;
-use crate::summary::{RunState, runs};
+use crate::import::ImportedRun;
+use crate::summary::{RunState, RunSummary, runs};
 
 /// The points of many runs, and the runs without usable points.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +17,14 @@ pub struct RunPoints {
     pub rows: Vec<PointRow>,
     /// Runs that were left out.
     pub left_out: Vec<LeftOutRun>,
+    unchecked: Vec<String>,
+}
+
+impl RunPoints {
+    /// What could not be checked, because a run does not know it; a sentence each.
+    pub fn unchecked(&self) -> &[String] {
+        &self.unchecked
+    }
 }
 
 /// A run that was left out.
@@ -35,43 +45,142 @@ pub struct LeftOutRun {
 /// Where there is no run, a run cannot be read, or runs of one series and method were evaluated
 /// differently.
 pub fn run_points(folder: &Path) -> Result<RunPoints> {
+    points_of_runs(&[folder])
+}
+
+/// The same of several folders. A run that has the name of another is told by its path.
+///
+/// # Errors
+/// As [`run_points`].
+pub fn points_of_runs(folders: &[&Path]) -> Result<RunPoints> {
     let mut found = RunPoints::default();
-    let mut compared: Vec<RunFolder> = Vec::new();
-    let summaries = runs(folder)?;
-    if summaries.is_empty() {
-        return Err(Failure::NoRuns { path: folder.to_path_buf() }.into());
-    }
-    for summary in summaries {
-        let path = summary.path().to_path_buf();
-        let why = match summary.state() {
-            RunState::Broken { why } => {
+    let mut compared: Vec<Measured> = Vec::new();
+    let mut names: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut imported: Vec<String> = Vec::new();
+    for folder in folders {
+        let summaries = runs(folder)?;
+        if summaries.is_empty() {
+            return Err(Failure::NoRuns { path: folder.to_path_buf() }.into());
+        }
+        for summary in summaries {
+            let path = summary.path().to_path_buf();
+            if let RunState::Broken { why } = summary.state() {
                 return Err(Failure::Broken { path, why: why.clone() }.into());
             }
-            RunState::Resumable { step } => {
-                Some(format!("it is not done; its last checkpoint is of step {step}"))
+            if let Some(why) = left_out(&summary) {
+                found.left_out.push(LeftOutRun { path, why });
+                continue;
             }
-            RunState::Done(_) => {
-                match summary.folder().is_some_and(|run| run.record().loss0().is_some()) {
-                    true => None,
-                    false => Some("it does not know the loss before pruning".to_owned()),
+            let measured = match summary.imported() {
+                Some(run) => Measured::Imported(Box::new(run.clone())),
+                None => Measured::Own(Box::new(RunFolder::open(&path)?)),
+            };
+            // Laws are fitted per series and method, so only runs of one group must agree. The
+            // first run of each group stands for the others: of regrow's own runs, and of all.
+            for other in compared.iter().filter(|other| other.group() == measured.group()) {
+                measured.check_alike(other)?;
+            }
+            let mut rows = measured.point_rows()?;
+            // The same folder may be named twice, or hold the name of another one's run.
+            let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+            if let Some(name) = rows.first().map(|row| row.run.clone()) {
+                match names.get(&name) {
+                    Some(known) if *known == real => continue,
+                    Some(_) => {
+                        rows.iter_mut().for_each(|row| row.run = path.display().to_string());
+                    }
+                    None => {
+                        names.insert(name, real);
+                    }
                 }
             }
-        };
-        if let Some(why) = why {
-            found.left_out.push(LeftOutRun { path, why });
-            continue;
+            if let Measured::Imported(_) = measured {
+                imported.push(format!("`{}`", path.display()));
+            }
+            if !compared.iter().any(|other| other.stands_for(&measured)) {
+                compared.push(measured);
+            }
+            found.rows.extend(rows);
         }
-        let run = RunFolder::open(&path)?;
-        // Laws are fitted per series and method, so only runs of one group must agree. The first
-        // run of each group stands for the others.
-        let group = |run: &RunFolder| (run.record().series().to_owned(), run.method());
-        match compared.iter().find(|other| group(other) == group(&run)) {
-            Some(other) => run.check_alike(other)?,
-            None => compared.push(run.clone()),
-        }
-        found.rows.extend(run.point_rows()?);
+    }
+    // A single run has nothing to be compared with.
+    if !imported.is_empty() && names.len() > 1 {
+        found.unchecked.push(format!(
+            "held-out text, tokenizer and evaluation are not known of imported runs, so they were not compared: {}",
+            imported.join(", ")
+        ));
     }
     Ok(found)
+}
+
+/// Why a run gives no points.
+fn left_out(summary: &RunSummary) -> Option<String> {
+    let missing = summary.facts().missing();
+    match summary.state() {
+        RunState::Broken { why } => Some(why.clone()),
+        RunState::Resumable { step } => {
+            Some(format!("it is not done; its last checkpoint is of step {step}"))
+        }
+        RunState::Done(_) if missing.is_empty() => None,
+        RunState::Done(_) => Some("it does not know the loss before pruning".to_owned()),
+        RunState::Imported if missing.is_empty() => None,
+        RunState::Imported => {
+            let missing: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
+            Some(format!("it was imported without {}", missing.join(", ")))
+        }
+    }
+}
+
+/// A run whose points are used.
+enum Measured {
+    Own(Box<RunFolder>),
+    Imported(Box<ImportedRun>),
+}
+
+impl Measured {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(run) => run.path(),
+            Self::Imported(run) => run.path(),
+        }
+    }
+
+    fn group(&self) -> (String, String) {
+        match self {
+            Self::Own(run) => (run.record().series().to_owned(), run.method()),
+            Self::Imported(run) => (run.series().to_owned(), run.method().to_owned()),
+        }
+    }
+
+    fn point_rows(&self) -> Result<Vec<PointRow>> {
+        match self {
+            Self::Own(run) => run.point_rows(),
+            Self::Imported(run) => run.point_rows(),
+        }
+    }
+
+    /// Whether comparing with this run is as good as comparing with the other.
+    fn stands_for(&self, other: &Self) -> bool {
+        let same_kind = std::mem::discriminant(self) == std::mem::discriminant(other);
+        same_kind && self.group() == other.group()
+    }
+
+    /// Checks what both runs know. Of an imported run, that is whether its losses are held out.
+    fn check_alike(&self, other: &Self) -> Result<()> {
+        if let (Self::Own(run), Self::Own(other)) = (self, other) {
+            return run.check_alike(other);
+        }
+        let held_out = |run: &Self| match run {
+            Self::Own(_) => true,
+            Self::Imported(run) => run.record().loss().is_held_out(),
+        };
+        if held_out(self) == held_out(other) {
+            return Ok(());
+        }
+        let (first, second) = (other.path().to_path_buf(), self.path().to_path_buf());
+        let what = "kind of loss (held-out and training loss)";
+        Err(Failure::NotAlike { first, second, what }.into())
+    }
 }
 
 impl RunFolder {
@@ -95,7 +204,7 @@ impl RunFolder {
                     loss0: loss0.0,
                     tokens: point.tokens.0 as f64,
                     loss: point.eval_loss?,
-                    phase: Some(point.phase),
+                    phase: point.phase,
                     learning_rate: point.learning_rate,
                     weight: None,
                     repeated: point.repeated,

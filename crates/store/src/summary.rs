@@ -4,10 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use disk::io_error;
-use ledger::{Curve, Done};
+use ledger::{Curve, Done, Facts, Nats};
 
 use crate::error::Result;
-use crate::folder::{DONE, METRICS, RECORD, RunFolder, SPEC};
+use crate::folder::RunFolder;
+use crate::import::{ImportedRun, is_imported};
+use crate::names::{DONE, METRICS, RECORD, SPEC};
 
 /// A summary of one run folder. A broken one has only a path and a reason.
 #[derive(Clone, Debug)]
@@ -15,6 +17,7 @@ pub struct RunSummary {
     path: PathBuf,
     state: RunState,
     folder: Option<RunFolder>,
+    imported: Option<ImportedRun>,
     curve: Curve,
 }
 
@@ -28,6 +31,8 @@ pub enum RunState {
         /// The step of the last checkpoint; 0 where there is none yet.
         step: u64,
     },
+    /// Another program trained it, and its log was imported.
+    Imported,
     /// The folder cannot be read.
     Broken {
         /// Why, naming the file.
@@ -46,9 +51,45 @@ impl RunSummary {
         &self.state
     }
 
-    /// The opened folder; `None` where it is broken.
+    /// The opened folder; `None` where it is broken or imported.
     pub fn folder(&self) -> Option<&RunFolder> {
         self.folder.as_ref()
+    }
+
+    /// The imported run, where it is one.
+    pub fn imported(&self) -> Option<&ImportedRun> {
+        self.imported.as_ref()
+    }
+
+    /// What is known of the model that it trains; nothing where it is broken.
+    pub fn facts(&self) -> Facts {
+        if let Some(imported) = &self.imported {
+            return imported.record().facts().clone();
+        }
+        let Some(record) = self.folder.as_ref().map(RunFolder::record) else {
+            return Facts::default();
+        };
+        let facts = Facts::default()
+            .with_size(record.n0())
+            .with_rate(record.rate())
+            .with_group(Some(record.series().to_owned()), Some(record.method().to_owned()))
+            .with_base(record.base().to_owned());
+        match record.loss0() {
+            Some(loss0) => facts.with_loss0(loss0, record.loss0_phase()),
+            None => facts,
+        }
+    }
+
+    /// Held-out loss of the freshly pruned model, where it was measured.
+    pub fn loss_pruned(&self) -> Option<Nats> {
+        match &self.state {
+            RunState::Done(done) => done.loss_pruned(),
+            RunState::Imported => {
+                let first = self.curve.points().first().filter(|point| point.tokens.0 == 0)?;
+                (self.facts().rate().is_some_and(|rate| rate.get() > 0.0)).then_some(first.loss)
+            }
+            RunState::Resumable { .. } | RunState::Broken { .. } => None,
+        }
     }
 
     /// Its held-out points so far; empty where it is broken.
@@ -88,12 +129,20 @@ fn summary(path: &Path) -> RunSummary {
         path: path.to_path_buf(),
         state: RunState::Broken { why },
         folder: None,
+        imported: None,
         curve: Curve::default(),
     };
     read(path).unwrap_or_else(|error| broken(error.to_string()))
 }
 
 fn read(path: &Path) -> Result<RunSummary> {
+    let whole = path.to_path_buf();
+    if is_imported(path) {
+        let run = ImportedRun::open(path)?;
+        let curve = run.curve()?;
+        let (state, imported) = (RunState::Imported, Some(run));
+        return Ok(RunSummary { path: whole, state, folder: None, imported, curve });
+    }
     let folder = RunFolder::open(path)?;
     let state = match folder.done()? {
         Some(done) => RunState::Done(done),
@@ -101,7 +150,8 @@ fn read(path: &Path) -> Result<RunSummary> {
             RunState::Resumable { step: folder.checkpoints()?.last().map_or(0, |(step, _)| *step) }
         }
     };
-    Ok(RunSummary { path: path.to_path_buf(), state, curve: folder.curve()?, folder: Some(folder) })
+    let curve = folder.curve()?;
+    Ok(RunSummary { path: whole, state, curve, folder: Some(folder), imported: None })
 }
 
 #[cfg(test)]

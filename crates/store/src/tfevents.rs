@@ -1,9 +1,5 @@
 //! TensorBoard events: the curve again, in the file format of TensorBoard.
 //!
-//! A record (TFRecord) has four parts: its length, a checksum of the length, an `Event` message and
-//! a checksum of the message. The messages have only those fields of TensorFlow's `event.proto` and
-//! `summary.proto` that are needed here, under the same field numbers.
-//!
 //! Apart from the times of writing, the file contains nothing that `metrics.jsonl` lacks. A resumed
 //! run keeps the records that match its curve and cuts off the rest, so every step appears once.
 
@@ -14,9 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use disk::io_error;
 use ledger::Point;
-use prost::Message;
 
 use crate::Result;
+use crate::tfrecord::{ScalarValue, Summary, TensorBoardEvent, record};
 
 /// TensorBoard reads every file with `tfevents` in its name. The name is fixed, so that a resumed
 /// run continues in the same file.
@@ -113,35 +109,6 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// `Event` of TensorFlow. Its fields are `Option`s because prost omits plain fields that are zero.
-/// So the time is always present, at a fixed offset of every record.
-#[derive(Message)]
-struct TensorBoardEvent {
-    #[prost(double, optional, tag = "1")]
-    wall_time: Option<f64>,
-    #[prost(int64, optional, tag = "2")]
-    step: Option<i64>,
-    #[prost(string, optional, tag = "3")]
-    file_version: Option<String>,
-    #[prost(message, optional, tag = "5")]
-    summary: Option<Summary>,
-}
-
-#[derive(Message)]
-struct Summary {
-    #[prost(message, repeated, tag = "1")]
-    scalars: Vec<ScalarValue>,
-}
-
-/// `Summary.Value` of TensorFlow, with its scalar value only.
-#[derive(Message)]
-struct ScalarValue {
-    #[prost(string, tag = "1")]
-    tag: String,
-    #[prost(float, optional, tag = "2")]
-    simple_value: Option<f32>,
-}
-
 fn version(time: f64) -> TensorBoardEvent {
     let file_version = Some(VERSION.to_owned());
     TensorBoardEvent { wall_time: Some(time), step: None, file_version, summary: None }
@@ -155,13 +122,13 @@ fn event(point: &Point, time: f64) -> TensorBoardEvent {
         ("eval/loss", point.eval_loss),
         ("train/learning_rate", point.learning_rate),
         ("train/grad_norm", point.grad_norm),
-        ("train/epoch", Some(point.epoch)),
+        ("train/epoch", point.epoch),
         ("train/tokens", Some(point.tokens.0 as f64)),
         ("train/tokens_per_second", point.tokens_per_second),
     ];
     let scalar = |(tag, number): (&str, Option<f64>)| {
         // TensorBoard stores scalars as `f32`; `metrics.jsonl` keeps all digits.
-        number.map(|number| ScalarValue { tag: tag.to_owned(), simple_value: Some(number as f32) })
+        number.map(|number| ScalarValue::of(tag, number as f32))
     };
     let scalars = numbers.into_iter().filter_map(scalar).collect();
     TensorBoardEvent {
@@ -172,28 +139,16 @@ fn event(point: &Point, time: f64) -> TensorBoardEvent {
     }
 }
 
-/// Encodes a message as a TFRecord: length, checksum, message, checksum.
-fn record(event: &TensorBoardEvent) -> Vec<u8> {
-    let message = event.encode_to_vec();
-    let length = (message.len() as u64).to_le_bytes();
-    let (before, behind) = (masked(&length).to_le_bytes(), masked(&message).to_le_bytes());
-    [&length[..], &before, &message, &behind].concat()
-}
-
-/// The masked CRC-32C of TensorFlow: rotated right by 15 bits, plus `0xa282ead8`. A plain CRC of
-/// data that contains its own CRC would be a poor check.
-fn masked(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use proptest::prelude::*;
+    use prost::Message;
 
     use super::*;
     use crate::sample::point;
+    use crate::tfrecord::masked;
 
     /// The messages of a file, every checksum checked.
     fn messages(mut bytes: &[u8]) -> Vec<TensorBoardEvent> {
@@ -213,12 +168,6 @@ mod tests {
     fn steps(path: &Path) -> Vec<u64> {
         let messages = messages(&fs::read(path).unwrap());
         messages[1..].iter().map(|event| event.step.unwrap().cast_unsigned()).collect()
-    }
-
-    #[test]
-    fn checksums_are_masked_as_tensorflow_masks_them() {
-        // RFC 3720, appendix B.4: the checksum of 32 zeros is 0x8a9136aa.
-        assert_eq!(masked(&[0; 32]), 0x8a91_36aa_u32.rotate_right(15).wrapping_add(0xa282_ead8));
     }
 
     #[test]
@@ -274,7 +223,7 @@ mod tests {
             ("eval/loss", point.eval_loss.unwrap()),
             ("train/learning_rate", 3e-4),
             ("train/grad_norm", 0.75),
-            ("train/epoch", point.epoch),
+            ("train/epoch", point.epoch.unwrap()),
             ("train/tokens", point.tokens.0 as f64),
         ];
         assert_eq!(scalars, expected.map(|(tag, scalar)| (tag, scalar as f32)));

@@ -48,7 +48,7 @@ enum Entry {
 pub(crate) fn trainer_state(points: &[Point], spec: &RunSpec, max_steps: u64) -> TrainerState {
     let last = points.last();
     let curve = Curve::from_points(points);
-    let epoch = last.map_or(0.0, |point| point.epoch);
+    let epoch = last.and_then(|point| point.epoch).unwrap_or_default();
     TrainerState {
         best_global_step: curve.best().map(|point| point.step),
         best_metric: curve.best().map(|point| point.loss.0),
@@ -66,7 +66,9 @@ pub(crate) fn trainer_state(points: &[Point], spec: &RunSpec, max_steps: u64) ->
 }
 
 fn entries(point: &Point) -> impl Iterator<Item = Entry> {
-    let (epoch, step, num_input_tokens_seen) = (point.epoch, point.step, point.tokens.0);
+    let (step, num_input_tokens_seen) = (point.step, point.tokens.0);
+    // Every point of our own has one.
+    let epoch = point.epoch.unwrap_or_default();
     let (grad_norm, learning_rate) = (point.grad_norm, point.learning_rate);
     let train = point.loss.map(|loss| Entry::Train {
         epoch,

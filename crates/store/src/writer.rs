@@ -12,7 +12,8 @@ use ledger::{Done, Point, RunRecord, RunSpec};
 use crate::curve_file::{self, CurveFile};
 use crate::error::{Failure, Result};
 use crate::files::{to_json, to_toml};
-use crate::folder::{CUT, DONE, LOCK, METRICS, RECORD, RunFolder, SPEC};
+use crate::folder::RunFolder;
+use crate::names::{CUT, DONE, LOCK, METRICS, RECORD, SPEC};
 use crate::tfevents::{EVENTS, EventsFile};
 use crate::trainer_state::trainer_state;
 

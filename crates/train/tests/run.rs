@@ -348,8 +348,8 @@ fn a_second_epoch_is_announced_once_and_marked_on_every_later_point() {
     })
     .unwrap();
     let first = ran.points.iter().position(|point| point.repeated).unwrap();
-    assert!(ran.points[..first].iter().all(|point| point.epoch <= 1.0));
-    assert!(ran.points[first..].iter().all(|point| point.repeated && point.epoch > 1.0));
+    assert!(ran.points[..first].iter().all(|point| point.epoch.unwrap() <= 1.0));
+    assert!(ran.points[first..].iter().all(|point| point.repeated && point.epoch.unwrap() > 1.0));
     assert!(first < ran.points.len() - 1);
     assert_eq!(announced, [first]);
 }

@@ -30,6 +30,9 @@ Examples:
   With a constant set, another bounded, and all methods of a series as one group:
     regrow fit points.csv --fix gamma=-1.2 --bound beta=0.1..1 --group-by series
 
+  Own runs beside imported ones:
+    regrow fit out/runs imported/a imported/b
+
   A form that reads fewer columns, on a table that has only n0, tokens and loss:
     regrow fit training.csv --form chinchilla --loss log-huber:1e-3
 
@@ -39,8 +42,9 @@ Where the data can tell no number of tokens for a series and method, the exit st
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A points table (CSV), a folder of run folders, or one run folder
-    points: PathBuf,
+    /// Points tables (CSV), folders of run folders, or run folders, also imported ones
+    #[arg(required = true, value_name = "POINTS")]
+    points: Vec<PathBuf>,
     /// The formula; `p2` gives way to a reduced form where the data are too few
     #[arg(long, default_value = "p2")]
     form: String,
@@ -89,8 +93,8 @@ enum UnitsFlag {
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
         // Before the fit, which can take minutes.
-        let read = [arguments.points.as_path()].into_iter().chain(arguments.posterior.prior());
-        let inputs: Vec<&Path> = read.collect();
+        let read = arguments.points.iter().map(PathBuf::as_path);
+        let inputs: Vec<&Path> = read.chain(arguments.posterior.prior()).collect();
         law_file::KIND.check(out, existing(arguments.force), &inputs)?;
     }
     let form = law::form::by_name(&arguments.form)?;
@@ -113,7 +117,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     };
     let (rows, columns) = read(&arguments.points, form, output)?;
     let rows = rows.into_iter().map(|row| arguments.group.grouped(row));
-    let name = || format!("`{}` cannot be fitted", arguments.points.display());
+    let name = || format!("{} cannot be fitted", quoted(&arguments.points));
     // The table must know which columns are real: missing ones hold 0, not data.
     let table = law::Table::with_columns(rows, &columns).with_context(name)?;
     let law = law::fit(&table, &settings).with_context(name)?;
@@ -157,28 +161,50 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     Ok(if law.groups().iter().all(told) { Exit::Done } else { Exit::CannotTell })
 }
 
-/// The points of a table or of the runs in a folder, and the number columns that exist.
+/// The points of tables and of the runs in folders, and the number columns that all of them have.
 fn read(
-    path: &Path,
+    paths: &[PathBuf],
     form: &dyn Form,
     output: &Output,
 ) -> anyhow::Result<(Vec<TableRow>, Vec<Axis>)> {
-    if path.is_dir() {
-        // Run folders always have every column.
-        return Ok((of_runs(path, output)?, Axis::ALL.to_vec()));
-    }
+    let (folders, tables): (Vec<&Path>, Vec<&Path>) =
+        paths.iter().map(PathBuf::as_path).partition(|path| path.is_dir());
+    // Run folders always have every column.
+    let mut columns = Axis::ALL.to_vec();
+    let mut rows = match folders.is_empty() {
+        true => Vec::new(),
+        false => of_runs(&folders, output)?,
+    };
     let needed: Vec<&str> = form.axes().iter().map(|axis| axis.name()).collect();
-    let table = store::read_columns(path, form.name(), &needed)?;
-    warn_of_unnamed_runs(&table, path, output);
-    let has = |column: &Axis| table.columns().contains(&column.name());
-    let columns = Axis::ALL.into_iter().filter(has).collect();
-    Ok((table.into_rows(), columns))
+    for path in tables {
+        let table = store::read_columns(path, form.name(), &needed)?;
+        warn_of_unnamed_runs(&table, path, output);
+        columns.retain(|column| table.columns().contains(&column.name()));
+        rows.extend(named_apart(table.into_rows(), path, paths.len()));
+    }
+    Ok((rows, columns))
+}
+
+/// The rows of a table beside other tables or runs: a run's name is its own in its file only.
+fn named_apart(mut rows: Vec<TableRow>, path: &Path, paths: usize) -> Vec<TableRow> {
+    if paths > 1 {
+        for row in &mut rows {
+            row.run = format!("{} of {}", row.run, path.display());
+        }
+    }
+    rows
+}
+
+/// Paths as in a sentence.
+fn quoted(paths: &[PathBuf]) -> String {
+    let quoted: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+    quoted.join(", ")
 }
 
 /// As [`read`], but every column is needed.
 pub(super) fn read_all(path: &Path, form: &str, output: &Output) -> anyhow::Result<Vec<TableRow>> {
     match path.is_dir() {
-        true => of_runs(path, output),
+        true => of_runs(&[path], output),
         false => {
             let table = store::read_points(path, form)?;
             warn_of_unnamed_runs(&table, path, output);
@@ -199,10 +225,13 @@ fn warn_of_unnamed_runs(table: &store::PointTable, path: &Path, output: &Output)
     }
 }
 
-fn of_runs(path: &Path, output: &Output) -> anyhow::Result<Vec<TableRow>> {
-    let found = store::run_points(path)?;
+fn of_runs(paths: &[&Path], output: &Output) -> anyhow::Result<Vec<TableRow>> {
+    let found = store::points_of_runs(paths)?;
     for run in &found.left_out {
         output.warn(&format!("run `{}` is left out: {}", run.path.display(), run.why));
+    }
+    for sentence in found.unchecked() {
+        output.warn(sentence);
     }
     Ok(found.rows)
 }

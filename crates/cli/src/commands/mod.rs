@@ -6,6 +6,7 @@ pub mod eval;
 pub mod fit;
 pub mod generate;
 pub mod grammar;
+pub mod import;
 pub mod inspect;
 pub mod man;
 pub mod plan;
@@ -54,6 +55,7 @@ fn run_command(command: Command, output: &mut Output) -> anyhow::Result<Exit> {
         Command::Eval(arguments) => eval::run(&arguments, output),
         Command::Inspect(arguments) => inspect::run(&arguments, output),
         Command::Prune(arguments) => prune::run(&arguments, output),
+        Command::Import(arguments) => import::run(&arguments, output),
         Command::Runs(arguments) => runs::run(&arguments, output),
         Command::Generate(arguments) => generate::run(&arguments, output),
         Command::Convert(arguments) => convert::run(&arguments, output),

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ledger::RunRecord;
+use ledger::Rate;
 use serde::Serialize;
-use store::{RunFolder, RunState, RunSummary};
+use store::{RunState, RunSummary};
 
 use crate::show::table::{Align, TextTable};
 use crate::terminal::{Exit, Output};
@@ -68,6 +68,9 @@ struct RunRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     best_eval_loss: Option<f64>,
     points: usize,
+    /// Whether its training losses are compared, and not its held-out ones.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    training: bool,
 }
 
 impl From<&RunSummary> for RunRow {
@@ -75,26 +78,29 @@ impl From<&RunSummary> for RunRow {
         let (state, why) = match run.state() {
             RunState::Done(_) => ("done", None),
             RunState::Resumable { .. } => ("resumable", None),
+            RunState::Imported => ("imported", None),
             RunState::Broken { why } => ("broken", Some(why.clone())),
         };
         let (folder, last) = (run.folder(), run.curve().last());
-        let record = folder.map(RunFolder::record);
+        let facts = run.facts();
+        let training = run.imported().is_some_and(|run| !run.record().loss().is_held_out());
         Self {
             run: run.path().display().to_string(),
             state,
             why,
-            id: record.map(|record| record.id().to_owned()),
-            series: record.map(|record| record.series().to_owned()),
-            method: record.map(|record| record.method().to_owned()),
-            base: record.map(|record| record.base().to_owned()),
-            n0: record.map(|record| record.n0().0),
-            rate: record.map(|record| record.rate().get()),
-            loss0: record.and_then(RunRecord::loss0).map(|loss| loss.0),
+            id: folder.map(|folder| folder.record().id().to_owned()),
+            series: facts.series().map(str::to_owned),
+            method: facts.method().map(str::to_owned),
+            base: facts.base().map(str::to_owned),
+            n0: facts.n0().map(|n0| n0.0),
+            rate: facts.rate().map(Rate::get),
+            loss0: facts.loss0().map(|loss| loss.0),
             tokens: last.map(|point| point.tokens.0),
             tokens_planned: folder.map(|folder| folder.spec().tokens.0),
             eval_loss: last.map(|point| point.loss.0),
             best_eval_loss: run.curve().best().map(|point| point.loss.0),
             points: run.curve().points().len(),
+            training,
         }
     }
 }
@@ -144,6 +150,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     }
     output.table(&table)?;
     for run in &runs {
+        if run.training {
+            output.say(&format!("`{}` is compared by its training loss", run.run));
+        }
         if let Some(why) = &run.why {
             output.warn(&format!("`{}` is broken: {why}", run.run));
         }

@@ -4,6 +4,7 @@ use model::folder::Foreign;
 use regrow::ErrorKind;
 use regrow::count::grouped;
 use shape::catalog;
+use store::import::ImportError;
 
 use super::problem::HintedError;
 
@@ -84,6 +85,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         return of_text(error);
     }
     if let Some(error) = cause.downcast_ref::<store::Error>() {
+        if let Some(error) = error.import() {
+            return of_import(error);
+        }
         return match error.as_disk() {
             Some(inner) => of_cause(inner),
             None => error.is_other_spec().then(|| {
@@ -191,6 +195,55 @@ fn of_kind(error: &regrow::Error) -> Option<String> {
         Of::DamagedCache => "unset `HF_HUB_OFFLINE` to fetch it again",
         Of::NotInCache => "unset `HF_HUB_OFFLINE` to fetch it",
         Of::NoHub => "name a model folder, or build with the feature `hub`",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// The hint for a log that cannot be imported.
+fn of_import(error: &ImportError) -> Option<String> {
+    use ImportError as Of;
+    let hint = match error {
+        Of::Unknown { .. } => {
+            "name the format with `--format`; a table or lines of JSON also need `--map tokens=NAME,loss=NAME`"
+        }
+        Of::Mixed { .. } => "import each run by itself, into a folder of its own",
+        Of::SeveralRuns { .. } | Of::NoSuchRun { .. } => "name the run that is meant with `--run`",
+        Of::NoSuchName { .. } => "give `--map` a name that the log holds",
+        Of::NoSteps { .. } => {
+            "name the steps with `--map step=NAME`, or export the chart against steps"
+        }
+        Of::NoLoss { .. } => "name the held-out loss with `--map loss=NAME`",
+        Of::OnlyTraining { name, .. } => {
+            return Some(format!(
+                "compare training losses with `--training-loss`; or say with `--map loss={name}` that it is held out"
+            ));
+        }
+        Of::SeveralLosses { kind, names } => {
+            let word = if *kind == "training" { "training_loss" } else { "loss" };
+            let name = names.first()?;
+            return Some(format!("say which one counts: `--map '{word}={name}'`"));
+        }
+        Of::OtherUnit { name, unit, .. } => {
+            return Some(format!(
+                "turn it into nats with `--map 'loss={name}' --unit {unit}`, if it is of the same tokens"
+            ));
+        }
+        Of::NotALoss { .. } | Of::NothingFinite { .. } => {
+            "name another column with `--map loss=NAME`"
+        }
+        Of::NoTokens { .. } => {
+            "give `--tokens-per-step`, or `--batch`, `--accumulation`, `--processes` and `--length`, as far as the \
+             log does not state them"
+        }
+        Of::TokensEnd { .. } | Of::TokensFall { .. } | Of::NotTokens { .. } => {
+            "mend the log, or give `--tokens-per-step`"
+        }
+        Of::TokensStay { name, .. } => {
+            return Some(format!("if they are those of one step, say `--map step_tokens={name}`"));
+        }
+        Of::StepsGoBack { .. } => "sort the log by step, and give one run at a time",
+        Of::NoSqlite { .. } => "build with the feature `sqlite`",
         _ => return None,
     };
     Some(hint.to_owned())

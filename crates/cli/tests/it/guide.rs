@@ -86,3 +86,13 @@ fn the_guide_to_schedules_shows_what_the_program_says() {
     }
     holds("schedules.md", folder.path());
 }
+
+#[test]
+fn the_guide_to_importing_shows_what_the_program_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = root().join("crates/store/tests/fixtures/import");
+    for name in ["trainer_state.json", "trainer_state_wikitext.json", "megatron.log"] {
+        fs::copy(logs.join(name), folder.path().join(name)).unwrap();
+    }
+    holds("import.md", folder.path());
+}

@@ -10,6 +10,7 @@ mod help;
 mod hostile_hub;
 #[cfg(feature = "hub")]
 mod hub;
+mod import;
 mod inspect;
 mod law;
 mod never_deleted;

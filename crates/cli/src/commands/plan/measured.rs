@@ -25,13 +25,13 @@ pub(super) fn reference(
         RecoveryStart::Pruned if path.is_dir() => {
             let mut found = Vec::new();
             for summary in store::runs(path)? {
-                // Broken runs are skipped.
-                let Some(run) = summary.folder() else { continue };
-                let record = run.record();
-                let is_group = record.series() == law.series() && record.method() == law.method();
-                if is_group && is_here(record.n0().0 as f64, record.rate().get()) {
-                    found
-                        .extend(run.done()?.and_then(|done| done.loss_pruned()).map(|loss| loss.0));
+                // Broken runs know nothing, and are skipped.
+                let facts = summary.facts();
+                let is_group =
+                    facts.series() == Some(law.series()) && facts.method() == Some(law.method());
+                let (Some(n0), Some(rate)) = (facts.n0(), facts.rate()) else { continue };
+                if is_group && is_here(n0.0 as f64, rate.get()) {
+                    found.extend(summary.loss_pruned().map(|loss| loss.0));
                 }
             }
             found
