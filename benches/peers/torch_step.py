@@ -6,6 +6,9 @@
 The last line printed is JSON. `tokens_per_second` is the tokens of a step over the median seconds of `--steps` steps
 that follow `--warmup` unmeasured ones. Weights and tokens are random, the batch is the same at every step.
 
+`--teacher-layers N` learns from a teacher of the same shape with N blocks, by the forward KL divergence at temperature
+2; with `--compile`, the teacher's pass, the model's and the loss are compiled together.
+
 `--precision bf16` is autocast, `--compile` torch.compile. PyTorch gets what makes it fast on a CPU: fused attention, RMSNorm in one operator, q, k, v as one product and gate, up
 as one, the fused AdamW, gradients dropped and not zeroed. `--network transformers` takes Hugging Face's Llama instead.
 """
@@ -21,6 +24,7 @@ from torch.nn import functional as F
 
 RATE, BETAS, EPSILON, DECAY, CLIP = 1e-3, (0.9, 0.95), 1e-8, 0.1, 1.0
 THETA, NORM_EPSILON = 10000.0, 1e-5
+TEMPERATURE = 2.0
 
 
 class Norm(nn.Module):
@@ -113,6 +117,7 @@ def arguments():
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--micro-batch", type=int, help="sequences that go through the network together (default: all)")
     parser.add_argument("--head-dim", type=int)
+    parser.add_argument("--teacher-layers", type=int)
     parser.add_argument("--bias", action="store_true", help="biases on query, key and value")
     parser.add_argument("--tied", action="store_true", help="the head is the embedding")
     parser.add_argument("--adamw", choices=("fused", "foreach", "loop"), default="fused")
@@ -133,7 +138,20 @@ def main():
         lr=RATE, betas=BETAS, eps=EPSILON, fused=shape.adamw == "fused", foreach=shape.adamw == "foreach")
     tokens = torch.randint(shape.vocabulary, (shape.batch, shape.length + 1))
     inputs, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
-    if shape.compile:
+    loss_of = lambda few, targets: F.cross_entropy(forward(few).flatten(0, 1), targets.flatten())
+    if shape.teacher_layers:
+        teacher, _ = build(argparse.Namespace(**{**vars(shape), "layers": shape.teacher_layers}))
+        teacher.eval().requires_grad_(False)
+
+        def loss_of(few, _):
+            with torch.no_grad():
+                taught = F.log_softmax(teacher(few).flatten(0, 1).float() / TEMPERATURE, -1)
+            own = F.log_softmax(forward(few).flatten(0, 1).float() / TEMPERATURE, -1)
+            return TEMPERATURE ** 2 * F.kl_div(own, taught, log_target=True, reduction="batchmean")
+
+        if shape.compile:
+            loss_of = torch.compile(loss_of)
+    elif shape.compile:
         forward = torch.compile(forward)
 
     seconds = []
@@ -143,7 +161,7 @@ def main():
         for first in range(0, shape.batch, part):
             few = slice(first, first + part)
             with torch.autocast("cpu", torch.bfloat16, enabled=shape.precision == "bf16"):
-                loss = F.cross_entropy(forward(inputs[few]).flatten(0, 1), targets[few].flatten()) * (part / shape.batch)
+                loss = loss_of(inputs[few], targets[few]) * (part / shape.batch)
             loss.backward()
         nn.utils.clip_grad_norm_(parameters, CLIP)
         optimizer.step()

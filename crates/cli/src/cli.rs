@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     completions, convert, eval, fit, generate, grammar, import, inspect, man, plan, predict, prune,
-    quickstart, runs, sweep, tokenize, train, validate,
+    quickstart, runs, sweep, teach, tokenize, train, validate,
 };
 use crate::flags::globals::Globals;
 
@@ -39,6 +39,8 @@ pub struct Cli {
 pub enum Command {
     /// Turn text into a corpus folder: tokens, with documents held out
     Tokenize(tokenize::Arguments),
+    /// Write what a teacher says about a corpus into a cache, to train from without the teacher
+    Teach(teach::Arguments),
     /// Train a model from scratch, or heal a pruned one
     Train(Box<train::Arguments>),
     /// Measure a model's loss on held-out text

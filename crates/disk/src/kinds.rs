@@ -44,6 +44,19 @@ pub const MODEL: FolderKind = FolderKind::new(
     of_model,
 );
 
+/// A teacher's distributions, finished or not.
+pub const CACHE: FolderKind = FolderKind::new(
+    "a teacher's cache",
+    &[("cache.json", "\"format\""), ("teach.json", "\"format\"")],
+    |name| {
+        let rows = name
+            .strip_suffix(".rows")
+            .and_then(|name| name.strip_prefix("train-").or_else(|| name.strip_prefix("heldout-")));
+        let numbered = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+        name == ".lock" || rows.is_some_and(numbered)
+    },
+);
+
 /// Text of a grammar.
 pub const GRAMMAR: FolderKind =
     FolderKind::new("a grammar's text", &[("grammar.json", "\"language\"")], |name| {
@@ -76,8 +89,8 @@ pub const CHECKPOINT: FolderKind =
 /// Tokens of a text, under a hidden name only.
 pub const TOKENS: FolderKind = FolderKind::new("a set of tokens", &[], |_| false);
 
-/// What any command may replace if it is asked to. A run is replaced by a run alone: it may be days
-/// of work.
+/// What any command may replace if it is asked to. A run is replaced by a run alone, and a
+/// teacher's cache by nothing: they may be days of work.
 pub(crate) const CHEAP: [&FolderKind; 4] = [&CORPUS, &MODEL, &GRAMMAR, &PAGES];
 
 fn of_model(name: &str) -> bool {

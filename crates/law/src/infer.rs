@@ -9,7 +9,7 @@ use crate::fit::{Constraints, Fit, Loss, Problem, fit_within, refit};
 use crate::fitting::{Bound, Convergence, Profile, Replicate};
 use crate::form::{self, Axis, Follows, Form};
 use crate::identify::{Grid, Identifiability, WIDEST_EXPONENT, WIDEST_FACTOR, ZERO};
-use crate::law::{GroupLaw, Law, Units};
+use crate::law::{GroupLaw, Law, TrainedFor, Units};
 use crate::levels::{Levels, Priors, Shape, Subject, quantile};
 use crate::metric::Metrics;
 use crate::place::Place;
@@ -135,6 +135,7 @@ pub(crate) fn fit_group(
     let mut law = GroupLaw {
         series: group.series.clone(),
         method: group.method.clone(),
+        objective: group.objective.clone().map(TrainedFor::Name),
         zeroed: group.zeroed,
         form: fit.form.name().to_owned(),
         units: settings.units,
@@ -142,7 +143,7 @@ pub(crate) fn fit_group(
             .into_iter()
             .map(|(name, value)| (name, Estimate::bare(value)))
             .collect(),
-        objective: fit.objective,
+        fit_objective: fit.objective,
         convergence: Convergence {
             gradient: fit.gradient,
             starts: fit.starts,

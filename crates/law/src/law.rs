@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Estimate, Format, MethodKind};
+use ledger::{Estimate, Format, MethodKind, Objective};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Fault, Result};
@@ -10,8 +10,8 @@ use crate::fit::Loss;
 use crate::fitting::{Bound, Convergence, Profile, Replicate};
 use crate::form::{self, Axis, Form, MOST_PARAMETERS};
 use crate::identify::Identifiability;
-use crate::levels::{Diagnostics, Levels};
-use crate::method::kind_of;
+use crate::levels::Levels;
+use crate::method::{kind_of, method_and_objective};
 use crate::metric::Metrics;
 use crate::plan::decision::Plan;
 use crate::row::{Row, Scale};
@@ -19,7 +19,7 @@ use crate::student;
 use crate::uncertainty::{LeftOut, Noise, half_width};
 use crate::warning::Warning;
 
-/// The fitted laws of a points table: one for each series and method.
+/// The fitted laws of a points table: one for each series, method and objective.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "LawFile")]
 pub struct Law {
@@ -29,13 +29,16 @@ pub struct Law {
     pub(crate) groups: Vec<GroupLaw>,
 }
 
-/// The law of one series and one method.
+/// The law of one series, one method and one objective.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupLaw {
     /// The model series.
     pub(crate) series: String,
     /// The pruning method.
     pub(crate) method: String,
+    /// What training minimised; `None` for the next-token loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) objective: Option<TrainedFor>,
     /// Whether the method sets weights to zero, where its id does not say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) zeroed: Option<bool>,
@@ -53,8 +56,8 @@ pub struct GroupLaw {
     pub(crate) loss: Loss,
     /// The minimum of that function. For least squares it is the sum of squared residuals, nats
     /// squared. Format 1 calls it `objective`.
-    #[serde(rename = "fit_objective", alias = "objective")]
-    pub(crate) objective: f64,
+    #[serde(default = "not_read")]
+    pub(crate) fit_objective: f64,
     /// How the search ended.
     pub(crate) convergence: Convergence,
     /// How well the law describes the points it was fitted to.
@@ -90,6 +93,19 @@ pub struct GroupLaw {
     /// The posterior of curves, bases and runs, if it was sampled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) levels: Option<Levels>,
+}
+
+/// What training minimised, as a file names it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum TrainedFor {
+    Name(String),
+    /// Format 1 calls the minimum of the fit `objective`. No law keeps this value.
+    Minimum(f64),
+}
+
+fn not_read() -> f64 {
+    f64::NAN
 }
 
 /// The units of size and tokens in a law's constants.
@@ -131,7 +147,20 @@ impl Law {
     /// # Errors
     /// If a name is unknown, with the nearest one. If several groups remain, with their names.
     pub fn group(&self, series: Option<&str>, method: Option<&str>) -> Result<&GroupLaw> {
-        match self.groups_of(series, method)?[..] {
+        self.group_for(series, method, None)
+    }
+
+    /// As [`Law::group`], of runs trained for this objective; `None` matches any.
+    ///
+    /// # Errors
+    /// Those of [`Law::group`].
+    pub fn group_for(
+        &self,
+        series: Option<&str>,
+        method: Option<&str>,
+        objective: Option<&str>,
+    ) -> Result<&GroupLaw> {
+        match self.groups_for(series, method, objective)?[..] {
             [group] => Ok(group),
             [] => Err(Fault::NoGroup.into()),
             ref several => {
@@ -150,11 +179,28 @@ impl Law {
     /// assert_eq!(law.groups_of(None, None).unwrap_err().to_string(), "the law holds no group");
     /// ```
     pub fn groups_of(&self, series: Option<&str>, method: Option<&str>) -> Result<Vec<&GroupLaw>> {
+        self.groups_for(series, method, None)
+    }
+
+    /// As [`Law::groups_of`], of runs trained for this objective; `None` matches any.
+    ///
+    /// # Errors
+    /// Those of [`Law::groups_of`].
+    pub fn groups_for(
+        &self,
+        series: Option<&str>,
+        method: Option<&str>,
+        objective: Option<&str>,
+    ) -> Result<Vec<&GroupLaw>> {
         let mut found: Vec<&GroupLaw> = self.groups.iter().collect();
         type Name = fn(&GroupLaw) -> &str;
         let of_series: Name = |group| &group.series;
         let of_method: Name = |group| &group.method;
-        let names = [("series", series, of_series), ("method", method, of_method)];
+        let names = [
+            ("series", series, of_series),
+            ("method", method, of_method),
+            ("objective", objective, GroupLaw::objective),
+        ];
         for (what, wanted, name) in names {
             let Some(wanted) = wanted else { continue };
             let (fits, others): (Vec<_>, Vec<_>) =
@@ -216,9 +262,22 @@ impl Law {
 }
 
 impl GroupLaw {
-    /// Series and method, for people.
+    /// Series, method and objective, for people. Next-token loss is left out.
     pub fn label(&self) -> String {
-        format!("{} {}", self.series, self.method)
+        format!("{} {}", self.series, self.method_and_objective())
+    }
+
+    /// The method, and what training minimised where that is not the next-token loss.
+    pub fn method_and_objective(&self) -> String {
+        method_and_objective(&self.method, Some(self.objective()))
+    }
+
+    /// What training minimised: `lm` for the next-token loss.
+    pub fn objective(&self) -> &str {
+        match &self.objective {
+            Some(TrainedFor::Name(objective)) => objective,
+            _ => Objective::LM,
+        }
     }
 
     /// What the method does to weights; `None` if neither its id nor the table says so.
@@ -354,7 +413,7 @@ impl GroupLaw {
         // A fit may end at an infinite number, which JSON cannot hold.
         let noise = [self.noise.run, self.noise.base, self.noise.point, self.noise.autocorrelation];
         let numbers =
-            noise.into_iter().flatten().chain([self.objective, self.convergence.gradient]);
+            noise.into_iter().flatten().chain([self.fit_objective, self.convergence.gradient]);
         match numbers.into_iter().find(|number| !number.is_finite()) {
             Some(number) => Err(format!("a number is {number}, expected a finite one")),
             None => Ok(()),
@@ -362,9 +421,15 @@ impl GroupLaw {
     }
 }
 
-/// The groups by name: `` `llama` by `depth-list` ``.
+/// The groups by name: `` `llama` by `depth-list` ``, and `` for `distil` `` where that is known.
 fn labels<'a>(groups: impl Iterator<Item = &'a GroupLaw>) -> String {
-    let label = |group: &GroupLaw| format!("`{}` by `{}`", group.series, group.method);
+    let label = |group: &GroupLaw| {
+        let label = format!("`{}` by `{}`", group.series, group.method);
+        match group.objective.is_some() {
+            true => format!("{label} for `{}`", group.objective()),
+            false => label,
+        }
+    };
     groups.map(label).collect::<Vec<_>>().join(", ")
 }
 
@@ -433,7 +498,25 @@ impl TryFrom<LawFile> for Law {
     type Error = String;
 
     fn try_from(file: LawFile) -> std::result::Result<Self, String> {
-        let LawFile { format: Readable, groups } = file;
+        let LawFile { format: Readable, mut groups } = file;
+        for (i, group) in groups.iter_mut().enumerate() {
+            match group.objective {
+                Some(TrainedFor::Minimum(minimum)) if group.fit_objective.is_nan() => {
+                    (group.fit_objective, group.objective) = (minimum, None);
+                }
+                Some(TrainedFor::Minimum(number)) => {
+                    let expected = "the name of what training minimised";
+                    return Err(format!(
+                        "group {}: `objective` is {number}, expected {expected}",
+                        i + 1
+                    ));
+                }
+                _ if group.fit_objective.is_nan() => {
+                    return Err(format!("group {}: `fit_objective` is missing", i + 1));
+                }
+                _ => {}
+            }
+        }
         let law = Law { format: Self::FORMAT, groups };
         law.validate().map_err(|error| error.to_string())?;
         Ok(law)
@@ -449,131 +532,5 @@ impl Law {
     /// The laws.
     pub fn groups(&self) -> &[GroupLaw] {
         &self.groups
-    }
-}
-
-impl GroupLaw {
-    /// The model series.
-    pub fn series(&self) -> &str {
-        &self.series
-    }
-
-    /// The pruning method.
-    pub fn method(&self) -> &str {
-        &self.method
-    }
-
-    /// Whether the method sets weights to zero, where its id does not say so.
-    pub fn zeroed(&self) -> Option<bool> {
-        self.zeroed
-    }
-
-    /// The form fitted.
-    pub fn form_name(&self) -> &str {
-        &self.form
-    }
-
-    /// The units of size and tokens in the constants.
-    pub fn units(&self) -> Units {
-        self.units
-    }
-
-    /// The constants by name, in these units.
-    pub fn constants(&self) -> &BTreeMap<String, Estimate> {
-        &self.constants
-    }
-
-    /// Constants that were bounded from outside, in these units.
-    pub fn bounds(&self) -> &BTreeMap<String, Bound> {
-        &self.bounds
-    }
-
-    /// The loss function that the fit minimised.
-    pub fn loss(&self) -> Loss {
-        self.loss
-    }
-
-    /// The minimum of that function. For least squares it is the sum of squared residuals, nats
-    /// squared.
-    pub fn objective(&self) -> f64 {
-        self.objective
-    }
-
-    /// How the search ended.
-    pub fn convergence(&self) -> Convergence {
-        self.convergence
-    }
-
-    /// How well the law describes the points it was fitted to.
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    /// The same measures for the last 20 % of each run's checkpoints, from a fit without them. The
-    /// baseline of their skill is the better of the last value seen and a power law through each
-    /// run.
-    pub fn held_out(&self) -> Option<&Metrics> {
-        self.held_out.as_ref()
-    }
-
-    /// Points fitted.
-    pub fn points(&self) -> usize {
-        self.points
-    }
-
-    /// Runs fitted.
-    pub fn runs(&self) -> usize {
-        self.runs
-    }
-
-    /// Which constants the data determine.
-    pub fn identifiability(&self) -> &Identifiability {
-        &self.identifiability
-    }
-
-    /// The warnings of this fit.
-    pub fn warnings(&self) -> &[Warning] {
-        &self.warnings
-    }
-
-    /// Smallest and largest value by column, in parameters, tokens and nats.
-    pub fn ranges(&self) -> &BTreeMap<String, [f64; 2]> {
-        &self.ranges
-    }
-
-    /// The probability that an interval contains the true value.
-    pub fn level(&self) -> f64 {
-        self.level
-    }
-
-    /// The refits that intervals are computed from, in these units.
-    pub fn replicates(&self) -> &[Replicate] {
-        &self.replicates
-    }
-
-    /// Laws of the fuller form that describe the data equally well. Empty when the data determine
-    /// the constants.
-    pub fn profile(&self) -> &[Profile] {
-        &self.profile
-    }
-
-    /// The noise around the law.
-    pub fn noise(&self) -> Noise {
-        self.noise
-    }
-
-    /// The posterior of curves, bases and runs, if it was sampled and its chains have met.
-    pub fn levels(&self) -> Option<&Levels> {
-        self.levels.as_ref().filter(|levels| levels.diagnostics().is_good())
-    }
-
-    /// Whether the chains of the posterior have met; `None` if it was not sampled.
-    pub fn diagnostics(&self) -> Option<&Diagnostics> {
-        self.levels.as_ref().map(Levels::diagnostics)
-    }
-
-    /// A plan for each size, rate and base of the data.
-    pub fn decisions(&self) -> &[Plan] {
-        &self.decisions
     }
 }

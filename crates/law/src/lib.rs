@@ -47,6 +47,7 @@ pub mod validate;
 
 mod code;
 mod error;
+mod group_law;
 mod infer;
 mod judge;
 mod lack_of_fit;

@@ -3,7 +3,7 @@
 //! Our own method ids say it. For other methods the column `zeroed` of the points table or the user
 //! says it. It is never guessed from the spelling of a name.
 
-use ledger::{MethodId, MethodKind, Pattern};
+use ledger::{MethodId, MethodKind, Objective, Pattern};
 
 use crate::error::{Fault, Result};
 
@@ -27,6 +27,15 @@ pub(crate) fn kind_of(method: &str, zeroed: Option<bool>) -> Result<Option<Metho
 /// Whether the size determines the rate: an N:M pattern leaves no choice.
 pub(crate) fn rate_follows_size(method: &str) -> bool {
     matches!(MethodId::from(method).pattern(), Some(Pattern::Groups { .. }))
+}
+
+/// `depth-list`, or `depth-list for distil` for runs that another objective than the next-token
+/// loss trained.
+pub(crate) fn method_and_objective(method: &str, objective: Option<&str>) -> String {
+    match objective.filter(|name| *name != Objective::LM) {
+        Some(objective) => format!("{method} for {objective}"),
+        None => method.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -269,6 +269,50 @@ fn outside_the_data_axis_and_factor_are_given_and_far_outside_no_number() {
 }
 
 #[test]
+fn text_and_a_teacher_are_compared_at_equal_cost() {
+    let row = |objective: Option<&str>, gain: f64, tokens: f64| TableRow {
+        loss: 2.3 + 40.0 * gain * tokens.powf(-0.5),
+        tokens,
+        method: "depth-list".into(),
+        objective: objective.map(str::to_owned),
+        ..TableRow::run("a", 1e9, 0.25, 2.0)
+    };
+    let tokens = [1e4, 1e5, 1e6, 1e7];
+    // A teacher is worth a factor of 1.2 in what is left above the floor.
+    let rows = tokens.map(|d| row(None, 1.0, d)).into_iter();
+    let rows = rows.chain(tokens.map(|d| row(Some("distil"), 1.0 / 1.2, d)));
+    let law = law::fit(&Table::new(rows).unwrap(), &Settings::default()).unwrap();
+    let candidate = |objective: &str| Candidate {
+        model: None,
+        series: "unnamed".into(),
+        method: "depth-list".into(),
+        objective: Some(objective.into()),
+        place: Place { n0: 1e9, rate: 0.25, loss0: 2.0 },
+        embedding: 0.0,
+    };
+    let candidates = ["lm", "distil"].map(candidate);
+    let flops = 6.0 * 7.5e8 * 4e6;
+    let limits = Limits { flops: Some(flops), ..Limits::default() };
+    let best = |cached: bool| {
+        let bill = Bill::new(0.0, None).with_cached_teacher(cached);
+        let found = law.allocate(&candidates, &limits, &Wish { bill, ..Wish::default() }).unwrap();
+        let of = |objective: &str| {
+            let offer = found.best().iter().find(|o| o.pruned().objective() == objective).unwrap();
+            assert!((offer.cost().flops() / flops - 1.0).abs() < 1e-5, "{offer:?}");
+            (offer.tokens(), offer.loss())
+        };
+        (of("lm"), of("distil"), found.best()[0].pruned().objective().to_owned())
+    };
+    // 6 x 0.75 operations a parameter and token on text, 2 more with a teacher of the size before
+    // pruning: 4e6 x 4.5 / 6.5 tokens, and the root of 6.5 / 4.5 is just above 1.2.
+    let ((text, _), (taught, loss), winner) = best(false);
+    assert_eq!((text, taught, winner.as_str()), (4e6, (4e6_f64 * 4.5 / 6.5).floor(), "lm"));
+    assert!((loss - 2.3 - 40.0 / 1.2 * taught.powf(-0.5)).abs() < 1e-6);
+    let ((text, _), (taught, _), winner) = best(true);
+    assert_eq!((text, taught, winner.as_str()), (4e6, 4e6, "distil"));
+}
+
+#[test]
 fn numbers_out_of_range_are_refused_by_name() {
     let plan = |wish: Wish| exact().plan(place(1.236, 0.25), &wish).unwrap_err().to_string();
     for (name, found) in [
@@ -277,10 +321,7 @@ fn numbers_out_of_range_are_refused_by_name() {
         ("target-loss", plan(Wish { target_loss: Some(f64::INFINITY), ..Wish::default() })),
         ("budget", plan(Wish { budget: Some(-1.0), ..Wish::default() })),
         ("budget", plan(Wish { budget: Some(1.0), ..Wish::default() })),
-        (
-            "embedding",
-            plan(Wish { bill: Bill { embedding: 1e10, machine: None }, ..Wish::default() }),
-        ),
+        ("embedding", plan(Wish { bill: Bill::new(1e10, None), ..Wish::default() })),
     ] {
         assert!(found.starts_with(&format!("`{name}` is ")), "{found}");
     }
@@ -327,6 +368,7 @@ fn candidate(method: &str, n0: f64, rate: f64) -> Candidate {
         model: Some(format!("{n0}B")),
         series: series.into(),
         method: method.into(),
+        objective: None,
         place: place(n0, rate),
         embedding: 0.0,
     }
@@ -525,7 +567,7 @@ proptest! {
             target_loss: Some(place.loss0 + loss),
             recover: Some(Recovery { share: 0.9, reference: place.loss0 + 3.0 }),
             budget: Some(10_f64.powf(budget)),
-            bill: Bill { embedding: 0.0, machine },
+            bill: Bill::new(0.0, machine),
         };
         let plan = noisy().groups()[0].plan(place, &wish).unwrap();
         let text = serde_json::to_string(&plan).unwrap();

@@ -138,6 +138,43 @@ fn groups_are_kept_apart() {
 }
 
 #[test]
+fn runs_of_another_objective_are_a_group_of_their_own_and_text_alone_is_the_default() {
+    let trained_for = |objective: &str| {
+        let objective = Some(objective.to_owned());
+        good().into_iter().map(move |row| TableRow { objective: objective.clone(), ..row })
+    };
+    let text: Vec<TableRow> = trained_for("lm").collect();
+    assert_eq!(Table::new(text).unwrap(), Table::new(good()).unwrap());
+    // The runs have the same names in both groups.
+    let rows = good().into_iter().chain(trained_for("distil"));
+    let law = law::fit(&Table::new(rows).unwrap(), &Settings::default()).unwrap();
+    let labels: Vec<String> = law.groups().iter().map(law::GroupLaw::label).collect();
+    assert_eq!(labels, ["unnamed unnamed", "unnamed unnamed for distil"]);
+    let error = law.group(None, None).unwrap_err().to_string();
+    assert!(error.contains("`unnamed` by `unnamed` for `distil`"), "{error}");
+    assert_eq!(law.group_for(None, None, Some("lm")).unwrap().objective(), "lm");
+    let error = law.group_for(None, None, Some("mix")).unwrap_err().to_string();
+    assert!(error.starts_with("the law holds no objective `mix`"), "{error}");
+    // The file names an objective only where it is not the next-token loss.
+    let text = serde_json::to_string(&law).unwrap();
+    assert_eq!(text.matches("\"objective\":").count(), 1, "{text}");
+    assert!(text.contains("\"objective\":\"distil\""));
+    assert_eq!(serde_json::from_str::<law::Law>(&text).unwrap(), law);
+    // Format 1 calls the minimum of the fit `objective`.
+    let law = law::fit(&Table::new(good()).unwrap(), &Settings::default()).unwrap();
+    let text = serde_json::to_string(&law).unwrap();
+    let old = text.replacen("\"format\":2", "\"format\":1", 1);
+    let old = old.replace("\"fit_objective\":", "\"objective\":");
+    assert_eq!(serde_json::from_str::<law::Law>(&old).unwrap(), law);
+    let both = old.replace("\"objective\":", "\"fit_objective\":1.0,\"objective\":");
+    let error = serde_json::from_str::<law::Law>(&both).unwrap_err().to_string();
+    assert!(error.contains("expected the name of what training minimised"), "{error}");
+    let neither = text.replace("\"fit_objective\":", "\"fitted\":");
+    let error = serde_json::from_str::<law::Law>(&neither).unwrap_err().to_string();
+    assert!(error.contains("group 1: `fit_objective` is missing"), "{error}");
+}
+
+#[test]
 fn what_is_noticed_is_a_warning() {
     let codes = |spoil: Spoil| {
         let mut rows = good();

@@ -77,6 +77,7 @@ fn what_nothing_tells_is_asked_for() {
             model: None,
             series: "unnamed".into(),
             method: spelling.into(),
+            objective: None,
             place: place(),
             embedding: 0.0,
         };

@@ -38,12 +38,16 @@ pub struct Point {
     pub step: u64,
     /// Training tokens seen: step x batch x context.
     pub tokens: Tokens,
-    /// Training loss of the step, nats per token.
+    /// Training loss of the step, nats per token: what the run's objective minimises.
     #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
     /// Held-out loss after the step, nats per token.
     #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
     pub eval_loss: Option<f64>,
+    /// Held-out divergence from the teacher after the step, KL(teacher ‖ model) at temperature 1,
+    /// nats per token.
+    #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
+    pub eval_kl: Option<f64>,
     /// The learning rate of the step.
     #[serde(default, with = "finite::option", skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
@@ -109,6 +113,7 @@ impl Point {
             tokens,
             loss: None,
             eval_loss: None,
+            eval_kl: None,
             learning_rate: None,
             grad_norm: None,
             epoch: None,
@@ -123,6 +128,7 @@ impl Point {
         let numbers = [
             ("loss", self.loss),
             ("eval_loss", self.eval_loss),
+            ("eval_kl", self.eval_kl),
             ("learning_rate", self.learning_rate),
             ("grad_norm", self.grad_norm),
             ("epoch", self.epoch),
@@ -236,9 +242,10 @@ mod tests {
     type Set = fn(&mut Point, f64);
 
     /// Every number of a point: each must be refused when it is not finite.
-    const NUMBERS: [(&str, Set); 6] = [
+    const NUMBERS: [(&str, Set); 7] = [
         ("loss", |point, x| point.loss = Some(x)),
         ("eval_loss", |point, x| point.eval_loss = Some(x)),
+        ("eval_kl", |point, x| point.eval_kl = Some(x)),
         ("learning_rate", |point, x| point.learning_rate = Some(x)),
         ("grad_norm", |point, x| point.grad_norm = Some(x)),
         ("epoch", |point, x| point.epoch = Some(x)),
@@ -285,7 +292,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_line_is_read_back_bit_for_bit(
-            step in any::<u64>(), numbers in any::<[f64; 6]>(), known in any::<[bool; 6]>(), repeated in any::<bool>(),
+            step in any::<u64>(), numbers in any::<[f64; 7]>(), known in any::<[bool; 7]>(), repeated in any::<bool>(),
         ) {
             let mut point = Point { repeated, ..Point::new(step, Tokens(step / 2), 0.0, Phase::Warmup) };
             for (i, (_, set)) in NUMBERS.iter().enumerate() {

@@ -49,7 +49,8 @@ pub use point_row::PointRow;
 pub use record::{Provenance, RunRecord};
 pub use sha256::{Sha256, Sha256Error, Sha256Hasher};
 pub use spec::{
-    AdamW, Convention, Difference, Evaluation, Precision, RunSpec, Schedule, Start, Trainer,
+    AdamW, Convention, Difference, Evaluation, Objective, Precision, RunSpec, Schedule, Start,
+    Trainer,
 };
 pub use units::{Flops, Nats, Params, Rate, RateError, Tokens};
 pub use width::{Kept, KeptByLayer, Part, Width};

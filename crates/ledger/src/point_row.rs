@@ -43,8 +43,8 @@ pub struct PointRow {
     /// decides if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zeroed: Option<bool>,
-    /// What training minimises, for example `lm`. Rows without it count as having the same
-    /// objective.
+    /// What training minimises: `lm`, `distil`, `mix`, or what another program calls it. A row
+    /// without it counts as `lm`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objective: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! What a run is: everything that changes its result, and nothing else.
 
 mod evaluation;
+mod objective;
 mod optimizer;
 mod start;
 mod trainer;
@@ -10,6 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::evaluation::{Convention, Evaluation};
+pub use self::objective::Objective;
 pub use self::optimizer::{AdamW, Precision, Schedule};
 pub use self::start::Start;
 pub use self::trainer::Trainer;
@@ -62,6 +64,9 @@ pub struct RunSpec {
     /// The program that trains. A spec without this field means regrow itself.
     #[serde(default, skip_serializing_if = "Trainer::is_own")]
     pub trainer: Trainer,
+    /// What training minimises. A spec without this field means the next-token loss.
+    #[serde(default, skip_serializing_if = "Objective::is_lm")]
+    pub objective: Objective,
 }
 
 /// One field in which two specs differ; shown as "`seed` was 7, is 8".
@@ -89,7 +94,7 @@ impl fmt::Display for Difference {
 }
 
 /// Fields that were added to format 1 later, with the value that older specs imply.
-const LATER: [(&str, &str); 1] = [("trainer", "regrow")];
+const LATER: [(&str, &str); 2] = [("trainer", "regrow"), ("objective", Objective::LM)];
 
 impl RunSpec {
     /// The format that this version writes and reads.
@@ -118,6 +123,7 @@ impl RunSpec {
             schedule,
             evaluation,
             trainer,
+            objective,
         } = self;
         let AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, clip_norm } = optimizer;
         let Schedule { warmup, decay } = schedule;
@@ -138,6 +144,7 @@ impl RunSpec {
             ("heldout", heldout.clone()),
             ("method", method.clone()),
             ("micro_batch", micro_batch.to_string()),
+            ("objective", objective.text()),
             ("optimizer.beta1", exact(*beta1)),
             ("optimizer.beta2", exact(*beta2)),
             ("optimizer.clip_norm", exact(*clip_norm)),
@@ -205,7 +212,7 @@ mod tests {
     type SpecChange = fn(&mut RunSpec);
 
     /// One change a field, under the field's name.
-    const CHANGES: [(&str, SpecChange); 28] = [
+    const CHANGES: [(&str, SpecChange); 29] = [
         ("base", |spec| spec.base.push('x')),
         ("batch", |spec| spec.batch += 1),
         ("context", |spec| spec.context += 1),
@@ -219,6 +226,7 @@ mod tests {
         ("heldout", |spec| spec.heldout.push('x')),
         ("method", |spec| spec.method.push('x')),
         ("micro_batch", |spec| spec.micro_batch += 1),
+        ("objective", |spec| spec.objective = distil(1.0)),
         ("optimizer.beta1", |spec| spec.optimizer.beta1 = spec.optimizer.beta1.next_up()),
         ("optimizer.beta2", |spec| spec.optimizer.beta2 = spec.optimizer.beta2.next_up()),
         ("optimizer.clip_norm", |spec| {
@@ -262,6 +270,36 @@ mod tests {
         assert_eq!(other.id(), "e0beae518dce87b6");
         assert_eq!(read(&toml::to_string(&other).unwrap()), other);
         assert!(toml::from_str::<RunSpec>(&format!("trainer = \"jax\"\n{text}")).is_err());
+    }
+
+    fn distil(temperature: f64) -> Objective {
+        Objective::Distil { teacher: "ee".into(), cache: None, temperature }
+    }
+
+    #[test]
+    fn a_run_on_text_alone_keeps_its_id_and_one_with_a_teacher_has_another() {
+        let text = toml::to_string(&spec()).unwrap();
+        assert!(!text.contains("objective"), "{text}");
+        let read = |text: &str| toml::from_str::<RunSpec>(text);
+        assert_eq!(read(&format!("{text}\n[objective]\nkind = \"lm\"\n")).unwrap(), spec());
+        let run = |objective| RunSpec { objective, ..spec() };
+        let mix = |cache: Option<&str>, weight| Objective::Mix {
+            teacher: "ee".into(),
+            cache: cache.map(str::to_owned),
+            temperature: 1.0,
+            weight,
+        };
+        let all = [distil(1.0), distil(2.0), mix(None, 0.5), mix(None, 1.0), mix(Some("ff"), 0.5)];
+        let mut ids = HashSet::from([spec().id()]);
+        for spec in all.map(run) {
+            assert!(ids.insert(spec.id()), "{:?}", spec.objective);
+            let text = toml::to_string(&spec).unwrap();
+            assert_eq!(read(&text).unwrap(), spec);
+            assert!(read(&(text + "colour = 1\n")).is_err());
+        }
+        // The lines of `spec()` and `objective=distil teacher ee temperature 1.0`, through Python's
+        // hashlib.
+        assert_eq!(run(distil(1.0)).id(), "a615ae08247d7324");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Sample runs for tests. A new field of [`RunSpec`] or [`RunRecord`] then changes only this file.
 
 use crate::record::{Provenance, RunRecord};
-use crate::spec::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start, Trainer};
+use crate::spec::{
+    AdamW, Convention, Evaluation, Objective, Precision, RunSpec, Schedule, Start, Trainer,
+};
 use crate::units::{Params, Rate, Tokens};
 
 /// A short run of a small model. A test changes only the fields that it checks.
@@ -45,6 +47,7 @@ pub fn run_spec() -> RunSpec {
             tokens: Tokens(100_000),
         },
         trainer: Trainer::Regrow,
+        objective: Objective::Lm,
     }
 }
 

@@ -188,6 +188,22 @@ pub(crate) enum ModelFault {
     #[error(transparent)]
     Text(text::Error),
 
+    /// A teacher does not fit the model or the batch.
+    #[error("the teacher gives {found}, expected {expected}")]
+    Teacher { found: String, expected: String },
+
+    /// A teacher's cache cannot be made or used.
+    #[error("{reason}")]
+    Teach { reason: String },
+
+    /// A file of a teacher's cache has the wrong length.
+    #[error("`{path}` has {found} bytes, expected {expected} as in `cache.json`{}", if *cut { ": it is cut" } else { "" })]
+    CacheLength { path: PathBuf, found: u64, expected: u64, cut: bool },
+
+    /// A file of a teacher's cache does not hold what was written.
+    #[error("`{path}` has SHA-256 {found}, expected {expected} as in `cache.json`")]
+    CacheHash { path: PathBuf, found: String, expected: String },
+
     /// There is nothing to evaluate.
     #[error("`{part}` has no token to predict")]
     NothingToEvaluate { part: String },

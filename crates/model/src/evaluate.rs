@@ -23,6 +23,7 @@ use crate::backend::{Backend, IGNORED};
 use crate::batch::Batch;
 use crate::decoder::Decoder;
 use crate::error::ModelFault;
+use crate::teacher::Teacher;
 use crate::workspace::{Workspace, inference_numbers};
 use crate::{Error, Result};
 
@@ -102,6 +103,33 @@ pub fn numbers(config: &ModelConfig, context: usize) -> u64 {
     inference_numbers(config, BATCH.saturating_add(context))
 }
 
+/// Passes the batches of an evaluation to `visit`, in order.
+///
+/// # Errors
+/// If the part cannot be read, or `visit` fails.
+pub fn batches<E: From<Error>>(
+    part: &CorpusPart,
+    protocol: &Protocol,
+    visit: &mut dyn FnMut(&Batch) -> Result<(), E>,
+) -> Result<(), E> {
+    let windows = windows(part, protocol);
+    let mut batch = Batch::new();
+    for (index, window) in windows.iter().enumerate() {
+        window.push(part, &mut batch)?;
+        if batch.tokens().len() >= BATCH || index + 1 == windows.len() {
+            visit(&batch)?;
+            batch.clear();
+        }
+    }
+    Ok(())
+}
+
+/// Rows of all batches of an evaluation.
+pub fn planned_rows(part: &CorpusPart, protocol: &Protocol) -> u64 {
+    let rows = |window: &TextWindow| window.tokens.end - window.tokens.start - 1;
+    windows(part, protocol).iter().map(rows).sum()
+}
+
 /// Evaluates `weights` on a part of a corpus. `progress` receives the number of tokens predicted so
 /// far.
 ///
@@ -115,7 +143,49 @@ pub fn evaluate<B: Backend>(
     protocol: &Protocol,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Evaluated> {
+    let mut losses = |batch: &Batch| Ok((decoder.losses(weights, batch, &mut *space)?, None));
+    Ok(run(part, protocol, &mut losses, progress)?.0)
+}
+
+/// As [`evaluate`]. Also gives the mean divergence from a teacher over the same tokens, KL(teacher
+/// ‖ model) at temperature 1.
+///
+/// # Errors
+/// Those of [`evaluate`], and if the teacher does not fit the model or the text.
+pub fn evaluate_against<B: Backend>(
+    decoder: &Decoder<B>,
+    (weights, teacher): (&B::Weights, &mut Teacher<'_, B>),
+    space: &mut Workspace<B>,
+    part: &CorpusPart,
+    protocol: &Protocol,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Evaluated, Nats)> {
+    let mut row = 0;
+    let mut losses = |batch: &Batch| {
+        let rows = row..row + batch.tokens().len() as u64;
+        row = rows.end;
+        let mut lesson = teacher.heldout(rows)?;
+        let (losses, divergences) =
+            decoder.losses_and_divergences(weights, batch, &mut lesson, &mut *space)?;
+        Ok((losses, Some(divergences)))
+    };
+    let (found, divergence) = run(part, protocol, &mut losses, progress)?;
+    let mean = divergence / found.tokens() as f64;
+    Ok((found, Nats(mean)))
+}
+
+/// Loss of every row of a batch, and its divergence from a teacher.
+type RowLosses<'a> = dyn FnMut(&Batch) -> Result<(Vec<f64>, Option<Vec<f64>>)> + 'a;
+
+/// Reads a part, and sums losses by document and divergences over all.
+fn run(
+    part: &CorpusPart,
+    protocol: &Protocol,
+    losses_of: &mut RowLosses<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Evaluated, f64)> {
     let windows = windows(part, protocol);
+    let mut divergence = 0.0;
     let mut documents: Vec<DocumentLoss> = Vec::new();
     let mut batch = Batch::new();
     let mut pending: Vec<TextWindow> = Vec::new();
@@ -126,7 +196,9 @@ pub fn evaluate<B: Backend>(
         if batch.tokens().len() < BATCH && index + 1 < windows.len() {
             continue;
         }
-        let losses = decoder.losses(weights, &batch, space)?;
+        let (losses, divergences) = losses_of(&batch)?;
+        // 0 where a target does not count.
+        divergence += divergences.map_or(0.0, |all| all.iter().sum());
         for (window, rows) in pending.drain(..).zip(batch.sequences()) {
             // The loss of an input belongs to the token after it.
             for (row, target) in
@@ -144,7 +216,7 @@ pub fn evaluate<B: Backend>(
     if predicted == 0 {
         return Err(Error::from(ModelFault::NothingToEvaluate { part: "held-out text".into() }));
     }
-    Ok(Evaluated { documents })
+    Ok((Evaluated { documents }, divergence))
 }
 
 /// Tokens that [`evaluate`] will predict.

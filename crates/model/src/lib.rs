@@ -11,11 +11,14 @@ pub mod evaluate;
 pub mod folder;
 mod inputs;
 pub mod layout;
+pub mod lesson;
 pub mod llama2c;
 pub mod mask;
 pub mod rope;
 pub mod safetensors;
 pub mod sparsity;
+pub mod teacher;
+pub mod teacher_cache;
 #[doc(hidden)]
 pub mod testing;
 pub mod verify;

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::Result;
 use crate::backend::cpu::{Cpu, Engine};
 use crate::backend::{
-    AdamWStep, Backend, Heads, Rotation, SequenceRows, View, ViewMut, operations,
+    AdamWStep, Backend, Heads, Mixture, Rotation, SequenceRows, TopShares, View, ViewMut,
+    operations,
 };
 
 /// An array in the memory of [`Opaque`]. Only its operations can read it.
@@ -89,6 +90,7 @@ open! {
     [] Option<f64> => Option<f64>: value, value;
     [] Range<usize> => Range<usize>: value, value;
     [] Heads => Heads: value, value;
+    [] Mixture => Mixture: value, value;
     [] AdamWStep => AdamWStep: value, value;
     ['a A] &'a Hidden<A> => &'a A: array, &array.0;
     ['a A] &'a mut Hidden<A> => &'a mut A: array, &mut array.0;
@@ -102,6 +104,13 @@ open! {
         ViewMut::new(&mut view.buffer.0, view.area);
     ['a A] SequenceRows<'a, Hidden<A>> => SequenceRows<'a, A>: all,
         SequenceRows { bounds: &all.bounds.0, count: all.count, pairs: all.pairs };
+}
+
+impl<'a, A, I> AsProcessor for TopShares<'a, Hidden<A>, Hidden<I>> {
+    type OnProcessor = TopShares<'a, A, I>;
+    fn open(self) -> Self::OnProcessor {
+        TopShares { ids: &self.ids.0, shares: &self.shares.0, count: self.count }
+    }
 }
 
 impl<'a, A, I> AsProcessor for Rotation<'a, Hidden<A>, Hidden<I>> {

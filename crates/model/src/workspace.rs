@@ -167,7 +167,7 @@ pub fn training_numbers(config: &ModelConfig, rows: usize, recompute: bool) -> u
 }
 
 /// Numbers that a pass without gradients over `rows` tokens holds in a workspace.
-pub(crate) fn inference_numbers(config: &ModelConfig, rows: usize) -> u64 {
+pub fn inference_numbers(config: &ModelConfig, rows: usize) -> u64 {
     numbers(config, rows, 1)
 }
 

@@ -36,6 +36,7 @@ mod recipe;
 pub mod source;
 mod stop;
 pub mod sweep;
+mod teach;
 mod tokenize;
 pub mod trainer;
 
@@ -43,8 +44,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use loaded::{default_context, open as open_model};
 pub use observer::{Event, Observer, Silent};
 pub use public::public_model;
-pub use recipe::Recipe;
+pub use recipe::{ObjectiveName, Recipe};
 pub use stop::Stop;
+pub use teach::{Taught, TeachOptions, teach};
 pub use tokenize::tokenize;
 
 /// The version, with the commit that it was built from, if known.

@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use ledger::{AdamW, Convention, Evaluation, Precision, RunSpec, Schedule, Start, Tokens, Trainer};
+use ledger::{
+    AdamW, Convention, Evaluation, Objective, Precision, RunSpec, Schedule, Start, Tokens, Trainer,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, ErrorKind, Result, bail};
@@ -80,6 +82,19 @@ pub struct Recipe {
     /// Order of the text, and weights that start at random [default: 0]
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
+    /// What training minimises: lm, the next-token loss; distil, the divergence from a teacher; or
+    /// mix, both [default: lm]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objective: Option<ObjectiveName>,
+    /// The teacher: a model folder, a model of the hub, or a cache made by `regrow teach`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    teacher: Option<String>,
+    /// The share of the divergence in `mix`, 0 to 1 [default: 0.5]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distil_weight: Option<f64>,
+    /// Divides the logits of teacher and model before the divergence is taken [default: 1]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
     /// Points of held-out loss, evenly spaced in the logarithm of tokens [default: 24]
     #[serde(skip_serializing_if = "Option::is_none")]
     eval_points: Option<Count>,
@@ -109,6 +124,18 @@ pub struct Recipe {
     trainer: Option<Trainer>,
 }
 
+/// The name of an objective.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectiveName {
+    /// The next-token loss.
+    Lm,
+    /// The divergence from a teacher.
+    Distil,
+    /// Both.
+    Mix,
+}
+
 /// What a recipe does not contain: the corpus, the starting point and the lineage.
 #[derive(Debug)]
 pub(crate) struct Setting<'a> {
@@ -119,6 +146,7 @@ pub(crate) struct Setting<'a> {
     /// The default context, in tokens.
     pub(crate) context: usize,
     pub(crate) start: Start,
+    pub(crate) objective: Objective,
 }
 
 impl Recipe {
@@ -182,6 +210,10 @@ impl Recipe {
             beta2: self.beta2.or(other.beta2),
             epsilon: self.epsilon.or(other.epsilon),
             seed: self.seed.or(other.seed),
+            objective: self.objective.or(other.objective),
+            teacher: self.teacher.or(other.teacher),
+            distil_weight: self.distil_weight.or(other.distil_weight),
+            temperature: self.temperature.or(other.temperature),
             eval_points: self.eval_points.or(other.eval_points),
             eval_first: self.eval_first.or(other.eval_first),
             eval_tokens: self.eval_tokens.or(other.eval_tokens),
@@ -263,7 +295,57 @@ impl Recipe {
                 tokens: Tokens(count(self.eval_tokens, EVAL_TOKENS).0.min(heldout.tokens())),
             },
             trainer: self.trainer(),
+            objective: setting.objective,
         })
+    }
+
+    /// Where the teacher is.
+    pub fn teacher(&self) -> Option<&str> {
+        self.teacher.as_deref()
+    }
+
+    /// The objective, with the hashes of the teacher's weights and of its cache if it has one.
+    pub(crate) fn objective(&self, teacher: Option<(String, Option<String>)>) -> Result<Objective> {
+        let name = self.objective.unwrap_or(ObjectiveName::Lm);
+        let needless = [
+            ("teacher", self.teacher.is_some()),
+            ("temperature", self.temperature.is_some()),
+            ("distil_weight", self.distil_weight.is_some()),
+        ];
+        let usage = |text: String| Err(Error::new(ErrorKind::Usage, text));
+        if name == ObjectiveName::Lm {
+            return match needless.iter().find(|(_, is_given)| *is_given) {
+                None => Ok(Objective::Lm),
+                Some((key, _)) => usage(format!(
+                    "`{key}` is given, and the objective is `lm`, which has no teacher: expected `objective` to be \
+                     `distil` or `mix`"
+                )),
+            };
+        }
+        let Some((teacher, cache)) = teacher else {
+            return usage("the objective learns from a teacher, and no `teacher` is given".into());
+        };
+        let temperature = self.temperature.unwrap_or(1.0);
+        let wrong = |key: &'static str, found: f64, expected: &str| {
+            let text = format!("`{key}` is {found}, expected {expected}");
+            Err(Error::new(ErrorKind::Usage, text).about(key))
+        };
+        if !(temperature > 0.0 && temperature.is_finite()) {
+            return wrong("temperature", temperature, "a number above 0");
+        }
+        let weight = self.distil_weight.unwrap_or(0.5);
+        if !(0.0..=1.0).contains(&weight) {
+            return wrong("distil_weight", weight, "0 to 1");
+        }
+        if name == ObjectiveName::Mix {
+            return Ok(Objective::Mix { teacher, cache, temperature, weight });
+        }
+        if self.distil_weight.is_some() {
+            return usage(
+                "`distil_weight` is given, and the objective is `distil`, the divergence alone: expected `mix`".into(),
+            );
+        }
+        Ok(Objective::Distil { teacher, cache, temperature })
     }
 
     /// Steps between two checkpoints.

@@ -80,7 +80,7 @@ fn document(input: &PageInput<'_>) -> Markup {
 fn section(input: &PageInput<'_>, group: &GroupLaw, number: usize, several: bool) -> Markup {
     let of = |what: &str| match several {
         true => {
-            html! { (what) small { " · " bdi { (shown(group.series())) } ", " bdi { (shown(group.method())) } } }
+            html! { (what) small { " · " bdi { (shown(group.series())) } ", " bdi { (shown(&group.method_and_objective())) } } }
         }
         false => html! { (what) },
     };

@@ -197,7 +197,7 @@ impl Sketch {
         let title = format!(
             "{} {}: {} parameters before pruning, rate {}",
             group.series(),
-            group.method(),
+            group.method_and_objective(),
             short_count(place.n0),
             short_rate(place.rate)
         );

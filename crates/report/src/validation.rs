@@ -20,7 +20,7 @@ pub fn validation_picture(group: &GroupValidation) -> String {
     let title = format!(
         "{} {}, form {}: {inside} of {banded} held-out points lie in their band",
         group.series(),
-        group.method(),
+        group.method_and_objective(),
         group.form()
     );
     Plot::grid(&plots.iter().collect::<Vec<_>>(), plots.len().min(3), &title)

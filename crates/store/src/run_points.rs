@@ -188,6 +188,9 @@ impl RunFolder {
     pub fn point_rows(&self) -> Result<Vec<PointRow>> {
         let record = self.record();
         let Some(loss0) = record.loss0() else { return Ok(Vec::new()) };
+        let objective = &self.spec().objective;
+        // Rows without one are of next-token loss, as those of every older table.
+        let objective = (objective.weight() > 0.0).then(|| objective.name().to_owned());
         let path = self.path().canonicalize().unwrap_or_else(|_| self.path().to_path_buf());
         let run = path
             .file_name()
@@ -210,7 +213,7 @@ impl RunFolder {
                     repeated: point.repeated,
                     // Left open: the method's id says whether regrow's own methods zero weights.
                     zeroed: None,
-                    objective: None,
+                    objective: objective.clone(),
                 })
             });
         Ok(rows.collect())

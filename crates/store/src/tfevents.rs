@@ -120,6 +120,7 @@ fn event(point: &Point, time: f64) -> TensorBoardEvent {
     let numbers = [
         ("train/loss", point.loss),
         ("eval/loss", point.eval_loss),
+        ("eval/kl", point.eval_kl),
         ("train/learning_rate", point.learning_rate),
         ("train/grad_norm", point.grad_norm),
         ("train/epoch", point.epoch),

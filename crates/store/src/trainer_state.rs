@@ -39,6 +39,8 @@ enum Entry {
     HeldOut {
         epoch: f64,
         eval_loss: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        eval_kl: Option<f64>,
         num_input_tokens_seen: u64,
         step: u64,
     },
@@ -81,6 +83,7 @@ fn entries(point: &Point) -> impl Iterator<Item = Entry> {
     let held_out = point.eval_loss.map(|eval_loss| Entry::HeldOut {
         epoch,
         eval_loss,
+        eval_kl: point.eval_kl,
         num_input_tokens_seen,
         step,
     });

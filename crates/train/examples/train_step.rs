@@ -8,11 +8,15 @@ use std::time::Instant;
 use clap::Parser;
 use ledger::{AdamW, Precision};
 use model::backend::profiled::{Account, Profiled, Rates, Work};
-use model::backend::{Backend, cpu::Cpu};
+use model::backend::{Backend, Mixture, cpu::Cpu};
 use model::batch::Batch;
 use model::decoder::{Decoder, GradientTarget};
+use model::lesson::Lesson;
 use shape::config::ModelConfig;
 use train::Optimizer;
+
+/// Of a step against a teacher.
+const TEMPERATURE: f64 = 2.0;
 
 #[derive(Parser)]
 struct Args {
@@ -50,6 +54,9 @@ struct Args {
     /// Compute blocks again in the backward pass
     #[arg(long)]
     recompute: bool,
+    /// Learn from a teacher of the same shape with so many blocks, at temperature 2
+    #[arg(long)]
+    teacher_layers: Option<usize>,
     /// `f32` or `bf16`
     #[arg(long, default_value = "f32")]
     precision: String,
@@ -73,20 +80,37 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let machine = Profiled::new(Cpu::<f32>::with(precision), account.clone());
     let (architecture, family) =
         if args.bias { ("Qwen2ForCausalLM", "qwen2") } else { ("LlamaForCausalLM", "llama") };
-    let config = serde_json::json!({
-        "architectures": [architecture],
-        "model_type": family,
-        "hidden_size": args.hidden,
-        "num_hidden_layers": args.layers,
-        "num_attention_heads": args.heads,
-        "num_key_value_heads": args.kv_heads,
-        "intermediate_size": args.inner,
-        "vocab_size": args.vocabulary,
-        "max_position_embeddings": args.length,
-        "rms_norm_eps": 1e-5,
-        "tie_word_embeddings": args.tied,
-    });
-    let config = ModelConfig::from_json(config.to_string().as_bytes(), "bench".as_ref())?;
+    let config = |layers: usize| {
+        serde_json::json!({
+            "architectures": [architecture],
+            "model_type": family,
+            "hidden_size": args.hidden,
+            "num_hidden_layers": layers,
+            "num_attention_heads": args.heads,
+            "num_key_value_heads": args.kv_heads,
+            "intermediate_size": args.inner,
+            "vocab_size": args.vocabulary,
+            "max_position_embeddings": args.length,
+            "rms_norm_eps": 1e-5,
+            "tie_word_embeddings": args.tied,
+        })
+    };
+    let config = |layers: usize| {
+        ModelConfig::from_json(config(layers).to_string().as_bytes(), "bench".as_ref())
+    };
+    let teacher = match args.teacher_layers {
+        None => None,
+        Some(layers) => {
+            let config = config(layers)?;
+            let decoder = Decoder::new(machine.clone(), &config, args.length)?;
+            let mut weights = decoder.backend().allocate(decoder.layout().elements())?;
+            decoder.backend().upload(&model::weights::initial(&config, 2), &mut weights, 0)?;
+            let space = decoder.workspace()?;
+            Some((decoder, weights, space))
+        }
+    };
+    let mut teacher = teacher;
+    let config = config(args.layers)?;
     let decoder = Decoder::new(machine, &config, args.length)?;
     let backend = decoder.backend();
     let mut weights = backend.allocate(decoder.layout().elements())?;
@@ -131,7 +155,20 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         for (index, batch) in batches.iter().enumerate() {
             let target = GradientTarget::new(&mut gradients, index > 0);
             let scale = 1.0 / tokens as f64;
-            loss += decoder.gradients(&weights, batch, scale, target, &mut space)? * scale;
+            loss += scale
+                * match &mut teacher {
+                    None => decoder.gradients(&weights, batch, scale, target, &mut space)?,
+                    Some((teacher, weights_of_teacher, space_of_teacher)) => {
+                        let mut lesson = Lesson::Network {
+                            decoder: teacher,
+                            weights: weights_of_teacher,
+                            space: space_of_teacher,
+                        };
+                        let taught = (&mut lesson, Mixture::new(1.0, TEMPERATURE));
+                        decoder
+                            .taught_gradients(&weights, batch, taught, scale, target, &mut space)?
+                    }
+                };
         }
         let norm = optimizer.norm(backend, &gradients)?;
         optimizer.step(backend, &mut weights, &gradients, norm, settings.learning_rate)?;

@@ -17,4 +17,4 @@ pub use checkpoint::checkpoint_weights;
 pub use error::{BoxError, Error, Result};
 pub use event::Event;
 pub use optimizer::Optimizer;
-pub use trainer::{Begin, Job, Listener, Outcome, Why, train};
+pub use trainer::{Begin, Job, Lessons, Listener, Outcome, Why, train, train_against};

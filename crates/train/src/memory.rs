@@ -2,7 +2,8 @@
 
 use ledger::{Precision, RunSpec};
 use model::evaluate;
-use model::workspace::training_numbers;
+use model::teacher_cache::TeacherCache;
+use model::workspace::{inference_numbers, training_numbers};
 use shape::config::ModelConfig;
 use shape::count::Count;
 use text::Corpus;
@@ -29,6 +30,8 @@ pub struct TrainingMemory {
     rest: u64,
     /// The order of sequences, and text that stays in memory while it is read.
     text: u64,
+    /// A teacher: its weights and its forward pass, or what is read of its cache.
+    teacher: u64,
 }
 
 impl TrainingMemory {
@@ -53,7 +56,33 @@ impl TrainingMemory {
             evaluation: evaluate::numbers(config, window).saturating_mul(FLOAT),
             rest: largest.saturating_mul(FLOAT).saturating_add(REST + operands),
             text: 0,
+            teacher: 0,
         })
+    }
+
+    /// Adds what a teacher's network takes beside the run.
+    #[must_use]
+    pub fn with_teacher(self, teacher: &ModelConfig, spec: &RunSpec) -> Self {
+        let rows = spec.micro_batch.min(spec.batch).saturating_mul(spec.context);
+        let numbers = Count::of(teacher)
+            .total()
+            .saturating_add(inference_numbers(teacher, rows))
+            .saturating_add(evaluate::numbers(teacher, spec.evaluation.context));
+        Self { teacher: numbers.saturating_mul(FLOAT), ..self }
+    }
+
+    /// Adds what is read of a teacher's cache.
+    #[must_use]
+    pub fn with_cache(self, cache: &TeacherCache, spec: &RunSpec) -> Self {
+        let rows = spec.micro_batch.min(spec.batch).saturating_mul(spec.context) as u64;
+        // An id and a probability for each token, on the host and on the machine.
+        let known = rows.saturating_mul(cache.info().top() as u64 + 1).saturating_mul(4 * FLOAT);
+        Self { teacher: cache.kept_bytes().saturating_add(known), ..self }
+    }
+
+    /// What a teacher takes.
+    pub fn teacher(&self) -> u64 {
+        self.teacher
     }
 
     /// Adds what the corpus of the run takes.
@@ -89,8 +118,10 @@ impl TrainingMemory {
 
     /// The sum of all parts.
     pub fn total(&self) -> u64 {
-        let TrainingMemory { model, activations, evaluation, rest, text } = *self;
-        [model, activations, evaluation, rest, text].into_iter().fold(0, u64::saturating_add)
+        let TrainingMemory { model, activations, evaluation, rest, text, teacher } = *self;
+        [model, activations, evaluation, rest, text, teacher]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     }
 
     /// The largest micro-batch of `spec` that needs at most `bytes`, and whether blocks must be

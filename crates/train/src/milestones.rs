@@ -85,6 +85,14 @@ pub fn check(spec: &RunSpec) -> Result<()> {
         let expected = "0 or more, and less than 1 / learning rate";
         return refuse("optimizer.weight_decay", optimizer.weight_decay.to_string(), expected);
     }
+    let objective = &spec.objective;
+    if !(0.0..=1.0).contains(&objective.weight()) {
+        return refuse("distil_weight", objective.weight().to_string(), "0 to 1");
+    }
+    if !(objective.temperature() > 0.0 && objective.temperature().is_finite()) {
+        let found = objective.temperature().to_string();
+        return refuse("temperature", found, "a positive number");
+    }
     let (warmup, decay) = (spec.schedule.warmup.0, spec.schedule.decay.0);
     if warmup.checked_add(decay).is_none_or(|ramps| ramps > spec.tokens.0) {
         let expected = format!("together at most the run's {} tokens", spec.tokens.0);
@@ -143,10 +151,14 @@ mod tests {
         assert_eq!(evaluation_steps(&spec), [3]);
     }
 
+    fn mix(weight: f64, temperature: f64) -> ledger::Objective {
+        ledger::Objective::Mix { teacher: "aa".into(), cache: None, temperature, weight }
+    }
+
     #[test]
     fn settings_that_no_run_can_have_are_named() {
         type Change = fn(&mut RunSpec);
-        let cases: [(&str, Change); 9] = [
+        let cases: [(&str, Change); 12] = [
             ("context", |spec| spec.context = 0),
             ("batch", |spec| spec.batch = usize::MAX),
             ("tokens", |spec| spec.tokens = Tokens(0)),
@@ -156,6 +168,9 @@ mod tests {
             ("optimizer.weight_decay", |spec| spec.optimizer.weight_decay = 1001.0),
             ("schedule", |spec| spec.schedule.decay = Tokens(u64::MAX)),
             ("optimizer.clip_norm", |spec| spec.optimizer.clip_norm = 0.0),
+            ("distil_weight", |spec| spec.objective = mix(1.5, 1.0)),
+            ("distil_weight", |spec| spec.objective = mix(f64::NAN, 1.0)),
+            ("temperature", |spec| spec.objective = mix(0.5, 0.0)),
         ];
         assert!(check(&sample()).is_ok());
         for (name, change) in cases {

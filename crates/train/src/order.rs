@@ -1,5 +1,7 @@
 //! The order in which training text is read: adjacent windows, shuffled again for every epoch.
 
+use std::ops::Range;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use text::CorpusPart;
@@ -56,6 +58,14 @@ impl<'a> Order<'a> {
         window.resize(self.context + 1, 0);
         let start = u64::from(self.shuffled[at as usize]) * self.context as u64;
         Ok(self.part.read(start, window)?)
+    }
+
+    /// The place of sequence number `n`, which was read last, in the training part: the positions
+    /// of its tokens.
+    pub(crate) fn rows(&self, n: u64) -> Range<u64> {
+        let window = u64::from(self.shuffled[(n % self.epoch_length()) as usize]);
+        let context = self.context as u64;
+        window * context..(window + 1) * context
     }
 
     fn shuffle(&mut self, epoch: u64) {

@@ -6,11 +6,12 @@ use std::thread;
 use std::time::Instant;
 
 use ledger::{Phase, Point, RunSpec, Tokens};
-use model::backend::Backend;
+use model::backend::{Backend, Mixture};
 use model::batch::Batch;
 use model::decoder::{Decoder, GradientTarget};
-use model::evaluate::{Protocol, evaluate, planned_tokens};
+use model::evaluate::{Protocol, evaluate, evaluate_against, planned_tokens};
 use model::mask::Masks;
+use model::teacher::Teacher;
 use model::workspace::Workspace;
 use text::Corpus;
 
@@ -90,6 +91,21 @@ pub enum Why {
     Limit,
 }
 
+/// A teacher, for a run whose objective has one.
+pub struct Lessons<'a, B: Backend> {
+    /// What it says about training text.
+    training: Teacher<'a, B>,
+    /// What it says about held-out text, in full precision. Without it, no divergence is recorded.
+    heldout: Option<Teacher<'a, B>>,
+}
+
+impl<'a, B: Backend> Lessons<'a, B> {
+    /// A teacher of training text, and the same of held-out text in full precision.
+    pub fn new(training: Teacher<'a, B>, heldout: Option<Teacher<'a, B>>) -> Self {
+        Lessons { training, heldout }
+    }
+}
+
 /// Receives every event. If it returns an error, the run ends.
 pub type Listener<'a> = dyn FnMut(&Event) -> Result<(), BoxError> + Send + 'a;
 
@@ -108,9 +124,29 @@ pub fn train<B: Backend>(
     stop: &AtomicBool,
     listener: &mut Listener<'_>,
 ) -> Result<Outcome<B>> {
+    train_against(decoder, begin, None, job, stop, listener)
+}
+
+/// As [`train`], with the teacher that the objective of the spec names.
+///
+/// # Errors
+/// Those of [`train`], and if the teacher does not fit the model.
+///
+/// # Panics
+/// If the objective has a teacher and none is given, or the other way round.
+pub fn train_against<B: Backend>(
+    decoder: &Decoder<B>,
+    begin: Begin<B>,
+    lessons: Option<Lessons<'_, B>>,
+    job: &Job<'_>,
+    stop: &AtomicBool,
+    listener: &mut Listener<'_>,
+) -> Result<Outcome<B>> {
     milestones::check(job.spec)?;
+    let has_teacher = job.spec.objective.teacher().is_some();
+    assert_eq!(lessons.is_some(), has_teacher, "a teacher is given if the objective has one");
     let fresh = matches!(begin, Begin::Weights(_));
-    let mut run = TrainingLoop::new(decoder, begin, job)?;
+    let mut run = TrainingLoop::new(decoder, begin, lessons, job)?;
     let (steps, evaluations) =
         (milestones::steps(job.spec), milestones::evaluation_steps(job.spec));
     let mut tell = |event| listener(&event).map_err(Error::Listener);
@@ -118,7 +154,7 @@ pub fn train<B: Backend>(
     // Point 0 of the curve is the loss before any training.
     if fresh {
         let mut point = Point::new(0, Tokens(0), 0.0, Phase::Warmup);
-        point.eval_loss = Some(run.evaluate(&mut tell)?);
+        run.evaluate(&mut point, &mut tell)?;
         run.first = point.eval_loss;
         run.is_best(&point);
         tell(Event::Point(point))?;
@@ -137,7 +173,7 @@ pub fn train<B: Backend>(
         }
         let mut point = run.step(&mut tell)?;
         if evaluates {
-            point.eval_loss = Some(run.evaluate(&mut tell)?);
+            run.evaluate(&mut point, &mut tell)?;
         }
         let (better, diverged) = (run.is_best(&point), run.diverged(&point));
         tell(Event::Point(point))?;
@@ -166,6 +202,7 @@ struct TrainingLoop<'a, B: Backend> {
     /// Separate from `space`, because every block of `space` would otherwise grow to the size of
     /// the evaluation batches.
     evaluation_space: Workspace<B>,
+    lessons: Option<Lessons<'a, B>>,
     seconds: f64,
     best: Option<f64>,
     /// The held-out loss before the first step.
@@ -180,7 +217,12 @@ struct TrainingLoop<'a, B: Backend> {
 type Tell<'a> = dyn FnMut(Event) -> Result<()> + 'a;
 
 impl<'a, B: Backend> TrainingLoop<'a, B> {
-    fn new(decoder: &'a Decoder<B>, begin: Begin<B>, job: &'a Job<'a>) -> Result<Self> {
+    fn new(
+        decoder: &'a Decoder<B>,
+        begin: Begin<B>,
+        lessons: Option<Lessons<'a, B>>,
+        job: &'a Job<'a>,
+    ) -> Result<Self> {
         let (backend, layout, spec) = (decoder.backend(), decoder.layout(), job.spec);
         let order = Order::new(job.corpus.train(), spec.context, spec.seed)?;
         let mut optimizer = Optimizer::new(backend, layout, &spec.optimizer)?;
@@ -208,6 +250,7 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
             },
             evaluator: decoder.in_full_precision()?,
             evaluation_space: decoder.workspace()?,
+            lessons,
             seconds,
             best: job.best,
             first: job.first,
@@ -282,8 +325,9 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
     /// Computes the gradients of the batch that begins with sequence `first`, and returns the sum
     /// of its losses.
     fn gradients(&mut self, first: u64) -> Result<f64> {
-        let Self { decoder, job, order, weights, gradients, space, .. } = self;
-        gradients_of(decoder, job.spec, order, weights, gradients, space, first)
+        let Self { decoder, job, order, weights, gradients, space, lessons, .. } = self;
+        let text = (order, lessons.as_mut().map(|lessons| &mut lessons.training));
+        gradients_of(decoder, job.spec, text, weights, gradients, space, first)
     }
 
     /// As `gradients`, while a second thread writes the checkpoint of this step. Also returns the
@@ -292,7 +336,19 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
         let step = self.optimizer.steps();
         tell(Event::Saving { step })?;
         let path = (self.job.checkpoint)(step);
-        let Self { decoder, job, order, weights, gradients, optimizer, space, seconds, .. } = self;
+        let Self {
+            decoder,
+            job,
+            order,
+            weights,
+            gradients,
+            optimizer,
+            space,
+            lessons,
+            seconds,
+            ..
+        } = self;
+        let text = (order, lessons.as_mut().map(|lessons| &mut lessons.training));
         let (decoder, weights, optimizer): (_, &B::Weights, &Optimizer<B>) =
             (decoder, weights, optimizer);
         let id = job.spec.id();
@@ -302,7 +358,7 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
                 let begin = Instant::now();
                 (checkpoint::save(&path, &moment), begin.elapsed())
             });
-            let found = gradients_of(decoder, job.spec, order, weights, gradients, space, first);
+            let found = gradients_of(decoder, job.spec, text, weights, gradients, space, first);
             let begin = Instant::now();
             let (written, took) =
                 // A panic of the writer goes on in this thread.
@@ -332,40 +388,55 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
         (found > most).then_some(Error::Diverged { found, most, step: point.step, learning_rate })
     }
 
-    fn evaluate(&mut self, tell: &mut Tell<'_>) -> Result<f64> {
+    /// Measures the held-out loss of a point, and the divergence from a teacher.
+    fn evaluate(&mut self, point: &mut Point, tell: &mut Tell<'_>) -> Result<()> {
         let begin = Instant::now();
         let protocol = Protocol::from(&self.job.spec.evaluation);
         let part = self.job.corpus.heldout();
         let of = planned_tokens(part, &protocol);
         let mut heard = Ok(());
         let space = &mut self.evaluation_space;
-        let found =
-            evaluate(&self.evaluator, &self.weights, space, part, &protocol, &mut |tokens| {
-                if heard.is_ok() {
-                    // The callback cannot return an error, so the first one is kept for after the
-                    // evaluation.
-                    heard = tell(Event::Evaluating { tokens, of });
+        let mut hear = |tokens| {
+            if heard.is_ok() {
+                // The callback cannot return an error, so the first one is kept for after the
+                // evaluation.
+                heard = tell(Event::Evaluating { tokens, of });
+            }
+        };
+        let (decoder, weights) = (&self.evaluator, &self.weights);
+        let (found, divergence) =
+            match self.lessons.as_mut().and_then(|lessons| lessons.heldout.as_mut()) {
+                None => (evaluate(decoder, weights, space, part, &protocol, &mut hear)?, None),
+                Some(teacher) => {
+                    let sides = (weights, teacher);
+                    let (found, divergence) =
+                        evaluate_against(decoder, sides, space, part, &protocol, &mut hear)?;
+                    (found, Some(divergence.0))
                 }
-            })?;
+            };
         heard?;
         self.limit.evaluated(begin.elapsed());
         // A loss of other text than the record names would spoil a law without a sign.
         self.job.corpus.require_unchanged()?;
         let loss = found.loss().0;
-        if !loss.is_finite() {
-            let (what, step) = ("held-out loss", self.optimizer.steps());
-            let (gradient, tensor) = self.largest_gradient()?;
-            let learning_rate = self.job.spec.optimizer.learning_rate;
-            return Err(Error::NotFinite {
-                what,
-                found: loss,
-                step,
-                learning_rate,
-                gradient,
-                tensor,
-            });
+        let measured = [("held-out loss", Some(loss)), ("held-out divergence", divergence)];
+        for (what, found) in measured {
+            if let Some(found) = found.filter(|found| !found.is_finite()) {
+                let step = self.optimizer.steps();
+                let (gradient, tensor) = self.largest_gradient()?;
+                let learning_rate = self.job.spec.optimizer.learning_rate;
+                return Err(Error::NotFinite {
+                    what,
+                    found,
+                    step,
+                    learning_rate,
+                    gradient,
+                    tensor,
+                });
+            }
         }
-        Ok(loss)
+        (point.eval_loss, point.eval_kl) = (Some(loss), divergence);
+        Ok(())
     }
 
     fn save(&mut self, tell: &mut Tell<'_>) -> Result<()> {
@@ -430,23 +501,34 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
 fn gradients_of<B: Backend>(
     decoder: &Decoder<B>,
     spec: &RunSpec,
-    order: &mut Order<'_>,
+    (order, mut teacher): (&mut Order<'_>, Option<&mut Teacher<'_, B>>),
     weights: &B::Weights,
     gradients: &mut B::Buffer,
     space: &mut Workspace<B>,
     first: u64,
 ) -> Result<f64> {
     let (mut batch, mut window, mut nats) = (Batch::new(), Vec::new(), 0.0);
+    let mut rows = Vec::new();
     for start in (0..spec.batch).step_by(spec.micro_batch) {
         batch.clear();
+        rows.clear();
         for sequence in start..spec.batch.min(start + spec.micro_batch) {
             order.read(first + sequence as u64, &mut window)?;
             batch.push_window(&window)?;
+            rows.push(order.rows(first + sequence as u64));
         }
         // Divides by the tokens of the whole step, so that micro-batches add up to the mean.
         let scale = 1.0 / milestones::tokens_per_step(spec) as f64;
         let target = GradientTarget::new(&mut *gradients, start > 0);
-        nats += decoder.gradients(weights, &batch, scale, target, space)?;
+        nats += match &mut teacher {
+            None => decoder.gradients(weights, &batch, scale, target, space)?,
+            Some(teacher) => {
+                let (weight, temperature) = (spec.objective.weight(), spec.objective.temperature());
+                let mut lesson = teacher.training(&rows, temperature)?;
+                let taught = (&mut lesson, Mixture::new(weight, temperature));
+                decoder.taught_gradients(weights, &batch, taught, scale, target, space)?
+            }
+        };
     }
     Ok(nats)
 }

@@ -116,7 +116,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         ..arguments.posterior.settings()?
     };
     let (rows, columns) = read(&arguments.points, form, output)?;
-    let rows = rows.into_iter().map(|row| arguments.group.grouped(row));
+    let rows = arguments.group.all(rows);
     let name = || format!("{} cannot be fitted", quoted(&arguments.points));
     // The table must know which columns are real: missing ones hold 0, not data.
     let table = law::Table::with_columns(rows, &columns).with_context(name)?;
@@ -340,7 +340,7 @@ fn search(group: &GroupLaw) -> String {
             Loss::LeastSquares => "the sum of squares, nats squared,".to_owned(),
             loss => format!("the sum of `{loss}`"),
         },
-        short(group.objective())
+        short(group.fit_objective())
     )
 }
 

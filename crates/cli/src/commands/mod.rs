@@ -15,6 +15,7 @@ pub mod prune;
 pub mod quickstart;
 pub mod runs;
 pub mod sweep;
+pub mod teach;
 pub mod tokenize;
 pub mod train;
 pub mod validate;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Exit> {
 fn run_command(command: Command, output: &mut Output) -> anyhow::Result<Exit> {
     match command {
         Command::Tokenize(arguments) => tokenize::run(&arguments, output),
+        Command::Teach(arguments) => teach::run(&arguments, output),
         Command::Train(arguments) => train::run(&arguments, output),
         Command::Eval(arguments) => eval::run(&arguments, output),
         Command::Inspect(arguments) => inspect::run(&arguments, output),

@@ -62,6 +62,8 @@ struct PredictReport<'a> {
     format: u32,
     series: &'a str,
     method: &'a str,
+    #[serde(skip_serializing_if = "crate::show::is_lm")]
+    objective: &'a str,
     form: &'a str,
     #[serde(flatten)]
     place: Place,
@@ -97,6 +99,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
             format: 1,
             series: group.series(),
             method: group.method(),
+            objective: group.objective(),
             form: group.form_name(),
             place,
             tokens: arguments.tokens.0,

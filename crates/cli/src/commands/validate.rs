@@ -82,7 +82,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     };
     // All forms are judged, so every column is needed.
     let rows = read_all(&arguments.points, &arguments.form, output)?;
-    let rows = rows.into_iter().map(|row| arguments.group.grouped(row));
+    let rows = arguments.group.all(rows);
     let name = || format!("`{}` cannot be validated", arguments.points.display());
     let table = law::Table::new(rows).with_context(name)?;
     let pictures: Vec<PathBuf> = match &arguments.out {

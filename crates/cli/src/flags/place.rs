@@ -52,6 +52,9 @@ pub(crate) struct PlaceFlags {
     /// The pruning method, where the law holds several
     #[arg(long)]
     method: Option<String>,
+    /// What the runs were trained for, where the law holds several: `lm`, `distil` or `mix`
+    #[arg(long)]
+    objective: Option<String>,
 }
 
 /// A prediction, and the place that it is about.
@@ -105,7 +108,8 @@ impl PlaceFlags {
 
     pub(crate) fn group<'a>(&self, law: &'a Law) -> anyhow::Result<&'a GroupLaw> {
         let series = series(law, self.series.as_deref(), &self.size()?)?;
-        law.group(series, self.method.as_deref()).map_err(Into::into)
+        let (method, objective) = (self.method.as_deref(), self.objective.as_deref());
+        law.group_for(series, method, objective).map_err(Into::into)
     }
 
     fn size(&self) -> anyhow::Result<Size> {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ledger::{Convention, Precision, Trainer};
-use regrow::{Count, Recipe};
+use regrow::{Count, ObjectiveName, Recipe};
 use serde::Serialize;
 
 /// A flag for every key of a recipe, of the same name. What is not said has a default.
@@ -71,6 +71,23 @@ pub(crate) struct RecipeFlags {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
+    /// What training minimises: lm, the next-token loss; distil, the divergence from a teacher; or
+    /// mix, both [default: lm]
+    #[arg(long, value_name = "WHAT", value_parser = objective)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objective: Option<ObjectiveName>,
+    /// The teacher: a model folder, a model of the hub, or a cache made by `regrow teach`
+    #[arg(long, value_name = "MODEL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    teacher: Option<String>,
+    /// The share of the divergence in `mix`, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distil_weight: Option<f64>,
+    /// Divides the logits of teacher and model before the divergence is taken [default: 1]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
     /// Points of held-out loss, evenly spaced in the logarithm of tokens [default: 24]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,10 +133,19 @@ impl RecipeFlags {
     }
 }
 
-fn precision(name: &str) -> Result<Precision, String> {
+pub(crate) fn precision(name: &str) -> Result<Precision, String> {
     let known = [Precision::F32, Precision::Bf16];
     let found = known.into_iter().find(|precision| precision.name() == name);
     found.ok_or_else(|| "expected `f32` or `bf16`".to_owned())
+}
+
+fn objective(name: &str) -> Result<ObjectiveName, String> {
+    match name {
+        "lm" => Ok(ObjectiveName::Lm),
+        "distil" => Ok(ObjectiveName::Distil),
+        "mix" => Ok(ObjectiveName::Mix),
+        _ => Err("expected `lm`, `distil` or `mix`".to_owned()),
+    }
 }
 
 fn trainer(name: &str) -> Result<Trainer, String> {
@@ -128,7 +154,7 @@ fn trainer(name: &str) -> Result<Trainer, String> {
     found.ok_or_else(|| "expected `regrow` or `torch`".to_owned())
 }
 
-fn convention(name: &str) -> Result<Convention, String> {
+pub(crate) fn convention(name: &str) -> Result<Convention, String> {
     let known = [Convention::Documents, Convention::Packed];
     let found = known.into_iter().find(|convention| convention.name() == name);
     found.ok_or_else(|| "expected `documents` or `packed`".to_owned())

@@ -39,7 +39,7 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<law::Error>() {
         return match error.kind() {
             law::ErrorKind::SeveralGroups => {
-                Some("name one with `--series` and `--method`".into())
+                Some("name one with `--series` and `--method`, and with `--objective` if there are several".into())
             }
             law::ErrorKind::ZeroedUnknown => Some(
                 "say it with `--zeroed` or `--removed`, or give the points a column `zeroed` of `true` or `false` and \

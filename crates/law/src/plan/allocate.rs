@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use ledger::{MethodId, MethodKind, short_count};
+use ledger::{MethodId, MethodKind, Objective, short_count};
 
 use super::cost::{Bill, held_parameters};
 use super::front::front;
@@ -42,7 +42,7 @@ impl Law {
     /// let law = law::fit(&Table::new([1e4, 1e5, 1e6, 1e7].map(row))?, &Settings::default())?;
     /// let candidate = Candidate {
     ///     model: None, series: "unnamed".into(), method: "depth-list".into(),
-    ///     place: Place::new(1e9, 0.25, 2.0)?, embedding: 0.0,
+    ///     objective: None, place: Place::new(1e9, 0.25, 2.0)?, embedding: 0.0,
     /// };
     /// let limits = Limits { parameters: Some(8e8), flops: Some(6.0 * 7.5e8 * 4e6), ..Limits::default() };
     /// let found = law.allocate(&[candidate], &limits, &Wish::default())?;
@@ -103,16 +103,24 @@ impl Law {
         // An unpruned model belongs to no law, but its other numbers are still checked.
         Place::new(n0, if is_pruned { rate } else { 0.5 }, loss0)?;
         let group = match is_pruned {
-            true => Some(self.group(Some(&candidate.series), Some(&candidate.method))?),
+            true => Some(self.group_for(
+                Some(&candidate.series),
+                Some(&candidate.method),
+                candidate.objective.as_deref(),
+            )?),
             false => None,
         };
-        let bill = Bill { embedding: candidate.embedding, ..wish.bill };
+        let bill = wish.bill.with_embedding(candidate.embedding);
         let kind = match group {
             Some(group) => group.known_kind()?,
             // Nothing is removed from an unpruned model.
             None => MethodKind::Removes,
         };
-        let flops_per_token = bill.flops_per_token(&candidate.place, kind)?;
+        let flops_per_token = bill.flops_per_token(
+            &candidate.place,
+            kind,
+            group.map_or(Objective::LM, GroupLaw::objective),
+        )?;
         let parameters = held_parameters(&candidate.place, kind);
         Ok(PricedCandidate { candidate, group, bill, parameters, flops_per_token })
     }
@@ -233,6 +241,7 @@ fn as_they_are(candidates: &[Candidate], limits: &Limits, bill: &Bill) -> Vec<Of
                     model: model.clone(),
                     series: series.clone(),
                     method: MethodId::NONE.to_owned(),
+                    objective: None,
                     place: Place { rate: 0.0, ..*place },
                 },
                 parameters: place.n0,

@@ -4,11 +4,15 @@
 //! parameter. That counts forward and backward, without attention scores (Kaplan et al. 2020). An
 //! input embedding that is not tied to the output is looked up, not multiplied. Zeroed weights are
 //! still multiplied.
+//!
+//! Training against a teacher also takes the teacher's forward pass, two operations for each of its
+//! multiplied parameters. The teacher is the model before pruning. What a cached teacher gives was
+//! computed beforehand and costs nothing here.
 
 use std::fmt;
 use std::str::FromStr;
 
-use ledger::MethodKind;
+use ledger::{MethodKind, Objective};
 use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
@@ -17,6 +21,8 @@ use crate::place::Place;
 
 /// Floating-point operations per parameter and token of training: two forward, four backward.
 const PER_PARAMETER: f64 = 6.0;
+/// The same of a teacher's forward pass.
+const FORWARD: f64 = 2.0;
 const SECONDS_AN_HOUR: f64 = 3600.0;
 
 /// One GPU, or whatever device the hours are counted for.
@@ -34,10 +40,9 @@ pub struct Machine {
 /// What a token of one model costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bill {
-    /// Parameters of an untied input embedding, which cost nothing. 0 if it is tied or unknown.
-    pub embedding: f64,
-    /// The machine. Without one, costs have neither hours nor money.
-    pub machine: Option<Machine>,
+    embedding: f64,
+    machine: Option<Machine>,
+    cached_teacher: bool,
 }
 
 /// An amount of work, of machine hours or of money.
@@ -156,9 +161,34 @@ impl Machine {
 }
 
 impl Bill {
-    /// The floating-point operations of one token.
-    pub(super) fn flops_per_token(&self, place: &Place, kind: MethodKind) -> Result<f64> {
-        Ok(PER_PARAMETER * multiplied_parameters(place, kind, self.embedding)?)
+    /// A bill for a model with `embedding` parameters in an untied input embedding, which cost
+    /// nothing; 0 if it is tied or unknown. Without a machine, costs have neither hours nor money.
+    pub fn new(embedding: f64, machine: Option<Machine>) -> Self {
+        Self { embedding, machine, cached_teacher: false }
+    }
+
+    /// Says that a teacher's distributions are read from a cache.
+    #[must_use]
+    pub fn with_cached_teacher(self, cached_teacher: bool) -> Self {
+        Self { cached_teacher, ..self }
+    }
+
+    /// The same bill for another embedding.
+    pub(super) fn with_embedding(self, embedding: f64) -> Self {
+        Self { embedding, ..self }
+    }
+
+    /// The floating-point operations of one token of training for this objective.
+    pub(super) fn flops_per_token(
+        &self,
+        place: &Place,
+        kind: MethodKind,
+        objective: &str,
+    ) -> Result<f64> {
+        let trained = PER_PARAMETER * multiplied_parameters(place, kind, self.embedding)?;
+        let taught = Objective::has_teacher(objective) && !self.cached_teacher;
+        // The embedding is smaller than what is left of the model, so this is positive.
+        Ok(trained + if taught { FORWARD * (place.n0 - self.embedding) } else { 0.0 })
     }
 
     /// The cost of this many floating-point operations.
@@ -315,17 +345,23 @@ mod tests {
         use MethodKind::{Removes, Zeroes};
         let place = Place { n0: 8e9, rate: 0.25, loss0: 2.0 };
         let machine = Machine::new(1e15, 0.4, Some(3.0)).unwrap();
-        let bill = Bill { embedding: 5e8, machine: Some(machine) };
-        let flops = bill.flops_per_token(&place, Removes).unwrap();
+        let bill = Bill::new(5e8, Some(machine));
+        let flops = bill.flops_per_token(&place, Removes, "lm").unwrap();
         assert_eq!(flops, 6.0 * 5.5e9);
-        assert_eq!(bill.flops_per_token(&place, Zeroes).unwrap(), 6.0 * 7.5e9);
+        assert_eq!(bill.flops_per_token(&place, Zeroes, "lm").unwrap(), 6.0 * 7.5e9);
+        // The teacher is the unpruned model: two operations for each of its 7.5e9.
+        for objective in ["distil", "mix"] {
+            let of = |bill: Bill| bill.flops_per_token(&place, Removes, objective).unwrap();
+            assert_eq!(of(bill), flops + 2.0 * 7.5e9);
+            assert_eq!(of(bill.with_cached_teacher(true)), flops);
+        }
         let cost = bill.cost(flops * 1e9);
         let hours = 6.0 * 5.5e18 / 4e14 / 3600.0;
         assert!((cost.gpu_hours.unwrap() / hours - 1.0).abs() < 1e-12);
         assert!((cost.usd.unwrap() / (3.0 * hours) - 1.0).abs() < 1e-12);
         for embedding in [-1.0, 6e9, f64::NAN, f64::INFINITY] {
             assert!(
-                Bill { embedding, machine: None }.flops_per_token(&place, Removes).is_err(),
+                Bill::new(embedding, None).flops_per_token(&place, Removes, "lm").is_err(),
                 "{embedding}"
             );
         }

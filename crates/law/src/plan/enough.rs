@@ -88,7 +88,7 @@ impl GroupLaw {
             bill: wish.bill,
             flops_per_token: self
                 .kind()
-                .map(|kind| wish.bill.flops_per_token(&place, kind))
+                .map(|kind| wish.bill.flops_per_token(&place, kind, self.objective()))
                 .transpose()?,
         };
         let gain = wish.doubling_gain;

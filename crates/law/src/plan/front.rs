@@ -17,7 +17,7 @@ impl Allocation {
     /// let law = law::fit(&Table::new([1e4, 1e5, 1e6, 1e7].map(row))?, &Settings::default())?;
     /// let candidate = Candidate {
     ///     model: None, series: "unnamed".into(), method: "depth-list".into(),
-    ///     place: Place::new(1e9, 0.25, 2.0)?, embedding: 0.0,
+    ///     objective: None, place: Place::new(1e9, 0.25, 2.0)?, embedding: 0.0,
     /// };
     /// let found = law.allocate(&[candidate], &Limits::default(), &Wish::default())?;
     /// let (few, step) = found.thinned(5);

@@ -1,10 +1,12 @@
 //! What can be chosen within limits: candidates, offers, refusals.
 
+use ledger::Objective;
 use serde::{Deserialize, Serialize};
 
 use super::cost::Cost;
 use crate::code::Code;
 use crate::error::{Fault, Result};
+use crate::method::method_and_objective;
 use crate::place::Place;
 use crate::warning::Warning;
 
@@ -17,6 +19,8 @@ pub struct Candidate {
     pub series: String,
     /// The pruning method.
     pub method: String,
+    /// What it is trained for, if the law holds several objectives.
+    pub objective: Option<String>,
     /// Its size, its rate and its loss before pruning. A rate of 0 is the unpruned model.
     pub place: Place,
     /// Parameters of an untied input embedding, which cost nothing. 0 if it is tied or unknown.
@@ -30,6 +34,8 @@ pub struct PrunedModel {
     pub(crate) model: Option<String>,
     pub(crate) series: String,
     pub(crate) method: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) objective: Option<String>,
     #[serde(flatten)]
     pub(crate) place: Place,
 }
@@ -132,8 +138,10 @@ impl Allocation {
 
 impl From<&Candidate> for PrunedModel {
     fn from(candidate: &Candidate) -> Self {
-        let Candidate { model, series, method, place, .. } = candidate.clone();
-        Self { model, series, method, place }
+        let Candidate { model, series, method, objective, place, .. } = candidate.clone();
+        // The next-token loss is left out, as in a law.
+        let objective = objective.filter(|name| name != Objective::LM);
+        Self { model, series, method, objective, place }
     }
 }
 
@@ -151,6 +159,16 @@ impl PrunedModel {
     /// The pruning method; `none` for an unpruned model.
     pub fn method(&self) -> &str {
         &self.method
+    }
+
+    /// The method, and what it is trained for where that is not the next-token loss.
+    pub fn method_and_objective(&self) -> String {
+        method_and_objective(&self.method, self.objective.as_deref())
+    }
+
+    /// What it is trained for: `lm` for the next-token loss.
+    pub fn objective(&self) -> &str {
+        self.objective.as_deref().unwrap_or(Objective::LM)
     }
 
     /// Its size, its rate and its loss before pruning.

@@ -10,7 +10,7 @@ pub use run::{Point, Run};
 
 use std::collections::BTreeMap;
 
-use ledger::MethodId;
+use ledger::{MethodId, Objective};
 
 use self::gathered::Gathered;
 use self::rows::{check, with_only};
@@ -21,7 +21,7 @@ use crate::warning::{Notice, Warning};
 /// A points table: groups to fit, and unpruned controls to show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// The groups, sorted by series and method.
+    /// The groups, sorted by series, method and objective.
     pub(crate) groups: Vec<Group>,
     /// Runs with rate 0, each with its series. They are kept and shown, never fitted.
     pub(crate) controls: Vec<(String, Run)>,
@@ -34,6 +34,8 @@ pub struct Group {
     pub(crate) series: String,
     /// The pruning method.
     pub(crate) method: String,
+    /// What training minimised; `None` for the next-token loss.
+    pub(crate) objective: Option<String>,
     /// Whether the method sets weights to zero, if its id does not say so and all runs agree.
     pub(crate) zeroed: Option<bool>,
     /// Its runs, sorted by name. Every run has at least one point.
@@ -81,7 +83,7 @@ impl Table {
         rows: impl IntoIterator<Item = TableRow>,
         columns: &[Axis],
     ) -> Result<Self> {
-        let mut runs: BTreeMap<(String, String, String), Gathered> = BTreeMap::new();
+        let mut runs: BTreeMap<RunKey, Gathered> = BTreeMap::new();
         let mut empty = true;
         for (i, row) in rows.into_iter().enumerate() {
             let row = with_only(row, columns);
@@ -90,8 +92,10 @@ impl Table {
             check(&row, number)?;
             let is_control = columns.contains(&Axis::Rate) && row.rate == 0.0;
             let method = if is_control { CONTROL.to_owned() } else { row.method.clone() };
-            // Runs of different series or methods may share a name.
-            let key = (row.series.clone(), method, row.run.clone());
+            let objective =
+                row.objective.clone().filter(|name| name != Objective::LM && !is_control);
+            // Runs of different groups may share a name.
+            let key = (row.series.clone(), method, objective, row.run.clone());
             match runs.get_mut(&key) {
                 Some(gathered) => gathered.add(row, number)?,
                 None => {
@@ -103,7 +107,7 @@ impl Table {
             return Err(Fault::Empty.into());
         }
         let (mut groups, mut controls): (Vec<Group>, Vec<(String, Run)>) = (Vec::new(), Vec::new());
-        for ((series, method, _), gathered) in runs {
+        for ((series, method, objective, _), gathered) in runs {
             let zeroed = match MethodId::from(method.as_str()).kind() {
                 None => gathered.zeroed(),
                 // The id already says it.
@@ -116,7 +120,10 @@ impl Table {
             }
             // The map is sorted, so the runs of a group follow each other.
             match groups.last_mut() {
-                Some(group) if group.series == series && group.method == method => {
+                Some(group)
+                    if (&group.series, &group.method, &group.objective)
+                        == (&series, &method, &objective) =>
+                {
                     // If the runs disagree, nothing is known.
                     group.zeroed = group.zeroed.filter(|known| Some(*known) == zeroed);
                     group.runs.push(run);
@@ -125,6 +132,7 @@ impl Table {
                 _ => groups.push(Group {
                     series,
                     method,
+                    objective,
                     zeroed,
                     runs: vec![run],
                     warnings,
@@ -152,11 +160,14 @@ impl Table {
     }
 }
 
+/// Series, method, objective and name of a run.
+type RunKey = (String, String, Option<String>, String);
+
 /// The method of an unpruned run.
 const CONTROL: &str = MethodId::NONE;
 
 impl Table {
-    /// The groups, sorted by series and method.
+    /// The groups, sorted by series, method and objective.
     pub fn groups(&self) -> &[Group] {
         &self.groups
     }
@@ -176,6 +187,11 @@ impl Group {
     /// The pruning method.
     pub fn method(&self) -> &str {
         &self.method
+    }
+
+    /// What training minimised; `None` for the next-token loss.
+    pub fn objective(&self) -> Option<&str> {
+        self.objective.as_deref()
     }
 
     /// Whether the method sets weights to zero, if its id does not say so and all runs agree.

@@ -23,6 +23,7 @@ use crate::form::{self, FORMS, Form};
 use crate::identify::Grid;
 use crate::infer::{Settings, fit_group};
 use crate::judge::Way;
+use crate::method::method_and_objective;
 use crate::parallel;
 use crate::table::{Group, Run, Table};
 use crate::uncertainty::Intervals;
@@ -43,6 +44,9 @@ pub struct GroupValidation {
     pub(crate) series: String,
     /// The pruning method.
     pub(crate) method: String,
+    /// What training minimised; `None` for the next-token loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) objective: Option<String>,
     /// How many points were judged in sample.
     pub(crate) points: usize,
     /// How many runs they come from.
@@ -146,6 +150,7 @@ fn of_group(
     Ok(GroupValidation {
         series: group.series.clone(),
         method: group.method.clone(),
+        objective: group.objective.clone(),
         points: law.points,
         runs: law.runs,
         form: law.form.clone(),
@@ -176,6 +181,11 @@ impl GroupValidation {
     /// The pruning method.
     pub fn method(&self) -> &str {
         &self.method
+    }
+
+    /// The method, and what training minimised where that is not the next-token loss.
+    pub fn method_and_objective(&self) -> String {
+        method_and_objective(&self.method, self.objective.as_deref())
     }
 
     /// How many points were judged in sample.

@@ -11,7 +11,7 @@ pub mod profiled;
 mod scalar;
 mod view;
 
-pub use operands::{AdamWStep, Heads, IGNORED, Rotation, SequenceRows};
+pub use operands::{AdamWStep, Heads, IGNORED, Mixture, Rotation, SequenceRows, TopShares};
 pub use operations::Backend;
 pub(crate) use operations::operations;
 pub use scalar::Scalar;

@@ -40,6 +40,39 @@ pub struct AdamWStep {
     pub gradient_scale: f64,
 }
 
+/// How a teacher's distribution enters a loss: `weight` times the divergence from it, and
+/// `1 - weight` times the next-token loss.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mixture {
+    pub(crate) weight: f64,
+    pub(crate) temperature: f64,
+}
+
+impl Mixture {
+    /// The divergence alone, at temperature 1.
+    pub const DIVERGENCE: Self = Mixture { weight: 1.0, temperature: 1.0 };
+
+    /// A share of 0 to 1 for the divergence, at a temperature above 0.
+    ///
+    /// # Panics
+    /// Outside these ranges.
+    pub fn new(weight: f64, temperature: f64) -> Self {
+        assert!((0.0..=1.0).contains(&weight) && temperature > 0.0 && temperature.is_finite());
+        Mixture { weight, temperature }
+    }
+}
+
+/// The most probable tokens of a teacher.
+#[derive(Clone, Copy)]
+pub struct TopShares<'a, Buffer, Ids> {
+    /// Their ids, `[rows, count]`.
+    pub(crate) ids: &'a Ids,
+    /// Their probabilities, and last that of all other tokens together, `[rows, count + 1]`.
+    pub(crate) shares: &'a Buffer,
+    /// Tokens of a row.
+    pub(crate) count: usize,
+}
+
 /// Rotary positions: a table of angles, and the position of every row in its sequence.
 #[derive(Clone, Copy)]
 pub struct Rotation<'a, Buffer, Ids> {

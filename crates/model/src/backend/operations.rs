@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::operands::{AdamWStep, Heads, Rotation, SequenceRows};
+use super::operands::{AdamWStep, Heads, Mixture, Rotation, SequenceRows, TopShares};
 use super::scalar::Scalar;
 use super::view::{View, ViewMut};
 use crate::Result;
@@ -170,6 +170,35 @@ macro_rules! operations {
                 logits: ViewMut<'_, Self::Buffer>,
                 targets: &Self::Ids,
                 first: usize,
+                gradient_scale: Option<f64>,
+                losses: &mut Self::Losses,
+            ) -> ();
+
+            /// Losses of learning from a teacher, of the rows from `first` on, one per row of
+            /// `logits`: `weight T² KL(softmax(teacher / T) ‖ softmax(logits / T))`, and
+            /// `1 - weight` times the loss of [`Backend::cross_entropy`]. Ignored rows and the
+            /// gradient are as there. Overwrites `teacher`.
+            [Loss, 0.0, logits.len() * if gradient_scale.is_some() { 4 } else { 3 }]
+            fn distillation(
+                logits: ViewMut<'_, Self::Buffer>,
+                teacher: ViewMut<'_, Self::Buffer>,
+                targets: &Self::Ids,
+                first: usize,
+                mixture: Mixture,
+                gradient_scale: Option<f64>,
+                losses: &mut Self::Losses,
+            ) -> ();
+
+            /// As [`Backend::distillation`], of a teacher whose most probable tokens are known. All
+            /// others count as one outcome, in its distribution and in that of `logits`. `top`
+            /// holds the rows of the whole batch, with different ids in each.
+            [Loss, 0.0, logits.len() * if gradient_scale.is_some() { 2 } else { 1 }]
+            fn distillation_from_top(
+                logits: ViewMut<'_, Self::Buffer>,
+                top: TopShares<'_, Self::Buffer, Self::Ids>,
+                targets: &Self::Ids,
+                first: usize,
+                mixture: Mixture,
                 gradient_scale: Option<f64>,
                 losses: &mut Self::Losses,
             ) -> ();

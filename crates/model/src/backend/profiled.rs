@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::operands::{AdamWStep, Heads, Rotation, SequenceRows};
+use super::operands::{AdamWStep, Heads, Mixture, Rotation, SequenceRows, TopShares};
 use super::operations::{Backend, operations};
 use super::view::{Area, View, ViewMut};
 use crate::Result;

@@ -6,46 +6,39 @@ use super::Decoder;
 use super::target::GradientTarget;
 use crate::Result;
 use crate::activations::{Activations, logit_rows};
-use crate::backend::{Area, Backend, View, ViewMut};
+use crate::backend::{Area, Backend, Mixture, View, ViewMut};
 use crate::batch::Batch;
 use crate::inputs::Inputs;
+use crate::lesson::Prepared;
 use crate::workspace::{Scratch, Workspace};
 
 impl<B: Backend> Decoder<B> {
-    /// Writes losses from the normed stream to `scratch.losses`, in chunks of rows. With
-    /// `backward`, logits become gradients in place.
+    /// Writes losses from the normed stream to `scratch.losses`, in chunks of rows: of the next
+    /// token, or of what a teacher says. With `backward`, logits become gradients in place.
     pub(super) fn head(
         &self,
         weights: &B::Weights,
         inputs: &Inputs<B>,
         scratch: &mut Scratch<B>,
+        mut taught: Option<(&mut Prepared<'_, B>, Mixture)>,
         mut backward: Option<(f64, &mut GradientTarget<'_, B>)>,
     ) -> Result<()> {
-        let (hidden, vocabulary) = (self.config.hidden_size(), self.config.vocab_size());
-        let rows = inputs.places.rows;
-        let chunk = logit_rows(vocabulary).min(rows);
+        let hidden = self.config.hidden_size();
         let head = View::new(weights, self.head_area());
-        for start in (0..rows).step_by(chunk.max(1)) {
-            let count = chunk.min(rows - start);
-            let part = Area::new(start * hidden, count, hidden);
-            let area = Area::new(0, count, vocabulary);
-            let normed = View::new(&scratch.normed, part);
-            self.backend.project(
-                normed,
-                head.t(),
-                ViewMut::new(&mut scratch.logits, area),
-                false,
-            )?;
+        for (start, area) in self.chunks(inputs.places.rows) {
+            self.project_logits(weights, scratch, start, area)?;
             let scale = backward.as_ref().map(|(scale, _)| *scale);
             let logits = ViewMut::new(&mut scratch.logits, area);
-            self.backend.cross_entropy(
-                logits,
-                &inputs.targets,
-                start,
-                scale,
-                &mut scratch.losses,
-            )?;
+            let (backend, losses) = (&self.backend, &mut scratch.losses);
+            match &mut taught {
+                None => backend.cross_entropy(logits, &inputs.targets, start, scale, losses)?,
+                Some((lesson, mixture)) => {
+                    lesson.losses(backend, logits, inputs, (start, *mixture), scale, losses)?;
+                }
+            }
             let Some((_, gradients)) = &mut backward else { continue };
+            let part = Area::new(start * hidden, area.rows, hidden);
+            let normed = View::new(&scratch.normed, part);
             let logits = View::new(&scratch.logits, area);
             let sum = ViewMut::new(gradients.buffer, self.head_area());
             // Later chunks always add to the first one.
@@ -54,6 +47,15 @@ impl<B: Backend> Decoder<B> {
             self.backend.project(logits, head, ViewMut::new(&mut grads.normed, part), false)?;
         }
         Ok(())
+    }
+
+    /// Chunks of rows whose logits are computed at once: the first row of each, and the area of its
+    /// logits.
+    pub(super) fn chunks(&self, rows: usize) -> impl Iterator<Item = (usize, Area)> + use<B> {
+        let vocabulary = self.config.vocab_size();
+        let chunk = logit_rows(vocabulary).min(rows).max(1);
+        let area = move |start| Area::new(0, chunk.min(rows - start), vocabulary);
+        (0..rows).step_by(chunk).map(move |start| (start, area(start)))
     }
 
     pub(super) fn final_norm(

@@ -9,6 +9,7 @@ use super::account::{StepAccount, Timed};
 use super::options::HealOptions;
 use super::prepared::PreparedRun;
 use super::scribe::Scribe;
+use super::teacher::LoadedTeacher;
 use super::written::write_best;
 use crate::error::Result;
 use crate::machine::TrainingMachine;
@@ -74,7 +75,8 @@ pub(super) fn train_from_newest(
             timed.hear(event);
             scribe.hear(event).map_err(BoxError::from)
         };
-        match train::train(decoder, begin, &job, stop.flag(), &mut listener) {
+        let lessons = run.teacher().map(LoadedTeacher::lessons).transpose()?;
+        match train::train_against(decoder, begin, lessons, &job, stop.flag(), &mut listener) {
             // A damaged checkpoint is not the end: the next older one is tried.
             Err(train::Error::Checkpoint { path, reason }) if checkpoint.is_some() => {
                 drop(scribe);

@@ -91,21 +91,24 @@ fn positions(spec: &RunSpec, origin: &Origin) -> Result<()> {
 }
 
 /// Checks that a step fits into memory.
-pub(super) fn memory(spec: &RunSpec, origin: &Origin, options: &HealOptions) -> Result<()> {
+pub(super) fn memory(
+    spec: &RunSpec,
+    origin: &Origin,
+    estimate: &TrainingMemory,
+    options: &HealOptions,
+) -> Result<()> {
     let (limit, whose) = match (options.memory, free::memory()) {
         (Some(asked), _) => (asked, "`memory` allows"),
         (None, Some(free)) => (free, "free are"),
         (None, None) => return Ok(()),
     };
-    let estimate = TrainingMemory::of(&origin.config, spec, options.recompute)?
-        .with_text(&origin.corpus, spec);
     if estimate.total() <= limit {
         return Ok(());
     }
     let gigabytes = |bytes: u64| format!("{:.2} GB", bytes as f64 / 1e9);
     let message = format!(
         "the run takes about {}, {whose} {}: {} for weights, gradients and moments, {} for a micro-batch of {} sequences of \
-         {} tokens, {} for text, {} for evaluation and the rest",
+         {} tokens, {} for text, {} for evaluation and the rest{}",
         gigabytes(estimate.total()),
         gigabytes(limit),
         gigabytes(estimate.model()),
@@ -113,9 +116,13 @@ pub(super) fn memory(spec: &RunSpec, origin: &Origin, options: &HealOptions) -> 
         spec.micro_batch,
         spec.context,
         gigabytes(estimate.text()),
-        gigabytes(estimate.evaluation() + estimate.rest())
+        gigabytes(estimate.evaluation() + estimate.rest()),
+        match estimate.teacher() {
+            0 => String::new(),
+            bytes => format!(", {} for the teacher", gigabytes(bytes)),
+        }
     );
-    let left = limit.saturating_sub(estimate.text());
+    let left = limit.saturating_sub(estimate.text()).saturating_sub(estimate.teacher());
     let fits = TrainingMemory::fitting(&origin.config, spec, left);
     let kind = ErrorKind::TooLarge { fits, model: estimate.model() };
     Err(Error::new(kind, message).about("memory"))

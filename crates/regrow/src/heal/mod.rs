@@ -10,6 +10,7 @@ mod origin;
 mod prepared;
 mod record;
 mod scribe;
+mod teacher;
 mod torch;
 mod written;
 
@@ -61,7 +62,7 @@ pub fn heal(
     let prepared = Prepared::new(options, observer)?;
     let is_outside = prepared.spec().trainer == Trainer::Torch;
     if is_outside {
-        torch::check(options, observer)?;
+        torch::check(options, prepared.spec(), observer)?;
     } else {
         // Before `load`, which reads the corpus and allocates the network.
         prepared.check_memory(options)?;

@@ -113,8 +113,9 @@ impl HealOptions {
             LossBefore::Of(path) => Some(path),
             LossBefore::Unsaid | LossBefore::Known(_) => None,
         };
+        let teacher = self.recipe.teacher().map(Path::new);
         let named = [start, &self.corpus].into_iter().chain(base).chain(&self.inputs);
-        named.map(PathBuf::as_path).collect()
+        named.map(PathBuf::as_path).chain(teacher).collect()
     }
 
     /// Stores this text of the recipe in the run folder, instead of a text generated from its keys.

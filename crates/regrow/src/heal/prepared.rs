@@ -11,6 +11,7 @@ use train::memory::TrainingMemory;
 use super::check;
 use super::options::{HealOptions, StartingPoint};
 use super::origin::Origin;
+use super::teacher::{self, LoadedTeacher, TeacherSource};
 use crate::error::Result;
 use crate::loaded::default_context;
 use crate::machine::{TrainingMachine, training_machine};
@@ -21,6 +22,7 @@ use crate::recipe::Setting;
 pub(super) struct Prepared {
     origin: Origin,
     spec: RunSpec,
+    teacher: Option<TeacherSource>,
 }
 
 /// A run that is ready to start.
@@ -30,6 +32,7 @@ pub(super) struct PreparedRun {
     /// The text for `recipe.toml`.
     recipe: String,
     decoder: Decoder<TrainingMachine>,
+    teacher: Option<LoadedTeacher>,
     account: Option<Account>,
     /// In steps.
     save_every: u64,
@@ -69,6 +72,10 @@ impl Prepared {
             StartingPoint::Model(path) => Origin::model(path, &options.corpus, observer)?,
             StartingPoint::Random(path) => Origin::random(path, &options.corpus)?,
         };
+        let corpus = &options.corpus;
+        let teacher = teacher::path(&options.recipe)
+            .map(|path| TeacherSource::open(&path, &origin, corpus, observer))
+            .transpose()?;
         let spec = options.recipe.resolve(Setting {
             series: origin.lineage.series.clone(),
             method: origin.method().to_owned(),
@@ -76,13 +83,17 @@ impl Prepared {
             corpus: origin.corpus.info(),
             context: default_context(&origin.config),
             start: origin.start.clone(),
+            objective: teacher::objective(&options.recipe, teacher.as_ref())?,
         })?;
         // Cheap checks first: the corpus is read in full only in `load`.
         check::held_out(&origin)?;
         train::milestones::check(&spec)?;
         check::training(&spec, &origin)?;
+        if let Some(teacher) = &teacher {
+            teacher.check(&spec, &origin, observer)?;
+        }
         warn(&spec, &origin, observer)?;
-        Ok(Self { origin, spec })
+        Ok(Self { origin, spec, teacher })
     }
 
     pub(super) fn spec(&self) -> &RunSpec {
@@ -90,18 +101,27 @@ impl Prepared {
     }
 
     pub(super) fn preview(self, options: &HealOptions) -> Result<HealPreview> {
-        let memory = TrainingMemory::of(&self.origin.config, &self.spec, options.recompute)?
-            .with_text(&self.origin.corpus, &self.spec);
+        let memory = self.memory(options)?;
         Ok(HealPreview { parameters: self.origin.parameters()?, spec: self.spec, memory })
     }
 
+    fn memory(&self, options: &HealOptions) -> Result<TrainingMemory> {
+        let (config, spec) = (&self.origin.config, &self.spec);
+        let memory = TrainingMemory::of(config, spec, options.recompute)?
+            .with_text(&self.origin.corpus, spec);
+        Ok(match &self.teacher {
+            Some(teacher) => teacher.memory(memory, spec),
+            None => memory,
+        })
+    }
+
     pub(super) fn check_memory(&self, options: &HealOptions) -> Result<()> {
-        check::memory(&self.spec, &self.origin, options)
+        check::memory(&self.spec, &self.origin, &self.memory(options)?, options)
     }
 
     /// Reads the whole corpus and makes the network.
     pub(super) fn load(self, options: &HealOptions) -> Result<PreparedRun> {
-        let Self { origin, spec } = self;
+        let Self { origin, spec, teacher } = self;
         // Checks every token id and hash now. Otherwise damage would show only when training
         // reaches it.
         origin.corpus.verify()?;
@@ -115,10 +135,12 @@ impl Prepared {
         // down.
         let account = options.account.map(|_| Account::default());
         let machine = training_machine(spec.precision, account.clone());
+        // On the same machine, so that an account holds the teacher's work too.
+        let teacher = teacher.map(|teacher| teacher.load(&spec, machine.clone())).transpose()?;
         let decoder = Decoder::new(machine, &origin.config, longest)?;
         let save_every = options.recipe.save_every(&spec);
         let deadline = options.deadline;
-        Ok(PreparedRun { origin, spec, recipe, decoder, account, save_every, deadline })
+        Ok(PreparedRun { origin, spec, recipe, decoder, teacher, account, save_every, deadline })
     }
 }
 
@@ -137,6 +159,11 @@ impl PreparedRun {
 
     pub(super) fn decoder(&self) -> &Decoder<TrainingMachine> {
         &self.decoder
+    }
+
+    /// The teacher, if the objective has one.
+    pub(super) fn teacher(&self) -> Option<&LoadedTeacher> {
+        self.teacher.as_ref()
     }
 
     /// The account of time by operation, if requested.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ledger::count::grouped;
-use ledger::{Nats, Point};
+use ledger::{Nats, Objective, Point, RunSpec};
 use model::folder::{ModelFolder, SHARD_LIMIT, goes_along};
 use model::sparsity;
 use shape::tensors;
@@ -27,7 +27,18 @@ use crate::trainer::{
 };
 
 /// Checks, before any long work, that PyTorch can train this run.
-pub(super) fn check(options: &HealOptions, observer: &mut dyn Observer) -> Result<()> {
+pub(super) fn check(
+    options: &HealOptions,
+    spec: &RunSpec,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    if spec.objective != Objective::Lm {
+        let message = format!(
+            "`objective` is {}, which regrow's own trainer knows and the torch job does not yet: leave `trainer` out",
+            spec.objective.name()
+        );
+        return Err(Error::new(ErrorKind::Usage, message).about("objective"));
+    }
     if matches!(options.start, StartingPoint::Random(_)) {
         let message = "`trainer` is torch, which trains the model of a folder; random weights are trained by regrow";
         return Err(Error::new(ErrorKind::Usage, message).about("trainer"));

@@ -110,7 +110,7 @@ fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
         }
         p.note {
             "From " (plain(group.runs() as f64)) " runs and " (plain(group.points() as f64)) " held-out points of "
-            bdi { (shown(group.series())) } ", pruned by " code { (shown(group.method())) } "."
+            bdi { (shown(group.series())) } ", pruned by " code { (shown(&group.method_and_objective())) } "."
             @if by_size(group).concat().len() > 1 { " All their sizes and rates stand in the first picture; above is the one nearest the middle that has an answer." }
         }
     }

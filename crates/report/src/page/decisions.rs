@@ -1,6 +1,7 @@
 //! The pruned models that a law has plans for, and its answers. Only this module asks the law.
 
 use law::{CurvePoint, GroupLaw, Place, Plan, TableRow};
+use ledger::Objective;
 
 /// Sizes within this share of each other belong in one panel.
 const SAME_SIZE: f64 = 0.01;
@@ -79,7 +80,10 @@ pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
 pub(super) fn is_at(row: &TableRow, group: &GroupLaw, place: &Place) -> bool {
     // Both come from the same table, so equality is exact.
     let same = [(row.n0, place.n0), (row.rate, place.rate), (row.loss0, place.loss0)];
-    row.series == group.series() && row.method == group.method() && same.iter().all(|(a, b)| a == b)
+    let objective = row.objective.as_deref().unwrap_or(Objective::LM);
+    (row.series.as_str(), row.method.as_str(), objective)
+        == (group.series(), group.method(), group.objective())
+        && same.iter().all(|(a, b)| a == b)
 }
 
 /// The law's curve for a plan between two token counts, where the law knows it.

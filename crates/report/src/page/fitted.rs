@@ -234,7 +234,7 @@ fn noise(group: &GroupLaw) -> Markup {
             (table.markup())
             p {
                 (whole(group.convergence().agreeing() as u64)) " of " (whole(group.convergence().starts() as u64))
-                " starts of the search ended at this law. Sum of squared residuals: " (plain(group.objective())) " nats²."
+                " starts of the search ended at this law. Sum of squared residuals: " (plain(group.fit_objective())) " nats²."
             }
         }
     }

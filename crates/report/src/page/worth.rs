@@ -12,7 +12,8 @@ use crate::text::{said, shown};
 /// The validation of a law's group.
 pub(super) fn of<'a>(input: &PageInput<'a>, group: &GroupLaw) -> Option<&'a GroupValidation> {
     let is_its = |judged: &&GroupValidation| {
-        (judged.series(), judged.method()) == (group.series(), group.method())
+        (judged.series(), judged.method_and_objective())
+            == (group.series(), group.method_and_objective())
     };
     let found = input.validation?.groups().iter().find(is_its)?;
     (!found.verdicts().is_empty()).then_some(found)

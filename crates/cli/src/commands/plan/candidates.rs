@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use law::plan::Candidate;
 use law::{GroupLaw, Law, Place};
+use ledger::Objective;
 
 use crate::flags::place::{Size, loss_is_measured, series};
 use crate::terminal::usage;
@@ -40,6 +41,10 @@ pub(super) struct CandidateFlags {
     /// The pruning method [default: every one that the law holds for the series]
     #[arg(long)]
     method: Option<String>,
+    /// What the runs were trained for: `lm`, `distil` or `mix` [default: every one that the law
+    /// holds for the method]
+    #[arg(long)]
+    objective: Option<String>,
     /// Take candidates from a CSV table instead: `model` or `n0`, `loss0`, and if wanted `series`,
     /// `method`, `rate`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["n0", "model", "loss0"])]
@@ -52,6 +57,7 @@ struct Wanted {
     loss0: f64,
     series: Option<String>,
     method: Option<String>,
+    objective: Option<String>,
     rates: Vec<f64>,
 }
 
@@ -95,6 +101,7 @@ impl CandidateFlags {
                         Some(0.0) => Some("none".to_owned()),
                         _ => row.method.or(self.method.clone()),
                     },
+                    objective: self.objective.clone(),
                     rates: row.rate.map_or_else(|| self.rate.clone(), |rate| vec![rate]),
                 })
             };
@@ -117,6 +124,7 @@ impl CandidateFlags {
             loss0,
             series: self.series.clone(),
             method: self.method.clone(),
+            objective: self.objective.clone(),
             rates: self.rate.clone(),
         };
         Ok(sizes.into_iter().zip(&self.loss0).map(wanted).collect())
@@ -125,10 +133,11 @@ impl CandidateFlags {
 
 impl Wanted {
     fn candidates(&self, law: &Law) -> anyhow::Result<Vec<Candidate>> {
-        let candidate = |series: &str, method: &str, rate: f64| Candidate {
+        let candidate = |series: &str, method: &str, objective: &str, rate: f64| Candidate {
             model: self.size.name.clone(),
             series: series.to_owned(),
             method: method.to_owned(),
+            objective: Some(objective.to_owned()),
             place: Place { n0: self.size.n0, rate, loss0: self.loss0 },
             embedding: self.size.embedding,
         };
@@ -137,13 +146,14 @@ impl Wanted {
         if self.rates == [0.0] && self.method.as_deref() == Some("none") {
             let series = of
                 .unwrap_or_else(|| law.groups().first().map_or("unnamed", |group| group.series()));
-            return Ok(vec![candidate(series, "none", 0.0)]);
+            return Ok(vec![candidate(series, "none", Objective::LM, 0.0)]);
         }
-        let groups = law.groups_of(of, self.method.as_deref())?;
+        let (method, objective) = (self.method.as_deref(), self.objective.as_deref());
+        let groups = law.groups_for(of, method, objective)?;
         if groups.iter().any(|group| group.series() != groups[0].series()) {
             // A model belongs to one series. Asking the law for a single group gives the error that
             // lists them.
-            return Err(match law.group(of, self.method.as_deref()) {
+            return Err(match law.group_for(of, method, objective) {
                 Err(error) => error.into(),
                 Ok(_) => usage("`--series`"),
             });
@@ -156,7 +166,9 @@ impl Wanted {
                 self.rates.clone()
             };
             found.extend(
-                rates.into_iter().map(|rate| candidate(group.series(), group.method(), rate)),
+                rates
+                    .into_iter()
+                    .map(|rate| candidate(group.series(), group.method(), group.objective(), rate)),
             );
         }
         Ok(found)

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use law::{GroupLaw, Place};
+use ledger::Objective;
 
 use super::wish::RecoveryStart;
 use crate::terminal::hinted;
@@ -27,8 +28,11 @@ pub(super) fn reference(
             for summary in store::runs(path)? {
                 // Broken runs know nothing, and are skipped.
                 let facts = summary.facts();
-                let is_group =
-                    facts.series() == Some(law.series()) && facts.method() == Some(law.method());
+                // An imported run says nothing of its objective; most logs are of the text's.
+                let objective = summary.folder().map_or("lm", |run| run.spec().objective.name());
+                let is_group = facts.series() == Some(law.series())
+                    && facts.method() == Some(law.method())
+                    && objective == law.objective();
                 let (Some(n0), Some(rate)) = (facts.n0(), facts.rate()) else { continue };
                 if is_group && is_here(n0.0 as f64, rate.get()) {
                     found.extend(summary.loss_pruned().map(|loss| loss.0));
@@ -43,9 +47,11 @@ pub(super) fn reference(
                 true => store::run_points(path)?.rows,
                 false => store::read_points(path, law.form_name())?.into_rows(),
             };
-            let of_group = rows
-                .into_iter()
-                .filter(|row| row.series == law.series() && row.method == law.method());
+            let of_group = rows.into_iter().filter(|row| {
+                let objective = row.objective.as_deref().unwrap_or(Objective::LM);
+                (row.series.as_str(), row.method.as_str(), objective)
+                    == (law.series(), law.method(), law.objective())
+            });
             let here = of_group.filter(|row| is_here(row.n0, row.rate));
             here.filter(|row| near(row.tokens, tokens.0 as f64)).map(|row| row.loss).collect()
         }

@@ -9,7 +9,7 @@ mod wish;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use law::plan::{Allocation, Bill, Candidate, Limits, Recovery};
+use law::plan::{Allocation, Candidate, Limits, Recovery};
 use law::{Answer, GroupLaw, Plan, Wish};
 use serde::Serialize;
 
@@ -95,6 +95,8 @@ struct PlanDecision<'a> {
     model: Option<&'a str>,
     series: &'a str,
     method: &'a str,
+    #[serde(skip_serializing_if = "crate::show::is_lm")]
+    objective: &'a str,
     form: &'a str,
     level: f64,
     #[serde(flatten)]
@@ -132,7 +134,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let mut plans = Vec::new();
     // An unpruned model has a known loss and needs no plan; it only competes in the allocation.
     for candidate in candidates.iter().filter(|candidate| candidate.method != "none") {
-        let group = law.group(Some(&candidate.series), Some(&candidate.method))?;
+        let (method, objective) = (&candidate.method, candidate.objective.as_deref());
+        let group = law.group_for(Some(&candidate.series), Some(method), objective)?;
         let wish = arguments.wish_of(candidate, group, flops)?;
         plans.push((candidate, group, group.plan(candidate.place, &wish)?));
     }
@@ -144,7 +147,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     // One candidate without limits leaves nothing to choose.
     let choose = candidates.len() > 1 || limits != Limits::default();
     // `allocate` takes the embedding from each candidate.
-    let bill = Bill { embedding: 0.0, machine: arguments.cost.machine()? };
+    let bill = arguments.cost.bill(0.0)?;
     let wish = Wish { bill, ..arguments.wish.wish() };
     let allocation = choose.then(|| law.allocate(&candidates, &limits, &wish)).transpose()?;
     if let Some(out) = &arguments.out {
@@ -163,6 +166,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
                 model: candidate.model.as_deref(),
                 series: group.series(),
                 method: group.method(),
+                objective: group.objective(),
                 form: group.form_name(),
                 level: group.level(),
                 plan,
@@ -195,7 +199,7 @@ impl Arguments {
             }
             _ => None,
         };
-        let bill = Bill { embedding: candidate.embedding, machine: self.cost.machine()? };
+        let bill = self.cost.bill(candidate.embedding)?;
         Ok(Wish { recover, budget: flops, bill, ..self.wish.wish() })
     }
 }

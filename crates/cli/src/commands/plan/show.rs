@@ -140,7 +140,7 @@ pub(super) fn candidates(plans: &[(&Candidate, &GroupLaw, Plan)]) -> TextTable {
     for (candidate, group, plan) in plans {
         table.row([
             name(candidate.model.as_deref(), plan.place().n0),
-            group.method().to_owned(),
+            group.method_and_objective(),
             format!("{:.4}", plan.place().rate),
             plan.parameters().map_or_else(unknown, parameters),
             value(plan.enough(), tokens),
@@ -175,7 +175,7 @@ pub(super) fn offers<'a>(offers: impl Iterator<Item = &'a Offer>, level: f64) ->
         let span = |span| if is_pruned { ends(span, nats) } else { "as given".to_owned() };
         table.row([
             name(offer.pruned().model(), offer.pruned().place().n0),
-            if is_pruned { offer.pruned().method().to_owned() } else { "as it is".to_owned() },
+            if is_pruned { offer.pruned().method_and_objective() } else { "as it is".to_owned() },
             format!("{:.4}", offer.pruned().place().rate),
             parameters(offer.parameters()),
             tokens(offer.tokens()),
@@ -218,7 +218,7 @@ pub(super) fn best(found: &Allocation) -> String {
     });
     format!(
         "lowest loss within the limits: {model} by `{}` at rate {:.4}, after {} tokens: {} nats per token{interval}{rivals}",
-        offer.pruned().method(),
+        offer.pruned().method_and_objective(),
         offer.pruned().place().rate,
         tokens(offer.tokens()),
         nats(offer.loss())
@@ -228,7 +228,7 @@ pub(super) fn best(found: &Allocation) -> String {
 pub(super) fn refused(refusal: &Refusal) -> String {
     let (model, place, sentence) =
         (refusal.pruned().model(), refusal.pruned().place(), refusal.sentence());
-    let method = refusal.pruned().method();
+    let method = refusal.pruned().method_and_objective();
     format!(
         "not offered: {} by `{method}` at rate {:.4}: {sentence}",
         name(model, place.n0),

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use law::Wish;
-use law::plan::{Budget, Machine};
+use law::plan::{Bill, Budget, Machine};
 
 use regrow::count::Count;
 
@@ -62,12 +62,20 @@ pub(super) struct CostFlags {
     /// Train for no more than this many tokens
     #[arg(long, value_name = "N")]
     pub(super) max_tokens: Option<Count>,
+    /// The teacher of distilled runs is read from a cache: its forward pass costs nothing more
+    #[arg(long)]
+    cached_teacher: bool,
 }
 
 impl CostFlags {
     pub(super) fn machine(&self) -> anyhow::Result<Option<Machine>> {
         let make = |peak: Peak| Machine::new(peak.0, self.utilisation, self.gpu_hour_price);
         Ok(self.device_peak.map(make).transpose()?)
+    }
+
+    /// What tokens of a model with such an untied input embedding cost.
+    pub(super) fn bill(&self, embedding: f64) -> anyhow::Result<Bill> {
+        Ok(Bill::new(embedding, self.machine()?).with_cached_teacher(self.cached_teacher))
     }
 
     /// The budget as floating-point operations.

@@ -28,7 +28,13 @@ struct TrainMemory {
     evaluation: u64,
     rest: u64,
     text: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    teacher: u64,
     total: u64,
+}
+
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 pub(super) fn show(preview: &HealPreview, json: bool, output: &mut Output) -> anyhow::Result<()> {
@@ -40,6 +46,7 @@ pub(super) fn show(preview: &HealPreview, json: bool, output: &mut Output) -> an
         evaluation: estimate.evaluation(),
         rest: estimate.rest(),
         text: estimate.text(),
+        teacher: estimate.teacher(),
         total: estimate.total(),
     };
     let steps = train::milestones::steps(spec);
@@ -94,6 +101,9 @@ pub(super) fn show(preview: &HealPreview, json: bool, output: &mut Output) -> an
                 megabytes(memory.evaluation + memory.rest)
             ),
         );
+    if memory.teacher > 0 {
+        table.fact("", format!("{} for the teacher", megabytes(memory.teacher)));
+    }
     output.table(&table)?;
     Ok(())
 }

@@ -10,6 +10,7 @@ mod adamw;
 mod attention;
 mod bias;
 mod chunks;
+mod distil;
 mod embedding;
 mod kernel;
 mod lanes;

@@ -4,8 +4,12 @@ use std::ops::Range;
 
 use super::kernel::{self, Engine, KernelChoice};
 use super::processor::Cpu;
-use super::{adamw, attention, bias, embedding, loss, mask, norm, product, rotary, sums, swiglu};
-use crate::backend::{AdamWStep, Backend, Heads, Rotation, SequenceRows, View, ViewMut};
+use super::{
+    adamw, attention, bias, distil, embedding, loss, mask, norm, product, rotary, sums, swiglu,
+};
+use crate::backend::{
+    AdamWStep, Backend, Heads, Mixture, Rotation, SequenceRows, TopShares, View, ViewMut,
+};
 use crate::error::ModelFault;
 use crate::{Error, Result};
 
@@ -304,6 +308,58 @@ impl<T: Engine> Backend for Cpu<T> {
         let (vocabulary, rows) = (logits.area.columns, first..first + logits.area.rows);
         let (targets, losses) = (&targets[rows.clone()], &mut losses[rows]);
         loss::cross_entropy(self.arch, write(logits), vocabulary, targets, gradient_scale, losses);
+        Ok(())
+    }
+
+    fn distillation(
+        &self,
+        logits: ViewMut<'_, Vec<T>>,
+        teacher: ViewMut<'_, Vec<T>>,
+        targets: &Vec<u32>,
+        first: usize,
+        mixture: Mixture,
+        gradient_scale: Option<f64>,
+        losses: &mut Vec<f64>,
+    ) -> Result<()> {
+        let rows = first..first + logits.area.rows;
+        distil::from_logits(
+            self.arch,
+            write(logits),
+            write(teacher),
+            &targets[rows.clone()],
+            mixture,
+            gradient_scale,
+            &mut losses[rows],
+        );
+        Ok(())
+    }
+
+    fn distillation_from_top(
+        &self,
+        logits: ViewMut<'_, Vec<T>>,
+        top: TopShares<'_, Vec<T>, Vec<u32>>,
+        targets: &Vec<u32>,
+        first: usize,
+        mixture: Mixture,
+        gradient_scale: Option<f64>,
+        losses: &mut Vec<f64>,
+    ) -> Result<()> {
+        let rows = first..first + logits.area.rows;
+        let of = |width: usize| rows.start * width..rows.end * width;
+        let top = distil::TopRows {
+            ids: &top.ids[of(top.count)],
+            shares: &top.shares[of(top.count + 1)],
+            count: top.count,
+        };
+        distil::from_top(
+            self.arch,
+            write(logits),
+            top,
+            &targets[rows.clone()],
+            mixture,
+            gradient_scale,
+            &mut losses[rows],
+        );
         Ok(())
     }
 
