@@ -71,8 +71,8 @@ pub enum ErrorKind {
     NotALaw,
     /// The folder contains something other than a sweep.
     NotASweepFolder,
-    /// The folder contains a sweep of another recipe.
-    OtherRecipe,
+    /// The commands of Slurm are not there.
+    NoSlurm,
     /// The text has fewer tokens than the longest run of a sweep needs.
     TextTooShort {
         /// Bytes of such text that would be enough.

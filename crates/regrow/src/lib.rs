@@ -34,6 +34,7 @@ mod public;
 pub mod quickstart;
 mod recipe;
 pub mod source;
+pub mod span;
 mod stop;
 pub mod sweep;
 mod teach;

@@ -142,11 +142,33 @@ pub(crate) struct Setting<'a> {
     pub(crate) series: String,
     pub(crate) method: String,
     pub(crate) base: String,
-    pub(crate) corpus: &'a text::CorpusInfo,
+    pub(crate) corpus: CorpusFacts<'a>,
     /// The default context, in tokens.
     pub(crate) context: usize,
     pub(crate) start: Start,
     pub(crate) objective: Objective,
+}
+
+/// What a spec holds of a corpus.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CorpusFacts<'a> {
+    /// SHA-256 of the training text, of the held-out text, and of the tokenizer.
+    hashes: [&'a str; 3],
+    /// Held-out tokens.
+    heldout: u64,
+}
+
+impl<'a> CorpusFacts<'a> {
+    /// Of a corpus that is there.
+    pub(crate) fn of(info: &'a text::CorpusInfo) -> Self {
+        let hashes = [info.train().text(), info.heldout().text(), info.tokenizer()];
+        Self { hashes, heldout: info.heldout().tokens() }
+    }
+
+    /// Of one that is still to be made: without hashes, and long enough.
+    pub(crate) fn unknown() -> Self {
+        Self { hashes: [""; 3], heldout: u64::MAX }
+    }
 }
 
 impl Recipe {
@@ -190,6 +212,28 @@ impl Recipe {
         self.tokens.is_some()
     }
 
+    /// The same, without a number of tokens.
+    #[must_use]
+    pub(crate) fn without_tokens(mut self) -> Self {
+        self.tokens = None;
+        self
+    }
+
+    /// The same, with this many tokens.
+    #[must_use]
+    pub(crate) fn with_tokens(mut self, tokens: u64) -> Self {
+        self.tokens = Some(Count(tokens));
+        self
+    }
+
+    /// The same, with a learning rate and a context where none is said.
+    #[must_use]
+    pub(crate) fn or(mut self, learning_rate: Option<f64>, context: Option<Count>) -> Self {
+        self.learning_rate = self.learning_rate.or(learning_rate);
+        self.context = self.context.or(context);
+        self
+    }
+
     /// This recipe, with missing keys taken from `other`.
     #[must_use]
     pub fn over(self, other: Self) -> Self {
@@ -225,6 +269,20 @@ impl Recipe {
         }
     }
 
+    /// Its keys and values as words, as flags have them.
+    ///
+    /// # Errors
+    /// Where a number is too large for TOML.
+    pub(crate) fn words(&self) -> Result<Vec<(String, String)>> {
+        let table = toml::Table::try_from(Self { format: None, ..self.clone() })?;
+        let word = |value: toml::Value| match value {
+            toml::Value::String(text) => text,
+            toml::Value::Float(number) => number.to_string(),
+            other => other.to_string(),
+        };
+        Ok(table.into_iter().map(|(key, value)| (key, word(value))).collect())
+    }
+
     /// The same recipe as TOML text.
     ///
     /// # Errors
@@ -248,7 +306,7 @@ impl Recipe {
         let context = size(self.context, setting.context);
         let batch = size(self.batch, 8);
         let window = size(self.eval_context, context);
-        let heldout = setting.corpus.heldout();
+        let CorpusFacts { hashes: [train, text, tokenizer], heldout } = setting.corpus;
         let count =
             |count: Option<Count>, default: u64| Tokens(count.map_or(default, |count| count.0));
         Ok(RunSpec {
@@ -256,9 +314,9 @@ impl Recipe {
             series: self.series.clone().unwrap_or(setting.series),
             method: setting.method,
             base: setting.base,
-            corpus: setting.corpus.train().text().to_owned(),
-            heldout: heldout.text().to_owned(),
-            tokenizer: setting.corpus.tokenizer().to_owned(),
+            corpus: train.to_owned(),
+            heldout: text.to_owned(),
+            tokenizer: tokenizer.to_owned(),
             context,
             batch,
             micro_batch: size(
@@ -292,7 +350,7 @@ impl Recipe {
                 stride: size(self.eval_stride, window),
                 // Resolved to what the text has, so that the spec states the tokens that are really
                 // read.
-                tokens: Tokens(count(self.eval_tokens, EVAL_TOKENS).0.min(heldout.tokens())),
+                tokens: Tokens(count(self.eval_tokens, EVAL_TOKENS).0.min(heldout)),
             },
             trainer: self.trainer(),
             objective: setting.objective,

@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 use regrow::quickstart::{self, QuickstartOptions};
 
-use super::sweep::{execute, own_program};
+use super::sweep::{execute, local, own_program};
 
 use crate::terminal::{Exit, Output};
 
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let options =
         QuickstartOptions::default().with_texts(&arguments.text).with_seed(arguments.seed);
     let (out, program) = (&arguments.out, own_program()?);
-    execute(out, None, arguments.json, output, |executor, stop, observer| {
+    execute((out, &local(out, None)), arguments.json, output, |executor, stop, observer| {
         quickstart::run(&options, (out, program.as_ref()), executor, stop, observer)
     })
 }

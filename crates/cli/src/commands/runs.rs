@@ -1,8 +1,8 @@
 //! `regrow runs`: lists run folders and their states.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ledger::Rate;
 use serde::Serialize;
 use store::{RunState, RunSummary};
@@ -16,18 +16,64 @@ Examples:
   Every run under a folder:
     regrow runs runs/
 
+  The runs of a sweep that are not done, those with the most tokens last:
+    regrow runs sweep/ --state resumable --sort tokens
+
   What a program would read:
-    regrow runs runs/ --json";
+    regrow runs runs/ --json
+    regrow runs runs/ --method 2:4-wanda --csv runs.csv";
 
 /// Arguments of `regrow runs`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A folder of run folders, or one run folder
+    /// A folder of run folders, one run folder, or the folder of a sweep
     folder: PathBuf,
+    /// Only runs of this series
+    #[arg(long, value_name = "NAME")]
+    series: Option<String>,
+    /// Only runs of this method; controls are `none`
+    #[arg(long, value_name = "METHOD")]
+    method: Option<String>,
+    /// Only runs of this base
+    #[arg(long, value_name = "NAME")]
+    base: Option<String>,
+    /// Only runs in this state
+    #[arg(long, value_enum, value_name = "STATE")]
+    state: Option<StateName>,
+    /// Sort by this column; runs without it come last
+    #[arg(long, value_enum, value_name = "COLUMN", default_value_t = SortColumn::Run)]
+    sort: SortColumn,
+    /// Write the list as CSV into a new file
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    csv: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// The state of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StateName {
+    Done,
+    Resumable,
+    Imported,
+    Broken,
+}
+
+/// A column to sort by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SortColumn {
+    /// The path
+    Run,
+    /// Parameters before pruning
+    N0,
+    /// The pruning rate
+    Rate,
+    /// Tokens so far
+    Tokens,
+    /// The last held-out loss
+    EvalLoss,
 }
 
 /// What `--json` prints.
@@ -105,9 +151,97 @@ impl From<&RunSummary> for RunRow {
     }
 }
 
+impl RunRow {
+    /// Whether the flags ask for it.
+    fn is_wanted(&self, arguments: &Arguments) -> bool {
+        let is = |asked: &Option<String>, found: &Option<String>| asked.is_none() || asked == found;
+        let state = arguments.state.map(|state| match state {
+            StateName::Done => "done",
+            StateName::Resumable => "resumable",
+            StateName::Imported => "imported",
+            StateName::Broken => "broken",
+        });
+        is(&arguments.series, &self.series)
+            && is(&arguments.method, &self.method)
+            && is(&arguments.base, &self.base)
+            && state.is_none_or(|state| state == self.state)
+    }
+
+    /// What it is sorted by; the path decides where all are 0.
+    fn sort_key(&self, column: SortColumn) -> f64 {
+        let found = match column {
+            SortColumn::Run => return 0.0,
+            SortColumn::N0 => self.n0.map(|n0| n0 as f64),
+            SortColumn::Rate => self.rate,
+            SortColumn::Tokens => self.tokens.map(|tokens| tokens as f64),
+            SortColumn::EvalLoss => self.eval_loss,
+        };
+        found.unwrap_or(f64::INFINITY)
+    }
+
+    /// Its cells in a CSV file; empty where nothing is known.
+    fn cells(&self) -> [String; 15] {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let whole =
+            |number: Option<u64>| number.map_or_else(String::new, |found| found.to_string());
+        let real = |number: Option<f64>| number.map_or_else(String::new, |found| found.to_string());
+        [
+            self.run.clone(),
+            self.state.to_owned(),
+            text(&self.why),
+            text(&self.id),
+            text(&self.series),
+            text(&self.method),
+            text(&self.base),
+            whole(self.n0),
+            real(self.rate),
+            real(self.loss0),
+            whole(self.tokens),
+            whole(self.tokens_planned),
+            real(self.eval_loss),
+            real(self.best_eval_loss),
+            self.points.to_string(),
+        ]
+    }
+}
+
+/// The names of the columns of `--csv`, as in `--json`.
+const CSV_HEADING: &str = "run,state,why,id,series,method,base,n0,rate,loss0,tokens,tokens_planned,\
+                           eval_loss,best_eval_loss,points\n";
+
+/// The list as CSV (RFC 4180).
+fn csv(runs: &[RunRow]) -> String {
+    let quoted = |cell: String| match cell.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell,
+    };
+    let line = |run: &RunRow| run.cells().map(quoted).join(",") + "\n";
+    std::iter::once(CSV_HEADING.to_owned()).chain(runs.iter().map(line)).collect()
+}
+
+/// Where the runs of a folder are: a sweep keeps them in `runs`.
+fn runs_of(folder: &Path) -> PathBuf {
+    let runs = folder.join("runs");
+    // A run folder has a `recipe.toml` too, and a `spec.toml`.
+    let sweep = folder.join("recipe.toml").is_file() && !folder.join("spec.toml").exists();
+    if sweep && runs.is_dir() { runs } else { folder.to_path_buf() }
+}
+
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let runs: Vec<RunRow> = store::runs(&arguments.folder)?.iter().map(RunRow::from).collect();
+    let mut runs: Vec<RunRow> =
+        store::runs(&runs_of(&arguments.folder))?.iter().map(RunRow::from).collect();
+    runs.retain(|run| run.is_wanted(arguments));
+    // Stable: runs that are alike keep the order of their paths.
+    runs.sort_by(|one, other| {
+        one.sort_key(arguments.sort).total_cmp(&other.sort_key(arguments.sort))
+    });
+    if let Some(file) = &arguments.csv {
+        if file.exists() {
+            return Err(disk::Error::exists(file).into());
+        }
+        disk::write(file, csv(&runs).as_bytes())?;
+    }
     if arguments.json {
         output.json(&RunsReport { format: 1, runs })?;
         return Ok(Exit::Done);

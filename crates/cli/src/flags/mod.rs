@@ -8,4 +8,3 @@ pub(crate) mod place;
 pub(crate) mod posterior;
 pub(crate) mod recipe;
 pub(crate) mod source;
-pub(crate) mod span;

@@ -168,7 +168,9 @@ fn of_kind(error: &regrow::Error) -> Option<String> {
         }
         Of::NotALaw => "make one with `regrow fit POINTS --out law.json`",
         Of::NotASweepFolder => "it holds no sweep; choose another `--out`",
-        Of::OtherRecipe => "go on with that recipe, or choose another `--out`",
+        Of::NoSlurm => {
+            "load Slurm's module, name the folder of its commands as `commands` of `executor`, or use `--executor local`"
+        }
         Of::TextTooShort { bytes } => {
             let megabytes = *bytes as f64 / 1e6;
             return Some(format!(

@@ -174,11 +174,11 @@ const FLAGS: &[(&str, &[&str])] = &[
             "unit",
         ],
     ),
-    ("runs", &["json"]),
+    ("runs", &["base", "csv", "json", "method", "series", "sort", "state"]),
     ("generate", &["begin-token", "force", "logits", "prompt", "token-ids", "tokens"]),
     ("convert", &[]),
     ("convert llama2c", &["force", "out", "tokenizer"]),
-    ("sweep", &["dry-run", "jobs", "json", "out"]),
+    ("sweep", &["attach", "detach", "dry-run", "executor", "jobs", "json", "out"]),
     ("quickstart", &["json", "out", "seed", "text"]),
     ("grammar", &["documents", "force", "out", "seed"]),
     (

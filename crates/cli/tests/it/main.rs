@@ -21,7 +21,12 @@ mod prune_input;
 mod random_tables;
 mod real;
 mod resources;
+#[cfg(target_os = "linux")]
+mod slurm;
 mod sweep;
+#[cfg(unix)]
+mod sweep_bad_input;
+mod sweep_models;
 mod tidy;
 mod tokenize_input;
 #[cfg(unix)]

@@ -15,6 +15,15 @@ pub trait Executor {
     /// How long to wait between two calls of [`Executor::states`].
     fn pace(&self) -> Duration;
 
+    /// Checks, before anything is submitted, that jobs can be run at all.
+    ///
+    /// # Errors
+    /// Where they cannot; the text gives the reason.
+    fn check(&self, jobs: &[Job]) -> Result<()> {
+        let _ = jobs;
+        Ok(())
+    }
+
     /// Finds jobs that an earlier executor of this kind left running. The answer has one entry per
     /// job, `None` for a job that is not running. A job that is found counts as submitted.
     ///

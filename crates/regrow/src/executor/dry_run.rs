@@ -1,5 +1,6 @@
 //! An executor that runs nothing and lists what it would run.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,9 +13,17 @@ use crate::error::Result;
 #[derive(Debug, Default)]
 pub struct DryRun {
     lines: Mutex<Vec<String>>,
+    again: BTreeSet<String>,
 }
 
 impl DryRun {
+    /// Shows the jobs of these names as not done, although their results exist.
+    #[must_use]
+    pub fn doing_again(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.again.extend(names);
+        self
+    }
+
     /// Two lines per job, in the order of submission. The first has its name and dependencies, the
     /// second its command line.
     pub fn listing(&self) -> String {
@@ -37,7 +46,10 @@ impl Executor for DryRun {
     }
 
     fn submit(&self, jobs: &[Job]) -> Result<Vec<JobId>> {
-        self.lines().extend(jobs.iter().map(described));
+        self.lines().extend(
+            jobs.iter()
+                .map(|job| described(job, job.is_done() && !self.again.contains(job.name()))),
+        );
         Ok(jobs.iter().map(|job| JobId::new(job.name())).collect())
     }
 
@@ -50,7 +62,7 @@ impl Executor for DryRun {
     }
 }
 
-fn described(job: &Job) -> String {
+fn described(job: &Job, done: bool) -> String {
     let mut line = format!("# {}", job.name());
     if !job.after().is_empty() {
         line += &format!(" after {}", job.after().join(", "));
@@ -66,7 +78,7 @@ fn described(job: &Job) -> String {
     if *gpus > 0 {
         line += &format!(", {gpus} GPUs");
     }
-    if job.is_done() {
+    if done {
         line += ", done";
     }
     format!("{line}\n{}\n", typed(job))

@@ -9,8 +9,10 @@ mod local;
 mod local_job;
 mod orphan;
 mod process;
+mod slurm;
 
 pub use contract::Executor;
 pub use dry_run::DryRun;
 pub use job::{Job, JobId, JobState, RESUMABLE, Resources};
 pub use local::LocalExecutor;
+pub use slurm::{Ending, SlurmExecutor, SlurmSettings, has_records};

@@ -30,6 +30,11 @@ impl Processes {
         Self { found: ids.filter(|&id| id != own).filter_map(Process::of).collect() }
     }
 
+    /// Whether one has this argument.
+    pub(super) fn have_argument(&self, word: &OsStr) -> bool {
+        self.found.iter().any(|process| process.argv.iter().any(|own| own == word))
+    }
+
     /// The process that runs a job.
     pub(super) fn of_job(&self, job: &Job) -> Option<u32> {
         self.found.iter().find(|process| process.runs(job)).map(|process| process.id)

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::loaded::default_context;
 use crate::machine::{TrainingMachine, training_machine};
 use crate::observer::{Event, Observer};
-use crate::recipe::Setting;
+use crate::recipe::{CorpusFacts, Setting};
 
 /// A run with valid options, before anything large is read.
 pub(super) struct Prepared {
@@ -80,7 +80,7 @@ impl Prepared {
             series: origin.lineage.series.clone(),
             method: origin.method().to_owned(),
             base: origin.lineage.base.clone(),
-            corpus: origin.corpus.info(),
+            corpus: CorpusFacts::of(origin.corpus.info()),
             context: default_context(&origin.config),
             start: origin.start.clone(),
             objective: teacher::objective(&options.recipe, teacher.as_ref())?,

@@ -13,8 +13,9 @@ use store::{RunFolder, RunWriter};
 use super::options::{HealOptions, LossBefore, RunMode};
 use super::prepared::PreparedRun;
 use crate::error::{Error, Result, bail};
+use crate::hub;
 use crate::lineage::{self, Lineage};
-use crate::loaded::Loaded;
+use crate::loaded::{self, Loaded};
 use crate::measure::require_finite;
 use crate::observer::{Event, Observer, ShownStage};
 use crate::source::open_corpus;
@@ -79,7 +80,7 @@ fn loss0(
         return Ok(Some(loss));
     }
     if let LossBefore::Of(path) = &options.before {
-        let folder = ModelFolder::open(path)?;
+        let folder = loaded::open(path, observer)?;
         // Only for its check that the base has the tokenizer of the corpus; otherwise the two
         // losses could not be compared.
         open_corpus(&options.corpus, &folder, observer)?;
@@ -158,7 +159,8 @@ fn phase(options: &HealOptions, run: &PreparedRun) -> Result<Option<Phase>> {
     // For a pruned model, the facts about its base are in its cut record, not in its own lineage.
     let known = cut.as_ref().map_or(*phase, |cut| cut.loss0_phase);
     let LossBefore::Of(base) = &options.before else { return Ok(known) };
-    Ok(lineage::own(&ModelFolder::open(base)?)?.phase.or(known))
+    let base = hub::cached_folder(base).unwrap_or_else(|| base.clone());
+    Ok(lineage::own(&ModelFolder::open(&base)?)?.phase.or(known))
 }
 
 /// The model of the CPU if `/proc/cpuinfo` names it, else the architecture.

@@ -102,6 +102,11 @@ pub(super) fn fetch(id: &HubId, observer: &mut dyn Observer) -> Result<PathBuf> 
     Ok(model.snapshot(commit))
 }
 
+/// The folder of a model that is in the cache whole.
+pub(super) fn in_cache(id: &HubId) -> Option<PathBuf> {
+    cached(id, &Cache::of_user().ok()?).ok()
+}
+
 /// The client for the hub that the environment names.
 fn client(cache: &Cache) -> Result<Client> {
     let endpoint = env::var("HF_ENDPOINT").ok().filter(|endpoint| !endpoint.trim().is_empty());

@@ -19,9 +19,9 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 #[cfg(not(feature = "hub"))]
-use disabled::fetch;
+use disabled::{fetch, in_cache};
 #[cfg(feature = "hub")]
-use enabled::fetch;
+use enabled::{fetch, in_cache};
 
 use self::id::HubId;
 use crate::error::Result;
@@ -37,6 +37,15 @@ pub fn folder(name: &Path, observer: &mut dyn Observer) -> Result<PathBuf> {
         (false, Some(id)) => fetch(&id, observer),
         _ => Ok(name.to_path_buf()),
     }
+}
+
+/// The folder of a model in the cache, given by its hub id. `None` for a path that exists, and for
+/// a model that was not downloaded whole.
+pub fn cached_folder(name: &Path) -> Option<PathBuf> {
+    if name.exists() {
+        return None;
+    }
+    in_cache(&name.to_str().and_then(HubId::parse)?)
 }
 
 /// The hub id of a model, if this folder is its snapshot in the hub's cache.

@@ -1,9 +1,10 @@
 //! Checks that a sweep can give a law: before training, and after jobs have failed.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::folder::SweepFolder;
-use super::plan::{Purpose, SweepGroup, SweepPlan};
+use super::plan::{Purpose, SweepGroup, SweepJob, SweepPlan};
 use super::recipe::SweepKeys;
 use super::result::LeftOutJob;
 use crate::error::{Error, ErrorKind, Result, bail};
@@ -26,8 +27,25 @@ pub(super) fn text_is_long_enough(
     folder: &SweepFolder,
     plan: &SweepPlan,
 ) -> Result<()> {
-    let info = text::Corpus::open(&folder.corpus())?.info().clone();
-    let longest = plan.jobs.iter().max_by_key(|job| (job.tokens(), job.job.name()));
+    let heals =
+        |job: &&SweepJob| matches!(job.purpose, Purpose::Heal { .. } | Purpose::Control { .. });
+    let (own, healing) = (folder.corpus_of(sweep), folder.heal_corpus_of(sweep));
+    if own == healing {
+        return long_enough(&own, plan.jobs.iter());
+    }
+    long_enough(&own, plan.jobs.iter().filter(|job| !heals(job)))?;
+    long_enough(&healing, plan.jobs.iter().filter(heals))?;
+    // One tokenizer for both, or their losses could not be compared.
+    let hash =
+        |path: &Path| Ok::<_, Error>(text::Corpus::open(path)?.info().tokenizer().to_owned());
+    text::Corpus::open(&own)?.require_tokenizer(&hash(&healing)?)?;
+    Ok(())
+}
+
+/// Checks that a text is long enough for these jobs.
+fn long_enough<'a>(corpus: &Path, jobs: impl Iterator<Item = &'a SweepJob>) -> Result<()> {
+    let info = text::Corpus::open(corpus)?.info().clone();
+    let longest = jobs.max_by_key(|job| (job.tokens(), job.job.name()));
     let (needed, found) = (longest.map_or(0, |job| job.tokens()), info.train().tokens());
     if let Some(job) = longest.filter(|_| found < needed) {
         let bytes =
@@ -49,7 +67,7 @@ pub(super) fn text_is_long_enough(
         );
         let kind = ErrorKind::TooFewHeldOut {
             documents: info.train().documents() + documents,
-            share: sweep.corpus.heldout_share,
+            share: info.share(),
         };
         return Err(Error::new(kind, message));
     }

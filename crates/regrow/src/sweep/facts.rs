@@ -43,6 +43,9 @@ fn text_of(sweep: &SweepKeys) -> String {
     if let Some(grammar) = &sweep.corpus.grammar {
         return format!("a small language of known entropy, seed {}", grammar.seed);
     }
+    if let Some(folder) = &sweep.corpus.folder {
+        return folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    }
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let names: Vec<String> = sweep.corpus.inputs.iter().map(|path| name(path)).collect();
     names.join(", ")

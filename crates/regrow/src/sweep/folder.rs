@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use disk::Lock;
 
-use super::recipe::SweepRecipe;
+use super::recipe::{SweepKeys, SweepRecipe};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The layout of a sweep's folder.
@@ -28,8 +28,33 @@ impl SweepFolder {
         self.path.join("text")
     }
 
+    /// The text that is tokenised for the sweep.
     pub(super) fn corpus(&self) -> PathBuf {
         self.path.join("corpus")
+    }
+
+    /// The text of the sweep: its own, or a folder that the recipe names.
+    pub(super) fn corpus_of(&self, sweep: &SweepKeys) -> PathBuf {
+        sweep.corpus.folder.clone().unwrap_or_else(|| self.corpus())
+    }
+
+    /// The text that models heal on, where it is another.
+    pub(super) fn heal_corpus(&self) -> PathBuf {
+        self.path.join("heal-corpus")
+    }
+
+    /// The text that models heal on.
+    pub(super) fn heal_corpus_of(&self, sweep: &SweepKeys) -> PathBuf {
+        match (&sweep.corpus.heal_folder, sweep.corpus.heal_inputs.is_empty()) {
+            (Some(folder), _) => folder.clone(),
+            (None, false) => self.heal_corpus(),
+            (None, true) => self.corpus_of(sweep),
+        }
+    }
+
+    /// What the folder itself is called.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The run whose final model is pruned.
@@ -52,11 +77,12 @@ impl SweepFolder {
         self.path.join("runs").join(id)
     }
 
-    /// Locks the folder. It must be new, or started with the same recipe.
+    /// Locks the folder, which must be new or a sweep's. Returns the recipe that it was begun with,
+    /// if that is another one.
     ///
     /// # Errors
     /// Where it contains something else, another process uses it, or it cannot be written.
-    pub(super) fn take(&self, recipe: &SweepRecipe) -> Result<Lock> {
+    pub(super) fn take(&self, recipe: &SweepRecipe) -> Result<(Lock, Option<SweepRecipe>)> {
         let file = self.join("recipe.toml");
         let begun = file.is_file();
         // A sweep makes its lock and then `recipe.toml` before anything else. A folder of the user
@@ -68,13 +94,17 @@ impl SweepFolder {
         std::fs::create_dir_all(&self.path).map_err(disk::io_error("create", &self.path))?;
         let lock = Lock::acquire(&self.join(".lock"))?;
         if !begun {
-            disk::write(&file, recipe.text().as_bytes())?;
-        } else if !SweepRecipe::read(&file)?.says_the_same(recipe) {
-            let (folder, file) = (self.path.display(), file.display());
-            let message = format!("`{folder}` was begun with another recipe, `{file}`");
-            return Err(Error::new(ErrorKind::OtherRecipe, message));
+            self.keep(recipe)?;
+            return Ok((lock, None));
         }
-        Ok(lock)
+        let earlier = SweepRecipe::read(&file)?;
+        let changed = !earlier.says_the_same(recipe);
+        Ok((lock, changed.then_some(earlier)))
+    }
+
+    /// Keeps the recipe in the folder.
+    pub(super) fn keep(&self, recipe: &SweepRecipe) -> Result<()> {
+        Ok(disk::write(&self.join("recipe.toml"), recipe.text().as_bytes())?)
     }
 
     /// Whether it contains anything else. A lock file does not count, nor does an unfinished file

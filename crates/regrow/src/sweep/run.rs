@@ -1,6 +1,5 @@
 //! Runs a sweep, from its recipe to its page.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::check::{groups_keep_enough_runs, text_is_long_enough};
@@ -8,11 +7,13 @@ use super::finish::finish;
 use super::folder::SweepFolder;
 use super::options::SweepOptions;
 use super::plan::{Purpose, SweepPlan};
+use super::planned::planned;
 use super::recipe::SweepRecipe;
 use super::result::{LeftOutJob, SweepOutcome};
+use super::steps::Steps;
 use super::watch::Failures;
 use super::work::work;
-use crate::error::{Result, bail};
+use crate::error::{ErrorKind, Result, bail};
 use crate::executor::{DryRun, Executor, Job, JobState};
 use crate::locks::without_locks;
 use crate::observer::{Event, Observer};
@@ -31,14 +32,57 @@ pub fn jobs(recipe: &SweepRecipe, options: &SweepOptions) -> Result<Vec<Job>> {
 /// # Errors
 /// As for [`jobs`].
 pub fn listing(recipe: &SweepRecipe, options: &SweepOptions) -> Result<String> {
-    let executor = DryRun::default();
-    executor.submit(&jobs(recipe, options)?)?;
+    let plan = planned(recipe, options)?;
+    let executor = DryRun::default().doing_again(changed(&plan, options));
+    executor.submit(&plan.to_submit())?;
     Ok(executor.listing())
+}
+
+/// The jobs whose results belong to an earlier recipe.
+fn changed(plan: &SweepPlan, options: &SweepOptions) -> Vec<String> {
+    let folder = SweepFolder::new(&options.out);
+    let steps = Steps::of(plan, &folder);
+    let jobs = plan.jobs.iter().map(|job| &job.job);
+    let changed = jobs.filter(|job| !steps.is_of_this_step(&folder, job));
+    changed.map(|job| job.name().to_owned()).collect()
 }
 
 /// The folder for the logs of a sweep's jobs.
 pub fn logs(out: &Path) -> PathBuf {
     SweepFolder::new(out).join("jobs")
+}
+
+/// The jobs of a sweep as [`run`] submits them: those that make its text, and once these are done
+/// all others.
+///
+/// # Errors
+/// Where the recipe is not valid.
+pub fn stages(recipe: &SweepRecipe, options: &SweepOptions) -> Result<[Vec<Job>; 2]> {
+    let plan = planned(recipe, options)?;
+    let (text, rest) =
+        plan.jobs.into_iter().partition::<Vec<_>, _>(|job| job.purpose == Purpose::Corpus);
+    Ok([text, rest].map(|jobs| jobs.into_iter().map(|job| job.job).collect()))
+}
+
+/// Submits all jobs of a sweep at once and leaves them to the executor. [`run`] finds them again.
+/// Returns how many were submitted or are at work.
+///
+/// # Errors
+/// As for [`run`]. Whether the text is long enough is known only once it is there.
+pub fn detach(
+    recipe: &SweepRecipe,
+    options: &SweepOptions,
+    executor: &dyn Executor,
+    observer: &mut dyn Observer,
+) -> Result<usize> {
+    let (plan, _lock) = prepare(recipe, options, executor, observer)?;
+    let folder = SweepFolder::new(&options.out);
+    if plan.only_corpus().jobs.iter().all(|job| job.job.is_done()) {
+        text_is_long_enough(recipe.keys(), &folder, &plan)?;
+    }
+    let jobs = plan.to_submit();
+    executor.attach_or_submit(&jobs)?;
+    Ok(jobs.iter().filter(|job| !job.is_done()).count())
 }
 
 /// Runs a sweep, or resumes one from its folder. Once `stop` is requested, the jobs save and stop.
@@ -55,15 +99,7 @@ pub fn run(
 ) -> Result<SweepOutcome> {
     let sweep = recipe.keys();
     let folder = SweepFolder::new(&options.out);
-    let plan = planned(recipe, options)?;
-    let lock = folder.take(recipe)?;
-    if !lock.is_held() {
-        observer.hear(&Event::Warning(&without_locks(&options.out)));
-    }
-    // Recipes and configurations that the jobs' command lines refer to.
-    for (path, bytes) in &plan.files {
-        put(path, bytes)?;
-    }
+    let (plan, _lock) = prepare(recipe, options, executor, observer)?;
     // The text first and alone, so that a text that is too short is refused before anything is
     // trained.
     let text = plan.only_corpus();
@@ -90,9 +126,60 @@ pub fn run(
     Ok(SweepOutcome::Done(Box::new(result)))
 }
 
-fn planned(recipe: &SweepRecipe, options: &SweepOptions) -> Result<SweepPlan> {
-    let program: &OsStr = &options.program;
-    SweepPlan::new(recipe.keys(), &SweepFolder::new(&options.out), program)
+/// Plans a sweep, locks its folder, and puts everything there that its jobs read.
+fn prepare(
+    recipe: &SweepRecipe,
+    options: &SweepOptions,
+    executor: &dyn Executor,
+    observer: &mut dyn Observer,
+) -> Result<(SweepPlan, disk::Lock)> {
+    let folder = SweepFolder::new(&options.out);
+    // First of all what cannot be run at all, then what takes long to fetch.
+    let plan = match planned(recipe, options) {
+        Err(error) if *error.kind() == ErrorKind::UnknownModel => None,
+        plan => Some(plan?),
+    };
+    let fetched = fetch(recipe, observer)?;
+    let plan = match plan.filter(|_| !fetched) {
+        Some(plan) => plan,
+        None => planned(recipe, options)?,
+    };
+    executor.check(&plan.to_submit())?;
+    let (lock, earlier) = folder.take(recipe)?;
+    if !lock.is_held() {
+        observer.hear(&Event::Warning(&without_locks(&options.out)));
+    }
+    let steps = Steps::of(&plan, &folder);
+    // The recipe before says which step a result without a note came from.
+    match earlier.as_ref().map(|earlier| planned(earlier, options)) {
+        None => steps.adopt(&plan, &folder)?,
+        Some(Ok(earlier)) => Steps::of(&earlier, &folder).adopt(&earlier, &folder)?,
+        // What cannot be planned any more was noted when it was run.
+        Some(Err(_)) => {}
+    }
+    steps.settle(&plan, &folder, observer)?;
+    if earlier.is_some() {
+        // Last: a kill before this leaves the earlier recipe, and the same steps again.
+        folder.keep(recipe)?;
+    }
+    // Recipes and configurations that the jobs' command lines refer to.
+    for (path, bytes) in &plan.files {
+        put(path, bytes)?;
+    }
+    Ok((plan, lock))
+}
+
+/// Fetches the models that are not in the cache of the hub. Returns whether there were any.
+fn fetch(recipe: &SweepRecipe, observer: &mut dyn Observer) -> Result<bool> {
+    let mut fetched = false;
+    for model in recipe.keys().models() {
+        let path = Path::new(&model.model);
+        if !path.exists() && crate::hub::cached_folder(path).is_none() {
+            crate::hub::folder(path, observer)?;
+            fetched = true;
+        }
+    }
+    Ok(fetched)
 }
 
 /// Writes a file that jobs read, unless it already has these contents. Jobs that a killed sweep

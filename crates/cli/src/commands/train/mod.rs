@@ -70,7 +70,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "resume")]
     force: bool,
     /// Stop and save before this much time is over, for example 30m or 2h, and end with status 75
-    #[arg(long, value_name = "TIME", value_parser = crate::flags::span::parse)]
+    #[arg(long, value_name = "TIME", value_parser = regrow::span::parse)]
     time_limit: Option<Duration>,
     /// Keep less of every block and compute it again in the backward pass: less memory, more time,
     /// the same numbers

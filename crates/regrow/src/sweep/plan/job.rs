@@ -1,6 +1,9 @@
 //! A job of a sweep, and what the sweep knows about it.
 
+use shape::config::ModelConfig;
+
 use crate::executor::Job;
+use crate::sweep::recipe::Overrides;
 
 /// The fixed cost of a token, expressed as parameters. Measured on models of 40,000 to 200,000
 /// parameters.
@@ -11,6 +14,15 @@ const PARAMETERS_OF_OVERHEAD: f64 = 100_000.0;
 pub(in crate::sweep) struct SweepJob {
     pub(in crate::sweep) job: Job,
     pub(in crate::sweep) purpose: Purpose,
+    /// What it trains, and how.
+    pub(in crate::sweep) trains: Option<Trains>,
+}
+
+/// The model that a job trains, and the keys of its recipe.
+#[derive(Clone, Debug)]
+pub(in crate::sweep) struct Trains {
+    pub(in crate::sweep) config: ModelConfig,
+    pub(in crate::sweep) keys: Overrides,
 }
 
 /// The purpose of a job.

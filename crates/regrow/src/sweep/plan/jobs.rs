@@ -1,15 +1,19 @@
 //! The jobs of a sweep. Each is one `regrow` command with its own folder.
 
-use std::ffi::OsStr;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
-use super::base::PlannedBase;
+use super::base::{BaseOrigin, PlannedBase};
 use super::command::RegrowCommand;
 use super::cut::{PlannedCut, Removal};
-use super::job::{Purpose, SweepGroup, SweepJob, Workload};
+use super::job::{Purpose, SweepGroup, SweepJob, Trains, Workload};
+use super::variant::Variant;
 use crate::error::Result;
 use crate::sweep::folder::SweepFolder;
-use crate::sweep::recipe::{MethodKeys, SweepKeys, TrainingKeys};
+use crate::sweep::recipe::{MethodKeys, Overrides, SweepKeys, TrainingKeys};
+
+/// The job that makes the text to heal on, where it is another.
+const HEAL_CORPUS: &str = "heal-corpus";
 
 /// What all jobs have in common.
 pub(super) struct JobMaker<'a> {
@@ -19,48 +23,96 @@ pub(super) struct JobMaker<'a> {
     pub(super) program: &'a OsStr,
 }
 
+/// One run: its id, what comes before it, and how it trains.
+struct PlannedRun<'a> {
+    id: String,
+    after: Option<String>,
+    base: &'a PlannedBase<'a>,
+    variant: &'a Variant,
+    parameters: u64,
+    config: &'a shape::config::ModelConfig,
+}
+
 impl JobMaker<'_> {
-    /// Generates the text, if it is not the user's own, and tokenises it.
+    /// Generates the text, if it is not the user's own, and tokenises it. Nothing where the recipe
+    /// names a corpus.
     pub(super) fn corpus(&self) -> Result<Vec<SweepJob>> {
         let corpus = &self.sweep.corpus;
         let mut jobs = Vec::new();
-        let mut tokenize = RegrowCommand::new("tokenize");
+        if corpus.folder.is_some() {
+            return Ok(jobs);
+        }
+        let mut tokenize = self.command("tokenize");
         if let Some(grammar) = &corpus.grammar {
             let folder = self.folder.grammar();
-            let mut command = RegrowCommand::new("grammar");
+            let mut command = self.command("grammar");
             command
                 .flag("--documents", grammar.documents.to_string())
                 .flag("--seed", grammar.seed.to_string())
                 .flag("--out", &folder);
             tokenize.word(folder.join("documents.jsonl"));
             let place = ("text", folder, "grammar.json");
-            jobs.push(command.job(self.program, place, None, Purpose::Corpus)?);
+            jobs.push(command.job(self.program, place, None, Purpose::Corpus, None)?);
         }
-        for input in &corpus.inputs {
-            tokenize.word(input);
+        self.words_of_text(&mut tokenize, &corpus.inputs);
+        match (&corpus.tokenizer, corpus.vocabulary, self.sweep.models().next()) {
+            (Some(path), ..) => tokenize.flag("--tokenizer", path),
+            (None, Some(vocabulary), _) => tokenize.flag("--vocabulary", vocabulary.to_string()),
+            (None, None, Some(model)) => tokenize.flag("--tokenizer", model.place()),
+            // The recipe's check has refused this.
+            (None, None, None) => &mut tokenize,
+        };
+        if let Some(share) = corpus.heldout_share {
+            tokenize.flag("--heldout-share", share.to_string());
         }
-        if let Some(rule) = &corpus.documents {
-            tokenize.flag("--documents", rule);
-        }
-        if let Some(separator) = &corpus.separator {
-            tokenize.flag("--separator", separator);
-        }
-        tokenize
-            .flag("--vocabulary", corpus.vocabulary.to_string())
-            .flag("--heldout-share", corpus.heldout_share.to_string())
-            .flag("--out", self.folder.corpus());
+        tokenize.flag("--out", self.folder.corpus());
         let after = corpus.grammar.is_some().then_some("text");
         let place = ("corpus", self.folder.corpus(), "corpus.json");
-        jobs.push(tokenize.job(self.program, place, after, Purpose::Corpus)?);
+        jobs.push(tokenize.job(self.program, place, after, Purpose::Corpus, None)?);
+        if !corpus.heal_inputs.is_empty() {
+            let mut tokenize = self.command("tokenize");
+            self.words_of_text(&mut tokenize, &corpus.heal_inputs);
+            tokenize.flag("--tokenizer", self.folder.corpus());
+            if let Some(share) = corpus.heldout_share {
+                tokenize.flag("--heldout-share", share.to_string());
+            }
+            tokenize.flag("--out", self.folder.heal_corpus());
+            let place = (HEAL_CORPUS, self.folder.heal_corpus(), "corpus.json");
+            jobs.push(tokenize.job(self.program, place, Some("corpus"), Purpose::Corpus, None)?);
+        }
         Ok(jobs)
+    }
+
+    fn command(&self, subcommand: &str) -> RegrowCommand<'_> {
+        RegrowCommand::new(subcommand, &self.sweep.executor)
+    }
+
+    /// The files of a text, and where its documents end.
+    fn words_of_text(&self, command: &mut RegrowCommand<'_>, inputs: &[PathBuf]) {
+        for input in inputs {
+            command.word(input);
+        }
+        if let Some(rule) = &self.sweep.corpus.documents {
+            command.flag("--documents", rule);
+        }
+        if let Some(separator) = &self.sweep.corpus.separator {
+            command.flag("--separator", separator);
+        }
+    }
+
+    /// The job that makes the text, if there is one.
+    fn text(&self) -> Option<&'static str> {
+        self.sweep.corpus.folder.is_none().then_some("corpus")
     }
 
     /// Trains a base from scratch, with the shape in the file `config`.
     pub(super) fn base(&self, base: &PlannedBase<'_>, config: &Path) -> Result<SweepJob> {
-        let mut command = RegrowCommand::new("train");
-        command.flag("--init", config).flag("--corpus", self.folder.corpus());
-        let tokens = self.sweep.base.tokens(base.parameters);
-        self.trains(&mut command, "recipes/base.toml", tokens, base.seed, base);
+        let mut command = self.command("train");
+        command.flag("--init", config).flag("--corpus", self.folder.corpus_of(self.sweep));
+        let keys = &self.sweep.base_training()?.0;
+        let tokens = keys.tokens(base.parameters);
+        let own = Overrides::default().or_learning_rate(base.learning_rate);
+        self.trains(&mut command, "recipes/base.toml", (tokens, base.seed), base, &own)?;
         // With `settle`, this run is only the first part, and its folder is not the base.
         let settled = self.sweep.settle.is_none();
         let (name, folder) = if settled {
@@ -71,25 +123,31 @@ impl JobMaker<'_> {
         command.flag("--out", &folder).word("--resume");
         let training = Workload { tokens, parameters: base.parameters };
         let place = (&*format!("{name}-{}", base.id), folder, "done.json");
-        command.job(self.program, place, Some("corpus"), Purpose::Base { training, settled })
+        let purpose = Purpose::Base { training, settled };
+        let trains = Trains { config: base.config.clone(), keys: own.over(keys) };
+        command.job(self.program, place, self.text(), purpose, Some(trains))
     }
 
     /// Trains a base further, with the settings that its pruned models will heal with.
     pub(super) fn settle(&self, base: &PlannedBase<'_>, settle: &TrainingKeys) -> Result<SweepJob> {
-        let mut command = RegrowCommand::new("train");
+        let mut command = self.command("train");
         let scratch = self.folder.scratch(&base.id).join("model");
-        command.word(scratch).flag("--corpus", self.folder.corpus());
-        let tokens = settle.tokens(base.parameters);
+        command.word(scratch).flag("--corpus", self.folder.corpus_of(self.sweep));
+        let tokens = settle.0.tokens(base.parameters);
         // Not the base's own seed: the second run would read the same texts in the same order
         // again.
         let seed = seed_of(&format!("settle {}", base.id), base.seed);
-        self.trains(&mut command, "recipes/settle.toml", tokens, seed.into(), base);
+        let own = Overrides::default().or_learning_rate(base.learning_rate);
+        self.trains(&mut command, "recipes/settle.toml", (tokens, seed.into()), base, &own)?;
         let folder = self.folder.base(&base.id);
         command.flag("--out", &folder).word("--resume");
         let training = Workload { tokens, parameters: base.parameters };
         let place = (&*format!("base-{}", base.id), folder, "done.json");
         let after = format!("scratch-{}", base.id);
-        command.job(self.program, place, Some(&after), Purpose::Base { training, settled: true })
+        let purpose = Purpose::Base { training, settled: true };
+        let keys = own.over(&settle.0).over(&self.sweep.healing());
+        let trains = Trains { config: base.config.clone(), keys };
+        command.job(self.program, place, Some(after.as_str()), purpose, Some(trains))
     }
 
     /// Prunes a base.
@@ -101,26 +159,34 @@ impl JobMaker<'_> {
     ) -> Result<SweepJob> {
         let id = cut_id(base, method, cut);
         let folder = self.folder.model(&id);
-        let mut command = RegrowCommand::new("prune");
-        command.word(self.folder.base(&base.id).join("model"));
+        let mut command = self.command("prune");
+        command.word(self.model_of(base));
         command.flag("--method", &method.name);
         match &cut.removal {
             Removal::Rate(rate) => {
-                let calibration = &self.sweep.calibration;
-                command
-                    .flag("--rate", rate.to_string())
-                    .flag("--corpus", self.folder.corpus())
-                    .flag("--samples", calibration.samples.to_string())
-                    .flag("--length", calibration.length.to_string());
+                command.flag("--rate", rate.to_string());
             }
             Removal::Blocks(blocks) => {
                 let list: Vec<String> = blocks.iter().map(ToString::to_string).collect();
                 command.flag("--drop", list.join(","));
             }
+            Removal::Pattern => {}
+        }
+        if prune::method(&method.name)?.reads_text() {
+            let calibration = &self.sweep.calibration;
+            command
+                .flag("--corpus", self.folder.corpus_of(self.sweep))
+                .flag("--samples", calibration.samples.to_string())
+                .flag("--length", calibration.length.to_string());
+        }
+        if matches!(base.origin, BaseOrigin::Exists(_)) {
+            // A run says its series itself; the folder of a model does not.
+            command.flag("--series", &base.series.name);
         }
         command.flag("--seed", base.seed.to_string()).flag("--out", &folder);
         let place = (&*format!("cut-{id}"), folder, "cut.json");
-        command.job(self.program, place, Some(&format!("base-{}", base.id)), Purpose::Cut)
+        let after = self.made_by(base);
+        command.job(self.program, place, after.as_deref(), Purpose::Cut, None)
     }
 
     /// Heals a pruned model.
@@ -129,68 +195,115 @@ impl JobMaker<'_> {
         base: &PlannedBase<'_>,
         method: &MethodKeys,
         cut: &PlannedCut,
+        variant: &Variant,
     ) -> Result<SweepJob> {
         let id = cut_id(base, method, cut);
-        let mut command = RegrowCommand::new("train");
-        let own = self.folder.base(&base.id).join("model");
-        command.word(self.folder.model(&id)).flag("--base", own);
+        let mut command = self.command("train");
+        command.word(self.folder.model(&id)).flag("--base", self.model_of(base));
         let group = SweepGroup { series: base.series.name.clone(), method: method.name.clone() };
         let purpose = |training| Purpose::Heal { training, group };
-        self.run(command, &id, base, (&format!("cut-{id}"), cut.parameters), purpose)
+        let after = Some(format!("cut-{id}"));
+        let (parameters, config) = (cut.parameters, &cut.config);
+        let run = PlannedRun { id, after, base, variant, parameters, config };
+        self.run(command, &run, purpose)
     }
 
     /// Trains an unpruned base further, with as many tokens as its pruned models.
-    pub(super) fn control(&self, base: &PlannedBase<'_>) -> Result<SweepJob> {
-        let mut command = RegrowCommand::new("train");
-        command.word(self.folder.base(&base.id).join("model"));
+    pub(super) fn control(&self, base: &PlannedBase<'_>, variant: &Variant) -> Result<SweepJob> {
+        let mut command = self.command("train");
+        command.word(self.model_of(base));
         let purpose = |training| Purpose::Control { training };
-        let id = format!("{}-none", base.id);
-        self.run(command, &id, base, (&format!("base-{}", base.id), base.parameters), purpose)
+        let (id, after) = (format!("{}-none", base.id), self.made_by(base));
+        let (parameters, config) = (base.parameters, &base.config);
+        let run = PlannedRun { id, after, base, variant, parameters, config };
+        self.run(command, &run, purpose)
     }
 
-    /// A run `id` of a model with `parameters` parameters, which the job `after` makes.
     fn run(
         &self,
-        mut command: RegrowCommand,
-        id: &str,
-        base: &PlannedBase<'_>,
-        (after, parameters): (&str, u64),
+        mut command: RegrowCommand<'_>,
+        run: &PlannedRun<'_>,
         purpose: impl FnOnce(Workload) -> Purpose,
     ) -> Result<SweepJob> {
+        let PlannedRun { base, variant, .. } = run;
+        let id = variant.id(&run.id);
+        let keys = variant.keys().over(&self.sweep.healing());
         // The base's parameters, not the pruned model's: all cuts of a base and its control get the
         // same number of tokens.
-        let tokens = self.sweep.heal.tokens(base.parameters);
-        let seed = seed_of(id, base.seed);
-        command.flag("--corpus", self.folder.corpus());
-        self.trains(&mut command, "recipes/heal.toml", tokens, seed.into(), base);
-        let folder = self.folder.run(id);
+        let tokens = keys.tokens(base.parameters);
+        // A further run of another kind reads the same text in the same order, one of another seed
+        // does not.
+        let seed = match variant.seed() {
+            None => seed_of(&run.id, base.seed),
+            Some(seed) => seed_of(&format!("{} seed {seed}", run.id), base.seed),
+        };
+        command.flag("--corpus", self.folder.heal_corpus_of(self.sweep));
+        let mut own = variant.keys().or_learning_rate(base.learning_rate);
+        if matches!(base.origin, BaseOrigin::Exists(_)) {
+            // Models that exist could look back on more.
+            own = own.or_context(self.sweep.context);
+        }
+        self.trains(&mut command, "recipes/heal.toml", (tokens, seed.into()), base, &own)?;
+        let folder = self.folder.run(&id);
         command.flag("--out", &folder).word("--resume");
         let place = (&*format!("run-{id}"), folder, "done.json");
-        command.job(self.program, place, Some(after), purpose(Workload { tokens, parameters }))
+        let trains = Trains { config: run.config.clone(), keys: own.over(&keys) };
+        let purpose = purpose(Workload { tokens, parameters: run.parameters });
+        let text = (!self.sweep.corpus.heal_inputs.is_empty()).then_some(HEAL_CORPUS);
+        let after = run.after.as_deref().into_iter().chain(text);
+        command.job(self.program, place, after, purpose, Some(trains))
     }
 
     /// The flags of every training of a base or of its pruned models.
     fn trains(
         &self,
-        command: &mut RegrowCommand,
+        command: &mut RegrowCommand<'_>,
         recipe: &str,
-        tokens: u64,
-        seed: u64,
+        (tokens, seed): (u64, u64),
         base: &PlannedBase<'_>,
-    ) {
+        own: &Overrides,
+    ) -> Result<()> {
         command
             .flag("--recipe", self.folder.join(recipe))
             .flag("--tokens", tokens.to_string())
             .flag("--seed", seed.to_string())
             .flag("--series", &base.series.name);
-        if let Some(rate) = base.size.learning_rate {
-            command.flag("--learning-rate", rate.to_string());
+        for (key, value) in own.keys().words()? {
+            command.flag(&format!("--{}", key.replace('_', "-")), value);
+        }
+        let trainer = match recipe {
+            "recipes/heal.toml" => own.over(&self.sweep.healing()).trainer(),
+            _ => own.trainer(),
+        };
+        // regrow itself needs no word.
+        if let Some(trainer) = trainer.filter(|trainer| *trainer != ledger::Trainer::Regrow) {
+            command.flag("--trainer", trainer.name());
+        }
+        Ok(())
+    }
+
+    /// The folder of a base's model.
+    fn model_of(&self, base: &PlannedBase<'_>) -> OsString {
+        match base.origin {
+            BaseOrigin::Scratch => self.folder.base(&base.id).join("model").into_os_string(),
+            BaseOrigin::Exists(model) => model.place().into_os_string(),
+        }
+    }
+
+    /// The job after which a base is there.
+    fn made_by(&self, base: &PlannedBase<'_>) -> Option<String> {
+        match base.origin {
+            BaseOrigin::Scratch => Some(format!("base-{}", base.id)),
+            BaseOrigin::Exists(_) => self.text().map(str::to_owned),
         }
     }
 }
 
 fn cut_id(base: &PlannedBase<'_>, method: &MethodKeys, cut: &PlannedCut) -> String {
-    format!("{}-{}-{}", base.id, method.name, cut.name)
+    match &*cut.name {
+        "" => format!("{}-{}", base.id, method.name),
+        name => format!("{}-{}-{name}", base.id, method.name),
+    }
 }
 
 /// Gives every run its own order of the text. A shared order would shift all curves together, and

@@ -5,17 +5,21 @@ mod command;
 mod cut;
 mod job;
 mod jobs;
+mod variant;
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use self::base::BaseOrigin;
 use self::base::bases;
 use self::cut::cuts;
-pub(super) use self::job::{Purpose, SweepGroup, SweepJob};
+pub(super) use self::job::{Purpose, SweepGroup, SweepJob, Trains};
 use self::jobs::JobMaker;
+use self::variant::Cases;
 use super::folder::SweepFolder;
-use super::recipe::{SweepKeys, TrainingKeys};
-use crate::error::Result;
+use super::recipe::SweepKeys;
+use crate::error::{Result, bail};
 use crate::executor::Job;
 
 /// A resolved sweep: its jobs, and the files that must exist before the first job.
@@ -37,28 +41,48 @@ impl SweepPlan {
         let make = JobMaker { sweep, folder, program };
         let mut files = recipes(sweep, folder)?;
         let (mut trained, mut settled, mut cut, mut runs) = (vec![], vec![], vec![], vec![]);
-        for base in &bases(sweep)? {
-            let config = folder.join(&format!("configs/{}.json", base.id));
-            trained.push(make.base(base, &config)?);
-            files.push((config, base.config.to_raw().to_json()));
-            if let Some(settle) = &sweep.settle {
-                settled.push(make.settle(base, settle)?);
+        let mut cases = Cases::of(sweep);
+        for base in &bases(sweep, folder)? {
+            if matches!(base.origin, BaseOrigin::Scratch) {
+                let config = folder.join(&format!("configs/{}.json", base.id));
+                trained.push(make.base(base, &config)?);
+                files.push((config, base.config.to_raw().to_json()));
+                if let Some(settle) = &sweep.settle {
+                    settled.push(make.settle(base, settle)?);
+                }
             }
             if base.control {
-                runs.push(make.control(base)?);
+                for variant in &cases.variants(&base.place("none", ""))? {
+                    runs.push(make.control(base, variant)?);
+                }
             }
             for method in &sweep.methods {
                 for planned in cuts(base, method)? {
-                    cut.push(make.cut(base, method, &planned)?);
-                    runs.push(make.heal(base, method, &planned)?);
+                    let variants = cases.variants(&base.place(&method.name, &planned.name))?;
+                    // A cut that nothing heals is not made.
+                    if !variants.is_empty() {
+                        cut.push(make.cut(base, method, &planned)?);
+                    }
+                    for variant in &variants {
+                        runs.push(make.heal(base, method, &planned, variant)?);
+                    }
                 }
             }
         }
+        cases.all_used()?;
         // Long jobs first, so that the sweep does not end with one long job on one thread.
         for list in [&mut trained, &mut settled, &mut runs] {
             list.sort_by(|a, b| b.cost().total_cmp(&a.cost()));
         }
-        Ok(Self { jobs: [make.corpus()?, trained, settled, cut, runs].concat(), files })
+        let jobs = [make.corpus()?, trained, settled, cut, runs].concat();
+        let mut names = BTreeSet::new();
+        if let Some(twice) = jobs.iter().find(|job| !names.insert(job.job.name())) {
+            bail!(
+                "two jobs are called `{}`: give a series, model or case another name",
+                twice.job.name()
+            );
+        }
+        Ok(Self { jobs, files })
     }
 
     /// The jobs that make the text and its tokens.
@@ -76,15 +100,14 @@ impl SweepPlan {
 /// The recipes of all training. `heal` takes its missing keys from `base`, and `settle` from
 /// `heal`.
 fn recipes(sweep: &SweepKeys, folder: &SweepFolder) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-    let base = &sweep.base.keys;
-    let heal = sweep.heal.keys.clone().over(base.clone());
-    let mut recipes = vec![("base", base.clone()), ("heal", heal.clone())];
-    if let Some(TrainingKeys { keys, .. }) = &sweep.settle {
-        recipes.push(("settle", keys.clone().over(heal)));
+    let mut recipes = vec![("heal", sweep.healing().keys())];
+    if let Some(base) = &sweep.base {
+        recipes.insert(0, ("base", base.0.keys()));
     }
-    let file = |(name, mut keys): (&str, crate::recipe::Recipe)| {
-        // Each job gets its tokens as a flag.
-        keys.tokens = None;
+    if let Some(settle) = &sweep.settle {
+        recipes.push(("settle", settle.0.over(&sweep.healing()).keys()));
+    }
+    let file = |(name, keys): (&str, crate::recipe::Recipe)| {
         Ok((folder.join(&format!("recipes/{name}.toml")), keys.to_toml()?.into_bytes()))
     };
     recipes.into_iter().map(file).collect()

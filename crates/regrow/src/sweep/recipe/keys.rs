@@ -6,8 +6,10 @@ use serde::Deserialize;
 use serde_json::json;
 use shape::config::ModelConfig;
 
-use super::training::TrainingKeys;
-use crate::error::{Result, bail};
+use super::case::CaseKeys;
+use super::executor::ExecutorKeys;
+use super::training::{Overrides, TrainingKeys};
+use crate::error::{Context, Result, bail};
 use ledger::count::Count;
 
 /// A sweep as the user wrote it. `recipes/quickstart.toml` explains every key.
@@ -26,7 +28,9 @@ pub(crate) struct SweepKeys {
     pub(crate) controls: Controls,
     pub(crate) corpus: CorpusKeys,
     pub(crate) series: Vec<SeriesKeys>,
-    pub(crate) base: TrainingKeys,
+    /// How bases are trained from scratch. Only sweeps over models that exist do without it.
+    #[serde(default)]
+    pub(crate) base: Option<TrainingKeys>,
     /// How a base is trained further before it is pruned. Missing keys are as in `heal`.
     #[serde(default)]
     pub(crate) settle: Option<TrainingKeys>,
@@ -34,6 +38,12 @@ pub(crate) struct SweepKeys {
     pub(crate) methods: Vec<MethodKeys>,
     /// How pruned models are trained. Missing keys are as in `base`.
     pub(crate) heal: TrainingKeys,
+    /// What runs the jobs, and what they may take.
+    #[serde(default)]
+    pub(crate) executor: ExecutorKeys,
+    /// Runs that differ from `heal`, or are made beside it.
+    #[serde(default)]
+    pub(crate) cases: Vec<CaseKeys>,
 }
 
 /// The text: files, or generated text.
@@ -49,8 +59,23 @@ pub(crate) struct CorpusKeys {
     pub(crate) documents: Option<String>,
     #[serde(default)]
     pub(crate) separator: Option<String>,
-    pub(crate) vocabulary: Count,
-    pub(crate) heldout_share: f64,
+    /// Or a corpus folder that `regrow tokenize` has made. It needs no other key.
+    #[serde(default)]
+    pub(crate) folder: Option<PathBuf>,
+    /// Other text to heal on, which bases have not seen. Losses are measured on its held-out part.
+    #[serde(default)]
+    pub(crate) heal_inputs: Vec<PathBuf>,
+    /// Or a corpus folder of such text, beside `folder`.
+    #[serde(default)]
+    pub(crate) heal_folder: Option<PathBuf>,
+    /// Tokens of a byte-level BPE that is trained on the text.
+    #[serde(default)]
+    pub(crate) vocabulary: Option<Count>,
+    /// Or a `tokenizer.json`, or a model folder with one. Models that exist bring their own.
+    #[serde(default)]
+    pub(crate) tokenizer: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) heldout_share: Option<f64>,
 }
 
 /// Text from [`crate::quickstart::grammar`].
@@ -90,11 +115,31 @@ impl TryFrom<toml::Value> for Controls {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SeriesKeys {
     pub(crate) name: String,
-    /// `llama` or `qwen2`.
-    pub(crate) model_type: String,
+    /// `llama` or `qwen2`. Only for `sizes`.
+    #[serde(default)]
+    pub(crate) model_type: Option<String>,
     #[serde(default = "yes")]
     pub(crate) tie_word_embeddings: bool,
+    /// Sizes that are trained from scratch.
+    #[serde(default)]
     pub(crate) sizes: Vec<SizeKeys>,
+    /// Models that exist.
+    #[serde(default)]
+    pub(crate) models: Vec<ModelKeys>,
+}
+
+/// A model that exists.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelKeys {
+    /// Its folder, or its id on the hub.
+    pub(crate) model: String,
+    /// Its name in folders of the sweep [default: the last part of `model`].
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// The learning rate of what is pruned from it, instead of the one in `heal`.
+    #[serde(default)]
+    pub(crate) learning_rate: Option<f64>,
 }
 
 /// The shape of one size, with the keys of `config.json`.
@@ -136,6 +181,9 @@ pub(crate) struct MethodKeys {
     /// Or the blocks to remove, counted from 0, the same in every base.
     #[serde(default)]
     pub(crate) drop: Vec<Vec<usize>>,
+    /// Or, where blocks are not removed, the rates that removing so many of them would have.
+    #[serde(default)]
+    pub(crate) as_blocks: Vec<usize>,
 }
 
 fn one_seed() -> Vec<u64> {
@@ -152,15 +200,21 @@ impl SweepKeys {
         size.seeds.as_deref().unwrap_or(&self.seeds)
     }
 
-    /// The shape of a size, with the vocabulary and context of the sweep.
-    pub(crate) fn config(&self, series: &SeriesKeys, size: &SizeKeys) -> Result<ModelConfig> {
-        let architecture = match series.model_type.as_str() {
-            "llama" => "LlamaForCausalLM",
-            "qwen2" => "Qwen2ForCausalLM",
+    /// The shape of a size, with the context of the sweep and a vocabulary of so many tokens.
+    pub(crate) fn config(
+        &self,
+        series: &SeriesKeys,
+        size: &SizeKeys,
+        vocabulary: usize,
+    ) -> Result<ModelConfig> {
+        let architecture = match series.model_type.as_deref() {
+            Some("llama") => "LlamaForCausalLM",
+            Some("qwen2") => "Qwen2ForCausalLM",
             other => {
                 bail!(
-                    "`model_type` of series `{}` is `{other}`, expected `llama` or `qwen2`",
-                    series.name
+                    "`model_type` of series `{}` is {}, expected `llama` or `qwen2`",
+                    series.name,
+                    other.map_or_else(|| "missing".to_owned(), |name| format!("`{name}`"))
                 )
             }
         };
@@ -173,12 +227,31 @@ impl SweepKeys {
             "num_attention_heads": size.num_attention_heads,
             "num_key_value_heads": size.num_key_value_heads,
             "intermediate_size": size.intermediate_size,
-            "vocab_size": self.corpus.vocabulary.0,
+            "vocab_size": vocabulary,
             "max_position_embeddings": self.context.0,
             "tie_word_embeddings": series.tie_word_embeddings,
         });
         let name = format!("{} {}", series.name, size.name());
         Ok(ModelConfig::from_json(raw.to_string().as_bytes(), name.as_ref())?)
+    }
+
+    /// Every model that exists, in the order of the recipe.
+    pub(crate) fn models(&self) -> impl Iterator<Item = &ModelKeys> {
+        self.series.iter().flat_map(|series| &series.models)
+    }
+
+    /// How pruned models are trained, with what `base` says where `heal` is silent.
+    pub(crate) fn healing(&self) -> Overrides {
+        let heal = &self.heal.0;
+        self.base.as_ref().map_or_else(|| heal.clone(), |base| heal.over(&base.0))
+    }
+
+    /// How bases are trained from scratch.
+    ///
+    /// # Errors
+    /// Where the recipe does not say it.
+    pub(crate) fn base_training(&self) -> Result<&TrainingKeys> {
+        self.base.as_ref().context("`base` is missing: it says how `sizes` are trained")
     }
 }
 
@@ -186,5 +259,23 @@ impl SizeKeys {
     /// Width and depth, for example `48x6`.
     pub(crate) fn name(&self) -> String {
         format!("{}x{}", self.hidden_size, self.num_hidden_layers)
+    }
+}
+
+impl ModelKeys {
+    /// Where it is: the folder, its snapshot in the cache of the hub, or else the id.
+    pub(crate) fn place(&self) -> PathBuf {
+        let path = PathBuf::from(&self.model);
+        crate::hub::cached_folder(&path).unwrap_or(path)
+    }
+
+    /// Its name in folders of the sweep: `Llama-3.2-1B` for `meta-llama/Llama-3.2-1B@main`.
+    pub(crate) fn name(&self) -> &str {
+        let last = || {
+            let path = self.model.trim_end_matches('/');
+            let last = path.rsplit('/').next().unwrap_or(path);
+            last.split('@').next().unwrap_or(last)
+        };
+        self.name.as_deref().unwrap_or_else(last)
     }
 }

@@ -1,15 +1,23 @@
 //! A sweep's recipe, as the user wrote it. `recipes/quickstart.toml` explains every key.
 
+mod case;
 mod check;
+mod executor;
 mod keys;
+mod nearest;
 mod training;
 
 use std::path::Path;
 
+pub(super) use self::case::CasePlace;
 use self::check::check;
-pub(super) use self::keys::{Controls, MethodKeys, SeriesKeys, SizeKeys, SweepKeys};
-pub(super) use self::training::TrainingKeys;
+pub use self::executor::ExecutorName;
+pub(super) use self::executor::{ExecutorKeys, JobKind};
+pub(super) use self::keys::{Controls, MethodKeys, ModelKeys, SeriesKeys, SweepKeys};
+use self::nearest::with_nearest;
+pub(super) use self::training::{Overrides, TrainingKeys};
 use crate::error::{Context, Result, bail};
+use crate::executor::SlurmSettings;
 
 /// The format of a sweep's recipe.
 const FORMAT: i64 = 1;
@@ -47,7 +55,7 @@ impl SweepRecipe {
             Some((found, _)) => bail!("`format` is {found}, expected {FORMAT}"),
             None => bail!("`format = {FORMAT}` is missing"),
         }
-        let keys: SweepKeys = toml::from_str(text)?;
+        let keys: SweepKeys = toml::from_str(text).map_err(with_nearest)?;
         check(&keys)?;
         Ok(Self { keys, text: text.to_owned() })
     }
@@ -60,6 +68,16 @@ impl SweepRecipe {
     /// Whether both have the same keys and values. Comments and order do not matter.
     pub fn says_the_same(&self, other: &Self) -> bool {
         self.keys == other.keys
+    }
+
+    /// What runs its jobs, as it says itself.
+    pub fn executor(&self) -> ExecutorName {
+        self.keys.executor.name()
+    }
+
+    /// How its jobs are submitted to Slurm.
+    pub fn slurm(&self) -> &SlurmSettings {
+        self.keys.executor.slurm()
     }
 
     pub(crate) fn keys(&self) -> &SweepKeys {

@@ -6,7 +6,10 @@ use std::time::Duration;
 const MOST: f64 = 366.0 * 86_400.0;
 
 /// Parses a span. Each number needs a unit.
-pub(crate) fn parse(written: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// Where it is no span, or longer than 366 days.
+pub fn parse(written: &str) -> Result<Duration, String> {
     let wrong = || format!("`{written}` is not a time such as 90s, 30m, 1h30m, 1.5h or 2d");
     let (mut rest, mut seconds) = (written, 0.0);
     while !rest.is_empty() {
