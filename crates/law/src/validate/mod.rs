@@ -53,7 +53,7 @@ pub struct GroupValidation {
     pub(crate) runs: usize,
     /// The form of the curves and bands.
     pub(crate) form: String,
-    /// What the law is worth, as [`crate::fit`] gives it with the same settings.
+    /// What the law is worth, as [`crate::fit()`] gives it with the same settings.
     pub(crate) verdicts: Vec<Verdict>,
     /// Forms and baselines. Every form is fitted as one curve for all bases and runs.
     pub(crate) entries: Vec<Contender>,
@@ -203,7 +203,7 @@ impl GroupValidation {
         &self.form
     }
 
-    /// What the law is worth, as [`crate::fit`] gives it with the same settings: one line for each
+    /// What the law is worth, as [`crate::fit()`] gives it with the same settings: one line for each
     /// question that the data allow.
     pub fn verdicts(&self) -> &[Verdict] {
         &self.verdicts

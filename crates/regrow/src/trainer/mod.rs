@@ -1,7 +1,7 @@
 //! Trainers other than our own. They are driven from here, and checked before they are believed.
 //!
 //! The one there is today is PyTorch: the package `python/regrow_torch`, started by `torchrun`. It
-//! gets one file, [`JobFile`], and writes into the run folder what our own trainer writes there.
+//! gets one file, `JobFile`, and writes into the run folder what our own trainer writes there.
 //! This room starts it, hears its progress from the curve, and passes requests to stop on.
 
 mod belief;
