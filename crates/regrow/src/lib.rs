@@ -33,6 +33,7 @@ pub mod pruning;
 mod public;
 pub mod quickstart;
 mod recipe;
+mod shell;
 pub mod source;
 pub mod span;
 mod stop;

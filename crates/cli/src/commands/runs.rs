@@ -206,17 +206,32 @@ impl RunRow {
 }
 
 /// The names of the columns of `--csv`, as in `--json`.
-const CSV_HEADING: &str = "run,state,why,id,series,method,base,n0,rate,loss0,tokens,tokens_planned,\
-                           eval_loss,best_eval_loss,points\n";
+const CSV_HEADING: [&str; 15] = [
+    "run",
+    "state",
+    "why",
+    "id",
+    "series",
+    "method",
+    "base",
+    "n0",
+    "rate",
+    "loss0",
+    "tokens",
+    "tokens_planned",
+    "eval_loss",
+    "best_eval_loss",
+    "points",
+];
 
 /// The list as CSV (RFC 4180).
-fn csv(runs: &[RunRow]) -> String {
-    let quoted = |cell: String| match cell.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell,
-    };
-    let line = |run: &RunRow| run.cells().map(quoted).join(",") + "\n";
-    std::iter::once(CSV_HEADING.to_owned()).chain(runs.iter().map(line)).collect()
+fn csv(runs: &[RunRow]) -> anyhow::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(CSV_HEADING)?;
+    for run in runs {
+        writer.write_record(run.cells())?;
+    }
+    Ok(writer.into_inner()?)
 }
 
 /// Where the runs of a folder are: a sweep keeps them in `runs`.
@@ -240,7 +255,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         if file.exists() {
             return Err(disk::Error::exists(file).into());
         }
-        disk::write(file, csv(&runs).as_bytes())?;
+        disk::write(file, &csv(&runs)?)?;
     }
     if arguments.json {
         output.json(&RunsReport { format: 1, runs })?;

@@ -20,6 +20,7 @@ mod proof;
 mod prune_input;
 mod random_tables;
 mod real;
+mod recipes;
 mod resources;
 #[cfg(target_os = "linux")]
 mod slurm;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::workshop::{
-    Ran, Workshop, arg, change_json, command, copy_folder, done, names, read_json, regrow,
+    Ran, Workshop, arg, change_json, command, copy_folder, done, held_out_loss, names, read_json,
+    regrow,
 };
 
 /// Checkpoints every ten steps, many held-out points, and so many epochs that held-out loss rises
@@ -288,23 +289,7 @@ fn the_best_weights_on_the_way_are_kept_as_a_model() {
     let (done, state) =
         (read_json(&whole.join("done.json")), read_json(&whole.join("trainer_state.json")));
     assert!(done["best_eval_loss"].as_f64() < done["eval_loss"].as_f64(), "{done}");
-    let eval = |model: &str| {
-        let model = whole.join(model);
-        let corpus = bench.path("few");
-        crate::workshop::done(&[
-            "eval",
-            arg(&model),
-            "--corpus",
-            arg(&corpus),
-            "--context",
-            "48",
-            "--tokens",
-            "300",
-            "--json",
-        ])
-        .json()["loss"]
-            .clone()
-    };
+    let eval = |model: &str| held_out_loss(&whole.join(model), &bench.path("few"), "300");
     assert_eq!(
         (eval("model"), eval("best")),
         (done["eval_loss"].clone(), done["best_eval_loss"].clone())

@@ -7,53 +7,11 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::recipes::tiny;
 use crate::workshop::{arg, command, names, regrow};
 
-/// Two sizes, two cuts each and a control.
-const RECIPE: &str = r#"
-format = 1
-context = 32
-
-[corpus]
-grammar = { documents = 400, seed = 1 }
-vocabulary = 300
-heldout_share = 0.03
-
-[[series]]
-name = "small"
-model_type = "llama"
-[[series.sizes]]
-hidden_size = 8
-num_hidden_layers = 3
-num_attention_heads = 2
-num_key_value_heads = 1
-intermediate_size = 16
-[[series.sizes]]
-hidden_size = 16
-num_hidden_layers = 3
-num_attention_heads = 2
-num_key_value_heads = 1
-intermediate_size = 32
-
-[base]
-tokens = 6_000
-batch = 8
-learning_rate = 4e-3
-eval_points = 2
-
-[calibration]
-samples = 4
-length = 32
-
-[[methods]]
-name = "depth-block-influence"
-blocks = [1, 2]
-
-[heal]
-tokens = 3_000
-warmup = 256
-eval_points = 4
-
+/// What is added to a recipe.
+const EXECUTOR: &str = r#"
 [executor]
 name = "slurm"
 commands = "COMMANDS"
@@ -126,7 +84,8 @@ fn a_sweep_on_slurm_whose_head_is_killed_gives_the_table_of_a_local_one() {
     };
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("recipe.toml");
-    fs::write(&recipe, RECIPE.replace("COMMANDS", arg(&cluster.commands))).unwrap();
+    let executor = EXECUTOR.replace("COMMANDS", arg(&cluster.commands));
+    fs::write(&recipe, tiny() + &executor).unwrap();
     let (here, there) = (folder.path().join("local"), folder.path().join("slurm"));
     let local =
         regrow(&["sweep", arg(&recipe), "--out", arg(&here), "--executor", "local", "--quiet"]);

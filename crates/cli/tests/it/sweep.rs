@@ -7,53 +7,10 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use crate::recipes::size;
+use crate::recipes::tiny;
 use crate::workshop::{Ran, arg, command, done, names, regrow};
-
-/// Two sizes, one cut each and a control, on a little text: a second of work.
-const TINY: &str = r#"
-format = 1
-context = 32
-
-[corpus]
-grammar = { documents = 400, seed = 1 }
-vocabulary = 300
-heldout_share = 0.03
-
-[[series]]
-name = "small"
-model_type = "llama"
-[[series.sizes]]
-hidden_size = 8
-num_hidden_layers = 3
-num_attention_heads = 2
-num_key_value_heads = 1
-intermediate_size = 16
-[[series.sizes]]
-hidden_size = 16
-num_hidden_layers = 3
-num_attention_heads = 2
-num_key_value_heads = 1
-intermediate_size = 32
-
-[base]
-tokens = 6_000
-batch = 8
-learning_rate = 4e-3
-eval_points = 2
-
-[calibration]
-samples = 4
-length = 32
-
-[[methods]]
-name = "depth-block-influence"
-blocks = [1, 2]
-
-[heal]
-tokens = 3_000
-warmup = 256
-eval_points = 4
-"#;
 
 /// A folder with a recipe.
 struct Bench {
@@ -100,7 +57,7 @@ fn numbers(value: &serde_json::Value, found: &mut Vec<f64>) {
 
 #[test]
 fn a_sweep_lists_its_command_lines_in_an_order_they_can_be_run_in() {
-    let bench = Bench::new(&TINY.replace("blocks = [1, 2]", "rates = [0.17]"));
+    let bench = Bench::new(&tiny().replace("blocks = [1, 2]", "rates = [0.17]"));
     let recipe = bench.recipe();
     let shown = done(&["sweep", arg(&recipe), "--out", "OUT", "--dry-run"]).stdout;
     let (table, listing) = shown.split_once("\n\n# text").unwrap();
@@ -136,7 +93,8 @@ regrow train --init OUT/configs/small-8x3.json --corpus OUT/corpus --recipe OUT/
 #[test]
 fn a_sweep_may_name_the_blocks_that_go() {
     let named = |drop: &str| {
-        TINY.replace("depth-block-influence", "depth-list")
+        tiny()
+            .replace("depth-block-influence", "depth-list")
             .replace("blocks = [1, 2]", &format!("drop = {drop}"))
     };
     let bench = Bench::new(&named("[[2, 1], [1]]"));
@@ -165,7 +123,7 @@ fn a_sweep_may_name_the_blocks_that_go() {
 #[test]
 fn a_size_may_have_several_bases_and_one_control() {
     let jobs = |keys: &str, size: &str| {
-        let recipe = TINY.replace("context = 32", &format!("context = 32\n{keys}"));
+        let recipe = tiny().replace("context = 32", &format!("context = 32\n{keys}"));
         let bench =
             Bench::new(&recipe.replace("hidden_size = 16", &format!("hidden_size = 16\n{size}")));
         let recipe = bench.recipe();
@@ -187,7 +145,7 @@ fn a_size_may_have_several_bases_and_one_control() {
 
 #[test]
 fn a_sweep_heals_every_cut_and_gathers_the_points() {
-    let bench = Bench::new(TINY);
+    let bench = Bench::new(&tiny());
     let (recipe, out) = (bench.recipe(), bench.path("out"));
     let report = swept(&[&sweep(&recipe, &out)[..], &["--json"]].concat()).json();
     assert_eq!(report["left_out"], serde_json::json!([]));
@@ -201,7 +159,7 @@ fn a_sweep_heals_every_cut_and_gathers_the_points() {
     ];
     assert_eq!(report["runs"], serde_json::json!(runs));
     assert_eq!(names(&out.join("runs")), runs);
-    assert_eq!(fs::read_to_string(out.join("recipe.toml")).unwrap(), TINY);
+    assert_eq!(fs::read_to_string(out.join("recipe.toml")).unwrap(), tiny());
     let table = fs::read_to_string(out.join("points.csv")).unwrap();
     let mut lines = table.lines();
     let heading = "series,method,run,n0,rate,loss0,tokens,loss,phase,learning_rate,base";
@@ -242,7 +200,7 @@ fn a_sweep_heals_every_cut_and_gathers_the_points() {
 
 #[test]
 fn a_killed_sweep_goes_on_to_the_same_table() {
-    let bench = Bench::new(TINY);
+    let bench = Bench::new(&tiny());
     let (recipe, whole, killed) = (bench.recipe(), bench.path("whole"), bench.path("killed"));
     swept(&sweep(&recipe, &whole));
     // Killed as soon as something new is there: text, corpus, bases, runs.
@@ -265,7 +223,7 @@ fn a_killed_sweep_goes_on_to_the_same_table() {
 
 #[test]
 fn every_number_on_the_page_stands_in_a_file_of_the_sweep() {
-    let bench = Bench::new(&TINY.replace("[heal]", "[settle]\ntokens = 3_000\n\n[heal]"));
+    let bench = Bench::new(&tiny().replace("[heal]", "[settle]\ntokens = 3_000\n\n[heal]"));
     let (recipe, out) = (bench.recipe(), bench.path("out"));
     swept(&sweep(&recipe, &out));
     let mut known = Vec::new();
@@ -312,7 +270,7 @@ fn a_text_too_short_for_the_sizes_is_refused_before_anything_is_trained() {
             "documents are held out, expected at least 8",
         ),
     ] {
-        let bench = Bench::new(&TINY.replace(from, to));
+        let bench = Bench::new(&tiny().replace(from, to));
         let (recipe, out) = (bench.recipe(), bench.path("out"));
         let ran = regrow(&sweep(&recipe, &out));
         assert_eq!(ran.code, 1, "{}", ran.stderr);
@@ -323,7 +281,7 @@ fn a_text_too_short_for_the_sizes_is_refused_before_anything_is_trained() {
 
 #[test]
 fn a_job_that_fails_is_named_and_what_needs_it_is_skipped() {
-    let bench = Bench::new(TINY);
+    let bench = Bench::new(&tiny());
     let (recipe, out) = (bench.recipe(), bench.path("out"));
     swept(&sweep(&recipe, &out));
     // One base is lost and cannot be made again, as a file stands in the way.
@@ -354,7 +312,7 @@ fn a_job_that_fails_is_named_and_what_needs_it_is_skipped() {
 
 #[test]
 fn a_folder_of_something_else_is_refused() {
-    let bench = Bench::new(TINY);
+    let bench = Bench::new(&tiny());
     let (recipe, out) = (bench.recipe(), bench.path("out"));
     fs::create_dir(&out).unwrap();
     fs::write(out.join("photo"), "a cat").unwrap();
@@ -365,7 +323,7 @@ fn a_folder_of_something_else_is_refused() {
     fs::rename(out.join("photo"), out.join("recipe.toml")).unwrap();
     assert!(regrow(&sweep(&recipe, &out)).stderr.contains("is not a sweep"));
     // Not even one that holds the very recipe: the user's own table in it would be replaced.
-    let bench = Bench::new(TINY);
+    let bench = Bench::new(&tiny());
     fs::write(bench.path("points.csv"), "mine").unwrap();
     let ran = regrow(&sweep(&bench.recipe(), bench.folder.path()));
     assert!(ran.code == 1 && ran.stderr.contains("already exists"), "{}", ran.stderr);
@@ -420,8 +378,8 @@ fn a_sweep_that_makes_no_sense_says_what_is_wrong() {
         ("blocks = [1, 2]", "rates = [1.5]", "holds 1.5, expected above 0 and below 1"),
         ("blocks = [1, 2]", "rates = [0.29]", "0.29"),
     ] {
-        assert!(TINY.contains(from), "{from}");
-        let bench = Bench::new(&TINY.replacen(from, to, 1));
+        assert!(tiny().contains(from), "{from}");
+        let bench = Bench::new(&tiny().replacen(from, to, 1));
         let (recipe, out) = (bench.recipe(), bench.path("out"));
         let ran = regrow(&["sweep", arg(&recipe), "--out", arg(&out)]);
         assert_eq!(ran.code, 1, "{to}: {}", ran.stderr);
@@ -448,10 +406,7 @@ fn processes(words: &[&str]) -> Vec<u32> {
 #[test]
 fn a_job_that_is_stopped_from_outside_interrupts_the_sweep_and_is_no_failure() {
     // One base, long enough to be stopped while it trains.
-    let one = TINY.split_once("[[series.sizes]]\nhidden_size = 16").unwrap().0.to_owned()
-        + &TINY[TINY.find("\n[base]").unwrap()..];
-    let long = one.replace("tokens = 6_000", "tokens = 150_000").replace("= 400,", "= 12_000,");
-    let bench = Bench::new(&long);
+    let bench = Bench::new(&long("tokens = 150_000"));
     let (recipe, out) = (bench.recipe(), bench.path("out"));
     let mut child = command(&sweep(&recipe, &out)).stderr(Stdio::piped()).spawn().unwrap();
     let begin = Instant::now();
@@ -474,8 +429,7 @@ fn a_job_that_is_stopped_from_outside_interrupts_the_sweep_and_is_no_failure() {
 /// A recipe of one base that trains for a moment.
 #[cfg(target_os = "linux")]
 fn long(tokens: &str) -> String {
-    let one = TINY.split_once("[[series.sizes]]\nhidden_size = 16").unwrap().0.to_owned()
-        + &TINY[TINY.find("\n[base]").unwrap()..];
+    let one = tiny().replace(&size([16, 3, 2, 1, 32]), "");
     one.replace("tokens = 6_000", tokens).replace("= 400,", "= 12_000,")
 }
 
@@ -536,7 +490,7 @@ fn a_key_that_reaches_every_process_of_a_terminal_lets_the_jobs_save() {
 #[test]
 fn a_failure_is_told_once() {
     let bench = Bench::new(
-        &TINY.replace("grammar = { documents = 400, seed = 1 }", "inputs = [\"none.txt\"]"),
+        &tiny().replace("grammar = { documents = 400, seed = 1 }", "inputs = [\"none.txt\"]"),
     );
     let (recipe, out) = (bench.recipe(), bench.path("out"));
     let mut words = sweep(&recipe, &out);
@@ -545,7 +499,7 @@ fn a_failure_is_told_once() {
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("none.txt").count(), 1, "{}", ran.stderr);
     // One that the sweep gets over.
-    let bench = Bench::new(TINY);
+    let bench = Bench::new(&tiny());
     let (recipe, out) = (bench.recipe(), bench.path("out"));
     fs::create_dir_all(out.join("bases")).unwrap();
     fs::copy(&recipe, out.join("recipe.toml")).unwrap();

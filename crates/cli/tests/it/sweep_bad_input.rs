@@ -4,35 +4,18 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::recipes::{CALIBRATION, method};
 use crate::workshop::{Workshop, arg, done, names, regrow};
 
 /// A sweep over a model that exists.
-const RECIPE: &str = r#"
-format = 1
-context = 32
-
-[corpus]
-folder = "CORPUS"
-
-[[series]]
-name = "mine"
-[[series.models]]
-model = "MODEL"
-name = "first"
-
-[calibration]
-samples = 4
-length = 32
-
-[[methods]]
-name = "depth-block-influence"
-blocks = [1]
-
-[heal]
-tokens = 1_000
-batch = 4
-eval_points = 2
-"#;
+fn sweep_of_model() -> String {
+    let head = "format = 1\ncontext = 32\n\n[corpus]\nfolder = \"CORPUS\"\n";
+    let series =
+        "\n[[series]]\nname = \"mine\"\n[[series.models]]\nmodel = \"MODEL\"\nname = \"first\"\n";
+    let cut = method("depth-block-influence", "blocks = [1]");
+    [head, series, CALIBRATION, &cut, "\n[heal]\ntokens = 1_000\nbatch = 4\neval_points = 2\n"]
+        .concat()
+}
 
 /// A workshop with a corpus and a tiny model that was trained on it.
 struct Bench {
@@ -51,7 +34,7 @@ impl Bench {
     }
 
     fn recipe(&self, changes: &[(&str, &str)]) -> String {
-        let mut text = RECIPE.to_owned();
+        let mut text = sweep_of_model();
         for (from, to) in changes {
             assert!(text.contains(from), "{from}");
             text = text.replacen(from, to, 1);

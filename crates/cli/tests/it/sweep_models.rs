@@ -3,96 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::recipes::{BASE, CALIBRATION, TEXT, heal, method, size, small};
 use crate::workshop::{arg, done, names, regrow};
 
-/// Two bases trained from scratch, which the tests prune as models that exist.
-const BASES: &str = r#"
-format = 1
-context = 32
-seeds = [1]
+/// A base trained from scratch, which the tests prune as a model that exists.
+fn bases() -> String {
+    let cut = method("depth-block-influence", "blocks = [1]");
+    let text = TEXT.replace("context = 32", "context = 32\nseeds = [1]");
+    [&text, &small(&[[16, 4, 4, 2, 32]]), BASE, CALIBRATION, &cut, &heal("2_000", 3)].concat()
+}
 
-[corpus]
-grammar = { documents = 400, seed = 1 }
-vocabulary = 300
-heldout_share = 0.03
-
-[[series]]
-name = "small"
-model_type = "llama"
-[[series.sizes]]
-hidden_size = 16
-num_hidden_layers = 4
-num_attention_heads = 4
-num_key_value_heads = 2
-intermediate_size = 32
-
-[base]
-tokens = 6_000
-batch = 8
-learning_rate = 4e-3
-eval_points = 2
-
-[calibration]
-samples = 4
-length = 32
-
-[[methods]]
-name = "depth-block-influence"
-blocks = [1]
-
-[heal]
-tokens = 2_000
-warmup = 256
-eval_points = 3
-"#;
-
-/// A model that exists, beside a size from scratch, and methods of all kinds.
-const EXISTS: &str = r#"
-format = 1
-context = 32
-
-[corpus]
-grammar = { documents = 400, seed = 2 }
-heldout_share = 0.03
-
-[[series]]
-name = "mine"
-model_type = "llama"
-[[series.models]]
-model = "MODEL"
-name = "first"
-learning_rate = 1e-3
-[[series.sizes]]
-hidden_size = 8
-num_hidden_layers = 4
-num_attention_heads = 4
-num_key_value_heads = 2
-intermediate_size = 32
-
-[base]
-tokens = 3_000
-batch = 8
-learning_rate = 4e-3
-eval_points = 2
-
-[calibration]
-samples = 4
-length = 32
-
-[[methods]]
-name = "depth-block-influence"
-blocks = [1, 2]
-[[methods]]
-name = "width-magnitude"
-as_blocks = [1]
-[[methods]]
-name = "2:4-magnitude"
-
-[heal]
-tokens = 2_000
-warmup = 256
-eval_points = 3
-
+/// Changes of single runs.
+const CASES: &str = r#"
 [[cases]]
 method = ["depth-block-influence", "none"]
 base = "first"
@@ -111,6 +33,24 @@ method = "width-magnitude"
 skip = true
 "#;
 
+/// A model that exists, beside a size from scratch, and methods of all kinds.
+fn exists() -> String {
+    let model = "model = \"MODEL\"\nname = \"first\"\nlearning_rate = 1e-3\n";
+    let series = format!(
+        "\n[[series]]\nname = \"mine\"\nmodel_type = \"llama\"\n[[series.models]]\n{model}{}",
+        size([8, 4, 4, 2, 32])
+    );
+    let methods = [
+        method("depth-block-influence", "blocks = [1, 2]"),
+        method("width-magnitude", "as_blocks = [1]"),
+        method("2:4-magnitude", ""),
+    ];
+    // The tokenizer is that of the model.
+    let text = TEXT.replace("vocabulary = 300\n", "").replace("seed = 1", "seed = 2");
+    let base = BASE.replace("6_000", "3_000");
+    [&text, &series, &base, CALIBRATION, &methods.concat(), &heal("2_000", 3), CASES].concat()
+}
+
 struct Bench {
     folder: tempfile::TempDir,
 }
@@ -119,7 +59,7 @@ impl Bench {
     /// A folder in which the bases were trained, and the path of their model.
     fn new() -> (Self, PathBuf) {
         let bench = Self { folder: tempfile::tempdir().unwrap() };
-        let (recipe, out) = (bench.recipe("bases", BASES), bench.path("bases"));
+        let (recipe, out) = (bench.recipe("bases", &bases()), bench.path("bases"));
         assert_eq!(sweep(&recipe, &out), 3);
         let model = out.join("bases/small-16x4/model");
         (bench, model)
@@ -153,7 +93,7 @@ fn jobs(recipe: &Path, out: &Path) -> Vec<String> {
 #[test]
 fn a_model_that_exists_is_swept_with_methods_of_all_kinds_beside_a_size_from_scratch() {
     let (bench, model) = Bench::new();
-    let recipe = bench.recipe("exists", &EXISTS.replace("MODEL", arg(&model)));
+    let recipe = bench.recipe("exists", &exists().replace("MODEL", arg(&model)));
     let out = bench.path("out");
     sweep(&recipe, &out);
     let runs = names(&out.join("runs"));
@@ -237,7 +177,7 @@ fn a_changed_recipe_runs_only_what_changed_and_a_recipe_changed_back_runs_nothin
     };
     let before = dates();
     // A further cut is all that runs.
-    let more = bench.recipe("more", &BASES.replace("blocks = [1]", "blocks = [1, 2]"));
+    let more = bench.recipe("more", &bases().replace("blocks = [1]", "blocks = [1, 2]"));
     let left = |recipe: &Path| -> Vec<String> {
         jobs(recipe, &out).into_iter().filter(|job| !job.ends_with(", done")).collect()
     };
@@ -248,8 +188,10 @@ fn a_changed_recipe_runs_only_what_changed_and_a_recipe_changed_back_runs_nothin
     assert_eq!(after.len(), before.len() + 1);
     assert!(fs::read_to_string(out.join("recipe.toml")).unwrap().contains("[1, 2]"));
     // Another learning rate for healing leaves bases and cuts alone.
-    let other = bench
-        .recipe("other", &BASES.replace("tokens = 2_000", "tokens = 2_000\nlearning_rate = 1e-3"));
+    let other = bench.recipe(
+        "other",
+        &bases().replace("tokens = 2_000", "tokens = 2_000\nlearning_rate = 1e-3"),
+    );
     assert_eq!(left(&other).len(), 2, "{:?}", left(&other));
     let ran = regrow(&["sweep", arg(&other), "--out", arg(&out), "--jobs", "2"]);
     assert!(ran.stderr.contains("is made anew, the recipe has changed"), "{}", ran.stderr);
@@ -292,8 +234,8 @@ fn models_and_cases_that_make_no_sense_are_refused_before_anything_starts() {
         ),
         ("[base]\ntokens = 3_000", "[base]\ntoken = 3_000", "did you mean `tokens`?"),
     ] {
-        assert!(EXISTS.contains(from), "{from}");
-        let text = EXISTS.replacen(from, to, 1).replace("MODEL", arg(&model));
+        assert!(exists().contains(from), "{from}");
+        let text = exists().replacen(from, to, 1).replace("MODEL", arg(&model));
         let (recipe, out) = (bench.recipe("bad", &text), bench.path("out"));
         let ran = regrow(&["sweep", arg(&recipe), "--out", arg(&out)]);
         assert_eq!(ran.code, 1, "{to}: {}", ran.stderr);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::workshop::{Ran, Workshop, arg, command, done, names, read_json};
+use crate::workshop::{Ran, Workshop, arg, command, done, held_out_loss, names, read_json};
 
 /// A Python that has `regrow_torch`, or seems to. `FAKE` says how it behaves.
 const FAKE: &str = r#"#!/usr/bin/env python3
@@ -125,20 +125,8 @@ fn pytorch_is_told_everything_in_one_file_and_the_command_is_shown() {
     assert_eq!(ran.stdout, expected);
     let job = read_json(&job);
     let model = torch.path("base/model");
-    let corpus = torch.path("corpus");
-    let eval = done(&[
-        "eval",
-        arg(&model),
-        "--corpus",
-        arg(&corpus),
-        "--context",
-        "48",
-        "--tokens",
-        "1000",
-        "--json",
-    ])
-    .json();
-    assert_eq!(job["expected"]["loss"], eval["loss"]);
+    let loss = held_out_loss(&model, &torch.path("corpus"), "1000");
+    assert_eq!(job["expected"]["loss"], loss);
     assert_eq!(job["expected"]["tolerance"], 1e-3);
     assert_eq!((&job["spec"]["trainer"], &job["recompute"]), (&"torch".into(), &true.into()));
     assert_eq!((&job["steps"], &job["evaluation_steps"][1]), (&6.into(), &6.into()));

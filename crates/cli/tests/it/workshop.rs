@@ -179,6 +179,12 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 }
 
 /// Reads a JSON file.
+/// The held-out loss of a model in windows of 48, read by `eval`.
+pub(crate) fn held_out_loss(model: &Path, corpus: &Path, tokens: &str) -> Value {
+    let of = ["eval", arg(model), "--corpus", arg(corpus), "--context", "48", "--json"];
+    done(&[&of[..], &["--tokens", tokens]].concat()).json()["loss"].clone()
+}
+
 pub(crate) fn read_json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }

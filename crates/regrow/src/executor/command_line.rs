@@ -1,9 +1,9 @@
 //! A job's command line, as a person would type it.
 
-use std::ffi::OsStr;
 use std::path::Path;
 
 use super::job::Job;
+use crate::shell::quoted;
 
 /// The shell command for a job: its own variables, its program without the path, and its arguments.
 pub(super) fn typed(job: &Job) -> String {
@@ -12,17 +12,6 @@ pub(super) fn typed(job: &Job) -> String {
         job.env().iter().map(|(name, value)| format!("{}={}", quoted(name), quoted(value)));
     let words = std::iter::once(quoted(name)).chain(job.argv().iter().map(|word| quoted(word)));
     variables.chain(words).collect::<Vec<_>>().join(" ")
-}
-
-pub(super) fn quoted(word: &OsStr) -> String {
-    let word = word.to_string_lossy();
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./,=:+@%".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.into_owned()
-    } else {
-        // A quote ends the quoted part, is itself escaped, and begins the next part.
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

@@ -100,14 +100,20 @@ pub(super) fn remove_checkpoints(folder: &RunFolder) -> Result<()> {
     Ok(())
 }
 
+/// The folder of this very run.
+pub(super) fn folder_of(run: &PreparedRun, out: &Path) -> Result<RunFolder> {
+    let folder = RunFolder::open(out)?;
+    folder.check_spec(run.spec())?;
+    Ok(folder)
+}
+
 /// Reports a run that is already done.
 pub(super) fn already_done(
     run: &PreparedRun,
     out: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Ended> {
-    let folder = RunFolder::open(out)?;
-    folder.check_spec(run.spec())?;
+    let folder = folder_of(run, out)?;
     observer.hear(&Event::Note(&format!("`{}` is already done", out.display())));
     let done = folder.done()?.context("`done.json` has gone")?;
     // An earlier process may have been killed between `done.json` and this removal.

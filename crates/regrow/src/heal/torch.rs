@@ -134,8 +134,7 @@ pub(super) fn already_done(
     out: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Ended> {
-    let folder = RunFolder::open(out)?;
-    folder.check_spec(run.spec())?;
+    let folder = finish::folder_of(run, out)?;
     let Some(loss) = known_loss(&folder.job_path(), &run.spec().id()) else {
         bail!("`{}` has no job file of this run", folder.job_path().display());
     };

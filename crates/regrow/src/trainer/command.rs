@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::options::TorchOptions;
+use crate::shell::quoted;
 
 /// The command that trains: `torchrun`, under the name that every interpreter knows it by.
 #[derive(Clone, Debug)]
@@ -49,17 +50,6 @@ impl fmt::Display for TorchCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&quoted(&self.program))?;
         self.arguments.iter().try_for_each(|word| write!(f, " {}", quoted(word)))
-    }
-}
-
-pub(super) fn quoted(word: &OsStr) -> String {
-    let word = word.to_string_lossy();
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./,=:+@%".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.into_owned()
-    } else {
-        // A quote ends the quoted part, is itself escaped, and begins the next part.
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use ledger::{RunSpec, Schedule};
 
-use super::command::quoted;
 use crate::error::{Error, ErrorKind, Result};
+use crate::shell::quoted;
 
 /// What a template is filled with.
 #[derive(Clone, Copy, Debug)]

@@ -152,11 +152,8 @@ fn later(path: &Path, head: &Head) -> Result<Option<&'static dyn Import>> {
             is_folder: false,
             bytes: bytes[..start + read].to_vec(),
         };
-        let printed =
-            |import: &&&dyn Import| ["megatron", "composer", "torchtitan"].contains(&import.name());
-        if let Some(import) =
-            IMPORTS.iter().filter(printed).find(|import| import.recognises(&piece))
-        {
+        let mut printed = IMPORTS.iter().filter(|import| import.is_printed());
+        if let Some(import) = printed.find(|import| import.recognises(&piece)) {
             return Ok(Some(*import));
         }
     }

@@ -18,6 +18,11 @@ pub(super) trait Import: Sync {
     /// Whether a file or folder that begins like this is of the format.
     fn recognises(&self, head: &Head) -> bool;
 
+    /// Whether a program prints it, so that megabytes of something else may stand before it.
+    fn is_printed(&self) -> bool {
+        false
+    }
+
     /// Reads a file or folder. Nothing that is held may grow with it, other than what `into` keeps.
     fn read(&self, path: &Path, asked: &Asked, into: &mut Gathered) -> Result<()>;
 }

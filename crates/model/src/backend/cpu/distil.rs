@@ -4,9 +4,9 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::loss::largest;
+use super::loss::{is_ignored, largest};
 use super::sums::folded;
-use crate::backend::{IGNORED, Mixture, Scalar};
+use crate::backend::{Mixture, Scalar};
 use crate::wide::widest;
 
 /// The numbers of a loss over one row, in the type that is computed in.
@@ -71,11 +71,7 @@ pub(super) fn from_logits<T: Scalar>(
         .zip(targets)
         .zip(losses)
         .for_each(|(((row, teacher), &target), loss)| {
-            if target == IGNORED {
-                *loss = 0.0;
-                if gradient_scale.is_some() {
-                    row.fill(T::ZERO);
-                }
+            if is_ignored(target, row, loss, gradient_scale.is_some()) {
                 return;
             }
             let hit = row[target as usize];
@@ -200,11 +196,7 @@ pub(super) fn from_top<T: Scalar>(
         .zip(targets)
         .zip(losses)
         .for_each_init(Vec::new, |known: &mut Vec<T>, ((((row, ids), shares), &target), loss)| {
-            if target == IGNORED {
-                *loss = 0.0;
-                if gradient_scale.is_some() {
-                    row.fill(T::ZERO);
-                }
+            if is_ignored(target, row, loss, gradient_scale.is_some()) {
                 return;
             }
             let hit = row[target as usize];

@@ -21,11 +21,7 @@ pub(super) fn cross_entropy<T: Scalar>(
     assert!(logits.len() == targets.len() * vocabulary && losses.len() == targets.len());
     logits.par_chunks_exact_mut(vocabulary).zip(targets).zip(losses).for_each(
         |((row, &target), loss)| {
-            if target == IGNORED {
-                *loss = 0.0;
-                if gradient_scale.is_some() {
-                    row.fill(T::ZERO);
-                }
+            if is_ignored(target, row, loss, gradient_scale.is_some()) {
                 return;
             }
             // Read now: below, the row becomes its gradient.
@@ -57,6 +53,23 @@ pub(super) fn cross_entropy<T: Scalar>(
             }
         },
     );
+}
+
+/// Whether a row has no target. Its loss is then 0, and its gradient too where one is wanted.
+pub(super) fn is_ignored<T: Scalar>(
+    target: u32,
+    row: &mut [T],
+    loss: &mut f64,
+    wants_gradient: bool,
+) -> bool {
+    if target != IGNORED {
+        return false;
+    }
+    *loss = 0.0;
+    if wants_gradient {
+        row.fill(T::ZERO);
+    }
+    true
 }
 
 /// The largest number. It may miss a NaN, which then shows in the sum of exponentials.

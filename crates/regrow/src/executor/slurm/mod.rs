@@ -23,12 +23,12 @@ use self::script::{Places, SKIPPED, options, script};
 pub use self::settings::SlurmSettings;
 pub use self::state::Ending;
 use self::state::{Task, TaskState, read_sacct, read_sbatch, read_scontrol, read_squeue};
-use super::command_line::quoted;
 use super::contract::Executor;
 use super::job::{Job, JobId, JobState, RESUMABLE};
 use super::orphan::Processes;
 use super::process::last_error;
 use crate::error::{Context, Result, bail};
+use crate::shell::quoted;
 
 /// How long Slurm may be silent before that is an error: controllers are restarted now and then.
 const SILENCE: Duration = Duration::from_secs(600);

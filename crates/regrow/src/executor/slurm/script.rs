@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::array::PlannedArray;
 use super::settings::SlurmSettings;
-use crate::executor::command_line::quoted;
 use crate::executor::job::{Job, RESUMABLE, Resources};
+use crate::shell::quoted;
 
 /// The exit status of a task whose dependency has no result.
 pub(super) const SKIPPED: i32 = 76;

@@ -28,6 +28,10 @@ impl Import for Composer {
         "what Composer and llm-foundry print"
     }
 
+    fn is_printed(&self) -> bool {
+        true
+    }
+
     fn recognises(&self, head: &Head) -> bool {
         let text = head.text();
         let progress = text.lines().any(|line| progress(line).is_some());

@@ -25,6 +25,10 @@ impl Import for Megatron {
         "what Megatron-LM prints"
     }
 
+    fn is_printed(&self) -> bool {
+        true
+    }
+
     fn recognises(&self, head: &Head) -> bool {
         let is_known = |line: &str| numbers(line).is_some() || line.contains(EVALUATED);
         head.text().lines().any(is_known)

@@ -25,6 +25,10 @@ impl Import for TorchTitan {
         "what torchtitan prints"
     }
 
+    fn is_printed(&self) -> bool {
+        true
+    }
+
     fn recognises(&self, head: &Head) -> bool {
         // Colours stand between a name and its number.
         let text = head.text();
