@@ -114,8 +114,9 @@ class Proof:
         count = collections.Counter()
         for path in sorted((out / "jobs/slurm").glob("*.json")):
             record = json.loads(path.read_text())
-            assert record.get("number"), f"{path} has no number"
-            count.update(record["jobs"])
+            # A kill between the note and `sbatch` rightly leaves one without a number.
+            if record.get("number"):
+                count.update(record["jobs"])
         return count
 
     # What is tried.
@@ -171,6 +172,7 @@ class Proof:
         subprocess.run([HERE / "local_slurm.py", "start-node", self.folder / "slurm", number], check=True)
         said = head.communicate()[1]
         assert head.returncode in (0, 3), said
+        assert seen.startswith("down"), seen
         return {"node": lost, "seen as": seen, "equal curves": self.same(here, there)}
 
     def time_limit(self):
@@ -246,6 +248,7 @@ class Proof:
         code, said = self.run("--attach", there)
         assert code in (0, 3), said
         doubled = {job: count for job, count in self.submissions(there).items() if count > 1}
+        assert not doubled, doubled
         return {"kills": kills, "ended before the last": ended_by_itself, "submitted twice": doubled, "equal curves": self.same(here, there)}
 
     def many(self):
@@ -255,7 +258,7 @@ class Proof:
         recipe = self.recipe("many", widths=(8, 16), base=512, heal=256, cases=cases)
         out, begun = self.folder / "many", time.time()
         code, said = self.run(recipe, "--out", out)
-        assert code in (0, 1, 3) and " failed: " not in said, said
+        assert code in (0, 3) or "no law can be fitted" in said, said
         sizes = [len(json.loads(path.read_text())["jobs"]) for path in (out / "jobs/slurm").glob("*.json")]
         done = len(list(out.glob("runs/*/done.json")))
         assert max(sizes) >= 500 and done >= 500, (sizes, done)

@@ -22,7 +22,7 @@ const LIMIT: u64 = 1 << 20;
 const MICRO_BATCH_TOKENS: usize = 4096;
 
 /// Held-out tokens read at each point where `eval_tokens` is not given.
-const EVAL_TOKENS: u64 = 65_536;
+pub(crate) const EVAL_TOKENS: u64 = 65_536;
 
 /// How a model is trained, as the user wrote it. Every key that is missing has a default.
 ///

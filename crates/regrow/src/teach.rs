@@ -13,19 +13,19 @@ use model::teacher_cache::{
 };
 use model::workspace::Workspace;
 use rayon::prelude::*;
+use shape::config::ModelConfig;
 use text::Corpus;
 
 use crate::error::{Error, Result, bail};
 use crate::loaded;
 use crate::machine::{HostMachine, HostWeights, unaccounted};
 use crate::observer::{Event, Observer};
+use crate::recipe::EVAL_TOKENS;
 use crate::source::open_corpus;
 use crate::stop::Stop;
 
-/// Tokens that go through the teacher together, at least, if the context is not longer.
+/// Tokens that go through the teacher together, at most; one window if that is longer.
 const BATCH: usize = 4096;
-/// Held-out tokens, as a run reads them by default.
-const EVAL_TOKENS: u64 = 65_536;
 
 /// What a cache is made of.
 #[derive(Clone, Debug)]
@@ -103,11 +103,12 @@ impl TeachOptions {
     }
 
     /// The settings of the cache, with every default filled in as a run fills it in.
-    fn wanted(&self, longest: usize, corpus: &Corpus) -> Result<Wanted> {
+    fn wanted(&self, config: &ModelConfig, corpus: &Corpus) -> Result<Wanted> {
         let size = |count: Option<Count>, default: usize| {
             count.map_or(default, |Count(number)| usize::try_from(number).unwrap_or(usize::MAX))
         };
-        let context = size(self.context, longest.min(2048));
+        let longest = config.max_position_embeddings();
+        let context = size(self.context, loaded::default_context(config));
         let window = size(self.eval_context, context);
         let stride = size(self.eval_stride, window);
         for (name, found) in [("context", context), ("eval_context", window)] {
@@ -168,7 +169,7 @@ pub fn teach(
     let folder = loaded::open(&options.model, observer)?;
     let corpus = open_corpus(&options.corpus, &folder, observer)?;
     let config = folder.config();
-    let wanted = options.wanted(config.max_position_embeddings(), &corpus)?;
+    let wanted = options.wanted(config, &corpus)?;
     if config.vocab_size() < corpus.info().vocabulary() {
         bail!(
             "the teacher has a vocabulary of {}, expected at least the corpus's of {}",

@@ -117,6 +117,9 @@ pub type Listener<'a> = dyn FnMut(&Event) -> Result<(), BoxError> + Send + 'a;
 /// # Errors
 /// If a setting is impossible, a file or the listener fails, the loss is not finite or has
 /// diverged, or the corpus changes meanwhile.
+///
+/// # Panics
+/// If the objective has a teacher: see the function that takes one.
 pub fn train<B: Backend>(
     decoder: &Decoder<B>,
     begin: Begin<B>,

@@ -128,7 +128,7 @@ fn picture_path(out: &std::path::Path, i: usize, groups: usize) -> PathBuf {
 }
 
 fn label(group: &GroupValidation) -> String {
-    format!("{} {}", group.series(), group.method())
+    format!("{} {}", group.series(), group.method_and_objective())
 }
 
 fn show(group: &GroupValidation, all: bool, output: &mut Output) -> anyhow::Result<()> {
@@ -158,7 +158,7 @@ fn show(group: &GroupValidation, all: bool, output: &mut Output) -> anyhow::Resu
     Ok(output.data(&(lines + "\n"))?)
 }
 
-/// The law beside its best baselines: a row for each question, and for each what came second.
+/// The law beside the best baseline: a row for each question.
 fn short_table(group: &GroupValidation) -> TextTable {
     let mut table = TextTable::new(&[
         ("held out", Align::Left),

@@ -46,7 +46,7 @@ impl Baseline {
             Self::SizeUnchanged => {
                 "the excess of the nearest other size (the largest, for a larger one)"
             }
-            Self::TwinBase => "the mean excess of the other bases of the same size",
+            Self::TwinBase => "the mean excess of the other bases of the nearest size",
             Self::RateProportional => {
                 "an excess proportional to the rate, at the same size and tokens"
             }

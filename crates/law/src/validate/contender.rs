@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
-use super::rival::{Rival, Verdict};
+use super::rival::{JudgedRuns, Rival};
 use crate::form::Form;
 use crate::judge::{Cannot, Fold, Way};
 use crate::metric::{Judged, Metrics};
@@ -15,7 +15,7 @@ use crate::uncertainty::Noise;
 
 /// The key for contenders that cannot be fitted in sample.
 const IN_SAMPLE: &str = "in-sample";
-/// The starts of fits that leave one run or base out. They differ little from the fit to all.
+/// The starts of fits that leave some runs or one base out. They differ little from the fit to all.
 const FOLD_STARTS: usize = 8;
 
 /// A form or a baseline, with its results.
@@ -120,12 +120,12 @@ pub(super) fn held_out(
 /// that baseline.
 fn score(
     contenders: &mut [(Rival, Contender)],
-    found: &[Verdict],
+    found: &[JudgedRuns],
     noise: &Noise,
     place: &str,
     put: impl Fn(&mut Contender, Metrics),
 ) -> Option<usize> {
-    let measure = |verdict: &Verdict| match verdict {
+    let measure = |runs: &JudgedRuns| match runs {
         Ok(judged) => Ok(Metrics::of(judged, noise.point)),
         Err(cannot) => Err(cannot.clone()),
     };

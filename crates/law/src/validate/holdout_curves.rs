@@ -19,7 +19,8 @@ pub struct Holdout {
     /// `last-checkpoints`, `largest-size`, `highest-rate`, `leave-one-run-out` or
     /// `leave-one-base-out`.
     pub(crate) name: String,
-    /// How many fits were made: one, or one for each run or base.
+    /// How many fits were made: one, one for each base, or for runs at most eight, each without
+    /// several of them.
     pub(crate) folds: usize,
     /// How many points were held out.
     pub(crate) points: usize,
@@ -161,7 +162,8 @@ impl Holdout {
         &self.name
     }
 
-    /// How many fits were made: one, or one for each run or base.
+    /// How many fits were made: one, one for each base, or for runs at most eight, each without
+    /// several of them.
     pub fn folds(&self) -> usize {
         self.folds
     }

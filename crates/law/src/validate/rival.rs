@@ -17,11 +17,11 @@ pub(super) enum Rival {
 }
 
 /// The judged points of each run, or why there are none.
-pub(super) type Verdict = Result<Vec<Vec<Judged>>, Cannot>;
+pub(super) type JudgedRuns = Result<Vec<Vec<Judged>>, Cannot>;
 
 impl Rival {
     /// Judges it on the points it was fitted to.
-    pub(super) fn in_sample(self, runs: &[&Run], starts: usize) -> Verdict {
+    pub(super) fn in_sample(self, runs: &[&Run], starts: usize) -> JudgedRuns {
         match self {
             Self::Form(form) => Ok(judge(&fitted(form, runs, starts)?, runs.iter().copied())),
             Self::Baseline(Baseline::RunPower) => {
@@ -34,7 +34,7 @@ impl Rival {
     }
 
     /// Judges it on the held-out points of every fold.
-    pub(super) fn held_out(self, way: Way, folds: &[Fold], starts: usize) -> Verdict {
+    pub(super) fn held_out(self, way: Way, folds: &[Fold], starts: usize) -> JudgedRuns {
         let mut judged = Vec::new();
         for fold in folds {
             let predicted = match self {

@@ -106,8 +106,7 @@ impl<B: Backend> Decoder<B> {
         gradients: GradientTarget<'_, B>,
         space: &mut Workspace<B>,
     ) -> Result<f64> {
-        // The teacher's forward pass comes first: its activations are gone before the student's
-        // are kept.
+        // The teacher runs first. Of its pass only the normed stream is needed later.
         let mut prepared = self.prepare(lesson, batch)?;
         let taught = Some((&mut prepared, mixture));
         self.gradients_from(weights, batch, taught, scale, gradients, space)

@@ -27,7 +27,7 @@ impl<'a> Chooser<'a> {
     /// logits are overwritten.
     ///
     /// # Errors
-    /// If a logit is NaN, or all are infinite.
+    /// If a logit is NaN, or the largest is infinite.
     pub fn row(&self, logits: &mut [f32], order: &mut Vec<u32>, out: &mut [u8]) -> Result<()> {
         let (top, vocabulary) = (self.info.top(), self.info.vocabulary());
         assert_eq!((logits.len(), out.len()), (vocabulary, self.info.row_bytes()));

@@ -1,5 +1,6 @@
 //! Resolves the options of a run before its first step.
 
+use std::path::Path;
 use std::time::Instant;
 
 use ledger::{Params, RunSpec, Tokens};
@@ -11,7 +12,7 @@ use train::memory::TrainingMemory;
 use super::check;
 use super::options::{HealOptions, StartingPoint};
 use super::origin::Origin;
-use super::teacher::{self, LoadedTeacher, TeacherSource};
+use super::teacher::{LoadedTeacher, TeacherSource};
 use crate::error::Result;
 use crate::loaded::default_context;
 use crate::machine::{TrainingMachine, training_machine};
@@ -73,8 +74,12 @@ impl Prepared {
             StartingPoint::Random(path) => Origin::random(path, &options.corpus)?,
         };
         let corpus = &options.corpus;
-        let teacher = teacher::path(&options.recipe)
-            .map(|path| TeacherSource::open(&path, &origin, corpus, observer))
+        let recipe = &options.recipe;
+        // Its keys first: opening a teacher may fetch it, and reads all of its weights.
+        recipe.objective(recipe.teacher().map(|_| (String::new(), None)))?;
+        let teacher = recipe
+            .teacher()
+            .map(|path| TeacherSource::open(Path::new(path), &origin, corpus, observer))
             .transpose()?;
         let spec = options.recipe.resolve(Setting {
             series: origin.lineage.series.clone(),
@@ -83,7 +88,7 @@ impl Prepared {
             corpus: CorpusFacts::of(origin.corpus.info()),
             context: default_context(&origin.config),
             start: origin.start.clone(),
-            objective: teacher::objective(&options.recipe, teacher.as_ref())?,
+            objective: recipe.objective(teacher.as_ref().map(TeacherSource::hashes))?,
         })?;
         // Cheap checks first: the corpus is read in full only in `load`.
         check::held_out(&origin)?;

@@ -94,12 +94,7 @@ impl<'a> Scribe<'a> {
             self.note(&text);
         }
         let held_out = self.held_out.map_or_else(String::new, |loss| format!("held-out {loss:.4}"));
-        let message = match (point.loss, point.tokens_per_second) {
-            (Some(loss), Some(speed)) => {
-                format!("loss {loss:.4}  {held_out}  {} tokens/s", grouped(speed.round() as u64))
-            }
-            _ => held_out,
-        };
+        let message = progress(point, &held_out);
         self.observer.hear(&observer::Event::Measured(point));
         self.observer.hear(&observer::Event::Progress { done: point.tokens.0, message: &message });
         Ok(())
@@ -133,6 +128,16 @@ impl<'a> Scribe<'a> {
 impl Drop for Scribe<'_> {
     fn drop(&mut self) {
         self.observer.hear(&observer::Event::Ended);
+    }
+}
+
+/// What progress says at a point, beside the last held-out loss.
+pub(super) fn progress(point: &Point, held_out: &str) -> String {
+    match (point.loss, point.tokens_per_second) {
+        (Some(loss), Some(speed)) => {
+            format!("loss {loss:.4}  {held_out}  {} tokens/s", grouped(speed.round() as u64))
+        }
+        _ => held_out.to_owned(),
     }
 }
 

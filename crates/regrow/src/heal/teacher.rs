@@ -1,8 +1,8 @@
 //! The teacher of a run: a model, or a cache of what one says.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ledger::{Objective, RunSpec};
+use ledger::RunSpec;
 use model::decoder::Decoder;
 use model::folder::ModelFolder;
 use model::teacher::Teacher;
@@ -16,10 +16,9 @@ use crate::error::{Result, bail};
 use crate::loaded;
 use crate::machine::{HostWeights, TrainingMachine};
 use crate::observer::{Event, Observer};
-use crate::recipe::Recipe;
 use crate::source::open_corpus;
 
-/// A teacher that was opened and checked against the run, before anything large is read.
+/// A teacher that was opened and checked against the run, before it is loaded.
 pub(super) enum TeacherSource {
     Model { folder: Box<ModelFolder>, hash: String },
     Cache(Box<TeacherCache>),
@@ -172,16 +171,6 @@ impl LoadedTeacher {
             }
         })
     }
-}
-
-/// The objective of a run, from what its recipe says and the hashes of its teacher.
-pub(super) fn objective(recipe: &Recipe, teacher: Option<&TeacherSource>) -> Result<Objective> {
-    recipe.objective(teacher.map(TeacherSource::hashes))
-}
-
-/// Where the recipe says that the teacher is.
-pub(super) fn path(recipe: &Recipe) -> Option<PathBuf> {
-    recipe.teacher().map(PathBuf::from)
 }
 
 fn has_heldout(cache: &TeacherCache, spec: &RunSpec) -> bool {

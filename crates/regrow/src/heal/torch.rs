@@ -15,6 +15,7 @@ use super::finish;
 use super::options::{HealOptions, StartingPoint};
 use super::prepared::PreparedRun;
 use super::record;
+use super::scribe;
 
 use crate::error::{Context, Error, ErrorKind, Result, bail};
 use crate::loaded::Loaded;
@@ -249,12 +250,7 @@ fn hear(
         let (step, tokens) = (grouped(point.step), grouped(point.tokens.0));
         observer.hear(&Event::Note(&format!("step {step}  tokens {tokens}  {held_out}")));
     }
-    let message = match (point.loss, point.tokens_per_second) {
-        (Some(loss), Some(speed)) => {
-            format!("loss {loss:.4}  {held_out}  {} tokens/s", grouped(speed.round() as u64))
-        }
-        _ => held_out.clone(),
-    };
+    let message = scribe::progress(point, held_out);
     observer.hear(&Event::Measured(point));
     observer.hear(&Event::Progress { done: point.tokens.0, message: &message });
     Ok(())
@@ -333,7 +329,8 @@ fn not_believed(message: String) -> Error {
     Error::new(ErrorKind::NotBelieved, message)
 }
 
-/// Leaves nothing of a run that is not believed but its log: it begins anew when it is resumed.
+/// Takes back `done.json`, the checkpoints and the curve of a run that is not believed: it begins
+/// anew when it is resumed.
 fn refuse(folder: &RunFolder, error: &Error) -> Result<()> {
     folder.take_back_done()?;
     finish::remove_checkpoints(folder)?;

@@ -1,7 +1,8 @@
 //! Which step each result came from, so that a changed recipe runs only what changed.
 //!
-//! The folder `steps` holds one small file a job: the hash of its command line, of the files that
-//! the command line names, and of the jobs before it. A result of another step is moved to
+//! The folder `steps` holds one small file a job: the hash of its command line, of the recipes and
+//! configurations that it names, of the `corpus.json` of a corpus from elsewhere, and of the jobs
+//! before it. Texts and models from elsewhere are known by their paths alone. A result of another step is moved to
 //! `set-aside`, from where it comes back if the recipe changes back.
 
 use std::collections::BTreeMap;

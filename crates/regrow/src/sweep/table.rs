@@ -45,12 +45,12 @@ impl SweepRow {
     }
 
     /// Floating-point operations of its training: six a token for every parameter that is
-    /// multiplied. Held-out losses are not counted.
+    /// multiplied. Held-out losses and a teacher are not counted.
     pub fn operations(&self) -> Option<f64> {
         self.work.map(|work| work.operations)
     }
 
-    /// An estimate of its memory, in bytes, for our own trainer. The text is not in it.
+    /// An estimate of its memory, in bytes, for our own trainer. The text and a teacher are not in it.
     pub fn memory(&self) -> Option<u64> {
         self.work.map(|work| work.memory)
     }

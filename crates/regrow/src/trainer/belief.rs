@@ -6,7 +6,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Largest difference of two f32 programs in nats per token. Two right ones differ by about 1e-6.
 const F32: f64 = 1e-3;
-/// The same, where the trainer computes products in bf16.
+/// The same for runs in bf16. Held-out losses are computed in f32 there too; a trainer of another
+/// kind may not do so.
 const BF16: f64 = 5e-3;
 
 /// The held-out loss that a trainer must find.

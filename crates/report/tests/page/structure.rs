@@ -176,7 +176,6 @@ fn the_page_says_what_the_law_is_worth() {
         let word = format!("<dt>{}</dt>", question.name());
         assert!(page.contains(&line) && page.contains(&word), "{line}");
     }
-    assert!(page.matches("worth it").count() >= judged.verdicts().len());
     let without = World { validation: None, ..world.clone() };
     assert!(!without.page().contains("Can the law be trusted"));
 }

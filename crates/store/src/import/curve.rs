@@ -52,7 +52,9 @@ pub(super) fn of(gathered: Gathered, asked: &Asked) -> Result<Curve> {
         for seen in &column.points {
             let tokens = Tokens(counted.at(seen.step, seen.tokens)?);
             let point = points.entry(seen.step).or_insert_with(|| Point::logged(seen.step, tokens));
-            let value = asked.unit.nats(seen.value);
+            // The unit is that of the losses that are compared.
+            let is_compared = is_held_out != losses.uses_training;
+            let value = if is_compared { asked.unit.nats(seen.value) } else { seen.value };
             *(if is_held_out { &mut point.eval_loss } else { &mut point.loss }) = Some(value);
         }
     }

@@ -20,7 +20,14 @@ pub(super) struct Counted<'a> {
 
 enum Source<'a> {
     /// A column of tokens so far, and tokens of a step where all steps have the same.
-    Stated { name: &'a str, column: &'a Column, factor: f64, even: Option<f64> },
+    Stated {
+        name: &'a str,
+        column: &'a Column,
+        factor: f64,
+        even: Option<f64>,
+        /// Whether it alone counts tokens, so that tokens in the row of a loss are its own.
+        is_only: bool,
+    },
     /// So many at every step.
     Even { tokens: u64, how: String },
 }
@@ -37,7 +44,7 @@ impl<'a> Counted<'a> {
     ) -> Result<(Self, Vec<String>)> {
         let mut remarks = Vec::new();
         let known = by_column(columns, stated, given)?;
-        let given = even(stated, given);
+        let given = given_steps(stated, given);
         let source = match (known, given) {
             (Some(known), None) => known,
             (None, Some(given)) => given,
@@ -45,16 +52,15 @@ impl<'a> Counted<'a> {
                 return Err(ImportError::NoTokens { known: hints(columns, stated) }.into());
             }
             (Some(known), Some(given)) => {
-                let Source::Stated { name, column, factor, .. } = &known else {
-                    return done(known);
-                };
-                let Source::Even { tokens, .. } = &given else { return done(given) };
-                if let Some(last) = column.points.last() {
-                    let (says, makes) =
-                        (last.value * factor, (last.step + u64::from(stated.from_zero)) * tokens);
-                    if (says - makes as f64).abs() > 0.01 * says {
+                if let Source::Stated { name, column, factor, .. } = &known
+                    && let Source::Even { tokens, .. } = &given
+                    && let Some(last) = column.points.last()
+                {
+                    let steps = last.step as f64 + f64::from(u8::from(stated.from_zero));
+                    let (says, makes) = (last.value * factor, steps * *tokens as f64);
+                    if (says - makes).abs() > 0.01 * says {
                         remarks.push(format!(
-                            "`{name}` says {says:.0} tokens at step {}, and what was given makes {makes}: the given \
+                            "`{name}` says {says:.0} tokens at step {}, and what was given makes {makes:.0}: the given \
                              counts",
                             last.step
                         ));
@@ -63,12 +69,7 @@ impl<'a> Counted<'a> {
                 given
             }
         };
-        let counted = Self { source, between: 0, from_zero: stated.from_zero };
-        return Ok((counted, remarks));
-
-        fn done(source: Source<'_>) -> Result<(Counted<'_>, Vec<String>)> {
-            Ok((Counted { source, between: 0, from_zero: false }, Vec::new()))
-        }
+        Ok((Self { source, between: 0, from_zero: stated.from_zero }, remarks))
     }
 
     /// The tokens at a step, where `own` is what the log states with the loss itself.
@@ -79,9 +80,13 @@ impl<'a> Counted<'a> {
                 let found = steps as f64 * *tokens as f64;
                 ImportError::NotTokens { name: "tokens".to_owned(), found, step }.into()
             }),
-            Source::Stated { name, column, factor, even } => {
+            Source::Stated { name, column, factor, even, is_only } => {
+                // Some programs write 0 where they do not count.
+                let own = own.filter(|tokens| *is_only && *tokens != 0.0);
                 let exact = own.map(|tokens| (tokens, true)).or_else(|| column.at(step));
                 let found = match (exact, even) {
+                    // The log may tell of every tenth step only.
+                    (_, Some(even)) if column.word == Word::StepTokens => even * steps as f64,
                     (Some((found, true)), _) => found,
                     (_, Some(even)) => even * steps as f64,
                     (Some((found, false)), None) => {
@@ -113,7 +118,7 @@ impl<'a> Counted<'a> {
     pub(super) fn sentence(&self) -> String {
         match &self.source {
             Source::Even { how, .. } => how.clone(),
-            Source::Stated { name, column, factor, even } => {
+            Source::Stated { name, column, factor, even, .. } => {
                 let what = match (column.word, *factor == 1.0) {
                     (Word::StepTokens, _) => format!("`{name}` of the log, added up"),
                     (_, true) => format!("`{name}` of the log"),
@@ -141,7 +146,8 @@ impl<'a> Counted<'a> {
     }
 }
 
-/// Tokens, tokens of steps, or sequences of the log.
+/// Tokens, tokens of steps, or sequences of the log; at last the sequences that it states of every
+/// step.
 fn by_column(
     columns: &BTreeMap<String, Column>,
     stated: Stated,
@@ -153,25 +159,20 @@ fn by_column(
         all.filter(|(_, column)| column.points.iter().any(|seen| seen.value != 0.0))
             .min_by_key(|(name, _)| rank(name))
     };
+    let from = |name, column, factor, even| {
+        Some(Source::Stated { name, column, factor, even, is_only: false })
+    };
     if let Some((name, column)) = of(Word::Tokens) {
         check(name, column)?;
-        return Ok(Some(Source::Stated {
-            name,
-            column,
-            factor: 1.0,
-            even: even_of(column, stated),
-        }));
+        let is_only = columns.values().filter(|other| other.word == Word::Tokens).count() == 1;
+        let even = even_of(column, stated);
+        return Ok(Some(Source::Stated { name, column, factor: 1.0, even, is_only }));
     }
     if let Some((name, column)) = of(Word::StepTokens) {
         check(name, column)?;
         match column.constant {
-            Some(_) => {
-                let even = column.constant;
-                return Ok(Some(Source::Stated { name, column, factor: 1.0, even }));
-            }
-            None if !column.gap => {
-                return Ok(Some(Source::Stated { name, column, factor: 1.0, even: None }));
-            }
+            Some(_) => return Ok(from(name, column, 1.0, column.constant)),
+            None if !column.gap => return Ok(from(name, column, 1.0, None)),
             // The tokens of the steps between are not there.
             None => {}
         }
@@ -179,10 +180,14 @@ fn by_column(
     let length = given.length.or(stated.length);
     if let (Some((name, column)), Some(length)) = (of(Word::Samples), length) {
         check(name, column)?;
-        let even = even_of(column, stated);
-        return Ok(Some(Source::Stated { name, column, factor: length as f64, even }));
+        return Ok(from(name, column, length as f64, even_of(column, stated)));
     }
-    Ok(None)
+    let stated_steps = || {
+        let (batch, length) = (stated.global_batch.filter(|_| given.batch.is_none())?, length?);
+        let how = format!("{batch} sequences of {length} tokens at every step");
+        Some(Source::Even { tokens: batch.checked_mul(length)?, how })
+    };
+    Ok(stated_steps())
 }
 
 /// Tokens, or sequences, are whole, grow and do not fall.
@@ -219,16 +224,12 @@ fn even_of(column: &Column, stated: Stated) -> Option<f64> {
     (even.fract() == 0.0 && all).then_some(even)
 }
 
-/// The same number at every step, given or derived from what is stated.
-fn even(stated: Stated, given: Batches) -> Option<Source<'static>> {
+/// The same number at every step, as far as it is given.
+fn given_steps(stated: Stated, given: Batches) -> Option<Source<'static>> {
     if let Some(tokens) = given.tokens {
         return Some(Source::Even { tokens, how: format!("{tokens} at every step, as given") });
     }
     let length = given.length.or(stated.length)?;
-    if let Some(batch) = stated.global_batch.filter(|_| given.batch.is_none()) {
-        let how = format!("{batch} sequences of {length} tokens at every step");
-        return Some(Source::Even { tokens: batch.checked_mul(length)?, how });
-    }
     let batch = given.batch.or(stated.batch)?;
     let accumulation = given.accumulation.or(stated.accumulation)?;
     let processes = given.processes?;

@@ -233,7 +233,11 @@ pub(super) fn meaning(name: &str) -> Option<Word> {
     if has(&["ppl", "perplexity", "languageperplexity"]) {
         return held_out.then_some(Word::OtherUnit(Unit::Perplexity));
     }
-    if has(&["bits", "bpb", "bpc", "bpt"]) {
+    // Bits of a byte or a character are of no token.
+    if has(&["bpb", "bpc", "byte", "char"]) {
+        return None;
+    }
+    if has(&["bits", "bpt"]) {
         return held_out.then_some(Word::OtherUnit(Unit::Bits));
     }
     let is_loss = has(&["loss", "nll", "crossentropy", "languagecrossentropy"])
@@ -313,7 +317,8 @@ mod tests {
             ("train/epoch", Some(Epoch)),
             ("train/global_step", Some(Step)),
             ("_step", Some(Step)),
-            ("eval/bits_per_byte", Some(OtherUnit(Unit::Bits))),
+            ("eval/bits_per_token", Some(OtherUnit(Unit::Bits))),
+            ("eval/bits_per_byte", None),
             ("eval_accuracy", None),
             ("tokens_per_second", None),
             ("", None),

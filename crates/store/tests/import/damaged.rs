@@ -187,6 +187,44 @@ fn tokens_are_never_guessed() {
 }
 
 #[test]
+fn tokens_of_every_tenth_step_are_those_of_ten() {
+    let text = "step,step_tokens,eval_loss\n10,4096,3\n20,4096,2.5\n30,4096,2.4\n";
+    let log = read_text("a.csv", text, &Asked::default()).unwrap();
+    assert_eq!(held_out(&log), [(10, 40_960, 3.0), (20, 81_920, 2.5), (30, 122_880, 2.4)]);
+}
+
+#[test]
+fn a_column_that_does_not_count_is_passed_over() {
+    let asked = Asked::default().with_batches(Batches::of_factors(None, None, None, Some(512)));
+    let zero = "step,tokens,samples,eval_loss\n10,0,80,3\n20,0,160,2.5\n";
+    let log = read_text("a.csv", zero, &asked).unwrap();
+    assert_eq!(held_out(&log), [(10, 40_960, 3.0), (20, 81_920, 2.5)]);
+    let two = "step,num_tokens,num_input_tokens_seen,eval_loss\n10,100,0,3\n20,200,0,2.5\n";
+    let log = read_text("a.csv", two, &Asked::default()).unwrap();
+    assert_eq!(held_out(&log), [(10, 100, 3.0), (20, 200, 2.5)]);
+}
+
+#[test]
+fn sequences_seen_so_far_count_more_than_the_stated_batch() {
+    let text = fs::read_to_string(fixture("megatron.log")).unwrap();
+    // The first steps had a smaller batch.
+    let late = text.replace("consumed samples:", "consumed samples: 1");
+    let log = read_text("megatron.log", &late, &Asked::default()).unwrap();
+    assert!(log.tokens().starts_with("`consumed samples` of the log"), "{}", log.tokens());
+}
+
+#[test]
+fn the_unit_is_that_of_the_losses_that_are_compared() {
+    let text = "step,tokens,train_loss,val\n1,10,3.0,20\n2,20,2.9,18\n";
+    let asked = Asked::default()
+        .with_name(Word::HeldOut, "val".to_owned())
+        .with_unit("perplexity".parse().unwrap());
+    let log = read_text("a.csv", text, &asked).unwrap();
+    assert_eq!(held_out(&log)[0].2, 20.0_f64.ln());
+    assert_eq!(log.points()[0].loss, Some(3.0));
+}
+
+#[test]
 fn what_lies_beyond_stated_tokens_is_refused_and_what_lies_between_is_said() {
     let text = "step,tokens,eval_loss\n10,100,\n20,300,\n15,,2.5\n";
     let log = read_text("a.csv", text, &Asked::default()).unwrap();

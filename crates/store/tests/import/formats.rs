@@ -1,4 +1,5 @@
-//! Logs of other programs, written by them, give the points that their own readers give.
+//! Logs of other programs, written by them or as their sources print them, give the points that
+//! another reader gives.
 
 use std::fs;
 

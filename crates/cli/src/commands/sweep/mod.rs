@@ -28,7 +28,7 @@ Examples:
   Run it, two jobs at a time; killed and started again, it goes on:
     regrow sweep recipes/quickstart.toml --out sweep --jobs 2
 
-  On a Slurm cluster: exactly what would be submitted; submit it and leave; come back:
+  On a Slurm cluster: what would be submitted; submit it and leave; come back:
     regrow sweep pilots.toml --out pilots --executor slurm --dry-run
     regrow sweep pilots.toml --out pilots --executor slurm --detach
     regrow sweep --attach pilots

@@ -81,12 +81,13 @@ pub(super) fn script(
     settings: &SlurmSettings,
     places: Places<'_>,
 ) -> String {
-    let mut text = String::from("#!/bin/bash\nset -u\n");
+    let mut text = String::from("#!/bin/bash\n");
     for line in &settings.setup {
         text += line;
         text.push('\n');
     }
-    text += "task=$SLURM_ARRAY_TASK_ID\ncase $task in\n";
+    // Lines of the user, such as `module load`, often read variables that are not set.
+    text += "set -u\ntask=$SLURM_ARRAY_TASK_ID\ncase $task in\n";
     for (index, job) in array.jobs.iter().enumerate() {
         let file = |path: &Path| quoted(path.as_os_str());
         let needs: Vec<String> = job

@@ -51,7 +51,8 @@ impl Import for Mlflow {
         };
         stated.batch = parameter(&["per_device_train_batch_size"]);
         stated.accumulation = parameter(&["gradient_accumulation_steps"]);
-        stated.length = parameter(&["max_seq_length", "max_length", "seq_length", "block_size"]);
+        // Not `max_length`: transformers logs it of text generation.
+        stated.length = parameter(&["max_seq_length", "seq_length", "block_size"]);
         read_metrics(&run.join("metrics"), "", DEPTH, into)
     }
 }

@@ -11,7 +11,7 @@ use crate::import::gathered::Gathered;
 use crate::import::reader::{Import, chosen};
 use crate::import::source::Head;
 use crate::import::table::Table;
-use crate::import::words::{Word, meaning};
+use crate::import::words::Word;
 
 pub(in crate::import) struct Wandb;
 
@@ -64,8 +64,7 @@ impl Import for Wandb {
         // The first column of a chart is its axis, under the axis's own name.
         if run.is_some()
             && let Some((_, axis)) = columns.first()
-            && !matches!(meaning(axis), Some(Word::Step | Word::Tokens))
-            && axis != "Step"
+            && !matches!(into.word(axis), Some(Word::Step | Word::Tokens))
         {
             return Err(ImportError::NoSteps { found: vec![axis.clone()] }.into());
         }
