@@ -172,3 +172,55 @@ impl<'a> PartWriter<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two known tokens a row, four rows a file.
+    fn info() -> CacheInfo {
+        serde_json::from_value(serde_json::json!({
+            "format": 1,
+            "teacher": "t",
+            "tokenizer": "k",
+            "corpus": "c",
+            "heldout": "h",
+            "vocabulary": 9,
+            "top": 2,
+            "temperatures": [1.0],
+            "precision": "f32",
+            "context": 4,
+            "evaluation": {
+                "points": 1, "first": 1, "convention": "packed", "context": 4, "stride": 4, "tokens": 1
+            },
+            "rows_per_file": 4,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_part_that_was_interrupted_goes_on_to_the_same_files() {
+        let length = info().row_bytes();
+        // Ten rows, the last file half full, in pieces that end inside files.
+        let rows: Vec<u8> = (0..10 * length).map(|i| (i * 7 % 251) as u8).collect();
+        let piece = |from: usize, to: usize| &rows[from * length..to * length];
+        let folder = tempfile::tempdir().unwrap();
+        let info = info();
+        let mut part = PartWriter::new(folder.path(), &info, "train", 10).unwrap();
+        part.push(0, piece(0, 3)).unwrap();
+        part.push(3, piece(3, 7)).unwrap();
+        assert_eq!((part.written(), part.is_whole()), (4, false));
+        // What waited for its file is lost, what stands in one is passed over.
+        let mut part = PartWriter::new(folder.path(), &info, "train", 10).unwrap();
+        assert_eq!(part.written(), 4);
+        part.push(0, piece(0, 3)).unwrap();
+        part.push(3, piece(3, 6)).unwrap();
+        part.push(6, piece(6, 10)).unwrap();
+        assert!(part.is_whole());
+        let files =
+            (0..3).map(|number| std::fs::read(path(folder.path(), "train", number)).unwrap());
+        let files: Vec<Vec<u8>> = files.collect();
+        assert_eq!(files.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 2].map(|n| n * length));
+        assert!(files.concat() == rows);
+    }
+}
