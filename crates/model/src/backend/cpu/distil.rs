@@ -301,6 +301,7 @@ fn rest_sums<T: Scalar>(row: &[T], most: T, factors: Factors<T>) -> [T; 2] {
 mod tests {
     use super::super::testing::{check_gradient, numbers, on_threads};
     use super::*;
+    use crate::backend::IGNORED;
 
     const VOCABULARY: usize = 37;
     const TARGETS: [u32; 3] = [3, IGNORED, 36];
