@@ -215,7 +215,7 @@ fn a_killed_sweep_goes_on_to_the_same_table() {
         child.wait().unwrap();
     }
     swept(&sweep(&recipe, &killed));
-    for name in ["points.csv", "law.json", "report.html", "curves.svg"] {
+    for name in ["points.csv", "law.json", "validation.json", "report.html", "curves.svg"] {
         let file = |out: &Path| fs::read(out.join(name)).unwrap();
         assert!(file(&whole) == file(&killed), "`{name}` differs");
     }
@@ -231,6 +231,7 @@ fn every_number_on_the_page_stands_in_a_file_of_the_sweep() {
         numbers(&serde_json::from_slice(&fs::read(path).unwrap()).unwrap(), &mut known);
     };
     file(out.join("law.json"));
+    file(out.join("validation.json"));
     for folder in ["runs", "bases"] {
         for name in names(&out.join(folder)) {
             file(out.join(folder).join(&name).join("record.json"));

@@ -203,8 +203,8 @@ impl GroupValidation {
         &self.form
     }
 
-    /// What the law is worth, as [`crate::fit()`] gives it with the same settings: one line for each
-    /// question that the data allow.
+    /// What the law is worth, as [`crate::fit()`] gives it with the same settings: one line for
+    /// each question that the data allow.
     pub fn verdicts(&self) -> &[Verdict] {
         &self.verdicts
     }

@@ -17,7 +17,8 @@ pub const PLAN: &str = "teach.json";
 
 /// Bytes of rows in a file, about. It is also what a kill can cost.
 const FILE_BYTES: usize = 64 << 20;
-/// The largest description that is read, in bytes: a hundred bytes a file, a hundred thousand files.
+/// The largest description that is read, in bytes: a hundred bytes a file, a hundred thousand
+/// files.
 const LIMIT: u64 = 16 << 20;
 /// The largest row: a hundred thousand tokens of six bytes.
 const MOST_TOP: usize = 100_000;

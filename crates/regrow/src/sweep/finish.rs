@@ -1,4 +1,4 @@
-//! The end of a sweep: writes the table of points, the fitted law and the page.
+//! The end of a sweep: writes the table of points, the fitted law, its validation and the page.
 
 use std::path::PathBuf;
 
@@ -16,8 +16,9 @@ use crate::error::{Context, Result};
 use crate::law_file;
 use crate::observer::{Event, Observer};
 
-/// Collects the points of `runs`, fits the law, and writes `points.csv`, `law.json`, `report.html`
-/// and `curves.svg`. The page also shows `bases`.
+/// Collects the points of `runs`, fits the law, and writes `points.csv`, `law.json`,
+/// `validation.json`, `report.html` and `curves.svg`. The page also shows `bases`. With fewer than
+/// [`FEWEST_RUNS`] runs the law is not validated, and the file holds `null`.
 ///
 /// # Errors
 /// Where a run or base is not done or cannot be read, two runs were evaluated differently, or the
@@ -53,6 +54,9 @@ pub(super) fn finish(
     }
     let law_path = folder.join("law.json");
     law_file::write_with(&law_path, &law, entropy)?;
+    let validation_path = folder.join("validation.json");
+    // `null` with too few runs, so that none of an earlier recipe stays.
+    disk::write(&validation_path, &serde_json::to_vec(&validation)?)?;
 
     let report = folder.join("report.html");
     let input = PageInput {

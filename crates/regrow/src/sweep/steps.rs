@@ -2,8 +2,8 @@
 //!
 //! The folder `steps` holds one small file a job: the hash of its command line, of the recipes and
 //! configurations that it names, of the `corpus.json` of a corpus from elsewhere, and of the jobs
-//! before it. Texts and models from elsewhere are known by their paths alone. A result of another step is moved to
-//! `set-aside`, from where it comes back if the recipe changes back.
+//! before it. Texts and models from elsewhere are known by their paths alone. A result of another
+//! step is moved to `set-aside`, from where it comes back if the recipe changes back.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -50,7 +50,8 @@ impl SweepRow {
         self.work.map(|work| work.operations)
     }
 
-    /// An estimate of its memory, in bytes, for our own trainer. The text and a teacher are not in it.
+    /// An estimate of its memory, in bytes, for our own trainer. The text and a teacher are not in
+    /// it.
     pub fn memory(&self) -> Option<u64> {
         self.work.map(|work| work.memory)
     }

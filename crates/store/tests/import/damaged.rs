@@ -207,10 +207,24 @@ fn a_column_that_does_not_count_is_passed_over() {
 #[test]
 fn sequences_seen_so_far_count_more_than_the_stated_batch() {
     let text = fs::read_to_string(fixture("megatron.log")).unwrap();
-    // The first steps had a smaller batch.
-    let late = text.replace("consumed samples:", "consumed samples: 1");
+    let plain = read_text("megatron.log", &text, &Asked::default()).unwrap();
+    // An earlier part with a larger batch left a thousand sequences more behind.
+    let mut late = String::new();
+    for line in text.lines() {
+        late += &match line.split_once("consumed samples:") {
+            Some((before, after)) => {
+                let (number, rest) = after.split_once('|').unwrap();
+                let more = number.trim().parse::<u64>().unwrap() + 1000;
+                format!("{before}consumed samples: {more} |{rest}\n")
+            }
+            None => format!("{line}\n"),
+        };
+    }
     let log = read_text("megatron.log", &late, &Asked::default()).unwrap();
     assert!(log.tokens().starts_with("`consumed samples` of the log"), "{}", log.tokens());
+    for ((step, tokens, _), (_, before, _)) in held_out(&log).into_iter().zip(held_out(&plain)) {
+        assert_eq!(tokens, before + 1000 * 512, "{step}");
+    }
 }
 
 #[test]
