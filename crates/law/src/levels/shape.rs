@@ -64,20 +64,16 @@ impl Arc {
         }
         let raw = start + s * k * x;
         let low = LOW * start;
-        // The logarithm of the bracket, and its derivatives by the constants. The bracket moves by
-        // `start_by` through its beginning and by `raw_by` as a whole.
-        let (ln, by): (f64, &dyn Fn(f64, f64) -> f64) = if raw > low {
-            (raw.ln(), &|_, raw_by| raw_by / raw)
+        // The logarithm of the bracket, and its derivatives by its beginning and by the whole.
+        let (ln, by_start, by_raw) = if raw > low {
+            (raw.ln(), 0.0, raw.recip())
         } else {
-            (low.ln() + raw / low - 1.0, &|start_by, raw_by| {
-                let low_by = LOW * start_by;
-                low_by / low + raw_by / low - raw * low_by / (low * low)
-            })
+            (low.ln() + raw / low - 1.0, (1.0 - raw / low) / start, low.recip())
         };
         let y = (-ln / s).exp();
-        let by_level = by(-s * start, -s * start);
-        let by_fall = by(0.0, s * k * x);
-        let by_bend = by(-s * level * start, s * (k * x - level * start));
+        let by_level = -s * start * (by_start + by_raw);
+        let by_fall = s * k * x * by_raw;
+        let by_bend = -s * level * start * by_start + s * (k * x - level * start) * by_raw;
         At {
             y,
             by_level: -y * by_level / s,
