@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use law::Settings;
-use law::levels::{Normal, Priors, Shape};
+use law::levels::{Levels, Normal, Priors, Shape};
 use law::uncertainty::Intervals;
+use law::{GroupLaw, Settings};
+
+/// The largest file of priors that is read, in bytes.
+const LIMIT: u64 = 1 << 20;
 
 /// The flags.
 #[derive(Debug, Args)]
@@ -21,8 +24,9 @@ pub(crate) struct PosteriorFlags {
     /// is a power of the tokens
     #[arg(long, value_enum, default_value_t = CurveFlag::Fall)]
     curve: CurveFlag,
-    /// Priors of a posterior, in a TOML file of lines such as `floor = { mean = 0, sd = 1 }`
-    #[arg(long, value_name = "FILE.toml")]
+    /// Priors of a posterior: a TOML file of lines such as `floor = { mean = 0, sd = 1 }`, or the
+    /// `law.json` of other models, whose posterior becomes the prior
+    #[arg(long, value_name = "FILE")]
     prior: Option<PathBuf>,
     /// Seed of draws and of simulated data
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -72,10 +76,20 @@ impl PosteriorFlags {
     }
 }
 
-/// The default priors, changed by a file.
+/// The default priors, changed by a file, or by what another law has learnt.
 fn priors(path: &Path) -> anyhow::Result<Priors> {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
+        let law = regrow::law_file::read(path)?;
+        let levels: Vec<&Levels> = law.groups().iter().filter_map(GroupLaw::levels).collect();
+        return Priors::carried(&levels).with_context(|| {
+            format!(
+                "`{}` holds no posterior, expected one: fit it again, from two runs or more of three points or more",
+                path.display()
+            )
+        });
+    }
     let name = || format!("`{}` holds no priors", path.display());
-    let text = std::fs::read_to_string(path).with_context(name)?;
+    let text = disk::read_to_string(path, LIMIT).with_context(name)?;
     let changes: BTreeMap<String, Normal> = toml::from_str(&text).with_context(name)?;
     Priors::default().with(changes).with_context(name)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -469,6 +469,42 @@ fn a_law_with_levels_answers_three_questions() {
     fs::write(&prior, "flor = { mean = 0, sd = 1 }\n").unwrap();
     let ran = bench.fit(&["--intervals", "posterior", "--force", "--prior", arg(&prior)]);
     assert!(ran.code == 1 && ran.stderr.contains("the nearest is `floor`"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_a_law_has_learnt_is_the_prior_of_another() {
+    let bench = Bench::new(&points(&[0.5, 1.2, 3.1]));
+    assert!([0, 3].contains(&bench.fit(&["--intervals", "posterior"]).code));
+    let law = bench.law();
+    let other = law.with_file_name("other.json");
+    let fit = |prior: &Path| {
+        regrow(&[
+            "fit",
+            arg(&bench.points()),
+            "--json",
+            "--out",
+            arg(&other),
+            "--force",
+            "--prior",
+            arg(prior),
+        ])
+    };
+    let ran = fit(&law);
+    assert!([0, 3].contains(&ran.code), "{}", ran.stderr);
+    let read = |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+    let sd = |path: &Path, name: &str| {
+        read(path)["groups"][0]["levels"]["priors"][name]["sd"].as_f64().unwrap()
+    };
+    assert!(sd(&other, "level_rate") < sd(&law, "level_rate"));
+    assert_eq!(sd(&other, "level"), sd(&law, "level"));
+    // A law without a posterior has nothing to tell.
+    assert!([0, 3].contains(&bench.fit(&["--intervals", "jackknife", "--force"]).code));
+    let ran = fit(&law);
+    assert!(
+        ran.code == 1 && ran.stderr.contains("holds no posterior, expected one"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

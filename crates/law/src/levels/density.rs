@@ -6,8 +6,8 @@
 use super::gauge::{Gauge, median};
 use super::groups::{Groups, KINDS};
 use super::prior::{
-    BEND, CORRELATION, FALL, FIRST_DEVIATION, FLOOR, LEVEL, MEANS, NOISE, NOISE_SHARE, Normal,
-    Priors, RATE_BEND, SHARED, SIZE_BEND, SIZE_RATE,
+    BEND, CORRELATION, FALL, FIRST_DEVIATION, FLOOR, FLOOR_SPREAD, LEVEL, MEANS, NOISE,
+    NOISE_SHARE, Normal, Priors, RATE_BEND, SHARED, SIZE_BEND, SIZE_RATE,
 };
 use super::shape::{Arc, Shape};
 use crate::table::Run;
@@ -20,6 +20,11 @@ pub(super) const LATENT: usize = 3;
 /// The place of a deviation: of sizes, of bases, and as the last of runs.
 pub(super) fn deviation(latent: usize, kind: usize) -> usize {
     FIRST_DEVIATION + (KINDS + 1) * latent + kind
+}
+
+/// How floors spread at a rate, over how they spread at the mean rate.
+pub(super) fn growth(shared: &[f64], latent: usize, [_, rate]: [f64; 2]) -> f64 {
+    if latent == LATENT - 1 { (shared[FLOOR_SPREAD] * rate).exp() } else { 1.0 }
 }
 
 /// One run in the gauge.
@@ -148,14 +153,19 @@ impl Density {
         let mut value = 0.0;
         for k in 0..LATENT {
             let of_run = deviation(k, KINDS);
-            let spreads: [f64; KINDS] = std::array::from_fn(|kind| at[deviation(k, kind)].exp());
+            let growth = growth(at, k, curve.place);
+            let spreads: [f64; KINDS] =
+                std::array::from_fn(|kind| growth * at[deviation(k, kind)].exp());
             let places = curve.groups.map(|group| self.group(group) + k);
             let effect: f64 = (0..KINDS).map(|kind| spreads[kind] * at[places[kind]]).sum();
-            let width = at[of_run].exp();
+            let width = growth * at[of_run].exp();
             let z = (latent[k] - means.value[k] - effect) / width;
-            value -= 0.5 * z * z + at[of_run];
+            value -= 0.5 * z * z + width.ln();
             by_latent[k] -= z / width;
             gradient[of_run] += z * z - 1.0;
+            if k == LATENT - 1 {
+                gradient[FLOOR_SPREAD] += (z * z - 1.0 + z / width * effect) * curve.place[1];
+            }
             for (kind, (spread, place)) in spreads.into_iter().zip(places).enumerate() {
                 gradient[deviation(k, kind)] += z / width * spread * at[place];
                 gradient[place] += z / width * spread;

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::density::{LATENT, Means, PointNoise, TAILS, deviation};
+use super::density::{LATENT, Means, PointNoise, TAILS, deviation, growth};
 use super::groups::KINDS;
 use super::prior::{BEND, MEANS, SHARED};
 use super::shape::Arc;
@@ -146,7 +146,7 @@ impl Levels {
             };
             let effect: f64 = groups.into_iter().enumerate().map(of_kind).sum();
             let width = draw[deviation(k, KINDS)].exp();
-            means.value[k] + effect + width * normal(of_run)
+            means.value[k] + growth(draw, k, place) * (effect + width * normal(of_run))
         })
     }
 }

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "sampler")]
 mod anchor;
+mod carry;
 // Without a sampler draws are only read, and most of the density has no use.
 #[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod density;
@@ -29,6 +30,7 @@ mod sampler;
 mod shape;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "sampler")]
 mod triangle;
 
 pub use diagnostics::Diagnostics;

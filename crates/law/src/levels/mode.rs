@@ -10,7 +10,7 @@
 use faer::{Mat, Side};
 
 use super::anchor::{Anchor, Natural};
-use super::density::{Density, LATENT, Means, PointNoise, RunPoints, deviation};
+use super::density::{Density, LATENT, Means, PointNoise, RunPoints, deviation, growth};
 use super::gauge::median;
 use super::groups::KINDS;
 use super::prior::{BEND, DEVIATIONS, FALL, FIRST_DEVIATION, MEANS, NOISE, NOISE_SHARE, SHARED};
@@ -38,7 +38,7 @@ pub(super) struct Coordinates {
     shared: Triangle,
     runs: Vec<RunMap>,
     /// Steps of the deviations and of the noise.
-    scales: [f64; DEVIATIONS + 3],
+    scales: [f64; DEVIATIONS + 4],
 }
 
 struct RunMap {
@@ -90,7 +90,7 @@ impl Coordinates {
             follow: product(inverse, &run.side).map(|row| row.map(|x| -x)),
             factor: cholesky(inverse),
         });
-        let mut scales = [0.4; DEVIATIONS + 3];
+        let mut scales = [0.4; DEVIATIONS + 4];
         scales[NOISE - FIRST_DEVIATION] = 0.2;
         Some(Self { runs: runs.collect(), mode: at, shared, scales })
     }
@@ -277,11 +277,12 @@ impl Search<'_> {
             let Some(Natural { latent, .. }) = natural else { return };
             let means = Means::of(&at[..MEANS], curve.place);
             for k in 0..LATENT {
+                let growth = growth(at, k, curve.place);
                 let of_kind = |kind: usize| {
                     at[deviation(k, kind)].exp() * at[density.group(curve.groups[kind]) + k]
                 };
                 let effect: f64 = (0..KINDS).map(of_kind).sum();
-                of_runs[k] += (latent[k] - means.value[k] - effect).powi(2);
+                of_runs[k] += ((latent[k] - means.value[k]) / growth - effect).powi(2);
             }
             let arc = Arc::new(density.shape, latent[0], latent[1], at[BEND]);
             off.extend(curve.points.iter().map(|point| {
@@ -397,10 +398,12 @@ fn of_run(
     let latent = natural.latent;
     let means = Means::of(&at[..MEANS], curve.place);
     for k in 0..LATENT {
-        let spreads: [f64; KINDS] = std::array::from_fn(|kind| at[deviation(k, kind)].exp());
+        let growth = growth(at, k, curve.place);
+        let spreads: [f64; KINDS] =
+            std::array::from_fn(|kind| growth * at[deviation(k, kind)].exp());
         let places = curve.groups.map(|group| density.group(group) + k);
         let effect: f64 = (0..KINDS).map(|kind| spreads[kind] * at[places[kind]]).sum();
-        let width = at[deviation(k, KINDS)].exp();
+        let width = growth * at[deviation(k, KINDS)].exp();
         let residual = (latent[k] - means.value[k] - effect) / width;
         let mut own = [0.0; LATENT];
         own[k] = 1.0 / width;

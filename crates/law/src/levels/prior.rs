@@ -40,7 +40,7 @@ pub(super) const MEANS: usize = 13;
 /// runs.
 pub(super) const DEVIATIONS: usize = 9;
 /// Constants that belong to no base and no run.
-pub(super) const SHARED: usize = MEANS + DEVIATIONS + 3;
+pub(super) const SHARED: usize = MEANS + DEVIATIONS + 4;
 
 /// All constants. Levels and floors are in units of the median excess. Deviations are normal in the
 /// logarithm, so that none is zero: runs and bases of one recipe always differ a little.
@@ -77,6 +77,12 @@ const CONSTANTS: [Constant; SHARED] = [
     constant("size_floor", -2.6, 0.5, "ln of how much sizes differ in the floor"),
     constant("base_floor", -2.1, 0.5, "ln of how much bases differ in the floor"),
     constant("run_floor", -2.4, 0.5, "ln of how much runs differ in the floor"),
+    constant(
+        "floor_spread_rate",
+        1.0,
+        0.5,
+        "how the three deviations of floors follow ln rho: an unpruned model has no excess to differ in",
+    ),
     constant(
         "noise",
         0.0,
@@ -179,7 +185,8 @@ pub(super) const SIZE_RATE: usize = 12;
 /// Behind one another for the level, the rate of fall and the floor: the deviations of sizes,
 /// of bases and of runs.
 pub(super) const FIRST_DEVIATION: usize = MEANS;
-pub(super) const NOISE: usize = MEANS + DEVIATIONS;
+pub(super) const FLOOR_SPREAD: usize = MEANS + DEVIATIONS;
+pub(super) const NOISE: usize = FLOOR_SPREAD + 1;
 pub(super) const NOISE_SHARE: usize = NOISE + 1;
 pub(super) const CORRELATION: usize = NOISE + 2;
 
