@@ -69,6 +69,8 @@ pub enum Code {
     SiblingIsBetter,
     /// Intervals come from simulated data.
     SimulatedIntervals,
+    /// A point lies far off its own run.
+    SpoiltPoint,
     /// Tokens grow with the size in every run.
     TokensFollowSize,
     /// The data do not show what more tokens gain.
@@ -90,7 +92,7 @@ pub enum Code {
 }
 
 /// Every code with its id.
-const IDS: [(Code, &str); 35] = [
+const IDS: [(Code, &str); 36] = [
     (Code::BasesTooFew, "bases-too-few"),
     (Code::BelowBase, "below-base"),
     (Code::BelowFloor, "below-floor"),
@@ -118,6 +120,7 @@ const IDS: [(Code, &str); 35] = [
     (Code::SeveralSeries, "several-series"),
     (Code::SiblingIsBetter, "sibling-is-better"),
     (Code::SimulatedIntervals, "simulated-intervals"),
+    (Code::SpoiltPoint, "spoilt-point"),
     (Code::TokensFollowSize, "tokens-follow-size"),
     (Code::TokensUntold, "tokens-untold"),
     (Code::TooFewPoints, "too-few-points"),

@@ -70,6 +70,14 @@ pub(crate) enum Notice {
     NoInterval,
     FloorFallsWithRate,
     TokensFollowSize,
+    /// A point that lies far off its own run: its row in the table, how far off it lies, and how
+    /// many times further than usual.
+    SpoiltPoint {
+        row: usize,
+        nats: f64,
+        times: f64,
+        run: String,
+    },
     /// Numbers that look as if they were in another unit.
     UnlikelyUnit {
         sentence: String,
@@ -117,6 +125,7 @@ impl Notice {
             Self::NoInterval => Code::NoInterval,
             Self::FloorFallsWithRate => Code::FloorFallsWithRate,
             Self::TokensFollowSize => Code::TokensFollowSize,
+            Self::SpoiltPoint { .. } => Code::SpoiltPoint,
             Self::UnlikelyUnit { .. } => Code::UnlikelyUnit,
             Self::ColumnsAbsent { .. } => Code::ColumnsAbsent,
             Self::SeveralSeries { .. } => Code::SeveralSeries,
@@ -182,6 +191,10 @@ impl Notice {
             Self::TokensFollowSize => {
                 "tokens grow with the size in every run: alpha and beta trade off".into()
             }
+            Self::SpoiltPoint { row, nats, times, .. } => format!(
+                "row {row}: the loss lies {nats:.3} nats off the line through its neighbours, {times:.0} times further \
+                 than usual in its run: correct it, or leave the row out"
+            ),
             Self::UnlikelyUnit { sentence, .. } => sentence.clone(),
             Self::ColumnsAbsent { axes } => {
                 let names: Vec<String> = axes.iter().map(|axis| format!("`{axis}`")).collect();
@@ -246,7 +259,8 @@ impl From<Notice> for Warning {
             Notice::RepeatedData { run }
             | Notice::WarmUpLeftOut { run }
             | Notice::MixedSchedule { run }
-            | Notice::DecayingSchedule { run } => vec![run],
+            | Notice::DecayingSchedule { run }
+            | Notice::SpoiltPoint { run, .. } => vec![run],
             Notice::BelowBase { runs }
             | Notice::FloorContradicted { runs }
             | Notice::UnlikelyUnit { runs, .. } => runs,

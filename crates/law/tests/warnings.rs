@@ -155,6 +155,23 @@ fn numbers_in_another_unit_are_remarked_on_with_the_likely_one() {
 }
 
 #[test]
+fn one_spoilt_point_among_many_is_named_with_its_row() {
+    let mut rows = good();
+    // A digit typed wrongly, in the middle of a run.
+    let run = rows[0].run.clone();
+    let place = rows.iter().filter(|row| row.run == run).count() / 2;
+    rows[place].loss += 0.6;
+    let law = fitted(rows);
+    let found = warning(&law, "spoilt-point");
+    assert!(
+        found.sentence().starts_with(&format!("row {}: the loss lies 0.6", place + 1)),
+        "{found:?}"
+    );
+    assert_eq!(found.runs(), [run]);
+    assert!(!codes(&fitted(good())).contains(&"spoilt-point"));
+}
+
+#[test]
 fn a_constant_that_the_intervals_leave_open_is_named() {
     // Three sizes near each other fix every constant by structure, and the floor's two by nothing
     // else.

@@ -4,6 +4,7 @@ use ledger::{Phase, PointRow};
 
 use super::rows::base;
 use super::run::{Point, Run};
+use super::spoilt::{self, Spoilt};
 use crate::error::{Fault, Result};
 use crate::warning::{Notice, Warning};
 
@@ -145,7 +146,8 @@ impl Gathered {
         if self.repeated {
             warnings.push(Notice::RepeatedData { run: self.run.name.clone() }.into());
         }
-        let has = |phase| self.points.iter().any(|(_, _, p)| *p == Some(phase));
+        let phases: Vec<Option<Phase>> = self.points.iter().map(|(_, _, phase)| *phase).collect();
+        let has = |phase| phases.contains(&Some(phase));
         let steady = self.points.iter().any(|(_, _, p)| matches!(p, None | Some(Phase::Constant)));
         // A constant rate is fitted first, a decay only without one, and a warm-up only alone.
         let wanted = |phase: Option<Phase>| match phase {
@@ -163,12 +165,13 @@ impl Gathered {
                 false => Notice::DecayingSchedule { run },
             }));
         }
-        self.run.points = self
-            .points
-            .iter()
-            .filter(|(_, _, phase)| wanted(*phase))
-            .map(|(_, point, _)| *point)
-            .collect();
+        self.points.retain(|(_, _, phase)| wanted(*phase));
+        self.run.points = self.points.iter().map(|(_, point, _)| *point).collect();
+        if let Some(Spoilt { place, nats, times }) = spoilt::find(&self.run.points) {
+            let run = self.run.name.clone();
+            warnings
+                .push(Notice::SpoiltPoint { row: self.points[place].0, nats, times, run }.into());
+        }
         // Only the end point of a decay is fitted. In the middle of a decay the loss is not what a
         // run of that length would end with.
         if !steady && has(Phase::Decay) {

@@ -3,6 +3,7 @@
 mod gathered;
 mod rows;
 mod run;
+mod spoilt;
 mod units;
 
 pub use ledger::PointRow as TableRow;
