@@ -6,8 +6,8 @@
 use super::gauge::{Gauge, median};
 use super::groups::{Groups, KINDS};
 use super::prior::{
-    BEND, CORRELATION, FALL, FIRST_DEVIATION, FLOOR, FLOOR_SPREAD, LEVEL, MEANS, NOISE,
-    NOISE_SHARE, Normal, Priors, RATE_BEND, SHARED, SIZE_BEND, SIZE_RATE,
+    BEND, CORRELATION, FALL, FIRST_DEVIATION, FLOOR, LEVEL, MEANS, NOISE, NOISE_SHARE, Normal,
+    Priors, RATE_BEND, SHARED, SIZE_BEND, SIZE_RATE, SPREAD,
 };
 use super::shape::{Arc, Shape};
 use crate::table::Run;
@@ -22,9 +22,9 @@ pub(super) fn deviation(latent: usize, kind: usize) -> usize {
     FIRST_DEVIATION + (KINDS + 1) * latent + kind
 }
 
-/// How floors spread at a rate, over how they spread at the mean rate.
-pub(super) fn growth(shared: &[f64], latent: usize, [_, rate]: [f64; 2]) -> f64 {
-    if latent == LATENT - 1 { (shared[FLOOR_SPREAD] * rate).exp() } else { 1.0 }
+/// A deviation, as the shared constants give it.
+pub(super) fn spread(shared: &[f64], latent: usize, kind: usize) -> f64 {
+    (shared[SPREAD] + shared[deviation(latent, kind)]).exp()
 }
 
 /// One run in the gauge.
@@ -153,19 +153,15 @@ impl Density {
         let mut value = 0.0;
         for k in 0..LATENT {
             let of_run = deviation(k, KINDS);
-            let growth = growth(at, k, curve.place);
-            let spreads: [f64; KINDS] =
-                std::array::from_fn(|kind| growth * at[deviation(k, kind)].exp());
+            let spreads: [f64; KINDS] = std::array::from_fn(|kind| spread(at, k, kind));
             let places = curve.groups.map(|group| self.group(group) + k);
             let effect: f64 = (0..KINDS).map(|kind| spreads[kind] * at[places[kind]]).sum();
-            let width = growth * at[of_run].exp();
+            let width = spread(at, k, KINDS);
             let z = (latent[k] - means.value[k] - effect) / width;
-            value -= 0.5 * z * z + width.ln();
+            value -= 0.5 * z * z + at[SPREAD] + at[of_run];
             by_latent[k] -= z / width;
             gradient[of_run] += z * z - 1.0;
-            if k == LATENT - 1 {
-                gradient[FLOOR_SPREAD] += (z * z - 1.0 + z / width * effect) * curve.place[1];
-            }
+            gradient[SPREAD] += z * z - 1.0 + z / width * effect;
             for (kind, (spread, place)) in spreads.into_iter().zip(places).enumerate() {
                 gradient[deviation(k, kind)] += z / width * spread * at[place];
                 gradient[place] += z / width * spread;

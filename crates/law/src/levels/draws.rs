@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::density::{LATENT, Means, PointNoise, TAILS, deviation, growth};
+use super::density::{LATENT, Means, PointNoise, TAILS, spread};
 use super::groups::KINDS;
 use super::prior::{BEND, MEANS, SHARED};
 use super::shape::Arc;
@@ -142,11 +142,10 @@ impl Levels {
             let of_kind = |(kind, group): (usize, Option<usize>)| {
                 let fresh = normal(of_group);
                 let effect = group.map_or(fresh, |group| draw[SHARED + LATENT * group + k]);
-                draw[deviation(k, kind)].exp() * effect
+                spread(draw, k, kind) * effect
             };
             let effect: f64 = groups.into_iter().enumerate().map(of_kind).sum();
-            let width = draw[deviation(k, KINDS)].exp();
-            means.value[k] + growth(draw, k, place) * (effect + width * normal(of_run))
+            means.value[k] + effect + spread(draw, k, KINDS) * normal(of_run)
         })
     }
 }

@@ -10,10 +10,12 @@
 use faer::{Mat, Side};
 
 use super::anchor::{Anchor, Natural};
-use super::density::{Density, LATENT, Means, PointNoise, RunPoints, deviation, growth};
+use super::density::{Density, LATENT, Means, PointNoise, RunPoints, deviation, spread};
 use super::gauge::median;
 use super::groups::KINDS;
-use super::prior::{BEND, DEVIATIONS, FALL, FIRST_DEVIATION, MEANS, NOISE, NOISE_SHARE, SHARED};
+use super::prior::{
+    BEND, DEVIATIONS, FALL, FIRST_DEVIATION, MEANS, NOISE, NOISE_SHARE, SHARED, SPREAD,
+};
 use super::shape::Arc;
 use super::triangle::Triangle;
 
@@ -277,12 +279,11 @@ impl Search<'_> {
             let Some(Natural { latent, .. }) = natural else { return };
             let means = Means::of(&at[..MEANS], curve.place);
             for k in 0..LATENT {
-                let growth = growth(at, k, curve.place);
-                let of_kind = |kind: usize| {
-                    at[deviation(k, kind)].exp() * at[density.group(curve.groups[kind]) + k]
-                };
+                let of_kind =
+                    |kind: usize| spread(at, k, kind) * at[density.group(curve.groups[kind]) + k];
                 let effect: f64 = (0..KINDS).map(of_kind).sum();
-                of_runs[k] += ((latent[k] - means.value[k]) / growth - effect).powi(2);
+                let own = (latent[k] - means.value[k] - effect) / at[SPREAD].exp();
+                of_runs[k] += own * own;
             }
             let arc = Arc::new(density.shape, latent[0], latent[1], at[BEND]);
             off.extend(curve.points.iter().map(|point| {
@@ -398,12 +399,10 @@ fn of_run(
     let latent = natural.latent;
     let means = Means::of(&at[..MEANS], curve.place);
     for k in 0..LATENT {
-        let growth = growth(at, k, curve.place);
-        let spreads: [f64; KINDS] =
-            std::array::from_fn(|kind| growth * at[deviation(k, kind)].exp());
+        let spreads: [f64; KINDS] = std::array::from_fn(|kind| spread(at, k, kind));
         let places = curve.groups.map(|group| density.group(group) + k);
         let effect: f64 = (0..KINDS).map(|kind| spreads[kind] * at[places[kind]]).sum();
-        let width = growth * at[deviation(k, KINDS)].exp();
+        let width = spread(at, k, KINDS);
         let residual = (latent[k] - means.value[k] - effect) / width;
         let mut own = [0.0; LATENT];
         own[k] = 1.0 / width;

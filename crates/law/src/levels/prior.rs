@@ -77,12 +77,7 @@ const CONSTANTS: [Constant; SHARED] = [
     constant("size_floor", -2.6, 0.5, "ln of how much sizes differ in the floor"),
     constant("base_floor", -2.1, 0.5, "ln of how much bases differ in the floor"),
     constant("run_floor", -2.4, 0.5, "ln of how much runs differ in the floor"),
-    constant(
-        "floor_spread_rate",
-        1.0,
-        0.5,
-        "how the three deviations of floors follow ln rho: an unpruned model has no excess to differ in",
-    ),
+    constant("spread", 0.0, 0.7, "ln of how much all of these differ, over what each of them says"),
     constant(
         "noise",
         0.0,
@@ -185,8 +180,8 @@ pub(super) const SIZE_RATE: usize = 12;
 /// Behind one another for the level, the rate of fall and the floor: the deviations of sizes,
 /// of bases and of runs.
 pub(super) const FIRST_DEVIATION: usize = MEANS;
-pub(super) const FLOOR_SPREAD: usize = MEANS + DEVIATIONS;
-pub(super) const NOISE: usize = FLOOR_SPREAD + 1;
+pub(super) const SPREAD: usize = MEANS + DEVIATIONS;
+pub(super) const NOISE: usize = SPREAD + 1;
 pub(super) const NOISE_SHARE: usize = NOISE + 1;
 pub(super) const CORRELATION: usize = NOISE + 2;
 
