@@ -125,7 +125,7 @@ pub struct Recipe {
 }
 
 /// The name of an objective.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectiveName {
     /// The next-token loss.
@@ -134,6 +134,24 @@ pub enum ObjectiveName {
     Distil,
     /// Both.
     Mix,
+}
+
+impl ObjectiveName {
+    /// The name in files and flags.
+    pub fn name(self) -> &'static str {
+        let [lm, distil, mix] = Objective::NAMES;
+        match self {
+            Self::Lm => lm,
+            Self::Distil => distil,
+            Self::Mix => mix,
+        }
+    }
+}
+
+impl std::fmt::Display for ObjectiveName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// What a recipe does not contain: the corpus, the starting point and the lineage.
@@ -355,6 +373,39 @@ impl Recipe {
             trainer: self.trainer(),
             objective: setting.objective,
         })
+    }
+
+    /// The same, without what is said of the objective and its teacher.
+    #[must_use]
+    pub(crate) fn without_teaching(self) -> Self {
+        Self { objective: None, teacher: None, distil_weight: None, temperature: None, ..self }
+    }
+
+    /// Only what is said of a teacher, for this objective: what it does not take is left out.
+    /// Without a teacher of its own, it has `teacher`.
+    #[must_use]
+    pub(crate) fn teaching(&self, objective: ObjectiveName, teacher: &str) -> Self {
+        if objective == ObjectiveName::Lm {
+            return Self::default();
+        }
+        let weight = self.distil_weight.filter(|_| objective == ObjectiveName::Mix);
+        Self {
+            objective: Some(objective),
+            teacher: Some(self.teacher.clone().unwrap_or_else(|| teacher.to_owned())),
+            distil_weight: weight,
+            temperature: self.temperature,
+            ..Self::default()
+        }
+    }
+
+    /// The temperature of the divergence, where it is said.
+    pub(crate) fn temperature(&self) -> Option<f64> {
+        self.temperature
+    }
+
+    /// Whether the share of the divergence is said.
+    pub(crate) fn has_distil_weight(&self) -> bool {
+        self.distil_weight.is_some()
     }
 
     /// Where the teacher is.

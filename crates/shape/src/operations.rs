@@ -10,4 +10,10 @@ impl Count {
         // Two forward (multiply and add), four backward (gradients of inputs and of weights).
         6 * (self.total - self.looked_up)
     }
+
+    /// Floating-point operations of a forward pass per token, as of a teacher: two for every
+    /// parameter that is multiplied.
+    pub fn forward_flops_per_token(&self) -> u64 {
+        2 * (self.total - self.looked_up)
+    }
 }

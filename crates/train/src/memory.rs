@@ -74,10 +74,18 @@ impl TrainingMemory {
     /// Adds what is read of a teacher's cache.
     #[must_use]
     pub fn with_cache(self, cache: &TeacherCache, spec: &RunSpec) -> Self {
+        let known = self.with_top(cache.info().top(), spec).teacher;
+        Self { teacher: cache.kept_bytes().saturating_add(known), ..self }
+    }
+
+    /// The same for a cache that is still to be made, with `top` tokens at each position and
+    /// without what stays mapped of it.
+    #[must_use]
+    pub fn with_top(self, top: usize, spec: &RunSpec) -> Self {
         let rows = spec.micro_batch.min(spec.batch).saturating_mul(spec.context) as u64;
         // An id and a probability for each token, on the host and on the machine.
-        let known = rows.saturating_mul(cache.info().top() as u64 + 1).saturating_mul(4 * FLOAT);
-        Self { teacher: cache.kept_bytes().saturating_add(known), ..self }
+        let each = (top as u64).saturating_add(1).saturating_mul(4 * FLOAT);
+        Self { teacher: rows.saturating_mul(each), ..self }
     }
 
     /// What a teacher takes.

@@ -28,6 +28,7 @@ mod sweep;
 #[cfg(unix)]
 mod sweep_bad_input;
 mod sweep_models;
+mod sweep_objectives;
 mod tidy;
 mod tokenize_input;
 #[cfg(unix)]

@@ -91,14 +91,19 @@ pub(super) fn groups_keep_enough_runs(
             *done += usize::from(*state == JobState::Done);
         }
     }
-    for (SweepGroup { series, method }, (all, done)) in groups {
+    for (SweepGroup { series, method, objective }, (all, done)) in groups {
         // A group that was planned with fewer runs needs all of them.
         let least = all.min(LEAST_RUNS);
         if done < least {
             let names: Vec<String> =
                 left_out.iter().map(|left_out| format!("`{}`", left_out.job)).collect();
+            // Text alone is what everybody expects.
+            let objective = match *objective {
+                ledger::Objective::LM => String::new(),
+                taught => format!(", objective `{taught}`"),
+            };
             bail!(
-                "{done} of {all} runs of series `{series}`, method `{method}` are done, expected at least {least}; failed or skipped: {}",
+                "{done} of {all} runs of series `{series}`, method `{method}`{objective} are done, expected at least {least}; failed or skipped: {}",
                 names.join(", ")
             );
         }

@@ -72,6 +72,11 @@ impl SweepFolder {
         self.path.join("models").join(id)
     }
 
+    /// What a base says of the text that its pruned models heal on.
+    pub(super) fn cache(&self, id: &str) -> PathBuf {
+        self.path.join("caches").join(id)
+    }
+
     /// The run of a pruned model, or of a control.
     pub(super) fn run(&self, id: &str) -> PathBuf {
         self.path.join("runs").join(id)

@@ -6,7 +6,7 @@ use super::folder::SweepFolder;
 use super::options::SweepOptions;
 use super::plan::{SweepJob, SweepPlan, Trains};
 use super::recipe::{SweepKeys, SweepRecipe};
-use crate::error::{Context, Result, bail};
+use crate::error::{Context, Error, Result, bail};
 use crate::recipe::{CorpusFacts, Setting};
 
 /// Plans a sweep and refuses what the trainer would refuse.
@@ -78,6 +78,12 @@ fn same(first: &mut Option<(String, String)>, (place, hash): (String, String)) -
 /// The spec of a job, as far as it is known before its text and its base are made.
 pub(super) fn spec(job: &SweepJob, trains: &Trains, sweep: &SweepKeys) -> Result<RunSpec> {
     let keys = trains.keys.keys().with_tokens(job.tokens()).or(None, Some(sweep.context));
+    // Hashes are known once the teacher is there; the numbers are checked now.
+    let objective = keys
+        .objective(keys.teacher().map(|_| (String::new(), None)))
+        // A flag would be named by the error, and here is none.
+        .map_err(|error| Error::msg(error.to_string()))
+        .with_context(|| format!("`{}` cannot be trained", job.job.name()))?;
     keys.resolve(Setting {
         series: String::new(),
         method: String::new(),
@@ -85,6 +91,6 @@ pub(super) fn spec(job: &SweepJob, trains: &Trains, sweep: &SweepKeys) -> Result
         corpus: CorpusFacts::unknown(),
         context: 0,
         start: Start::Random { config_hash: String::new() },
-        objective: ledger::Objective::Lm,
+        objective,
     })
 }

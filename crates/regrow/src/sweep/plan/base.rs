@@ -9,7 +9,7 @@ use shape::count::Count;
 
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::sweep::folder::SweepFolder;
-use crate::sweep::recipe::{CasePlace, Controls, ModelKeys, SeriesKeys, SweepKeys};
+use crate::sweep::recipe::{CasePlace, Controls, ModelKeys, SeriesKeys, SweepKeys, place_of};
 
 /// A model that will be pruned.
 pub(super) struct PlannedBase<'a> {
@@ -80,7 +80,7 @@ pub(super) fn bases<'a>(
             }
         }
         for model in &series.models {
-            let config = config_of(model)?;
+            let config = config_of(&model.model)?;
             let positions = config.max_position_embeddings() as u64;
             if sweep.context.0 > positions {
                 bail!(
@@ -106,21 +106,20 @@ pub(super) fn bases<'a>(
 }
 
 /// The configuration of a model that exists: of its folder, or of a public model by its id.
-fn config_of(model: &ModelKeys) -> Result<ModelConfig> {
-    let path = Path::new(&model.model);
+pub(super) fn config_of(model: &str) -> Result<ModelConfig> {
+    let path = Path::new(model);
     if path.exists() {
         return Ok(ModelFolder::config_of(path)?);
     }
-    if let Some(public) = catalog::find(&model.model) {
+    if let Some(public) = catalog::find(model) {
         return Ok(public.config());
     }
-    let place = model.place();
+    let place = place_of(model);
     if place.exists() {
         return Ok(ModelFolder::config_of(&place)?);
     }
     let message = format!(
-        "`{}` is neither a folder, nor in the cache of the hub, nor a public model that is known here",
-        model.model
+        "`{model}` is neither a folder, nor in the cache of the hub, nor a public model that is known here"
     );
     Err(Error::new(ErrorKind::UnknownModel, message))
 }
@@ -138,6 +137,6 @@ fn vocabulary_of(sweep: &SweepKeys, folder: &SweepFolder) -> Result<usize> {
     }
     // The models that exist bring the tokenizer; their embedding may have more rows than it.
     let sizes: Result<Vec<usize>> =
-        sweep.models().map(|model| Ok(config_of(model)?.vocab_size())).collect();
+        sweep.models().map(|model| Ok(config_of(&model.model)?.vocab_size())).collect();
     Ok(sizes?.into_iter().max().unwrap_or_default())
 }

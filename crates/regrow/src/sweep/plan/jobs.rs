@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use super::base::{BaseOrigin, PlannedBase};
 use super::command::RegrowCommand;
 use super::cut::{PlannedCut, Removal};
-use super::job::{Purpose, SweepGroup, SweepJob, Trains, Workload};
+use super::job::{Learning, PlannedTeacher, Purpose, SweepGroup, SweepJob, Trains, Workload};
 use super::variant::Variant;
 use crate::error::Result;
+use crate::recipe::Recipe;
 use crate::sweep::folder::SweepFolder;
 use crate::sweep::recipe::{MethodKeys, Overrides, SweepKeys, TrainingKeys};
 
@@ -29,6 +30,7 @@ struct PlannedRun<'a> {
     after: Option<String>,
     base: &'a PlannedBase<'a>,
     variant: &'a Variant,
+    learning: Learning,
     parameters: u64,
     config: &'a shape::config::ModelConfig,
 }
@@ -83,7 +85,7 @@ impl JobMaker<'_> {
         Ok(jobs)
     }
 
-    fn command(&self, subcommand: &str) -> RegrowCommand<'_> {
+    pub(super) fn command(&self, subcommand: &str) -> RegrowCommand<'_> {
         RegrowCommand::new(subcommand, &self.sweep.executor)
     }
 
@@ -121,10 +123,11 @@ impl JobMaker<'_> {
             ("scratch", self.folder.scratch(&base.id))
         };
         command.flag("--out", &folder).word("--resume");
-        let training = Workload { tokens, parameters: base.parameters };
+        let training = Workload { tokens, parameters: base.parameters, teacher: 0 };
         let place = (&*format!("{name}-{}", base.id), folder, "done.json");
         let purpose = Purpose::Base { training, settled };
-        let trains = Trains { config: base.config.clone(), keys: own.over(keys) };
+        let (config, keys) = (base.config.clone(), own.over(keys));
+        let trains = Trains { config, keys, teacher: None };
         command.job(self.program, place, self.text(), purpose, Some(trains))
     }
 
@@ -141,12 +144,12 @@ impl JobMaker<'_> {
         self.trains(&mut command, "recipes/settle.toml", (tokens, seed.into()), base, &own)?;
         let folder = self.folder.base(&base.id);
         command.flag("--out", &folder).word("--resume");
-        let training = Workload { tokens, parameters: base.parameters };
+        let training = Workload { tokens, parameters: base.parameters, teacher: 0 };
         let place = (&*format!("base-{}", base.id), folder, "done.json");
         let after = format!("scratch-{}", base.id);
         let purpose = Purpose::Base { training, settled: true };
-        let keys = own.over(&settle.0).over(&self.sweep.healing());
-        let trains = Trains { config: base.config.clone(), keys };
+        let keys = own.over(&settle.0).over(&self.sweep.healing()).taught(Recipe::default());
+        let trains = Trains { config: base.config.clone(), keys, teacher: None };
         command.job(self.program, place, Some(after.as_str()), purpose, Some(trains))
     }
 
@@ -196,49 +199,58 @@ impl JobMaker<'_> {
         method: &MethodKeys,
         cut: &PlannedCut,
         variant: &Variant,
+        learning: Learning,
     ) -> Result<SweepJob> {
         let id = cut_id(base, method, cut);
         let mut command = self.command("train");
         command.word(self.folder.model(&id)).flag("--base", self.model_of(base));
-        let group = SweepGroup { series: base.series.name.clone(), method: method.name.clone() };
+        let group = SweepGroup {
+            series: base.series.name.clone(),
+            method: method.name.clone(),
+            objective: learning.word.unwrap_or(ledger::Objective::LM),
+        };
         let purpose = |training| Purpose::Heal { training, group };
         let after = Some(format!("cut-{id}"));
         let (parameters, config) = (cut.parameters, &cut.config);
-        let run = PlannedRun { id, after, base, variant, parameters, config };
-        self.run(command, &run, purpose)
+        let run = PlannedRun { id, after, base, variant, learning, parameters, config };
+        self.run(command, run, purpose)
     }
 
-    /// Trains an unpruned base further, with as many tokens as its pruned models.
+    /// Trains an unpruned base further on the text, with as many tokens as its pruned models.
     pub(super) fn control(&self, base: &PlannedBase<'_>, variant: &Variant) -> Result<SweepJob> {
         let mut command = self.command("train");
         command.word(self.model_of(base));
         let purpose = |training| Purpose::Control { training };
         let (id, after) = (format!("{}-none", base.id), self.made_by(base));
         let (parameters, config) = (base.parameters, &base.config);
-        let run = PlannedRun { id, after, base, variant, parameters, config };
-        self.run(command, &run, purpose)
+        let learning = Learning::default();
+        let run = PlannedRun { id, after, base, variant, learning, parameters, config };
+        self.run(command, run, purpose)
     }
 
     fn run(
         &self,
         mut command: RegrowCommand<'_>,
-        run: &PlannedRun<'_>,
+        run: PlannedRun<'_>,
         purpose: impl FnOnce(Workload) -> Purpose,
     ) -> Result<SweepJob> {
-        let PlannedRun { base, variant, .. } = run;
-        let id = variant.id(&run.id);
-        let keys = variant.keys().over(&self.sweep.healing());
+        let PlannedRun { base, variant, learning, .. } = run;
+        let id = variant.id(&match learning.word {
+            None => run.id.clone(),
+            Some(word) => format!("{}-{word}", run.id),
+        });
+        let keys = variant.keys().over(&self.sweep.healing()).taught(learning.keys.clone());
         // The base's parameters, not the pruned model's: all cuts of a base and its control get the
         // same number of tokens.
         let tokens = keys.tokens(base.parameters);
         // A further run of another kind reads the same text in the same order, one of another seed
-        // does not.
+        // does not. Runs of several objectives read alike, so that they differ by nothing else.
         let seed = match variant.seed() {
             None => seed_of(&run.id, base.seed),
             Some(seed) => seed_of(&format!("{} seed {seed}", run.id), base.seed),
         };
         command.flag("--corpus", self.folder.heal_corpus_of(self.sweep));
-        let mut own = variant.keys().or_learning_rate(base.learning_rate);
+        let mut own = variant.keys().or_learning_rate(base.learning_rate).taught(learning.keys);
         if matches!(base.origin, BaseOrigin::Exists(_)) {
             // Models that exist could look back on more.
             own = own.or_context(self.sweep.context);
@@ -247,10 +259,12 @@ impl JobMaker<'_> {
         let folder = self.folder.run(&id);
         command.flag("--out", &folder).word("--resume");
         let place = (&*format!("run-{id}"), folder, "done.json");
-        let trains = Trains { config: run.config.clone(), keys: own.over(&keys) };
-        let purpose = purpose(Workload { tokens, parameters: run.parameters });
-        let text = (!self.sweep.corpus.heal_inputs.is_empty()).then_some(HEAL_CORPUS);
-        let after = run.after.as_deref().into_iter().chain(text);
+        let teacher = learning.teacher;
+        let beside = teacher.as_ref().map_or(0, PlannedTeacher::parameters);
+        let trains = Trains { config: run.config.clone(), keys: own.over(&keys), teacher };
+        let purpose = purpose(Workload { tokens, parameters: run.parameters, teacher: beside });
+        let after = run.after.as_deref().into_iter().chain(self.heal_text());
+        let after = after.chain(learning.after.as_deref());
         command.job(self.program, place, after, purpose, Some(trains))
     }
 
@@ -282,8 +296,13 @@ impl JobMaker<'_> {
         Ok(())
     }
 
+    /// The job that makes the text to heal on, where it is another.
+    pub(super) fn heal_text(&self) -> Option<&'static str> {
+        (!self.sweep.corpus.heal_inputs.is_empty()).then_some(HEAL_CORPUS)
+    }
+
     /// The folder of a base's model.
-    fn model_of(&self, base: &PlannedBase<'_>) -> OsString {
+    pub(super) fn model_of(&self, base: &PlannedBase<'_>) -> OsString {
         match base.origin {
             BaseOrigin::Scratch => self.folder.base(&base.id).join("model").into_os_string(),
             BaseOrigin::Exists(model) => model.place().into_os_string(),
@@ -291,7 +310,7 @@ impl JobMaker<'_> {
     }
 
     /// The job after which a base is there.
-    fn made_by(&self, base: &PlannedBase<'_>) -> Option<String> {
+    pub(super) fn made_by(&self, base: &PlannedBase<'_>) -> Option<String> {
         match base.origin {
             BaseOrigin::Scratch => Some(format!("base-{}", base.id)),
             BaseOrigin::Exists(_) => self.text().map(str::to_owned),

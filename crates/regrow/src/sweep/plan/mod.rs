@@ -5,6 +5,7 @@ mod command;
 mod cut;
 mod job;
 mod jobs;
+mod teacher;
 mod variant;
 
 use std::collections::BTreeSet;
@@ -14,8 +15,9 @@ use std::path::PathBuf;
 use self::base::BaseOrigin;
 use self::base::bases;
 use self::cut::cuts;
-pub(super) use self::job::{Purpose, SweepGroup, SweepJob, Trains};
+pub(super) use self::job::{PlannedTeacher, Purpose, SweepGroup, SweepJob, Trains};
 use self::jobs::JobMaker;
+use self::teacher::teach_name;
 use self::variant::Cases;
 use super::folder::SweepFolder;
 use super::recipe::SweepKeys;
@@ -40,7 +42,8 @@ impl SweepPlan {
     pub(super) fn new(sweep: &SweepKeys, folder: &SweepFolder, program: &OsStr) -> Result<Self> {
         let make = JobMaker { sweep, folder, program };
         let mut files = recipes(sweep, folder)?;
-        let (mut trained, mut settled, mut cut, mut runs) = (vec![], vec![], vec![], vec![]);
+        let (mut trained, mut settled, mut cut) = (vec![], vec![], vec![]);
+        let (mut taught, mut runs) = (vec![], vec![]);
         let mut cases = Cases::of(sweep);
         for base in &bases(sweep, folder)? {
             if matches!(base.origin, BaseOrigin::Scratch) {
@@ -52,7 +55,8 @@ impl SweepPlan {
                 }
             }
             if base.control {
-                for variant in &cases.variants(&base.place("none", ""))? {
+                let variants = cases.variants(&base.place("none", ""))?;
+                for variant in variants.iter().filter(|variant| variant.is_of_controls()) {
                     runs.push(make.control(base, variant)?);
                 }
             }
@@ -64,9 +68,16 @@ impl SweepPlan {
                         cut.push(make.cut(base, method, &planned)?);
                     }
                     for variant in &variants {
-                        runs.push(make.heal(base, method, &planned, variant)?);
+                        for &objective in variant.objectives(sweep) {
+                            let learning = make.learning(base, objective, variant)?;
+                            runs.push(make.heal(base, method, &planned, variant, learning)?);
+                        }
                     }
                 }
+            }
+            let name = teach_name(base);
+            if runs.iter().any(|run| run.job.after().contains(&name)) {
+                taught.push(make.teach(base)?);
             }
         }
         cases.all_used()?;
@@ -74,7 +85,7 @@ impl SweepPlan {
         for list in [&mut trained, &mut settled, &mut runs] {
             list.sort_by(|a, b| b.cost().total_cmp(&a.cost()));
         }
-        let jobs = [make.corpus()?, trained, settled, cut, runs].concat();
+        let jobs = [make.corpus()?, trained, settled, cut, taught, runs].concat();
         let mut names = BTreeSet::new();
         if let Some(twice) = jobs.iter().find(|job| !names.insert(job.job.name())) {
             bail!(
@@ -100,12 +111,14 @@ impl SweepPlan {
 /// The recipes of all training. `heal` takes its missing keys from `base`, and `settle` from
 /// `heal`.
 fn recipes(sweep: &SweepKeys, folder: &SweepFolder) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-    let mut recipes = vec![("heal", sweep.healing().keys())];
+    // What is learned from whom stands in the words of each run.
+    let mut recipes = vec![("heal", sweep.healing().keys().without_teaching())];
     if let Some(base) = &sweep.base {
         recipes.insert(0, ("base", base.0.keys()));
     }
     if let Some(settle) = &sweep.settle {
-        recipes.push(("settle", settle.0.over(&sweep.healing()).keys()));
+        let keys = settle.0.over(&sweep.healing()).keys();
+        recipes.push(("settle", keys.without_teaching()));
     }
     let file = |(name, keys): (&str, crate::recipe::Recipe)| {
         Ok((folder.join(&format!("recipes/{name}.toml")), keys.to_toml()?.into_bytes()))

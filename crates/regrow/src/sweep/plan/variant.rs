@@ -1,6 +1,7 @@
 //! How one cut is healed: as `heal` says, as cases change it, and beside that in other ways.
 
 use crate::error::{Result, bail};
+use crate::recipe::ObjectiveName;
 use crate::sweep::recipe::{CasePlace, Overrides, SweepKeys};
 
 /// One way to heal a cut.
@@ -9,6 +10,8 @@ pub(super) struct Variant {
     /// What its runs are called beside the first one.
     name: Option<String>,
     seed: Option<u64>,
+    /// What its runs minimise, where that is not what the sweep says.
+    objectives: Option<Vec<ObjectiveName>>,
     /// In what it differs from `heal`.
     keys: Overrides,
 }
@@ -25,6 +28,18 @@ impl Variant {
 
     pub(super) fn keys(&self) -> &Overrides {
         &self.keys
+    }
+
+    /// What its runs minimise.
+    pub(super) fn objectives<'a>(&'a self, sweep: &'a SweepKeys) -> &'a [ObjectiveName] {
+        self.objectives.as_ref().unwrap_or(&sweep.objectives)
+    }
+
+    /// Whether it also heals an unpruned model. That is always done on the text alone, so a further
+    /// run for another objective would be the same control again.
+    pub(super) fn is_of_controls(&self) -> bool {
+        let on_text = |list: &Vec<ObjectiveName>| list.contains(&ObjectiveName::Lm);
+        self.name.is_none() || self.objectives.as_ref().is_none_or(on_text)
     }
 }
 
@@ -58,17 +73,21 @@ impl<'a> Cases<'a> {
             if case.add.is_none() && case.seeds.is_empty() {
                 for variant in &mut variants {
                     variant.keys = case.training.over(&variant.keys);
+                    variant.objectives =
+                        case.objectives.clone().or_else(|| variant.objectives.take());
                 }
                 continue;
             }
             // Beside a run that is skipped, there is nothing.
             let Some(first) = variants.first().cloned() else { continue };
             let keys = case.training.over(&first.keys);
+            let objectives = case.objectives.clone().or(first.objectives);
             let mut add = |name: String, seed| -> Result<()> {
                 if variants.iter().any(|variant| variant.name.as_ref() == Some(&name)) {
                     bail!("two `cases` make a run `{name}` beside one of `{}`", place.base[0]);
                 }
-                variants.push(Variant { name: Some(name), seed, keys: keys.clone() });
+                let (keys, objectives) = (keys.clone(), objectives.clone());
+                variants.push(Variant { name: Some(name), seed, objectives, keys });
                 Ok(())
             };
             let name = case.add.as_deref();

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 
 use super::training::Overrides;
+use crate::recipe::ObjectiveName;
 
 /// Keys that decide how losses are measured. All runs of a sweep are measured alike.
-const MEASURING: [&str; 5] =
+pub(crate) const MEASURING: [&str; 5] =
     ["context", "eval_convention", "eval_context", "eval_stride", "eval_tokens"];
 
 /// Which runs, and in what they differ. Later cases win over earlier ones.
@@ -22,6 +23,8 @@ pub(crate) struct CaseKeys {
     pub(crate) add: Option<String>,
     /// A further run beside each for every seed.
     pub(crate) seeds: Vec<u64>,
+    /// What the runs minimise, instead of the `objectives` of the sweep.
+    pub(crate) objectives: Option<Vec<ObjectiveName>>,
     pub(crate) training: Overrides,
 }
 
@@ -66,21 +69,27 @@ impl TryFrom<toml::Table> for CaseKeys {
                 .try_into()
                 .map_err(|_| "`seeds` of a case is not a list of whole numbers".to_owned())?,
         };
+        let objectives: Option<Vec<ObjectiveName>> = take("objectives")
+            .map(toml::Value::try_into)
+            .transpose()
+            .map_err(|error: toml::de::Error| error.message().to_owned())?;
         let (series, base) = (words("series", take("series"))?, words("base", take("base"))?);
         let (method, cut) = (words("method", take("method"))?, words("cut", take("cut"))?);
         let training = Overrides::of(table)?;
-        if skip && (add.is_some() || !seeds.is_empty() || !training.is_empty()) {
+        let is_silent = training.is_empty() && objectives.is_none();
+        if skip && (add.is_some() || !seeds.is_empty() || !is_silent) {
             return Err(
                 "a case with `skip` has other keys than `series`, `base`, `method` and `cut`"
                     .into(),
             );
         }
-        if !skip && add.is_none() && seeds.is_empty() && training.is_empty() {
+        if !skip && add.is_none() && seeds.is_empty() && is_silent {
             return Err(
-                "a case changes nothing: give it keys of a recipe, `seeds`, `add` or `skip`".into(),
+                "a case changes nothing: give it keys of a recipe, `objectives`, `seeds`, `add` or `skip`"
+                    .into(),
             );
         }
-        Ok(Self { series, base, method, cut, skip, add, seeds, training })
+        Ok(Self { series, base, method, cut, skip, add, seeds, objectives, training })
     }
 }
 

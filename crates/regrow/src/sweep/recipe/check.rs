@@ -58,7 +58,7 @@ pub(super) fn check(sweep: &SweepKeys) -> Result<()> {
 }
 
 /// Refuses a path that a program would take for a flag.
-fn check_path(key: &str, path: &Path) -> Result<()> {
+pub(super) fn check_path(key: &str, path: &Path) -> Result<()> {
     let text = path.as_os_str().as_encoded_bytes();
     if text.is_empty() || text.starts_with(b"-") {
         bail!("`{key}` is `{}`, expected a path; write `./-a` for `-a`", path.display());
@@ -188,7 +188,10 @@ fn check_name(what: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn unique<T: Ord + std::fmt::Display>(what: &str, items: impl Iterator<Item = T>) -> Result<()> {
+pub(super) fn unique<T: Ord + std::fmt::Display>(
+    what: &str,
+    items: impl Iterator<Item = T>,
+) -> Result<()> {
     let mut seen = BTreeSet::new();
     for item in items {
         if seen.contains(&item) {

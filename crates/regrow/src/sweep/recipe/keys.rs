@@ -10,6 +10,7 @@ use super::case::CaseKeys;
 use super::executor::ExecutorKeys;
 use super::training::{Overrides, TrainingKeys};
 use crate::error::{Context, Result, bail};
+use crate::recipe::ObjectiveName;
 use ledger::count::Count;
 
 /// A sweep as the user wrote it. `recipes/quickstart.toml` explains every key.
@@ -38,6 +39,12 @@ pub(crate) struct SweepKeys {
     pub(crate) methods: Vec<MethodKeys>,
     /// How pruned models are trained. Missing keys are as in `base`.
     pub(crate) heal: TrainingKeys,
+    /// What healing minimises: each cut is healed once for each.
+    #[serde(default = "text_alone")]
+    pub(crate) objectives: Vec<ObjectiveName>,
+    /// Has every base write a cache that its pruned models learn from.
+    #[serde(default)]
+    pub(crate) teach: Option<TeachKeys>,
     /// What runs the jobs, and what they may take.
     #[serde(default)]
     pub(crate) executor: ExecutorKeys,
@@ -186,6 +193,18 @@ pub(crate) struct MethodKeys {
     pub(crate) as_blocks: Vec<usize>,
 }
 
+/// A cache of each base.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TeachKeys {
+    /// The most probable tokens that are kept at each position.
+    pub(crate) top: usize,
+}
+
+fn text_alone() -> Vec<ObjectiveName> {
+    vec![ObjectiveName::Lm]
+}
+
 fn one_seed() -> Vec<u64> {
     vec![1]
 }
@@ -262,11 +281,16 @@ impl SizeKeys {
     }
 }
 
+/// Where a model is: its folder, its snapshot in the cache of the hub, or else its id.
+pub(crate) fn place_of(model: &str) -> PathBuf {
+    let path = PathBuf::from(model);
+    crate::hub::cached_folder(&path).unwrap_or(path)
+}
+
 impl ModelKeys {
     /// Where it is: the folder, its snapshot in the cache of the hub, or else the id.
     pub(crate) fn place(&self) -> PathBuf {
-        let path = PathBuf::from(&self.model);
-        crate::hub::cached_folder(&path).unwrap_or(path)
+        place_of(&self.model)
     }
 
     /// Its name in folders of the sweep: `Llama-3.2-1B` for `meta-llama/Llama-3.2-1B@main`.

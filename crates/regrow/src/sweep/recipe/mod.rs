@@ -5,16 +5,20 @@ mod check;
 mod executor;
 mod keys;
 mod nearest;
+mod objectives;
 mod training;
 
 use std::path::Path;
 
-pub(super) use self::case::CasePlace;
+pub(super) use self::case::{CasePlace, MEASURING};
 use self::check::check;
 pub use self::executor::ExecutorName;
 pub(super) use self::executor::{ExecutorKeys, JobKind};
-pub(super) use self::keys::{Controls, MethodKeys, ModelKeys, SeriesKeys, SweepKeys};
+pub(super) use self::keys::{
+    Controls, MethodKeys, ModelKeys, SeriesKeys, SweepKeys, TeachKeys, place_of,
+};
 use self::nearest::with_nearest;
+use self::objectives::check_objectives;
 pub(super) use self::training::{Overrides, TrainingKeys};
 use crate::error::{Context, Result, bail};
 use crate::executor::SlurmSettings;
@@ -57,6 +61,7 @@ impl SweepRecipe {
         }
         let keys: SweepKeys = toml::from_str(text).map_err(with_nearest)?;
         check(&keys)?;
+        check_objectives(&keys)?;
         Ok(Self { keys, text: text.to_owned() })
     }
 

@@ -17,9 +17,11 @@ pub(super) fn with_nearest(error: toml::de::Error) -> Error {
 }
 
 /// The known name that is nearest to the unknown one, in the words of `serde`:
-/// "unknown field `a`, expected one of `b`, `c`".
+/// "unknown field `a`, expected one of `b`, `c`", and likewise "unknown variant" of a value.
 fn nearest(message: &str) -> Option<&str> {
-    let mut names = message.split_once("unknown field `")?.1.split('`');
+    let after = |words: &str| message.split_once(words).map(|(_, rest)| rest);
+    let rest = after("unknown field `").or_else(|| after("unknown variant `"))?;
+    let mut names = rest.split('`');
     let unknown = names.next()?;
     // Every second piece stands between backticks.
     let known = names.skip(1).step_by(2);
@@ -44,6 +46,8 @@ mod tests {
         assert_eq!(of("asblock").as_deref(), Some("as_blocks"));
         assert_eq!(of("seed").as_deref(), Some("seeds"));
         assert_eq!(of("zzz"), None);
+        let value = "unknown variant `distill`, expected one of `lm`, `distil`, `mix`";
+        assert_eq!(nearest(value), Some("distil"));
         assert_eq!(nearest("no such thing"), None);
     }
 }

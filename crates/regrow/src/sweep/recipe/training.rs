@@ -39,6 +39,12 @@ impl Overrides {
                 format!("`trainer` is {name}, expected \"regrow\" or \"torch\"")
             })?),
         };
+        if table.contains_key("objective") {
+            return Err(
+                "`objective` has no place here, expected `objectives = [\"lm\", \"distil\"]` of the sweep or of a case"
+                    .into(),
+            );
+        }
         // These keys of a recipe belong to the whole sweep.
         for key in ["format", "seed", "series"] {
             if table.contains_key(key) {
@@ -68,6 +74,12 @@ impl Overrides {
     /// The keys of a recipe, without the number of tokens: each job gets its own as a flag.
     pub(crate) fn keys(&self) -> Recipe {
         self.keys.clone().without_tokens()
+    }
+
+    /// The same, learning as `teaching` says and from no other teacher.
+    #[must_use]
+    pub(crate) fn taught(&self, teaching: Recipe) -> Self {
+        Self { keys: teaching.over(self.keys.clone().without_teaching()), ..self.clone() }
     }
 
     /// The program that trains, where it is said.
