@@ -423,9 +423,8 @@ fn what_a_method_does_to_weights_is_asked_for_not_guessed() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
 
-#[test]
-fn a_law_with_levels_answers_three_questions() {
-    // Two bases a size, whose levels differ, and points that are not exact.
+/// Two bases a size, whose levels differ, and points that are not exact.
+fn of_two_bases() -> String {
     let mut text = "series,method,run,base,n0,rate,loss0,tokens,loss\n".to_owned();
     for (i, size) in [0.5, 1.2, 3.1].into_iter().enumerate() {
         for base in ["a", "b"] {
@@ -445,7 +444,12 @@ fn a_law_with_levels_answers_three_questions() {
             }
         }
     }
-    let bench = Bench::new(&text);
+    text
+}
+
+#[test]
+fn a_law_with_levels_answers_three_questions() {
+    let bench = Bench::new(&of_two_bases());
     let ran = bench.fit(&["--intervals", "posterior"]);
     assert!(ran.stdout.contains("posterior: 4 chains, "), "{} {}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("run_level"), "{}", ran.stdout);
@@ -473,7 +477,7 @@ fn a_law_with_levels_answers_three_questions() {
 
 #[test]
 fn what_a_law_has_learnt_is_the_prior_of_another() {
-    let bench = Bench::new(&points(&[0.5, 1.2, 3.1]));
+    let bench = Bench::new(&of_two_bases());
     assert!([0, 3].contains(&bench.fit(&["--intervals", "posterior"]).code));
     let law = bench.law();
     let other = law.with_file_name("other.json");

@@ -24,7 +24,7 @@ pub(super) fn deviation(latent: usize, kind: usize) -> usize {
 
 /// A deviation, as the shared constants give it.
 pub(super) fn spread(shared: &[f64], latent: usize, kind: usize) -> f64 {
-    (shared[SPREAD] + shared[deviation(latent, kind)]).exp()
+    (shared[SPREAD + latent] + shared[deviation(latent, kind)]).exp()
 }
 
 /// One run in the gauge.
@@ -158,10 +158,10 @@ impl Density {
             let effect: f64 = (0..KINDS).map(|kind| spreads[kind] * at[places[kind]]).sum();
             let width = spread(at, k, KINDS);
             let z = (latent[k] - means.value[k] - effect) / width;
-            value -= 0.5 * z * z + at[SPREAD] + at[of_run];
+            value -= 0.5 * z * z + at[SPREAD + k] + at[of_run];
             by_latent[k] -= z / width;
             gradient[of_run] += z * z - 1.0;
-            gradient[SPREAD] += z * z - 1.0 + z / width * effect;
+            gradient[SPREAD + k] += z * z - 1.0 + z / width * effect;
             for (kind, (spread, place)) in spreads.into_iter().zip(places).enumerate() {
                 gradient[deviation(k, kind)] += z / width * spread * at[place];
                 gradient[place] += z / width * spread;

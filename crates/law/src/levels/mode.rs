@@ -40,7 +40,7 @@ pub(super) struct Coordinates {
     shared: Triangle,
     runs: Vec<RunMap>,
     /// Steps of the deviations and of the noise.
-    scales: [f64; DEVIATIONS + 4],
+    scales: [f64; DEVIATIONS + 6],
 }
 
 struct RunMap {
@@ -92,7 +92,7 @@ impl Coordinates {
             follow: product(inverse, &run.side).map(|row| row.map(|x| -x)),
             factor: cholesky(inverse),
         });
-        let mut scales = [0.4; DEVIATIONS + 4];
+        let mut scales = [0.4; DEVIATIONS + 6];
         scales[NOISE - FIRST_DEVIATION] = 0.2;
         Some(Self { runs: runs.collect(), mode: at, shared, scales })
     }
@@ -282,7 +282,7 @@ impl Search<'_> {
                 let of_kind =
                     |kind: usize| spread(at, k, kind) * at[density.group(curve.groups[kind]) + k];
                 let effect: f64 = (0..KINDS).map(of_kind).sum();
-                let own = (latent[k] - means.value[k] - effect) / at[SPREAD].exp();
+                let own = (latent[k] - means.value[k] - effect) / at[SPREAD + k].exp();
                 of_runs[k] += own * own;
             }
             let arc = Arc::new(density.shape, latent[0], latent[1], at[BEND]);

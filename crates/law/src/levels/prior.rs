@@ -40,7 +40,7 @@ pub(super) const MEANS: usize = 13;
 /// runs.
 pub(super) const DEVIATIONS: usize = 9;
 /// Constants that belong to no base and no run.
-pub(super) const SHARED: usize = MEANS + DEVIATIONS + 4;
+pub(super) const SHARED: usize = MEANS + DEVIATIONS + 6;
 
 /// All constants. Levels and floors are in units of the median excess. Deviations are normal in the
 /// logarithm, so that none is zero: runs and bases of one recipe always differ a little.
@@ -66,18 +66,20 @@ const CONSTANTS: [Constant; SHARED] = [
     constant(
         "size_level",
         -2.3,
-        0.5,
+        0.35,
         "ln of how much sizes differ in level, beyond what follows ln N0",
     ),
-    constant("base_level", -2.3, 0.5, "ln of how much bases of one size differ in level"),
-    constant("run_level", -1.9, 0.5, "ln of how much runs of one base differ in level"),
-    constant("size_fall", -2.8, 0.5, "ln of how much sizes differ in the rate of fall"),
-    constant("base_fall", -2.6, 0.5, "ln of how much bases differ in the rate of fall"),
-    constant("run_fall", -2.6, 0.5, "ln of how much runs differ in the rate of fall"),
-    constant("size_floor", -2.6, 0.5, "ln of how much sizes differ in the floor"),
-    constant("base_floor", -2.1, 0.5, "ln of how much bases differ in the floor"),
-    constant("run_floor", -2.4, 0.5, "ln of how much runs differ in the floor"),
-    constant("spread", 0.0, 0.7, "ln of how much all of these differ, over what each of them says"),
+    constant("base_level", -2.3, 0.35, "ln of how much bases of one size differ in level"),
+    constant("run_level", -1.9, 0.35, "ln of how much runs of one base differ in level"),
+    constant("size_fall", -2.8, 0.35, "ln of how much sizes differ in the rate of fall"),
+    constant("base_fall", -2.6, 0.35, "ln of how much bases differ in the rate of fall"),
+    constant("run_fall", -2.6, 0.35, "ln of how much runs differ in the rate of fall"),
+    constant("size_floor", -2.6, 0.35, "ln of how much sizes differ in the floor"),
+    constant("base_floor", -2.1, 0.35, "ln of how much bases differ in the floor"),
+    constant("run_floor", -2.4, 0.35, "ln of how much runs differ in the floor"),
+    constant("level_spread", 0.0, 0.6, "added to the three of the level: one scale that all share"),
+    constant("fall_spread", 0.0, 0.6, "added to the three of the rate of fall"),
+    constant("floor_spread", 0.0, 0.6, "added to the three of the floor"),
     constant(
         "noise",
         0.0,
@@ -180,8 +182,9 @@ pub(super) const SIZE_RATE: usize = 12;
 /// Behind one another for the level, the rate of fall and the floor: the deviations of sizes,
 /// of bases and of runs.
 pub(super) const FIRST_DEVIATION: usize = MEANS;
+/// What is added to all deviations of the level; behind it those of the rate of fall and the floor.
 pub(super) const SPREAD: usize = MEANS + DEVIATIONS;
-pub(super) const NOISE: usize = SPREAD + 1;
+pub(super) const NOISE: usize = SPREAD + 3;
 pub(super) const NOISE_SHARE: usize = NOISE + 1;
 pub(super) const CORRELATION: usize = NOISE + 2;
 
