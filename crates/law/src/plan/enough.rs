@@ -155,8 +155,14 @@ impl Asker<'_> {
 
     fn doublings(&self, tokens: f64) -> Vec<Doubling> {
         let at = |power: i32| tokens * 2.0_f64.powi(power);
+        // As far outside the data as a loss is told.
+        let near = |from: &f64| {
+            self.law.ranges().get(Axis::Tokens.name()).is_none_or(|[first, last]| {
+                *from >= first / FARTHEST && *from <= last * FARTHEST
+            })
+        };
         // From an eighth of the tokens to eight times as many.
-        (-3..=3).map(at).filter_map(|from| self.doubling(from)).collect()
+        (-3..=3).map(at).filter(near).filter_map(|from| self.doubling(from)).collect()
     }
 
     /// The gain from doubling a number of tokens. It does not depend on the floor, so it is known
