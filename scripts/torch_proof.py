@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds the torch job against regrow's own trainer, kills it, and times it. Prints a report in Markdown.
 
-    scripts/torch_proof.py REGROW WORK curves kills speed
+    scripts/torch_proof.py REGROW WORK curves kills speed distil
 
 REGROW is the command, WORK an empty folder. Run it with a Python that has `regrow_torch`.
 """
@@ -144,6 +144,42 @@ def curves():
     print(f"\nbf16 (llama-depth): held-out curve {furthest(curve(WORK / 'own-llama-depth'), curve(out), 'eval_loss'):.1e} from f32.")
 
 
+def taught_words(source):
+    """The flags of a run against the base that was pruned, or against a cache of it."""
+    words = ["--objective", "distil" if source == "teacher" else "mix", "--temperature", "2", "--teacher"]
+    if source == "teacher":
+        return [*words, WORK / "base-llama/model"]
+    cache = WORK / "cache"
+    if not (cache / "cache.json").exists():
+        regrow("teach", WORK / "base-llama/model", "--corpus", WORK / "corpus", "--top", 64, "--temperature", 2, "--context", 64,
+               "--eval-tokens", 20000, "--out", cache)  # fmt: skip
+    return [*words, cache]
+
+
+def distil():
+    """A depth cut and a 2:4 model against a teacher and against its cache, on one and two processes; one is killed."""
+    made = list(zip(range(3), models()))
+    print("\n| model | learns from | processes | first divergence, difference | held-out curve | held-out divergence | training losses |"
+          "\n|---|---|---|---|---|---|---|")  # fmt: skip
+    for model in ("llama-depth", "llama-2-4"):
+        assert model in [name for _, name in made]
+        for source in ("teacher", "cache"):
+            own, words = WORK / f"own-{model}-{source}", taught_words(source)
+            if not (own / "done.json").exists():
+                regrow(*train_words(model, own, *words))
+            for processes in (1, 2):
+                ours = WORK / f"torch-{model}-{source}-{processes}"
+                if not (ours / "done.json").exists():
+                    regrow(*train_words(model, ours, *words, *torch_words(processes)))
+                one, two = curve(own), curve(ours)
+                print(f"| {model} | {source} | {processes} | {abs(one[0]['eval_kl'] - two[0]['eval_kl']):.1e} | "
+                      f"{furthest(one, two, 'eval_loss'):.1e} | {furthest(one, two, 'eval_kl'):.1e} | "
+                      f"{furthest(one, two, 'loss'):.1e} |", flush=True)  # fmt: skip
+    for source in ("teacher", "cache"):
+        alone, out = WORK / f"torch-llama-2-4-{source}-2", WORK / f"torch-killed-{source}"
+        killed(alone, out, 3, taught_words(source), f"\nAgainst a {source}. ")
+
+
 def descendants(root):
     parents = {}
     for entry in Path("/proc").iterdir():
@@ -161,18 +197,23 @@ def descendants(root):
 def kills():
     # Models are made one by one; the rest is not needed.
     next(name for name in models() if name == "llama-2-4")
-    chance, alone, out = random.Random(11), WORK / "torch-alone", WORK / "torch-killed"
-    save = ["--save-every", "3000"]
+    alone, out = WORK / "torch-alone", WORK / "torch-killed"
     if not (alone / "done.json").exists():
-        regrow(*train_words("llama-2-4", alone, *torch_words(2), *save))
+        regrow(*train_words("llama-2-4", alone, *torch_words(2), "--save-every", "3000"))
+    killed(alone, out, 10, [], "\n")
+
+
+def killed(alone, out, count, more, begin):
+    chance, save = random.Random(11), ["--save-every", "3000", *more]
     done, told = 0, []
-    while done < 10:
+    while done < count:
         processes = 1 + done % 2
         words = train_words("llama-2-4", out, *torch_words(processes), *save, "--resume")
         job = subprocess.Popen([REGROW, *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True)  # fmt: skip
         begun = curve(out)[-1]["step"] if curve(out) else 0
-        target = 18 * (done + 1) if done else 0
+        # After step 0, then evenly up to step 180.
+        target = 180 * (done + 1) // count if done else 0
         while job.poll() is None and (not curve(out) or curve(out)[-1]["step"] < target):
             time.sleep(0.01)
         # A checkpoint is due every sixth step and takes longer than a step: some kills fall inside one.
@@ -188,7 +229,7 @@ def kills():
         done += 1
     regrow(*train_words("llama-2-4", out, *torch_words(2), *save, "--resume"))
     one, two = curve(alone), curve(out)
-    print(f"\nKilled (SIGKILL to all processes) after steps {', '.join(told)}; resumed on 1 and 2 processes in turns. Against the "
+    print(f"{begin}Killed (SIGKILL to all processes) after steps {', '.join(told)}; resumed on 1 and 2 processes in turns. Against the "
           f"run left alone on 2: held-out curve {furthest(one, two, 'eval_loss'):.1e}, training losses "
           f"{furthest(one, two, 'loss'):.1e}, {len(two)} points each.", flush=True)  # fmt: skip
 
@@ -257,4 +298,4 @@ def speed():
 if __name__ == "__main__":
     WORK.mkdir(parents=True, exist_ok=True)
     for part in sys.argv[3:]:
-        {"curves": curves, "kills": kills, "speed": speed}[part]()
+        {"curves": curves, "kills": kills, "speed": speed, "distil": distil}[part]()

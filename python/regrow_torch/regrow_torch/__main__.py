@@ -61,6 +61,7 @@ def _train(job, arguments):
     from .folder import RunFolder
     from .loop import Training
     from .stop import Stop
+    from .teacher import Cache
 
     stop = Stop(arguments.watch_input)
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
@@ -80,12 +81,15 @@ def _train(job, arguments):
     try:
         mesh = init_device_mesh(device.type, (world,))
         corpus = Corpus(job.corpus, job.spec)
+        cache = Cache(job) if job.teacher and job.teacher.cache else None
         why = None
         if rank == 0:
             try:
                 run = RunFolder(job.run, job.id)
                 corpus.train.verify()
                 corpus.heldout.verify()
+                if cache:
+                    cache.verify()
                 run.record_versions(versions(), _provenance(torch, device, world))
             except JobError as error:
                 why = str(error)
@@ -94,7 +98,7 @@ def _train(job, arguments):
         if said[0]:
             return _fail(said[0]) if rank == 0 else 1
         try:
-            return Training(job, corpus, mesh, device, run, stop, arguments.end_at).train()
+            return Training(job, corpus, mesh, device, run, stop, arguments.end_at, cache).train()
         except JobError as error:
             if run:
                 run.log(f"failed: {error}")

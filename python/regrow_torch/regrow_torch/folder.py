@@ -155,7 +155,8 @@ def _trainer_state(folder, job):
             numbers = {name: point[name] for name in ("grad_norm", "learning_rate", "loss") if name in point}
             history.append({"epoch": point["epoch"], **numbers, **shared})
         if "eval_loss" in point:
-            history.append({"epoch": point["epoch"], "eval_loss": point["eval_loss"], **shared})
+            held_out = {name: point[name] for name in ("eval_loss", "eval_kl") if name in point}
+            history.append({"epoch": point["epoch"], **held_out, **shared})
     return {
         "best_global_step": best["step"],
         "best_metric": best["eval_loss"],

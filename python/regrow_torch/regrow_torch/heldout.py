@@ -13,6 +13,8 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 
+from . import objective
+
 # Tokens of one pass, about. A fixed number, so that the number of processes changes no pass.
 PASS = 4096
 
@@ -53,8 +55,11 @@ def passes(part, evaluation):
 
 
 @torch.no_grad()
-def loss(model, part, evaluation, device):
-    """Held-out loss in nats per token. Every process takes a share of the passes."""
+def loss(model, part, evaluation, device, head=None):
+    """Held-out loss in nats per token. Every process takes a share of the passes.
+
+    Where a `head` stands in the place of the model's own, it is applied here.
+    """
     rank, world = dist.get_rank(), dist.get_world_size()
     groups = passes(part, evaluation)
     sums = torch.zeros(2, dtype=torch.float64, device=device)
@@ -65,7 +70,8 @@ def loss(model, part, evaluation, device):
         at = round_ * world + rank
         # A process without a pass of its own repeats one that does not count.
         tokens, targets = _batch(part, groups[min(at, len(groups) - 1)], device)
-        logits = model(input_ids=tokens, use_cache=False).logits.float()
+        logits = model(input_ids=tokens, use_cache=False).logits
+        logits = (F.linear(logits, head.weight) if head else logits).float()
         nats = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1, reduction="none")
         if at < len(groups):
             sums[0] += nats.double().sum()
@@ -73,6 +79,41 @@ def loss(model, part, evaluation, device):
     model.train(was_training)
     dist.all_reduce(sums)
     return (sums[0] / sums[1]).item()
+
+
+@torch.no_grad()
+def against(model, head, teacher, part, evaluation, device):
+    """Held-out loss, and the divergence from a teacher over the same tokens, KL(teacher || model) at temperature 1.
+
+    Both in nats per token. `head` stands in the place of the model's own.
+    """
+    rank, world = dist.get_rank(), dist.get_world_size()
+    groups, places, place = passes(part, evaluation), {}, 0
+    for window in windows(part, evaluation):
+        # A cache has the rows of all windows end to end.
+        places[window] = place
+        place += window[1] - window[0] - 1
+    sums = torch.zeros(3, dtype=torch.float64, device=device)
+    was_training = model.training
+    model.eval()
+    for round_ in range(-(-len(groups) // world)):
+        at = round_ * world + rank
+        group = groups[min(at, len(groups) - 1)]
+        tokens, targets = _batch(part, group, device)
+        rows = torch.zeros(targets.shape, dtype=torch.int64)
+        for row, window in enumerate(group):
+            length = window[1] - window[0] - 1
+            rows[row, :length] = torch.arange(length) + places[window]
+        lesson = teacher.heldout(tokens, rows)
+        hidden = model(input_ids=tokens, use_cache=False).logits
+        found = objective.measured(hidden.flatten(0, 1), head.weight, targets.flatten(), lesson)
+        if at < len(groups):
+            sums[:2] += found
+            sums[2] += (targets != -1).sum()
+    teacher.rest()
+    model.train(was_training)
+    dist.all_reduce(sums)
+    return (sums[0] / sums[2]).item(), (sums[1] / sums[2]).item()
 
 
 def _batch(part, group, device):

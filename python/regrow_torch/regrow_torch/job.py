@@ -17,12 +17,35 @@ SPEC_KEYS = {
     "micro_batch", "tokens", "seed", "precision", "start", "optimizer", "schedule", "evaluation",
     "trainer",
 }  # fmt: skip
+# Runs on text alone leave it out.
+OPTIONAL_KEYS = {"objective"}
+OBJECTIVE_KEYS = {"kind", "teacher", "cache", "temperature", "weight"}
 NESTED_KEYS = {
     "optimizer": {"learning_rate", "beta1", "beta2", "epsilon", "weight_decay", "clip_norm"},
     "schedule": {"warmup", "decay"},
     "evaluation": {"points", "first", "convention", "context", "stride", "tokens"},
 }
 STORED = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised against a teacher: ``weight`` times the divergence, plus the rest times the next-token loss."""
+
+    weight: float
+    temperature: float
+    cache: str | None
+    """SHA-256 of the description of the teacher's cache, if it is read from one."""
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Where the teacher is: a model, or a cache."""
+
+    cache: Path | None
+    model: Path | None
+    config: dict
+    tensors: list
 
 
 @dataclass(frozen=True)
@@ -56,7 +79,12 @@ class Job:
     """Tensors whose zeros stay zero."""
     expected_loss: float
     """Held-out loss before the first step, as regrow measured it."""
+    expected_divergence: float | None
+    """Held-out divergence from the teacher before the first step, likewise."""
     tolerance: float
+    objective: Objective | None
+    """`None` for a run on text alone."""
+    teacher: Teacher | None
 
     @property
     def tokens_per_step(self):
@@ -86,6 +114,7 @@ def read(path):
 def _job(path, value):
     spec = value["spec"]
     _refuse_unknown(path, "spec", spec, SPEC_KEYS)
+    objective, teacher = _taught(path, spec, value.get("teacher"))
     for name, keys in NESTED_KEYS.items():
         _refuse_unknown(path, f"spec.{name}", spec[name], keys)
     if spec["trainer"] != "torch":
@@ -111,18 +140,51 @@ def _job(path, value):
         model=run / value["model"],
         corpus=run / value["corpus"],
         config=dict(value["config"]),
-        tensors=[(str(name), tuple(int(n) for n in shape)) for name, shape in value["tensors"]],
+        tensors=_tensors(value["tensors"]),
         dtype=value["dtype"],
         shard_limit=int(value["shard_limit"]),
         companions=companions,
         sparse=frozenset(str(name) for name in value["sparse"]),
         expected_loss=float(value["expected"]["loss"]),
+        expected_divergence=None if (found := value["expected"].get("divergence")) is None else float(found),
         tolerance=float(value["expected"]["tolerance"]),
+        objective=objective,
+        teacher=teacher and _teacher(run, teacher),
     )
 
 
+def _taught(path, spec, teacher):
+    """The objective of a run, where it has a teacher, and what the file says of the teacher."""
+    told = spec.get("objective", {"kind": "lm"})
+    if odd := sorted(set(told) - OBJECTIVE_KEYS):
+        raise JobError(f"`{path}` has `{odd[0]}` in its `spec.objective`, which this regrow_torch does not know: "
+                       "install the one of the same regrow")  # fmt: skip
+    kind = told["kind"]
+    if kind == "lm":
+        return None, None
+    if kind not in ("distil", "mix"):
+        raise JobError(f"`objective` is `{kind}`, expected `lm`, `distil` or `mix`")
+    weight = 1.0 if kind == "distil" else float(told["weight"])
+    temperature, cache = float(told["temperature"]), told.get("cache")
+    if not (0.0 <= weight <= 1.0 and 0.0 < temperature < float("inf")):
+        raise JobError(f"`{path}` has `weight` {weight} and `temperature` {temperature}, expected 0 to 1, and above 0")
+    if teacher is None or ("cache" in teacher) != (cache is not None):
+        raise JobError(f"`{path}` has the objective `{kind}` and does not say where its teacher is")
+    return Objective(weight, temperature, cache), teacher
+
+
+def _teacher(run, told):
+    if "cache" in told:
+        return Teacher(run / told["cache"], None, {}, [])
+    return Teacher(None, run / told["model"], dict(told["config"]), _tensors(told["tensors"]))
+
+
+def _tensors(told):
+    return [(str(name), tuple(int(n) for n in shape)) for name, shape in told]
+
+
 def _refuse_unknown(path, where, found, known):
-    if odd := sorted(set(found) - known):
+    if odd := sorted(set(found) - known - (OPTIONAL_KEYS if where == "spec" else set())):
         raise JobError(
             f"`{path}` has `{odd[0]}` in its `{where}`, which this regrow_torch does not know: "
             "install the one of the same regrow"

@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from . import checkpoint, folder, heldout, schedule
 from .errors import JobError
 from .network import Network
+from .objective import Head
 from .optimizer import Optimizer
 from .order import Order
 from .stop import Limit
+from .teacher import CacheTeacher, NetworkTeacher
 
 # A held-out loss is a divergence above this many times the first one, or what guessing gives.
 _DIVERGED = 2.0
@@ -22,10 +24,14 @@ INTERRUPTED = 75
 class Training:
     """A run, on every process. `run` is its folder on the first process and `None` elsewhere."""
 
-    def __init__(self, job, corpus, mesh, device, run, stop, end):
+    def __init__(self, job, corpus, mesh, device, run, stop, end, cache=None):
         self.job, self.corpus, self.device, self.run, self.stop = job, corpus, device, run, stop
         self.rank, self.world = dist.get_rank(), dist.get_world_size()
         self.network = Network(job, mesh, device)
+        self.head = self.teacher = None
+        if job.objective:
+            self.head = Head(self.network.model)
+            self.teacher = CacheTeacher(cache, device) if cache else NetworkTeacher(job, mesh, device)
         self.optimizer = Optimizer(self.network, job.spec["optimizer"])
         self.order = Order(corpus.train, job.spec["context"], job.spec["seed"])
         self.limit = Limit(end, sum(math.prod(shape) for _, shape in job.tensors))
@@ -37,11 +43,11 @@ class Training:
         self.network.find_masks()
         begun, due = self.step, False
         if self.step == 0:
-            loss = self._evaluate()
-            self._check(loss)
-            self.first = self.best = loss
+            found = self._evaluate()
+            self._check(found)
+            self.first = self.best = found["eval_loss"]
             # A run that resumes from its beginning has the point already.
-            self._append({"step": 0, "tokens": 0, "eval_loss": loss, "epoch": 0.0, "phase": "warmup"})
+            self._append({"step": 0, "tokens": 0, **found, "epoch": 0.0, "phase": "warmup"})
         saved = self.step if self.step else None
         while self.step < self.job.steps:
             evaluates = self.step + 1 in self.job.evaluation_steps
@@ -55,7 +61,7 @@ class Training:
                 return INTERRUPTED
             point = self._step()
             if evaluates:
-                point["eval_loss"] = self._evaluate()
+                point |= self._evaluate()
             better = evaluates and (self.best is None or point["eval_loss"] < self.best)
             if better:
                 self.best = point["eval_loss"]
@@ -97,15 +103,22 @@ class Training:
         dist.broadcast_object_list(known, src=0)
         self.first, self.best = known[0]
 
-    def _check(self, loss):
-        """Refuses a model that computes other losses here than in regrow."""
-        expected, tolerance = self.job.expected_loss, self.job.tolerance
-        difference = abs(loss - expected)
-        if not difference <= tolerance:
-            raise JobError(
-                f"before the first step the held-out loss is {loss:.6f}, `regrow eval` of the same folder gives "
-                f"{expected:.6f}: they differ by {difference:.2e} nats, at most {tolerance:g} is allowed"
-            )
+    def _check(self, found):
+        """Refuses a model, or a teacher, that computes other losses here than in regrow."""
+        tolerance, loss = self.job.tolerance, found["eval_loss"]
+        for what, whose, seen, expected in (
+            ("loss", "`regrow eval` of the same folder", loss, self.job.expected_loss),
+            ("divergence from the teacher", "regrow", found.get("eval_kl"), self.job.expected_divergence),
+        ):
+            if expected is None:
+                continue
+            difference = abs((math.nan if seen is None else seen) - expected)
+            if not difference <= tolerance:
+                raise JobError(
+                    f"before the first step the held-out {what} is {seen if seen is None else format(seen, '.6f')}, "
+                    f"{whose} gives {expected:.6f}: they differ by {difference:.2e} nats, at most {tolerance:g} is allowed"
+                )
+        difference = abs(loss - self.job.expected_loss)
         self._say(f"before the first step the held-out loss is {loss:.6f}, {difference:.2e} nats from that of regrow")
 
     def _must_stop(self, evaluates):
@@ -167,26 +180,50 @@ class Training:
             chosen = own[start : start + spec["micro_batch"]]
             # Every process takes part in every pass; one without a sequence left repeats the first of the
             # batch, and it does not count.
-            texts = [self.order.read(first + sequence) for sequence in chosen or [0]]
+            numbers = [first + sequence for sequence in chosen or [0]]
+            texts = [self.order.read(number) for number in numbers]
             window = torch.stack([torch.from_numpy(text) for text in texts]).to(self.device)
-            with self.network.precision():
-                logits = model(input_ids=window[:, :-1], use_cache=False).logits
-            total = F.cross_entropy(logits.flatten(0, 1).float(), window[:, 1:].flatten(), reduction="sum")
+            if self.teacher:
+                total = self._taught(window, numbers)
+            else:
+                with self.network.precision():
+                    logits = model(input_ids=window[:, :-1], use_cache=False).logits
+                total = F.cross_entropy(logits.flatten(0, 1).float(), window[:, 1:].flatten(), reduction="sum")
             (total * (scale if chosen else 0.0)).backward()
             if chosen:
                 nats += total.detach().double()
         dist.all_reduce(nats)
         return nats.item()
 
+    def _taught(self, window, numbers):
+        """The sum of the losses of sequences of the run against the teacher."""
+        told, inputs = self.job.objective, window[:, :-1]
+        windows = [self.order.window(number) for number in numbers]
+        with self.network.precision():
+            lesson = self.teacher.training(inputs, windows, told.temperature)
+            self.head.task = (window[:, 1:].flatten(), lesson, (told.weight, told.temperature))
+            try:
+                return self.network.model(input_ids=inputs, use_cache=False).logits
+            finally:
+                self.head.task = None
+                self.teacher.rest()
+
     def _evaluate(self):
-        begin = time.perf_counter()
+        """The held-out loss, and the divergence from a teacher that knows the text, as a point has them."""
+        begin, model, part = time.perf_counter(), self.network.model, self.corpus.heldout
+        evaluation, found = self.job.spec["evaluation"], {}
         # Windows have many lengths; compiling for each of them would take longer than it saves.
         with torch.compiler.set_stance("force_eager"):
-            loss = heldout.loss(self.network.model, self.corpus.heldout, self.job.spec["evaluation"], self.device)
+            if self.teacher and self.teacher.has_heldout:
+                both = heldout.against(model, self.head, self.teacher, part, evaluation, self.device)
+                found = dict(zip(("eval_loss", "eval_kl"), both))
+            else:
+                found = {"eval_loss": heldout.loss(model, part, evaluation, self.device, self.head)}
         self.limit.evaluation = max(self.limit.evaluation, time.perf_counter() - begin)
-        if not math.isfinite(loss):
-            raise JobError(f"the held-out loss is {loss} after step {self.step}")
-        return loss
+        for name, value in found.items():
+            if not math.isfinite(value):
+                raise JobError(f"the held-out {name} is {value} after step {self.step}")
+        return found
 
     def _require_no_divergence(self, point):
         found = point.get("eval_loss")
@@ -220,7 +257,7 @@ class Training:
                 for tensor in self.network.tensors.values():
                     local = tensor.to_local()
                     local.copy_(local.to(stored))
-            written_loss = self._evaluate()
+            written_loss = self._evaluate()["eval_loss"]
         best = [self.run.best()["step"]] if self.run else [None]
         dist.broadcast_object_list(best, src=0)
         if 0 < best[0] < self.job.steps:
@@ -236,7 +273,7 @@ class Training:
     def _append(self, point):
         if self.run:
             # The order of keys is that of regrow.
-            names = ("step", "tokens", "loss", "eval_loss", "learning_rate", "grad_norm", "epoch",
+            names = ("step", "tokens", "loss", "eval_loss", "eval_kl", "learning_rate", "grad_norm", "epoch",
                      "tokens_per_second", "phase", "repeated")  # fmt: skip
             self.run.append({name: point[name] for name in names if name in point})
             if "eval_loss" in point:

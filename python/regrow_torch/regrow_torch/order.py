@@ -29,10 +29,14 @@ class Order:
 
     def read(self, n):
         """Sequence number `n` of the run: `context + 1` tokens."""
+        return self.part.read(self.window(n) * self.context, self.context + 1)
+
+    def window(self, n):
+        """Which window of the text sequence number `n` is."""
         epoch, at = divmod(n, self.windows)
         if epoch != self._epoch:
             self._shuffled, self._epoch = shuffled(self.windows, self.seed, epoch), epoch
-        return self.part.read(int(self._shuffled[at]) * self.context, self.context + 1)
+        return int(self._shuffled[at])
 
 
 def shuffled(count, seed, epoch):

@@ -1,5 +1,6 @@
 """A whole run on gloo: two processes, stopped, resumed on one, with a sparse model; and a model that is not believed."""
 
+import functools
 import hashlib
 import json
 import os
@@ -52,11 +53,15 @@ def write_corpus(folder):
     (folder / "corpus.json").write_text(json.dumps(info))
 
 
-def write_model(folder):
-    torch.manual_seed(3)
+def write_model(folder, seed=3, sparse=True):
+    torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(CONFIG["model_type"], **{k: v for k, v in CONFIG.items() if k != "model_type"}))
     tensors = {name: tensor.detach().clone() for name, tensor in model.named_parameters()}
-    tensors[SPARSE][:, ::2] = 0.0
+    if sparse:
+        tensors[SPARSE][:, ::2] = 0.0
+    else:
+        # A teacher that is sure of something.
+        tensors["model.embed_tokens.weight"] *= 20.0
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(CONFIG))
     (folder / "tokenizer.json").write_text("{}")
@@ -81,6 +86,61 @@ def plain_loss(model_folder, corpus):
     return nats / tokens
 
 
+@functools.cache
+def loaded(folder):
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def taught_losses(student, teacher, tokens, temperature):
+    """The divergence of both models on a window, times the square of the temperature, by transformers alone."""
+    models = loaded(student), loaded(teacher)
+    with torch.no_grad():
+        q, p = (F.log_softmax(model(tokens[None, :-1]).logits[0].double() / temperature, -1) for model in models)
+    return temperature**2 * F.kl_div(q, p, log_target=True, reduction="batchmean").item()
+
+
+def write_cache(folder, teacher, corpus, temperatures):
+    """A cache of all 96 tokens in the documented layout. Its held-out windows are those of the runs here."""
+    folder.mkdir()
+    model = loaded(teacher)
+    row = np.dtype([("ids", "<u2", (96,)), ("log_p", "<f2", (96,)), ("rest", "<f4", (len(temperatures),))])
+    parts = {}
+    for name in ("train", "heldout"):
+        data = np.frombuffer((corpus / f"{name}.bin").read_bytes(), dtype="<u2").astype(np.int64)
+        windows, rows = [], []
+        if name == "train":
+            windows = [data[at : at + CONTEXT + 1] for at in range(0, (len(data) - 1) // CONTEXT * CONTEXT, CONTEXT)]
+        else:
+            index = (corpus / "heldout.idx").read_bytes()
+            start = 0
+            for size in np.frombuffer(index, "<i4", int.from_bytes(index[18:26], "little"), 34).tolist():
+                windows += [data[start + at : start + min(at + CONTEXT + 1, size)] for at in range(0, size - 1, CONTEXT)]
+                start += size
+        for window in windows:
+            with torch.no_grad():
+                log_p, ids = F.log_softmax(model(torch.from_numpy(window[None, :-1])).logits[0].double(), -1).sort(-1, True)
+            found = np.zeros(len(window) - 1, dtype=row)
+            found["ids"], found["log_p"] = ids.numpy(), log_p.numpy()
+            rows.append(found)
+        data = np.concatenate(rows)
+        # In two files each, of whole windows.
+        cut = -(-len(windows) // 2) * CONTEXT if name == "train" else parts["each"]
+        parts.setdefault("each", cut)
+        files = [data[at : at + cut].tobytes() for at in range(0, len(data), cut)]
+        for number, file in enumerate(files):
+            (folder / f"{name}-{number:05}.rows").write_bytes(file)
+        parts[f"{name}_part"] = {"rows": len(data), "sha256": [hashlib.sha256(file).hexdigest() for file in files]}
+    info = {
+        "format": 1, "teacher": "t", "tokenizer": "t", "corpus": "train", "heldout": "heldout", "vocabulary": 96, "top": 96,
+        "temperatures": temperatures, "precision": "f32", "context": CONTEXT, "rows_per_file": parts.pop("each"), **parts,
+        "evaluation": {"points": 1, "first": 1, "convention": "documents", "context": CONTEXT, "stride": CONTEXT,
+                       "tokens": 10**6},
+    }  # fmt: skip
+    text = json.dumps(info)
+    (folder / "cache.json").write_text(text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class Run(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -91,10 +151,20 @@ class Run(unittest.TestCase):
         write_corpus(root / "corpus")
         cls.tensors = write_model(root / "model")
         cls.loss = plain_loss(root / "model", root / "corpus")
+        (root / "teacher").mkdir()
+        cls.teacher_tensors = write_model(root / "teacher", seed=8, sparse=False)
 
     @classmethod
     def tearDownClass(cls):
         cls.place.cleanup()
+
+    def taught(self, name, objective, teacher, **expected):
+        """A run against a teacher."""
+        run = self.begin(name, teacher=teacher, expected={"loss": self.loss, "tolerance": 1e-3, **expected})
+        job = json.loads((run / "torch.json").read_text())
+        job["spec"]["objective"] = objective
+        (run / "torch.json").write_text(json.dumps(job))
+        return run
 
     def begin(self, name, **changes):
         run = self.root / name
@@ -194,6 +264,63 @@ class Run(unittest.TestCase):
         self.assertNotEqual(process.returncode, 0)
         self.assertIn("they differ by 2.00e-03 nats, at most 0.001 is allowed", said)
         self.assertEqual(self.curve(run), [])
+
+    def test_a_teacher_on_two_processes_and_its_cache_on_one_teach_the_same(self):
+        told = {"kind": "distil", "teacher": "t", "temperature": 2.0}
+        model = {"model": str(self.root / "teacher"), "config": CONFIG, "tensors": self.teacher_tensors}
+        run = self.taught("taught", told, model)
+        said, _ = (process := self.start(run, 2)).communicate()
+        self.assertEqual(process.returncode, 0, said)
+        whole = self.curve(run)
+
+        # The first loss and the divergence before it, by another program.
+        sys.path.insert(0, str(PACKAGE))
+        from regrow_torch import corpus, order
+
+        spec = json.loads((run / "torch.json").read_text())["spec"]
+        text = corpus.Corpus(self.root / "corpus", spec)
+        sequences = order.Order(text.train, CONTEXT, 9)
+        first = [taught_losses(self.root / "model", self.root / "teacher", torch.from_numpy(sequences.read(n)), 2.0)
+                 for n in range(BATCH)]  # fmt: skip
+        self.assertLess(abs(whole[1]["loss"] - sum(first) / BATCH), 1e-5)
+        held_out, nats, tokens = text.heldout, 0.0, 0
+        for start, stop in held_out.documents():
+            for at in range(start, stop - 1, CONTEXT):
+                window = torch.from_numpy(held_out.read(at, min(CONTEXT + 1, stop - at)))
+                count = len(window) - 1
+                nats += count * taught_losses(self.root / "model", self.root / "teacher", window, 1.0)
+                tokens += count
+        self.assertLess(abs(whole[0]["eval_kl"] - nats / tokens), 1e-5)
+        self.assertLess(whole[-1]["eval_kl"], 0.7 * whole[0]["eval_kl"])
+
+        hash_ = write_cache(self.root / "cache", self.root / "teacher", self.root / "corpus", [1.0, 2.0])
+        told = {**told, "cache": hash_}
+        run = self.taught("cached", told, {"cache": str(self.root / "cache")}, divergence=whole[0]["eval_kl"])
+        process = self.start(run, 0, "--watch-input")
+        self.wait_for(run, 9, process)
+        said, _ = process.communicate()
+        self.assertTrue((run / "stopped.json").exists(), said)
+        said, _ = (process := self.start(run, 2)).communicate()
+        self.assertEqual(process.returncode, 0, said)
+        for a, b in zip(whole, self.curve(run), strict=True):
+            for key in ("loss", "eval_loss", "eval_kl"):
+                self.assertEqual(key in a, key in b)
+                # The cache rounds logarithms to f16.
+                self.assertLess(abs(a.get(key, 0.0) - b.get(key, 0.0)), 2e-3, (key, a, b))
+
+        # Another teacher than regrow measured, and a cache with a changed byte.
+        odd = self.taught("odd-teacher", {**told, "cache": None}, model, divergence=whole[0]["eval_kl"] + 0.002)
+        said, _ = (process := self.start(odd, 0)).communicate()
+        self.assertNotEqual(process.returncode, 0)
+        self.assertIn("the held-out divergence from the teacher is", said)
+        path = self.root / "cache/train-00001.rows"
+        data = bytearray(path.read_bytes())
+        data[-5] ^= 1
+        path.write_bytes(data)
+        odd = self.taught("odd-cache", told, {"cache": str(self.root / "cache")})
+        said, _ = (process := self.start(odd, 0)).communicate()
+        self.assertNotEqual(process.returncode, 0)
+        self.assertIn("train-00001.rows` has the hash", said)
 
     def test_bf16_learns_from_f32_weights_and_is_measured_in_f32(self):
         run = self.begin("bf16")

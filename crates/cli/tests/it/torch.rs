@@ -34,8 +34,10 @@ def point(step, **numbers):
     points.append({"step": step, "tokens": step * tokens, **numbers, "epoch": 0.0, "phase": "constant"})
     with open(run / "metrics.jsonl", "a") as file:
         file.write(json.dumps(points[-1]) + "\n")
-point(0, eval_loss=loss + (0.0123 if how == "lies" else 0.0))
-if how in ("lies", "waits"):
+apart = job["expected"].get("divergence")
+point(0, eval_loss=loss + (0.0123 if how == "lies" else 0.0),
+      **({} if apart is None else {"eval_kl": apart + (0.01 if how == "other teacher" else 0.0)}))
+if how in ("lies", "waits", "other teacher"):
     while os.read(0, 1):
         pass
     (run / "stopped.json").write_text(json.dumps({"format": 1, "step": 0, "why": "signal"}))
@@ -105,6 +107,72 @@ fn ran(command: &mut Command) -> Ran {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let code = output.status.code().unwrap();
     Ran { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+#[test]
+fn pytorch_is_told_of_the_teacher_and_believed_only_if_it_finds_the_divergence() {
+    let Some(torch) =
+        Torch::new("pytorch_is_told_of_the_teacher_and_believed_only_if_it_finds_the_divergence")
+    else {
+        return;
+    };
+    torch.workshop.scratch("other", "4k");
+    let [teacher, corpus, cache] = ["other/model", "corpus", "cache"].map(|name| torch.path(name));
+    let taught = ["--objective", "distil", "--temperature", "2", "--teacher", arg(&teacher)];
+    let ran = torch.train("no package", "run", &[&["--print"], &taught[..]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let job = read_json(&torch.path("run/torch.json"));
+    assert_eq!(job["spec"]["objective"]["kind"], "distil");
+    assert_eq!(job["teacher"]["model"], teacher.canonicalize().unwrap().to_str().unwrap());
+    assert_eq!(job["teacher"]["config"], read_json(&teacher.join("config.json")));
+    let embedding = serde_json::json!(["model.embed_tokens.weight", [280, 32]]);
+    assert_eq!(job["teacher"]["tensors"][0], embedding);
+    // What our own trainer finds before its first step.
+    let own = torch.words("own", &[&["--trainer", "regrow"], &taught[..]].concat());
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let at = own.iter().position(|word| *word == "--trainer").unwrap();
+    let python = own.iter().position(|word| *word == "--python").unwrap();
+    let kept = |&(i, _): &(usize, &&str)| ![at, at + 1, python, python + 1].contains(&i);
+    let own: Vec<&str> = own.iter().enumerate().filter(kept).map(|(_, word)| *word).collect();
+    done(&own);
+    let curve = fs::read_to_string(torch.path("own/metrics.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(curve.lines().next().unwrap()).unwrap();
+    let apart = first["eval_kl"].as_f64().unwrap();
+    assert!(apart > 1e-3, "{first}");
+    let found = job["expected"]["divergence"].as_f64().unwrap();
+    assert!((found - apart).abs() < 1e-9, "{found} {apart}");
+
+    assert_eq!(torch.train("trains", "taught", &taught).code, 0);
+    let ran = torch.train("other teacher", "odd", &taught);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("held-out divergence from the teacher is"), "{}", ran.stderr);
+    let ran = torch.train("trains", "nemo", &[&["--print=nemo-automodel"], &taught[..]].concat());
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("objective` is distil, expected lm"), "{}", ran.stderr);
+
+    done(&[
+        "teach",
+        arg(&teacher),
+        "--corpus",
+        arg(&corpus),
+        "--top",
+        "8",
+        "--context",
+        "48",
+        "--eval-tokens",
+        "1000",
+        "--out",
+        arg(&cache),
+    ]);
+    let mixed = ["--print", "--objective", "mix", "--teacher", arg(&cache)];
+    let ran = torch.train("no package", "cached", &mixed);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let job = read_json(&torch.path("cached/torch.json"));
+    let place = cache.canonicalize().unwrap();
+    assert_eq!(job["teacher"], serde_json::json!({ "cache": place.to_str().unwrap() }));
+    // What is known of the teacher bounds the divergence from below.
+    let kept = job["expected"]["divergence"].as_f64().unwrap();
+    assert!(kept > 0.0 && kept < found, "{kept} {found}");
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub fn heal(
     }
     check::room(run.origin(), out, writer.checkpoints()?.len(), observer)?;
     if is_outside {
-        return torch::train(options, &run, writer, stop, observer);
+        return torch::train(options, run, writer, stop, observer);
     }
     let attempt = attempt::train_from_newest(options, &run, &mut writer, stop, observer)?;
     finish::finish(options, &run, writer, attempt, observer)

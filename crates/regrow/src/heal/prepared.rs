@@ -171,6 +171,11 @@ impl PreparedRun {
         self.teacher.as_ref()
     }
 
+    /// The same run without the teacher's weights, once they are no longer needed here.
+    pub(super) fn without_teacher(self) -> Self {
+        Self { teacher: None, ..self }
+    }
+
     /// The account of time by operation, if requested.
     pub(super) fn account(&self) -> Option<&Account> {
         self.account.as_ref()

@@ -6,16 +6,18 @@ use disk::Existing;
 use ledger::{Nats, Phase, Provenance, RunRecord};
 use model::backend::Backend;
 use model::decoder::Decoder;
-use model::evaluate::{Evaluated, Protocol, evaluate, planned_tokens};
+use model::evaluate::{Evaluated, Protocol, evaluate, evaluate_against, planned_tokens};
 use model::folder::ModelFolder;
 use store::{RunFolder, RunWriter};
 
 use super::options::{HealOptions, LossBefore, RunMode};
 use super::prepared::PreparedRun;
+use super::teacher::LoadedTeacher;
 use crate::error::{Error, Result, bail};
 use crate::hub;
 use crate::lineage::{self, Lineage};
 use crate::loaded::{self, Loaded};
+use crate::machine::{HostWeights, TrainingMachine};
 use crate::measure::require_finite;
 use crate::observer::{Event, Observer, ShownStage};
 use crate::source::open_corpus;
@@ -145,6 +147,26 @@ pub(super) fn measure<B: Backend>(
     let total = planned_tokens(part, &protocol);
     let mut stage = ShownStage::begin(observer, stage, total, "tokens");
     Ok(evaluate(decoder, weights, &mut space, part, &protocol, &mut |done| stage.at(done))?)
+}
+
+/// As [`measure`], with the divergence from the run's teacher where it knows the held-out text.
+pub(super) fn measure_taught(
+    (decoder, weights): (&Decoder<TrainingMachine>, &HostWeights),
+    run: &PreparedRun,
+    stage: &'static str,
+    observer: &mut dyn Observer,
+) -> Result<(Evaluated, Option<Nats>)> {
+    let Some(mut teacher) = run.teacher().map(LoadedTeacher::heldout).transpose()?.flatten() else {
+        return Ok((measure(decoder, weights, run, stage, observer)?, None));
+    };
+    let (part, protocol) = (run.origin().corpus.heldout(), Protocol::from(&run.spec().evaluation));
+    let mut space = decoder.workspace()?;
+    let total = planned_tokens(part, &protocol);
+    let mut stage = ShownStage::begin(observer, stage, total, "tokens");
+    let (sides, mut hear) = ((weights, &mut teacher), |done| stage.at(done));
+    let (found, divergence) =
+        evaluate_against(decoder, sides, &mut space, part, &protocol, &mut hear)?;
+    Ok((found, Some(divergence)))
 }
 
 fn finite(found: Evaluated, model: &Path) -> Result<Nats> {

@@ -159,17 +159,21 @@ impl TeacherSource {
 }
 
 impl LoadedTeacher {
+    /// What it says about held-out text; `None` for a cache of other text.
+    pub(super) fn heldout(&self) -> model::Result<Option<Teacher<'_, TrainingMachine>>> {
+        Ok(match self {
+            Self::Model { exact, weights, .. } => Some(Teacher::network(exact, weights)?),
+            Self::Cache { cache, has_heldout } => has_heldout.then(|| Teacher::cache(cache)),
+        })
+    }
+
     /// What it says to one training of the run.
     pub(super) fn lessons(&self) -> model::Result<Lessons<'_, TrainingMachine>> {
-        Ok(match self {
-            Self::Model { decoder, exact, weights } => Lessons::new(
-                Teacher::network(decoder, weights)?,
-                Some(Teacher::network(exact, weights)?),
-            ),
-            Self::Cache { cache, has_heldout } => {
-                Lessons::new(Teacher::cache(cache), has_heldout.then(|| Teacher::cache(cache)))
-            }
-        })
+        let training = match self {
+            Self::Model { decoder, weights, .. } => Teacher::network(decoder, weights)?,
+            Self::Cache { cache, .. } => Teacher::cache(cache),
+        };
+        Ok(Lessons::new(training, self.heldout()?))
     }
 }
 

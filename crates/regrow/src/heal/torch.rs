@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ledger::count::grouped;
-use ledger::{Nats, Objective, Point, RunSpec};
+use ledger::{Objective, Point, RunSpec};
 use model::folder::{ModelFolder, SHARD_LIMIT, goes_along};
 use model::sparsity;
+use model::teacher_cache::TeacherCache;
+use shape::config::ModelConfig;
 use shape::tensors;
 use store::{RunFolder, RunWriter};
 
@@ -18,13 +20,14 @@ use super::record;
 use super::scribe;
 
 use crate::error::{Context, Error, ErrorKind, Result, bail};
+use crate::hub;
 use crate::loaded::Loaded;
 use crate::measure::require_finite;
 use crate::observer::{Event, Observer};
 use crate::stop::Stop;
 use crate::trainer::{
-    Belief, Driven, JobFile, Python, TemplateInput, TorchCommand, TorchPrint, drive, known_loss,
-    nemo_automodel, skypilot,
+    Belief, Driven, JobFile, Python, TeacherFile, TemplateInput, TorchCommand, TorchPrint, drive,
+    known_belief, nemo_automodel, skypilot,
 };
 
 /// Checks, before any long work, that PyTorch can train this run.
@@ -33,9 +36,10 @@ pub(super) fn check(
     spec: &RunSpec,
     observer: &mut dyn Observer,
 ) -> Result<()> {
-    if spec.objective != Objective::Lm {
+    if spec.objective != Objective::Lm && options.torch.printed() == Some(TorchPrint::NemoAutomodel)
+    {
         let message = format!(
-            "`objective` is {}, which regrow's own trainer knows and the torch job does not yet: leave `trainer` out",
+            "`objective` is {}, expected lm: our template for NeMo AutoModel trains on text alone",
             spec.objective.name()
         );
         return Err(Error::new(ErrorKind::Usage, message).about("objective"));
@@ -85,12 +89,14 @@ pub(super) fn resume(
 /// Writes the job file, has the job train, and checks what it says.
 pub(super) fn train(
     options: &HealOptions,
-    run: &PreparedRun,
+    run: PreparedRun,
     mut writer: RunWriter,
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Ended> {
-    let belief = belief(run, &writer, observer)?;
+    let belief = belief(&run, &writer, observer)?;
+    // PyTorch loads the teacher itself.
+    let run = &run.without_teacher();
     writer.write_job(&job_file(options, run, &belief)?)?;
     let command = TorchCommand::new(&options.torch, &writer.job_path());
     let folder = RunFolder::open(writer.path())?;
@@ -136,10 +142,9 @@ pub(super) fn already_done(
     observer: &mut dyn Observer,
 ) -> Result<Ended> {
     let folder = finish::folder_of(run, out)?;
-    let Some(loss) = known_loss(&folder.job_path(), &run.spec().id()) else {
+    let Some(belief) = known_belief(&folder.job_path(), run.spec()) else {
         bail!("`{}` has no job file of this run", folder.job_path().display());
     };
-    let belief = Belief::new(Nats(loss), run.spec().precision);
     let ended = done(run, folder, &belief, observer)?;
     observer.hear(&Event::Note(&format!("`{}` is already done", out.display())));
     Ok(ended)
@@ -149,15 +154,15 @@ pub(super) fn already_done(
 /// attempt did so.
 fn belief(run: &PreparedRun, writer: &RunWriter, observer: &mut dyn Observer) -> Result<Belief> {
     let spec = run.spec();
-    if let Some(loss) = known_loss(&writer.job_path(), &spec.id()) {
-        return Ok(Belief::new(Nats(loss), spec.precision));
+    if let Some(belief) = known_belief(&writer.job_path(), spec) {
+        return Ok(belief);
     }
     let (origin, decoder) = (run.origin(), run.decoder().in_full_precision()?);
     let weights = origin.weights(&decoder, spec.seed)?;
     let stage = "the loss that PyTorch must find";
-    let found = record::measure(&decoder, &weights, run, stage, observer)?;
+    let (found, divergence) = record::measure_taught((&decoder, &weights), run, stage, observer)?;
     require_finite(&found, origin.raw.path())?;
-    Ok(Belief::new(found.loss(), spec.precision))
+    Ok(Belief::new(found.loss(), spec.precision).with_divergence(divergence))
 }
 
 fn job_file(options: &HealOptions, run: &PreparedRun, belief: &Belief) -> Result<Vec<u8>> {
@@ -175,17 +180,36 @@ fn job_file(options: &HealOptions, run: &PreparedRun, belief: &Belief) -> Result
         model: &model,
         corpus: &corpus,
         config: serde_json::from_slice(&origin.raw.to_json())?,
-        tensors: tensors::tensors(&origin.config)
-            .into_iter()
-            .map(|tensor| (tensor.name, tensor.shape))
-            .collect(),
+        tensors: shapes(&origin.config),
         dtype: origin.dtype.name(),
         shard_limit: SHARD_LIMIT,
         companions: companions(&model)?,
         sparse: origin.masks.sparsity().tensors.keys().cloned().collect(),
         expected: belief.into(),
+        teacher: options.recipe.teacher().map(teacher).transpose()?,
     };
     file.to_json()
+}
+
+/// Name and shape of every tensor.
+fn shapes(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
+    let tensors = tensors::tensors(config).into_iter();
+    tensors.map(|tensor| (tensor.name, tensor.shape)).collect()
+}
+
+/// Where the teacher is, which was opened and checked before.
+fn teacher(path: &str) -> Result<TeacherFile> {
+    let path = Path::new(path);
+    if TeacherCache::is_at(path) {
+        return Ok(TeacherFile::Cache { cache: absolute(path)? });
+    }
+    let place = hub::cached_folder(path).unwrap_or_else(|| path.to_path_buf());
+    let folder = ModelFolder::open(&place)?;
+    Ok(TeacherFile::Model {
+        model: absolute(folder.path())?,
+        config: serde_json::from_slice(&folder.raw_config().to_json())?,
+        tensors: shapes(folder.config()),
+    })
 }
 
 /// What somebody with a launcher of their own asked for.
@@ -199,6 +223,7 @@ fn printed(
     let model = run.origin().folder.as_ref().context("PyTorch trains the model of a folder")?;
     let (place, model, corpus) =
         (absolute(folder.path())?, absolute(model.path())?, absolute(&options.corpus)?);
+    let teacher = options.recipe.teacher().map(teacher).transpose()?;
     let input = TemplateInput {
         spec: run.spec(),
         steps: train::milestones::steps(run.spec()),
@@ -206,6 +231,7 @@ fn printed(
         run: &place,
         model: &model,
         corpus: &corpus,
+        teacher: teacher.as_ref().map(TeacherFile::place),
         is_sparse: !run.origin().masks.is_empty(),
     };
     match form {
@@ -258,8 +284,10 @@ fn hear(
 
 /// Checks the loss before the first step.
 fn first(point: Option<&Point>, belief: &Belief) -> Result<()> {
-    let loss = point.filter(|point| point.step == 0).and_then(|point| point.eval_loss);
-    belief.check(loss.unwrap_or(f64::NAN), "before the first step")
+    let (point, when) = (point.filter(|point| point.step == 0), "before the first step");
+    let loss = point.and_then(|point| point.eval_loss);
+    belief.check(loss.unwrap_or(f64::NAN), when)?;
+    belief.check_divergence(point.and_then(|point| point.eval_kl), when)
 }
 
 /// Checks a run that the job says is done.

@@ -10,10 +10,11 @@ const F32: f64 = 1e-3;
 /// kind may not do so.
 const BF16: f64 = 5e-3;
 
-/// The held-out loss that a trainer must find.
+/// The held-out loss that a trainer must find, and the divergence from a teacher if there is one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Belief {
     expected: Nats,
+    divergence: Option<Nats>,
     tolerance: f64,
 }
 
@@ -24,7 +25,16 @@ impl Belief {
             Precision::F32 => F32,
             Precision::Bf16 => BF16,
         };
-        Self { expected, tolerance }
+        Self { expected, divergence: None, tolerance }
+    }
+
+    /// The same, with the held-out divergence from the run's teacher.
+    pub(crate) fn with_divergence(self, divergence: Option<Nats>) -> Self {
+        Self { divergence, ..self }
+    }
+
+    pub(crate) fn divergence(&self) -> Option<Nats> {
+        self.divergence
     }
 
     pub(crate) fn expected(&self) -> Nats {
@@ -40,15 +50,30 @@ impl Belief {
     /// # Errors
     /// [`ErrorKind::NotBelieved`], with the difference.
     pub(crate) fn check(&self, found: f64, when: &str) -> Result<()> {
-        let difference = (found - self.expected.0).abs();
+        let of = "held-out loss";
+        self.near(found, self.expected, [when, of, "`regrow eval` of the same folder"])
+    }
+
+    /// Refuses a divergence from the teacher that lies too far away, where one is expected.
+    ///
+    /// # Errors
+    /// As for [`Belief::check`].
+    pub(crate) fn check_divergence(&self, found: Option<f64>, when: &str) -> Result<()> {
+        let Some(expected) = self.divergence else { return Ok(()) };
+        let of = "held-out divergence from the teacher";
+        self.near(found.unwrap_or(f64::NAN), expected, [when, of, "regrow"])
+    }
+
+    fn near(&self, found: f64, expected: Nats, [when, of, whose]: [&str; 3]) -> Result<()> {
+        let difference = (found - expected.0).abs();
         // Written so that NaN is refused.
         if difference <= self.tolerance {
             return Ok(());
         }
         let message = format!(
-            "{when} the trainer's held-out loss is {found:.6}, `regrow eval` of the same folder gives {:.6}: they differ by \
+            "{when} the trainer's {of} is {found:.6}, {whose} gives {:.6}: they differ by \
              {difference:.2e} nats, at most {} is allowed",
-            self.expected.0, self.tolerance
+            expected.0, self.tolerance
         );
         Err(Error::new(ErrorKind::NotBelieved, message))
     }
@@ -72,6 +97,13 @@ mod tests {
                 error.to_string().starts_with("before the first step the trainer's"),
                 "{error}"
             );
+        }
+        let taught = belief(Precision::F32).with_divergence(Some(Nats(0.3)));
+        taught.check_divergence(Some(0.3009), "now").unwrap();
+        belief(Precision::F32).check_divergence(None, "now").unwrap();
+        for found in [Some(0.31), None] {
+            let error = taught.check_divergence(found, "now").unwrap_err().to_string();
+            assert!(error.contains("held-out divergence from the teacher is"), "{error}");
         }
         let error = belief(Precision::F32).check(2.6, "now").unwrap_err().to_string();
         assert!(

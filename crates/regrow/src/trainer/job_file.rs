@@ -1,8 +1,8 @@
 //! The job file: what the torch job is told, with every choice made.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ledger::RunSpec;
+use ledger::{Nats, RunSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -43,18 +43,43 @@ pub(crate) struct JobFile<'a> {
     /// Tensors whose zeros stay zero.
     pub(crate) sparse: Vec<String>,
     pub(crate) expected: Expected,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) teacher: Option<TeacherFile>,
 }
 
-/// The held-out loss before the first step.
+/// Where the teacher is.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum TeacherFile {
+    /// A model, described as the one that is trained.
+    Model { model: PathBuf, config: Value, tensors: Vec<(String, Vec<usize>)> },
+    /// A cache of what one says.
+    Cache { cache: PathBuf },
+}
+
+impl TeacherFile {
+    /// Its folder.
+    pub(crate) fn place(&self) -> &Path {
+        match self {
+            Self::Model { model, .. } => model,
+            Self::Cache { cache } => cache,
+        }
+    }
+}
+
+/// The held-out loss before the first step, and the divergence from a teacher.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Expected {
     loss: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    divergence: Option<f64>,
     tolerance: f64,
 }
 
 impl From<&Belief> for Expected {
     fn from(belief: &Belief) -> Self {
-        Self { loss: belief.expected().0, tolerance: belief.tolerance() }
+        let divergence = belief.divergence().map(|divergence| divergence.0);
+        Self { loss: belief.expected().0, divergence, tolerance: belief.tolerance() }
     }
 }
 
@@ -69,9 +94,9 @@ impl JobFile<'_> {
     }
 }
 
-/// The loss before the first step that an earlier attempt of a run measured. `None` if there is no
-/// such file, or it is of another run.
-pub(crate) fn known_loss(path: &Path, id: &str) -> Option<f64> {
+/// What an earlier attempt of a run measured before the first step. `None` if there is no such
+/// file, or it is of another run.
+pub(crate) fn known_belief(path: &Path, spec: &RunSpec) -> Option<Belief> {
     #[derive(Deserialize)]
     struct Known {
         format: u32,
@@ -79,6 +104,7 @@ pub(crate) fn known_loss(path: &Path, id: &str) -> Option<f64> {
         expected: Expected,
     }
     let known: Known = serde_json::from_slice(&disk::read(path, LIMIT).ok()?).ok()?;
-    let loss = known.expected.loss;
-    (known.format == FORMAT && known.id == id && loss.is_finite()).then_some(loss)
+    let Expected { loss, divergence, .. } = known.expected;
+    let belief = Belief::new(Nats(loss), spec.precision).with_divergence(divergence.map(Nats));
+    (known.format == FORMAT && known.id == spec.id() && loss.is_finite()).then_some(belief)
 }

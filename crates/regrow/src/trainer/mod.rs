@@ -14,7 +14,7 @@ mod template;
 
 pub(crate) use self::belief::Belief;
 pub(crate) use self::command::TorchCommand;
-pub(crate) use self::job_file::{JobFile, known_loss};
+pub(crate) use self::job_file::{JobFile, TeacherFile, known_belief};
 pub use self::options::{TorchOptions, TorchPrint};
 pub(crate) use self::process::{Driven, drive};
 pub(crate) use self::python::Python;

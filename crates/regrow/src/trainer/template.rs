@@ -19,12 +19,13 @@ pub(crate) struct TemplateInput<'a> {
     pub(crate) run: &'a Path,
     pub(crate) model: &'a Path,
     pub(crate) corpus: &'a Path,
+    pub(crate) teacher: Option<&'a Path>,
     pub(crate) is_sparse: bool,
 }
 
 /// A task for SkyPilot.
 pub(crate) fn skypilot(input: &TemplateInput<'_>) -> String {
-    let TemplateInput { spec, processes, run, model, corpus, .. } = input;
+    let TemplateInput { spec, processes, run, model, corpus, teacher, .. } = input;
     let job = run.join("torch.json");
     let mut text = format!(
         "# A SkyPilot task for regrow's run {id}. A template: it was not run by regrow's authors.\n\
@@ -41,7 +42,7 @@ pub(crate) fn skypilot(input: &TemplateInput<'_>) -> String {
         id = spec.id(),
         run = quoted(run.as_os_str()),
     );
-    for path in [run, model, corpus] {
+    for path in [run, model, corpus].into_iter().chain(teacher) {
         let path = scalar(&path.display().to_string());
         let _ = writeln!(text, "  {path}: {path}");
     }
@@ -60,7 +61,7 @@ pub(crate) fn skypilot(input: &TemplateInput<'_>) -> String {
 /// # Errors
 /// For a sparse model, since it would fill the zeros.
 pub(crate) fn nemo_automodel(input: &TemplateInput<'_>) -> Result<String> {
-    let TemplateInput { spec, steps, processes, run, model, corpus, is_sparse } = *input;
+    let TemplateInput { spec, steps, processes, run, model, corpus, is_sparse, .. } = *input;
     if is_sparse {
         let message =
             "NeMo AutoModel would fill the zeros of a sparse model: the torch job keeps them";
@@ -171,7 +172,8 @@ mod tests {
 
     fn input(spec: &RunSpec, is_sparse: bool) -> TemplateInput<'_> {
         let [run, model, corpus] = ["/runs/it's a", "/models/\"a: b", "/corpus"].map(Path::new);
-        TemplateInput { spec, steps: 100, processes: 4, run, model, corpus, is_sparse }
+        let teacher = Some(Path::new("/models/teacher"));
+        TemplateInput { spec, steps: 100, processes: 4, run, model, corpus, teacher, is_sparse }
     }
 
     #[test]
@@ -182,6 +184,7 @@ mod tests {
         assert!(lines[0].ends_with("A template: it was not run by regrow's authors."), "{task}");
         assert!(lines.contains(&r#"  "/models/\"a: b": "/models/\"a: b""#), "{task}");
         assert!(task.contains(r"-m regrow_torch '/runs/it'\''s a/torch.json'"), "{task}");
+        assert!(lines.contains(&r#"  "/models/teacher": "/models/teacher""#), "{task}");
         assert!(lines.contains(&"  accelerators: H100:4  # CHANGE: kind and number of GPUs"));
 
         let config = nemo_automodel(&input(&spec, false)).unwrap();
