@@ -1,6 +1,6 @@
 """Text, teacher, or both: two models, depth cuts of three rates, healed on real text.
 
-    python results/2026-11-30-distil/experiment.py REGROW DATA WORK --seeds 5 [--threads 2]
+    python results/2026-11-30-distil/experiment.py REGROW DATA WORK --seeds 5 [--tokens 30720] [--threads 1]
 
 REGROW is the program, DATA a folder with `stories260K` and `tinystories_sample`, WORK a folder for models and runs. What is
 there already is not made again. `summary.py` reads the runs.
@@ -16,16 +16,18 @@ parser.add_argument("regrow")
 parser.add_argument("data", type=Path)
 parser.add_argument("work", type=Path)
 parser.add_argument("--seeds", type=int, default=5)
-parser.add_argument("--threads", default="2")
+parser.add_argument("--tokens", default="30720", help="of each healing")
+parser.add_argument("--base-tokens", default="600K", help="of the second base, which is trained here")
+parser.add_argument("--threads", default="1")
 given = parser.parse_args()
 WORK = given.work
-HEAL = ["--context", "256", "--batch", "4", "--tokens", "102400", "--learning-rate", "1e-3", "--eval-points", "8",
-        "--eval-tokens", "8192"]
+HEAL = ["--context", "256", "--batch", "4", "--tokens", given.tokens, "--learning-rate", "1e-3", "--eval-points", "5",
+        "--eval-tokens", "4096"]
 OBJECTIVES = {"lm": [], "distil": ["--objective", "distil"], "mix": ["--objective", "mix"]}
 # What depth pruning leaves of so many blocks.
-BASES = {"stories260K": (5, [1, 2, 3]), "stories1M": (8, [2, 4, 5])}
+BASES = {"stories260K": (5, [1, 2, 3]), "stories650K": (6, [1, 2, 4])}
 CONFIG = {
-    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 96, "num_hidden_layers": 8,
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 96, "num_hidden_layers": 6,
     "num_attention_heads": 6, "num_key_value_heads": 3, "intermediate_size": 256, "vocab_size": 512,
     "max_position_embeddings": 512, "tie_word_embeddings": True, "rms_norm_eps": 1e-5,
 }
@@ -58,9 +60,9 @@ def main():
                   "--heldout-share", "0.1")
     (WORK / "config.json").write_text(json.dumps(CONFIG))
     own = run(WORK / "base", "--init", WORK / "config.json", "--corpus", corpus, "--context", 256, "--batch", 8,
-              "--tokens", "1500K", "--learning-rate", "3e-3", "--decay", "300K", "--eval-points", 6, "--eval-tokens",
+              "--tokens", given.base_tokens, "--learning-rate", "3e-3", "--decay", "120K", "--eval-points", 6, "--eval-tokens",
               8192)
-    models = {"stories260K": model, "stories1M": own / "model"}
+    models = {"stories260K": model, "stories650K": own / "model"}
     pruned = {}
     for name, (blocks, cuts) in BASES.items():
         for cut in cuts:
@@ -79,7 +81,7 @@ def main():
                 cache = WORK / f"cache-{name}"
                 if not (cache / "cache.json").exists():
                     regrow("teach", models[name], "--corpus", corpus, "--top", 64, "--context", 256, "--eval-tokens",
-                           8192, "--out", cache, "--resume")
+                           4096, "--out", cache, "--resume")
                 for cut in BASES[name][1]:
                     run(WORK / f"runs/{name}-{cut}-cached-0", pruned[name, cut], "--corpus", corpus, *HEAL, "--seed", 0,
                         "--base", models[name], "--objective", "distil", "--teacher", cache)
