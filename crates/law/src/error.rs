@@ -22,6 +22,8 @@ pub enum ErrorKind {
     SeveralGroups,
     /// It is unknown whether the method removes weights or sets them to zero.
     ZeroedUnknown,
+    /// A budget in hours or money, of a device whose speed or price is not known.
+    Unpriced,
     /// Anything else that is wrong with a table, a law or a question.
     Other,
 }
@@ -40,6 +42,7 @@ impl Error {
             Fault::TooFewPoints { .. } | Fault::NoFit { .. } => ErrorKind::NoFit,
             Fault::SeveralGroups { .. } => ErrorKind::SeveralGroups,
             Fault::ZeroedUnknown { .. } => ErrorKind::ZeroedUnknown,
+            Fault::Unpriced { .. } => ErrorKind::Unpriced,
             _ if self.row().is_some() => ErrorKind::BadRow,
             _ => ErrorKind::Other,
         }

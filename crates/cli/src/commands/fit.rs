@@ -10,6 +10,7 @@ use law::levels::{Levels, Priors, quantile};
 use law::{GroupLaw, Metrics, Plan, Settings, TableRow, Units};
 
 use super::plan::{WishFlags, sentence};
+use super::runs::runs_of;
 use crate::flags::force::existing;
 use crate::flags::group::GroupFlags;
 use crate::flags::known::KnownFlags;
@@ -42,7 +43,7 @@ Where the data can tell no number of tokens for a series and method, the exit st
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Points tables (CSV), folders of run folders, or run folders, also imported ones
+    /// Points tables (CSV), sweeps, folders of run folders, or run folders, also imported ones
     #[arg(required = true, value_name = "POINTS")]
     points: Vec<PathBuf>,
     /// The formula; `p2` gives way to a reduced form where the data are too few
@@ -226,7 +227,9 @@ fn warn_of_unnamed_runs(table: &store::PointTable, path: &Path, output: &Output)
 }
 
 fn of_runs(paths: &[&Path], output: &Output) -> anyhow::Result<Vec<TableRow>> {
-    let found = store::points_of_runs(paths)?;
+    let folders: Vec<PathBuf> = paths.iter().map(|path| runs_of(path)).collect();
+    let paths: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+    let found = store::points_of_runs(&paths)?;
     for run in &found.left_out {
         output.warn(&format!("run `{}` is left out: {}", run.path.display(), run.why));
     }

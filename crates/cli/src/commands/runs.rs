@@ -235,7 +235,7 @@ fn csv(runs: &[RunRow]) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Where the runs of a folder are: a sweep keeps them in `runs`.
-fn runs_of(folder: &Path) -> PathBuf {
+pub(super) fn runs_of(folder: &Path) -> PathBuf {
     let runs = folder.join("runs");
     // A run folder has a `recipe.toml` too, and a `spec.toml`.
     let sweep = folder.join("recipe.toml").is_file() && !folder.join("spec.toml").exists();

@@ -6,5 +6,6 @@ pub(crate) mod group;
 pub(crate) mod known;
 pub(crate) mod place;
 pub(crate) mod posterior;
+pub(crate) mod rate;
 pub(crate) mod recipe;
 pub(crate) mod source;

@@ -9,6 +9,7 @@ use law::{GroupLaw, Law, Place, Prediction};
 use model::folder::ModelFolder;
 use shape::count::Count as Parameters;
 
+use crate::flags::rate::rate;
 use crate::terminal::usage;
 use regrow::count::Count;
 
@@ -27,10 +28,11 @@ pub(crate) struct PlaceFlags {
     /// or of a model folder
     #[arg(long, value_name = "MODEL", conflicts_with = "run")]
     model: Option<String>,
-    /// Pruning rate
+    /// Pruning rate: 0.25 or 25%
     #[arg(
         long,
         value_name = "RATE",
+        value_parser = rate,
         allow_negative_numbers = true,
         required_unless_present = "run",
         conflicts_with = "run"

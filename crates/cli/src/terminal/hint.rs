@@ -46,6 +46,11 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
                  fit again"
                     .into(),
             ),
+            law::ErrorKind::Unpriced => Some(
+                "name the device with `--device-peak h100` or its operations a second, and for a budget of money also \
+                 `--gpu-hour-price`"
+                    .into(),
+            ),
             _ => None,
         };
     }

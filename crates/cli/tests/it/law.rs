@@ -271,6 +271,27 @@ fn what_tokens_cost_follows_from_the_model_and_the_machine() {
     {
         assert_eq!(regrow(&[&place[..], flags].concat()).code, 2, "{flags:?}");
     }
+    // The flag that is missing is named, and a device is known by its name.
+    let hours = ["--budget", "1e-6gpu-hours"];
+    let ran = regrow(&[&place[..], &hours].concat());
+    assert!(ran.stderr.contains("--device-peak h100"), "{}", ran.stderr);
+    let by = |peak| regrow(&[&place[..], &hours, &["--device-peak", peak]].concat());
+    let (named, counted) = (by("H100"), by("989T"));
+    assert!(named.code == counted.code && named.stdout == counted.stdout, "{}", named.stderr);
+    assert!(by("h900").stderr.contains("nor a device (a100, b200, h100"), "{}", by("h900").stderr);
+}
+
+#[test]
+fn a_rate_in_percent_is_read() {
+    let bench = Bench::new(&points(&[0.5, 1.2, 3.1, 7.6]));
+    assert_eq!(bench.fit(&[]).code, 0);
+    let law = bench.law();
+    let place =
+        ["predict", arg(&law), "--n0", "1.2e9", "--loss0", "2.2", "--tokens", "1e9", "--rate"];
+    let ask = |rate| regrow(&[&place[..], &[rate]].concat());
+    assert_eq!(ask("25%").stdout, ask("0.25").stdout);
+    let ran = ask("a-quarter");
+    assert!(ran.code == 2 && ran.stderr.contains("such as 0.25 or 25%"), "{}", ran.stderr);
 }
 
 #[test]

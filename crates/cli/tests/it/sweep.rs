@@ -159,6 +159,10 @@ fn a_sweep_heals_every_cut_and_gathers_the_points() {
     ];
     assert_eq!(report["runs"], serde_json::json!(runs));
     assert_eq!(names(&out.join("runs")), runs);
+    // `fit` takes the sweep for its runs.
+    let fitted = regrow(&["fit", arg(&out), "--intervals", "jackknife", "--json"]);
+    assert!([0, 3].contains(&fitted.code), "{}", fitted.stderr);
+    assert_eq!(fitted.json()["groups"][0]["runs"], 4);
     assert_eq!(fs::read_to_string(out.join("recipe.toml")).unwrap(), tiny());
     let table = fs::read_to_string(out.join("points.csv")).unwrap();
     let mut lines = table.lines();

@@ -157,9 +157,10 @@ impl Asker<'_> {
         let at = |power: i32| tokens * 2.0_f64.powi(power);
         // As far outside the data as a loss is told.
         let near = |from: &f64| {
-            self.law.ranges().get(Axis::Tokens.name()).is_none_or(|[first, last]| {
-                *from >= first / FARTHEST && *from <= last * FARTHEST
-            })
+            self.law
+                .ranges()
+                .get(Axis::Tokens.name())
+                .is_none_or(|[first, last]| *from >= first / FARTHEST && *from <= last * FARTHEST)
         };
         // From an eighth of the tokens to eight times as many.
         (-3..=3).map(at).filter(near).filter_map(|from| self.doubling(from)).collect()

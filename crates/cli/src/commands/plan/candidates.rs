@@ -8,6 +8,7 @@ use law::{GroupLaw, Law, Place};
 use ledger::Objective;
 
 use crate::flags::place::{Size, loss_is_measured, series};
+use crate::flags::rate::rate;
 use crate::terminal::usage;
 use regrow::count::Count;
 
@@ -27,7 +28,7 @@ pub(super) struct CandidateFlags {
     #[arg(long, value_name = "NATS", value_delimiter = ',', allow_negative_numbers = true)]
     loss0: Vec<f64>,
     /// Pruning rates [default: those that the law's runs have at the nearest size]
-    #[arg(long, value_name = "RATE", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_parser = rate, value_name = "RATE", value_delimiter = ',', allow_negative_numbers = true)]
     rate: Vec<f64>,
     /// The model series, where the law holds several
     #[arg(long)]

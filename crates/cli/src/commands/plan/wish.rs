@@ -40,7 +40,8 @@ pub(super) struct CostFlags {
     /// Spend no more than this: `1e21flop`, `300gpu-hours` or `500usd`
     #[arg(long, value_name = "AMOUNT")]
     budget: Option<Budget>,
-    /// What one GPU could do at most, floating-point operations a second; `989T` is 989e12
+    /// What one GPU could do at most, floating-point operations a second: `h100`, or `989T` for
+    /// 989e12
     #[arg(long, value_name = "FLOPS")]
     device_peak: Option<Peak>,
     /// The share of the peak that training reaches; Llama 3 was trained at 0.38 to 0.43 (Dubey et
@@ -85,6 +86,17 @@ impl CostFlags {
     }
 }
 
+/// Common devices, and what each does at most in bf16 without sparsity, teraflops: NVIDIA's data
+/// sheets, SXM versions where there are several.
+const DEVICES: [(&str, f64); 6] = [
+    ("a100", 312.0),
+    ("b200", 2250.0),
+    ("h100", 989.0),
+    ("h200", 989.0),
+    ("l40s", 362.0),
+    ("rtx4090", 165.0),
+];
+
 /// Floating-point operations per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Peak(f64);
@@ -93,14 +105,23 @@ impl FromStr for Peak {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let is_it = |device: &&(&str, f64)| device.0.eq_ignore_ascii_case(text);
+        if let Some((_, teraflops)) = DEVICES.iter().find(is_it) {
+            return Ok(Self(teraflops * 1e12));
+        }
         let (number, unit) = match text.char_indices().last() {
             Some((at, 'G')) => (&text[..at], 1e9),
             Some((at, 'T')) => (&text[..at], 1e12),
             Some((at, 'P')) => (&text[..at], 1e15),
             _ => (text, 1.0),
         };
-        let wrong =
-            || format!("`{text}` is no number of operations a second such as 989e12 or 989T");
+        let wrong = || {
+            let known: Vec<&str> = DEVICES.iter().map(|(name, _)| *name).collect();
+            format!(
+                "`{text}` is neither a number of operations a second such as 989e12 or 989T, nor a device ({})",
+                known.join(", ")
+            )
+        };
         number.parse::<f64>().map(|number| Self(number * unit)).map_err(|_| wrong())
     }
 }

@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use self::options::MethodFlags;
 use crate::flags::force::existing;
+use crate::flags::rate::rate;
 use crate::flags::source::SourceFlags;
 use crate::terminal::{Exit, Output, TerminalObserver};
 
@@ -58,7 +59,7 @@ pub struct Arguments {
     model: PathBuf,
     /// The share of all parameters to remove; it becomes whole blocks, a legal width, or
     /// unstructured zeros
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true, conflicts_with_all = ["drop", "shape"])]
+    #[arg(long, value_name = "RATE", value_parser = rate, allow_negative_numbers = true, conflicts_with_all = ["drop", "shape"])]
     rate: Option<f64>,
     /// The blocks to remove, counted from 0
     #[arg(long, value_name = "N,N,..", value_delimiter = ',', conflicts_with = "shape")]
