@@ -24,6 +24,9 @@ pub struct Diagnostics {
 const LARGEST_R_HAT: f64 = 1.05;
 /// A posterior with fewer effective draws is not believed.
 const FEWEST_EFFECTIVE: f64 = 100.0;
+/// A posterior of which the sampler gave up a larger share of trajectories is not believed: the
+/// draws avoid a part of it.
+const LARGEST_SHARE_GIVEN_UP: f64 = 0.05;
 
 impl Diagnostics {
     /// The largest R-hat of a constant; 1 where all chains tell the same.
@@ -49,7 +52,12 @@ impl Diagnostics {
     /// Whether the chains have met.
     pub fn is_good(&self) -> bool {
         // Written so that NaN is bad.
-        self.r_hat <= LARGEST_R_HAT && self.effective >= FEWEST_EFFECTIVE
+        self.r_hat <= LARGEST_R_HAT && self.effective >= FEWEST_EFFECTIVE && !self.is_hopeless()
+    }
+
+    /// Whether more draws cannot help.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.divergences as f64 > LARGEST_SHARE_GIVEN_UP * self.draws as f64
     }
 
     /// The same for a person.
@@ -62,8 +70,9 @@ impl Diagnostics {
         match self.is_good() {
             true => what,
             false => format!(
-                "{what}; the chains have not met (R-hat above {LARGEST_R_HAT} or fewer than \
-                 {FEWEST_EFFECTIVE:.0} effective draws), so there is no posterior"
+                "{what}; the chains have not met (R-hat above {LARGEST_R_HAT}, fewer than \
+                 {FEWEST_EFFECTIVE:.0} effective draws, or more divergences than one draw in twenty), \
+                 so there is no posterior"
             ),
         }
     }

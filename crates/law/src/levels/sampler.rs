@@ -60,7 +60,7 @@ pub(super) fn sample(density: &Density, sampling: &Sampling) -> Option<Drawn> {
         let draw = |chain: &Chained| chain.longer(density, &coordinates, &part);
         chains = parallel::map(&chains, draw).into_iter().collect::<Option<_>>()?;
         let diagnostics = diagnose(&chains, density.dimension());
-        if diagnostics.is_good() || extension == EXTENSIONS {
+        if diagnostics.is_good() || diagnostics.is_hopeless() || extension == EXTENSIONS {
             let draws = chains.into_iter().flat_map(|chain| chain.draws).collect();
             return Some(Drawn { draws, diagnostics });
         }
