@@ -25,7 +25,8 @@ pub(super) struct Spoilt {
 /// The point without which the others would be ordinary. A fall that stays, such as a plateau that
 /// breaks, is none. The first and the last point have one neighbour and are not judged.
 pub(super) fn find(points: &[Point]) -> Option<Spoilt> {
-    let off: Vec<f64> = points.windows(3).map(|three| off_the_line(three).abs()).collect();
+    let signed: Vec<f64> = points.windows(3).map(off_the_line).collect();
+    let off: Vec<f64> = signed.iter().map(|off| off.abs()).collect();
     if points.len() < FEWEST || off.iter().any(|off| !off.is_finite()) {
         return None;
     }
@@ -36,11 +37,14 @@ pub(super) fn find(points: &[Point]) -> Option<Spoilt> {
     let (first, _) = off.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
     let place = first + 1;
     let is_far = off[first] > FAR * usual;
+    // It draws the lines of its neighbours to its side. A curve that bends has one sign throughout.
+    let mut beside = [first.checked_sub(1), Some(first + 1)].into_iter().flatten();
+    let draws = beside.all(|i| signed.get(i).is_none_or(|other| other * signed[first] < 0.0));
     let mut others = points.to_vec();
     others.remove(place);
     let is_ordinary = |three: &[Point]| off_the_line(three).abs() <= ORDINARY * off[first];
     let near = place.saturating_sub(2)..(place + 2).min(others.len());
-    (is_far && others[near].windows(3).all(is_ordinary)).then_some(Spoilt {
+    (is_far && draws && others[near].windows(3).all(is_ordinary)).then_some(Spoilt {
         place,
         nats: off[first],
         times: off[first] / usual,
@@ -83,6 +87,10 @@ mod tests {
         let mut falls = points();
         falls[6..].iter_mut().for_each(|point| point.loss -= 0.3);
         assert_eq!(find(&falls), None);
+        // The first steps of a training from scratch.
+        let mut steep = points();
+        steep[0].loss += 5.0;
+        assert_eq!(find(&steep), None);
         assert_eq!(find(&points()[..6]), None);
     }
 }
