@@ -8,6 +8,8 @@ const FAR: f64 = 40.0;
 /// Without the point, its neighbours must lie no further off than this share of it. A fall that
 /// stays leaves them as far off.
 const ORDINARY: f64 = 0.25;
+/// It must lie off by this share of what the other points span: noise is larger early in a run.
+const SHARE: f64 = 0.1;
 /// With fewer points nothing tells what is usual.
 const FEWEST: usize = 7;
 /// Losses are seldom written with more digits: a part of them is no error.
@@ -42,6 +44,9 @@ pub(super) fn find(points: &[Point]) -> Option<Spoilt> {
     let draws = beside.all(|i| signed.get(i).is_none_or(|other| other * signed[first] < 0.0));
     let mut others = points.to_vec();
     others.remove(place);
+    let losses = || others.iter().map(|point| point.loss);
+    let span = losses().fold(f64::MIN, f64::max) - losses().fold(f64::MAX, f64::min);
+    let is_far = is_far && off[first] > SHARE * span;
     let is_ordinary = |three: &[Point]| off_the_line(three).abs() <= ORDINARY * off[first];
     let near = place.saturating_sub(2)..(place + 2).min(others.len());
     (is_far && draws && others[near].windows(3).all(is_ordinary)).then_some(Spoilt {
