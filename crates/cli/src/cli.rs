@@ -4,8 +4,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, convert, eval, fit, generate, grammar, import, inspect, man, plan, predict, prune,
-    quickstart, runs, sweep, teach, tokenize, train, validate,
+    completions, convert, eval, fit, forecast, generate, grammar, import, inspect, man, plan,
+    predict, prune, quickstart, runs, sweep, teach, tokenize, train, validate,
 };
 use crate::flags::globals::Globals;
 
@@ -66,6 +66,8 @@ pub enum Command {
     Grammar(grammar::Arguments),
     /// Fit a law to measured curves: how many tokens are enough, and how sure that is
     Fit(fit::Arguments),
+    /// Say where a run that is training will end, and whether to stop it
+    Forecast(Box<forecast::Arguments>),
     /// Say what loss a law expects
     Predict(predict::Arguments),
     /// Say how many tokens are enough, what they cost, and which model to prune how far

@@ -35,6 +35,7 @@
 
 pub mod fit;
 pub mod fitting;
+pub mod forecast;
 pub mod form;
 pub mod identify;
 pub mod law;

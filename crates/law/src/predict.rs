@@ -401,7 +401,11 @@ impl Prediction {
 }
 
 /// The error for a run or a base that the law has not seen.
-fn unknown<'a>(what: &'static str, found: &str, known: impl Iterator<Item = &'a str>) -> Fault {
+pub(crate) fn unknown<'a>(
+    what: &'static str,
+    found: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Fault {
     let nearest = known.min_by_key(|known| crate::form::distance(found, known));
     let nearest = nearest.unwrap_or_default().to_owned();
     Fault::NotSeen { what, found: found.to_owned(), nearest }

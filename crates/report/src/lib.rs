@@ -11,10 +11,12 @@ pub mod plot;
 pub mod table;
 pub mod validation;
 
+mod forecast;
 mod number;
 mod pictures;
 mod text;
 
+pub use forecast::{ForecastRun, forecast_page, forecast_picture};
 pub use page::{Entropy, Fact, PageInput, RunFacts, SkippedRun, page, picture};
 pub use pictures::{choice_picture, plan_picture, prediction_picture};
 pub use plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};

@@ -4,6 +4,7 @@ pub mod completions;
 pub mod convert;
 pub mod eval;
 pub mod fit;
+pub mod forecast;
 pub mod generate;
 pub mod grammar;
 pub mod import;
@@ -65,6 +66,7 @@ fn run_command(command: Command, output: &mut Output) -> anyhow::Result<Exit> {
         Command::Quickstart(arguments) => quickstart::run(&arguments, output),
         Command::Grammar(arguments) => grammar::run(&arguments, output),
         Command::Fit(arguments) => fit::run(&arguments, output),
+        Command::Forecast(arguments) => forecast::run(&arguments, output),
         Command::Predict(arguments) => predict::run(&arguments, output),
         Command::Plan(arguments) => plan::run(&arguments, output),
         Command::Validate(arguments) => validate::run(&arguments, output),

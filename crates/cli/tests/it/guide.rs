@@ -96,3 +96,16 @@ fn the_guide_to_importing_shows_what_the_program_says() {
     }
     holds("import.md", folder.path());
 }
+
+#[test]
+fn the_guide_to_forecasts_shows_what_the_program_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = root().join("crates/store/tests/fixtures/import/trainer_state.json");
+    fs::copy(from, folder.path().join("trainer_state.json")).unwrap();
+    let table = fs::read_to_string(root().join("results/2026-11-26-loop/seed1.csv")).unwrap();
+    let name = "llama-20x6-seed1-depth-block-influence-2of6,";
+    let of_run = |line: &&str| line.starts_with("series,") || line.contains(name);
+    let one: Vec<&str> = table.lines().filter(of_run).collect();
+    fs::write(folder.path().join("run.csv"), one.join("\n")).unwrap();
+    holds("forecast.md", folder.path());
+}

@@ -4,6 +4,7 @@
 
 mod errors;
 mod fit;
+mod forecast;
 mod guide;
 mod help;
 #[cfg(feature = "hub")]

@@ -29,6 +29,34 @@ const FEWEST_EFFECTIVE: f64 = 100.0;
 const LARGEST_SHARE_GIVEN_UP: f64 = 0.05;
 
 impl Diagnostics {
+    /// Of chains of the same length, each a list of draws.
+    pub(crate) fn of<const N: usize>(chains: &[Vec<[f64; N]>]) -> Self {
+        let told = (0..N).map(|place| {
+            let of_chain = |chain: &Vec<[f64; N]>| chain.iter().map(|draw| draw[place]).collect();
+            of_chains(&chains.iter().map(of_chain).collect::<Vec<_>>())
+        });
+        let mut worst = Self {
+            r_hat: 0.0,
+            effective: f64::MAX,
+            divergences: 0,
+            draws: chains.iter().map(Vec::len).sum(),
+            chains: chains.len(),
+        };
+        for (r_hat, effective) in told {
+            // A chain that never moved gives infinity or NaN, which no file can hold.
+            let r_hat = if r_hat.is_finite() { r_hat } else { f64::MAX };
+            worst.r_hat = worst.r_hat.max(r_hat);
+            worst.effective = worst.effective.min(if effective.is_nan() { 0.0 } else { effective });
+        }
+        worst
+    }
+
+    /// The same, with no effective draw counted where there are fewer than so many.
+    pub(crate) fn needing(self, fewest: f64) -> Self {
+        let effective = if self.effective < fewest { 0.0 } else { self.effective };
+        Self { effective, ..self }
+    }
+
     /// The largest R-hat of a constant; 1 where all chains tell the same.
     pub fn r_hat(&self) -> f64 {
         self.r_hat

@@ -4,6 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::density::{LATENT, Means, PointNoise, TAILS, spread};
+use super::gauge::Gauge;
 use super::groups::KINDS;
 use super::prior::{BEND, MEANS, SHARED};
 use super::shape::Arc;
@@ -28,6 +29,11 @@ const REPEATS: usize = 2;
 /// by this share (one standard deviation). Two or three rates cannot tell how the slope goes on.
 const BEYOND: f64 = 0.5;
 
+/// Beyond the last point of a run alone, what its curve falls is taken as uncertain by this share
+/// (one standard deviation): no formula is exact, and points that it describes do not show by how
+/// much it is wrong later.
+const LATER: f64 = 0.1;
+
 /// The curves that a posterior holds possible for one run. The same question gets the same curves,
 /// so that answers at several tokens can be compared draw by draw.
 #[derive(Clone, Debug)]
@@ -39,6 +45,16 @@ pub struct Curves {
     step: f64,
 }
 
+/// One possible curve, before the noise of what comes next is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drawn {
+    pub(super) arc: Arc,
+    pub(super) floor: f64,
+    pub(super) noise: PointNoise,
+    /// The residual at the last point, over its deviation, and the `ln D` of that point.
+    pub(super) last: Option<(f64, f64)>,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct One {
     arc: Arc,
@@ -48,6 +64,8 @@ struct One {
     last: Option<(f64, f64)>,
     /// What is new in the noise.
     fresh: f64,
+    /// Of a run alone: what the curve falls after its last point is uncertain by this factor.
+    beyond: f64,
 }
 
 impl Levels {
@@ -88,7 +106,8 @@ impl Levels {
                     let excess = last.excess / self.gauge.excess;
                     ((excess - floor - arc.at(x).y) / noise.deviation(excess), x)
                 });
-                each.push(One { arc, floor, noise, last, fresh: student(&mut of_run) });
+                let fresh = student(&mut of_run);
+                each.push(One { arc, floor, noise, last, fresh, beyond: 1.0 });
             }
         }
         let gauge = &self.gauge;
@@ -151,17 +170,38 @@ impl Levels {
 }
 
 impl Curves {
+    /// The curves that were drawn for one run alone.
+    pub(super) fn of_drawn(gauge: &Gauge, drawn: impl Iterator<Item = Drawn>, seed: u64) -> Self {
+        let one = |(number, drawn): (usize, Drawn)| {
+            let Drawn { arc, floor, noise, last } = drawn;
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(number as u64);
+            let fresh = student(&mut random);
+            One { arc, floor, noise, last, fresh, beyond: (LATER * normal(&mut random)).exp() }
+        };
+        let each = drawn.enumerate().map(one).collect();
+        Self { each, tokens: gauge.tokens, excess: gauge.excess, step: gauge.step }
+    }
+
+    /// Level, rate of fall and floor of each curve, in the gauge.
+    pub(super) fn latents(&self) -> impl Iterator<Item = [f64; LATENT]> {
+        self.each.iter().map(|one| {
+            let [level, fall] = one.arc.level_and_fall();
+            [level, fall, one.floor]
+        })
+    }
+
     /// The excess of each curve after some tokens, nats, without noise.
     pub fn excesses(&self, tokens: f64) -> Vec<f64> {
         let x = (tokens / self.tokens).ln();
-        self.each.iter().map(|one| self.excess * (one.floor + one.arc.at(x).y)).collect()
+        self.each.iter().map(|one| self.excess * one.excess(x)).collect()
     }
 
     /// The excess that would be measured after some tokens, nats.
     pub fn measured(&self, tokens: f64) -> Vec<f64> {
         let x = (tokens / self.tokens).ln();
         let measured = |one: &One| {
-            let excess = one.floor + one.arc.at(x).y;
+            let excess = one.excess(x);
             let (before, correlation) = match one.last {
                 Some((z, last)) => (z, one.noise.over(((x - last) / self.step).abs())),
                 None => (0.0, 0.0),
@@ -180,7 +220,7 @@ impl Curves {
 
     /// The excess that each curve tends to, nats. It is an extrapolation to tokens without end.
     pub fn floors(&self) -> Vec<f64> {
-        self.each.iter().map(|one| self.excess * one.floor).collect()
+        self.each.iter().map(|one| self.excess * one.moved(one.floor)).collect()
     }
 
     /// The tokens from which a doubling buys no more than `gain` nats, on each curve.
@@ -195,7 +235,7 @@ impl Curves {
         let gain = gain / self.excess;
         let slope = |one: &One, x: f64| {
             let step = 1e-4;
-            let fall = (one.arc.at(x - step).y - one.arc.at(x + step).y) / (2.0 * step);
+            let fall = one.fall(x - step, x + step) / (2.0 * step);
             fall / (self.tokens * x.exp())
         };
         let find = |one: &One| self.tokens * first(|x| slope(one, x) <= gain).exp();
@@ -206,8 +246,8 @@ impl Curves {
     /// does.
     pub fn where_excess_is(&self, excess: f64) -> Vec<f64> {
         let target = excess / self.excess;
-        let find = |one: &One| match one.floor < target {
-            true => self.tokens * first(|x| one.floor + one.arc.at(x).y <= target).exp(),
+        let find = |one: &One| match one.moved(one.floor) < target {
+            true => self.tokens * first(|x| one.excess(x) <= target).exp(),
             false => f64::INFINITY,
         };
         self.each.iter().map(find).collect()
@@ -215,8 +255,37 @@ impl Curves {
 }
 
 impl One {
+    fn excess(&self, x: f64) -> f64 {
+        let excess = self.floor + self.arc.at(x).y;
+        match self.last {
+            Some((_, last)) if x > last => self.moved(excess),
+            _ => excess,
+        }
+    }
+
+    /// An excess after the last point, as the curve goes on from there.
+    fn moved(&self, excess: f64) -> f64 {
+        match self.last {
+            // Exactly the same where nothing is uncertain.
+            Some((_, last)) if self.beyond != 1.0 => {
+                let there = self.floor + self.arc.at(last).y;
+                there + self.beyond * (excess - there)
+            }
+            _ => excess,
+        }
+    }
+
+    /// What it falls from `x` to `y`.
+    fn fall(&self, x: f64, y: f64) -> f64 {
+        match self.beyond {
+            // Without the floor, which would cost digits.
+            1.0 => self.arc.at(x).y - self.arc.at(y).y,
+            _ => self.excess(x) - self.excess(y),
+        }
+    }
+
     fn doubling(&self, x: f64) -> f64 {
-        self.arc.at(x).y - self.arc.at(x + std::f64::consts::LN_2).y
+        self.fall(x, x + std::f64::consts::LN_2)
     }
 }
 

@@ -22,6 +22,7 @@ mod gauge;
 mod groups;
 #[cfg(feature = "sampler")]
 mod mode;
+mod one_run;
 #[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod prior;
 #[cfg(feature = "sampler")]
@@ -36,6 +37,8 @@ mod triangle;
 pub use diagnostics::Diagnostics;
 pub use draws::{Curves, Subject, quantile};
 pub use gauge::Gauge;
+pub(crate) use gauge::median;
+pub(crate) use one_run::{OF_RUN, OneRun};
 pub use prior::{Normal, Priors};
 #[cfg(feature = "sampler")]
 pub use sampler::Sampling;

@@ -56,6 +56,11 @@ impl Arc {
         Self { shape, level, k: fall.exp(), s, start: (-s * level).exp() }
     }
 
+    /// The logarithms of level and rate of fall.
+    pub(super) fn level_and_fall(&self) -> [f64; 2] {
+        [self.level, self.k.ln()]
+    }
+
     pub(super) fn at(&self, x: f64) -> At {
         let Self { shape, level, k, s, start } = *self;
         if shape == Shape::Power {
