@@ -3,7 +3,9 @@
 //! `cargo run --release -p regrow-law --example forecast -- made` draws curves and says how often
 //! the 90 % intervals hold. `... -- judge FILE...` forecasts every run of measured tables from 30,
 //! 50 and 70 % of its tokens. `... -- stop FILE...` follows runs point by point and says what the
-//! advice to stop would have saved and lost. Tables are points tables, the summary of scan-bench
+//! advice to stop would have saved and lost; `stop` follows one run in four of a long table. A
+//! number before the files takes one run in so many. Tables are points tables, the summary of
+//! scan-bench
 //! (`config_id`), or curves of Multi-Power Law (`step,lr,loss`; steps stand for tokens).
 //!
 //! Rivals: the last value seen, a line in the logarithm of tokens, and a power law with a floor by
@@ -121,15 +123,6 @@ fn judge_one(points: &[[f64; 2]], split: f64, score: &mut Score) -> Result<(), B
     let seen = points.iter().filter(|point| point[0] <= split * end).count();
     let (seen, unseen) = points.split_at(seen);
     let found = curves(&measured(seen), Prior::Weak, &Question::default())?;
-    if std::env::var("SHOW").is_ok() {
-        let f = law::forecast::forecast(&measured(seen), Prior::Weak, &Question::default())?;
-        eprintln!(
-            "{} {} {}",
-            seen.len(),
-            f.diagnostics().map_or(String::new(), |d| d.sentence()),
-            f.sentence()
-        );
-    }
     let Some((curves, reference)) = found else {
         score.withheld += 1;
         return Ok(());
@@ -356,7 +349,12 @@ fn below(z: f64) -> f64 {
 
 fn read_all(paths: impl Iterator<Item = String>) -> Result<Sets, Box<dyn Error>> {
     let mut sets = Sets::new();
+    let mut every = 1;
     for path in paths {
+        if let Ok(number) = path.parse() {
+            every = number;
+            continue;
+        }
         let text = std::fs::read_to_string(&path)?;
         let mut lines = text.lines();
         let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
@@ -396,7 +394,7 @@ fn read_all(paths: impl Iterator<Item = String>) -> Result<Sets, Box<dyn Error>>
                 runs.entry(name).or_default().push([tokens, loss]);
             }
         }
-        let whole = runs.into_iter().filter(|(_, points)| points.len() >= 5);
+        let whole = runs.into_iter().filter(|(_, points)| points.len() >= 5).step_by(every);
         sets.entry(set).or_default().extend(whole.map(|(name, mut points)| {
             points.sort_by(|a, b| a[0].total_cmp(&b[0]));
             (name, points)

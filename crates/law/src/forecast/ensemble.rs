@@ -97,8 +97,8 @@ fn ensemble<const N: usize>(
             let (a, b) = (other(), other());
             let (here, value) = walkers[i];
             let (moved, ln_volume): ([f64; N], f64) = if uniform(random) < ALONG {
-                // The length that suits a normal density, and now and then a whole difference, which
-                // can lead from hill to hill.
+                // The length that suits a normal density, and now and then a whole difference,
+                // which can lead from hill to hill.
                 let whole = uniform(random) < 0.1;
                 let length = if whole { 1.0 } else { 2.38 / (2.0 * N as f64).sqrt() };
                 let length = length * (1.0 + 0.2 * (uniform(random) - 0.5));
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_skewed_normal_ridge_has_its_known_moments() {
-        // A ridge a thousand times longer than wide, bent by nothing: x ~ N(3, 10), y = x + N(0, 0.01).
+        // A ridge a thousand times longer than wide: x ~ N(3, 10), y = x + N(0, 0.01).
         let ln = |at: &[f64; 2]| {
             -0.5 * ((at[0] - 3.0) / 10.0).powi(2) - 0.5 * ((at[1] - at[0]) / 0.01).powi(2)
         };
