@@ -16,12 +16,12 @@ fn truth(tokens: f64) -> f64 {
     1.9 + 25.0 * tokens.powf(-0.28)
 }
 
-/// A log of a made run: steps of a million tokens, with a small wobble.
+/// A log of a made run: steps of a million tokens, with a small wobble that has no period.
 fn log(path: &Path, steps: std::ops::RangeInclusive<u32>, of: impl Fn(f64) -> f64) {
     let mut text = "step,tokens,eval_loss,learning_rate\n".to_owned();
     for step in steps {
         let tokens = 1e6 * f64::from(step);
-        let wobble = 0.001 * f64::from(step * 7919 % 13 - 6);
+        let wobble = 0.003 * (1.7 * f64::from(step).powi(2)).sin();
         writeln!(text, "{step},{tokens},{},0.001", of(tokens) + wobble).unwrap();
     }
     fs::write(path, text).unwrap();
@@ -67,7 +67,7 @@ fn a_run_is_told_to_go_on_and_its_end_lies_in_the_interval() {
 fn a_flat_run_is_told_to_stop() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.csv");
-    log(&path, 4..=40, |tokens| 2.0 + 0.3 * (-tokens / 4e6).exp());
+    log(&path, 4..=40, |tokens| 2.0 + 1e7 * tokens.powf(-1.2));
     let ran = regrow(&["forecast", arg(&path)]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.starts_with("stop now: "), "{}", ran.stdout);
@@ -86,7 +86,7 @@ fn too_few_points_and_a_cooling_rate_cannot_tell() {
     fs::write(&path, cooled).unwrap();
     let ran = regrow(&["forecast", arg(&path)]);
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(ran.stdout.contains("the learning rate falls since 13M tokens"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("the learning rate falls since 13.0M tokens"), "{}", ran.stdout);
 }
 
 #[test]
@@ -153,8 +153,8 @@ fn a_law_makes_a_short_run_surer() {
 fn a_run_is_followed_until_it_is_told_to_stop() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.csv");
-    let flat = |tokens: f64| 2.0 + 0.6 * (-tokens / 6e6).exp();
-    log(&path, 2..=9, flat);
+    let flat = |tokens: f64| 2.0 + 1e7 * tokens.powf(-1.2);
+    log(&path, 4..=9, flat);
     let mut child = command(&["forecast", arg(&path), "--watch"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -163,11 +163,11 @@ fn a_run_is_followed_until_it_is_told_to_stop() {
     // It must not have ended by itself before the run is flat.
     std::thread::sleep(Duration::from_secs(3));
     let early = child.try_wait().unwrap();
-    log(&path, 2..=60, flat);
+    log(&path, 4..=60, flat);
     let output = child.wait_with_output().unwrap();
     assert_eq!((early, output.status.code()), (None, Some(0)));
     let lines = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = lines.lines().collect();
-    assert!(lines[0].starts_with("8 points, 9M tokens: "), "{lines:?}");
-    assert!(lines[lines.len() - 1].starts_with("59 points, 60M tokens: stop now"), "{lines:?}");
+    assert!(lines[0].starts_with("6 points, 9.00M tokens: "), "{lines:?}");
+    assert!(lines[lines.len() - 1].starts_with("57 points, 60.0M tokens: stop now"), "{lines:?}");
 }

@@ -89,6 +89,12 @@ pub fn forecast(run: &Measured, prior: Prior<'_>, question: &Question) -> Result
         prior: prior_used(prior),
         diagnostics: None,
     };
+    // A loss that rises needs no curve to be seen.
+    if let Some(alarm) = found.alarms.first() {
+        found.advice = Advice::StopNow;
+        found.sentence = format!("{}: {}", found.advice, alarm.sentence);
+        return Ok(found);
+    }
     let fewest = if matches!(prior, Prior::Weak) { FEWEST } else { 1 };
     let Some(last) = last.filter(|_| points.len() >= fewest) else {
         found.sentence = format!(
@@ -309,12 +315,9 @@ fn broken_plateau(run: &Measured, prior: Prior<'_>, question: &Question) -> Resu
 /// The advice, and the same as a sentence.
 fn advise(found: &Forecast, expected: &Expected, schedule: Schedule) -> (Advice, String) {
     let say = |advice: Advice, why: String| (advice, format!("{advice}: {why}"));
+    // The only alarm that leaves a curve to speak of is a plateau that broke.
     if let Some(alarm) = found.alarms.first() {
-        let advice = match alarm.kind {
-            AlarmKind::PlateauBroke => Advice::CannotTell,
-            AlarmKind::Diverging | AlarmKind::OverFitting => Advice::StopNow,
-        };
-        return say(advice, alarm.sentence.clone());
+        return say(Advice::CannotTell, alarm.sentence.clone());
     }
     if schedule == Schedule::Falling {
         let why = "the learning rate falls all along, and a forecast does not model that";
