@@ -64,7 +64,8 @@ struct Score {
 
 impl Score {
     fn add(&mut self, said: &mut Said) {
-        let [low, high] = [0.05, 0.95].map(|share| quantile(&mut said.draws, share).unwrap());
+        let [low, high] =
+            [0.05, 0.95].map(|share| quantile(&mut said.draws, share).unwrap_or(f64::NAN));
         self.points += 1;
         self.held += usize::from(low <= said.truth && said.truth <= high);
         self.width += high - low;

@@ -82,7 +82,7 @@ fn ensemble<const N: usize>(
         }
     }
     let half = WALKERS / 2;
-    let mut chains = vec![Vec::with_capacity(counted / STRIDE); WALKERS];
+    let mut chains = vec![Vec::new(); WALKERS];
     for step in 0..before + counted {
         let round = before / (2 * ROUNDS);
         if step % round == 0 && step / round < ROUNDS {

@@ -193,9 +193,9 @@ mod tests {
             // With the latents at their means, only the shared priors are left to take away.
             let means = super::super::density::Means::of(&all[..13], density.curves[0].place);
             let mut of_run = 0.0;
-            for k in 0..LATENT {
-                let width = all[super::super::density::deviation(k, 2)];
-                of_run -= 0.5 * ((at[k] - means.value[k]) / width.exp()).powi(2) + width;
+            for (k, x) in at[..LATENT].iter().enumerate() {
+                let width = super::super::density::spread(&all, k, 2);
+                of_run -= 0.5 * ((x - means.value[k]) / width).powi(2) + width.ln();
             }
             let mut gradient = vec![0.0; all.len()];
             density.value(&all, &mut gradient) - priors - of_run
