@@ -63,6 +63,18 @@ fn the_guide_to_deciding_shows_what_the_program_says() {
 }
 
 #[test]
+fn the_readme_shows_what_the_program_says() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("quickstart")).unwrap();
+    // The points of the quickstart; it trains for minutes.
+    let points = root().join("results/2026-11-26-loop-of-habits/seed1.csv");
+    let arguments = ["fit", points.to_str().unwrap(), "--out", "quickstart/law.json"];
+    let fitted = command(&arguments).current_dir(folder.path()).output().unwrap();
+    assert!(matches!(fitted.status.code(), Some(0 | 3)), "{fitted:?}");
+    holds("../../README.md", folder.path());
+}
+
+#[test]
 fn the_guide_to_schedules_shows_what_the_program_says() {
     let data = root().join("../shared/data/multi_power_law/loss_curve_repo/csv_100");
     if !data.is_dir() {
