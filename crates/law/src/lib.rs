@@ -53,6 +53,7 @@ mod infer;
 mod judge;
 mod lack_of_fit;
 mod method;
+mod neighbours;
 mod parallel;
 mod place;
 mod predict;

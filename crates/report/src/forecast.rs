@@ -2,10 +2,11 @@
 //! and what remains uncertain.
 
 use law::forecast::{Advice, Forecast, ForecastPoint, Measured};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
+use crate::document::document;
 use crate::number::{count, nats, percent, short_count};
-use crate::plot::{AxisScale, Layer, PLOT_STYLE, Plot, PlotAxis, Tone, Unit, palette};
+use crate::plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 use crate::text::shown;
 
 /// One run and its forecast.
@@ -112,37 +113,22 @@ pub fn forecast_page(runs: &[ForecastRun<'_>]) -> String {
         [run] => format!("Forecast of {}", run.name),
         several => format!("Forecasts of {} runs", several.len()),
     };
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="generator" content="regrow";
-                title { (shown(&title)) }
-                style {
-                    (PreEscaped(palette())) (PreEscaped(PLOT_STYLE))
-                    (PreEscaped(include_str!("page/style.css")))
-                }
-            }
-            body {
-                header {
-                    p.eyebrow { (shown(&title)) }
-                    @if let [run] = runs { h1 { (shown(run.forecast.sentence())) } }
-                }
-                main {
-                    @for (i, run) in runs.iter().enumerate() { (section(run, i, runs.len() > 1)) }
-                }
-                footer {
-                    p {
-                        "Losses are held-out, in nats per token. Every number keeps its exact value in the "
-                        "page's source."
-                    }
-                }
+    let body = html! {
+        header {
+            p.eyebrow { (shown(&title)) }
+            @if let [run] = runs { h1 { (shown(run.forecast.sentence())) } }
+        }
+        main {
+            @for (i, run) in runs.iter().enumerate() { (section(run, i, runs.len() > 1)) }
+        }
+        footer {
+            p {
+                "Losses are held-out, in nats per token. Every number keeps its exact value in the "
+                "page's source."
             }
         }
     };
-    page.into_string()
+    document(&title, &body).into_string()
 }
 
 fn section(run: &ForecastRun<'_>, number: usize, several: bool) -> Markup {

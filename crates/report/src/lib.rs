@@ -11,6 +11,7 @@ pub mod plot;
 pub mod table;
 pub mod validation;
 
+mod document;
 mod forecast;
 mod number;
 mod pictures;

@@ -14,16 +14,17 @@ mod unknowns;
 mod worth;
 
 use law::GroupLaw;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
-use crate::plot::{PLOT_STYLE, Plot, palette};
+use crate::document::document;
+use crate::plot::Plot;
 use crate::text::shown;
 
 pub use input::{Entropy, Fact, PageInput, RunFacts, SkippedRun};
 
 /// The page as a whole HTML document.
 pub fn page(input: &PageInput<'_>) -> String {
-    document(input).into_string()
+    document(input.title, &body(input)).into_string()
 }
 
 /// The curves of the law with the most runs as an SVG file, one plot for each size, with the answer
@@ -37,40 +38,28 @@ pub fn picture(input: &PageInput<'_>) -> String {
     Plot::grid(&plots, if plots.len() > 1 { 2 } else { 1 }, &answer::short(group))
 }
 
-fn document(input: &PageInput<'_>) -> Markup {
+fn body(input: &PageInput<'_>) -> Markup {
     let groups = in_order(input);
     html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="generator" content="regrow";
-                title { (shown(input.title)) }
-                style { (PreEscaped(palette())) (PreEscaped(PLOT_STYLE)) (PreEscaped(include_str!("page/style.css"))) }
+        header {
+            p.eyebrow { (shown(input.title)) }
+            @match groups.first() {
+                Some(group) => (answer::header(group)),
+                None => h1 { "The data cannot tell: there is no law to show." },
             }
-            body {
-                header {
-                    p.eyebrow { (shown(input.title)) }
-                    @match groups.first() {
-                        Some(group) => (answer::header(group)),
-                        None => h1 { "The data cannot tell: there is no law to show." },
-                    }
-                }
-                main {
-                    @for (i, group) in groups.iter().enumerate() { (section(input, group, i, groups.len() > 1)) }
-                    (bases::section(input, &groups))
-                    (unknowns::care(input))
-                    (made::left_out(input))
-                    (made::how(input))
-                }
-                footer {
-                    p {
-                        "Every number in the text is taken from the fitted law, the measured points, the recipe or a run's own "
-                        "record, and keeps its exact value in the page's source. Losses are held-out, in nats per token; a rate is "
-                        "the fraction of all parameters that was removed."
-                    }
-                }
+        }
+        main {
+            @for (i, group) in groups.iter().enumerate() { (section(input, group, i, groups.len() > 1)) }
+            (bases::section(input, &groups))
+            (unknowns::care(input))
+            (made::left_out(input))
+            (made::how(input))
+        }
+        footer {
+            p {
+                "Every number in the text is taken from the fitted law, its validation, the measured points, the recipe or a "
+                "run's own record, and keeps its exact value in the page's source. Losses are held-out, in nats per token; a "
+                "rate is the fraction of all parameters that was removed."
             }
         }
     }

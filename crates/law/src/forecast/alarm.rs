@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::measured::Measured;
 use crate::levels::median;
+use crate::neighbours::off_the_line;
 use crate::table::Point;
 
 /// Something that is wrong with a run.
@@ -101,11 +102,8 @@ fn training_falls(run: &Measured, from: f64) -> Option<bool> {
 /// than three.
 fn noise(points: &[Point]) -> Option<f64> {
     let off = points.windows(3).filter(|three| three[2].tokens > three[0].tokens).map(|three| {
-        let x = |i: usize| three[i].tokens.ln();
-        let share = (x(1) - x(0)) / (x(2) - x(0));
-        let line = (1.0 - share) * three[0].loss + share * three[2].loss;
-        let weight = 1.0 + share * share + (1.0 - share) * (1.0 - share);
-        (three[1].loss - line).abs() / weight.sqrt()
+        let (off, variance) = off_the_line([0, 1, 2].map(|i| three[i].place()));
+        off.abs() / variance.sqrt()
     });
     /// The median of the absolute value of a standard normal number.
     const MEDIAN: f64 = 0.6745;

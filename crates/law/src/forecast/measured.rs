@@ -2,7 +2,7 @@
 
 use ledger::Phase;
 
-use crate::table::Point;
+use crate::table::{Point, phases};
 
 /// A run that is watched: its held-out and training losses, and what the learning rate did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,10 +32,6 @@ pub(super) enum Schedule {
     Falling,
 }
 
-/// Learning rates within this share of each other are equal.
-const SAME_RATE: f64 = 1e-6;
-/// So many points at the highest learning rate are a constant phase. Fewer show no curve.
-const FEWEST_CONSTANT: usize = 3;
 /// Longer curves are thinned to so many points, evenly in `ln D`.
 const MOST: usize = 64;
 
@@ -128,22 +124,15 @@ impl Measured {
 
 /// Names phases from the learning rate, where no point names one and every point has a rate.
 fn name_phases(points: &mut [(Point, Option<Phase>, Option<f64>)]) {
-    let rates: Option<Vec<f64>> = points.iter().map(|(_, _, rate)| *rate).collect();
-    let Some(rates) = rates.filter(|_| points.iter().all(|(_, phase, _)| phase.is_none())) else {
+    let with_rate = |(point, _, rate): &(Point, Option<Phase>, Option<f64>)| {
+        rate.map(|rate| (point.tokens, rate))
+    };
+    let known: Option<Vec<(f64, f64)>> = points.iter().map(with_rate).collect();
+    let Some(known) = known.filter(|_| points.iter().all(|(_, phase, _)| phase.is_none())) else {
         return;
     };
-    let peak = rates.iter().copied().fold(0.0, f64::max);
-    let is_peak = |rate: f64| rate >= peak * (1.0 - SAME_RATE);
-    let stays = rates.iter().filter(|rate| is_peak(**rate)).count();
-    let stays = stays >= FEWEST_CONSTANT || rates.iter().all(|rate| is_peak(*rate));
-    let mut has_peaked = false;
-    for ((_, phase, _), rate) in points.iter_mut().zip(rates) {
-        has_peaked |= is_peak(rate);
-        *phase = Some(match (is_peak(rate), has_peaked) {
-            (true, _) if stays => Phase::Constant,
-            (false, false) => Phase::Warmup,
-            _ => Phase::Decay,
-        });
+    for ((_, phase, _), found) in points.iter_mut().zip(phases::by_rate(&known)) {
+        *phase = Some(found);
     }
 }
 

@@ -10,7 +10,8 @@ use super::prior::{
     Priors, RATE_BEND, SHARED, SIZE_BEND, SIZE_RATE, SPREAD,
 };
 use super::shape::{Arc, Shape};
-use crate::table::Run;
+use crate::neighbours::off_the_line;
+use crate::table::{Point, Run};
 
 /// Degrees of freedom of the noise (Student). Normal noise would let one spoilt point bend a curve.
 pub(super) const TAILS: f64 = 5.0;
@@ -50,6 +51,21 @@ pub(super) struct SeenPoint {
     pub(super) root_weight: f64,
 }
 
+impl SeenPoint {
+    /// The points of a run, whose excesses are counted from a reference loss.
+    pub(super) fn of(points: &[Point], reference: f64, gauge: &Gauge) -> Vec<Self> {
+        let mut before = None;
+        let seen = |point: &Point| {
+            let x = gauge.ln_tokens(point.tokens);
+            let step = before.map_or(1.0, |before: f64| (x - before) / gauge.step);
+            before = Some(x);
+            let excess = (point.loss - reference) / gauge.excess;
+            Self { x, excess, step, root_weight: point.weight.sqrt() }
+        };
+        points.iter().map(seen).collect()
+    }
+}
+
 /// The posterior density of the constants.
 #[derive(Clone, Debug)]
 pub(super) struct Density {
@@ -75,22 +91,12 @@ impl Density {
         gauge: &Gauge,
         priors: &Priors,
     ) -> Self {
-        let curve = |run: &&Run| {
-            let mut before = None;
-            let points = run.points.iter().map(|point| {
-                let x = gauge.ln_tokens(point.tokens);
-                let step = before.map_or(1.0, |before: f64| (x - before) / gauge.step);
-                before = Some(x);
-                let excess = (point.loss - run.loss0) / gauge.excess;
-                SeenPoint { x, excess, step, root_weight: point.weight.sqrt() }
-            });
-            RunPoints {
-                groups: groups
-                    .find(run.n0, Some(&run.base))
-                    .map(|group| group.expect("the lists hold the groups of every run")),
-                place: gauge.place(run.n0, run.rate),
-                points: points.collect(),
-            }
+        let curve = |run: &&Run| RunPoints {
+            groups: groups
+                .find(run.n0, Some(&run.base))
+                .map(|group| group.expect("the lists hold the groups of every run")),
+            place: gauge.place(run.n0, run.rate),
+            points: SeenPoint::of(&run.points, run.loss0, gauge),
         };
         let curves: Vec<RunPoints> = runs.iter().map(curve).collect();
         let noise = noise_of(&curves);
@@ -361,10 +367,8 @@ fn bent_rate(ln_rate: f64, b: f64) -> (f64, f64) {
 fn noise_of(curves: &[RunPoints]) -> f64 {
     let squares = curves.iter().flat_map(|curve| {
         curve.points.windows(3).filter(|three| three[2].x > three[0].x).map(|three| {
-            let share = (three[1].x - three[0].x) / (three[2].x - three[0].x);
-            let line = (1.0 - share) * three[0].excess + share * three[2].excess;
-            let off = three[1].excess - line;
-            off * off / (1.0 + share * share + (1.0 - share) * (1.0 - share))
+            let (off, variance) = off_the_line([0, 1, 2].map(|i| [three[i].x, three[i].excess]));
+            off * off / variance
         })
     });
     /// The median of a squared standard normal number.

@@ -50,15 +50,7 @@ impl OneRun {
     }
 
     fn within(shape: Shape, gauge: Gauge, points: &[Point], reference: f64) -> Self {
-        let mut before = None;
-        let seen = |point: &Point| {
-            let x = gauge.ln_tokens(point.tokens);
-            let step = before.map_or(1.0, |before: f64| (x - before) / gauge.step);
-            before = Some(x);
-            let excess = (point.loss - reference) / gauge.excess;
-            SeenPoint { x, excess, step, root_weight: point.weight.sqrt() }
-        };
-        let points = points.iter().map(seen).collect();
+        let points = SeenPoint::of(points, reference, &gauge);
         Self { shape, gauge, reference, points }
     }
 

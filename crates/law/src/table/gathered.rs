@@ -2,17 +2,12 @@
 
 use ledger::{Phase, PointRow};
 
+use super::phases;
 use super::rows::base;
 use super::run::{Point, Run};
 use super::spoilt::{self, Spoilt};
 use crate::error::{Fault, Result};
 use crate::warning::{Notice, Warning};
-
-/// Learning rates within this share of each other are equal.
-const SAME_RATE: f64 = 1e-6;
-/// At least this many points at the highest learning rate form a constant phase. Fewer show no
-/// curve.
-const FEWEST_CONSTANT: usize = 3;
 
 /// A run that is still being collected.
 pub(super) struct Gathered {
@@ -95,29 +90,19 @@ impl Gathered {
         self.repeated |= row.repeated;
     }
 
-    /// Names phases from the learning rate, if no row names one and every row has a rate. At its
-    /// peak it is constant, before that it warms up, after that it decays.
+    /// Names phases from the learning rate, if no row names one and every row has a rate.
     fn name_phases(&mut self) {
         if self.points.iter().any(|(_, _, phase)| phase.is_some()) {
             return;
         }
-        let Some(rates) = self.learning_rates.iter().copied().collect::<Option<Vec<f64>>>() else {
-            return;
+        let with_rate = |((_, point, _), rate): (&(usize, Point, Option<Phase>), &Option<f64>)| {
+            rate.map(|rate| (point.tokens, rate))
         };
-        let peak = rates.iter().copied().fold(0.0, f64::max);
-        let is_peak = |rate: f64| rate >= peak * (1.0 - SAME_RATE);
-        let at_peak = || self.points.iter().zip(&rates).filter(|(_, rate)| is_peak(**rate));
-        let first = at_peak().map(|((_, point, _), _)| point.tokens).fold(f64::INFINITY, f64::min);
-        // A schedule that decays from its first step reaches its peak but does not stay there.
-        let stays = at_peak().count() >= FEWEST_CONSTANT || rates.iter().all(|rate| is_peak(*rate));
-        for ((_, point, phase), &rate) in self.points.iter_mut().zip(&rates) {
-            *phase = Some(if point.tokens < first {
-                Phase::Warmup
-            } else if is_peak(rate) && stays {
-                Phase::Constant
-            } else {
-                Phase::Decay
-            });
+        let known: Option<Vec<_>> =
+            self.points.iter().zip(&self.learning_rates).map(with_rate).collect();
+        let Some(known) = known else { return };
+        for ((_, _, phase), found) in self.points.iter_mut().zip(phases::by_rate(&known)) {
+            *phase = Some(found);
         }
     }
 

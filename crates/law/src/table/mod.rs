@@ -1,6 +1,7 @@
 //! Measured points, checked and sorted into groups of runs.
 
 mod gathered;
+pub(crate) mod phases;
 mod rows;
 mod run;
 mod spoilt;

@@ -31,6 +31,13 @@ pub struct Point {
     pub weight: f64,
 }
 
+impl Point {
+    /// `[ln D, loss]`.
+    pub(crate) fn place(&self) -> [f64; 2] {
+        [self.tokens.ln(), self.loss]
+    }
+}
+
 impl Run {
     /// A run of a base at a place. Its points are sorted by tokens.
     ///

@@ -1,6 +1,7 @@
 //! A point that lies far off its own run: one digit typed wrongly, one evaluation gone wrong.
 
 use super::run::Point;
+use crate::neighbours::off_the_line;
 
 /// How often a point must lie further off the line through its neighbours than the run's points
 /// usually do. Real curves reach 30: they bend most at their beginning, and some wobble once.
@@ -27,7 +28,8 @@ pub(super) struct Spoilt {
 /// The point without which the others would be ordinary. A fall that stays, such as a plateau that
 /// breaks, is none. The first and the last point have one neighbour and are not judged.
 pub(super) fn find(points: &[Point]) -> Option<Spoilt> {
-    let signed: Vec<f64> = points.windows(3).map(off_the_line).collect();
+    let off_it = |three: &[Point]| off_the_line([0, 1, 2].map(|i| three[i].place())).0;
+    let signed: Vec<f64> = points.windows(3).map(off_it).collect();
     let off: Vec<f64> = signed.iter().map(|off| off.abs()).collect();
     if points.len() < FEWEST || off.iter().any(|off| !off.is_finite()) {
         return None;
@@ -47,20 +49,13 @@ pub(super) fn find(points: &[Point]) -> Option<Spoilt> {
     let losses = || others.iter().map(|point| point.loss);
     let span = losses().fold(f64::MIN, f64::max) - losses().fold(f64::MAX, f64::min);
     let is_far = is_far && off[first] > SHARE * span;
-    let is_ordinary = |three: &[Point]| off_the_line(three).abs() <= ORDINARY * off[first];
+    let is_ordinary = |three: &[Point]| off_it(three).abs() <= ORDINARY * off[first];
     let near = place.saturating_sub(2)..(place + 2).min(others.len());
     (is_far && draws && others[near].windows(3).all(is_ordinary)).then_some(Spoilt {
         place,
         nats: off[first],
         times: off[first] / usual,
     })
-}
-
-/// How far the middle one of three points lies off the line through the others, in `ln D`.
-fn off_the_line(three: &[Point]) -> f64 {
-    let [before, point, after] = three else { return f64::NAN };
-    let share = (point.tokens / before.tokens).ln() / (after.tokens / before.tokens).ln();
-    point.loss - ((1.0 - share) * before.loss + share * after.loss)
 }
 
 #[cfg(test)]
