@@ -30,13 +30,20 @@ const ROUNDS: usize = 10;
 /// How often sampling is tried again, each time with twice as many steps.
 const RETRIES: u32 = 2;
 
+/// Draws, and whether the walkers have met: only then the draws may be believed.
+pub(super) struct Sampled<const N: usize> {
+    pub(super) draws: Vec<[f64; N]>,
+    pub(super) diagnostics: Diagnostics,
+    pub(super) have_met: bool,
+}
+
 /// Samples, and again with more steps where walkers have not met. `starts` are places to begin at,
 /// the best first. `None` if the density is zero at all of them.
 pub(super) fn sample<const N: usize>(
     ln_density: impl Fn(&[f64; N]) -> f64 + Sync + Send,
     starts: &[[f64; N]],
     seed: u64,
-) -> Option<(Vec<[f64; N]>, Diagnostics)> {
+) -> Option<Sampled<N>> {
     (!starts.is_empty()).then_some(())?;
     let numbers: Vec<u64> = (0..ENSEMBLES).collect();
     for attempt in 0..=RETRIES {
@@ -52,9 +59,11 @@ pub(super) fn sample<const N: usize>(
         // The walkers of an ensemble behind one another are a chain: those of other ensembles know
         // nothing of them, and one that stands still lowers the effective size.
         let whole: Vec<Vec<[f64; N]>> = chains.chunks(WALKERS).map(|part| part.concat()).collect();
-        let diagnostics = Diagnostics::of(&whole).needing(FEWEST_EFFECTIVE);
-        if diagnostics.is_good() || attempt == RETRIES {
-            return Some((chains.concat(), diagnostics));
+        let whole: Vec<&[[f64; N]]> = whole.iter().map(Vec::as_slice).collect();
+        let diagnostics = Diagnostics::of(&whole, N);
+        let have_met = diagnostics.is_good() && diagnostics.effective() >= FEWEST_EFFECTIVE;
+        if have_met || attempt == RETRIES {
+            return Some(Sampled { draws: chains.concat(), diagnostics, have_met });
         }
     }
     None
@@ -159,8 +168,8 @@ mod tests {
             -0.5 * ((at[0] - 3.0) / 10.0).powi(2) - 0.5 * ((at[1] - at[0]) / 0.01).powi(2)
         };
         let starts: Vec<[f64; 2]> = (0..20).map(|i| [f64::from(i), f64::from(i) + 0.01]).collect();
-        let (draws, diagnostics) = sample(ln, &starts, 1).unwrap();
-        assert!(diagnostics.is_good(), "{}", diagnostics.sentence());
+        let Sampled { draws, diagnostics, have_met } = sample(ln, &starts, 1).unwrap();
+        assert!(have_met, "{}", diagnostics.sentence());
         let n = draws.len() as f64;
         let mean = draws.iter().map(|at| at[0]).sum::<f64>() / n;
         let sd = (draws.iter().map(|at| (at[0] - mean).powi(2)).sum::<f64>() / n).sqrt();
@@ -175,14 +184,14 @@ mod tests {
             let hill = |x: f64| (-0.5 * ((at[0] - x) / 0.01).powi(2)).exp();
             (hill(0.0) + hill(50.0)).ln()
         };
-        let (_, diagnostics) = sample(ln, &[[0.0], [50.0], [0.001], [50.001]], 1).unwrap();
-        assert!(!diagnostics.is_good(), "{}", diagnostics.sentence());
+        let found = sample(ln, &[[0.0], [50.0], [0.001], [50.001]], 1).unwrap();
+        assert!(!found.have_met, "{}", found.diagnostics.sentence());
     }
 
     #[test]
     fn the_same_seed_gives_the_same_draws() {
         let ln = |at: &[f64; 1]| -0.5 * at[0] * at[0];
-        let draws = |seed| sample(ln, &[[0.1], [-0.2], [1.0]], seed).unwrap().0;
+        let draws = |seed| sample(ln, &[[0.1], [-0.2], [1.0]], seed).unwrap().draws;
         assert_eq!(draws(7), draws(7));
         assert_ne!(draws(7), draws(8));
     }

@@ -40,6 +40,7 @@ pub use self::question::{Prior, Question};
 use ledger::{Estimate, short_count};
 
 use self::density::{RunDensity, RunPrior, WEAK};
+use self::ensemble::Sampled;
 use self::measured::{Schedule, thinned};
 use crate::error::{Error, Fault, Result};
 use crate::levels::{Curves, Diagnostics, Levels, OF_RUN, OneRun, Subject, quantile};
@@ -61,6 +62,7 @@ struct Drawn {
     curves: Curves,
     reference: f64,
     diagnostics: Option<Diagnostics>,
+    have_met: bool,
 }
 
 /// Forecasts a run.
@@ -109,8 +111,9 @@ pub fn forecast(run: &Measured, prior: Prior<'_>, question: &Question) -> Result
         return Ok(found);
     };
     found.diagnostics = drawn.diagnostics;
-    if let Some(diagnostics) = drawn.diagnostics.filter(|diagnostics| !diagnostics.is_good()) {
-        found.sentence = format!("cannot tell yet: {}", diagnostics.sentence());
+    if !drawn.have_met {
+        let sentence = drawn.diagnostics.map_or_else(String::new, |found| found.sentence());
+        found.sentence = format!("cannot tell yet: the walkers have not met ({sentence})");
         return Ok(found);
     }
     let until = until(run, question, last.tokens);
@@ -142,8 +145,7 @@ pub fn curves(
         return Ok(None);
     }
     let drawn = draw(run.points(), prior, question.seed_asked())?;
-    let is_good = |drawn: &Drawn| drawn.diagnostics.is_none_or(|found| found.is_good());
-    Ok(drawn.filter(is_good).map(|drawn| (drawn.curves, drawn.reference)))
+    Ok(drawn.filter(|drawn| drawn.have_met).map(|drawn| (drawn.curves, drawn.reference)))
 }
 
 /// The tokens that the end is asked for.
@@ -172,7 +174,12 @@ fn draw(points: &[Point], prior: Prior<'_>, seed: u64) -> Result<Option<Drawn>> 
                 .ok_or_else(|| not_seen(levels, subject))?;
             if new.is_empty() {
                 let curves = levels.curves(subject, place.n0, place.rate);
-                let of_law = |curves| Drawn { curves, reference: place.loss0, diagnostics: None };
+                let of_law = |curves| Drawn {
+                    curves,
+                    reference: place.loss0,
+                    diagnostics: None,
+                    have_met: true,
+                };
                 return Ok(curves.map(of_law));
             }
             let run = OneRun::of_law(levels, &thinned(&new), place.loss0);
@@ -183,7 +190,7 @@ fn draw(points: &[Point], prior: Prior<'_>, seed: u64) -> Result<Option<Drawn>> 
     let density = RunDensity::new(&run, prior);
     let starts = density.starts(&of_law, seed);
     let sampled = ensemble::sample(|at| density.value(at), &starts, seed);
-    Ok(sampled.map(|(draws, diagnostics)| {
+    Ok(sampled.map(|Sampled { draws, diagnostics, have_met }| {
         let stride = draws.len().div_ceil(CURVES).max(1);
         let thin = draws.iter().step_by(stride);
         let constants: Vec<[f64; OF_RUN]> =
@@ -192,6 +199,7 @@ fn draw(points: &[Point], prior: Prior<'_>, seed: u64) -> Result<Option<Drawn>> 
             curves: run.curves(&constants, seed),
             reference: run.reference(),
             diagnostics: Some(diagnostics),
+            have_met,
         }
     }))
 }
@@ -299,7 +307,7 @@ fn broken_plateau(run: &Measured, prior: Prior<'_>, question: &Question) -> Resu
     let now = points[before - 1].tokens;
     let doublings = drawn.curves.doublings(now);
     let flat = doublings.iter().filter(|gain| **gain < question.gain_asked()).count();
-    if 2 * flat < doublings.len() || drawn.diagnostics.is_some_and(|found| !found.is_good()) {
+    if 2 * flat < doublings.len() || !drawn.have_met {
         return Ok(None);
     }
     // One in a hundred of quiet runs would fall below this by chance.

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::parallel;
+
 /// What tells whether a posterior may be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Diagnostics {
@@ -29,17 +31,18 @@ const FEWEST_EFFECTIVE: f64 = 100.0;
 const LARGEST_SHARE_GIVEN_UP: f64 = 0.05;
 
 impl Diagnostics {
-    /// Of chains of the same length, each a list of draws.
-    pub(crate) fn of<const N: usize>(chains: &[Vec<[f64; N]>]) -> Self {
-        let told = (0..N).map(|place| {
-            let of_chain = |chain: &Vec<[f64; N]>| chain.iter().map(|draw| draw[place]).collect();
+    /// Of chains of the same length, each a list of draws of so many constants.
+    pub(crate) fn of<D: AsRef<[f64]> + Sync>(chains: &[&[D]], dimension: usize) -> Self {
+        let places: Vec<usize> = (0..dimension).collect();
+        let told = parallel::map(&places, |place| {
+            let of_chain = |chain: &&[D]| chain.iter().map(|draw| draw.as_ref()[*place]).collect();
             of_chains(&chains.iter().map(of_chain).collect::<Vec<_>>())
         });
         let mut worst = Self {
             r_hat: 0.0,
             effective: f64::MAX,
             divergences: 0,
-            draws: chains.iter().map(Vec::len).sum(),
+            draws: chains.iter().map(|chain| chain.len()).sum(),
             chains: chains.len(),
         };
         for (r_hat, effective) in told {
@@ -51,10 +54,10 @@ impl Diagnostics {
         worst
     }
 
-    /// The same, with no effective draw counted where there are fewer than so many.
-    pub(crate) fn needing(self, fewest: f64) -> Self {
-        let effective = if self.effective < fewest { 0.0 } else { self.effective };
-        Self { effective, ..self }
+    /// The same, with trajectories that were given up.
+    #[cfg(feature = "sampler")]
+    pub(super) fn diverging(self, divergences: usize) -> Self {
+        Self { divergences, ..self }
     }
 
     /// The largest R-hat of a constant; 1 where all chains tell the same.

@@ -19,6 +19,7 @@ mod diagnostics;
 mod draws;
 #[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod gauge;
+#[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod groups;
 #[cfg(feature = "sampler")]
 mod mode;

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::density::Density;
-use super::diagnostics::{Diagnostics, of_chains};
+use super::diagnostics::Diagnostics;
 use super::mode::Coordinates;
 use crate::parallel;
 use crate::uncertainty::normal;
@@ -71,27 +71,9 @@ pub(super) fn sample(density: &Density, sampling: &Sampling) -> Option<Drawn> {
 }
 
 fn diagnose(chains: &[Chained], dimension: usize) -> Diagnostics {
-    let places: Vec<usize> = (0..dimension).collect();
-    let told = parallel::map(&places, |place| {
-        let of_chain = |chain: &Chained| chain.draws.iter().map(|draw| draw[*place]).collect();
-        of_chains(&chains.iter().map(of_chain).collect::<Vec<_>>())
-    });
-    let finite = |x: f64, bad: f64| if x.is_finite() { x } else { bad };
-    // NaN must not be lost in a maximum.
-    let worst = |a: f64, b: f64, is_worse: fn(&f64, &f64) -> bool| {
-        if a.is_nan() || (!b.is_nan() && !is_worse(&b, &a)) { a } else { b }
-    };
-    Diagnostics {
-        // A chain that never moved gives infinity, which a law file cannot hold.
-        r_hat: finite(told.iter().map(|x| x.0).fold(0.0, |a, b| worst(a, b, f64::gt)), f64::MAX),
-        effective: finite(
-            told.iter().map(|x| x.1).fold(f64::MAX, |a, b| worst(a, b, f64::lt)),
-            0.0,
-        ),
-        divergences: chains.iter().map(|chain| chain.divergences).sum(),
-        draws: chains.iter().map(|chain| chain.draws.len()).sum(),
-        chains: chains.len(),
-    }
+    let draws: Vec<&[Vec<f64>]> = chains.iter().map(|chain| chain.draws.as_slice()).collect();
+    let divergences = chains.iter().map(|chain| chain.divergences).sum();
+    Diagnostics::of(&draws, dimension).diverging(divergences)
 }
 
 /// One chain: its draws, and how many trajectories were given up.
