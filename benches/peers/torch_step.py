@@ -7,9 +7,9 @@ The last line printed is JSON. `tokens_per_second` is the tokens of a step over 
 that follow `--warmup` unmeasured ones. Weights and tokens are random, the batch is the same at every step.
 
 `--teacher-layers N` learns from a teacher of the same shape with N blocks, by the forward KL divergence at temperature
-2; with `--compile`, the teacher's pass, the model's and the loss are compiled together.
+2. `--compile` compiles all up to the loss in one piece, the teacher's pass too.
 
-`--precision bf16` is autocast, `--compile` torch.compile. PyTorch gets what makes it fast on a CPU: fused attention, RMSNorm in one operator, q, k, v as one product and gate, up
+`--precision bf16` is autocast. PyTorch gets what makes it fast on a CPU: fused attention, RMSNorm in one operator, q, k, v as one product and gate, up
 as one, the fused AdamW, gradients dropped and not zeroed. `--network transformers` takes Hugging Face's Llama instead.
 """
 
@@ -149,10 +149,8 @@ def main():
             own = F.log_softmax(forward(few).flatten(0, 1).float() / TEMPERATURE, -1)
             return TEMPERATURE ** 2 * F.kl_div(own, taught, log_target=True, reduction="batchmean")
 
-        if shape.compile:
-            loss_of = torch.compile(loss_of)
-    elif shape.compile:
-        forward = torch.compile(forward)
+    if shape.compile:
+        loss_of = torch.compile(loss_of)
 
     seconds = []
     part = shape.micro_batch or shape.batch

@@ -1,7 +1,8 @@
 """A training step at six shapes: our engine against PyTorch, the same arguments to both.
 
-f32 is taken against PyTorch eager in f32, bf16 against bf16 autocast, and at one shape against torch.compile with
-autocast. The micro-batch is the same on both sides.
+f32 is taken against PyTorch in f32, bf16 against bf16 autocast, each time as it comes and at its best: with
+torch.compile, with tcmalloc instead of the system's allocator and, on AMD, with MKL's fast path, which its maker's check
+keeps from these processors. The micro-batch is the same on both sides.
 """
 
 TITLE = "Training step: forward, backward, clipping by global norm, AdamW"
@@ -50,9 +51,12 @@ for width, inner, heads in ((32, 96, 2), (64, 176, 4), (128, 352, 4)):
 
 BUILD = ["cargo", "build", "--release", "--locked", "-p", "regrow-train", "--example", "train_step"]
 TORCH = ["{python}", "benches/peers/torch_step.py"]
+TUNED = {"LD_PRELOAD": "{tuned}"}
 CONTENDERS = {
     "pytorch": {"command": TORCH},
     "pytorch-compile": {"command": [*TORCH, "--compile"]},
+    "pytorch-tuned": {"command": TORCH, "environment": TUNED},
+    "pytorch-tuned-compile": {"command": [*TORCH, "--compile"], "environment": TUNED},
     "regrow": {
         "command": ["target/peers/build/plain/release/examples/train_step"],
         "build": BUILD,
