@@ -236,6 +236,10 @@ def summarise(comparison, cases, contenders, rows):
                 base = values.get(comparison.YARDSTICK)
                 if base and name != comparison.YARDSTICK and meaning["better"] and all(base):
                     line["ratio"] = spread([mine / theirs for mine, theirs in zip(values[name], base)])
+                rivals = [values[other] for other in contenders if other.startswith(comparison.YARDSTICK)]
+                if len(rivals) > 1 and meaning["better"] and not name.startswith(comparison.YARDSTICK):
+                    best = max if meaning["better"] == "higher" else min
+                    line["ratio_to_best"] = spread([mine / best(theirs) for mine, *theirs in zip(values[name], *rivals)])
                 target = getattr(comparison, "TARGETS", {}).get(case, {}).get(figure, {}).get(name)
                 if target is not None and "ratio" in line:
                     better = line["ratio"]["median"] >= target if meaning["better"] == "higher" else \
@@ -253,13 +257,14 @@ def show(value):
 
 def table(comparison, lines):
     head = ["case", "figure", "unit", "contender", "median", "min", "max", f"times {comparison.YARDSTICK}", "min", "max",
-            "target"]
+            f"times the best {comparison.YARDSTICK}", "target"]
     rows = [head]
     for line in lines:
         ratio = line.get("ratio")
         unit = line.get("unit", "") + (f", {line['better']} is better" if "better" in line else "")
         row = [line["case"], line["figure"], unit, line["contender"], *(show(line[key]) for key in ("median", "min", "max"))]
         row += [f"{ratio[key]:.3f}" for key in ("median", "min", "max")] if ratio else ["", "", ""]
+        row.append(f"{line['ratio_to_best']['median']:.3f}" if "ratio_to_best" in line else "")
         sign = "at least" if line.get("better") == "higher" else "at most"
         row.append(f"{sign} {line['target']}: {'met' if line['met'] else 'MISSED'}" if "target" in line else "")
         rows.append(row)
@@ -268,14 +273,14 @@ def table(comparison, lines):
 
 def aligned(rows):
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    numeric = range(4, 10)
+    numeric = range(4, 11)
     return "\n".join("  ".join(cell.rjust(width) if column in numeric else cell.ljust(width)
                                for column, (cell, width) in enumerate(zip(row, widths))).rstrip() for row in rows)
 
 
 def markdown(rows):
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|" + "|".join("---:" if 4 <= column < 10 else "---" for column in range(len(rows[0]))) + "|")
+    lines.insert(1, "|" + "|".join("---:" if 4 <= column < 11 else "---" for column in range(len(rows[0]))) + "|")
     return "\n".join(lines)
 
 
