@@ -117,6 +117,7 @@ fn of_run(path: &str) -> bool {
         "torch.json",
         "torch.log",
         "stopped.json",
+        "excluded.json",
     ];
     match path.split_once('/') {
         None => own.contains(&path),

@@ -15,6 +15,7 @@
 pub use ledger::count::{self, Count};
 pub use {disk, law, ledger, model, prune, report, shape, store, text, train};
 
+mod base_loss;
 pub mod error;
 pub mod executor;
 mod free;

@@ -34,6 +34,11 @@ impl Loaded {
         &self.folder
     }
 
+    /// The folder alone; the weights are let go.
+    pub(crate) fn into_folder(self) -> ModelFolder {
+        self.folder
+    }
+
     pub(crate) fn decoder(&self) -> &Decoder<HostMachine> {
         &self.decoder
     }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use ledger::Convention;
 use model::evaluate::{Evaluated, Protocol, evaluate, planned_tokens};
+use model::folder::ModelFolder;
 
+pub use crate::base_loss::keep;
 use crate::error::{Result, bail};
 use crate::loaded::{self, Loaded, default_context};
 use crate::observer::{Event, Observer, ShownStage};
@@ -64,7 +66,7 @@ impl MeasureOptions {
 /// A measured loss, with model, text and settings.
 #[derive(Debug)]
 pub struct Measured {
-    model: String,
+    folder: ModelFolder,
     text: OpenText,
     protocol: Protocol,
     found: Evaluated,
@@ -72,8 +74,13 @@ pub struct Measured {
 
 impl Measured {
     /// The name of the model.
-    pub fn model(&self) -> &str {
-        &self.model
+    pub fn model(&self) -> String {
+        self.folder.name()
+    }
+
+    /// The model's folder.
+    pub(crate) fn folder(&self) -> &ModelFolder {
+        &self.folder
     }
 
     /// The text.
@@ -131,7 +138,8 @@ pub fn measure(
     // The loss stands under the hash of the text as it was checked.
     text.part().require_unchanged()?;
     require_finite(&found, model.folder().path())?;
-    Ok(Measured { model: model.folder().name(), text, protocol, found })
+    drop(space);
+    Ok(Measured { folder: model.into_folder(), text, protocol, found })
 }
 
 /// Refuses a loss that is no number: JSON has no word for it, and no table can hold it.

@@ -309,6 +309,25 @@ impl Recipe {
         Ok(toml::to_string(&Self { format: Some(FORMAT), ..self.clone() })?)
     }
 
+    /// How losses are measured in a run on `tokens` tokens, by default with this training context,
+    /// of a corpus with `heldout` held-out tokens.
+    pub(crate) fn evaluation(&self, tokens: u64, context: usize, heldout: u64) -> Evaluation {
+        let count =
+            |count: Option<Count>, default: u64| Tokens(count.map_or(default, |count| count.0));
+        // The evaluator's window may differ from the training context.
+        let window = size(self.eval_context, size(self.context, context));
+        Evaluation {
+            points: size(self.eval_points, 24),
+            first: count(self.eval_first, tokens / 200),
+            convention: self.eval_convention.unwrap_or(Convention::Documents),
+            context: window,
+            stride: size(self.eval_stride, window),
+            // Resolved to what the text has, so that the spec states the tokens that are really
+            // read.
+            tokens: Tokens(count(self.eval_tokens, EVAL_TOKENS).0.min(heldout)),
+        }
+    }
+
     /// Resolves every default. The trainer checks the numbers.
     pub(crate) fn resolve(&self, setting: Setting<'_>) -> Result<RunSpec> {
         // The only key without a default: how long to train is the question that the user must
@@ -317,13 +336,8 @@ impl Recipe {
             let message = "how many tokens to train on is not said: `tokens` in the recipe";
             return Err(Error::new(ErrorKind::Usage, message));
         };
-        let size = |count: Option<Count>, default: usize| match count {
-            Some(Count(number)) => usize::try_from(number).unwrap_or(usize::MAX),
-            None => default,
-        };
         let context = size(self.context, setting.context);
         let batch = size(self.batch, 8);
-        let window = size(self.eval_context, context);
         let CorpusFacts { hashes: [train, text, tokenizer], heldout } = setting.corpus;
         let count =
             |count: Option<Count>, default: u64| Tokens(count.map_or(default, |count| count.0));
@@ -359,17 +373,7 @@ impl Recipe {
                 warmup: count(self.warmup, tokens / 50),
                 decay: count(self.decay, 0),
             },
-            evaluation: Evaluation {
-                points: size(self.eval_points, 24),
-                first: count(self.eval_first, tokens / 200),
-                convention: self.eval_convention.unwrap_or(Convention::Documents),
-                // The evaluator's window may differ from the training context.
-                context: window,
-                stride: size(self.eval_stride, window),
-                // Resolved to what the text has, so that the spec states the tokens that are really
-                // read.
-                tokens: Tokens(count(self.eval_tokens, EVAL_TOKENS).0.min(heldout)),
-            },
+            evaluation: self.evaluation(tokens, context, heldout),
             trainer: self.trainer(),
             objective: setting.objective,
         })
@@ -470,6 +474,11 @@ impl FromStr for Recipe {
     fn from_str(text: &str) -> Result<Self> {
         Self::parse(text, "recipe")
     }
+}
+
+/// A count as a size of memory, or the default.
+fn size(count: Option<Count>, default: usize) -> usize {
+    count.map_or(default, |Count(number)| usize::try_from(number).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]

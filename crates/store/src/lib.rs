@@ -16,6 +16,7 @@
 //! torch.json           what an outside trainer was told, where one trains
 //! torch.log            what it printed
 //! stopped.json         why it stopped, where it can go on
+//! excluded.json        why somebody left it out of tables, where somebody did
 //! ```
 //!
 //! A run of another program, imported from its log, has a `record.json` of the kind `imported` and
@@ -30,11 +31,13 @@
 mod candidates;
 mod curve_file;
 mod error;
+mod exclusion;
 mod files;
 mod folder;
 pub mod import;
 mod names;
 mod outside;
+mod parquet;
 mod points;
 mod run_points;
 #[cfg(test)]
@@ -48,10 +51,12 @@ mod writer;
 pub use candidates::{CandidateRow, read_candidates};
 pub use disk::Existing;
 pub use error::{Error, Result};
+pub use exclusion::{exclude, include};
 pub use folder::RunFolder;
 pub use ledger::PointRow;
 pub use outside::CurveTail;
-pub use points::{PointTable, points_csv, read_columns, read_points};
+pub use parquet::{Column, parquet};
+pub use points::{PointTable, points_csv, points_parquet, read_columns, read_points};
 pub use run_points::{LeftOutRun, RunPoints, points_of_runs, run_points};
 pub use summary::{RunState, RunSummary, runs};
 pub use writer::RunWriter;

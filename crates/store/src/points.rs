@@ -15,7 +15,7 @@ use csv::{ByteRecord, ReaderBuilder, Trim};
 use ledger::PointRow;
 
 use self::cells::{Cells, NUMBERS, PointColumns, clipped, delimiter};
-pub use self::write::points_csv;
+pub use self::write::{points_csv, points_parquet};
 use crate::error::{Error, Failure, Result};
 
 /// The largest table that is read, in bytes. A million points take about 100 MB.

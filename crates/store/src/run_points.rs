@@ -38,8 +38,8 @@ pub struct LeftOutRun {
 
 /// Every held-out point of the runs under `folder`, or of `folder` itself if it is a run.
 ///
-/// Runs that are not done are left out. So are runs without a known loss before pruning, such as
-/// training from scratch.
+/// Runs that are not done or that somebody excluded are left out. So are runs without a known loss
+/// before pruning, such as training from scratch.
 ///
 /// # Errors
 /// Where there is no run, a run cannot be read, or runs of one series and method were evaluated
@@ -64,6 +64,11 @@ pub fn points_of_runs(folders: &[&Path]) -> Result<RunPoints> {
         }
         for summary in summaries {
             let path = summary.path().to_path_buf();
+            if let Some(reason) = summary.excluded() {
+                let why = format!("it is excluded: {reason}");
+                found.left_out.push(LeftOutRun { path, why });
+                continue;
+            }
             if let RunState::Broken { why } = summary.state() {
                 return Err(Failure::Broken { path, why: why.clone() }.into());
             }
@@ -71,9 +76,10 @@ pub fn points_of_runs(folders: &[&Path]) -> Result<RunPoints> {
                 found.left_out.push(LeftOutRun { path, why });
                 continue;
             }
-            let measured = match summary.imported() {
-                Some(run) => Measured::Imported(Box::new(run.clone())),
-                None => Measured::Own(Box::new(RunFolder::open(&path)?)),
+            let measured = match (summary.imported(), summary.folder()) {
+                (Some(run), _) => Measured::Imported(Box::new(run.clone())),
+                (None, Some(run)) => Measured::Own(Box::new(run.clone())),
+                (None, None) => unreachable!("a run that is not broken was opened"),
             };
             // Laws are fitted per series and method, so only runs of one group must agree. The
             // first run of each group stands for the others: of regrow's own runs, and of all.

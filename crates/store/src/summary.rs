@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use disk::io_error;
 use ledger::{Curve, Done, Facts, Nats};
+use rayon::prelude::*;
 
 use crate::error::Result;
+use crate::exclusion::exclusion;
 use crate::folder::RunFolder;
 use crate::import::{ImportedRun, is_imported};
-use crate::names::{DONE, METRICS, RECORD, SPEC};
+use crate::names::looks_like_run;
 
 /// A summary of one run folder. A broken one has only a path and a reason.
 #[derive(Clone, Debug)]
@@ -19,6 +21,7 @@ pub struct RunSummary {
     folder: Option<RunFolder>,
     imported: Option<ImportedRun>,
     curve: Curve,
+    excluded: Option<String>,
 }
 
 /// The state of a run folder.
@@ -49,6 +52,11 @@ impl RunSummary {
     /// The state of the run.
     pub fn state(&self) -> &RunState {
         &self.state
+    }
+
+    /// Why somebody excluded it, where somebody did.
+    pub fn excluded(&self) -> Option<&str> {
+        self.excluded.as_deref()
     }
 
     /// The opened folder; `None` where it is broken or imported.
@@ -116,12 +124,7 @@ pub fn runs(folder: &Path) -> Result<Vec<RunSummary>> {
         }
     }
     paths.sort_unstable();
-    Ok(paths.iter().map(|path| summary(path)).collect())
-}
-
-fn looks_like_run(path: &Path) -> bool {
-    // Any one of them: a run that lost a file must be shown as broken, not be left out.
-    [SPEC, RECORD, METRICS, DONE].iter().any(|name| path.join(name).exists())
+    Ok(paths.par_iter().map(|path| summary(path)).collect())
 }
 
 fn summary(path: &Path) -> RunSummary {
@@ -131,8 +134,16 @@ fn summary(path: &Path) -> RunSummary {
         folder: None,
         imported: None,
         curve: Curve::default(),
+        excluded: None,
     };
-    read(path).unwrap_or_else(|error| broken(error.to_string()))
+    // Read apart: a run that is broken can be excluded.
+    match exclusion(path) {
+        Err(error) => broken(error.to_string()),
+        Ok(excluded) => {
+            let read = read(path).unwrap_or_else(|error| broken(error.to_string()));
+            RunSummary { excluded, ..read }
+        }
+    }
 }
 
 fn read(path: &Path) -> Result<RunSummary> {
@@ -141,7 +152,14 @@ fn read(path: &Path) -> Result<RunSummary> {
         let run = ImportedRun::open(path)?;
         let curve = run.curve()?;
         let (state, imported) = (RunState::Imported, Some(run));
-        return Ok(RunSummary { path: whole, state, folder: None, imported, curve });
+        return Ok(RunSummary {
+            path: whole,
+            state,
+            folder: None,
+            imported,
+            curve,
+            excluded: None,
+        });
     }
     let folder = RunFolder::open(path)?;
     let state = match folder.done()? {
@@ -151,12 +169,14 @@ fn read(path: &Path) -> Result<RunSummary> {
         }
     };
     let curve = folder.curve()?;
-    Ok(RunSummary { path: whole, state, curve, folder: Some(folder), imported: None })
+    let folder = Some(folder);
+    Ok(RunSummary { path: whole, state, curve, folder, imported: None, excluded: None })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::METRICS;
     use crate::sample::{create, done, done_at, point};
 
     #[test]

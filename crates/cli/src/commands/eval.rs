@@ -8,7 +8,7 @@ use ledger::Convention;
 use model::evaluate::{Evaluated, Protocol};
 use regrow::Count;
 use regrow::count::grouped;
-use regrow::measure::{MeasureOptions, measure};
+use regrow::measure::{MeasureOptions, keep, measure};
 use serde::Serialize;
 
 use crate::flags::source::{PartFlag, SourceFlags};
@@ -47,6 +47,9 @@ pub struct Arguments {
     /// Stop after this many predicted tokens [default: all]
     #[arg(long, value_name = "N")]
     tokens: Option<Count>,
+    /// Keep the loss in a new file, which `regrow train --base-loss` takes
+    #[arg(long, value_name = "FILE.json")]
+    out: Option<PathBuf>,
     /// Print the loss of each document as well
     #[arg(long)]
     each: bool,
@@ -77,7 +80,7 @@ impl From<ConventionName> for Convention {
 #[derive(Serialize)]
 struct EvalReport<'a> {
     format: u32,
-    model: &'a str,
+    model: String,
     part: &'a str,
     loss: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,8 +112,15 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         .source
         .source(arguments.part.into())
         .expect("the parser demands a corpus or text");
+    // Before the work, not after it.
+    if let Some(file) = arguments.out.as_ref().filter(|file| file.exists()) {
+        return Err(disk::Error::exists(file).into());
+    }
     let measured =
         measure(&arguments.model, &text, &options(arguments), &mut TerminalObserver::new(output))?;
+    if let Some(file) = &arguments.out {
+        keep(&measured, file)?;
+    }
     let (found, protocol, text) = (measured.found(), measured.protocol(), measured.text());
     if arguments.json {
         let report = EvalReport {

@@ -40,6 +40,16 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{} %", (share * 1e6).round() / 1e4)
 }
 
+/// A duration, roughly.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds {
+        // An estimate: one unit is precise enough, and 90 s reads better than 1.5 min.
+        seconds if seconds < 90.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 5400.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

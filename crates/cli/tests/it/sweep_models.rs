@@ -153,8 +153,55 @@ fn a_model_that_exists_is_swept_with_methods_of_all_kinds_beside_a_size_from_scr
     let file = bench.path("runs.csv");
     done(&["runs", arg(&out), "--series", "mine", "--csv", arg(&file)]);
     assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 15);
+    let (list, points) = (bench.path("runs.parquet"), bench.path("points.parquet"));
+    done(&["runs", arg(&out), "--parquet", arg(&list), "--points", arg(&points)]);
+    for file in [&list, &points] {
+        let bytes = fs::read(file).unwrap();
+        assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    }
+    let csv = bench.path("points.csv");
+    done(&["runs", arg(&out), "--points", arg(&csv)]);
+    assert_eq!(fs::read_to_string(&csv).unwrap(), table);
+    // A run that is excluded is in no table, and comes back.
+    let bad = out.join("runs/mine-first-none");
+    done(&["runs", "exclude", arg(&bad), "--reason", "a test"]);
+    let said = done(&["runs", arg(&out)]);
+    assert!(said.stderr.contains("mine-first-none` is excluded: a test"), "{}", said.stderr);
+    assert_eq!(listed(&["--state", "excluded"]), ["mine-first-none"]);
+    let fewer = bench.path("fewer.csv");
+    let said = done(&["runs", arg(&out), "--points", arg(&fewer)]).stderr;
+    assert!(said.contains("it is excluded: a test"), "{said}");
+    assert!(!fs::read_to_string(&fewer).unwrap().contains(",mine-first-none,"));
+    done(&["runs", "include", arg(&bad)]);
+    assert_eq!(listed(&["--state", "excluded"]), [""; 0]);
     let again = regrow(&["runs", arg(&out), "--csv", arg(&file)]);
     assert!(again.code == 1 && again.stderr.contains("already exists"), "{}", again.stderr);
+    // The model that exists was measured once, and all of its runs stand on that.
+    assert_eq!(names(&out.join("losses")), ["mine-first"]);
+    let kept = out.join("losses/mine-first/loss.json");
+    let read = |path: &Path| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    };
+    let corpus = out.join("corpus");
+    let measured =
+        done(&["eval", arg(&model), "--corpus", arg(&corpus), "--context", "32", "--json"]).json();
+    let loss = read(&kept)["loss"].as_f64().unwrap();
+    assert_eq!(measured["loss"].as_f64(), Some(loss));
+    for run in expected.iter().filter(|run| run.starts_with("mine-first")) {
+        let record = read(&out.join("runs").join(run).join("record.json"));
+        assert_eq!(record["loss0"].as_f64(), Some(loss), "{run}");
+    }
+    // A loss of another text is refused by name.
+    let text = fs::read_to_string(&kept).unwrap();
+    let tampered = bench.path("loss.json");
+    let hash = read(&kept)["text"].as_str().unwrap().to_owned();
+    fs::write(&tampered, text.replace(&hash, &hash.replace(char::is_numeric, "a"))).unwrap();
+    let run = bench.path("refused");
+    let words = ["train", arg(&model), "--corpus", arg(&corpus), "--base-loss", arg(&tampered)];
+    let words = [&words[..], &["--context", "32", "--tokens", "256", "--out", arg(&run)]].concat();
+    let refused = regrow(&words);
+    assert!(refused.stderr.contains("another held-out text"), "{}", refused.stderr);
+    assert!(!run.exists());
     for method in ["none", "depth-block-influence", "width-magnitude", "2:4-magnitude"] {
         assert!(table.contains(&format!(",{method},")), "{method}: {table}");
     }

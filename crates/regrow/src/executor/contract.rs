@@ -31,6 +31,17 @@ pub trait Executor {
     /// Where this cannot be found out.
     fn attach(&self, jobs: &[Job]) -> Result<Vec<Option<JobId>>>;
 
+    /// Cancels the jobs of these names that an earlier process left waiting or running, and waits
+    /// until they have ended. Returns their names. Jobs that live no longer than the process that
+    /// submits them need none of this.
+    ///
+    /// # Errors
+    /// Where they cannot be cancelled.
+    fn withdraw(&self, names: &[String]) -> Result<Vec<String>> {
+        let _ = names;
+        Ok(Vec::new())
+    }
+
     /// Submits jobs, in order. A job's dependencies must be submitted before or with it. A job
     /// whose result exists does not run again. A job that ended without a result may be submitted
     /// again.

@@ -58,6 +58,8 @@ pub(super) enum LossBefore {
     Unsaid,
     /// Measure it on this model folder.
     Of(PathBuf),
+    /// Measured before, and kept in this file.
+    Kept(PathBuf),
     /// Given as a number.
     Known(Nats),
 }
@@ -110,7 +112,7 @@ impl HealOptions {
             StartingPoint::Model(path) | StartingPoint::Random(path) => path,
         };
         let base = match &self.before {
-            LossBefore::Of(path) => Some(path),
+            LossBefore::Of(path) | LossBefore::Kept(path) => Some(path),
             LossBefore::Unsaid | LossBefore::Known(_) => None,
         };
         let teacher = self.recipe.teacher().map(Path::new);
@@ -129,6 +131,13 @@ impl HealOptions {
     #[must_use]
     pub fn base(mut self, model: impl AsRef<Path>) -> Self {
         self.before = LossBefore::Of(model.as_ref().to_path_buf());
+        self
+    }
+
+    /// Takes the loss before pruning from a file that [`crate::measure::keep`] wrote.
+    #[must_use]
+    pub fn base_loss(mut self, file: impl AsRef<Path>) -> Self {
+        self.before = LossBefore::Kept(file.as_ref().to_path_buf());
         self
     }
 

@@ -13,6 +13,7 @@ use store::{RunFolder, RunWriter};
 use super::options::{HealOptions, LossBefore, RunMode};
 use super::prepared::PreparedRun;
 use super::teacher::LoadedTeacher;
+use crate::base_loss;
 use crate::error::{Error, Result, bail};
 use crate::hub;
 use crate::lineage::{self, Lineage};
@@ -80,6 +81,14 @@ fn loss0(
             observer.hear(&Event::Warning(&remark));
         }
         return Ok(Some(loss));
+    }
+    if let LossBefore::Kept(file) = &options.before {
+        let weights = match (&origin.folder, &origin.lineage.cut) {
+            (_, Some(cut)) => cut.base_hash.clone(),
+            (Some(folder), None) => folder.weights_hash()?,
+            (None, None) => bail!("training from random weights has no loss before pruning"),
+        };
+        return base_loss::read(file, &weights, spec).map(Some);
     }
     if let LossBefore::Of(path) = &options.before {
         let folder = loaded::open(path, observer)?;

@@ -72,6 +72,11 @@ impl SweepFolder {
         self.path.join("models").join(id)
     }
 
+    /// The loss of a base that was there before the sweep.
+    pub(super) fn loss(&self, id: &str) -> PathBuf {
+        self.path.join("losses").join(id)
+    }
+
     /// What a base says of the text that its pruned models heal on.
     pub(super) fn cache(&self, id: &str) -> PathBuf {
         self.path.join("caches").join(id)

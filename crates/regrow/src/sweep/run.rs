@@ -33,18 +33,22 @@ pub fn jobs(recipe: &SweepRecipe, options: &SweepOptions) -> Result<Vec<Job>> {
 /// As for [`jobs`].
 pub fn listing(recipe: &SweepRecipe, options: &SweepOptions) -> Result<String> {
     let plan = planned(recipe, options)?;
-    let executor = DryRun::default().doing_again(changed(&plan, options));
+    let executor = DryRun::default().doing_again(changed_in(&plan, options));
     executor.submit(&plan.to_submit())?;
     Ok(executor.listing())
 }
 
-/// The jobs whose results belong to an earlier recipe.
-fn changed(plan: &SweepPlan, options: &SweepOptions) -> Vec<String> {
+/// The names of the jobs whose results belong to an earlier recipe: they run again.
+///
+/// # Errors
+/// As for [`jobs`].
+pub fn changed(recipe: &SweepRecipe, options: &SweepOptions) -> Result<Vec<String>> {
+    Ok(changed_in(&planned(recipe, options)?, options))
+}
+
+fn changed_in(plan: &SweepPlan, options: &SweepOptions) -> Vec<String> {
     let folder = SweepFolder::new(&options.out);
-    let steps = Steps::of(plan, &folder);
-    let jobs = plan.jobs.iter().map(|job| &job.job);
-    let changed = jobs.filter(|job| !steps.is_of_this_step(&folder, job));
-    changed.map(|job| job.name().to_owned()).collect()
+    Steps::of(plan, &folder).outdated(plan, &folder)
 }
 
 /// The folder for the logs of a sweep's jobs.
@@ -156,6 +160,13 @@ fn prepare(
         Some(Ok(earlier)) => Steps::of(&earlier, &folder).adopt(&earlier, &folder)?,
         // What cannot be planned any more was noted when it was run.
         Some(Err(_)) => {}
+    }
+    // Before their folders are moved: a job of the earlier recipe that still waits on a cluster
+    // would make its result in place of the new one's.
+    for name in executor.withdraw(&steps.outdated(&plan, &folder))? {
+        observer.hear(&Event::Warning(&format!(
+            "`{name}` of the earlier recipe was still on the cluster, and was cancelled"
+        )));
     }
     steps.settle(&plan, &folder, observer)?;
     if earlier.is_some() {

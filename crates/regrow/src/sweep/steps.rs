@@ -81,6 +81,13 @@ impl Steps {
         Ok(())
     }
 
+    /// The names of the jobs that were noted as another step.
+    pub(super) fn outdated(&self, plan: &SweepPlan, folder: &SweepFolder) -> Vec<String> {
+        let jobs = plan.jobs.iter().map(|job| &job.job);
+        let outdated = jobs.filter(|job| !self.is_of_this_step(folder, job));
+        outdated.map(|job| job.name().to_owned()).collect()
+    }
+
     /// Whether what is in a job's folder was made by this step.
     pub(super) fn is_of_this_step(&self, folder: &SweepFolder, job: &Job) -> bool {
         noted(folder, job).is_none_or(|noted| noted == self.0[job.name()].to_string())

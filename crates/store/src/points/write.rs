@@ -1,9 +1,10 @@
-//! Writes points as CSV.
+//! Writes points as CSV and as Parquet.
 
 use csv::WriterBuilder;
 use ledger::PointRow;
 
 use super::cells::{ALWAYS, WHERE_FILLED};
+use crate::parquet::{Column, parquet};
 
 /// The rows as CSV. The columns `weight`, `repeated`, `zeroed` and `objective` are written only if
 /// some row has a value.
@@ -46,6 +47,33 @@ pub fn points_csv(rows: &[PointRow]) -> Vec<u8> {
         );
     }
     writer.into_inner().expect("a vector takes all that is written")
+}
+
+/// The rows as Parquet: the columns of [`points_csv`], all of them.
+pub fn points_parquet(rows: &[PointRow]) -> Vec<u8> {
+    let text =
+        |cell: fn(&PointRow) -> Option<String>| Column::Text(rows.iter().map(cell).collect());
+    let real = |cell: fn(&PointRow) -> Option<f64>| Column::Real(rows.iter().map(cell).collect());
+    let flag = |cell: fn(&PointRow) -> Option<bool>| Column::Flag(rows.iter().map(cell).collect());
+    let columns = [
+        text(|row| Some(row.series.clone())),
+        text(|row| Some(row.method.clone())),
+        text(|row| Some(row.run.clone())),
+        real(|row| Some(row.n0)),
+        real(|row| Some(row.rate)),
+        real(|row| Some(row.loss0)),
+        real(|row| Some(row.tokens)),
+        real(|row| Some(row.loss)),
+        text(|row| row.phase.map(|phase| phase.to_string())),
+        real(|row| row.learning_rate),
+        text(|row| row.base.clone()),
+        real(|row| row.weight),
+        flag(|row| Some(row.repeated)),
+        flag(|row| row.zeroed),
+        text(|row| row.objective.clone()),
+    ];
+    let names = ALWAYS.into_iter().chain(WHERE_FILLED);
+    parquet(&names.zip(columns).collect::<Vec<_>>())
 }
 
 /// The text of a cell; an unknown value is an empty cell.

@@ -8,6 +8,7 @@ use regrow::count::grouped;
 use regrow::pruning::PrunePreview;
 use serde::Serialize;
 
+use crate::show::number::duration;
 use crate::show::table::{Align, TextTable};
 use crate::terminal::Output;
 
@@ -179,13 +180,4 @@ pub(super) fn choices(choices: &[Smaller]) -> TextTable {
         ]);
     }
     table
-}
-
-fn duration(seconds: f64) -> String {
-    match seconds {
-        // An estimate: one unit is precise enough, and 90 s reads better than 1.5 min.
-        seconds if seconds < 90.0 => format!("{seconds:.0} s"),
-        seconds if seconds < 5400.0 => format!("{:.0} min", seconds / 60.0),
-        seconds => format!("{:.1} h", seconds / 3600.0),
-    }
 }

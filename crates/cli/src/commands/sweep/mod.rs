@@ -101,12 +101,15 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         ExecutorName::Local => None,
     };
     if arguments.dry_run {
-        plan::show(&sweep::table(&recipe, &options)?, output)?;
+        let mut rows = sweep::table(&recipe, &options)?;
+        sweep::probe(&mut rows)?;
+        plan::show(&rows, output)?;
         output.data("\n")?;
         match &slurm {
             Some(slurm) => {
+                let again = sweep::changed(&recipe, &options)?;
                 for stage in sweep::stages(&recipe, &options)? {
-                    output.data(&slurm.listing(&stage))?;
+                    output.data(&slurm.listing(&stage, &again))?;
                 }
             }
             None => output.data(&sweep::listing(&recipe, &options)?)?,

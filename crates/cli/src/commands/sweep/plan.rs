@@ -3,6 +3,7 @@
 use regrow::count::grouped;
 use regrow::sweep::SweepRow;
 
+use crate::show::number::duration;
 use crate::show::table::{Align, TextTable};
 use crate::terminal::Output;
 
@@ -14,6 +15,7 @@ pub(super) fn show(rows: &[SweepRow], output: &mut Output) -> anyhow::Result<()>
         ("tokens", Align::Right),
         ("operations", Align::Right),
         ("memory (MB)", Align::Right),
+        ("time here", Align::Right),
         ("", Align::Left),
     ]);
     let whole = |number: Option<u64>| number.map_or("-".to_owned(), grouped);
@@ -25,6 +27,7 @@ pub(super) fn show(rows: &[SweepRow], output: &mut Output) -> anyhow::Result<()>
             whole(row.tokens()),
             power(row.operations()),
             row.memory().map_or("-".to_owned(), |bytes| grouped(bytes.div_ceil(1_000_000))),
+            row.seconds().map_or("-".to_owned(), duration),
             if row.is_done() { "done" } else { "" }.to_owned(),
         ]);
     }
@@ -38,5 +41,15 @@ pub(super) fn show(rows: &[SweepRow], output: &mut Output) -> anyhow::Result<()>
         rows.len(),
         grouped(tokens),
     ))?;
+    let seconds: Vec<f64> = left().filter_map(SweepRow::seconds).collect();
+    if !seconds.is_empty() {
+        let trained = left().filter(|row| row.tokens().is_some()).count();
+        let of = if seconds.len() == trained { "" } else { " of those with a time" };
+        output.data(&format!(
+            "training{of} takes {} on this machine, one job after another, by a probe of its speed now; held-out losses \
+             come on top\n",
+            duration(seconds.iter().sum()),
+        ))?;
+    }
     Ok(())
 }

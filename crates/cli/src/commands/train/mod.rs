@@ -60,6 +60,9 @@ pub struct Arguments {
     /// Or that loss, where it is known, in nats per token
     #[arg(long, value_name = "NATS", conflicts_with_all = ["base", "init"])]
     loss0: Option<f64>,
+    /// Or a file in which `regrow eval --out` kept it, for this held-out text and evaluation
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["base", "loss0", "init"])]
+    base_loss: Option<PathBuf>,
     /// A file of recipe keys; flags win
     #[arg(long, value_name = "FILE.toml")]
     recipe: Option<PathBuf>,
@@ -184,6 +187,9 @@ fn options(arguments: &Arguments) -> anyhow::Result<HealOptions> {
     }
     if let Some(base) = &arguments.base {
         options = options.base(base);
+    }
+    if let Some(file) = &arguments.base_loss {
+        options = options.base_loss(file);
     }
     if let Some(loss) = arguments.loss0 {
         options = options.loss0(Nats(loss));

@@ -70,8 +70,10 @@ impl SlurmExecutor {
     }
 
     /// What would be submitted: for each array the command, and the script that it reads.
-    pub fn listing(&self, jobs: &[Job]) -> String {
-        let left: Vec<Job> = jobs.iter().filter(|job| !job.is_done()).cloned().collect();
+    /// The jobs that `again` names count as not done, although their results exist.
+    pub fn listing(&self, jobs: &[Job], again: &[String]) -> String {
+        let is_left = |job: &&Job| !job.is_done() || again.iter().any(|name| name == job.name());
+        let left: Vec<Job> = jobs.iter().filter(is_left).cloned().collect();
         let planned = arrays(&left, self.settings.array_size);
         let known = |name: &str| jobs.iter().find(|job| job.name() == name).cloned();
         let mut text = String::new();
@@ -336,6 +338,7 @@ impl Executor for SlurmExecutor {
                 continue;
             }
             seen.push(job.resources());
+            self.settings.leaves_time(job.resources().time)?;
             let array = PlannedArray { jobs: vec![job.clone()], after: Vec::new() };
             let mut words = vec![OsString::from("--test-only")];
             words.extend(options(&array, "test", &[], &self.settings, self.places()));
@@ -357,6 +360,35 @@ impl Executor for SlurmExecutor {
         self.enter(&found.iter().map(|job| (*job).clone()).collect::<Vec<_>>());
         let is_found = |job: &Job| found.iter().any(|other| other.name() == job.name());
         Ok(jobs.iter().map(|job| is_found(job).then(|| JobId::new(job.name()))).collect())
+    }
+
+    fn withdraw(&self, names: &[String]) -> Result<Vec<String>> {
+        self.complete_records()?;
+        let submitted = self.submitted()?;
+        let begun = Instant::now();
+        let mut withdrawn: Vec<String> = Vec::new();
+        loop {
+            let queue = self.queue()?;
+            let alive = |name: &&String| {
+                let task = submitted.get(*name).map(|found| found.task);
+                let shown = queue.as_ref().zip(task).and_then(|(queue, task)| queue.get(&task));
+                matches!(shown, Some(TaskState::Waiting(_) | TaskState::Running))
+            };
+            let left: Vec<String> = names.iter().filter(alive).cloned().collect();
+            if queue.is_some() && left.is_empty() {
+                return Ok(withdrawn);
+            }
+            if begun.elapsed() > SILENCE {
+                bail!("Slurm does not end {}", left.join(", "));
+            }
+            let news: Vec<JobId> =
+                left.iter().filter(|name| !withdrawn.contains(name)).map(JobId::new).collect();
+            if !news.is_empty() {
+                self.cancel(&news)?;
+                withdrawn.extend(news.iter().map(|id| id.as_str().to_owned()));
+            }
+            std::thread::sleep(self.settings.pace().min(Duration::from_secs(1)));
+        }
     }
 
     fn submit(&self, jobs: &[Job]) -> Result<Vec<JobId>> {

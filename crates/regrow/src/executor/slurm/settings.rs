@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::state::Ending;
+use crate::error::{Result, bail};
 
 /// The most tasks of an array where the recipe says nothing; Slurm itself allows 1001 by default.
 const ARRAY: usize = 1000;
@@ -74,6 +75,19 @@ impl SlurmSettings {
         // An empty or hidden word would be taken for the script, or end the options.
         let odd = self.directives.iter().find(|word| !word.starts_with("--") || word.len() < 3);
         odd.map(|word| format!("`directives` holds `{word}`, expected a long option of `sbatch`"))
+    }
+
+    /// Refuses a time limit that is over before jobs are asked to save.
+    pub(crate) fn leaves_time(&self, limit: Option<Duration>) -> Result<()> {
+        match limit {
+            Some(limit) if limit <= Duration::from_secs(self.save_before) => bail!(
+                "`time` of `executor` is {} s, expected more than the {} s of `save_before`: jobs would be asked to save \
+                 before they begin",
+                limit.as_secs(),
+                self.save_before
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// One of Slurm's commands.

@@ -49,8 +49,8 @@ impl<'a> RegrowCommand<'a> {
         let kind = match purpose {
             Purpose::Corpus => JobKind::Corpus,
             Purpose::Base { .. } => JobKind::Base,
-            // Both read text with a base, and train nothing.
-            Purpose::Cut | Purpose::Teach { .. } => JobKind::Cut,
+            // All read text with a base, and train nothing.
+            Purpose::Cut | Purpose::Measure | Purpose::Teach { .. } => JobKind::Cut,
             Purpose::Heal { .. } | Purpose::Control { .. } => JobKind::Heal,
         };
         let resources = self.executor.resources(kind);

@@ -47,6 +47,8 @@ pub(in crate::sweep) enum Purpose {
     Base { training: Workload, settled: bool },
     /// Prunes a base.
     Cut,
+    /// Measures the loss of a base, once for all of its runs.
+    Measure,
     /// Writes what a base says at every position of the text.
     Teach { base: Box<ModelConfig> },
     /// Heals a pruned model; the law of its group is fitted to its points.
@@ -98,7 +100,7 @@ impl Purpose {
     /// The amount of training; `None` where nothing is trained.
     pub(in crate::sweep) fn training(&self) -> Option<Workload> {
         match self {
-            Self::Corpus | Self::Cut | Self::Teach { .. } => None,
+            Self::Corpus | Self::Cut | Self::Measure | Self::Teach { .. } => None,
             Self::Base { training, .. }
             | Self::Heal { training, .. }
             | Self::Control { training } => Some(*training),

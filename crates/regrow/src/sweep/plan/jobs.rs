@@ -16,6 +16,9 @@ use crate::sweep::recipe::{MethodKeys, Overrides, SweepKeys, TrainingKeys};
 /// The job that makes the text to heal on, where it is another.
 const HEAL_CORPUS: &str = "heal-corpus";
 
+/// The file of a base's loss.
+const LOSS: &str = "loss.json";
+
 /// What all jobs have in common.
 pub(super) struct JobMaker<'a> {
     pub(super) sweep: &'a SweepKeys,
@@ -192,6 +195,32 @@ impl JobMaker<'_> {
         command.job(self.program, place, after.as_deref(), Purpose::Cut, None)
     }
 
+    /// Measures the loss of a base that exists, as every run of the sweep measures. A base that
+    /// the sweep trains is small, and each of its runs measures it itself.
+    pub(super) fn measure(&self, base: &PlannedBase<'_>) -> Result<SweepJob> {
+        let keys = self.sweep.healing().or_context(self.sweep.context).keys();
+        let context = usize::try_from(self.sweep.context.0).unwrap_or(usize::MAX);
+        let evaluation = keys.evaluation(0, context, u64::MAX);
+        let mut command = self.command("eval");
+        command
+            .word(self.model_of(base))
+            .flag("--corpus", self.folder.heal_corpus_of(self.sweep))
+            .flag("--convention", evaluation.convention.name())
+            .flag("--context", evaluation.context.to_string())
+            .flag("--stride", evaluation.stride.to_string())
+            .flag("--tokens", evaluation.tokens.0.to_string())
+            .flag("--out", self.loss_of(base));
+        let place = (&*measure_name(base), self.folder.loss(&base.id), LOSS);
+        let made_by = self.made_by(base);
+        let after = made_by.as_deref().into_iter().chain(self.heal_text());
+        command.job(self.program, place, after, Purpose::Measure, None)
+    }
+
+    /// The file with the loss of a base that exists.
+    fn loss_of(&self, base: &PlannedBase<'_>) -> PathBuf {
+        self.folder.loss(&base.id).join(LOSS)
+    }
+
     /// Heals a pruned model.
     pub(super) fn heal(
         &self,
@@ -203,7 +232,11 @@ impl JobMaker<'_> {
     ) -> Result<SweepJob> {
         let id = cut_id(base, method, cut);
         let mut command = self.command("train");
-        command.word(self.folder.model(&id)).flag("--base", self.model_of(base));
+        command.word(self.folder.model(&id));
+        match base.origin {
+            BaseOrigin::Scratch => command.flag("--base", self.model_of(base)),
+            BaseOrigin::Exists(_) => command.flag("--base-loss", self.loss_of(base)),
+        };
         let group = SweepGroup {
             series: base.series.name.clone(),
             method: method.name.clone(),
@@ -220,6 +253,9 @@ impl JobMaker<'_> {
     pub(super) fn control(&self, base: &PlannedBase<'_>, variant: &Variant) -> Result<SweepJob> {
         let mut command = self.command("train");
         command.word(self.model_of(base));
+        if let BaseOrigin::Exists(_) = base.origin {
+            command.flag("--base-loss", self.loss_of(base));
+        }
         let purpose = |training| Purpose::Control { training };
         let (id, after) = (format!("{}-none", base.id), self.made_by(base));
         let (parameters, config) = (base.parameters, &base.config);
@@ -264,7 +300,8 @@ impl JobMaker<'_> {
         let trains = Trains { config: run.config.clone(), keys: own.over(&keys), teacher };
         let purpose = purpose(Workload { tokens, parameters: run.parameters, teacher: beside });
         let after = run.after.as_deref().into_iter().chain(self.heal_text());
-        let after = after.chain(learning.after.as_deref());
+        let loss = matches!(base.origin, BaseOrigin::Exists(_)).then(|| measure_name(base));
+        let after = after.chain(learning.after.as_deref()).chain(loss.as_deref());
         command.job(self.program, place, after, purpose, Some(trains))
     }
 
@@ -287,6 +324,10 @@ impl JobMaker<'_> {
         }
         let trainer = match recipe {
             "recipes/heal.toml" => own.over(&self.sweep.healing()).trainer(),
+            "recipes/settle.toml" => {
+                let settle = self.sweep.settle.as_ref().map(|settle| &settle.0);
+                settle.map_or_else(|| own.clone(), |settle| own.over(settle)).trainer()
+            }
             _ => own.trainer(),
         };
         // regrow itself needs no word.
@@ -316,6 +357,11 @@ impl JobMaker<'_> {
             BaseOrigin::Exists(_) => self.text().map(str::to_owned),
         }
     }
+}
+
+/// The name of the job that measures a base.
+pub(super) fn measure_name(base: &PlannedBase<'_>) -> String {
+    format!("loss-{}", base.id)
 }
 
 fn cut_id(base: &PlannedBase<'_>, method: &MethodKeys, cut: &PlannedCut) -> String {

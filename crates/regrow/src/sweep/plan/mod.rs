@@ -16,7 +16,7 @@ use self::base::BaseOrigin;
 use self::base::bases;
 use self::cut::cuts;
 pub(super) use self::job::{PlannedTeacher, Purpose, SweepGroup, SweepJob, Trains};
-use self::jobs::JobMaker;
+use self::jobs::{JobMaker, measure_name};
 use self::teacher::teach_name;
 use self::variant::Cases;
 use super::folder::SweepFolder;
@@ -43,7 +43,7 @@ impl SweepPlan {
         let make = JobMaker { sweep, folder, program };
         let mut files = recipes(sweep, folder)?;
         let (mut trained, mut settled, mut cut) = (vec![], vec![], vec![]);
-        let (mut taught, mut runs) = (vec![], vec![]);
+        let (mut measured, mut taught, mut runs) = (vec![], vec![], vec![]);
         let mut cases = Cases::of(sweep);
         for base in &bases(sweep, folder)? {
             if matches!(base.origin, BaseOrigin::Scratch) {
@@ -75,6 +75,10 @@ impl SweepPlan {
                     }
                 }
             }
+            let name = measure_name(base);
+            if runs.iter().any(|run| run.job.after().contains(&name)) {
+                measured.push(make.measure(base)?);
+            }
             let name = teach_name(base);
             if runs.iter().any(|run| run.job.after().contains(&name)) {
                 taught.push(make.teach(base)?);
@@ -85,7 +89,7 @@ impl SweepPlan {
         for list in [&mut trained, &mut settled, &mut runs] {
             list.sort_by(|a, b| b.cost().total_cmp(&a.cost()));
         }
-        let jobs = [make.corpus()?, trained, settled, cut, taught, runs].concat();
+        let jobs = [make.corpus()?, trained, settled, measured, cut, taught, runs].concat();
         let mut names = BTreeSet::new();
         if let Some(twice) = jobs.iter().find(|job| !names.insert(job.job.name())) {
             bail!(

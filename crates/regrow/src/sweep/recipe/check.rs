@@ -48,6 +48,11 @@ pub(super) fn check(sweep: &SweepKeys) -> Result<()> {
             check_learning_rate(size.learning_rate, &series.name, &size.name())?;
         }
     }
+    if sweep.base.as_ref().is_some_and(|base| base.0.trainer().is_some()) {
+        bail!(
+            "`trainer` has no place in `base`: bases begin with random weights, which regrow's own trainer does; expected it in `heal`"
+        );
+    }
     for case in &sweep.cases {
         if let Some(name) = &case.add {
             check_name("`add`", name)?;

@@ -94,6 +94,12 @@ impl TryFrom<toml::Table> for ExecutorKeys {
         for keys in [&keys.every, &keys.corpus, &keys.base, &keys.cut, &keys.heal] {
             keys.check()?;
         }
+        if keys.name == ExecutorName::Slurm {
+            for kind in [JobKind::Corpus, JobKind::Base, JobKind::Cut, JobKind::Heal] {
+                let time = keys.resources(kind).time;
+                keys.slurm.leaves_time(time).map_err(|error| error.to_string())?;
+            }
+        }
         keys.slurm.problem().map_or(Ok(keys), Err)
     }
 }

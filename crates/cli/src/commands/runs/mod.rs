@@ -1,12 +1,15 @@
-//! `regrow runs`: lists run folders and their states.
+//! `regrow runs`: lists run folders and their states, and excludes runs.
+
+mod exclude;
+mod row;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
-use ledger::Rate;
+use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use store::{RunState, RunSummary};
 
+use self::exclude::{Excluding, Including};
+use self::row::{RunRow, columns, csv};
 use crate::show::table::{Align, TextTable};
 use crate::terminal::{Exit, Output};
 use regrow::count::grouped;
@@ -21,14 +24,23 @@ Examples:
 
   What a program would read:
     regrow runs runs/ --json
-    regrow runs runs/ --method 2:4-wanda --csv runs.csv";
+    regrow runs runs/ --method 2:4-wanda --csv runs.csv
+    regrow runs sweep/ --parquet runs.parquet --points points.parquet
+
+  Leave a run out of every fit, and take it in again:
+    regrow runs exclude sweep/runs/small-0.3 --reason 'the disk was full'
+    regrow runs include sweep/runs/small-0.3";
 
 /// Arguments of `regrow runs`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(subcommand_negates_reqs = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Change>,
     /// A folder of run folders, one run folder, or the folder of a sweep
-    folder: PathBuf,
+    #[arg(required = true)]
+    folder: Option<PathBuf>,
     /// Only runs of this series
     #[arg(long, value_name = "NAME")]
     series: Option<String>,
@@ -47,9 +59,25 @@ pub struct Arguments {
     /// Write the list as CSV into a new file
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     csv: Option<PathBuf>,
+    /// Write the list as Parquet into a new file
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    parquet: Option<PathBuf>,
+    /// Write the held-out points of all runs of the folder that `fit` would take into a new file:
+    /// Parquet where its name ends in `.parquet`, else CSV
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    points: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What can be done with runs besides listing them.
+#[derive(Debug, Subcommand)]
+enum Change {
+    /// Leave runs out of every fit, with a reason
+    Exclude(Excluding),
+    /// Take excluded runs in again
+    Include(Including),
 }
 
 /// The state of a run.
@@ -59,6 +87,7 @@ enum StateName {
     Resumable,
     Imported,
     Broken,
+    Excluded,
 }
 
 /// A column to sort by.
@@ -83,88 +112,24 @@ struct RunsReport {
     runs: Vec<RunRow>,
 }
 
-/// One run. Unknown fields are left out.
-#[derive(Serialize, Default)]
-#[serde(default)]
-struct RunRow {
-    run: String,
-    state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    series: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    method: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    base: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    n0: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rate: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    loss0: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tokens_planned: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    eval_loss: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    best_eval_loss: Option<f64>,
-    points: usize,
-    /// Whether its training losses are compared, and not its held-out ones.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    training: bool,
-}
-
-impl From<&RunSummary> for RunRow {
-    fn from(run: &RunSummary) -> Self {
-        let (state, why) = match run.state() {
-            RunState::Done(_) => ("done", None),
-            RunState::Resumable { .. } => ("resumable", None),
-            RunState::Imported => ("imported", None),
-            RunState::Broken { why } => ("broken", Some(why.clone())),
-        };
-        let (folder, last) = (run.folder(), run.curve().last());
-        let facts = run.facts();
-        let training = run.imported().is_some_and(|run| !run.record().loss().is_held_out());
-        Self {
-            run: run.path().display().to_string(),
-            state,
-            why,
-            id: folder.map(|folder| folder.record().id().to_owned()),
-            series: facts.series().map(str::to_owned),
-            method: facts.method().map(str::to_owned),
-            base: facts.base().map(str::to_owned),
-            n0: facts.n0().map(|n0| n0.0),
-            rate: facts.rate().map(Rate::get),
-            loss0: facts.loss0().map(|loss| loss.0),
-            tokens: last.map(|point| point.tokens.0),
-            tokens_planned: folder.map(|folder| folder.spec().tokens.0),
-            eval_loss: last.map(|point| point.loss.0),
-            best_eval_loss: run.curve().best().map(|point| point.loss.0),
-            points: run.curve().points().len(),
-            training,
-        }
-    }
-}
-
 impl RunRow {
     /// Whether the flags ask for it.
     fn is_wanted(&self, arguments: &Arguments) -> bool {
         let is = |asked: &Option<String>, found: &Option<String>| asked.is_none() || asked == found;
-        let state = arguments.state.map(|state| match state {
-            StateName::Done => "done",
-            StateName::Resumable => "resumable",
-            StateName::Imported => "imported",
-            StateName::Broken => "broken",
-        });
         is(&arguments.series, &self.series)
             && is(&arguments.method, &self.method)
             && is(&arguments.base, &self.base)
-            && state.is_none_or(|state| state == self.state)
+            && arguments.state.is_none_or(|state| self.is_in(state))
+    }
+
+    fn is_in(&self, state: StateName) -> bool {
+        match state {
+            StateName::Done => self.state == "done",
+            StateName::Resumable => self.state == "resumable",
+            StateName::Imported => self.state == "imported",
+            StateName::Broken => self.state == "broken",
+            StateName::Excluded => self.excluded.is_some(),
+        }
     }
 
     /// What it is sorted by; the path decides where all are 0.
@@ -178,60 +143,6 @@ impl RunRow {
         };
         found.unwrap_or(f64::INFINITY)
     }
-
-    /// Its cells in a CSV file; empty where nothing is known.
-    fn cells(&self) -> [String; 15] {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let whole =
-            |number: Option<u64>| number.map_or_else(String::new, |found| found.to_string());
-        let real = |number: Option<f64>| number.map_or_else(String::new, |found| found.to_string());
-        [
-            self.run.clone(),
-            self.state.to_owned(),
-            text(&self.why),
-            text(&self.id),
-            text(&self.series),
-            text(&self.method),
-            text(&self.base),
-            whole(self.n0),
-            real(self.rate),
-            real(self.loss0),
-            whole(self.tokens),
-            whole(self.tokens_planned),
-            real(self.eval_loss),
-            real(self.best_eval_loss),
-            self.points.to_string(),
-        ]
-    }
-}
-
-/// The names of the columns of `--csv`, as in `--json`.
-const CSV_HEADING: [&str; 15] = [
-    "run",
-    "state",
-    "why",
-    "id",
-    "series",
-    "method",
-    "base",
-    "n0",
-    "rate",
-    "loss0",
-    "tokens",
-    "tokens_planned",
-    "eval_loss",
-    "best_eval_loss",
-    "points",
-];
-
-/// The list as CSV (RFC 4180).
-fn csv(runs: &[RunRow]) -> anyhow::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(CSV_HEADING)?;
-    for run in runs {
-        writer.write_record(run.cells())?;
-    }
-    Ok(writer.into_inner()?)
 }
 
 /// Where the runs of a folder are: a sweep keeps them in `runs`.
@@ -244,18 +155,32 @@ pub(super) fn runs_of(folder: &Path) -> PathBuf {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
-    let mut runs: Vec<RunRow> =
-        store::runs(&runs_of(&arguments.folder))?.iter().map(RunRow::from).collect();
+    match &arguments.command {
+        Some(Change::Exclude(excluding)) => return excluding.run(output),
+        Some(Change::Include(including)) => return including.run(output),
+        None => (),
+    }
+    let folder = arguments.folder.as_deref().expect("it is required without a subcommand");
+    for file in [&arguments.csv, &arguments.parquet, &arguments.points].into_iter().flatten() {
+        if file.exists() {
+            return Err(disk::Error::exists(file).into());
+        }
+    }
+    let place = runs_of(folder);
+    let mut runs: Vec<RunRow> = store::runs(&place)?.iter().map(RunRow::from).collect();
     runs.retain(|run| run.is_wanted(arguments));
     // Stable: runs that are alike keep the order of their paths.
     runs.sort_by(|one, other| {
         one.sort_key(arguments.sort).total_cmp(&other.sort_key(arguments.sort))
     });
     if let Some(file) = &arguments.csv {
-        if file.exists() {
-            return Err(disk::Error::exists(file).into());
-        }
         disk::write(file, &csv(&runs)?)?;
+    }
+    if let Some(file) = &arguments.parquet {
+        disk::write(file, &store::parquet(&columns(&runs)))?;
+    }
+    if let Some(file) = &arguments.points {
+        write_points(&place, file, output)?;
     }
     if arguments.json {
         output.json(&RunsReport { format: 1, runs })?;
@@ -263,7 +188,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     }
     // No runs is an answer, not an error, so the exit status stays 0.
     if runs.is_empty() {
-        output.say(&format!("no run folder in `{}`", arguments.folder.display()));
+        output.say(&format!("no run folder in `{}`", folder.display()));
         return Ok(Exit::Done);
     }
     let mut table = TextTable::new(&[
@@ -285,7 +210,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     for run in &runs {
         table.row([
             run.run.clone(),
-            run.state.to_owned(),
+            if run.excluded.is_some() { "excluded" } else { run.state }.to_owned(),
             text(&run.series),
             text(&run.method),
             whole(run.n0),
@@ -302,9 +227,27 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         if run.training {
             output.say(&format!("`{}` is compared by its training loss", run.run));
         }
+        if let Some(reason) = &run.excluded {
+            output.say(&format!("`{}` is excluded: {reason}", run.run));
+        }
         if let Some(why) = &run.why {
             output.warn(&format!("`{}` is broken: {why}", run.run));
         }
     }
     Ok(Exit::Done)
+}
+
+/// Writes the points of the runs into a table, and says which runs have none.
+fn write_points(runs: &Path, file: &Path, output: &mut Output) -> anyhow::Result<()> {
+    let found = store::run_points(runs)?;
+    let bytes = match file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"))
+    {
+        true => store::points_parquet(&found.rows),
+        false => store::points_csv(&found.rows),
+    };
+    disk::write(file, &bytes)?;
+    for run in &found.left_out {
+        output.say(&format!("no points of `{}`: {}", run.path.display(), run.why));
+    }
+    Ok(())
 }
