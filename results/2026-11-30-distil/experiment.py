@@ -1,6 +1,6 @@
 """Text, teacher, or both: two models, depth cuts of three rates, healed on real text.
 
-    python results/2026-11-30-distil/experiment.py REGROW DATA WORK --seeds 5 [--tokens 30720] [--threads 1]
+    python results/2026-11-30-distil/experiment.py REGROW DATA WORK --seeds 5 [--tokens 307200] [--threads 1]
 
 REGROW is the program, DATA a folder with `stories260K` and `tinystories_sample`, WORK a folder for models and runs. What is
 there already is not made again. `summary.py` reads the runs.
@@ -16,13 +16,13 @@ parser.add_argument("regrow")
 parser.add_argument("data", type=Path)
 parser.add_argument("work", type=Path)
 parser.add_argument("--seeds", type=int, default=5)
-parser.add_argument("--tokens", default="30720", help="of each healing")
-parser.add_argument("--base-tokens", default="600K", help="of the second base, which is trained here")
+parser.add_argument("--tokens", default="307200", help="of each healing")
+parser.add_argument("--base-tokens", default="1800K", help="of the second base, which is trained here")
 parser.add_argument("--threads", default="1")
 given = parser.parse_args()
 WORK = given.work
-HEAL = ["--context", "256", "--batch", "4", "--tokens", given.tokens, "--learning-rate", "1e-3", "--eval-points", "5",
-        "--eval-tokens", "4096"]
+HEAL = ["--context", "256", "--batch", "4", "--tokens", given.tokens, "--learning-rate", "1e-3", "--eval-points", "10",
+        "--eval-tokens", "16384"]
 OBJECTIVES = {"lm": [], "distil": ["--objective", "distil"], "mix": ["--objective", "mix"]}
 # What depth pruning leaves of so many blocks.
 BASES = {"stories260K": (5, [1, 2, 3]), "stories650K": (6, [1, 2, 4])}
