@@ -81,7 +81,7 @@ def main():
                 cache = WORK / f"cache-{name}"
                 if not (cache / "cache.json").exists():
                     regrow("teach", models[name], "--corpus", corpus, "--top", 64, "--context", 256, "--eval-tokens",
-                           4096, "--out", cache, "--resume")
+                           16384, "--out", cache, "--resume")
                 for cut in BASES[name][1]:
                     run(WORK / f"runs/{name}-{cut}-cached-0", pruned[name, cut], "--corpus", corpus, *HEAL, "--seed", 0,
                         "--base", models[name], "--objective", "distil", "--teacher", cache)
