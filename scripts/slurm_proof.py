@@ -3,7 +3,7 @@
 
     scripts/slurm_proof.py REGROW FOLDER [SCENARIO...] --json OUT.json
 
-Scenarios: nodes fails node-lost time-limit two-sweeps cancel head-killed many. Without names, all of them.
+Scenarios: nodes fails two-sweeps cancel changed head-killed node-lost time-limit many. Without names, all of them.
 """
 import argparse
 import collections
@@ -228,6 +228,23 @@ class Proof:
         assert again in (0, 3), said
         return {"status": code, "checkpoints": saved, "equal curves": self.same(here, there)}
 
+    def changed(self):
+        """The recipe changes while the jobs of the earlier one wait in the queue."""
+        here, there = self.folder / "changed-local", self.folder / "changed"
+        waits = self.recipe("changed-before", executor='directives = ["--begin=now+1hour"]')
+        code, said = self.run(waits, "--out", there, "--detach")
+        assert code == 0, said
+        waiting = len(self.slurm("squeue", "-h", "-r", "-t", "PD", "-o", "%i").split())
+        assert waiting, "nothing waits"
+        # Another text changes every step.
+        recipe = self.recipe("changed", documents=500)
+        self.local(recipe, here)
+        code, said = self.run(recipe, "--out", there)
+        assert code in (0, 3), said
+        cancelled = said.count("was still on the cluster, and was cancelled")
+        assert cancelled == waiting, (cancelled, waiting)
+        return {"waiting": waiting, "cancelled": cancelled, "equal curves": self.same(here, there)}
+
     def head_killed(self):
         """SIGKILL at the head twenty times, at moments of chance."""
         recipe = self.recipe("head-killed", base=40000, documents=12000)
@@ -276,7 +293,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     words = parser.parse_args()
     proof = Proof(words.regrow, words.folder)
-    names = words.scenarios or ["nodes", "fails", "two-sweeps", "cancel", "head-killed", "node-lost", "time-limit", "many"]
+    names = words.scenarios or ["nodes", "fails", "two-sweeps", "cancel", "changed", "head-killed", "node-lost", "time-limit", "many"]
     failed = False
     try:
         for name in names:

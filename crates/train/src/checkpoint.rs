@@ -21,7 +21,7 @@ const FILES: [&str; 3] =
     ["weights.safetensors", "first_moments.safetensors", "second_moments.safetensors"];
 
 /// How many numbers are copied at once.
-const PIECE: usize = 1 << 18;
+const PIECE: usize = 1 << 16;
 
 /// The position of a run, stored as `state.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
             .iter()
             .map(|(tensor, _)| Planned::new(tensor, Dtype::F32))
             .collect();
-        let mut writer = Writer::create(&file, plan)?;
+        let mut writer = Writer::hashing(&file, plan)?;
         let mut values = Vec::new();
         for (tensor, offset) in decoder.layout().tensors() {
             // An embedding may be a third of a model, so a whole tensor would need much extra
@@ -95,9 +95,9 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
                 writer.write_f32(&values)?;
             }
         }
-        writer.commit()?;
-        // The hash is of what stands on disk, not of what was meant to be written.
-        *hash = disk::sha256(&file)?.to_string();
+        // Of the bytes as they were given to the file: what then stands on disk is held against it
+        // when the checkpoint is read.
+        *hash = writer.commit_hashed()?.to_string();
     }
     let step = optimizer.steps();
     let mut state =

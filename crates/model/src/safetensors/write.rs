@@ -4,6 +4,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use ledger::{Sha256, Sha256Hasher};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use shape::tensors::TensorSpec;
@@ -48,6 +49,8 @@ pub struct Writer {
     next: usize,
     filled: u64,
     converted: Vec<u8>,
+    /// Of all bytes so far, where it was asked for.
+    hash: Option<Sha256Hasher>,
 }
 
 impl Writer {
@@ -66,9 +69,22 @@ impl Writer {
             next: 0,
             filled: 0,
             converted: Vec::new(),
+            hash: None,
         };
         writer.pass_full();
         Ok(writer)
+    }
+
+    /// As [`Writer::create`], and hashes the bytes as they are written: see
+    /// [`Writer::commit_hashed`].
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn hashing(path: &Path, plan: Vec<Planned>) -> Result<Self> {
+        let mut hash = Sha256Hasher::new();
+        hash.update(header(&plan));
+        Ok(Self { hash: Some(hash), ..Self::create(path, plan)? })
     }
 
     /// The tensor that the next piece belongs to; `None` once all are written.
@@ -88,6 +104,10 @@ impl Writer {
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.check(bytes.len());
         self.file.write_all(bytes).map_err(disk::io_error("write", &self.path))?;
+        if let Some(hash) = &mut self.hash {
+            // Now, while they are in the processor's cache.
+            hash.update(bytes);
+        }
         self.filled += bytes.len() as u64;
         self.pass_full();
         Ok(())
@@ -101,7 +121,7 @@ impl Writer {
     ///
     /// # Panics
     ///
-    /// As [`Writer::write`].
+    /// As [`Writer::write`], and if the file is being hashed.
     pub(crate) fn write_from(
         &mut self,
         from: &SafeTensors,
@@ -109,6 +129,7 @@ impl Writer {
         bytes: Range<usize>,
     ) -> Result<()> {
         self.check(bytes.len());
+        assert!(self.hash.is_none(), "bytes that pass by cannot be hashed");
         let length = bytes.len() as u64;
         from.write_part(tensor, bytes, &mut self.file)?;
         self.filled += length;
@@ -188,6 +209,21 @@ impl Writer {
             panic!("`{}` is not written", missing.name);
         }
         Ok(self.file.commit()?)
+    }
+
+    /// As [`Writer::commit`]; returns the hash of the bytes that were written.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// If a tensor of the plan is not written, or the writer is not of [`Writer::hashing`].
+    pub fn commit_hashed(mut self) -> Result<Sha256> {
+        let hash = self.hash.take().expect("it hashes");
+        self.commit()?;
+        Ok(hash.finish())
     }
 
     /// Steps over tensors that have all their bytes. A tensor without elements has them at once.
