@@ -58,7 +58,9 @@ pub enum Error {
 
     /// The loss or the gradient is no longer a number.
     #[error(
-        "the {what} is {found} at step {step}, learning rate {learning_rate:e}; the largest gradient is {gradient:e} (`{tensor}`)"
+        "the {what} is {found} at step {step}, learning rate {}; the largest gradient is {} (`{tensor}`)",
+        short(*learning_rate),
+        short(*gradient)
     )]
     NotFinite {
         /// `loss`, `held-out loss`, `gradient norm` or `weight`.
@@ -77,8 +79,9 @@ pub enum Error {
 
     /// The loss is far above that of a model that knows nothing.
     #[error(
-        "training has diverged: held-out loss {found:.4} at step {step}, learning rate {learning_rate:e}, expected at \
-         most {most:.4}, twice what it was at first or what guessing gives"
+        "training has diverged: held-out loss {found:.4} at step {step}, learning rate {}, expected at \
+         most {most:.4}, twice what it was at first or what guessing gives",
+        short(*learning_rate)
     )]
     Diverged {
         /// The held-out loss, nats per token.
@@ -111,5 +114,28 @@ impl Error {
             Self::Text(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+/// Five significant digits at most.
+fn short(number: f64) -> String {
+    let text = format!("{number:.4e}");
+    match text.split_once('e') {
+        Some((digits, power)) => {
+            format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.'))
+        }
+        // NaN and infinity.
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn numbers_have_five_digits_at_most() {
+        let shown = [1e10, 5.626373626373626, 0.00031, f64::NAN, f64::INFINITY].map(short);
+        assert_eq!(shown, ["1e10", "5.6264e0", "3.1e-4", "NaN", "inf"]);
     }
 }

@@ -74,15 +74,16 @@ fn long_enough<'a>(corpus: &Path, jobs: impl Iterator<Item = &'a SweepJob>) -> R
     Ok(())
 }
 
-/// Checks that every group still has enough runs after some have failed.
+/// The groups that keep too few runs for a law after some have failed, each with a sentence about
+/// it.
 ///
 /// # Errors
-/// Where a group keeps too few.
-pub(super) fn groups_keep_enough_runs(
-    plan: &SweepPlan,
+/// Where every group keeps too few.
+pub(super) fn groups_without_a_law<'a>(
+    plan: &'a SweepPlan,
     states: &[JobState],
     left_out: &[LeftOutJob],
-) -> Result<()> {
+) -> Result<BTreeMap<&'a SweepGroup, String>> {
     let mut groups: BTreeMap<&SweepGroup, (usize, usize)> = BTreeMap::new();
     for (job, state) in plan.jobs.iter().zip(states) {
         if let Purpose::Heal { group, .. } = &job.purpose {
@@ -91,22 +92,32 @@ pub(super) fn groups_keep_enough_runs(
             *done += usize::from(*state == JobState::Done);
         }
     }
-    for (SweepGroup { series, method, objective }, (all, done)) in groups {
+    let (planned, mut lacking) = (groups.len(), BTreeMap::new());
+    for (group, (all, done)) in groups {
+        let SweepGroup { series, method, objective } = group;
         // A group that was planned with fewer runs needs all of them.
         let least = all.min(LEAST_RUNS);
         if done < least {
-            let names: Vec<String> =
-                left_out.iter().map(|left_out| format!("`{}`", left_out.job)).collect();
             // Text alone is what everybody expects.
             let objective = match *objective {
                 ledger::Objective::LM => String::new(),
                 taught => format!(", objective `{taught}`"),
             };
-            bail!(
-                "{done} of {all} runs of series `{series}`, method `{method}`{objective} are done, expected at least {least}; failed or skipped: {}",
-                names.join(", ")
+            lacking.insert(
+                group,
+                format!(
+                    "{done} of {all} runs of series `{series}`, method `{method}`{objective} are done, expected at least \
+                     {least}"
+                ),
             );
         }
     }
-    Ok(())
+    if lacking.len() == planned
+        && let Some(why) = lacking.values().next()
+    {
+        let names: Vec<String> =
+            left_out.iter().map(|left_out| format!("`{}`", left_out.job)).collect();
+        bail!("{why}; failed or skipped: {}", names.join(", "));
+    }
+    Ok(lacking)
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::check::{groups_keep_enough_runs, text_is_long_enough};
+use super::check::{groups_without_a_law, text_is_long_enough};
 use super::finish::finish;
 use super::folder::SweepFolder;
 use super::options::SweepOptions;
@@ -118,10 +118,25 @@ pub fn run(
     let Some(states) = work(&plan, Failures::Warn, executor, stop, observer)? else {
         return Ok(SweepOutcome::Interrupted);
     };
-    let left_out = left_out(&plan, &states);
-    groups_keep_enough_runs(&plan, &states, &left_out)?;
-    let is_run =
-        |purpose: &Purpose| matches!(purpose, Purpose::Heal { .. } | Purpose::Control { .. });
+    let mut left_out = left_out(&plan, &states);
+    let lacking = groups_without_a_law(&plan, &states, &left_out)?;
+    for why in lacking.values() {
+        observer.hear(&Event::Warning(&format!("{why}: they get no law")));
+    }
+    let lacks = |purpose: &Purpose| match purpose {
+        Purpose::Heal { group, .. } => lacking.get(group),
+        _ => None,
+    };
+    for (job, _) in plan.jobs.iter().zip(&states).filter(|(_, state)| **state == JobState::Done) {
+        if let Some(why) = lacks(&job.purpose) {
+            let (job, why) = (job.job.name().to_owned(), format!("it is done, but {why}"));
+            left_out.push(LeftOutJob { job, why });
+        }
+    }
+    let is_run = |purpose: &Purpose| {
+        matches!(purpose, Purpose::Heal { .. } | Purpose::Control { .. })
+            && lacks(purpose).is_none()
+    };
     let runs = done(&plan, &states, is_run);
     let bases =
         done(&plan, &states, |purpose| matches!(purpose, Purpose::Base { settled: true, .. }));

@@ -131,7 +131,7 @@ fn work(job: &SweepJob, trains: &Trains, sweep: &SweepKeys) -> Result<TrainingWo
     };
     let tokens = job.tokens();
     let operations = (count.training_flops_per_token() + beside) as f64 * tokens as f64;
-    let ours = spec.trainer == Trainer::Regrow;
+    let ours = trains.keys.trainer().is_none_or(|trainer| trainer == Trainer::Regrow);
     Ok(TrainingWork {
         parameters: count.total(),
         tokens,

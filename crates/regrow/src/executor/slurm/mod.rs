@@ -195,6 +195,12 @@ impl SlurmExecutor {
             Some(TaskState::Waiting(_)) => return (JobState::Waiting, None),
             Some(TaskState::Running) => return (JobState::Running, None),
             Some(TaskState::Completed) => None,
+            // The script notes how its program ended. Without a note the script itself was killed,
+            // as when its node dies and the controller hears of the task first; or the note of
+            // another machine is late.
+            Some(TaskState::Ended(Ending::Failed)) if self.noted(job, task).is_none() => {
+                Some(Ending::Lost)
+            }
             Some(TaskState::Ended(ending)) => Some(ending),
             None => match self.noted(job, task) {
                 Some(0) => None,

@@ -34,7 +34,7 @@ pub enum Ending {
     Preempted,
     /// Somebody cancelled it.
     Cancelled,
-    /// Slurm no longer knows it.
+    /// It was killed from outside, or Slurm no longer knows it.
     Lost,
 }
 
@@ -48,7 +48,9 @@ impl Ending {
             Self::NodeFail => "its node failed",
             Self::Preempted => "it was preempted",
             Self::Cancelled => "it was cancelled",
-            Self::Lost => "Slurm no longer knows it, and its result is not there",
+            Self::Lost => {
+                "it was killed from outside or Slurm no longer knows it, and its result is not there"
+            }
         }
     }
 }
