@@ -84,7 +84,6 @@ def main():
             a, b = whole[-1], cached[-1]
             lines.append(f"| {name} | {record['rate']:.2f} | {a['eval_loss']:.4f} | {b['eval_loss']:.4f} | "
                          f"{b['eval_loss'] - a['eval_loss']:+.4f} | {a['eval_kl']:.4f}, {b['eval_kl']:.4f} |")
-    (out / "tables.md").write_text("\n".join(lines) + "\n")
     with (out / "curves.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["model", "cut", "rate", "n0", "objective", "seed", "tokens", "loss", "divergence"])
