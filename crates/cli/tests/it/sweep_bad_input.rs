@@ -127,6 +127,22 @@ fn resources_that_no_node_offers_are_refused_with_slurms_own_reason() {
 }
 
 #[test]
+fn a_time_limit_that_ends_before_jobs_are_asked_to_save_is_refused() {
+    let bench = Bench::new();
+    let said = "`time` of `executor` is 240 s, expected more than the 300 s of `save_before`";
+    let keys = |name: &str| format!("[executor]\n{name}time = \"4m\"\n[calibration]");
+    bench.refused(&[("[calibration]", &keys("name = \"slurm\"\n"))], &[], said);
+    bench.refused(&[("[calibration]", &keys(""))], &["--executor", "slurm"], said);
+}
+
+#[test]
+fn pytorch_trains_no_base_from_random_weights() {
+    let bench = Bench::new();
+    let base = "\n[base]\ntokens = 500\ntrainer = \"torch\"\n[heal]";
+    bench.refused(&[("\n[heal]", base)], &[], "`trainer` has no place in `base`");
+}
+
+#[test]
 fn names_that_would_leave_the_folder_of_a_sweep_are_refused() {
     let bench = Bench::new();
     for name in ["../out", "a/b", ".hidden", "", "a b", "\\u0000", "-x\\n"] {

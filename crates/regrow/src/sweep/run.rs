@@ -349,6 +349,33 @@ mod tests {
     }
 
     #[test]
+    fn a_group_without_runs_gets_no_law_and_the_sweep_goes_on_with_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SweepOptions::new(folder.path().join("out"), "regrow");
+        let depth = r#"{ name = "depth-block-influence", blocks = [1] }"#;
+        let both = format!(r#"{depth}, {{ name = "2:4-magnitude" }}"#);
+        let recipe = SweepRecipe::parse(&RECIPE.replace(depth, &both)).unwrap();
+        let plan = planned(&recipe, &options).unwrap();
+        let states = |fails: &str| -> Vec<JobState> {
+            let jobs = plan.jobs.iter().map(|job| job.job.name());
+            let failed = || JobState::Failed { why: "on paper".into() };
+            jobs.map(|name| if name.contains(fails) { failed() } else { JobState::Done }).collect()
+        };
+        let lacking = |fails: &str| {
+            let states = states(fails);
+            groups_without_a_law(&plan, &states, &left_out(&plan, &states))
+                .map(|lacking| lacking.into_values().collect::<Vec<_>>())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(lacking("nothing"), Ok(Vec::new()));
+        let why =
+            "0 of 1 runs of series `small`, method `2:4-magnitude` are done, expected at least 1";
+        assert_eq!(lacking("run-small-8x3-2:4"), Ok(vec![why.to_owned()]));
+        let all = lacking("run-").unwrap_err();
+        assert!(all.starts_with(why) && all.contains("failed or skipped: `run-"), "{all}");
+    }
+
+    #[test]
     fn a_sweep_whose_jobs_were_stopped_is_no_failure_and_goes_on_another_time() {
         let folder = tempfile::tempdir().unwrap();
         let options = SweepOptions::new(folder.path().join("out"), "regrow");
