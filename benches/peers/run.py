@@ -241,9 +241,10 @@ def summarise(comparison, cases, contenders, rows):
                     best = max if meaning["better"] == "higher" else min
                     line["ratio_to_best"] = spread([mine / best(theirs) for mine, *theirs in zip(values[name], *rivals)])
                 target = getattr(comparison, "TARGETS", {}).get(case, {}).get(figure, {}).get(name)
-                if target is not None and "ratio" in line:
-                    better = line["ratio"]["median"] >= target if meaning["better"] == "higher" else \
-                        line["ratio"]["median"] <= target
+                # The best of a yardstick's settings is what there is to beat, where it was measured.
+                judged = line.get("ratio_to_best", line.get("ratio"))
+                if target is not None and judged:
+                    better = judged["median"] >= target if meaning["better"] == "higher" else judged["median"] <= target
                     line["target"], line["met"] = target, better
                 lines.append({key: value for key, value in line.items() if value is not None})
     return lines

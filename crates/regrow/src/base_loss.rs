@@ -16,7 +16,7 @@ const LIMIT: u64 = 1 << 16;
 /// A kept loss, with all that decides it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct BaseLoss {
+struct BaseLoss {
     format: Format<1>,
     /// SHA-256 of the weights.
     weights: String,
