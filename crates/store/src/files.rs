@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use ledger::{Format, FormatHeader};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Failure, Result};
 
@@ -29,10 +29,9 @@ pub(crate) fn read_toml<T: DeserializeOwned, const N: u32>(
 ) -> Result<T> {
     let text = disk::read_to_string(path, LIMIT)?;
     let parse = |error: toml::de::Error| malformed(path, &error.message());
-    // The header first, as in `read_json`.
-    let table: toml::Table = toml::from_str(&text).map_err(parse)?;
-    check(path, FormatHeader::deserialize(table.clone()).map_err(parse)?, format)?;
-    T::deserialize(table).map_err(parse)
+    // Twice, as in `read_json`.
+    check(path, toml::from_str(&text).map_err(parse)?, format)?;
+    toml::from_str(&text).map_err(parse)
 }
 
 pub(crate) fn to_json<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
