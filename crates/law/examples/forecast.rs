@@ -4,9 +4,9 @@
 //! the 90 % intervals hold. `... -- judge FILE...` forecasts every run of measured tables from 30,
 //! 50 and 70 % of its tokens. `... -- stop FILE...` follows runs point by point and says what the
 //! advice to stop would have saved and lost; `stop` follows one run in four of a long table. A
-//! number before the files takes one run in so many. Tables are points tables, the summary of
-//! scan-bench
-//! (`config_id`), or curves of Multi-Power Law (`step,lr,loss`; steps stand for tokens).
+//! number before the files takes one run in so many, and `-8` takes all but one in eight. Tables
+//! are points tables, the summary of scan-bench (`config_id`), or curves of Multi-Power Law
+//! (`step,lr,loss`; steps stand for tokens).
 //!
 //! Rivals: the last value seen, a line in the logarithm of tokens, and a power law with a floor by
 //! least squares. Each is judged as a bare number and with the normal distribution of its
@@ -350,7 +350,7 @@ fn below(z: f64) -> f64 {
 
 fn read_all(paths: impl Iterator<Item = String>) -> Result<Sets, Box<dyn Error>> {
     let mut sets = Sets::new();
-    let mut every = 1;
+    let mut every = 1_i64;
     for path in paths {
         if let Ok(number) = path.parse() {
             every = number;
@@ -395,8 +395,10 @@ fn read_all(paths: impl Iterator<Item = String>) -> Result<Sets, Box<dyn Error>>
                 runs.entry(name).or_default().push([tokens, loss]);
             }
         }
-        let whole = runs.into_iter().filter(|(_, points)| points.len() >= 5).step_by(every);
-        sets.entry(set).or_default().extend(whole.map(|(name, mut points)| {
+        let whole = runs.into_iter().filter(|(_, points)| points.len() >= 5);
+        let is_taken = |i: &i64| (i % every.abs() == 0) == (every > 0);
+        let taken = (0..).zip(whole).filter(|(i, _)| is_taken(i)).map(|(_, run)| run);
+        sets.entry(set).or_default().extend(taken.map(|(name, mut points)| {
             points.sort_by(|a, b| a[0].total_cmp(&b[0]));
             (name, points)
         }));

@@ -24,6 +24,8 @@ pub enum ErrorKind {
     ZeroedUnknown,
     /// A budget in hours or money, of a device whose speed or price is not known.
     Unpriced,
+    /// In most worlds that are held possible the wanted number has no value.
+    NoNumber,
     /// Anything else that is wrong with a table, a law or a question.
     Other,
 }
@@ -43,6 +45,7 @@ impl Error {
             Fault::SeveralGroups { .. } => ErrorKind::SeveralGroups,
             Fault::ZeroedUnknown { .. } => ErrorKind::ZeroedUnknown,
             Fault::Unpriced { .. } => ErrorKind::Unpriced,
+            Fault::NoNumber { .. } => ErrorKind::NoNumber,
             _ if self.row().is_some() => ErrorKind::BadRow,
             _ => ErrorKind::Other,
         }
@@ -187,6 +190,26 @@ pub(crate) enum Fault {
         "the law has no posterior, so it knows no runs and bases; a posterior needs two runs or more of three points or more"
     )]
     NoLevels,
+    /// There is no run to choose from.
+    #[error("there are no pilots to choose from, expected one or more")]
+    NoPilots,
+    /// A design from a law cannot be tried on made tables.
+    #[error(
+        "a design from a law cannot be checked: its draws belong to runs that a made table does not hold; check one \
+         from priors"
+    )]
+    CheckOfLaw,
+    /// The wanted number has no value in most worlds.
+    #[error(
+        "in {without} of {of} worlds that are held possible the wanted number has no value near the pilots' tokens, \
+         so no pilots can be chosen for it: ask for a loss, or for another gain"
+    )]
+    NoNumber {
+        /// Worlds without a value.
+        without: usize,
+        /// Worlds.
+        of: usize,
+    },
     /// A run or a base that the law has not seen.
     #[error("the law has seen no {what} `{found}`; the nearest is `{nearest}`")]
     NotSeen {

@@ -33,6 +33,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod design;
 pub mod fit;
 pub mod fitting;
 pub mod forecast;

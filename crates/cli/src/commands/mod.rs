@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod convert;
+pub mod design;
 pub mod eval;
 pub mod fit;
 pub mod forecast;
@@ -68,6 +69,7 @@ fn run_command(command: Command, output: &mut Output) -> anyhow::Result<Exit> {
         Command::Fit(arguments) => fit::run(&arguments, output),
         Command::Forecast(arguments) => forecast::run(&arguments, output),
         Command::Predict(arguments) => predict::run(&arguments, output),
+        Command::Design(arguments) => design::run(&arguments, output),
         Command::Plan(arguments) => plan::run(&arguments, output),
         Command::Validate(arguments) => validate::run(&arguments, output),
         Command::Completions(arguments) => completions::run(&arguments, Cli::command(), output),

@@ -5,6 +5,7 @@ pub(crate) mod globals;
 pub(crate) mod group;
 pub(crate) mod known;
 pub(crate) mod log;
+pub(crate) mod machine;
 pub(crate) mod place;
 pub(crate) mod posterior;
 pub(crate) mod rate;

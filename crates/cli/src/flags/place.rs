@@ -7,6 +7,7 @@ use clap::Args;
 use law::levels::Subject;
 use law::{GroupLaw, Law, Place, Prediction};
 use model::folder::ModelFolder;
+use shape::config::ModelConfig;
 use shape::count::Count as Parameters;
 
 use crate::flags::rate::rate;
@@ -129,18 +130,23 @@ impl Size {
 
     /// The size of a model folder, of a `config.json`, or of a public model.
     pub(crate) fn of_model(model: &str) -> anyhow::Result<Self> {
-        let path = Path::new(model);
-        // A folder of that name wins over a public model.
-        let (config, series) = if path.exists() {
-            (ModelFolder::config_of(path)?, None)
-        } else {
-            let public = regrow::public_model(model)?;
-            (public.config(), Some(public.series()))
-        };
+        let (config, series) = config_of(model)?;
         let count = Parameters::of(&config);
         let name = Some(model.to_owned());
         Ok(Self { name, n0: count.total() as f64, embedding: count.looked_up() as f64, series })
     }
+}
+
+/// The configuration of a model folder, a `config.json`, or a public model by its name, with its
+/// series in the catalogue.
+pub(crate) fn config_of(model: &str) -> anyhow::Result<(ModelConfig, Option<&'static str>)> {
+    let path = Path::new(model);
+    // A folder of that name wins over a public model.
+    if path.exists() {
+        return Ok((ModelFolder::config_of(path)?, None));
+    }
+    let public = regrow::public_model(model)?;
+    Ok((public.config(), Some(public.series())))
 }
 
 /// The requested series, or else that of a public model, if the law has that series.

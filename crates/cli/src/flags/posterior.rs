@@ -77,7 +77,7 @@ impl PosteriorFlags {
 }
 
 /// The default priors, changed by a file, or by what another law has learnt.
-fn priors(path: &Path) -> anyhow::Result<Priors> {
+pub(crate) fn priors(path: &Path) -> anyhow::Result<Priors> {
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
         let law = regrow::law_file::read(path)?;
         let levels: Vec<&Levels> = law.groups().iter().filter_map(GroupLaw::levels).collect();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod design;
 mod errors;
 mod fit;
 mod forecast;

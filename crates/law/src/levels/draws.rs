@@ -3,12 +3,12 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::Levels;
 use super::density::{LATENT, Means, PointNoise, TAILS, spread};
 use super::gauge::Gauge;
 use super::groups::KINDS;
 use super::prior::{BEND, MEANS, SHARED};
 use super::shape::Arc;
-use super::{Levels, SeenRun};
 use crate::uncertainty::normal;
 
 /// What is asked about: each knows less than the one before.
@@ -27,12 +27,12 @@ const REPEATS: usize = 2;
 
 /// Beyond the measured rates, the step of the level that the slope foretells is taken as uncertain
 /// by this share (one standard deviation). Two or three rates cannot tell how the slope goes on.
-const BEYOND: f64 = 0.5;
+pub(crate) const BEYOND: f64 = 0.5;
 
 /// Beyond the last point of a run alone, what its curve falls is taken as uncertain by this share
 /// (one standard deviation): no formula is exact, and points that it describes do not show by how
 /// much it is wrong later.
-const LATER: f64 = 0.1;
+const LATER: f64 = 0.05;
 
 /// The curves that a posterior holds possible for one run. The same question gets the same curves,
 /// so that answers at several tokens can be compared draw by draw.
@@ -117,22 +117,8 @@ impl Levels {
     /// The nearest rate that was measured on the base, or on the bases nearest in size, if this one
     /// lies outside all of those.
     fn nearest_rate(&self, base: Option<usize>, n0: f64, rate: f64) -> Option<f64> {
-        let apart = |run: &SeenRun| (run.n0 / n0).ln().abs();
-        let least = self.runs.iter().map(apart).fold(f64::INFINITY, f64::min);
-        let near = self.runs.iter().filter(|run| match base {
-            Some(base) => run.base == base,
-            None => apart(run) <= least + 1e-6,
-        });
-        let [low, high] = near
-            .map(|run| run.rate)
-            .fold([f64::INFINITY, 0.0_f64], |[low, high], rate| [low.min(rate), high.max(rate)]);
-        // Rates of one cut differ in the last digits.
-        match rate {
-            _ if high == 0.0 => None,
-            above if above > high * (1.0 + 1e-6) => Some(high),
-            below if below < low * (1.0 - 1e-6) => Some(low),
-            _ => None,
-        }
+        let seen = self.runs.iter().filter(|run| base.is_none_or(|base| run.base == base));
+        nearest_rate(seen.map(|run| [run.n0, run.rate]), n0, rate)
     }
 
     /// The constants of a run that the law has seen.
@@ -166,6 +152,27 @@ impl Levels {
             let effect: f64 = groups.into_iter().enumerate().map(of_kind).sum();
             means.value[k] + effect + spread(draw, k, KINDS) * normal(of_run)
         })
+    }
+}
+
+/// The nearest of the rates that were measured at the nearest size, if this one lies outside all
+/// of those. What was measured is given by size and rate.
+pub(crate) fn nearest_rate(
+    seen: impl Iterator<Item = [f64; 2]> + Clone,
+    n0: f64,
+    rate: f64,
+) -> Option<f64> {
+    let apart = |seen: f64| (seen / n0).ln().abs();
+    let least = seen.clone().map(|[n0, _]| apart(n0)).fold(f64::INFINITY, f64::min);
+    let near = seen.filter(|[n0, _]| apart(*n0) <= least + 1e-6).map(|[_, rate]| rate);
+    let [low, high] =
+        near.fold([f64::INFINITY, 0.0_f64], |[low, high], rate| [low.min(rate), high.max(rate)]);
+    // Rates of one cut differ in the last digits.
+    match rate {
+        _ if high == 0.0 => None,
+        above if above > high * (1.0 + 1e-6) => Some(high),
+        below if below < low * (1.0 - 1e-6) => Some(low),
+        _ => None,
     }
 }
 
@@ -290,7 +297,7 @@ impl One {
 }
 
 /// The first `x` from which a condition holds, that holds from somewhere on.
-fn first(holds: impl Fn(f64) -> bool) -> f64 {
+pub(super) fn first(holds: impl Fn(f64) -> bool) -> f64 {
     // Far beyond what anybody trains: from e^-30 to e^60 mean tokens.
     let (mut low, mut high) = (-30.0, 60.0);
     if holds(low) {
@@ -318,7 +325,7 @@ fn random(number: u64, place: &[f64]) -> ChaCha8Rng {
 }
 
 /// A number from Student's distribution with [`TAILS`] degrees of freedom.
-fn student(random: &mut impl Rng) -> f64 {
+pub(super) fn student(random: &mut impl Rng) -> f64 {
     let mut squares = 0.0;
     for _ in 0..TAILS as usize {
         squares += normal(random).powi(2);

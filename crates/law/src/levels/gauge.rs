@@ -52,6 +52,11 @@ impl Gauge {
         [(n0 / self.n0).ln(), (rate / self.rate).ln()]
     }
 
+    /// The unit of the tokens: about the middle of the data.
+    pub(crate) fn tokens(&self) -> f64 {
+        self.tokens
+    }
+
     pub(super) fn ln_tokens(&self, tokens: f64) -> f64 {
         (tokens / self.tokens).ln()
     }

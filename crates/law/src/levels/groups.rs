@@ -18,14 +18,24 @@ pub(super) struct Groups {
 
 impl Groups {
     pub(super) fn of(runs: &[&Run]) -> Self {
-        let mut bases: Vec<String> = runs.iter().map(|run| run.base.clone()).collect();
+        Self::of_models(runs.iter().map(|run| (run.n0, run.base.as_str())))
+    }
+
+    /// The groups of models: their sizes and names.
+    pub(super) fn of_models<'a>(models: impl Iterator<Item = (f64, &'a str)>) -> Self {
+        let (mut sizes, mut bases): (Vec<f64>, Vec<String>) =
+            models.map(|(n0, base)| (n0, base.to_owned())).unzip();
         bases.sort_unstable();
         bases.dedup();
-        let mut sizes: Vec<f64> = runs.iter().map(|run| run.n0).collect();
         // In order, so that the order of the runs does not matter.
         sizes.sort_by(f64::total_cmp);
         sizes.dedup_by(|a, b| same(*a, *b, SIZE_TOLERANCE));
         Self { sizes, bases }
+    }
+
+    /// The sizes, parameters before pruning.
+    pub(super) fn sizes(&self) -> &[f64] {
+        &self.sizes
     }
 
     /// The bases.
@@ -39,7 +49,7 @@ impl Groups {
 
     /// The nearest size, where it counts as the same: sizes of one architecture differ in the last
     /// digits.
-    fn size(&self, n0: f64) -> Option<usize> {
+    pub(super) fn size(&self, n0: f64) -> Option<usize> {
         let apart = |size: &f64| (size / n0).ln().abs();
         let (place, size) =
             self.sizes.iter().enumerate().min_by(|a, b| apart(a.1).total_cmp(&apart(b.1)))?;

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "sampler")]
 mod anchor;
+mod believed;
 mod carry;
 // Without a sampler draws are only read, and most of the density has no use.
 #[cfg_attr(not(feature = "sampler"), allow(dead_code))]
@@ -21,6 +22,7 @@ mod draws;
 mod gauge;
 #[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod groups;
+mod information;
 #[cfg(feature = "sampler")]
 mod mode;
 mod one_run;
@@ -30,15 +32,20 @@ mod prior;
 mod sampler;
 #[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod shape;
+#[cfg(feature = "sampler")]
+mod simulated;
 #[cfg(test)]
 mod testing;
 #[cfg(feature = "sampler")]
 mod triangle;
 
+pub(crate) use believed::{Believed, Scales};
 pub use diagnostics::Diagnostics;
+pub(crate) use draws::{BEYOND, nearest_rate};
 pub use draws::{Curves, Subject, quantile};
 pub use gauge::Gauge;
 pub(crate) use gauge::median;
+pub(crate) use information::{Curve, Line, RunPlace, World};
 pub(crate) use one_run::{OF_RUN, OneRun};
 pub use prior::{Normal, Priors};
 #[cfg(feature = "sampler")]

@@ -179,12 +179,10 @@ impl Bill {
     }
 
     /// The floating-point operations of one token of training for this objective.
-    pub(super) fn flops_per_token(
-        &self,
-        place: &Place,
-        kind: MethodKind,
-        objective: &str,
-    ) -> Result<f64> {
+    ///
+    /// # Errors
+    /// If the embedding is not smaller than the parameters that are left.
+    pub fn flops_per_token(&self, place: &Place, kind: MethodKind, objective: &str) -> Result<f64> {
         let trained = PER_PARAMETER * multiplied_parameters(place, kind, self.embedding)?;
         let taught = Objective::has_teacher(objective) && !self.cached_teacher;
         // The embedding is smaller than what is left of the model, so this is positive.
@@ -192,7 +190,7 @@ impl Bill {
     }
 
     /// The cost of this many floating-point operations.
-    pub(super) fn cost(&self, flops: f64) -> Cost {
+    pub fn cost(&self, flops: f64) -> Cost {
         let gpu_hours = self.machine.map(|machine| machine.hours(flops));
         let price = self.machine.and_then(|machine| machine.hour_price);
         Cost { flops, gpu_hours, usd: gpu_hours.zip(price).map(|(hours, price)| hours * price) }

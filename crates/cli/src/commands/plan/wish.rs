@@ -4,8 +4,9 @@ use std::str::FromStr;
 
 use clap::Args;
 use law::Wish;
-use law::plan::{Bill, Budget, Machine};
+use law::plan::{Bill, Budget};
 
+use crate::flags::machine::MachineFlags;
 use regrow::count::Count;
 
 /// When tokens are enough.
@@ -40,23 +41,8 @@ pub(super) struct CostFlags {
     /// Spend no more than this: `1e21flop`, `300gpu-hours` or `500usd`
     #[arg(long, value_name = "AMOUNT")]
     budget: Option<Budget>,
-    /// What one GPU could do at most, floating-point operations a second: `h100`, or `989T` for
-    /// 989e12
-    #[arg(long, value_name = "FLOPS")]
-    device_peak: Option<Peak>,
-    /// The share of the peak that training reaches; Llama 3 was trained at 0.38 to 0.43 (Dubey et
-    /// al. 2024)
-    #[arg(
-        long,
-        value_name = "SHARE",
-        default_value_t = 0.4,
-        requires = "device_peak",
-        allow_negative_numbers = true
-    )]
-    utilisation: f64,
-    /// What an hour of one GPU costs, US dollars
-    #[arg(long, value_name = "USD", requires = "device_peak", allow_negative_numbers = true)]
-    gpu_hour_price: Option<f64>,
+    #[command(flatten)]
+    machine: MachineFlags,
     /// Keep no more than this many parameters
     #[arg(long, value_name = "N")]
     pub(super) max_params: Option<Count>,
@@ -69,60 +55,15 @@ pub(super) struct CostFlags {
 }
 
 impl CostFlags {
-    pub(super) fn machine(&self) -> anyhow::Result<Option<Machine>> {
-        let make = |peak: Peak| Machine::new(peak.0, self.utilisation, self.gpu_hour_price);
-        Ok(self.device_peak.map(make).transpose()?)
-    }
-
     /// What tokens of a model with such an untied input embedding cost.
     pub(super) fn bill(&self, embedding: f64) -> anyhow::Result<Bill> {
-        Ok(Bill::new(embedding, self.machine()?).with_cached_teacher(self.cached_teacher))
+        Ok(Bill::new(embedding, self.machine.machine()?).with_cached_teacher(self.cached_teacher))
     }
 
     /// The budget as floating-point operations.
     pub(super) fn flops(&self) -> anyhow::Result<Option<f64>> {
-        let machine = self.machine()?;
+        let machine = self.machine.machine()?;
         Ok(self.budget.map(|budget| budget.flops(machine.as_ref())).transpose()?)
-    }
-}
-
-/// Common devices, and what each does at most in bf16 without sparsity, teraflops: NVIDIA's data
-/// sheets, SXM versions where there are several.
-const DEVICES: [(&str, f64); 6] = [
-    ("a100", 312.0),
-    ("b200", 2250.0),
-    ("h100", 989.0),
-    ("h200", 989.0),
-    ("l40s", 362.0),
-    ("rtx4090", 165.0),
-];
-
-/// Floating-point operations per second.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Peak(f64);
-
-impl FromStr for Peak {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let is_it = |device: &&(&str, f64)| device.0.eq_ignore_ascii_case(text);
-        if let Some((_, teraflops)) = DEVICES.iter().find(is_it) {
-            return Ok(Self(teraflops * 1e12));
-        }
-        let (number, unit) = match text.char_indices().last() {
-            Some((at, 'G')) => (&text[..at], 1e9),
-            Some((at, 'T')) => (&text[..at], 1e12),
-            Some((at, 'P')) => (&text[..at], 1e15),
-            _ => (text, 1.0),
-        };
-        let wrong = || {
-            let known: Vec<&str> = DEVICES.iter().map(|(name, _)| *name).collect();
-            format!(
-                "`{text}` is neither a number of operations a second such as 989e12 or 989T, nor a device ({})",
-                known.join(", ")
-            )
-        };
-        number.parse::<f64>().map(|number| Self(number * unit)).map_err(|_| wrong())
     }
 }
 
@@ -172,16 +113,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn peaks_and_shares_are_read_as_people_write_them() {
-        assert_eq!(
-            ["989T", "989e12", "0.989P"].map(|text| text.parse::<Peak>().unwrap().0.round()),
-            [989e12; 3]
-        );
+    fn shares_are_read_as_people_write_them() {
         assert_eq!(["95%", "0.95", "95 %"].map(|text| text.parse::<Share>().unwrap().0), [0.95; 3]);
         for text in ["", "0%", "101%", "nan", "-0.5", "half"] {
             assert!(text.parse::<Share>().is_err(), "{text}");
         }
-        assert!("fast".parse::<Peak>().is_err() && "é".parse::<Peak>().is_err());
         assert_eq!("50M".parse(), Ok(RecoveryStart::Tokens(Count(50_000_000))));
         assert!("trained".parse::<RecoveryStart>().unwrap_err().contains("`pruned`"));
     }
