@@ -88,20 +88,20 @@ mod tests {
 
     use super::*;
 
-    /// A run whose loss falls by a power of the tokens, to a floor.
+    /// A run whose loss falls by a power of the tokens, to a floor; twice the tokens a point.
     fn falling(count: u64) -> Vec<Point> {
+        let tokens = |i: u64| 100_000 * (1 << i);
         let loss = |tokens: u64| 2.0 + 30.0 * (tokens as f64).powf(-0.3);
-        points((1..=count).map(|i| loss(100_000 * (1 << i))))
+        (1..=count).map(|i| point(i, tokens(i), loss(tokens(i)))).collect()
     }
 
-    /// Held-out losses, each after twice the tokens, and a training loss that falls.
-    fn points(losses: impl IntoIterator<Item = f64>) -> Vec<Point> {
-        let point = |(i, loss): (u64, f64)| Point {
+    /// A point with a training loss that falls.
+    fn point(i: u64, tokens: u64, loss: f64) -> Point {
+        Point {
             eval_loss: Some(loss),
             loss: Some(3.0 - 0.1 * i as f64),
-            ..Point::new(i, Tokens(100_000 * (1 << i)), 0.0, Phase::Constant)
-        };
-        (1..).zip(losses).map(point).collect()
+            ..Point::new(i, Tokens(tokens), 0.0, Phase::Constant)
+        }
     }
 
     fn reason(rule: StopRule, points: &[Point]) -> Option<String> {
@@ -111,9 +111,9 @@ mod tests {
     #[test]
     fn a_run_ends_once_a_doubling_buys_too_little_and_not_before() {
         let ends = |count| reason(StopRule::DoublingGain(0.01), &falling(count));
-        let first = (1..=16).find(|&count| ends(count).is_some()).unwrap();
-        // The true gain of a doubling falls below 0.01 nats between points 11 and 12.
-        assert!((11..=14).contains(&first), "{first}");
+        let first = (1..=18).find(|&count| ends(count).is_some()).unwrap();
+        // The true gain of a doubling falls below 0.01 nats between points 13 and 14.
+        assert!((13..=16).contains(&first), "{first}");
         let said = ends(first).unwrap();
         assert!(said.starts_with("twice the tokens buy 0.0"), "{said}");
         assert!(said.contains("less than 0.01 with a probability of "), "{said}");
@@ -131,7 +131,9 @@ mod tests {
 
     #[test]
     fn a_loss_that_rises_ends_a_run_by_any_rule_and_the_reason_says_so() {
-        let rises = points([3.0, 2.8, 2.7, 2.65, 2.66, 2.69, 2.73, 2.78]);
+        let losses = [3.0, 2.8, 2.7, 2.65, 2.66, 2.69, 2.73, 2.78];
+        let rises: Vec<Point> =
+            (1..).zip(losses).map(|(i, loss)| point(i, 100_000 * i, loss)).collect();
         for rule in [StopRule::DoublingGain(1e-6), StopRule::Loss(1.0)] {
             assert_eq!(reason(rule, &rises[..4]), None);
             let said = reason(rule, &rises).unwrap();
