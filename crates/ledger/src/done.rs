@@ -254,6 +254,8 @@ mod tests {
         let done = done(&run_record(), 1.5);
         let text = serde_json::to_string(&done).unwrap();
         assert_eq!(serde_json::from_str::<Done>(&text).unwrap(), done);
+        // As older versions wrote it.
+        assert!(!text.contains("ended_early") && done.ended_early().is_none(), "{text}");
         assert!(serde_json::from_str::<Done>(&text.replace(":1,", ":2,")).is_err());
         assert!(serde_json::to_string(&Done { seconds: f64::NAN, ..done.clone() }).is_err());
         assert!(serde_json::to_string(&Done { eval_loss: Nats(f64::INFINITY), ..done }).is_err());

@@ -328,6 +328,8 @@ mod tests {
         let text = serde_json::to_string(&record()).unwrap();
         assert!(!text.contains("null") && !text.contains("loss0"), "{text}");
         assert_eq!(serde_json::from_str::<RunRecord>(&text).unwrap(), record());
+        // As older versions wrote it.
+        assert!(!text.contains("extended_from") && record().extended_from().is_empty(), "{text}");
         let known = record().with_loss0(Nats(1.25), Some(Phase::Decay));
         let text = serde_json::to_string(&known).unwrap();
         assert!(text.contains(r#""loss0":1.25,"loss0_phase":"decay""#), "{text}");

@@ -99,8 +99,8 @@ impl RunFolder {
 }
 
 impl RunWriter {
-    /// Removes unfinished files of a killed process, finishes what it had begun, and repairs the end
-    /// of the curve.
+    /// Removes unfinished files of a killed process, finishes what it had begun, and repairs the
+    /// end of the curve.
     pub(crate) fn take(path: &Path, spec: &RunSpec, lock: Lock) -> Result<Self> {
         extension::finish(path)?;
         // Read again: whoever held the lock before may have extended the run.

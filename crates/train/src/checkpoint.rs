@@ -163,8 +163,8 @@ pub fn checkpoint_weights<B: Backend>(
     Ok(weights)
 }
 
-/// Checks that a run's checkpoint after `step` is whole. `earlier` is what the run was before it was
-/// extended.
+/// Checks that a run's checkpoint after `step` is whole. `earlier` is what the run was before it
+/// was extended.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] if a part is missing, damaged or of another run.

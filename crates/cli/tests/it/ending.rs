@@ -197,12 +197,21 @@ fn what_cannot_be_extended_is_refused_and_stays_as_it_is() {
     assert_eq!(checkpoints(&bench.path("short")), [50]);
 }
 
-/// A rule that ends the runs of the bench after a while.
-const RULE: [&str; 2] = ["--stop-when", "doubling-gain<0.02"];
+/// A rule that ends the runs of [`few_points`] before their tokens are used up.
+const RULE: [&str; 2] = ["--stop-when", "doubling-gain<0.3"];
+/// One that is never reached: it ends them once their held-out loss rises.
+const RISES: [&str; 2] = ["--stop-when", "loss<0.1"];
+
+/// A bench of runs with few held-out points: a rule takes a second at each.
+fn few_points() -> Bench {
+    let recipe = RECIPE.replace("eval_points = 40\n", "eval_points = 8\neval_first = 5376\n");
+    assert_ne!(recipe, RECIPE);
+    Bench::with(&recipe)
+}
 
 #[test]
 fn a_rule_ends_a_run_with_its_reason_and_without_it_the_run_goes_on_as_if_left_alone() {
-    let bench = Bench::with(RECIPE);
+    let bench = few_points();
     let keep = [&RULE[..], &["--keep-checkpoint"]].concat();
     let ran = bench.train("run", &keep);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -216,7 +225,7 @@ fn a_rule_ends_a_run_with_its_reason_and_without_it_the_run_goes_on_as_if_left_a
     assert!(ran.stderr.contains(&told) && ran.stderr.contains(reason), "{}", ran.stderr);
     assert!(fs::read_to_string(run.join("log.txt")).unwrap().contains(reason));
     // The same that `regrow forecast` says of these points.
-    let forecast = regrow(&["forecast", arg(&run), "--gain", "0.02"]);
+    let forecast = regrow(&["forecast", arg(&run), "--gain", "0.3"]);
     assert!(forecast.stdout.starts_with(&format!("stop now: {reason}\n")), "{}", forecast.stdout);
     // Until then it is the run left alone.
     assert_eq!(points(&run), points(&bench.path("whole"))[..=steps as usize]);
@@ -234,21 +243,21 @@ fn a_rule_ends_a_run_with_its_reason_and_without_it_the_run_goes_on_as_if_left_a
 
 #[test]
 fn a_run_killed_and_resumed_with_its_rule_ends_at_the_same_place_with_the_same_bytes() {
-    let bench = Bench::with(RECIPE);
-    let ran = bench.train("early", &RULE);
+    let bench = few_points();
+    let ran = bench.train("early", &RISES);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let metrics = bench.path("killed").join("metrics.jsonl");
     let steps = ran.json()["steps"].as_u64().unwrap() as usize;
     let mut kills = 0;
     for at in [steps / 3, steps / 2, steps, steps + 1] {
-        let mut child = bench.begin("killed", &[&RULE[..], &["--resume"]].concat());
+        let mut child = bench.begin("killed", &[&RISES[..], &["--resume"]].concat());
         wait("a step", || lines(&metrics) >= at || child.try_wait().unwrap().is_some());
         kills += usize::from(child.try_wait().unwrap().is_none());
         let _ = child.kill();
         child.wait().unwrap();
     }
     assert!(kills >= 3, "{kills}");
-    let ran = bench.train("killed", &[&RULE[..], &["--resume"]].concat());
+    let ran = bench.train("killed", &[&RISES[..], &["--resume"]].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     bench.are_alike("early", "killed");
     let end = |run: &str| {
@@ -264,8 +273,8 @@ fn a_run_killed_and_resumed_with_its_rule_ends_at_the_same_place_with_the_same_b
 
 #[test]
 fn a_curve_that_is_cut_and_an_end_without_its_reason_are_not_believed() {
-    let bench = Bench::with(RECIPE);
-    let ran = bench.train("run", &RULE);
+    let bench = few_points();
+    let ran = bench.train("run", &RISES);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let run = bench.path("run");
     assert_eq!(state(&run), ("done".into(), 24_000.into()));

@@ -37,16 +37,16 @@ impl StopRule {
             Self::Loss(nats) => Question::default().target(Some(nats)),
         };
         let found = forecast(&run, Prior::Weak, &question)?;
-        let holds = match found.target() {
+        if let Some(target) = found.target() {
             // A target that will be missed is no reason: the rule waits until it is reached.
-            Some(target) => target.chance_now() >= SURE,
-            None => true,
-        };
-        let advice = found.advice();
-        Ok((advice == Advice::StopNow && holds).then(|| {
-            let said = found.sentence();
-            said.strip_prefix(&format!("{advice}: ")).unwrap_or(said).to_owned()
-        }))
+            let is_reached = target.chance_now() >= SURE;
+            return Ok(
+                is_reached.then(|| format!("the target of {} nats is reached", target.loss()))
+            );
+        }
+        let (advice, said) = (found.advice(), found.sentence());
+        let reason = said.strip_prefix(&format!("{advice}: ")).unwrap_or(said);
+        Ok((advice == Advice::StopNow).then(|| reason.to_owned()))
     }
 }
 
