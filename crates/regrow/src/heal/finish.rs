@@ -109,8 +109,8 @@ pub(super) fn rose(curve: &Curve, observer: &mut dyn Observer) {
     }
 }
 
-/// A run that is done goes on only if it is extended. Its checkpoints are removed, except that of its
-/// end if it is kept.
+/// A run that is done goes on only if it is extended. Its checkpoints are removed, except that of
+/// its end if it is kept.
 pub(super) fn remove_checkpoints(folder: &RunFolder, kept: Option<u64>) -> Result<()> {
     for (step, path) in folder.checkpoints()? {
         if Some(step) != kept {
