@@ -112,6 +112,7 @@ fn of_run(path: &str) -> bool {
         "log.txt",
         "trainer_state.json",
         "done.json",
+        "extending.json",
         ".lock",
         // Of an outside trainer.
         "torch.json",

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::count::grouped;
 use crate::curve::Curve;
 use crate::finite;
 use crate::format::Format;
 use crate::record::RunRecord;
 use crate::sha256::Sha256;
+use crate::spec::RunSpec;
 use crate::units::{Nats, Tokens};
 
 /// The contents of `done.json`. The file is written last, so a run is done exactly when it exists.
@@ -35,6 +37,23 @@ pub struct Done {
     /// SHA-256 of `metrics.jsonl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     curve: Option<String>,
+    /// Why the run ended before the tokens of its spec, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended_early: Option<EarlyEnd>,
+}
+
+/// Why a run ended before the tokens of its spec: a rule said so after a held-out evaluation.
+///
+/// The rule is no part of the spec. Up to this point, the weights and the training losses are those
+/// of the run without a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlyEnd {
+    /// The rule, for example `doubling-gain<0.005`.
+    pub rule: String,
+    /// What it found, as a sentence.
+    pub reason: String,
+    /// Training tokens seen by then.
+    pub tokens: Tokens,
 }
 
 impl Done {
@@ -69,6 +88,7 @@ impl Done {
             weights,
             written_loss: None,
             curve: None,
+            ended_early: None,
         })
     }
 
@@ -81,6 +101,35 @@ impl Done {
     /// Sets the SHA-256 of the file that holds the curve.
     pub fn with_curve(self, hash: Sha256) -> Self {
         Self { curve: Some(hash.to_string()), ..self }
+    }
+
+    /// Says that a rule ended the run before the tokens of its spec.
+    pub fn with_early_end(self, end: EarlyEnd) -> Self {
+        Self { ended_early: Some(end), ..self }
+    }
+
+    /// Why the run ended before the tokens of its spec; `None` where it saw all of them.
+    pub fn ended_early(&self) -> Option<&EarlyEnd> {
+        self.ended_early.as_ref()
+    }
+
+    /// Where the end of a run from a file contradicts its spec or itself.
+    pub fn contradiction(&self, spec: &RunSpec) -> Option<String> {
+        let [found, planned] = [self.tokens, spec.tokens].map(|tokens| grouped(tokens.0));
+        let is_short = self.tokens < spec.tokens;
+        match &self.ended_early {
+            Some(end) if end.tokens != self.tokens => Some(format!(
+                "`ended_early` is after {} tokens, expected {found} as in `tokens`",
+                grouped(end.tokens.0)
+            )),
+            Some(_) if !is_short => {
+                Some(format!("it ended early after {found} tokens, and its spec has {planned}"))
+            }
+            None if is_short => Some(format!(
+                "it ended after {found} tokens, expected {planned} as in its spec, or `ended_early`"
+            )),
+            Some(_) | None => None,
+        }
     }
 
     /// The SHA-256 of the file that holds the curve; unknown in older runs.
@@ -181,10 +230,32 @@ mod tests {
     }
 
     #[test]
+    fn an_end_before_the_tokens_of_the_spec_needs_a_reason() {
+        let spec = |tokens: u64| RunSpec { tokens: Tokens(tokens), ..run_spec() };
+        let (done, end) = (done(&run_record(), 1.0), |tokens: u64| EarlyEnd {
+            rule: "doubling-gain<0.005".into(),
+            reason: "twice the tokens buy little".into(),
+            tokens: Tokens(tokens),
+        });
+        // The last step may reach beyond the tokens that were asked for.
+        assert_eq!(done.contradiction(&spec(2048)).or(done.contradiction(&spec(2000))), None);
+        let said = |done: &Done, tokens| done.contradiction(&spec(tokens)).unwrap();
+        assert!(said(&done, 4096).contains("after 2,048 tokens, expected 4,096 as in its spec"));
+        let early = done.clone().with_early_end(end(2048));
+        assert_eq!(early.contradiction(&spec(4096)), None);
+        assert!(said(&early, 2048).contains("it ended early after 2,048 tokens"));
+        assert!(said(&done.with_early_end(end(1024)), 4096).contains("is after 1,024 tokens"));
+        let text = serde_json::to_string(&early).unwrap();
+        assert_eq!(serde_json::from_str::<Done>(&text).unwrap(), early);
+    }
+
+    #[test]
     fn a_file_keeps_it_and_holds_no_number_that_is_not_finite() {
         let done = done(&run_record(), 1.5);
         let text = serde_json::to_string(&done).unwrap();
         assert_eq!(serde_json::from_str::<Done>(&text).unwrap(), done);
+        // As older versions wrote it.
+        assert!(!text.contains("ended_early") && done.ended_early().is_none(), "{text}");
         assert!(serde_json::from_str::<Done>(&text.replace(":1,", ":2,")).is_err());
         assert!(serde_json::to_string(&Done { seconds: f64::NAN, ..done.clone() }).is_err());
         assert!(serde_json::to_string(&Done { eval_loss: Nats(f64::INFINITY), ..done }).is_err());

@@ -36,7 +36,7 @@ pub use curve::{Curve, HeldOut, NotFinite, Phase, Point};
 pub use cut::Cut;
 pub use cut_error::CutError;
 pub use cut_record::{CalibrationRecord, CutRecord, Fallback};
-pub use done::Done;
+pub use done::{Done, EarlyEnd};
 pub use estimate::Estimate;
 pub use format::{Format, FormatHeader, OtherFormat};
 pub use held::Held;
@@ -46,7 +46,7 @@ pub use method::{MethodId, MethodKind};
 pub use number::{ShortNumber, short_count, trimmed};
 pub use pattern::{Pattern, PatternError};
 pub use point_row::PointRow;
-pub use record::{Provenance, RunRecord};
+pub use record::{EarlierRun, Provenance, RunRecord};
 pub use sha256::{Sha256, Sha256Error, Sha256Hasher};
 pub use spec::{
     AdamW, Convention, Difference, Evaluation, Objective, Precision, RunSpec, Schedule, Start,

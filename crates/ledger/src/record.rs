@@ -9,7 +9,7 @@ use crate::cut_record::CutRecord;
 use crate::format::Format;
 use crate::method::MethodId;
 use crate::spec::{RunSpec, Start};
-use crate::units::{Nats, Params, Rate};
+use crate::units::{Nats, Params, Rate, Tokens};
 
 /// The contents of `record.json`, written at the start of a run. Fields that repeat the spec are
 /// copied from it, so the two agree.
@@ -49,6 +49,20 @@ pub struct RunRecord {
     /// Programs of an outside trainer, which it writes itself.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     versions: BTreeMap<String, String>,
+    /// What the run was before it was extended, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    extended_from: Vec<EarlierRun>,
+}
+
+/// What a run was before it was extended to more tokens. Everything else stayed the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierRun {
+    /// The id that it had. Its checkpoints carry it.
+    pub id: String,
+    /// The tokens of its spec.
+    pub tokens: Tokens,
+    /// The step after which it ended.
+    pub steps: u64,
 }
 
 /// The program and machine of a run. It can explain a difference between runs, but changes no id.
@@ -90,7 +104,22 @@ impl RunRecord {
             seed: spec.seed,
             provenance,
             versions: BTreeMap::new(),
+            extended_from: Vec::new(),
         }
+    }
+
+    /// The record of the same run once it is extended from `spec`, where it ended after `steps`, to
+    /// `to`.
+    ///
+    /// # Panics
+    /// If the two specs differ in more than their tokens.
+    #[must_use]
+    pub fn extended(mut self, spec: &RunSpec, steps: u64, to: &RunSpec) -> Self {
+        let differs = spec.differences(to).into_iter().find(|found| found.key() != "tokens");
+        assert_eq!(differs, None, "only the tokens of a run can be extended");
+        self.extended_from.push(EarlierRun { id: self.id, tokens: spec.tokens, steps });
+        self.id = to.id();
+        self
     }
 
     /// Sets the realised pruning rates: of all parameters, and without embeddings.
@@ -122,10 +151,34 @@ impl RunRecord {
         if self.seed != spec.seed || self.start != spec.start {
             return Some("`seed` or `start` is another than in its spec".to_owned());
         }
+        if let Some(why) = self.contradicts_extension(spec) {
+            return Some(why);
+        }
         match cut {
             Some(cut) => self.contradicts_cut(cut),
             None => self.contradicts_itself(),
         }
+    }
+
+    /// Only the tokens of a run can be extended, so its earlier ids follow from its spec.
+    fn contradicts_extension(&self, spec: &RunSpec) -> Option<String> {
+        let mut before = 0;
+        for earlier in &self.extended_from {
+            let expected = RunSpec { tokens: earlier.tokens, ..spec.clone() }.id();
+            if earlier.id != expected {
+                let (found, tokens) = (&earlier.id, earlier.tokens);
+                return Some(format!(
+                    "`extended_from` names run `{found}`, expected `{expected}` for {tokens}"
+                ));
+            }
+            // A run that a rule ended may be extended to its own tokens, and end there again.
+            if earlier.steps < before {
+                let found = earlier.steps;
+                return Some(format!("`extended_from` goes back from step {before} to {found}"));
+            }
+            before = earlier.steps;
+        }
+        None
     }
 
     fn contradicts_cut(&self, cut: &CutRecord) -> Option<String> {
@@ -178,6 +231,11 @@ impl RunRecord {
     /// The id of the run's [`RunSpec`].
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What the run was before it was extended, oldest first; empty where it never was.
+    pub fn extended_from(&self) -> &[EarlierRun] {
+        &self.extended_from
     }
 
     /// The model series.
@@ -270,6 +328,8 @@ mod tests {
         let text = serde_json::to_string(&record()).unwrap();
         assert!(!text.contains("null") && !text.contains("loss0"), "{text}");
         assert_eq!(serde_json::from_str::<RunRecord>(&text).unwrap(), record());
+        // As older versions wrote it.
+        assert!(!text.contains("extended_from") && record().extended_from().is_empty(), "{text}");
         let known = record().with_loss0(Nats(1.25), Some(Phase::Decay));
         let text = serde_json::to_string(&known).unwrap();
         assert!(text.contains(r#""loss0":1.25,"loss0_phase":"decay""#), "{text}");
@@ -309,6 +369,23 @@ mod tests {
             odd(|r| r.heldout = "other".into()).starts_with("`heldout` is `other`, expected `")
         );
         assert!(odd(|r| r.seed += 1).contains("than in its spec"));
+    }
+
+    #[test]
+    fn a_record_knows_what_its_run_was_before_it_was_extended() {
+        let old = crate::testing::run_spec();
+        let new = RunSpec { tokens: Tokens(3 * old.tokens.0), ..old.clone() };
+        let extended = record().extended(&old, 4, &new);
+        assert_eq!((extended.id(), extended.contradiction(&new, None)), (&*new.id(), None));
+        let earlier = EarlierRun { id: old.id(), tokens: old.tokens, steps: 4 };
+        assert_eq!(extended.extended_from(), [earlier]);
+        let text = serde_json::to_string(&extended).unwrap();
+        assert_eq!(serde_json::from_str::<RunRecord>(&text).unwrap(), extended);
+        let text = text.replace(&old.id(), "0123456789abcdef");
+        let odd = serde_json::from_str::<RunRecord>(&text).unwrap().contradiction(&new, None);
+        assert!(odd.unwrap().starts_with("`extended_from` names run `0123456789abcdef`"));
+        let back = extended.extended(&new, 3, &new).contradiction(&new, None).unwrap();
+        assert!(back.ends_with("goes back from step 4 to 3"), "{back}");
     }
 
     #[test]

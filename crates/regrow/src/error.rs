@@ -52,6 +52,8 @@ pub enum ErrorKind {
         /// Memory for the model alone, in bytes.
         model: u64,
     },
+    /// A run that is done cannot be extended: the state of its optimiser is gone or damaged.
+    NoState,
     /// The time limit leaves no room for a step and a checkpoint.
     NoTime,
     /// Python, or a package that PyTorch training needs, is missing.

@@ -165,6 +165,9 @@ pub(crate) struct Setting<'a> {
     pub(crate) context: usize,
     pub(crate) start: Start,
     pub(crate) objective: Objective,
+    /// The tokens that defaults follow from, where they are not those of the recipe: an extended
+    /// run was begun with fewer.
+    pub(crate) begun_with: Option<Tokens>,
 }
 
 /// What a spec holds of a corpus.
@@ -336,6 +339,7 @@ impl Recipe {
             let message = "how many tokens to train on is not said: `tokens` in the recipe";
             return Err(Error::new(ErrorKind::Usage, message));
         };
+        let begun_with = setting.begun_with.map_or(tokens, |begun| begun.0);
         let context = size(self.context, setting.context);
         let batch = size(self.batch, 8);
         let CorpusFacts { hashes: [train, text, tokenizer], heldout } = setting.corpus;
@@ -370,10 +374,10 @@ impl Recipe {
                 clip_norm: self.clip_norm.unwrap_or(1.0),
             },
             schedule: Schedule {
-                warmup: count(self.warmup, tokens / 50),
+                warmup: count(self.warmup, begun_with / 50),
                 decay: count(self.decay, 0),
             },
-            evaluation: self.evaluation(tokens, context, heldout),
+            evaluation: self.evaluation(begun_with, context, heldout),
             trainer: self.trainer(),
             objective: setting.objective,
         })

@@ -13,7 +13,7 @@ use regrow::model::batch::Batch;
 use regrow::model::decoder::Decoder;
 use regrow::model::folder::ModelFolder;
 use regrow::text::{BuildOptions, Corpus, Documents, Reading, TokenizerSource};
-use regrow::{Count, Event, Recipe, Silent, Stop, Taught, TeachOptions, teach};
+use regrow::{Count, ErrorKind, Event, Recipe, Silent, Stop, Taught, TeachOptions, teach};
 use tempfile::TempDir;
 
 /// Tokens of a training window.
@@ -167,6 +167,36 @@ fn a_run_against_a_teacher_gives_the_same_bits_on_any_threads_and_after_interrup
             school.points(&whole).iter().filter_map(|point| point.eval_kl).collect();
         let (first, last) = (divergences[0], divergences[divergences.len() - 1]);
         assert!(0.0 < last && last < 0.8 * first, "{name}: {divergences:?}");
+    }
+}
+
+#[test]
+fn a_run_against_a_teacher_is_extended_to_the_bits_of_the_longer_one() {
+    let school = School::new();
+    school.teach(&school.lecture(), "cache");
+    for (name, teacher) in [("model", "base/model"), ("cached", "cache")] {
+        let longer = school.taught(teacher, "warmup = 500\neval_first = 256\n");
+        let shorter = longer.replace("tokens = 4000", "tokens = 2000");
+        let (whole, run) = (format!("{name}-whole"), format!("{name}-extended"));
+        school.train(&whole, "student.json", &longer, RunMode::New);
+        let heal = |keys: &str, mode: RunMode, keep: bool| {
+            let options = school.options("student.json", keys).mode(mode).keep_checkpoint(keep);
+            heal(&options, school.path(&run), &Stop::new(), &mut Silent)
+        };
+        assert!(heal(&shorter, RunMode::New, true).unwrap().is_done());
+        let ended = on_threads(2, || heal(&longer, RunMode::Resume, false).unwrap());
+        assert!(ended.is_done());
+        assert_eq!(ended.folder().record().extended_from().len(), 1);
+        assert_eq!(school.weights(&whole), school.weights(&run), "{name}");
+        let losses = |run: &str| {
+            let of = |point: Point| (point.step, point.loss, point.grad_norm);
+            school.points(run).into_iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(losses(&whole), losses(&run), "{name}");
+        // The checkpoint was not kept this time.
+        let more = longer.replace("tokens = 4000", "tokens = 5000");
+        let refused = heal(&more, RunMode::Resume, false).unwrap_err();
+        assert_eq!(*refused.kind(), ErrorKind::NoState, "{refused}");
     }
 }
 

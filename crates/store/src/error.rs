@@ -25,6 +25,11 @@ impl Error {
         matches!(*self.0, Failure::Differs { .. })
     }
 
+    /// Whether a record and the spec beside it are of different runs.
+    pub(crate) fn is_other_run(&self) -> bool {
+        matches!(*self.0, Failure::OtherRun { .. })
+    }
+
     /// Whether a run could not be resumed because it is done.
     pub fn is_done(&self) -> bool {
         matches!(*self.0, Failure::Done { .. })

@@ -8,8 +8,9 @@ use ledger::{Curve, CutRecord, Done, Point, RunRecord, RunSpec};
 
 use crate::curve_file::CurveFile;
 use crate::error::{Failure, Result};
+use crate::extension;
 use crate::files::{read_json, read_toml};
-use crate::names::{CUT, DONE, METRICS, RECORD, SPEC};
+use crate::names::{CUT, DONE, EXTENDING, METRICS, RECORD, SPEC};
 
 const CHECKPOINT: &str = "checkpoint-";
 
@@ -24,6 +25,14 @@ pub struct RunFolder {
 impl RunFolder {
     /// Opens a run for reading, and holds its spec, its record and its cut against each other.
     pub fn open(path: &Path) -> Result<Self> {
+        match Self::read(path) {
+            // Another process may have extended it between two files.
+            Err(error) if error.is_other_run() => Self::read(path),
+            read => read,
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self> {
         if crate::import::is_imported(path) {
             return Err(Failure::Imported { path: path.to_path_buf() }.into());
         }
@@ -32,8 +41,13 @@ impl RunFolder {
                 return Err(Failure::NotARun { path: path.to_path_buf(), missing }.into());
             }
         }
-        let spec: RunSpec = read_toml(&path.join(SPEC), RunSpec::FORMAT)?;
-        let record: RunRecord = read_json(&path.join(RECORD), RunRecord::FORMAT)?;
+        let (spec, record) = match extension::pending(path)? {
+            Some(new) => (new.spec, new.record),
+            None => (
+                read_toml::<RunSpec, _>(&path.join(SPEC), RunSpec::FORMAT)?,
+                read_json::<RunRecord, _>(&path.join(RECORD), RunRecord::FORMAT)?,
+            ),
+        };
         // A `spec.toml` edited by hand, or files copied from another run, would give wrong facts
         // for a curve.
         if record.id() != spec.id() {
@@ -127,12 +141,22 @@ impl RunFolder {
 
     /// Whether the run is done.
     pub fn is_done(&self) -> bool {
-        self.path.join(DONE).is_file()
+        // While it is being extended, the old end may still be there.
+        self.path.join(DONE).is_file() && !self.path.join(EXTENDING).exists()
     }
 
-    /// How the run ended, if it did.
+    /// How the run ended, if it did. An end before the tokens of its spec is believed only with its
+    /// reason.
     pub fn done(&self) -> Result<Option<Done>> {
-        self.is_done().then(|| read_json(&self.path.join(DONE), Done::FORMAT)).transpose()
+        if !self.is_done() {
+            return Ok(None);
+        }
+        let path = self.path.join(DONE);
+        let done: Done = read_json(&path, Done::FORMAT)?;
+        match done.contradiction(&self.spec) {
+            Some(why) => Err(Failure::Contradicts { path, why }.into()),
+            None => Ok(Some(done)),
+        }
     }
 
     /// The folder of the final model.
@@ -175,7 +199,7 @@ mod tests {
     use disk::Existing;
 
     use super::*;
-    use crate::sample::{create, point, record, record_of, spec};
+    use crate::sample::{create, done, point, record, record_of, spec};
 
     #[test]
     fn a_new_run_holds_its_files_as_given() {
@@ -257,6 +281,33 @@ mod tests {
             let said = error.to_string();
             assert!(said.ends_with(&format!("{name}` has format {found}, expected 1")), "{said}");
         }
+    }
+
+    #[test]
+    fn an_end_before_the_tokens_of_the_spec_is_believed_only_with_its_reason() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        let longer = RunSpec { tokens: ledger::Tokens(6000), ..spec() };
+        let record = record_of(&longer);
+        let mut run =
+            RunFolder::create(&path, Existing::Refuse, &longer, "", &record, None).unwrap();
+        run.append(&point(0)).unwrap();
+        run.finish(&done()).unwrap();
+        let folder = RunFolder::open(&path).unwrap();
+        for error in [folder.done().map(|_| ()), folder.points().map(|_| ())] {
+            let said = error.unwrap_err().to_string();
+            assert!(said.contains("done.json` cannot be believed: it ended after 5,120"), "{said}");
+        }
+        let end = ledger::EarlyEnd {
+            rule: "loss<2".into(),
+            reason: "the target of 2 nats is reached".into(),
+            tokens: ledger::Tokens(5120),
+        };
+        fs::remove_file(path.join(DONE)).unwrap();
+        let run = RunFolder::resume(&path, &longer).unwrap();
+        run.finish(&done().with_early_end(end.clone())).unwrap();
+        assert_eq!(folder.done().unwrap().unwrap().ended_early(), Some(&end));
+        assert_eq!(folder.points().unwrap().len(), 1);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! best/                the weights with the least held-out loss, where those are others
 //! trainer_state.json   the curve once more, for tools that read the Hugging Face Trainer's
 //! done.json            written last: the run is done
+//! extending.json       what it becomes, while a run that was done is extended
 //! torch.json           what an outside trainer was told, where one trains
 //! torch.log            what it printed
 //! stopped.json         why it stopped, where it can go on
@@ -32,6 +33,7 @@ mod candidates;
 mod curve_file;
 mod error;
 mod exclusion;
+mod extension;
 mod files;
 mod folder;
 pub mod import;

@@ -3,9 +3,12 @@
 use std::path::Path;
 
 pub(crate) const SPEC: &str = "spec.toml";
+pub(crate) const RECIPE: &str = "recipe.toml";
 pub(crate) const RECORD: &str = "record.json";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const DONE: &str = "done.json";
+/// What a run that is being extended becomes.
+pub(crate) const EXTENDING: &str = "extending.json";
 pub(crate) const CUT: &str = "cut.json";
 pub(crate) const LOCK: &str = ".lock";
 

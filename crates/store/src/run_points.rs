@@ -296,6 +296,22 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_a_rule_ended_gives_its_points() {
+        let root = tempfile::tempdir().unwrap();
+        let longer = RunSpec { tokens: ledger::Tokens(6000), ..spec() };
+        make(&root.path().join("a"), &longer, &record_of(&longer), false);
+        let end = ledger::EarlyEnd {
+            rule: "doubling-gain<0.01".into(),
+            reason: "twice the tokens buy 0.0050 nats".into(),
+            tokens: ledger::Tokens(5120),
+        };
+        let run = RunFolder::resume(&root.path().join("a"), &longer).unwrap();
+        run.finish(&done().with_early_end(end)).unwrap();
+        let found = run_points(root.path()).unwrap();
+        assert_eq!((found.rows.len(), found.left_out.len()), (2, 0));
+    }
+
+    #[test]
     fn a_curve_or_a_record_that_was_changed_is_refused() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a");

@@ -11,9 +11,10 @@ use ledger::{Done, Point, RunRecord, RunSpec};
 
 use crate::curve_file::{self, CurveFile};
 use crate::error::{Failure, Result};
+use crate::extension::{self, Extending};
 use crate::files::{to_json, to_toml};
 use crate::folder::RunFolder;
-use crate::names::{CUT, DONE, LOCK, METRICS, RECORD, SPEC};
+use crate::names::{CUT, DONE, LOCK, METRICS, RECIPE, RECORD, SPEC};
 use crate::tfevents::{EVENTS, EventsFile};
 use crate::trainer_state::trainer_state;
 
@@ -52,7 +53,7 @@ impl RunFolder {
         let replaced = (existing == Existing::Replace).then(|| lock_old(path)).transpose()?;
         let new = NewFolder::create(path, existing, &RUN)?;
         disk::write(&new.path().join(SPEC), &to_toml(&path.join(SPEC), spec)?)?;
-        disk::write(&new.path().join("recipe.toml"), recipe.as_bytes())?;
+        disk::write(&new.path().join(RECIPE), recipe.as_bytes())?;
         disk::write(&new.path().join(RECORD), &to_json(&path.join(RECORD), record)?)?;
         if let Some(cut) = cut {
             disk::write(&new.path().join(CUT), cut)?;
@@ -61,24 +62,50 @@ impl RunFolder {
         new.commit()?;
         // The lock of the old run is released only after the new folder has taken its place.
         drop(replaced);
-        RunWriter::take(Self::open(path)?)
+        RunWriter::take(path, spec, Lock::acquire(&path.join(LOCK))?)
     }
 
     /// Locks an unfinished run for writing. `spec` must be the one that it was started with.
     pub fn resume(path: &Path, spec: &RunSpec) -> Result<RunWriter> {
         // Of a run that was replaced by this one.
         disk::clear_leftovers(path)?;
+        // Before the lock, which would leave its file in a folder that is no run.
+        Self::open(path)?.check_spec(spec)?;
+        RunWriter::take(path, spec, Lock::acquire(&path.join(LOCK))?)
+    }
+
+    /// Extends a run that is done to the tokens of `spec`, which is else its own, and locks it for
+    /// writing. The curve, the checkpoints and the models stay.
+    ///
+    /// # Errors
+    /// Where `spec` differs in more than its tokens.
+    pub fn extend(path: &Path, spec: &RunSpec, recipe: &str) -> Result<RunWriter> {
+        disk::clear_leftovers(path)?;
+        let lock = Lock::acquire(&path.join(LOCK))?;
+        extension::finish(path)?;
         let folder = Self::open(path)?;
-        folder.check_spec(spec)?;
-        RunWriter::take(folder)
+        let mut differences = folder.spec().differences(spec);
+        differences.retain(|found| found.key() != "tokens");
+        if !differences.is_empty() {
+            return Err(Failure::Differs { path: path.to_path_buf(), differences }.into());
+        }
+        if let Some(done) = folder.done()? {
+            let record = folder.record().clone().extended(folder.spec(), done.steps(), spec);
+            let new = Extending::new(spec.clone(), record, recipe.to_owned());
+            extension::begin(path, &new)?;
+        }
+        RunWriter::take(path, spec, lock)
     }
 }
 
 impl RunWriter {
-    /// Takes the lock, removes unfinished files of a killed process, and repairs the end of the
-    /// curve.
-    fn take(folder: RunFolder) -> Result<Self> {
-        let lock = Lock::acquire(&folder.path().join(LOCK))?;
+    /// Removes unfinished files of a killed process, finishes what it had begun, and repairs the
+    /// end of the curve.
+    pub(crate) fn take(path: &Path, spec: &RunSpec, lock: Lock) -> Result<Self> {
+        extension::finish(path)?;
+        // Read again: whoever held the lock before may have extended the run.
+        let folder = RunFolder::open(path)?;
+        folder.check_spec(spec)?;
         if folder.is_done() {
             return Err(Failure::Done { path: folder.path().to_path_buf() }.into());
         }

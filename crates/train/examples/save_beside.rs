@@ -113,6 +113,9 @@ impl Bench<'_> {
             first: None,
             limit: None,
             checkpoint: &place,
+            earlier: &[],
+            keep_end: false,
+            is_enough: None,
         };
         let (mut last, mut seconds, mut begun, mut saved) =
             (Instant::now(), Vec::new(), Instant::now(), 0.0);

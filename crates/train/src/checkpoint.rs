@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use disk::kinds::CHECKPOINT;
 use disk::{Existing, NewFolder};
-use ledger::{Format, FormatHeader, Sha256};
+use ledger::{EarlierRun, Format, FormatHeader, RunSpec, Sha256};
 use model::backend::Backend;
 use model::decoder::Decoder;
 use model::layout::Layout;
@@ -107,7 +107,13 @@ pub(crate) fn save<B: Backend>(path: &Path, moment: &Moment<'_, B>) -> Result<()
     Ok(folder.commit()?)
 }
 
-/// Reads the checkpoint of run `id` after `step` into `weights` and `optimizer`.
+/// The ids that a checkpoint of a run may carry: its own, and those from before it was extended.
+pub(crate) fn ids(spec: &RunSpec, earlier: &[EarlierRun]) -> Vec<String> {
+    std::iter::once(spec.id()).chain(earlier.iter().map(|was| was.id.clone())).collect()
+}
+
+/// Reads the checkpoint after `step` of a run that has or had one of `ids` into `weights` and
+/// `optimizer`.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] if a part is missing, damaged or of another run. The buffers may then hold
@@ -117,10 +123,10 @@ pub(crate) fn load<B: Backend>(
     decoder: &Decoder<B>,
     weights: &mut B::Weights,
     optimizer: &mut Optimizer<B>,
-    (id, step): (&str, u64),
+    (ids, step): (&[String], u64),
 ) -> Result<State> {
     let checkpoint = Checkpoint { path };
-    let state = checkpoint.state(id, step)?;
+    let state = checkpoint.state(ids, step)?;
     // Check all hashes first: the buffers change only after every file has passed.
     let files: Vec<SafeTensors> =
         (0..FILES.len()).map(|number| checkpoint.open(&state, number)).collect::<Result<_>>()?;
@@ -136,24 +142,40 @@ pub(crate) fn load<B: Backend>(
     Ok(state)
 }
 
-/// The weights of the checkpoint of run `id` after `step`.
+/// The weights of a run's checkpoint after `step`. `earlier` is what the run was before it was
+/// extended.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] if they are missing, damaged or of another run.
 pub fn checkpoint_weights<B: Backend>(
     path: &Path,
     decoder: &Decoder<B>,
-    id: &str,
+    (spec, earlier): (&RunSpec, &[EarlierRun]),
     step: u64,
 ) -> Result<B::Weights> {
     let checkpoint = Checkpoint { path };
-    let file = checkpoint.open(&checkpoint.state(id, step)?, 0)?;
+    let file = checkpoint.open(&checkpoint.state(&ids(spec, earlier), step)?, 0)?;
     let mut weights = decoder.backend().allocate_weights(decoder.layout().elements())?;
     let backend = decoder.backend();
     checkpoint.read(&file, decoder.layout(), &mut |values, offset| {
         backend.upload_weights(values, &mut weights, offset)
     })?;
     Ok(weights)
+}
+
+/// Checks that a run's checkpoint after `step` is whole. `earlier` is what the run was before it
+/// was extended.
+///
+/// # Errors
+/// [`Error::Checkpoint`] if a part is missing, damaged or of another run.
+pub fn verify_checkpoint(
+    path: &Path,
+    (spec, earlier): (&RunSpec, &[EarlierRun]),
+    step: u64,
+) -> Result<()> {
+    let checkpoint = Checkpoint { path };
+    let state = checkpoint.state(&ids(spec, earlier), step)?;
+    (0..FILES.len()).try_for_each(|number| checkpoint.open(&state, number).map(drop))
 }
 
 /// Copies numbers to their place in the backend's memory.
@@ -170,7 +192,7 @@ impl Checkpoint<'_> {
         Error::Checkpoint { path: PathBuf::from(self.path), reason: reason.to_string() }
     }
 
-    fn state(&self, id: &str, step: u64) -> Result<State> {
+    fn state(&self, ids: &[String], step: u64) -> Result<State> {
         let json =
             // A state is below 1 KiB; the limit keeps a wrong file from filling memory.
             disk::read(&self.path.join(STATE), 1 << 16).map_err(|error| self.refuse(error))?;
@@ -194,8 +216,8 @@ impl Checkpoint<'_> {
         if state.own != state.checksum() || state.to_json() != json {
             return refuse("it is not as it was written".into());
         }
-        if state.id != id {
-            return refuse(format!("it belongs to run {}, expected {id}", state.id));
+        if !ids.contains(&state.id) {
+            return refuse(format!("it belongs to run {}, expected {}", state.id, ids[0]));
         }
         if state.step != step {
             return refuse(format!("it was written after step {}, expected {step}", state.step));

@@ -13,8 +13,8 @@ mod order;
 pub mod schedule;
 mod trainer;
 
-pub use checkpoint::checkpoint_weights;
+pub use checkpoint::{checkpoint_weights, verify_checkpoint};
 pub use error::{BoxError, Error, Result};
 pub use event::Event;
 pub use optimizer::Optimizer;
-pub use trainer::{Begin, Job, Lessons, Listener, Outcome, Why, train, train_against};
+pub use trainer::{Begin, IsEnough, Job, Lessons, Listener, Outcome, Why, train, train_against};

@@ -19,6 +19,8 @@ pub(crate) struct Limit {
     end: Option<Instant>,
     step: Duration,
     evaluation: Duration,
+    /// What comes after an evaluation: whether the run goes on.
+    answer: Duration,
     save: Duration,
     measured: bool,
 }
@@ -28,8 +30,8 @@ impl Limit {
     pub(crate) fn new(end: Option<Instant>, weights: usize) -> Self {
         // 12 bytes per weight: the weight and two moments, each an f32.
         let save = Duration::from_secs_f64(12.0 * weights as f64 / DISK);
-        let (step, evaluation) = (Duration::ZERO, Duration::ZERO);
-        Self { end, step, evaluation, save, measured: false }
+        let [step, evaluation, answer] = [Duration::ZERO; 3];
+        Self { end, step, evaluation, answer, save, measured: false }
     }
 
     /// Whether another step, its evaluation and a checkpoint may take longer than the time that is
@@ -39,7 +41,7 @@ impl Limit {
     }
 
     fn needs(&self, evaluates: bool) -> Duration {
-        let evaluation = if evaluates { self.evaluation } else { Duration::ZERO };
+        let evaluation = if evaluates { self.evaluation + self.answer } else { Duration::ZERO };
         self.step + evaluation + self.save.mul_f64(ROOM) + REST
     }
 
@@ -54,6 +56,10 @@ impl Limit {
 
     pub(crate) fn evaluated(&mut self, took: Duration) {
         self.evaluation = self.evaluation.max(took);
+    }
+
+    pub(crate) fn answered(&mut self, took: Duration) {
+        self.answer = self.answer.max(took);
     }
 
     pub(crate) fn saved(&mut self, took: Duration) {
@@ -86,7 +92,8 @@ mod tests {
         limit.saved(seconds(1));
         assert_eq!(limit.needs(false), seconds(22) + REST);
         assert!(!limit.is_reached(true));
-        limit.evaluated(seconds(40));
+        limit.evaluated(seconds(35));
+        limit.answered(seconds(5));
         assert!(limit.is_reached(true) && !limit.is_reached(false));
     }
 

@@ -1,6 +1,6 @@
 //! When a run is evaluated: at token counts evenly spaced on a log scale, and at its end.
 
-use ledger::RunSpec;
+use ledger::{EarlierRun, RunSpec};
 
 use crate::error::{Error, Result};
 
@@ -29,6 +29,20 @@ pub fn evaluation_steps(spec: &RunSpec) -> Vec<u64> {
     steps.sort_unstable();
     // Early points round to the same step when a step is large.
     steps.dedup();
+    steps
+}
+
+/// The same for a run that was extended. Up to the step where it ended before, it keeps the steps
+/// that it had then.
+pub fn extended(spec: &RunSpec, earlier: &[EarlierRun]) -> Vec<u64> {
+    let mut steps = Vec::new();
+    let mut after = 0;
+    for was in earlier {
+        let of = evaluation_steps(&RunSpec { tokens: was.tokens, ..spec.clone() });
+        steps.extend(of.into_iter().filter(|&step| step > after && step <= was.steps));
+        after = was.steps;
+    }
+    steps.extend(evaluation_steps(spec).into_iter().filter(|&step| step > after));
     steps
 }
 
@@ -149,6 +163,24 @@ mod tests {
         assert_eq!(evaluation_steps(&spec), [1, 3]);
         spec.evaluation.first = Tokens(u64::MAX);
         assert_eq!(evaluation_steps(&spec), [3]);
+    }
+
+    #[test]
+    fn an_extended_run_keeps_its_evaluations_and_goes_on_with_those_of_its_new_end() {
+        let spec = sample();
+        let was = |steps: u64, planned: u64| EarlierRun {
+            id: String::new(),
+            tokens: Tokens(64 * planned),
+            steps,
+        };
+        assert_eq!(extended(&spec, &[]), evaluation_steps(&spec));
+        // 1, 2, 3, 5, 8, 13, 22, 36, 60, 100 of the run of 100 steps.
+        let expected = [1, 2, 3, 5, 8, 13, 22, 36, 60, 100, 215, 464, 1000];
+        assert_eq!(extended(&spec, &[was(100, 100)]), expected);
+        // Ended early after 36 steps, and then extended to its own end.
+        assert_eq!(extended(&spec, &[was(46, 1000)]), evaluation_steps(&spec));
+        let twice = extended(&spec, &[was(36, 100), was(46, 1000)]);
+        assert_eq!(twice, [1, 2, 3, 5, 8, 13, 22, 36, 46, 100, 215, 464, 1000]);
     }
 
     fn mix(weight: f64, temperature: f64) -> ledger::Objective {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use ledger::{Phase, Point, RunSpec, Tokens};
+use ledger::{EarlierRun, Phase, Point, RunSpec, Tokens};
 use model::backend::{Backend, Mixture};
 use model::batch::Batch;
 use model::decoder::{Decoder, GradientTarget};
@@ -15,7 +15,7 @@ use model::teacher::Teacher;
 use model::workspace::Workspace;
 use text::Corpus;
 
-use crate::checkpoint::{self, Moment};
+use crate::checkpoint::{self, Moment, ids};
 use crate::error::{BoxError, Error, Result};
 use crate::event::Event;
 use crate::limit::Limit;
@@ -47,7 +47,18 @@ pub struct Job<'a> {
     pub limit: Option<Instant>,
     /// The folder for the checkpoint of a step.
     pub checkpoint: &'a (dyn Fn(u64) -> PathBuf + Sync),
+    /// What the run was before it was extended, oldest first. It keeps its evaluations and its
+    /// checkpoints from then.
+    pub earlier: &'a [EarlierRun],
+    /// Write a checkpoint of the end too, from which the run can be extended.
+    pub keep_end: bool,
+    /// Asked after a held-out point, once the listener has heard it: whether the run ends there.
+    /// The argument is the step.
+    pub is_enough: Option<&'a IsEnough<'a>>,
 }
+
+/// Whether a run ends after this step, before all tokens of its spec.
+pub type IsEnough<'a> = dyn Fn(u64) -> Result<bool, BoxError> + Sync + 'a;
 
 /// Where a run starts.
 pub enum Begin<B: Backend> {
@@ -64,7 +75,7 @@ pub enum Begin<B: Backend> {
 
 /// How a run ended.
 pub enum Outcome<B: Backend> {
-    /// All tokens were seen.
+    /// All tokens were seen, or fewer were enough.
     Finished {
         /// The healed weights, in the layout's order.
         weights: B::Weights,
@@ -151,7 +162,15 @@ pub fn train_against<B: Backend>(
     let fresh = matches!(begin, Begin::Weights(_));
     let mut run = TrainingLoop::new(decoder, begin, lessons, job)?;
     let (steps, evaluations) =
-        (milestones::steps(job.spec), milestones::evaluation_steps(job.spec));
+        (milestones::steps(job.spec), milestones::extended(job.spec, job.earlier));
+    // A run that was extended is not asked again about the step where it ended before.
+    let ended_before = job.earlier.last().map_or(0, |earlier| earlier.steps);
+    let is_enough = |step: u64| match job.is_enough {
+        Some(ask) if step > ended_before && step < steps && evaluations.contains(&step) => {
+            ask(step).map_err(Error::Listener)
+        }
+        _ => Ok(false),
+    };
     let mut tell = |event| listener(&event).map_err(Error::Listener);
     tell(Event::Started { step: run.optimizer.steps(), steps })?;
     // Point 0 of the curve is the loss before any training.
@@ -162,7 +181,9 @@ pub fn train_against<B: Backend>(
         run.is_best(&point);
         tell(Event::Point(point))?;
     }
-    while run.optimizer.steps() < steps {
+    // A run that was killed after it was told to end is told so again.
+    let mut enough = !fresh && is_enough(run.optimizer.steps())?;
+    while !enough && run.optimizer.steps() < steps {
         let step = run.optimizer.steps();
         let stopped = stop.load(Ordering::Relaxed).then_some(Why::Stop);
         let evaluates = evaluations.binary_search(&(step + 1)).is_ok();
@@ -184,9 +205,19 @@ pub fn train_against<B: Backend>(
         if let Some(error) = diverged {
             return Err(error);
         }
+        let begin = Instant::now();
+        enough = evaluates && is_enough(step + 1)?;
+        if evaluates {
+            // An answer takes as long as the question, and belongs to the evaluation.
+            run.limit.answered(begin.elapsed());
+        }
         if let Some(every) = job.save_every {
             run.due = better || (step + 1).is_multiple_of(every.max(1)) || run.limit.wants_a_save();
         }
+    }
+    let steps = run.optimizer.steps();
+    if job.keep_end && run.saved != Some(steps) {
+        run.save(&mut tell)?;
     }
     Ok(Outcome::Finished { weights: run.weights, steps, seconds: run.seconds })
 }
@@ -233,9 +264,9 @@ impl<'a, B: Backend> TrainingLoop<'a, B> {
             Begin::Weights(weights) => (weights, 0.0, None),
             Begin::Checkpoint { path, step } => {
                 let mut weights = backend.allocate_weights(layout.elements())?;
-                let id = spec.id();
+                let ids = ids(spec, job.earlier);
                 let state =
-                    checkpoint::load(&path, decoder, &mut weights, &mut optimizer, (&id, step))?;
+                    checkpoint::load(&path, decoder, &mut weights, &mut optimizer, (&ids, step))?;
                 (weights, state.seconds, Some(step))
             }
         };

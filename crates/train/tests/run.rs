@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger::testing::run_spec;
-use ledger::{AdamW, Evaluation, Point, Precision, RunSpec, Schedule, Start, Tokens};
+use ledger::{AdamW, EarlierRun, Evaluation, Point, Precision, RunSpec, Schedule, Start, Tokens};
 use model::backend::{Backend, cpu::Cpu};
 use model::batch::Batch;
 use model::decoder::{Decoder, GradientTarget};
@@ -157,6 +157,9 @@ fn run_on<B: Backend>(
             first: None,
             limit: None,
             checkpoint: &place,
+            earlier: &[],
+            keep_end: false,
+            is_enough: None,
         };
         let outcome = {
             let mut listener = |event: &Event| {
@@ -390,6 +393,9 @@ fn saving(
         first: None,
         limit: None,
         checkpoint: &place,
+        earlier: &[],
+        keep_end: false,
+        is_enough: None,
     };
     let begin = begin.unwrap_or_else(|| {
         let mut first = decoder.backend().allocate(decoder.layout().elements()).unwrap();
@@ -646,6 +652,9 @@ fn masked_weights_stay_zero_and_so_do_their_moments() {
         first: None,
         limit: None,
         checkpoint: &place,
+        earlier: &[],
+        keep_end: false,
+        is_enough: None,
     };
     let stop = AtomicBool::new(false);
     let begin = Begin::Weights(first.clone());
@@ -689,4 +698,123 @@ fn masked_weights_stay_zero_and_so_do_their_moments() {
     }
     // All the others were trained.
     assert!(masked > 10_000 && moved == masked, "{masked} masked, {moved} moved");
+}
+
+/// Trains into checkpoints of `folder` and keeps the end. `enough` is the step that is.
+fn kept(
+    corpus: &Corpus,
+    spec: &RunSpec,
+    folder: &Path,
+    (begin, earlier): (Option<u64>, &[EarlierRun]),
+    enough: Option<u64>,
+) -> train::Result<(Ran, u64)> {
+    let config = config(corpus);
+    let decoder = Decoder::new(Cpu::<f32>::new(), &config, 96).unwrap();
+    let place = |step: u64| folder.join(format!("checkpoint-{step}"));
+    let masks = Masks::default();
+    let is_enough = |step: u64| Ok(Some(step) == enough);
+    let job = Job {
+        spec,
+        corpus,
+        masks: &masks,
+        recompute: false,
+        save_every: None,
+        best: None,
+        first: None,
+        limit: None,
+        checkpoint: &place,
+        earlier,
+        keep_end: true,
+        is_enough: Some(&is_enough),
+    };
+    let len = decoder.layout().elements();
+    let begin = match begin {
+        Some(step) => Begin::Checkpoint { path: place(step), step },
+        None => {
+            let mut first = decoder.backend().allocate(len).unwrap();
+            decoder.backend().upload(&weights::initial(&config, 1), &mut first, 0).unwrap();
+            Begin::Weights(first)
+        }
+    };
+    let (stop, mut points) = (AtomicBool::new(false), Vec::new());
+    let outcome = train(&decoder, begin, &job, &stop, &mut |event| {
+        if let Event::Point(point) = event {
+            points.push(point.clone());
+        }
+        Ok(())
+    })?;
+    let Outcome::Finished { weights, steps, .. } = outcome else { panic!("it was stopped") };
+    let mut last = vec![0.0; len];
+    decoder.backend().download_weights(&weights, 0, &mut last).unwrap();
+    Ok((Ran { points, weights: last }, steps))
+}
+
+/// Of this many steps, at a constant rate after the warm-up.
+fn constant(corpus: &Corpus, steps: u64) -> RunSpec {
+    let schedule = Schedule { warmup: Tokens(5 * 280), decay: Tokens(0) };
+    RunSpec { schedule, ..spec(corpus, steps) }
+}
+
+#[test]
+fn an_extended_run_has_the_weights_and_losses_of_the_longer_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = corpus(folder.path());
+    let place = |name: &str| folder.path().join(name);
+    let (short, long) = (constant(&corpus, 20), constant(&corpus, 50));
+    let (whole, _) = kept(&corpus, &long, &place("whole"), (None, &[]), None).unwrap();
+    let (first, _) = kept(&corpus, &short, &place("run"), (None, &[]), None).unwrap();
+    let earlier = [EarlierRun { id: short.id(), tokens: short.tokens, steps: 20 }];
+    // Without what it was before, its checkpoint is another run's.
+    let other = kept(&corpus, &long, &place("run"), (Some(20), &[]), None);
+    let Err(Error::Checkpoint { reason, .. }) = other else { panic!("it was taken") };
+    assert!(reason.contains("it belongs to run "), "{reason}");
+    let (rest, steps) = kept(&corpus, &long, &place("run"), (Some(20), &earlier), None).unwrap();
+    assert_eq!(steps, 50);
+    assert!(rest.weights == whole.weights, "weights differ");
+    let points = [first.points, rest.points].concat();
+    let training = |points: &[Point]| losses(points).iter().map(|(loss, _)| *loss).collect();
+    let both: [Vec<Option<u64>>; 2] = [training(&points), training(&whole.points)];
+    assert_eq!(both[0], both[1]);
+    // Where both were evaluated, they were alike; and both are at the end.
+    let mut common = 0;
+    for (one, other) in points.iter().zip(&whole.points) {
+        if let (Some(one), Some(other)) = (one.eval_loss, other.eval_loss) {
+            assert_eq!(one.to_bits(), other.to_bits());
+            common += 1;
+        }
+    }
+    let evaluated: Vec<u64> =
+        points.iter().filter(|point| point.eval_loss.is_some()).map(|point| point.step).collect();
+    assert_eq!(evaluated[1..], train::milestones::extended(&long, &earlier));
+    assert!(common >= 3 && evaluated.contains(&20) && evaluated.contains(&50), "{evaluated:?}");
+    // From the end it goes on again, and its first checkpoint still counts.
+    let longer = constant(&corpus, 55);
+    let again = [&earlier[..], &[EarlierRun { id: long.id(), tokens: long.tokens, steps: 50 }]];
+    for begin in [20, 50] {
+        kept(&corpus, &longer, &place("run"), (Some(begin), &again.concat()), None).unwrap();
+    }
+}
+
+#[test]
+fn a_run_for_which_an_evaluation_is_enough_ends_there_as_the_longer_run_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = corpus(folder.path());
+    let place = |name: &str| folder.path().join(name);
+    let spec = constant(&corpus, 50);
+    let evaluations = train::milestones::evaluation_steps(&spec);
+    let enough = evaluations[evaluations.len() - 2];
+    let (whole, _) = kept(&corpus, &spec, &place("whole"), (None, &[]), None).unwrap();
+    let (short, steps) = kept(&corpus, &spec, &place("run"), (None, &[]), Some(enough)).unwrap();
+    assert_eq!((steps, short.points.len() as u64), (enough, enough + 1));
+    assert_eq!(losses(&short.points), losses(&whole.points)[..=enough as usize]);
+    // Killed before its end was written, it ends there again.
+    let (again, steps) =
+        kept(&corpus, &spec, &place("run"), (Some(enough), &[]), Some(enough)).unwrap();
+    assert!(steps == enough && again.points.is_empty() && again.weights == short.weights);
+    // Not asked again about the step where it ended, it goes on to its own end.
+    let earlier = [EarlierRun { id: spec.id(), tokens: spec.tokens, steps: enough }];
+    let (rest, steps) =
+        kept(&corpus, &spec, &place("run"), (Some(enough), &earlier), Some(enough)).unwrap();
+    assert!(steps == 50 && rest.weights == whole.weights);
+    assert_eq!(losses(&rest.points), losses(&whole.points)[enough as usize + 1..]);
 }

@@ -150,6 +150,10 @@ fn of_kind(error: &regrow::Error) -> Option<String> {
                 *model as f64 / 1e9
             ));
         }
+        Of::NoState => {
+            "train the longer run in a new `--out`, with `--keep-checkpoint` if it may become longer still; or heal the model of \
+             this run anew, as a run of its own"
+        }
         Of::NoTime => "give a longer `--time-limit`; what was there before is kept",
         Of::NoTorch { interpreter, package: None } => {
             return Some(format!(

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::workshop::command;
+use crate::workshop::{Workshop, command};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -120,4 +120,10 @@ fn the_guide_to_forecasts_shows_what_the_program_says() {
     let one: Vec<&str> = table.lines().filter(of_run).collect();
     fs::write(folder.path().join("run.csv"), one.join("\n")).unwrap();
     holds("forecast.md", folder.path());
+}
+
+#[test]
+fn the_guide_to_never_losing_shows_what_the_program_says() {
+    let workshop = Workshop::new();
+    holds("never-lost.md", &workshop.path(""));
 }

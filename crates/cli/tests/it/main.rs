@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod design;
+mod ending;
 mod errors;
 mod fit;
 mod forecast;

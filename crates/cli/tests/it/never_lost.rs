@@ -16,18 +16,23 @@ use crate::workshop::{
 
 /// Checkpoints every ten steps, many held-out points, and so many epochs that held-out loss rises
 /// in the end.
-const RECIPE: &str = "format = 1\ntokens = 24000\ncontext = 48\nbatch = 4\nlearning_rate = 0.01\nwarmup = 960\n\
+pub(crate) const RECIPE: &str = "format = 1\ntokens = 24000\ncontext = 48\nbatch = 4\nlearning_rate = 0.01\nwarmup = 960\n\
                       eval_points = 40\neval_tokens = 300\nsave_every = 1920\n";
 
 /// A corpus, a recipe, and a run left alone in `whole`.
-struct Bench {
+pub(crate) struct Bench {
     workshop: Workshop,
 }
 
 impl Bench {
     fn new() -> Self {
+        Self::with(RECIPE)
+    }
+
+    /// With another recipe.
+    pub(crate) fn with(recipe: &str) -> Self {
         let workshop = Workshop::new();
-        fs::write(workshop.path("recipe.toml"), RECIPE).unwrap();
+        fs::write(workshop.path("recipe.toml"), recipe).unwrap();
         let (text, corpus) = (workshop.path("text.txt"), workshop.path("few"));
         let words = [
             "tokenize",
@@ -45,23 +50,23 @@ impl Bench {
         bench
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.workshop.path(name)
     }
 
-    fn arguments(&self, out: &str, extra: &[&str]) -> Vec<String> {
+    pub(crate) fn arguments(&self, out: &str, extra: &[&str]) -> Vec<String> {
         let path = |name| arg(&self.path(name)).to_owned();
         let all = ["train", "--init", &path("tiny.json"), "--corpus", &path("few"), "--recipe"];
         let rest = [&path("recipe.toml"), "--out", &path(out), "--json"];
         [&all[..], &rest, extra].concat().iter().map(ToString::to_string).collect()
     }
 
-    fn train(&self, out: &str, extra: &[&str]) -> Ran {
+    pub(crate) fn train(&self, out: &str, extra: &[&str]) -> Ran {
         let arguments = self.arguments(out, extra);
         regrow(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    fn begin(&self, out: &str, extra: &[&str]) -> Child {
+    pub(crate) fn begin(&self, out: &str, extra: &[&str]) -> Child {
         let arguments = self.arguments(out, extra);
         let mut command = command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -84,10 +89,15 @@ impl Bench {
     }
 
     /// The run in `out` is the run left alone, file by file.
-    fn ended_alike(&self, out: &str) {
-        let (whole, found) = (self.path("whole"), self.path(out));
+    pub(crate) fn ended_alike(&self, out: &str) {
+        self.are_alike("whole", out);
+    }
+
+    /// Two runs are the same, file by file.
+    pub(crate) fn are_alike(&self, whole: &str, found: &str) {
+        let (whole, found) = (self.path(whole), self.path(found));
         assert_eq!(names(&whole), names(&found));
-        for model in ["model", "best"] {
+        for model in ["model", "best"].into_iter().filter(|model| whole.join(model).exists()) {
             let read = |run: &Path| {
                 let folder = run.join(model);
                 let read = |name: &String| fs::read(folder.join(name)).unwrap();
@@ -109,16 +119,16 @@ impl Bench {
     }
 }
 
-fn without_speed(mut point: Value) -> Value {
+pub(crate) fn without_speed(mut point: Value) -> Value {
     point.as_object_mut().unwrap().remove("tokens_per_second");
     point
 }
 
-fn lines(path: &Path) -> usize {
+pub(crate) fn lines(path: &Path) -> usize {
     fs::read_to_string(path).map_or(0, |text| text.lines().count())
 }
 
-fn wait(what: &str, mut until: impl FnMut() -> bool) {
+pub(crate) fn wait(what: &str, mut until: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !until() {
         assert!(begin.elapsed() < Duration::from_secs(60), "{what} does not come");
@@ -137,7 +147,7 @@ fn unfinished(run: &Path) -> Vec<String> {
     if run.is_dir() { names(run).into_iter().filter(hidden).collect() } else { Vec::new() }
 }
 
-fn checkpoints(run: &Path) -> Vec<u64> {
+pub(crate) fn checkpoints(run: &Path) -> Vec<u64> {
     let step = |name: &String| name.strip_prefix("checkpoint-")?.parse().ok();
     let mut steps: Vec<u64> = names(run).iter().filter_map(step).collect();
     steps.sort_unstable();

@@ -313,6 +313,13 @@ fn what_pytorch_trained_is_a_run_like_any_other() {
     assert!(runs.contains(report["id"].as_str().unwrap()), "{runs}");
     let again = torch.train("fails", "runs/a", &["--resume", "--json"]);
     assert_eq!((again.code, again.json()["state"].clone()), (0, Value::from("done")));
+    // With more tokens it would have to be extended, which is for our own trainer.
+    let mut words = torch.words("runs/a", &["--resume"]);
+    *words.iter_mut().find(|word| *word == "1k").unwrap() = "2k".to_owned();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let more = ran(command(&words).env("FAKE", "trains"));
+    let said = "cannot be extended: PyTorch trained it, expected a run of regrow's own trainer";
+    assert!(more.code == 1 && more.stderr.contains(said), "{}", more.stderr);
     // It is ours, so it may be replaced.
     assert_eq!(torch.train("trains", "runs/a", &["--force"]).code, 0);
 }

@@ -201,6 +201,11 @@ impl Target {
         self.loss
     }
 
+    /// The probability that the curve has reached it by the last point.
+    pub fn chance_now(&self) -> f64 {
+        self.chance_now
+    }
+
     /// The probability that the curve has reached it by the end.
     pub fn chance(&self) -> f64 {
         self.chance

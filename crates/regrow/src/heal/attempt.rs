@@ -1,7 +1,9 @@
 //! Training from the newest checkpoint that can be read, or from the beginning.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use ledger::EarlyEnd;
 use store::{RunFolder, RunWriter};
 use train::{Begin, BoxError, Event, Job, Outcome};
 
@@ -21,6 +23,8 @@ pub(super) struct Attempt {
     /// The step after which it began.
     pub(super) begun: u64,
     pub(super) outcome: Outcome<TrainingMachine>,
+    /// Why it ended before its tokens were used up, if it did.
+    pub(super) early: Option<EarlyEnd>,
     /// The time by operation, if requested.
     pub(super) account: Option<StepAccount>,
 }
@@ -59,6 +63,17 @@ pub(super) fn train_from_newest(
         let folder = RunFolder::open(writer.path())?;
         let path_of = |step: u64| folder.checkpoint_path(step);
         let curve = folder.curve()?;
+        let early = Mutex::new(None);
+        // From the curve on disk: a run that was killed and goes on asks about the same numbers.
+        let is_enough = |step: u64| {
+            let Some(rule) = options.stop_when else { return Ok(false) };
+            let reason = rule.reason(&folder.points()?, spec)?;
+            let tokens = run.tokens_after(step);
+            let end = reason.map(|reason| EarlyEnd { rule: rule.to_string(), reason, tokens });
+            let is_enough = end.is_some();
+            *early.lock().unwrap_or_else(PoisonError::into_inner) = end;
+            Ok(is_enough)
+        };
         let job = Job {
             spec,
             corpus: &origin.corpus,
@@ -69,6 +84,9 @@ pub(super) fn train_from_newest(
             first: curve.points().first().filter(|point| point.step == 0).map(|at| at.loss.0),
             limit: run.deadline(),
             checkpoint: &path_of,
+            earlier: folder.record().extended_from(),
+            keep_end: options.keep_checkpoint,
+            is_enough: options.stop_when.is_some().then_some(&is_enough),
         };
         let mut scribe = Scribe::new(writer, spec, observer)?;
         let mut listener = |event: &Event| {
@@ -99,7 +117,8 @@ pub(super) fn train_from_newest(
             }
             Ok(outcome) => {
                 let account = run.account().map(|account| timed.account(account, spec));
-                return Ok(Attempt { begun: step, outcome, account: account.transpose()? });
+                let early = early.into_inner().unwrap_or_else(PoisonError::into_inner);
+                return Ok(Attempt { begun: step, outcome, early, account: account.transpose()? });
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ledger::RunSpec;
+use ledger::{RunSpec, Trainer};
 use train::memory::TrainingMemory;
 
 use super::options::HealOptions;
@@ -26,6 +26,29 @@ pub(super) fn held_out(origin: &Origin) -> Result<()> {
             "the held-out part of the corpus has nothing to predict: {documents} documents of {tokens} tokens"
         ),
     ))
+}
+
+/// Refuses what an outside trainer cannot do at the end of a run, and warns of a decay that a rule
+/// may leave out.
+pub(super) fn ending(
+    options: &HealOptions,
+    spec: &RunSpec,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let asked =
+        [("stop_when", options.stop_when.is_some()), ("keep_checkpoint", options.keep_checkpoint)];
+    let asked = asked.into_iter().find(|(_, is_asked)| *is_asked);
+    if let Some((option, _)) = asked.filter(|_| spec.trainer == Trainer::Torch) {
+        let message =
+            format!("`{option}` is for regrow's own trainer, and PyTorch trains this run");
+        return Err(Error::new(ErrorKind::Usage, message).about(option));
+    }
+    if let Some(rule) = options.stop_when.filter(|_| spec.schedule.decay.0 > 0) {
+        observer.hear(&Event::Warning(&format!(
+            "if `{rule}` ends the run, it ends without its decay of the learning rate"
+        )));
+    }
+    Ok(())
 }
 
 /// Refuses training text that is shorter than one sequence, and sequences that are longer than the

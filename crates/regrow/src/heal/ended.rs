@@ -47,7 +47,7 @@ impl Ended {
         Self { folder, curve, steps, tokens, interruption }
     }
 
-    /// Whether the run is done: all tokens were seen, and the model is written.
+    /// Whether the run is done: all tokens were seen or a rule ended it, and the model is written.
     pub fn is_done(&self) -> bool {
         self.interruption.is_none()
     }

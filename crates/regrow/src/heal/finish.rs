@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use ledger::{Curve, Done};
+use ledger::count::grouped;
+use ledger::{Curve, Done, EarlyEnd};
 use model::folder::ModelFolder;
 use store::{RunFolder, RunWriter};
 use train::{Outcome, Why};
@@ -31,7 +32,8 @@ pub(super) fn finish(
     }
     match attempt.outcome {
         Outcome::Finished { weights, steps, seconds } => {
-            done(run, writer, &weights, (steps, seconds), observer)
+            let end = (steps, seconds, attempt.early);
+            done(options, run, writer, (&weights, end), observer)
         }
         Outcome::Interrupted { step, why } => {
             let why_said = if why == Why::Limit { ", before the time limit" } else { "" };
@@ -52,18 +54,21 @@ pub(super) fn finish(
 
 /// Writes the model and ends the run.
 fn done(
+    options: &HealOptions,
     run: &PreparedRun,
-    writer: RunWriter,
-    weights: &HostWeights,
-    (steps, seconds): (u64, f64),
+    mut writer: RunWriter,
+    (weights, (steps, seconds, early)): (&HostWeights, (u64, f64, Option<EarlyEnd>)),
     observer: &mut dyn Observer,
 ) -> Result<Ended> {
     write_model(run, &writer.model_path(), weights)?;
     let curve = writer.curve()?;
     let best = curve.best().context("the run has no held-out point")?;
     // Before the checkpoints are removed below.
-    if best.step > 0 && best.step < steps {
-        write_best(run, &writer, best.step, observer)?;
+    let has_best =
+        best.step > 0 && best.step < steps && write_best(run, &writer, best.step, observer)?;
+    if !has_best && !writer.record().extended_from().is_empty() && writer.best_path().exists() {
+        // The best of the run before it was extended is not the best any more.
+        remove(&writer.best_path())?;
     }
     // Hashed from disk, so that `done.json` names exactly the bytes that were written.
     let hash = ModelFolder::open(&writer.model_path())?.weights_hash()?;
@@ -74,8 +79,20 @@ fn done(
         done = done.with_written_loss(loss);
     }
     rose(&curve, observer);
+    if let Some(end) = early {
+        let text = format!(
+            "`{}` ended the run after {} of {} tokens: {}",
+            end.rule,
+            grouped(tokens.0),
+            grouped(run.spec().tokens.0),
+            end.reason
+        );
+        observer.hear(&Event::Note(&text));
+        writer.log(&text)?;
+        done = done.with_early_end(end);
+    }
     let folder = writer.finish(&done)?;
-    remove_checkpoints(&folder)?;
+    remove_checkpoints(&folder, options.keep_checkpoint.then_some(steps))?;
     ended(folder, &done)
 }
 
@@ -92,12 +109,19 @@ pub(super) fn rose(curve: &Curve, observer: &mut dyn Observer) {
     }
 }
 
-/// A run that is done is never resumed, so its checkpoints are removed.
-pub(super) fn remove_checkpoints(folder: &RunFolder) -> Result<()> {
-    for (_, path) in folder.checkpoints()? {
-        std::fs::remove_dir_all(&path).map_err(disk::io_error("remove", &path))?;
+/// A run that is done goes on only if it is extended. Its checkpoints are removed, except that of
+/// its end if it is kept.
+pub(super) fn remove_checkpoints(folder: &RunFolder, kept: Option<u64>) -> Result<()> {
+    for (step, path) in folder.checkpoints()? {
+        if Some(step) != kept {
+            remove(&path)?;
+        }
     }
     Ok(())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    Ok(std::fs::remove_dir_all(path).map_err(disk::io_error("remove", path))?)
 }
 
 /// The folder of this very run.
@@ -109,6 +133,7 @@ pub(super) fn folder_of(run: &PreparedRun, out: &Path) -> Result<RunFolder> {
 
 /// Reports a run that is already done.
 pub(super) fn already_done(
+    options: &HealOptions,
     run: &PreparedRun,
     out: &Path,
     observer: &mut dyn Observer,
@@ -116,8 +141,12 @@ pub(super) fn already_done(
     let folder = folder_of(run, out)?;
     observer.hear(&Event::Note(&format!("`{}` is already done", out.display())));
     let done = folder.done()?.context("`done.json` has gone")?;
-    // An earlier process may have been killed between `done.json` and this removal.
-    remove_checkpoints(&folder)?;
+    // An earlier process may have been killed between `done.json` and this removal. A checkpoint of
+    // the end is there only because somebody wanted it kept.
+    remove_checkpoints(&folder, Some(done.steps()))?;
+    if options.keep_checkpoint && !folder.checkpoint_path(done.steps()).is_dir() {
+        observer.hear(&Event::Warning("it has no checkpoint left to keep"));
+    }
     ended(folder, &done)
 }
 

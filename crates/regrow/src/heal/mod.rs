@@ -4,12 +4,14 @@ mod account;
 mod attempt;
 mod check;
 mod ended;
+mod extend;
 mod finish;
 mod options;
 mod origin;
 mod prepared;
 mod record;
 mod scribe;
+mod stop_rule;
 mod teacher;
 mod torch;
 mod written;
@@ -24,6 +26,7 @@ pub use self::ended::{Ended, Interruption};
 pub use self::options::{HealOptions, RunMode, ShowAccount, StartingPoint};
 pub use self::prepared::HealPreview;
 use self::prepared::Prepared;
+pub use self::stop_rule::StopRule;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Event, Observer};
 use crate::stop::Stop;
@@ -33,13 +36,14 @@ use crate::stop::Stop;
 /// # Errors
 /// Where the options are not valid.
 pub fn preview(options: &HealOptions, observer: &mut dyn Observer) -> Result<HealPreview> {
-    Prepared::new(options, observer)?.preview(options)
+    Prepared::new(options, None, observer)?.preview(options)
 }
 
 /// Trains into the run folder `out`.
 ///
 /// Once `stop` is requested, the run saves a checkpoint and ends. With [`RunMode::Resume`] it
-/// continues from there, and its final weights are the same as without the interruption.
+/// continues from there, and its final weights are the same as without the interruption. A run that
+/// is done is extended if more tokens are asked of it, and gets the weights of the longer run.
 ///
 /// # Errors
 /// Where the options are not valid, `out` contains another run, a file cannot be read or written,
@@ -59,8 +63,10 @@ pub fn heal(
     if options.folder == RunMode::Replace {
         disk::kinds::RUN.check(out, disk::Existing::Replace, &options.inputs())?;
     }
-    let prepared = Prepared::new(options, observer)?;
+    let begun_with = extend::begun_with(options, out);
+    let prepared = Prepared::new(options, begun_with, observer)?;
     let is_outside = prepared.spec().trainer == Trainer::Torch;
+    check::ending(options, prepared.spec(), observer)?;
     if is_outside {
         torch::check(options, prepared.spec(), observer)?;
     } else {
@@ -70,14 +76,22 @@ pub fn heal(
     let run = prepared.load(options)?;
     observer.hear(&Event::Detail(&format!("run {}, kernel {}", run.spec().id(), run.kernel())));
     let resume = options.folder == RunMode::Resume;
-    if resume && RunFolder::open(out).is_ok_and(|folder| folder.is_done()) {
+    let ended = resume.then(|| RunFolder::open(out).ok()).flatten();
+    let ended = ended.filter(RunFolder::is_done);
+    let is_extended = match &ended {
+        Some(folder) => extend::is_asked(options, &run, folder)?,
+        None => false,
+    };
+    if ended.is_some() && !is_extended {
         if is_outside {
             return torch::already_done(&run, out, observer);
         }
-        return finish::already_done(&run, out, observer);
+        return finish::already_done(options, &run, out, observer);
     }
     // `Resume` also starts a run that does not exist yet, so that the same call can be repeated.
-    let mut writer = if resume && out.symlink_metadata().is_ok() {
+    let mut writer = if let Some(folder) = ended {
+        extend::extend(&run, &folder, observer)?
+    } else if resume && out.symlink_metadata().is_ok() {
         if is_outside {
             torch::resume(out, &run, observer)?
         } else {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ledger::{Nats, Trainer};
 
+use super::stop_rule::StopRule;
 use crate::recipe::Recipe;
 use crate::trainer::TorchOptions;
 
@@ -31,6 +32,8 @@ pub struct HealOptions {
     pub(super) before: LossBefore,
     pub(super) folder: RunMode,
     pub(super) deadline: Option<Instant>,
+    pub(super) stop_when: Option<StopRule>,
+    pub(super) keep_checkpoint: bool,
     pub(super) recompute: bool,
     /// In bytes.
     pub(super) memory: Option<u64>,
@@ -90,6 +93,8 @@ impl HealOptions {
             before: LossBefore::Unsaid,
             folder: RunMode::New,
             deadline: None,
+            stop_when: None,
+            keep_checkpoint: false,
             recompute: false,
             memory: None,
             account: None,
@@ -159,6 +164,21 @@ impl HealOptions {
     #[must_use]
     pub fn time_limit(mut self, time: Duration) -> Self {
         self.deadline = Some(Instant::now() + time);
+        self
+    }
+
+    /// Ends the run once this rule holds, before its tokens are used up. The rule is no part of the
+    /// run's spec: without it, the same run goes on.
+    #[must_use]
+    pub fn stop_when(mut self, rule: StopRule) -> Self {
+        self.stop_when = Some(rule);
+        self
+    }
+
+    /// Keeps a checkpoint of the end. A run that has one can be extended to more tokens.
+    #[must_use]
+    pub fn keep_checkpoint(mut self, keep: bool) -> Self {
+        self.keep_checkpoint = keep;
         self
     }
 

@@ -67,8 +67,13 @@ impl HealPreview {
 }
 
 impl Prepared {
-    /// Resolves the options and refuses what cannot become a run.
-    pub(super) fn new(options: &HealOptions, observer: &mut dyn Observer) -> Result<Self> {
+    /// Resolves the options and refuses what cannot become a run. `begun_with` are the tokens of a
+    /// run that is there already.
+    pub(super) fn new(
+        options: &HealOptions,
+        begun_with: Option<Tokens>,
+        observer: &mut dyn Observer,
+    ) -> Result<Self> {
         let origin = match &options.start {
             StartingPoint::Model(path) => Origin::model(path, &options.corpus, observer)?,
             StartingPoint::Random(path) => Origin::random(path, &options.corpus)?,
@@ -89,6 +94,7 @@ impl Prepared {
             context: default_context(&origin.config),
             start: origin.start.clone(),
             objective: recipe.objective(teacher.as_ref().map(TeacherSource::hashes))?,
+            begun_with,
         })?;
         // Cheap checks first: the corpus is read in full only in `load`.
         check::held_out(&origin)?;

@@ -306,7 +306,7 @@ fn done(
     }
     folder.write_events()?;
     let done = folder.done()?.context("`done.json` has gone")?;
-    finish::remove_checkpoints(&folder)?;
+    finish::remove_checkpoints(&folder, None)?;
     finish::rose(&folder.curve()?, observer);
     finish::ended(folder, &done)
 }
@@ -361,7 +361,7 @@ fn not_believed(message: String) -> Error {
 /// anew when it is resumed.
 fn refuse(folder: &RunFolder, error: &Error) -> Result<()> {
     folder.take_back_done()?;
-    finish::remove_checkpoints(folder)?;
+    finish::remove_checkpoints(folder, None)?;
     if let Ok(mut writer) = RunFolder::resume(folder.path(), folder.spec()) {
         writer.log(&format!("refused: {error}"))?;
         writer.clear()?;

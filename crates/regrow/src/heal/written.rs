@@ -35,15 +35,19 @@ pub(super) fn written_loss(
 }
 
 /// Writes the checkpoint with the least held-out loss as a model. The answer is whether it could be
-/// read.
+/// read, or is there from before the run was extended.
 pub(super) fn write_best(
     run: &PreparedRun,
     writer: &RunWriter,
     best: u64,
     observer: &mut dyn Observer,
 ) -> Result<bool> {
-    let id = run.spec().id();
-    match train::checkpoint_weights(&writer.checkpoint_path(best), run.decoder(), &id, best) {
+    let before = writer.record().extended_from().last().map_or(0, |was| was.steps);
+    if best < before && writer.best_path().is_dir() {
+        return Ok(true);
+    }
+    let of = (run.spec(), writer.record().extended_from());
+    match train::checkpoint_weights(&writer.checkpoint_path(best), run.decoder(), of, best) {
         Ok(weights) => {
             write_model(run, &writer.best_path(), &weights)?;
             Ok(true)

@@ -92,5 +92,6 @@ pub(super) fn spec(job: &SweepJob, trains: &Trains, sweep: &SweepKeys) -> Result
         context: 0,
         start: Start::Random { config_hash: String::new() },
         objective,
+        begun_with: None,
     })
 }

@@ -227,6 +227,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         if run.training {
             output.say(&format!("`{}` is compared by its training loss", run.run));
         }
+        if let Some(end) = &run.ended_early {
+            output.say(&format!("`{}` was ended by `{}`: {}", run.run, end.rule, end.reason));
+        }
         if let Some(reason) = &run.excluded {
             output.say(&format!("`{}` is excluded: {reason}", run.run));
         }

@@ -1,6 +1,6 @@
 //! One run of the list, and the list as a table for other programs.
 
-use ledger::Rate;
+use ledger::{EarlyEnd, Rate};
 use serde::Serialize;
 use store::{Column, RunState, RunSummary};
 
@@ -37,6 +37,9 @@ pub(super) struct RunRow {
     pub(super) eval_loss: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) best_eval_loss: Option<f64>,
+    /// The rule that ended it before its tokens were used up, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ended_early: Option<EarlyEnd>,
     pub(super) points: usize,
     /// Whether its training losses are compared, and not its held-out ones.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -50,6 +53,10 @@ impl From<&RunSummary> for RunRow {
             RunState::Resumable { .. } => ("resumable", None),
             RunState::Imported => ("imported", None),
             RunState::Broken { why } => ("broken", Some(why.clone())),
+        };
+        let ended_early = match run.state() {
+            RunState::Done(done) => done.ended_early().cloned(),
+            _ => None,
         };
         let (folder, last) = (run.folder(), run.curve().last());
         let facts = run.facts();
@@ -70,6 +77,7 @@ impl From<&RunSummary> for RunRow {
             tokens_planned: folder.map(|folder| folder.spec().tokens.0),
             eval_loss: last.map(|point| point.loss.0),
             best_eval_loss: run.curve().best().map(|point| point.loss.0),
+            ended_early,
             points: run.curve().points().len(),
             training,
         }

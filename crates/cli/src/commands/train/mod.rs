@@ -31,6 +31,12 @@ Examples:
   Have PyTorch train it on four GPUs, checked against `regrow eval` before the first step:
     regrow train llama-1b-75 --corpus corpus --tokens 2B --trainer torch --processes 4 --out runs/healed
 
+  End once twice the tokens would buy less than 0.005 nats, and keep what a longer run needs:
+    regrow train llama-1b-75 --corpus corpus --tokens 200M --stop-when 'doubling-gain<0.005' --keep-checkpoint --out runs/healed
+
+  Extend a run that is done to more tokens, from the checkpoint that it kept:
+    regrow train llama-1b-75 --corpus corpus --tokens 400M --out runs/healed --resume
+
   In a job that is ended after four hours, with half an hour to spare:
     regrow train llama-1b-75 --corpus corpus --tokens 20M --out runs/healed --resume --time-limit 3h30m
 
@@ -66,7 +72,8 @@ pub struct Arguments {
     /// A file of recipe keys; flags win
     #[arg(long, value_name = "FILE.toml")]
     recipe: Option<PathBuf>,
-    /// Go on with the run in `--out` from its last checkpoint, or begin it
+    /// Go on with the run in `--out` from its last checkpoint, or begin it; extend one that is done
+    /// to more tokens, if it kept its checkpoint
     #[arg(long)]
     resume: bool,
     /// Replace the run in `--out`
@@ -75,6 +82,14 @@ pub struct Arguments {
     /// Stop and save before this much time is over, for example 30m or 2h, and end with status 75
     #[arg(long, value_name = "TIME", value_parser = regrow::span::parse)]
     time_limit: Option<Duration>,
+    /// End once a rule holds after a held-out evaluation, before the tokens are used up:
+    /// `doubling-gain<NATS`, if twice the tokens would buy less, or `loss<NATS`
+    #[arg(long, value_name = "RULE")]
+    stop_when: Option<String>,
+    /// Keep the checkpoint of the end, so that the run can be extended; it takes 12 bytes a
+    /// parameter
+    #[arg(long)]
+    keep_checkpoint: bool,
     /// Keep less of every block and compute it again in the backward pass: less memory, more time,
     /// the same numbers
     #[arg(long)]
@@ -176,7 +191,8 @@ fn options(arguments: &Arguments) -> anyhow::Result<HealOptions> {
             (false, true) => RunMode::Replace,
             (false, false) => RunMode::New,
         })
-        .recompute(arguments.recompute);
+        .recompute(arguments.recompute)
+        .keep_checkpoint(arguments.keep_checkpoint);
     let torch = torch(arguments, &options)?;
     options = options.torch(torch);
     if let Some(recipe) = &arguments.recipe {
@@ -196,6 +212,9 @@ fn options(arguments: &Arguments) -> anyhow::Result<HealOptions> {
     }
     if let Some(time) = arguments.time_limit {
         options = options.time_limit(time);
+    }
+    if let Some(rule) = &arguments.stop_when {
+        options = options.stop_when(rule.parse()?);
     }
     if let Some(bytes) = arguments.memory {
         options = options.memory(bytes.0);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use ledger::Nats;
+use ledger::{Done, EarlyEnd, Nats};
 use regrow::count::grouped;
 use regrow::heal::Ended;
 use serde::Serialize;
@@ -33,6 +33,9 @@ struct TrainReport<'a> {
     best_eval_loss: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     best_step: Option<u64>,
+    /// Why it ended before its tokens were used up, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_early: Option<EarlyEnd>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<PathBuf>,
     /// The model with `best_eval_loss`, if it is neither the final nor the initial one.
@@ -43,6 +46,7 @@ struct TrainReport<'a> {
 /// Prints the state of a run as JSON.
 pub(super) fn json(ended: &Ended, output: &mut Output) -> anyhow::Result<()> {
     let (folder, curve) = (ended.folder(), ended.curve());
+    let done = folder.done()?;
     output.json(&TrainReport {
         format: 1,
         run: folder.path(),
@@ -53,9 +57,10 @@ pub(super) fn json(ended: &Ended, output: &mut Output) -> anyhow::Result<()> {
         loss0: folder.record().loss0().map(|loss| loss.0),
         loss_pruned: ended.loss_pruned().map(|loss| loss.0),
         eval_loss: curve.last().map(|point| point.loss.0),
-        written_loss: folder.done()?.and_then(|done| done.written_loss()).map(|loss| loss.0),
+        written_loss: done.as_ref().and_then(Done::written_loss).map(|loss| loss.0),
         best_eval_loss: curve.best().map(|point| point.loss.0),
         best_step: curve.best().map(|point| point.step),
+        ended_early: done.as_ref().and_then(Done::ended_early).cloned(),
         model: ended.model(),
         best: ended.best_model(),
     })
@@ -82,6 +87,9 @@ pub(super) fn done(ended: &Ended, json: bool, output: &mut Output) -> anyhow::Re
     table.fact("after training", nats(done.eval_loss()));
     if let Some(loss) = done.written_loss() {
         table.fact("as it is written", format!("{}, in fewer digits than f32", nats(loss)));
+    }
+    if let Some(end) = done.ended_early() {
+        table.fact("ended early", format!("by `{}`: {}", end.rule, end.reason));
     }
     table
         .fact(
