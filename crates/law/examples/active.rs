@@ -173,7 +173,7 @@ fn view(
 
 /// The logarithm of the loss.
 fn ln_loss(at: &At, one: &Experiment) -> f64 {
-    let [floor, of_n, power_n, of_d, power_d, repeats, ..] = at.map(f64::exp);
+    let [floor, of_n, power_n, of_d, power_d, repeats] = std::array::from_fn(|k| at[k].exp());
     let [of_d, power_d] = [(of_d, at[6]), (power_d, at[7])].map(|(x, by)| x * one.n.powf(by));
     // Tokens beyond the first pass are worth less and less.
     let more = (one.d / one.unique - 1.0).max(0.0);
@@ -213,8 +213,11 @@ impl Prior {
                 15_f64.ln(),
                 0.0,
                 0.0,
+                0.0,
+                0.0,
+                0.0,
             ],
-            sd: [0.7, 1.0, 0.5, 1.0, 0.5, 1.0, 0.2, 0.1],
+            sd: [0.7, 1.0, 0.5, 1.0, 0.5, 1.0, 0.2, 0.1, 0.003, 0.003, 0.003],
         }
     }
 

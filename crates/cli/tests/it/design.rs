@@ -92,14 +92,14 @@ fn the_recipe_of_a_design_is_a_sweep_of_its_runs() {
         fs::rename(from, to).unwrap();
     }
     let (names, target) =
-        (format!("{},{}", small.display(), large.display()), format!("{}@0.3", large.display()));
+        (format!("{},{}", small.display(), large.display()), format!("{}@0.36", large.display()));
     let recipe = path("pilots.toml");
     let flags = [
         "design",
         "--models",
         &names,
         "--rates",
-        "0.15,0.3",
+        "0.19,0.36",
         "--for",
         &target,
         "--budget",

@@ -123,6 +123,11 @@ fn the_guide_to_forecasts_shows_what_the_program_says() {
 }
 
 #[test]
+fn the_guide_to_designing_shows_what_the_program_says() {
+    holds("design.md", tempfile::tempdir().unwrap().path());
+}
+
+#[test]
 fn the_guide_to_never_losing_shows_what_the_program_says() {
     let workshop = Workshop::new();
     holds("never-lost.md", &workshop.path(""));
