@@ -3,14 +3,14 @@
 //! `cargo run --release -p regrow-law --example active -- NAME TRAIN.csv TEST.csv...`: a pool of
 //! experiments with costs, and a region of costly ones whose losses are to be foretold. Shares of
 //! the pool's cost are spent in three rounds. In each the pilots are chosen that leave the least
-//! variance in the region, their losses are read, and the law is fitted again. A line of CSV a share:
-//! R2 in the region, its mean and deviation over ten repeats with other worlds; beside it random
-//! choice, and the fit to the whole pool. NAME is `farseer` or `data_constrained`.
+//! variance in the region, their losses are read, and the law is fitted again. A line of CSV a
+//! share: R2 in the region, its mean and deviation over ten repeats with other worlds; beside it
+//! random choice, and the fit to the whole pool. NAME is `farseer` or `data_constrained`.
 //!
 //! The law is a sum of powers of parameters and tokens (Hoffmann et al. 2022). Repeated tokens are
-//! worth less (Muennighoff et al. 2023), and the term of the tokens and its power follow the size, as
-//! Farseer has it: without that the fit to the whole `farseer` pool has an R2 of -1.8 in its region,
-//! by SciPy's least squares too.
+//! worth less (Muennighoff et al. 2023), and the term of the tokens and its power follow the size,
+//! as Farseer has it: without that the fit to the whole `farseer` pool has an R2 of -1.8 in its
+//! region, by SciPy's least squares too.
 
 use std::error::Error;
 

@@ -2,10 +2,10 @@
 //!
 //! `cargo run --release -p regrow-law --example design -- grid TABLE.csv...`: from the grid of each
 //! table pilots are chosen at 5, 10, 15 and 30 % of its cost, for the enough tokens of the largest
-//! size at each rate. A law of the pilots answers, and so does one of the whole grid. Pilots may end
-//! at every third of their evaluations. A line of CSV a table, share and way of choosing: by design; at
-//! random (five times); one factor at a time. `... -- made COUNT` designs pilots for made worlds,
-//! fits tables of them, and holds the width of the answers against the expected one.
+//! size at each rate. A law of the pilots answers, and so does one of the whole grid. Pilots may
+//! end at every third of their evaluations. A line of CSV a table, share and way of choosing: by
+//! design; at random (five times); one factor at a time. `... -- made COUNT` designs pilots for
+//! made worlds, fits tables of them, and holds the width of the answers against the expected one.
 
 use std::collections::BTreeMap;
 use std::error::Error;

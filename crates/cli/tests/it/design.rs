@@ -149,6 +149,9 @@ fn what_cannot_be_designed_is_said_with_what_to_do() {
     let ran = said(["--budget", "300gpu-hours"]);
     assert!(ran.code != 0 && ran.stderr.contains("--device-peak"), "{ran:?}");
     let ran = said(["--budget", "1e9flop"]);
+    assert!(ran.stderr.contains("pays for 0 tokens of the wanted model"), "{ran:?}");
+    let flags = [&PUBLIC[..7], &["--budget", "1e12flop", "--tokens", "1M"]].concat();
+    let ran = regrow(&flags);
     assert!(ran.stderr.contains("the budget pays for no run"), "{ran:?}");
     let ran = said(["--for", "llama-3.1-8b"]);
     assert!(ran.code == 2 && ran.stderr.contains("such as llama-3.1-8b@0.25"), "{ran:?}");

@@ -49,8 +49,9 @@ impl Check {
     }
 }
 
-/// Makes as many tables of the pilots, each from another world that the priors hold possible. Fits a
-/// law with levels to each, and asks it for the number of a new run. A table takes about a second.
+/// Makes as many tables of the pilots, each from another world that the priors hold possible. Fits
+/// a law with levels to each, and asks it for the number of a new run. A table takes about a
+/// second.
 ///
 /// # Errors
 /// If a setting is out of range, there is no pilot, or the belief is a law: its draws belong to its

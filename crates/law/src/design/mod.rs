@@ -1,13 +1,13 @@
 //! Which pilot runs make a wanted number certain for the least money.
 //!
 //! Before a run is made it is known where it will be evaluated, and about how noisy that is. So it
-//! is known how much it will tell. [`design()`] holds sets of pilots against each other by the width
-//! that the interval of the wanted number would have, and finds the best set within a budget.
+//! is known how much it will tell. [`design()`] holds sets of pilots against each other by the
+//! width that the interval of the wanted number would have, and finds the best set within a budget.
 //!
 //! The law is that with levels. What is believed before comes from priors, or from a law that was
 //! fitted to earlier runs. It is drawn as some worlds. In each, curves follow the constants along
-//! lines, and widths are averaged over the worlds. How much runs and bases differ is taken from each
-//! world and is not learnt by the pilots.
+//! lines, and widths are averaged over the worlds. How much runs and bases differ is taken from
+//! each world and is not learnt by the pilots.
 //!
 //! ```
 //! use law::design::{Belief, Options, Pilot, Target, Wanted, design};

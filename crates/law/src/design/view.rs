@@ -30,7 +30,8 @@ impl View {
     /// each number with the variance that no pilot takes away.
     ///
     /// A row holds slopes by the constants, over the deviation of what is measured: the information
-    /// of a pilot is the sum of the squares of its rows. All must have the length of the covariance.
+    /// of a pilot is the sum of the squares of its rows. All must have the length of the
+    /// covariance.
     ///
     /// ```
     /// use law::design::View;

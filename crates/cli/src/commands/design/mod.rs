@@ -12,6 +12,7 @@ use disk::FileKind;
 use law::design::{Belief, Check, Design, Options, Pilot, Target, Wanted, check, design};
 use law::plan::{Bill, Budget};
 use law::{GroupLaw, Law};
+use ledger::short_count;
 use serde::Serialize;
 
 use self::pilots::{Model, pilots};
@@ -133,6 +134,9 @@ impl FromStr for TargetFlag {
     }
 }
 
+/// A budget that pays for fewer tokens of the wanted model gives no default lengths.
+const FEWEST: f64 = 1e5;
+
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -182,7 +186,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         model.flops_per_token(rate, &arguments.method, &arguments.objective, machine)
     };
     let lengths = match arguments.tokens.is_empty() {
-        true => lengths(budget / price(&of, of.rates()[0].realised)?),
+        true => lengths(budget / price(&of, of.rates()[0].realised)?)?,
         false => arguments.tokens.iter().map(|tokens| tokens.0 as f64).collect(),
     };
     let pool = pilots(&models, &lengths, arguments.seeds, &price)?;
@@ -234,14 +238,25 @@ impl Arguments {
     }
 }
 
-/// The lengths that runs may have, where nobody says: half of what the budget pays for on the wanted
-/// model, a quarter and a sixteenth of that, to two digits.
-fn lengths(paid: f64) -> Vec<f64> {
+/// The lengths that runs may have, where nobody says: half of what the budget pays for on the
+/// wanted model, a quarter and a sixteenth of that, to two digits.
+///
+/// # Errors
+/// If the budget pays for so few tokens that no run would learn anything.
+fn lengths(paid: f64) -> anyhow::Result<Vec<f64>> {
+    if paid < FEWEST {
+        anyhow::bail!(
+            "the budget pays for {} tokens of the wanted model, expected {} or more; raise `--budget`, or name the lengths of \
+             cheaper runs with `--tokens`",
+            short_count(paid),
+            short_count(FEWEST)
+        );
+    }
     let round = |tokens: f64| {
         let unit = 10_f64.powf(tokens.log10().floor() - 1.0);
-        ((tokens / unit).round() * unit).max(1.0)
+        (tokens / unit).round() * unit
     };
-    [0.5, 0.125, 0.03125].map(|share| round(share * paid)).to_vec()
+    Ok([0.5, 0.125, 0.03125].map(|share| round(share * paid)).to_vec())
 }
 
 #[cfg(test)]
@@ -263,6 +278,7 @@ mod tests {
 
     #[test]
     fn lengths_are_round() {
-        assert_eq!(lengths(2.468e9), [1.2e9, 3.1e8, 7.7e7]);
+        assert_eq!(lengths(2.468e9).unwrap(), [1.2e9, 3.1e8, 7.7e7]);
+        assert!(lengths(2e4).unwrap_err().to_string().contains("pays for 20.0K tokens"));
     }
 }
