@@ -202,7 +202,8 @@ pub(crate) enum Fault {
     /// The wanted number has no value in most worlds.
     #[error(
         "in {without} of {of} worlds that are held possible the wanted number has no value near the pilots' tokens, \
-         so no pilots can be chosen for it: ask for a loss, or for another gain"
+         or a pilot begins 20 nats or more above its base; so no pilots can be chosen: ask for a loss, for another \
+         gain, or offer longer runs"
     )]
     NoNumber {
         /// Worlds without a value.

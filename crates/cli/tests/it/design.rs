@@ -161,3 +161,40 @@ fn what_cannot_be_designed_is_said_with_what_to_do() {
     assert_eq!(ran.code, 3, "{ran:?}");
     assert!(ran.stderr.contains("has no value"), "{ran:?}");
 }
+
+#[test]
+fn a_law_of_earlier_runs_says_which_come_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let points = root.join("results/2026-11-26-loop-of-habits/seed1.csv");
+    let law = folder.path().join("law.json");
+    let fitted = regrow(&["fit", arg(&points), "--out", arg(&law)]);
+    assert!(fitted.code == 0 || fitted.code == 3, "{fitted:?}");
+    // A size that the law has not seen. Evaluations begin before its first tokens.
+    let flags = [
+        "design",
+        "--law",
+        arg(&law),
+        "--series",
+        "llama",
+        "--models",
+        "27K,66K,250K",
+        "--rates",
+        "0.17,0.3,0.47",
+        "--for",
+        "250K@0.3",
+        "--budget",
+        "1e12flop",
+        "--tokens",
+        "300K,750K",
+        "--json",
+    ];
+    let ran = regrow(&flags);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let said = ran.json();
+    let runs = said["runs"].as_array().unwrap();
+    // The new size itself tells most of it.
+    assert_eq!(runs[0]["base"], "250K", "{said}");
+    let width = |of: &serde_json::Value| of["factor"].as_f64().unwrap();
+    assert!(width(&runs[runs.len() - 1]["after"]) < width(&said["before"]));
+}

@@ -49,14 +49,14 @@ impl<'a> Problem<'a> {
                 .iter()
                 .map(|pilot| {
                     let place = believed.place(pilot.n0, pilot.rate, &pilot.base)?;
-                    Some(world.rows(&place, &options.evaluations(pilot)))
+                    Some(world.rows(&place, &told(pilot, belief, options)))
                 })
                 .collect();
             let Line { slopes, own, by_level } = line;
             let view = View::new(&believed.covariance, &rows?, &[(slopes, own)]);
             Some(Seen { world: world.clone(), view, by_level })
         };
-        let (mut worlds, mut drawn) = (Vec::new(), 0);
+        let (mut worlds, mut drawn) = (Vec::new(), believed.left_out);
         for some in believed.worlds.chunks(WORLDS) {
             worlds.extend(parallel::map(some, seen).into_iter().flatten());
             drawn += some.len();
@@ -131,17 +131,31 @@ pub(super) fn believed(
     options: &Options,
 ) -> Result<Believed> {
     let mut believed = drawn(pilots, target, belief, options)?;
-    let begins: Vec<Option<(RunPlace, f64)>> = pilots
+    let begins: Vec<(RunPlace, f64)> = pilots
         .iter()
-        .map(|pilot| {
+        .filter_map(|pilot| {
             let place = believed.place(pilot.n0, pilot.rate, &pilot.base)?;
-            Some((place, options.evaluations(pilot)[0]))
+            Some((place, *told(pilot, belief, options).first()?))
         })
         .collect();
+    let before = believed.worlds.len();
     believed.worlds.retain(|world| {
-        begins.iter().flatten().all(|(place, tokens)| world.middle(place).excess(*tokens) < MOST)
+        begins.iter().all(|(place, tokens)| world.middle(place).excess(*tokens) < MOST)
     });
+    believed.left_out = before - believed.worlds.len();
     Ok(believed)
+}
+
+/// The tokens at which a pilot tells something. A law says nothing of evaluations before the first
+/// tokens that it was fitted to.
+fn told(pilot: &Pilot, belief: Belief<'_>, options: &Options) -> Vec<f64> {
+    let first = match belief {
+        Belief::Law(law) => law.ranges().get("tokens").map_or(0.0, |range| range[0]),
+        Belief::Priors { .. } => 0.0,
+    };
+    // The same tokens may differ in the last digits.
+    let is_told = |tokens: &f64| *tokens >= first * (1.0 - 1e-9);
+    options.evaluations(pilot).into_iter().filter(is_told).collect()
 }
 
 fn drawn(

@@ -23,6 +23,8 @@ pub(crate) struct Believed {
     pub(crate) worlds: Vec<World>,
     /// Of the constants in the order of [`World::rows`].
     pub(crate) covariance: Vec<Vec<f64>>,
+    /// Worlds that were drawn and left out.
+    pub(crate) left_out: usize,
     /// Sizes and rates that were measured already, with the base of each.
     pub(crate) seen: Vec<(String, [f64; 2])>,
 }
@@ -85,7 +87,7 @@ impl Believed {
             effects: (0..LATENT * groups.count()).map(|_| normal(&mut random)).collect(),
         };
         let worlds = (0..count).map(|_| world()).collect();
-        Self { groups, gauge: scales.gauge, worlds, covariance, seen: Vec::new() }
+        Self { groups, gauge: scales.gauge, worlds, covariance, left_out: 0, seen: Vec::new() }
     }
 
     /// Worlds from the draws of a law. What it has learnt of a size or a base that is among the
@@ -125,6 +127,7 @@ impl Believed {
         Self {
             worlds: apart.take(count).map(world).collect(),
             covariance: covariance(&levels.draws, &places),
+            left_out: 0,
             seen: levels
                 .runs
                 .iter()

@@ -77,7 +77,7 @@ pub(super) fn design(
     let [used, left_out] = found.worlds();
     output.detail(&format!("judged in {used} worlds; {left_out} more have no such number"));
     output.say(
-        "the intervals are for a new run of that model, and hold if the priors do; how much bases and runs differ is \
+        "the intervals are for a new run of that model, and hold if what is believed does; how much bases and runs differ is \
          believed, not learnt from the pilots",
     );
     Ok(())
