@@ -8,9 +8,9 @@
 //! random choice, and the fit to the whole pool. NAME is `farseer` or `data_constrained`.
 //!
 //! The law is a sum of powers of parameters and tokens (Hoffmann et al. 2022). Repeated tokens are
-//! worth less (Muennighoff et al. 2023), and the term of the tokens and its power follow the size,
-//! as Farseer has it: without that the fit to the whole `farseer` pool has an R2 of -1.8 in its
-//! region, by SciPy's least squares too.
+//! worth less, and so are parameters that tokens do not suffice for (Muennighoff et al. 2023). The
+//! term of the tokens and its power follow the size, as Farseer has it: without that the fit to
+//! the whole `farseer` pool has an R2 of -1.8 in its region, by SciPy's least squares too.
 
 use std::error::Error;
 
@@ -31,6 +31,8 @@ struct Experiment {
     n: f64,
     d: f64,
     unique: f64,
+    /// The parameters that the unique tokens suffice for; infinite where tokens do not repeat.
+    suffices: f64,
     cost: f64,
     loss: f64,
 }
@@ -40,7 +42,7 @@ struct Experiment {
 /// its power follow the logarithm of the size. The last three are what any formula lacks: how the
 /// logarithm of the loss bends in those of size and tokens. Without them hundreds of small
 /// experiments seem to tell all about large ones.
-const SIZE: usize = 11;
+const SIZE: usize = 12;
 type At = [f64; SIZE];
 
 /// The law's constants, and how they vary together.
@@ -175,12 +177,19 @@ fn view(
 fn ln_loss(at: &At, one: &Experiment) -> f64 {
     let [floor, of_n, power_n, of_d, power_d, repeats] = std::array::from_fn(|k| at[k].exp());
     let [of_d, power_d] = [(of_d, at[6]), (power_d, at[7])].map(|(x, by)| x * one.n.powf(by));
+    // And so are parameters beyond those that the unique tokens suffice for.
+    let surplus = at[11].exp();
+    let more = one.n / one.suffices - 1.0;
+    let n = match more > 0.0 {
+        true => one.suffices * (1.0 - surplus * (-more / surplus).exp_m1()),
+        false => one.n,
+    };
     // Tokens beyond the first pass are worth less and less.
     let more = (one.d / one.unique - 1.0).max(0.0);
     let worth = one.d.min(one.unique) + one.unique * repeats * -(-more / repeats).exp_m1();
     let (x, y) = (one.n.ln(), one.d.ln());
     let bends = at[8] * x * x + at[9] * x * y + at[10] * y * y;
-    (floor + of_n * one.n.powf(-power_n) + of_d * worth.powf(-power_d)).ln() + bends
+    (floor + of_n * n.powf(-power_n) + of_d * worth.powf(-power_d)).ln() + bends
 }
 
 fn slopes(at: &At, one: &Experiment) -> (f64, At) {
@@ -216,8 +225,9 @@ impl Prior {
                 0.0,
                 0.0,
                 0.0,
+                5.3_f64.ln(),
             ],
-            sd: [0.7, 1.0, 0.5, 1.0, 0.5, 1.0, 0.2, 0.1, 0.003, 0.003, 0.003],
+            sd: [0.7, 1.0, 0.5, 1.0, 0.5, 1.0, 0.2, 0.1, 0.003, 0.003, 0.003, 1.0],
         }
     }
 
@@ -381,17 +391,19 @@ fn read(
         let cells: Vec<&str> = line.split(',').collect();
         let cell = |place: usize| cells[place].parse::<f64>();
         let (n, d) = (cell(n)?, cell(d)?);
-        let unique = unique.map(cell).transpose()?.unwrap_or(f64::INFINITY);
-        // An infinite supply is one pass.
-        let unique = if unique.is_finite() { unique } else { d };
-        found.push(Experiment { n, d, unique, cost: 6.0 * n * d, loss: cell(loss)? });
+        // Without a limit there is one pass. With one, 20 tokens suffice for a parameter.
+        let unique = unique.map(cell).transpose()?;
+        let suffices = unique.map_or(f64::INFINITY, |unique| unique / 20.0);
+        let unique = unique.unwrap_or(d);
+        found.push(Experiment { n, d, unique, suffices, cost: 6.0 * n * d, loss: cell(loss)? });
     }
     let mean = |of: fn(&Experiment) -> f64| {
         (found.iter().map(|one| of(one).ln()).sum::<f64>() / found.len() as f64).exp()
     };
     let [n, d] = middle.unwrap_or([mean(|one| one.n), mean(|one| one.d)]);
     for one in &mut found {
-        *one = Experiment { n: one.n / n, d: one.d / d, unique: one.unique / d, ..*one };
+        let (unique, suffices) = (one.unique / d, one.suffices / n);
+        *one = Experiment { n: one.n / n, d: one.d / d, unique, suffices, ..*one };
     }
     Ok((found, [n, d]))
 }

@@ -11,7 +11,8 @@ fn pilots() -> Vec<Pilot> {
         for rate in [0.15, 0.25, 0.35] {
             for tokens in [5e7, 2e8, 8e8] {
                 let cost = 6.0 * n0 * (1.0 - rate) * tokens;
-                found.push(Pilot::new(base, n0, rate, tokens, cost).unwrap());
+                let pilot = Pilot::new(base, n0, rate, tokens, cost);
+                found.push(pilot.expect("the numbers are in range"));
             }
         }
     }
@@ -19,7 +20,7 @@ fn pilots() -> Vec<Pilot> {
 }
 
 fn loss_of(base: &str) -> Target {
-    Target::new(base, 8.03e9, 0.25, Wanted::Loss { tokens: 2e9 }).unwrap()
+    Target::new(base, 8.03e9, 0.25, Wanted::Loss { tokens: 2e9 }).expect("the numbers are in range")
 }
 
 fn belief(priors: &Priors) -> Belief<'_> {
