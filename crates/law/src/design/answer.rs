@@ -107,7 +107,8 @@ impl Design {
         self.runs.last().map_or(0.0, |last| last.spent)
     }
 
-    /// Whether no set within the budget narrows the interval by a twentieth.
+    /// Whether no set within the budget narrows the interval by a twentieth. `false` if the budget
+    /// pays for no pilot at all.
     pub fn is_enough(&self) -> bool {
         self.is_enough
     }

@@ -5,7 +5,7 @@ use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Width;
-use super::problem::{believed, line};
+use super::problem::{believed, line, number};
 use super::question::{Belief, Options, Pilot, Target, Wanted};
 use crate::error::{Fault, Result};
 use crate::levels::{Curves, Levels, Sampling, Shape, Subject, World, quantile};
@@ -67,9 +67,6 @@ pub fn check(
     let Belief::Priors { priors, .. } = belief else {
         return Err(Fault::CheckOfLaw.into());
     };
-    if pilots.is_empty() {
-        return Err(Fault::NoPilots.into());
-    }
     // Other worlds than those that the pilots were chosen in.
     let options = Options { seed: options.seed.wrapping_add(0x5eed), ..*options };
     let believed = believed(pilots, target, belief, &options)?;
@@ -80,9 +77,9 @@ pub fn check(
     let has_number = |world: &&World| line(world, &of_target, target.wanted).is_some();
     let worlds: Vec<&World> = believed.worlds.iter().filter(has_number).take(tables).collect();
     let numbered: Vec<(u64, &World)> = (0..).zip(worlds).collect();
-    let found = parallel::map(&numbered, |(number, world)| {
+    let found = parallel::map(&numbered, |(stream, world)| {
         let mut random = ChaCha8Rng::seed_from_u64(options.seed);
-        random.set_stream(*number);
+        random.set_stream(*stream);
         let runs: Vec<Run> = pilots
             .iter()
             .enumerate()
@@ -100,7 +97,7 @@ pub fn check(
                 Run::new(&i.to_string(), base, at, points.collect())
             })
             .collect();
-        let truth = number_of(target.wanted, &world.curve(&of_target, &mut random));
+        let truth = number(target.wanted, &world.curve(&of_target, &mut random));
         let runs: Vec<&Run> = runs.iter().collect();
         let sampling = Sampling::default().seeded(options.seed);
         let levels = Levels::sample(&runs, Shape::Fall, priors, &sampling)?;
@@ -121,15 +118,7 @@ pub fn check(
     })
 }
 
-/// Tokens by their logarithm, losses as excess in nats.
-fn number_of(wanted: Wanted, curve: &crate::levels::Curve) -> f64 {
-    match wanted {
-        Wanted::Enough { gain } => curve.enough(gain).ln(),
-        Wanted::Loss { tokens } => curve.excess(tokens),
-    }
-}
-
-/// The interval that a law gives; `None` where it is not finite.
+/// The interval of the number that a law gives; `None` where it is not finite.
 fn interval(wanted: Wanted, curves: &Curves, level: f64) -> Option<[f64; 2]> {
     let mut found = match wanted {
         Wanted::Enough { gain } => {

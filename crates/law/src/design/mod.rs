@@ -70,9 +70,6 @@ pub fn design(
         let expected = "a finite budget above 0";
         return Err(Fault::Setting { name: "budget", found: budget, expected }.into());
     }
-    if pilots.is_empty() {
-        return Err(Fault::NoPilots.into());
-    }
     let problem = Problem::new(pilots, target, belief, options)?;
     let costs: Vec<f64> = pilots.iter().map(Pilot::cost).collect();
     let places = places(pilots);

@@ -18,6 +18,7 @@ const MOST: f64 = 20.0;
 /// number is left out.
 const FAR: f64 = 1e5;
 
+/// A choice of pilots, prepared for the search.
 pub(super) struct Problem<'a> {
     pilots: &'a [Pilot],
     target: &'a Target,
@@ -124,12 +125,18 @@ impl<'a> Problem<'a> {
 }
 
 /// What is believed, as worlds in which no pilot begins at an excess that no model has.
+///
+/// # Errors
+/// If there is no pilot, a scale is out of range, or the law has no posterior.
 pub(super) fn believed(
     pilots: &[Pilot],
     target: &Target,
     belief: Belief<'_>,
     options: &Options,
 ) -> Result<Believed> {
+    if pilots.is_empty() {
+        return Err(Fault::NoPilots.into());
+    }
     let mut believed = drawn(pilots, target, belief, options)?;
     let begins: Vec<(RunPlace, f64)> = pilots
         .iter()
@@ -191,16 +198,25 @@ fn drawn(
     }
 }
 
-/// The wanted number as a line: tokens by their logarithm, losses in nats.
+/// The wanted number of a curve: the logarithm of tokens, or the excess of a loss in nats.
+pub(super) fn number(wanted: Wanted, curve: &Curve) -> f64 {
+    match wanted {
+        Wanted::Enough { gain } => curve.enough(gain).ln(),
+        Wanted::Loss { tokens } => curve.excess(tokens),
+    }
+}
+
+/// The wanted number as a line. `None` where it has no value that a run could have.
 pub(super) fn line(world: &World, place: &RunPlace, wanted: Wanted) -> Option<Line> {
-    let middle = world.gauge.tokens();
-    let number = |curve: &Curve| match wanted {
-        Wanted::Loss { tokens } => Some(curve.excess(tokens)),
-        Wanted::Enough { gain } => {
-            let enough = curve.enough(gain);
-            let far = (enough / middle).ln();
-            (far.abs() < FAR.ln() && curve.excess(enough) < MOST).then_some(far)
+    let middle = world.gauge.tokens().ln();
+    let is_sane = |curve: &Curve, number: f64| match wanted {
+        Wanted::Enough { .. } => {
+            (number - middle).abs() < FAR.ln() && curve.excess(number.exp()) < MOST
         }
+        Wanted::Loss { .. } => true,
     };
-    world.line(place, number)
+    world.line(place, |curve| {
+        let number = number(wanted, curve);
+        is_sane(curve, number).then_some(number)
+    })
 }

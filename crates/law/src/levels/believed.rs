@@ -37,25 +37,6 @@ pub(crate) struct Scales {
     pub(crate) noise: f64,
 }
 
-impl Gauge {
-    /// The gauge of runs that are not made yet: sizes and rates, tokens of all their points, the
-    /// excess that is expected, nats, and the step of `ln D` between points.
-    pub(crate) fn expected(places: &[[f64; 2]], tokens: &[f64], excess: f64, step: f64) -> Self {
-        let mean = |values: &mut dyn Iterator<Item = f64>| {
-            let (sum, count) =
-                values.fold((0.0, 0.0), |(sum, count), x| (sum + x.ln(), count + 1.0));
-            (sum / count).exp()
-        };
-        Self {
-            n0: mean(&mut places.iter().map(|place| place[0])),
-            rate: mean(&mut places.iter().map(|place| place[1])),
-            tokens: mean(&mut tokens.iter().copied()),
-            excess,
-            step,
-        }
-    }
-}
-
 impl Believed {
     /// A run of one of the models. `None` of another model.
     pub(crate) fn place(&self, n0: f64, rate: f64, base: &str) -> Option<RunPlace> {

@@ -24,11 +24,6 @@ pub struct Gauge {
 impl Gauge {
     /// The gauge of some runs. There must be a point.
     pub(super) fn of(runs: &[&Run]) -> Self {
-        let mean = |values: &mut dyn Iterator<Item = f64>| {
-            let (sum, count) =
-                values.fold((0.0, 0.0), |(sum, count), x| (sum + x.ln(), count + 1.0));
-            (sum / count).exp()
-        };
         let steps = runs.iter().flat_map(|run| {
             run.points.windows(2).map(|pair| (pair[1].tokens / pair[0].tokens).ln())
         });
@@ -36,14 +31,26 @@ impl Gauge {
             .iter()
             .flat_map(|run| run.points.iter().map(|point| (point.loss - run.loss0).abs()));
         Self {
-            n0: mean(&mut runs.iter().map(|run| run.n0)),
-            rate: mean(&mut runs.iter().map(|run| run.rate)),
-            tokens: mean(
-                &mut runs.iter().flat_map(|run| run.points.iter().map(|point| point.tokens)),
+            n0: geometric_mean(runs.iter().map(|run| run.n0)),
+            rate: geometric_mean(runs.iter().map(|run| run.rate)),
+            tokens: geometric_mean(
+                runs.iter().flat_map(|run| run.points.iter().map(|point| point.tokens)),
             ),
             // Data without an excess would give a unit of zero.
             excess: median(excesses.collect()).unwrap_or(1.0).max(1e-9),
             step: median(steps.filter(|step| *step > 0.0).collect()).unwrap_or(1.0),
+        }
+    }
+
+    /// The gauge of runs that are not made yet: their sizes and rates, the tokens of all their
+    /// points, the excess that is expected, nats, and the step of `ln D` between points.
+    pub(crate) fn expected(places: &[[f64; 2]], tokens: &[f64], excess: f64, step: f64) -> Self {
+        Self {
+            n0: geometric_mean(places.iter().map(|place| place[0])),
+            rate: geometric_mean(places.iter().map(|place| place[1])),
+            tokens: geometric_mean(tokens.iter().copied()),
+            excess,
+            step,
         }
     }
 
@@ -60,6 +67,11 @@ impl Gauge {
     pub(super) fn ln_tokens(&self, tokens: f64) -> f64 {
         (tokens / self.tokens).ln()
     }
+}
+
+fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), x| (sum + x.ln(), count + 1.0));
+    (sum / count).exp()
 }
 
 /// The middle value; `None` of nothing.
