@@ -155,6 +155,13 @@ fn what_cannot_be_designed_is_said_with_what_to_do() {
     assert!(ran.stderr.contains("the budget pays for no run"), "{ran:?}");
     let ran = said(["--for", "llama-3.1-8b"]);
     assert!(ran.code == 2 && ran.stderr.contains("such as llama-3.1-8b@0.25"), "{ran:?}");
+    let ran = said(["--objective", "words"]);
+    assert!(ran.code == 2 && ran.stderr.contains("distil"), "{ran:?}");
+    let ran = regrow(&[
+        "design", "--models", "1B", "--rates", "0.2", "--for", "3B@0.2", "--budget", "1e20flop",
+        "--method", "depth",
+    ]);
+    assert!(ran.code == 1 && ran.stderr.contains("`depth`"), "{ran:?}");
     let ran = said(["--models", "llama-9"]);
     assert!(ran.stderr.contains("`llama-9` is neither"), "{ran:?}");
     let ran = regrow(&[&PUBLIC[..7], &["--budget", "1e21flop", "--gain", "500"]].concat());

@@ -12,7 +12,7 @@ use disk::FileKind;
 use law::design::{Belief, Check, Design, Options, Pilot, Target, Wanted, check, design};
 use law::plan::{Bill, Budget};
 use law::{GroupLaw, Law};
-use ledger::short_count;
+use ledger::{Objective, short_count};
 use serde::Serialize;
 
 use self::pilots::{Model, pilots};
@@ -86,7 +86,7 @@ pub struct Arguments {
     #[arg(long, requires = "law")]
     series: Option<String>,
     /// What runs are trained for: `lm`, `distil` or `mix`
-    #[arg(long, default_value = "lm")]
+    #[arg(long, default_value = Objective::LM, value_parser = [Objective::LM, "distil", "mix"])]
     objective: String,
     /// So many runs may be made of one model and rate, each in another order of the text
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10))]
@@ -168,6 +168,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
             Belief::Priors { priors: &priors, excess: arguments.excess, noise: arguments.noise }
         }
     };
+    // A model that is only a number asks for no method.
+    prune::method(&arguments.method)?;
     let models: Vec<Model> = arguments
         .models
         .iter()
@@ -215,7 +217,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         }
         _ => None,
     };
-    if let Some(path) = &arguments.recipe {
+    if let Some(path) = &arguments.recipe
+        && !chosen.is_empty()
+    {
         let text = recipe::text(&found, &models, &arguments.method, &arguments.objective, &options);
         disk::write(path, text.as_bytes())?;
         output.say(&format!("the sweep is in `{}`; its text is yours to name", path.display()));

@@ -61,13 +61,17 @@ impl Model {
             true => text.to_owned(),
             false => regrow::public_model(text)?.repository().to_owned(),
         };
+        let mut rates = rates.iter().map(rate).collect::<anyhow::Result<Vec<_>>>()?;
+        // Rates that round to the same blocks are one.
+        rates.sort_by(|a, b| a.realised.total_cmp(&b.realised));
+        rates.dedup_by_key(|rate| rate.realised);
         Ok(Self {
             name: text.to_owned(),
             source: Some(source),
             n0: count.total() as f64,
             embedding: count.looked_up() as f64,
             context: Some(config.max_position_embeddings()),
-            rates: rates.iter().map(rate).collect::<anyhow::Result<_>>()?,
+            rates,
         })
     }
 
