@@ -164,6 +164,10 @@ impl RunRecord {
     fn contradicts_extension(&self, spec: &RunSpec) -> Option<String> {
         let mut before = 0;
         for earlier in &self.extended_from {
+            // Nobody can have trained such a run, and no evaluation can be placed in it.
+            if earlier.tokens.0 == 0 || earlier.steps == 0 {
+                return Some(format!("`extended_from` names run `{}` of no tokens", earlier.id));
+            }
             let expected = RunSpec { tokens: earlier.tokens, ..spec.clone() }.id();
             if earlier.id != expected {
                 let (found, tokens) = (&earlier.id, earlier.tokens);
@@ -384,6 +388,10 @@ mod tests {
         let text = text.replace(&old.id(), "0123456789abcdef");
         let odd = serde_json::from_str::<RunRecord>(&text).unwrap().contradiction(&new, None);
         assert!(odd.unwrap().starts_with("`extended_from` names run `0123456789abcdef`"));
+        let none = RunSpec { tokens: Tokens(0), ..old.clone() };
+        for odd in [record().extended(&old, 0, &new), record().extended(&none, 4, &new)] {
+            assert!(odd.contradiction(&new, None).unwrap().ends_with("of no tokens"));
+        }
         let back = extended.extended(&new, 3, &new).contradiction(&new, None).unwrap();
         assert!(back.ends_with("goes back from step 4 to 3"), "{back}");
     }
