@@ -224,7 +224,7 @@ impl PointNoise {
 
 /// The density of a run's points. The residuals, each over its deviation, form an autoregression
 /// of order 1 along the run; what is new at a point follows Student's distribution.
-fn likelihood(
+pub(super) fn likelihood(
     shape: Shape,
     curve: &RunPoints,
     shared: &[f64],

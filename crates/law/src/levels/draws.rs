@@ -29,7 +29,7 @@ const REPEATS: usize = 2;
 /// by this share (one standard deviation). Two or three rates cannot tell how the slope goes on.
 pub(crate) const BEYOND: f64 = 0.5;
 
-/// Beyond the last point of a run alone, what its curve falls is taken as uncertain by this share
+/// Beyond the last point of a run, what its curve falls is taken as uncertain by this share
 /// (one standard deviation): no formula is exact, and points that it describes do not show by how
 /// much it is wrong later.
 const LATER: f64 = 0.05;
@@ -64,7 +64,7 @@ struct One {
     last: Option<(f64, f64)>,
     /// What is new in the noise.
     fresh: f64,
-    /// Of a run alone: what the curve falls after its last point is uncertain by this factor.
+    /// What the curve of a run falls after its last point is uncertain by this factor.
     beyond: f64,
 }
 
@@ -107,7 +107,8 @@ impl Levels {
                     ((excess - floor - arc.at(x).y) / noise.deviation(excess), x)
                 });
                 let fresh = student(&mut of_run);
-                each.push(One { arc, floor, noise, last, fresh, beyond: 1.0 });
+                let beyond = last.map_or(1.0, |_| later(&mut of_run));
+                each.push(One { arc, floor, noise, last, fresh, beyond });
             }
         }
         let gauge = &self.gauge;
@@ -122,7 +123,7 @@ impl Levels {
     }
 
     /// The constants of a run that the law has seen.
-    fn own(&self, draw: &[f64], run: usize) -> [f64; LATENT] {
+    pub(super) fn own(&self, draw: &[f64], run: usize) -> [f64; LATENT] {
         let place = SHARED + LATENT * (self.groups.count() + run);
         std::array::from_fn(|k| draw[place + k])
     }
@@ -184,7 +185,7 @@ impl Curves {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_stream(number as u64);
             let fresh = student(&mut random);
-            One { arc, floor, noise, last, fresh, beyond: (LATER * normal(&mut random)).exp() }
+            One { arc, floor, noise, last, fresh, beyond: later(&mut random) }
         };
         let each = drawn.enumerate().map(one).collect();
         Self { each, tokens: gauge.tokens, excess: gauge.excess, step: gauge.step }
@@ -311,6 +312,11 @@ pub(super) fn first(holds: impl Fn(f64) -> bool) -> f64 {
         if holds(middle) { high = middle } else { low = middle }
     }
     high
+}
+
+/// A draw of the factor by which a curve falls more than its formula says after its last point.
+fn later(random: &mut impl Rng) -> f64 {
+    (LATER * normal(random)).exp()
 }
 
 /// A generator for one draw and one place.

@@ -24,8 +24,12 @@ mod gauge;
 mod groups;
 mod information;
 #[cfg(feature = "sampler")]
+mod left_out;
+#[cfg(feature = "sampler")]
 mod mode;
 mod one_run;
+#[cfg(feature = "sampler")]
+mod pareto;
 #[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod prior;
 #[cfg(feature = "sampler")]
@@ -46,6 +50,8 @@ pub use draws::{Curves, Subject, quantile};
 pub use gauge::Gauge;
 pub(crate) use gauge::median;
 pub(crate) use information::{Curve, Line, RunPlace, World};
+#[cfg(feature = "sampler")]
+pub use left_out::LeftOutBase;
 pub(crate) use one_run::{OF_RUN, OneRun};
 pub use prior::{Normal, Priors};
 #[cfg(feature = "sampler")]
