@@ -198,6 +198,7 @@ pub(crate) enum Fault {
         "a design from a law cannot be checked: its draws belong to runs that a made table does not hold; check one \
          from priors"
     )]
+    #[cfg_attr(not(feature = "sampler"), allow(dead_code))]
     CheckOfLaw,
     /// The wanted number has no value in most worlds.
     #[error(

@@ -44,8 +44,8 @@ pub struct Settings {
     pub seed: u64,
     /// The questions that the plans in the law answer.
     pub wish: Wish,
-    /// The curves of a posterior.
-    pub shape: Shape,
+    /// The curves of a posterior; `None` for those that foretell a base left out better.
+    pub shape: Option<Shape>,
     /// What is believed before the data, for a posterior.
     pub priors: Priors,
 }
@@ -63,7 +63,7 @@ impl Default for Settings {
             simulations: 200,
             seed: 1,
             wish: Wish::default(),
-            shape: Shape::default(),
+            shape: None,
             priors: Priors::default(),
         }
     }
@@ -206,7 +206,11 @@ fn levels(group: &Group, runs: &[&Run], settings: &Settings) -> Option<Levels> {
     let wanted = settings.intervals == Intervals::Posterior && whole && told >= FEWEST_CURVES;
     // A seed gives the same draws for every group, whatever other groups there are.
     let sampling = crate::levels::Sampling::default().seeded(settings.seed);
-    wanted.then(|| Levels::sample(runs, settings.shape, &settings.priors, &sampling)).flatten()
+    let sample = || match settings.shape {
+        Some(shape) => Levels::sample(runs, shape, &settings.priors, &sampling),
+        None => Levels::sample_preferred(runs, &settings.priors, &sampling),
+    };
+    wanted.then(sample).flatten()
 }
 
 #[cfg(not(feature = "sampler"))]

@@ -26,6 +26,10 @@ pub(crate) const ONE_RUN_SAYS: &str = "one run does not say how runs differ: the
 /// No point is predicted if half the interval is wider than this share of the excess, and than
 /// [`WIDEST_NATS`].
 const WIDEST: f64 = 0.25;
+/// The same for a law with levels. Its interval is that of the run or base that is asked about, and
+/// bases of one recipe differ by a tenth to three tenths of the excess whatever is measured. Beyond
+/// this the upper end of the excess is more than three times the lower one.
+const WIDEST_OF_LEVELS: f64 = 0.5;
 /// A loss that is known to this many nats is known, however small the excess is.
 const WIDEST_NATS: f64 = 0.02;
 
@@ -240,13 +244,17 @@ impl GroupLaw {
         {
             prediction.mean = mean;
             prediction.new_run = new_run;
+            let (share, name) = match curves {
+                Some(_) => (WIDEST_OF_LEVELS, "half"),
+                None => (WIDEST, "a quarter"),
+            };
             let wide = half.is_some_and(|half| {
-                half > WIDEST * (value - place.loss0).abs() && half > WIDEST_NATS
+                half > share * (value - place.loss0).abs() && half > WIDEST_NATS
             });
             if wide {
                 prediction.code.push(Code::IntervalTooWide);
                 sentences.push(format!(
-                    "the interval is wider than a quarter of the predicted excess, and than {WIDEST_NATS} \
+                    "the interval is wider than {name} of the predicted excess, and than {WIDEST_NATS} \
                      nats, on either side"
                 ));
             }

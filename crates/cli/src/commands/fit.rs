@@ -256,7 +256,10 @@ fn show(group: &GroupLaw, output: &mut Output) -> anyhow::Result<()> {
     output.table(&metrics(group))?;
     output.data("\n")?;
     if let Some(levels) = group.levels() {
-        output.data(&format!("posterior: {}\n\n", levels.diagnostics().sentence()))?;
+        let curves = levels.preference().map_or(String::new(), |preference| {
+            format!("curves `{}`, {}\n\n", levels.shape(), preference.sentence())
+        });
+        output.data(&format!("posterior: {}\n\n{curves}", levels.diagnostics().sentence()))?;
         output.table(&posterior(levels))?;
         output
             .data("(in units of the data: levels and floors as shares of the median excess)\n\n")?;

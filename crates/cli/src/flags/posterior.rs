@@ -21,8 +21,9 @@ pub(crate) struct PosteriorFlags {
     #[arg(long, value_enum, default_value_t = IntervalsFlag::Posterior)]
     intervals: IntervalsFlag,
     /// The curves of a posterior: `fall` lets the exponent of the tokens follow the excess, `power`
-    /// is a power of the tokens
-    #[arg(long, value_enum, default_value_t = CurveFlag::Fall)]
+    /// is a power of the tokens, `auto` tries both and takes the one that foretells a base left out
+    /// better
+    #[arg(long, value_enum, default_value_t = CurveFlag::Auto)]
     curve: CurveFlag,
     /// Priors of a posterior: a TOML file of lines such as `floor = { mean = 0, sd = 1 }`, or the
     /// `law.json` of other models, whose posterior becomes the prior
@@ -43,6 +44,7 @@ enum IntervalsFlag {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum CurveFlag {
+    Auto,
     Fall,
     Power,
 }
@@ -63,8 +65,9 @@ impl PosteriorFlags {
                 IntervalsFlag::Pairs => Intervals::Pairs,
             },
             shape: match self.curve {
-                CurveFlag::Fall => Shape::Fall,
-                CurveFlag::Power => Shape::Power,
+                CurveFlag::Auto => None,
+                CurveFlag::Fall => Some(Shape::Fall),
+                CurveFlag::Power => Some(Shape::Power),
             },
             priors: match &self.prior {
                 Some(path) => priors(path)?,

@@ -35,9 +35,9 @@ pub struct LeftOutBase {
 }
 
 impl Levels {
-    /// What the law would say of each base, had it been fitted without that one. Draws of the law of
-    /// all bases are weighted by how much less that base would have had to do with them, so nothing
-    /// is sampled again. `runs` are those that the law was fitted to.
+    /// What the law would say of each base, had it been fitted without that one. Draws of the law
+    /// of all bases are weighted by how much less that base would have had to do with them, so
+    /// nothing is sampled again. `runs` are those that the law was fitted to.
     pub fn left_out(&self, runs: &[&Run]) -> Vec<LeftOutBase> {
         let of_base = |base: &String| {
             let own: Vec<&Run> = runs.iter().copied().filter(|run| run.base == *base).collect();
@@ -322,10 +322,10 @@ impl Given<'_> {
             let ahead = std::array::from_fn(|k| slope[k] - couple[k] * effects[k]);
             let moved = solve(lower, ahead);
             promise += dot(&moved, slope);
-            for k in 0..LATENT {
-                let z = self.off(i, &at.latents[i], &at.effects, k) / self.of_run[k];
-                promise += effects[k] * self.of_base[k] * z;
-            }
+            let of_prior = std::array::from_fn(|k| {
+                self.of_base[k] * self.off(i, &at.latents[i], &at.effects, k) / self.of_run[k]
+            });
+            promise += dot(&effects, &of_prior);
             step.latents.push(moved);
         }
         Some(Curvature { step, promise, ln_determinant })
@@ -346,7 +346,8 @@ impl Given<'_> {
     }
 }
 
-/// The constant of Student's density with five degrees of freedom: `ln(G(3) / (G(5/2) sqrt(5 pi)))`.
+/// The constant of Student's density with five degrees of freedom:
+/// `ln(G(3) / (G(5/2) sqrt(5 pi)))`.
 const LN_STUDENT: f64 = -0.968_619_589_054_724_4;
 
 struct Curvature {

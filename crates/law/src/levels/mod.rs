@@ -30,6 +30,9 @@ mod mode;
 mod one_run;
 #[cfg(feature = "sampler")]
 mod pareto;
+mod preference;
+#[cfg(feature = "sampler")]
+mod preferred;
 #[cfg_attr(not(feature = "sampler"), allow(dead_code))]
 mod prior;
 #[cfg(feature = "sampler")]
@@ -53,6 +56,7 @@ pub(crate) use information::{Curve, Line, RunPlace, World};
 #[cfg(feature = "sampler")]
 pub use left_out::LeftOutBase;
 pub(crate) use one_run::{OF_RUN, OneRun};
+pub use preference::Preference;
 pub use prior::{Normal, Priors};
 #[cfg(feature = "sampler")]
 pub use sampler::Sampling;
@@ -73,6 +77,9 @@ pub struct Levels {
     gauge: Gauge,
     priors: Priors,
     diagnostics: Diagnostics,
+    /// The other family of curves, if both were tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preference: Option<Preference>,
     groups: Groups,
     runs: Vec<SeenRun>,
     /// Draws of the constants: those of [`Priors`], three effects for each group, and level, rate
@@ -137,6 +144,7 @@ impl Levels {
             gauge,
             priors: priors.clone(),
             diagnostics: drawn.diagnostics,
+            preference: None,
             runs: runs.iter().map(seen).collect(),
             groups,
             draws,
@@ -151,6 +159,11 @@ impl Levels {
     /// The family of its curves.
     pub fn shape(&self) -> Shape {
         self.shape
+    }
+
+    /// The other family of curves and how it did, if both were tried.
+    pub fn preference(&self) -> Option<&Preference> {
+        self.preference.as_ref()
     }
 
     /// The priors it was fitted with.
@@ -189,6 +202,7 @@ impl Levels {
             return Err("the gauge of `levels` holds a number that is not above 0".to_owned());
         }
         self.groups.check()?;
+        self.preference.as_ref().map_or(Ok(()), Preference::check)?;
         let length = SHARED + LATENT * (self.groups.count() + self.runs.len());
         if self.draws.is_empty() {
             return Err("`levels` holds no draws".to_owned());

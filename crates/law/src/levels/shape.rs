@@ -15,6 +15,15 @@ pub enum Shape {
     Power,
 }
 
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fall => "fall",
+            Self::Power => "power",
+        })
+    }
+}
+
 /// A point of a curve: the excess over the floor, and its derivatives.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct At {

@@ -23,6 +23,7 @@ use crate::form::{self, FORMS, Form};
 use crate::identify::Grid;
 use crate::infer::{Settings, fit_group};
 use crate::judge::Way;
+use crate::levels::{Levels, Shape};
 use crate::method::method_and_objective;
 use crate::parallel;
 use crate::table::{Group, Run, Table};
@@ -115,6 +116,9 @@ fn of_group(
         };
         (Rival::Form(*form), Contender::of_form(*form, kind))
     };
+    // Leaving out one base or run of many does not change which curves are preferred. Where more is
+    // left out, the choice must not have seen it.
+    let chosen = Settings { shape: shape(group, asked, settings)?, ..settings.clone() };
     let mut contenders: Vec<(Rival, Contender)> = FORMS.iter().map(of_form).collect();
     contenders.extend(
         Baseline::ALL.map(|baseline| {
@@ -128,6 +132,7 @@ fn of_group(
             Ok(folds) => {
                 let best =
                     contender::held_out(&mut contenders, way, &folds, &noise, settings.starts);
+                let settings = if folds.len() > 1 { &chosen } else { settings };
                 let curves =
                     parallel::map(&folds, |fold| curves(group, fold, asked, drawn, settings));
                 let name = best.as_ref().map(|best| best.name.clone());
@@ -158,6 +163,14 @@ fn of_group(
         entries: contenders.into_iter().map(|(_, contender)| contender).collect(),
         splits,
     })
+}
+
+/// The family of curves that a law of all runs has.
+fn shape(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Result<Option<Shape>> {
+    if settings.shape.is_some() || settings.intervals != Intervals::Posterior {
+        return Ok(settings.shape);
+    }
+    Ok(fit_group(group, asked, settings)?.levels().map(Levels::shape))
 }
 
 impl Validation {

@@ -19,7 +19,11 @@ pub(super) fn section(group: &GroupLaw) -> Markup {
         @if let Some(levels) = group.levels() {
             p {
                 "The answers above come from a law with levels, in which every base and every run has a curve of its own ("
-                (levels.diagnostics().sentence()) "). What follows is the fast look beside it: one curve for all runs."
+                (levels.diagnostics().sentence()) "). "
+                @if let Some(preference) = levels.preference() {
+                    "Its curves are " code { (levels.shape()) } ", " (preference.sentence()) ". "
+                }
+                "What follows is the fast look beside it: one curve for all runs."
             }
         }
         p.formula { code { "L = " (pretty(formula)) } }
