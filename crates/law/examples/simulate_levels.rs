@@ -1,9 +1,9 @@
 //! Do 90 % intervals of a law with levels hold the truth in 90 % of made tables?
 //!
 //! `cargo run --release -p regrow-law --example simulate_levels -- 400 DESIGN DEVIATION FORM SHAPE`
-//! prints a line of CSV for each design of runs, deviation of bases, form of the truth and quantity.
-//! Left out or `all`, an argument means every design and deviation, the right form (`p2`), and
-//! curves of the shape `fall`.
+//! prints a line of CSV for each design of runs, deviation of bases, form of the truth and
+//! quantity. Left out or `all`, an argument means every design and deviation, the right form
+//! (`p2`), and curves of the shape `fall`.
 //!
 //! Every table has constants of its own, drawn anew. Excess over the loss before pruning:
 //! `F G(N0) rho^gamma N0^-delta e^(f_b + f_r) + A rho^gamma N0^-delta e^(a_b + a_r) D^-beta`, with
