@@ -95,7 +95,7 @@ fn runs_end_inside_their_intervals() {
                 let [low, high] = found.new_run().unwrap();
                 let truth = 2.0 + excess(size, base, rate, 2.0 * last);
                 held += usize::from((low..=high).contains(&truth));
-                assert!(high - low < 0.1 * (low - 2.0), "{name}: {low} to {high}");
+                assert!(high - low < 0.025, "{name}: {low} to {high}");
             }
         }
     }
