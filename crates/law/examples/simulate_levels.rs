@@ -51,7 +51,8 @@ const QUANTITIES: [&str; 9] = [
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
     P2,
-    /// A third of the first excess falls off exponentially, within the first tokens.
+    /// Beside the power a half of it at the first point, which falls off exponentially within
+    /// twice the tokens of that point.
     FirstFall,
     /// `D + D1` instead of `D`, where `D1` is twice the tokens of the first point.
     Shifted,
@@ -68,7 +69,7 @@ struct World {
     alpha: f64,
     /// The share of the floor in the excess at the last tokens, in the middle of the design.
     floor: f64,
-    /// The deviation of what is new in the noise, as a share of the excess.
+    /// The scale of the noise, as a share of the excess.
     noise: f64,
     correlation: f64,
 }
@@ -76,8 +77,8 @@ struct World {
 /// Effects on the floor and on the token term.
 type Effects = [f64; 2];
 
-/// Whether an interval holds the truth, and its half width as a share of the true value: of the
-/// excess, or of the logarithm of tokens. `None` where there is no interval.
+/// Whether an interval holds the truth, and half its width: as a share of the true excess, or in
+/// `ln D`. `None` where there is no interval.
 type Verdict = Option<(bool, f64)>;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -89,7 +90,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         "all" => *name == "p2",
         asked => *name == asked,
     });
-    let shape = if wanted(4) == "power" { Shape::Power } else { Shape::Fall };
+    let shape = match wanted(4) {
+        "all" | "fall" => Shape::Fall,
+        "power" => Shape::Power,
+        other => return Err(format!("no shape `{other}`: `fall` or `power`").into()),
+    };
     println!("design,base_deviation,truth,shape,quantity,tables,intervals,held_percent,half_width");
     for (truth, form) in forms {
         for (design, bases) in DESIGNS.iter().filter(|(name, _)| is(1, name)) {

@@ -5,24 +5,19 @@
 //! integrated out by Laplace's method: there are three of them for the base and three for each run,
 //! and the second derivatives couple a run with its base alone.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
-
 use super::Levels;
 use super::density::{LATENT, Means, PointNoise, RunPoints, SeenPoint, likelihood, spread};
-use super::draws::{BEYOND, nearest_rate};
 use super::groups::KINDS;
 use super::pareto;
 use super::prior::{MEANS, SHARED};
 use super::shape::Shape;
 use crate::table::Run;
-use crate::uncertainty::normal;
 
 /// The places of sizes and of bases among the kinds.
 const SIZE: usize = 0;
 const BASE: usize = 1;
 
-/// A base, and what a law that has not seen it says of its points.
+/// A base, and what a law that has not seen it would say of its points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LeftOutBase {
     /// The base.
@@ -32,6 +27,18 @@ pub struct LeftOutBase {
     /// The shape of the tail of the weights that stand for a fit without the base. Above 0.7 they
     /// are not to be trusted (Vehtari et al. 2024).
     pub tail: f64,
+}
+
+impl LeftOutBase {
+    /// By how much one law says more of the same bases than another: the difference of the
+    /// logarithms, summed over bases, and its standard error.
+    pub fn difference(one: &[Self], other: &[Self]) -> [f64; 2] {
+        let apart = one.iter().zip(other).map(|(one, other)| one.ln_density - other.ln_density);
+        let each: Vec<f64> = apart.collect();
+        let (count, sum) = (each.len() as f64, each.iter().sum::<f64>());
+        let squares: f64 = each.iter().map(|x| (x - sum / count).powi(2)).sum();
+        [sum, (count / (count - 1.0) * squares).sqrt()]
+    }
 }
 
 impl Levels {
@@ -56,7 +63,7 @@ impl Levels {
                     effects: self.effects(draw, effects),
                     latents: places.iter().map(|run| self.own(draw, *run)).collect(),
                 });
-                asked.ln_density(&draw[..SHARED], self.effects(draw, size), 0.0)
+                asked.ln_density(&draw[..SHARED], self.effects(draw, size))
             };
             let each: Vec<f64> = self.draws.iter().map(one).collect();
             let mut weights: Vec<f64> = each.iter().map(|ln| -ln).collect();
@@ -69,24 +76,6 @@ impl Levels {
         crate::parallel::map(self.bases(), of_base).into_iter().flatten().collect()
     }
 
-    /// The logarithm of the density of the points of a base that the law has not seen, all of its
-    /// runs together, per nat of loss and point.
-    pub fn ln_density(&self, runs: &[&Run]) -> f64 {
-        let Some(first) = runs.first() else { return 0.0 };
-        let mut asked = Asked::new(self, runs);
-        let size = self.groups.size(first.n0);
-        let mut random = ChaCha8Rng::seed_from_u64(first.n0.to_bits());
-        let one = |draw: &Vec<f64>| {
-            let size = match size {
-                Some(size) => self.effects(draw, size),
-                None => std::array::from_fn(|_| normal(&mut random)),
-            };
-            asked.ln_density(&draw[..SHARED], size, normal(&mut random))
-        };
-        let each: Vec<f64> = self.draws.iter().map(one).collect();
-        ln_sum(&each) - (each.len() as f64).ln() - asked.unit(self)
-    }
-
     fn effects(&self, draw: &[f64], group: usize) -> [f64; LATENT] {
         std::array::from_fn(|k| draw[SHARED + LATENT * group + k])
     }
@@ -96,8 +85,6 @@ impl Levels {
 struct Asked {
     shape: Shape,
     runs: Vec<RunPoints>,
-    /// For a rate beyond those that were measured: the place of the nearest of these.
-    nearest: Vec<Option<[f64; 2]>>,
     /// Where the last search ended: draws differ little, so the next one begins there.
     last: Option<State>,
     /// The highest density that was found, and where. Heavy tails have more than one maximum: a
@@ -113,15 +100,9 @@ impl Asked {
             place: gauge.place(run.n0, run.rate),
             points: SeenPoint::of(&run.points, run.loss0, gauge),
         };
-        let nearest = |run: &&Run| {
-            let seen = levels.runs.iter().map(|seen| [seen.n0, seen.rate]);
-            let rate = nearest_rate(seen, run.n0, run.rate)?;
-            Some(gauge.place(run.n0, rate))
-        };
         Self {
             shape: levels.shape,
             runs: runs.iter().map(points).collect(),
-            nearest: runs.iter().map(nearest).collect(),
             last: None,
             best: None,
         }
@@ -133,18 +114,14 @@ impl Asked {
         points as f64 * levels.gauge.excess.ln()
     }
 
-    /// The logarithm of the density of all points, given what bases share: constants, the effects
-    /// of the size, and how the level goes on beyond the measured rates, in deviations.
-    fn ln_density(&mut self, shared: &[f64], of_size: [f64; LATENT], beyond: f64) -> f64 {
-        let means = |(run, nearest): (&RunPoints, &Option<[f64; 2]>)| {
-            let mut mean = Means::of(&shared[..MEANS], run.place).value;
-            if let Some(nearest) = nearest {
-                mean[0] +=
-                    BEYOND * beyond * (mean[0] - Means::of(&shared[..MEANS], *nearest).value[0]);
-            }
+    /// The logarithm of the density of all points, given what bases share: constants, and the
+    /// effects of the size.
+    fn ln_density(&mut self, shared: &[f64], of_size: [f64; LATENT]) -> f64 {
+        let means = |run: &RunPoints| {
+            let mean = Means::of(&shared[..MEANS], run.place).value;
             std::array::from_fn(|k| mean[k] + spread(shared, k, SIZE) * of_size[k])
         };
-        let means: Vec<[f64; LATENT]> = self.runs.iter().zip(&self.nearest).map(means).collect();
+        let means: Vec<[f64; LATENT]> = self.runs.iter().map(means).collect();
         let expected = State { effects: [0.0; LATENT], latents: means.clone() };
         let given = Given {
             shape: self.shape,
@@ -421,10 +398,14 @@ fn ln_sum(ln: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
     use super::*;
     use crate::levels::prior::NOISE;
     use crate::levels::testing;
     use crate::levels::{Priors, Sampling};
+    use crate::uncertainty::normal;
 
     /// Two runs of a base with a few points each, against a mean over many draws of effects and
     /// constants. Laplace's method is exact where the noise is large. Where points tell much, the
@@ -440,15 +421,10 @@ mod tests {
                 RunPoints { points: run.points[..3].to_vec(), ..run.clone() }
             };
             let runs = vec![short(0), short(1)];
-            let mut asked = Asked {
-                shape: Shape::Fall,
-                nearest: vec![None; runs.len()],
-                runs: runs.clone(),
-                last: None,
-                best: None,
-            };
+            let mut asked =
+                Asked { shape: Shape::Fall, runs: runs.clone(), last: None, best: None };
             let of_size = [0.5, -0.3, 0.2];
-            let found = asked.ln_density(&shared, of_size, 0.0);
+            let found = asked.ln_density(&shared, of_size);
             let mut random = ChaCha8Rng::seed_from_u64(1);
             let drawn = |_| one_draw(&shared, of_size, &runs, &mut random);
             let each: Vec<f64> = (0..100_000).map(drawn).collect();
@@ -483,6 +459,15 @@ mod tests {
         runs.iter().map(&mut one).sum()
     }
 
+    /// What a law says of a base that it has not seen, of a size that it has.
+    fn of_unseen(levels: &Levels, runs: &[&Run]) -> f64 {
+        let mut asked = Asked::new(levels, runs);
+        let size = levels.groups.size(runs[0].n0).unwrap();
+        let one = |draw: &Vec<f64>| asked.ln_density(&draw[..SHARED], levels.effects(draw, size));
+        let each: Vec<f64> = levels.draws.iter().map(one).collect();
+        ln_sum(&each) - (each.len() as f64).ln() - asked.unit(levels)
+    }
+
     /// The weighted answer is near that of a law that was sampled without the base.
     #[test]
     fn a_base_left_out_by_weights_is_one_left_out_in_the_fit() {
@@ -497,7 +482,7 @@ mod tests {
         for found in weighted.iter() {
             let (own, others): (Vec<&Run>, Vec<&Run>) =
                 all.iter().partition(|run| run.base == found.base);
-            let refitted = sample(&others).ln_density(&own);
+            let refitted = of_unseen(&sample(&others), &own);
             assert!((found.ln_density - refitted).abs() < 1.0, "{found:?} {refitted}");
         }
     }

@@ -1,5 +1,6 @@
 //! Which family of curves a table asks for: that which foretells a base left out better.
 
+use super::left_out::LeftOutBase;
 use super::preference::Preference;
 use super::shape::Shape;
 use super::{Levels, Priors, Sampling};
@@ -25,13 +26,7 @@ impl Levels {
             (false, true) => return Some(power),
             (_, false) => return Some(fall),
         }
-        let apart: Vec<f64> = fall
-            .left_out(runs)
-            .iter()
-            .zip(power.left_out(runs))
-            .map(|(fall, power)| fall.ln_density - power.ln_density)
-            .collect();
-        let (by, error) = sum_and_error(&apart);
+        let [by, error] = LeftOutBase::difference(&fall.left_out(runs), &power.left_out(runs));
         if !(by.is_finite() && error.is_finite()) {
             return Some(fall);
         }
@@ -43,13 +38,6 @@ impl Levels {
             power
         })
     }
-}
-
-/// The sum of some numbers, and its standard error.
-fn sum_and_error(each: &[f64]) -> (f64, f64) {
-    let (count, sum) = (each.len() as f64, each.iter().sum::<f64>());
-    let squares: f64 = each.iter().map(|x| (x - sum / count).powi(2)).sum();
-    (sum, (count / (count - 1.0) * squares).sqrt())
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::form::{self, FORMS, Form};
 use crate::identify::Grid;
 use crate::infer::{Settings, fit_group};
 use crate::judge::Way;
-use crate::levels::{Levels, Shape};
+use crate::levels::Levels;
 use crate::method::method_and_objective;
 use crate::parallel;
 use crate::table::{Group, Run, Table};
@@ -102,9 +102,10 @@ fn of_group(
     settings: &Settings,
 ) -> Result<GroupValidation> {
     let runs: Vec<&Run> = group.runs.iter().collect();
-    // Form and noise need no posterior.
+    // Form and noise need no posterior; which curves the data prefer does.
+    let choose = settings.shape.is_none() && settings.intervals == Intervals::Posterior;
     let fast = Settings { intervals: Intervals::Jackknife, ..settings.clone() };
-    let law = fit_group(group, asked, &fast)?;
+    let law = fit_group(group, asked, if choose { settings } else { &fast })?;
     let drawn = law.form()?;
     let noise = law.noise;
     let grid = Grid::of(&runs, &group.method);
@@ -118,7 +119,8 @@ fn of_group(
     };
     // Leaving out one base or run of many does not change which curves are preferred. Where more is
     // left out, the choice must not have seen it.
-    let chosen = Settings { shape: shape(group, asked, settings)?, ..settings.clone() };
+    let shape = settings.shape.or_else(|| law.levels().map(Levels::shape));
+    let chosen = Settings { shape, ..settings.clone() };
     let mut contenders: Vec<(Rival, Contender)> = FORMS.iter().map(of_form).collect();
     contenders.extend(
         Baseline::ALL.map(|baseline| {
@@ -163,14 +165,6 @@ fn of_group(
         entries: contenders.into_iter().map(|(_, contender)| contender).collect(),
         splits,
     })
-}
-
-/// The family of curves that a law of all runs has.
-fn shape(group: &Group, asked: &'static dyn Form, settings: &Settings) -> Result<Option<Shape>> {
-    if settings.shape.is_some() || settings.intervals != Intervals::Posterior {
-        return Ok(settings.shape);
-    }
-    Ok(fit_group(group, asked, settings)?.levels().map(Levels::shape))
 }
 
 impl Validation {
