@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     completions, convert, design, eval, fit, forecast, generate, grammar, import, inspect, man,
-    plan, predict, prune, quickstart, runs, sweep, teach, tokenize, train, validate,
+    plan, predict, prune, publish, quickstart, runs, sweep, teach, tokenize, train, validate,
 };
 use crate::flags::globals::Globals;
 
@@ -76,6 +76,8 @@ pub enum Command {
     Design(Box<design::Arguments>),
     /// Hold out a part of measured curves and judge every form and baseline on it
     Validate(validate::Arguments),
+    /// Make a folder for the Hugging Face hub: a healed model, its card, its curve
+    Publish(publish::Arguments),
     /// Print what a shell needs to complete commands and flags
     Completions(completions::Arguments),
     /// Write manual pages, one a command

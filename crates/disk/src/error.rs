@@ -123,6 +123,14 @@ impl Error {
         self.is_io(|kind| kind == io::ErrorKind::NotFound)
     }
 
+    /// The file or folder that does not exist.
+    pub fn missing(&self) -> Option<&Path> {
+        match &*self.0 {
+            DiskFailure::Io { path, .. } if self.is_not_found() => Some(path),
+            _ => None,
+        }
+    }
+
     /// Whether the target of a new file or folder exists already.
     pub fn is_exists(&self) -> bool {
         matches!(*self.0, DiskFailure::Exists { .. })

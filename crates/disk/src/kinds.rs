@@ -82,6 +82,12 @@ pub const IMPORTED: FolderKind =
         name == "metrics.jsonl"
     });
 
+/// A model with its card, ready for a hub.
+pub const PUBLISHED: FolderKind =
+    FolderKind::new("a folder to publish", &[("published.json", "\"format\"")], |name| {
+        of_model(name) || ["curve.csv", "curve.svg"].contains(&name)
+    });
+
 /// A checkpoint of a run.
 pub const CHECKPOINT: FolderKind =
     FolderKind::new("a checkpoint", &[("state.json", "\"format\"")], of_checkpoint);
@@ -91,7 +97,7 @@ pub const TOKENS: FolderKind = FolderKind::new("a set of tokens", &[], |_| false
 
 /// What any command may replace if it is asked to. A run is replaced by a run alone, and a
 /// teacher's cache by nothing: they may be days of work.
-pub(crate) const CHEAP: [&FolderKind; 4] = [&CORPUS, &MODEL, &GRAMMAR, &PAGES];
+pub(crate) const CHEAP: [&FolderKind; 5] = [&CORPUS, &MODEL, &PUBLISHED, &GRAMMAR, &PAGES];
 
 fn of_model(name: &str) -> bool {
     let weights = name.starts_with("model") && name.ends_with(".safetensors");

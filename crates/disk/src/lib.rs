@@ -49,7 +49,7 @@ pub use live::abandon;
 pub use lock::Lock;
 pub use map::{Map, name_lost_maps};
 pub use paths::inside;
-pub use read::{is_pointer, read, read_to_string};
+pub use read::{is_pointer, read, read_stdin, read_to_string};
 pub use scratch::ScratchFile;
 pub use sync::sync_folder;
 pub use wall::guarded;

@@ -4,7 +4,7 @@
 //! Every reader refuses such a pointer by its name: as a file of its kind it would look damaged.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::DiskFailure;
@@ -24,10 +24,19 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     if length > limit {
         return Err(DiskFailure::TooLarge { path: path.to_path_buf(), found: length, limit }.into());
     }
+    // The file may grow after its length was asked, so the read has a limit too.
+    read_from(file, path, limit)
+}
+
+/// Reads standard input to its end, at most `limit` bytes.
+pub fn read_stdin(limit: u64) -> Result<Vec<u8>> {
+    read_from(io::stdin().lock(), Path::new("standard input"), limit)
+}
+
+fn read_from(source: impl Read, path: &Path, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // The file may grow after its length was asked, so the read has a limit too. One byte more than
-    // the limit shows that it grew.
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io_error("read", path))?;
+    // One byte more than the limit shows that there is more.
+    source.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io_error("read", path))?;
     let found = bytes.len() as u64;
     if found > limit {
         return Err(DiskFailure::TooLarge { path: path.to_path_buf(), found, limit }.into());
@@ -72,6 +81,14 @@ mod tests {
             failure(&read(&path, 4)),
             Some(DiskFailure::TooLarge { found: 5, limit: 4, .. })
         ));
+    }
+
+    #[test]
+    fn what_has_no_length_is_read_up_to_the_limit() {
+        let name = Path::new("standard input");
+        assert_eq!(read_from(&b"12345"[..], name, 5).unwrap(), b"12345");
+        let error = read_from(io::repeat(b'1'), name, 4).unwrap_err();
+        assert_eq!(error.to_string(), "`standard input` is 5 bytes, expected at most 4");
     }
 
     #[test]

@@ -51,6 +51,30 @@ impl Error {
         }
     }
 
+    /// Whether the request is at fault and not the data: another name, setting or constraint mends
+    /// it.
+    ///
+    /// ```
+    /// assert!(law::form::by_name("p3").err().unwrap().is_request());
+    /// ```
+    pub fn is_request(&self) -> bool {
+        matches!(
+            *self.0,
+            Fault::UnknownForm { .. }
+                | Fault::NotSeen { .. }
+                | Fault::OtherBase { .. }
+                | Fault::UnknownPrior { .. }
+                | Fault::UnknownLoss { .. }
+                | Fault::Constraint { .. }
+                | Fault::ConstrainedTwice { .. }
+                | Fault::UnknownConstant { .. }
+                | Fault::Setting { .. }
+                | Fault::UnknownGroup { .. }
+                | Fault::SeveralGroups { .. }
+                | Fault::Unpriced { .. }
+        )
+    }
+
     /// The row of the table that is wrong, counted from 1, without the header.
     pub fn row(&self) -> Option<usize> {
         match *self.0 {

@@ -180,6 +180,20 @@ impl Identifiability {
         }
     }
 
+    /// Adds the constants that a bound of the search held.
+    pub(crate) fn held(&mut self, at_bound: &[String]) {
+        if !at_bound.is_empty() {
+            self.undetermined.extend(at_bound.iter().cloned());
+            let verb = if at_bound.len() == 1 {
+                "stands at its bound and is"
+            } else {
+                "stand at their bounds and are"
+            };
+            let sentence = format!("{} {verb} open", at_bound.join(", "));
+            self.add(Code::ParameterAtBound, &sentence);
+        }
+    }
+
     /// Adds a code and its sentence, once.
     fn add(&mut self, code: Code, sentence: &str) {
         if self.code.contains(&code) {

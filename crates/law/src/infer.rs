@@ -179,8 +179,10 @@ pub(crate) fn fit_group(
         levels: levels(group, &runs, settings),
     };
     // Intervals are computed from the replicates, so these must be in the law already.
-    let open = add_intervals(&mut law, fit.form);
+    let at_bound = fit.at_bound();
+    let open = add_intervals(&mut law, fit.form, &at_bound);
     law.identifiability.practical(&open);
+    law.identifiability.held(&at_bound);
     law.warnings.extend(warnings(&fit, &runs, &law, settings, simulated));
     let absent: Vec<Axis> =
         Axis::ALL.into_iter().filter(|axis| !group.columns.contains(axis)).collect();
@@ -286,8 +288,9 @@ fn fit_largest(
 }
 
 /// Adds intervals of the constants: of logarithms for factors, plain for exponents. Returns the
-/// constants that these intervals leave open.
-fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
+/// constants that these intervals leave open. A constant at a bound gets none: refits end at the
+/// same bound, and their spread would say nothing of how far beyond it the data point.
+fn add_intervals(law: &mut GroupLaw, form: &dyn Form, at_bound: &[String]) -> Vec<&'static str> {
     let mut open = Vec::new();
     for (i, parameter) in form.parameters().iter().enumerate() {
         let on = |scale: fn(f64) -> f64| {
@@ -295,7 +298,8 @@ fn add_intervals(law: &mut GroupLaw, form: &dyn Form) -> Vec<&'static str> {
             half.map(|half| ([value - half, value + half], half))
         };
         // A constant that was set has no interval.
-        if law.identifiability.fixed.contains_key(parameter.name) {
+        let set = law.identifiability.fixed.contains_key(parameter.name);
+        if set || at_bound.iter().any(|name| name == parameter.name) {
             continue;
         }
         let is_exponent = parameter.is_exponent();

@@ -137,14 +137,14 @@ impl Notice {
             Self::RepeatedData { .. } => {
                 "text was seen a second time: a repeated token is worth less than a new one".into()
             }
-            Self::WarmUpLeftOut { .. } => "points of the warm-up are set aside".into(),
+            Self::WarmUpLeftOut { .. } => "points of the warm-up are left out".into(),
             Self::MixedSchedule { .. } => {
-                "points under a falling learning rate are set aside, because the others were measured at a constant one"
+                "points at a falling learning rate are left out, because the others were measured at a constant one"
                     .into()
             }
             Self::DecayingSchedule { .. } => {
-                "the learning rate falls at every point: only the last point is used, the others are not where a run \
-                 of that length would end"
+                "the learning rate falls at every point: only the last point is used, because earlier ones do not show \
+                 where a run of that length would end"
                     .into()
             }
             Self::BelowBase { .. } => {
@@ -154,7 +154,7 @@ impl Notice {
             }
             Self::ParameterAtBound { names } => {
                 let names = names.join(", ");
-                format!("{names} stands at its bound: the data would have it beyond")
+                format!("{names} stands at its bound: the data point beyond it")
             }
             Self::ConstraintUnused { form, constants } => {
                 let constants = constants.join(", ");
@@ -162,13 +162,12 @@ impl Notice {
             }
             Self::LackOfFit(misfit) => misfit.sentence(),
             Self::BasesTooFew { bases } => format!(
-                "{bases} cannot show how far a base's own loss or seed moves all of its runs: intervals leave that out, \
-                 and with an error of 0.005 nats a base they held the truth in 52 to 58 of 100 made tables of three \
-                 bases instead of 90"
+                "{bases} cannot show how much bases differ: intervals leave that out. In simulations with three bases and \
+                 an error of 0.005 nats a base, they held the truth in 52 to 58 % of cases, not in 90 %"
             ),
             Self::OneRun => {
-                "with one run the noise between runs is unknown: intervals hold for this run's own curve, and there is \
-                 none for a new run"
+                "with one run the noise between runs is unknown: intervals hold for the curve of this run, and a new \
+                 run has none"
                     .into()
             }
             Self::FloorContradicted { .. } => {
@@ -189,7 +188,7 @@ impl Notice {
                     .into()
             }
             Self::TokensFollowSize => {
-                "tokens grow with the size in every run: alpha and beta trade off".into()
+                "tokens grow with the size in every run: alpha and beta cannot be told apart".into()
             }
             Self::SpoiltPoint { row, nats, times, .. } => format!(
                 "row {row}: the loss lies {nats:.3} nats off the line through its neighbours, {times:.0} times further \
@@ -199,13 +198,13 @@ impl Notice {
             Self::ColumnsAbsent { axes } => {
                 let names: Vec<String> = axes.iter().map(|axis| format!("`{axis}`")).collect();
                 format!(
-                    "the table has no column {}: tokens that are enough are not told place by place",
+                    "the table has no column {}: enough tokens are not given place by place",
                     names.join(", ")
                 )
             }
             Self::SeveralSeries { series } => format!(
-                "losses of several series are compared ({}): nats per token mean the same only with one tokenizer and \
-                 one held-out text",
+                "losses of several series are compared ({}): nats per token can be compared only with the same \
+                 tokenizer and held-out text",
                 series.join(", ")
             ),
         }
@@ -225,13 +224,13 @@ impl Misfit {
     fn sentence(self) -> String {
         let axis = self.axis();
         let what = match self {
-            Self::Bend(_) => "the curves bend otherwise than the form allows".to_owned(),
+            Self::Bend(_) => "the curves bend in another way than the form allows".to_owned(),
             Self::NoPowerOfRate => "the loss does not follow a power of the rate".to_owned(),
             Self::PowerChanges => "the power of the tokens changes with the size".to_owned(),
             Self::Shift { tokens } => {
                 let tokens = short_count(tokens);
                 format!(
-                    "with {tokens} tokens added to every count the form predicts runs left out better"
+                    "the form predicts left-out runs better if {tokens} tokens are added to every count"
                 )
             }
         };

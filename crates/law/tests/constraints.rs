@@ -140,7 +140,13 @@ fn a_law_says_what_was_bounded_and_what_was_of_no_use() {
         (group.constants()["beta"].value, warning.constants()),
         (0.4, &["beta".to_owned()][..])
     );
-    // Every refit keeps the bound too.
+    // It has no interval: refits end at the bound, too, and do not tell how far beyond it the data
+    // point.
+    assert_eq!(group.constants()["beta"].interval, None);
+    assert!(group.constants()["gamma"].interval.is_some());
+    let known = group.identifiability();
+    assert!(known.undetermined().contains(&"beta".to_owned()), "{known:?}");
+    assert!(known.sentence().contains("beta stands at its bound and is open"), "{known:?}");
     assert!(group.replicates().iter().all(|replicate| replicate.constants()["beta"] <= 0.4));
     let one = World::new(&FOUR[..1], &RATES).noisy();
     let law = law::fit(&one.table(1), &settings(none().fix("delta", 0.2).unwrap())).unwrap();

@@ -5,9 +5,9 @@
 
 mod world;
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
-use law::validate::{Contender, GroupValidation, validate};
+use law::validate::{Contender, GroupValidation, validate, validate_heard};
 use law::{Settings, Table};
 use world::World;
 
@@ -153,7 +153,13 @@ fn two_groups_are_judged_apart() {
         rows.clone().into_iter().map(|row| law::TableRow { series: "other".to_owned(), ..row }),
     );
     let settings = Settings { starts: 4, ..Settings::default() };
-    let validation = validate(&Table::new(rows).unwrap(), &settings).unwrap();
+    let told = Mutex::new(Vec::new());
+    let hear = |fitted: usize, of: usize| told.lock().unwrap().push((fitted, of));
+    let validation = validate_heard(&Table::new(rows).unwrap(), &settings, &hear).unwrap();
     assert_eq!(validation.groups().len(), 2);
+    // Progress counts up to the end.
+    let told = told.into_inner().unwrap();
+    let of = told[0].1;
+    assert!(of > 2 && told == (0..=of).map(|fitted| (fitted, of)).collect::<Vec<_>>(), "{told:?}");
     assert_eq!(validation.groups()[0].entries(), validation.groups()[1].entries());
 }

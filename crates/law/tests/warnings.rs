@@ -79,7 +79,7 @@ const RATES: [f64; 3] = [0.15, 0.25, 0.36];
 #[test]
 fn one_run_gives_no_interval_of_a_new_one() {
     let law = fitted(noisy(&[1.236], &[0.25]).rows(3));
-    assert!(warning(&law, "one-run").sentence().contains("there is none for a new run"));
+    assert!(warning(&law, "one-run").sentence().contains("a new run has none"));
     let place = Place::new(1.236e9, 0.25, World::loss0(1.236)).unwrap();
     let found = law.predict(place, 6e8).unwrap();
     assert!(found.mean().is_some() && found.new_run().is_none(), "{found:?}");
@@ -126,7 +126,11 @@ fn tokens_in_proportion_to_the_size_are_said_to_trade_off() {
         World { tokens: (1..=10).map(|i| 0.1 * n0 * f64::from(i)).collect(), ..world }.rows(3)
     });
     let law = fitted(rows.collect());
-    assert!(warning(&law, "tokens-follow-size").sentence().contains("alpha and beta trade off"));
+    assert!(
+        warning(&law, "tokens-follow-size")
+            .sentence()
+            .contains("alpha and beta cannot be told apart")
+    );
 }
 
 #[test]

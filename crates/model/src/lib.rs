@@ -5,6 +5,7 @@
 mod activations;
 pub mod backend;
 pub mod batch;
+pub mod card;
 pub mod decoder;
 pub mod error;
 pub mod evaluate;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use ledger::{Cut, CutRecord, Params, Part, Pattern, Rate};
+use model::card::{plain, quoted};
 use model::folder::ModelFolder;
 use shape::legal::Widths;
 
@@ -240,16 +241,6 @@ fn terms(base: &Path) -> Vec<(&'static str, String)> {
             .then(|| quoted(value))
     };
     TERMS.iter().filter_map(|&key| Some((key, value(key)?))).collect()
-}
-
-/// A string in YAML. Every JSON string is a YAML string.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-/// A name in running text, without characters that Markdown or HTML could interpret.
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() && !"<>[]`|*".contains(*c)).collect()
 }
 
 fn exact(count: Params) -> String {

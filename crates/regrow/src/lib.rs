@@ -32,6 +32,7 @@ pub mod measure;
 mod observer;
 pub mod pruning;
 mod public;
+pub mod publish;
 pub mod quickstart;
 mod recipe;
 mod shell;

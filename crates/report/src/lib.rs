@@ -19,7 +19,7 @@ mod text;
 
 pub use forecast::{ForecastRun, forecast_page, forecast_picture};
 pub use page::{Entropy, Fact, PageInput, RunFacts, SkippedRun, page, picture};
-pub use pictures::{choice_picture, plan_picture, prediction_picture};
+pub use pictures::{choice_picture, plan_picture, prediction_picture, run_picture};
 pub use plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
 pub use table::{Alignment, HtmlTable, TableColumn};
 pub use validation::validation_picture;

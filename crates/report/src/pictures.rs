@@ -68,6 +68,46 @@ pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
     sketch.draw(group, plan.place(), plan.enough().sentence())
 }
 
+/// The measured held-out points of a run, `[tokens, nats per token]`, with the law's curve and
+/// intervals where there is one. `None` without a point after the first token.
+pub fn run_picture(
+    name: &str,
+    points: &[[f64; 2]],
+    loss0: Option<f64>,
+    law: Option<(&GroupLaw, Subject<'_>, Place)>,
+) -> Option<String> {
+    let measured: Vec<[f64; 2]> = points.iter().copied().filter(|point| point[0] > 0.0).collect();
+    let ends = [measured.first()?[0], measured.last()?[0]];
+    let sketch = law.and_then(|(group, subject, place)| Sketch::of(group, subject, place, ends));
+    let with_law = sketch.is_some();
+    let mut sketch = match sketch {
+        Some(sketch) => sketch,
+        None => {
+            let x = PlotAxis::around("post-training tokens", AxisScale::Log, Unit::Count, ends)?;
+            let level = |y| Layer::Level { y, label: "unpruned".into() };
+            let layers = loss0.map(level).into_iter().collect();
+            Sketch { x, layers, heights: loss0.into_iter().collect() }
+        }
+    };
+    sketch.heights.extend(measured.iter().map(|point| point[1]));
+    let hint = |&[tokens, loss]: &[f64; 2]| {
+        ([tokens, loss], format!("{loss:.4} nats per token after {} tokens", short_count(tokens)))
+    };
+    let points = measured.iter().map(hint).collect();
+    sketch.layers.push(Layer::Points { tone: Tone::Series(1), points, aside: false });
+    let y = PlotAxis::around(
+        "held-out loss, nats per token",
+        AxisScale::Linear,
+        Unit::Plain,
+        sketch.heights,
+    )?;
+    let description = match with_law {
+        true => "Points are measured; the line is the law's, with its intervals.",
+        false => "Points are measured.",
+    };
+    Some(Plot::new(name.to_owned(), description.to_owned(), [sketch.x, y], sketch.layers).svg())
+}
+
 /// The offers: loss against the cost of post-training, with a line for each pruned model. Unpruned
 /// models are levels. `None` if nothing has a cost.
 pub fn choice_picture(found: &Allocation) -> Option<String> {

@@ -58,7 +58,9 @@ pub use folder::RunFolder;
 pub use ledger::PointRow;
 pub use outside::CurveTail;
 pub use parquet::{Column, parquet};
-pub use points::{PointTable, points_csv, points_parquet, read_columns, read_points};
+pub use points::{
+    PointTable, points_csv, points_parquet, read_columns, read_points, read_stdin_columns,
+};
 pub use run_points::{LeftOutRun, RunPoints, points_of_runs, run_points};
 pub use summary::{RunState, RunSummary, runs};
 pub use writer::RunWriter;

@@ -67,11 +67,23 @@ pub fn read_points(path: &Path, form: &str) -> Result<PointTable> {
 /// Where a needed column is missing, a column appears twice, a cell has the wrong type, or the file
 /// is not CSV. Rows are counted from 1, without the header.
 pub fn read_columns(path: &Path, form: &str, needed: &[&str]) -> Result<PointTable> {
-    let bytes = disk::read(path, LIMIT)?;
+    parse(&disk::read(path, LIMIT)?, path, form, needed)
+}
+
+/// As [`read_columns`], from standard input.
+///
+/// # Errors
+/// As [`read_columns`].
+pub fn read_stdin_columns(form: &str, needed: &[&str]) -> Result<PointTable> {
+    parse(&disk::read_stdin(LIMIT)?, Path::new("standard input"), form, needed)
+}
+
+/// Reads a table that stands in memory. Errors name it by `path`.
+fn parse(bytes: &[u8], path: &Path, form: &str, needed: &[&str]) -> Result<PointTable> {
     let malformed = |why: String| Error::from(Failure::Malformed { path: path.to_path_buf(), why });
     // Spreadsheets often write a UTF-8 byte order mark, which would become part of the first
     // column's name.
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // Flexible, so that a row of the wrong length gets our message with its row number.
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter(text))

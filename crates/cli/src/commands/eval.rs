@@ -12,6 +12,7 @@ use regrow::measure::{MeasureOptions, keep, measure};
 use serde::Serialize;
 
 use crate::flags::source::{PartFlag, SourceFlags};
+use crate::flags::whole::at_least_one;
 use crate::show::table::{Align, TextTable};
 use crate::terminal::{Exit, Output, TerminalObserver};
 
@@ -39,10 +40,10 @@ pub struct Arguments {
     #[arg(long, value_enum, value_name = "HOW", default_value_t = ConventionName::Documents)]
     convention: ConventionName,
     /// Most tokens in a window [default: the model's own, 2048 at most]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     context: Option<NonZeroUsize>,
     /// Tokens between the beginnings of two windows [default: the context]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     stride: Option<NonZeroUsize>,
     /// Stop after this many predicted tokens [default: all]
     #[arg(long, value_name = "N")]

@@ -1,5 +1,6 @@
 //! `regrow fit`: fits a law to measured points.
 
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -34,6 +35,9 @@ Examples:
   Own runs beside imported ones:
     regrow fit out/runs imported/a imported/b
 
+  Points that another program makes:
+    duckdb -csv -c 'select * from points' | regrow fit - --out law.json
+
   A form that reads fewer columns, on a table that has only n0, tokens and loss:
     regrow fit training.csv --form chinchilla --loss log-huber:1e-3
 
@@ -43,7 +47,8 @@ Where the data can tell no number of tokens for a series and method, the exit st
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Points tables (CSV), sweeps, folders of run folders, or run folders, also imported ones
+    /// Points tables (CSV; `-` is standard input), sweeps, folders of run folders, or run folders,
+    /// also imported ones
     #[arg(required = true, value_name = "POINTS")]
     points: Vec<PathBuf>,
     /// The formula; `p2` gives way to a reduced form where the data are too few
@@ -178,12 +183,28 @@ fn read(
     };
     let needed: Vec<&str> = form.axes().iter().map(|axis| axis.name()).collect();
     for path in tables {
-        let table = store::read_columns(path, form.name(), &needed)?;
+        let table = table(path, form.name(), &needed, output)?;
         warn_of_unnamed_runs(&table, path, output);
         columns.retain(|column| table.columns().contains(&column.name()));
         rows.extend(named_apart(table.into_rows(), path, paths.len()));
     }
     Ok((rows, columns))
+}
+
+/// A points table: a file, or standard input as `-`.
+fn table(
+    path: &Path,
+    form: &str,
+    needed: &[&str],
+    output: &Output,
+) -> anyhow::Result<store::PointTable> {
+    if path != Path::new("-") {
+        return Ok(store::read_columns(path, form, needed)?);
+    }
+    if io::stdin().is_terminal() {
+        output.say("reading a points table (CSV) from the terminal; Ctrl-D ends it");
+    }
+    Ok(store::read_stdin_columns(form, needed)?)
 }
 
 /// The rows of a table beside other tables or runs: a run's name is its own in its file only.
@@ -207,7 +228,8 @@ pub(super) fn read_all(path: &Path, form: &str, output: &Output) -> anyhow::Resu
     match path.is_dir() {
         true => of_runs(&[path], output),
         false => {
-            let table = store::read_points(path, form)?;
+            let every: Vec<&str> = Axis::ALL.iter().map(|axis| axis.name()).collect();
+            let table = table(path, form, &every, output)?;
             warn_of_unnamed_runs(&table, path, output);
             Ok(table.into_rows())
         }

@@ -23,7 +23,11 @@ Examples:
 
 /// Arguments of `regrow generate`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    override_usage = "regrow generate MODEL --prompt TEXT [--tokens N] [--begin-token TOKEN] [OPTIONS]\n       \
+                      regrow generate MODEL --token-ids ID,ID,.. --logits FILE.json [--force] [OPTIONS]"
+)]
 #[group(id = "start", required = true, args = ["prompt", "token_ids"])]
 pub struct Arguments {
     /// The model folder

@@ -14,6 +14,7 @@ pub mod man;
 pub mod plan;
 pub mod predict;
 pub mod prune;
+pub mod publish;
 pub mod quickstart;
 pub mod runs;
 pub mod sweep;
@@ -72,6 +73,7 @@ fn run_command(command: Command, output: &mut Output) -> anyhow::Result<Exit> {
         Command::Design(arguments) => design::run(&arguments, output),
         Command::Plan(arguments) => plan::run(&arguments, output),
         Command::Validate(arguments) => validate::run(&arguments, output),
+        Command::Publish(arguments) => publish::run(&arguments, output),
         Command::Completions(arguments) => completions::run(&arguments, Cli::command(), output),
         Command::Man(arguments) => man::run(&arguments, Cli::command(), output),
     }

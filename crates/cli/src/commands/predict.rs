@@ -48,8 +48,8 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Draw the law's curve there, with both intervals, into this SVG file
-    #[arg(short, long, value_name = "FILE.svg")]
+    /// Draw the law's curve there, with both intervals, into this file, SVG or PNG by its ending
+    #[arg(short, long, value_name = "PICTURE")]
     out: Option<PathBuf>,
     /// Replace the file if it exists
     #[arg(long)]
@@ -78,7 +78,7 @@ struct PredictReport<'a> {
 /// Where the law cannot be read, no group matches the question, or its numbers are out of range.
 pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
-        picture::KIND.check(out, existing(arguments.force), &[&arguments.law])?;
+        picture::check(out, existing(arguments.force), &[&arguments.law])?;
     }
     let law = law_file::read(&arguments.law)?;
     let group = arguments.place.group(&law)?;

@@ -4,7 +4,6 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::TypedValueParser;
 use regrow::quickstart::{self, QuickstartOptions};
 
 use super::sweep::{execute, local, own_program};
@@ -30,19 +29,19 @@ pub struct Arguments {
     /// of known entropy]
     #[arg(long, value_name = "FILE")]
     text: Vec<PathBuf>,
-    /// The folder to make; one that the same command has begun is gone on with
+    /// The folder to make; if the same command was interrupted, it resumes
     #[arg(long, value_name = "DIR", default_value = "quickstart")]
     out: PathBuf,
     /// Chooses text, weights and order
-    #[arg(long, value_name = "N", default_value = "1", value_parser = seeds())]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
     seed: NonZeroU32,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-fn seeds() -> impl TypedValueParser<Value = NonZeroU32> {
-    clap::value_parser!(u32).range(1..).try_map(NonZeroU32::try_from)
+fn seed(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| format!("`{text}` is no whole number from 1 to {}", u32::MAX))
 }
 
 /// Runs the subcommand.

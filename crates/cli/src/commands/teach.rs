@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         })?;
     }
     if !found.is_done() {
-        output.say("stopped: go on with `--resume`");
+        output.say("stopped: resume with `--resume`");
         return Ok(Exit::Interrupted);
     }
     let megabytes = ((training + heldout) * bytes as u64).div_ceil(1_000_000);

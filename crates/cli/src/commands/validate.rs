@@ -2,10 +2,13 @@
 //! baselines are.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use clap::Args;
-use law::validate::{Cannot, Contender, ContenderKind, GroupValidation, Holdout, validate};
+use law::validate::{
+    Cannot, Contender, ContenderKind, GroupValidation, Holdout, Validation, validate_heard,
+};
 use law::{Metrics, Settings};
 
 use super::fit::read_all;
@@ -37,7 +40,7 @@ law. Where the data allow no way of holding out, the exit status is 3.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A points table (CSV), a folder of run folders, or one run folder
+    /// A points table (CSV; `-` is standard input), a folder of run folders, or one run folder
     points: PathBuf,
     /// The formula that curves and bands are drawn by; `p2` gives way to a reduced form where the
     /// data are too few
@@ -59,8 +62,9 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Draw the held-out curves into this SVG file; with several groups, one file each
-    #[arg(short, long, value_name = "FILE.svg")]
+    /// Draw the held-out curves into this file, SVG or PNG by its ending; with
+    /// several groups, one file each
+    #[arg(short, long, value_name = "PICTURE")]
     out: Option<PathBuf>,
     /// Replace files that exist
     #[arg(long)]
@@ -95,11 +99,11 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let existing = existing(arguments.force);
     let read = [arguments.points.as_path()].into_iter().chain(arguments.posterior.prior());
     let inputs: Vec<&Path> = read.collect();
-    let check = |path: &PathBuf| picture::KIND.check(path, existing, &inputs);
+    let check = |path: &PathBuf| picture::check(path, existing, &inputs);
     pictures.iter().try_for_each(check)?;
-    let validation = validate(&table, &settings).with_context(name)?;
+    let validation = judged(&table, &settings, output).with_context(name)?;
     for (path, group) in pictures.iter().zip(validation.groups()) {
-        disk::write(path, report::validation_picture(group).as_bytes())?;
+        picture::write_svg(path, &report::validation_picture(group))?;
         output.say(&format!("the held-out curves of {} are in `{}`", label(group), path.display()));
     }
     if arguments.json {
@@ -113,6 +117,17 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
     let judged =
         |group: &GroupValidation| group.splits().iter().any(|split| split.cannot().is_none());
     Ok(if validation.groups().iter().all(judged) { Exit::Done } else { Exit::CannotTell })
+}
+
+/// Judges the table and shows how far that is.
+fn judged(table: &law::Table, settings: &Settings, output: &Output) -> law::Result<Validation> {
+    let progress = Mutex::new(None);
+    validate_heard(table, settings, &|fitted, of| {
+        // A thread that panicked leaves its count behind, no broken state.
+        let mut shown = progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = shown.get_or_insert_with(|| output.progress("judging", of as u64, "laws"));
+        shown.at(fitted as u64, "");
+    })
 }
 
 /// The path of a group's picture: `held_out.svg`, or for example `held_out-2.svg` with several

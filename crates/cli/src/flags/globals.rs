@@ -4,12 +4,14 @@ use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
 
+use super::whole::at_least_one;
+
 /// What every subcommand shares.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct Globals {
     /// Threads to work with; results do not depend on it [default: one a core]
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", value_parser = at_least_one)]
     pub(crate) threads: Option<NonZeroUsize>,
     /// Say more
     #[arg(short, long, global = true, conflicts_with = "quiet")]

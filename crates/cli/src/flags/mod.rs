@@ -11,3 +11,4 @@ pub(crate) mod posterior;
 pub(crate) mod rate;
 pub(crate) mod recipe;
 pub(crate) mod source;
+pub(crate) mod whole;

@@ -20,9 +20,9 @@ pub(crate) struct PosteriorFlags {
     /// points
     #[arg(long, value_enum, default_value_t = IntervalsFlag::Posterior)]
     intervals: IntervalsFlag,
-    /// The curves of a posterior: `fall` lets the exponent of the tokens follow the excess, `power`
-    /// is a power of the tokens, `auto` tries both and takes the one that foretells a base left out
-    /// better
+    /// The curves of a posterior. With `fall` the exponent of the tokens follows the excess;
+    /// `power` is a power of the tokens. `auto` tries both and keeps the one that predicts a
+    /// left-out base better
     #[arg(long, value_enum, default_value_t = CurveFlag::Auto)]
     curve: CurveFlag,
     /// Priors of a posterior: a TOML file of lines such as `floor = { mean = 0, sd = 1 }`, or the

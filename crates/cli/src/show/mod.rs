@@ -2,6 +2,8 @@
 
 pub(crate) mod number;
 pub(crate) mod picture;
+#[cfg(feature = "png")]
+mod png;
 pub(crate) mod table;
 
 /// Whether an objective is the next-token loss, which JSON leaves out.

@@ -1,5 +1,7 @@
 //! Hints: what the user can do about an error.
 
+use std::path::Path;
+
 use model::folder::Foreign;
 use regrow::ErrorKind;
 use regrow::count::grouped;
@@ -76,7 +78,7 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<train::Error>() {
         let hint = match error {
             train::Error::NotFinite { .. } => {
-                "go on from the last checkpoint's weights with a lower `--learning-rate` or a longer `--warmup`"
+                "start again from the last checkpoint's weights with a lower `--learning-rate` or a longer `--warmup`"
             }
             train::Error::Diverged { .. } => {
                 "train again with a lower `--learning-rate` or a longer `--warmup`, in a new `--out`"
@@ -96,12 +98,14 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         return match error.as_disk() {
             Some(inner) => of_cause(inner),
             None => error.is_other_spec().then(|| {
-                "give the run's own values to go on with it, or another `--out` for a new run"
-                    .into()
+                "give the run's own values to resume it, or another `--out` for a new run".into()
             }),
         };
     }
     let error = cause.downcast_ref::<disk::Error>()?;
+    if let Some(path) = error.missing() {
+        return of_missing(path);
+    }
     let hint = if error.is_exists() {
         "choose another `--out`, or replace it with `--force`"
     } else if error.is_not_ours() {
@@ -120,12 +124,23 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     Some(hint.to_owned())
 }
 
+/// The hint for a file that is not there: the name of a public model is no folder with weights.
+fn of_missing(path: &Path) -> Option<String> {
+    let folder = path.parent()?.to_str()?;
+    let known = catalog::find(folder).filter(|known| known.name().eq_ignore_ascii_case(folder))?;
+    Some(format!(
+        "`{folder}` alone names a shape without weights, which `regrow prune --dry-run`, `plan` and `design` take; for \
+         its weights name a model folder, or `{}` to fetch them",
+        known.repository()
+    ))
+}
+
 /// The hint for a kind of library error.
 fn of_kind(error: &regrow::Error) -> Option<String> {
     use ErrorKind as Of;
     let hint = match error.kind() {
         Of::RunExists => {
-            "go on with it with `--resume`, replace it with `--force`, or choose another `--out`"
+            "resume it with `--resume`, replace it with `--force`, or choose another `--out`"
         }
         Of::NothingHeldOut => "tokenise the text again with a larger `--heldout-share`",
         Of::TooFewPositions { longest } => {
@@ -201,7 +216,7 @@ fn of_kind(error: &regrow::Error) -> Option<String> {
             "the download was damaged on its way and is thrown away; fetch it again"
         }
         Of::NoAnswer => {
-            "give the command again, it goes on where it stopped; on a slow line set              `HF_HUB_DOWNLOAD_TIMEOUT` and `HF_HUB_ETAG_TIMEOUT` to more seconds"
+            "run the same command again: it resumes; on a slow line set `HF_HUB_DOWNLOAD_TIMEOUT` and `HF_HUB_ETAG_TIMEOUT` to more seconds"
         }
         Of::DamagedCache => "unset `HF_HUB_OFFLINE` to fetch it again",
         Of::NotInCache => "unset `HF_HUB_OFFLINE` to fetch it",
@@ -355,8 +370,6 @@ fn of_refusal(refusal: prune::Refused) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::super::problem::hinted;
     use super::*;
 
@@ -379,6 +392,18 @@ mod tests {
         let error = hinted(disk::Error::exists(Path::new("out")), "wait");
         assert_eq!(hint(&error).unwrap(), "wait");
         assert_eq!(error.to_string(), "`out` already exists");
+    }
+
+    #[test]
+    fn the_name_of_a_public_model_is_told_from_a_folder() {
+        let missing = |path: &str| {
+            let read = disk::read(Path::new(path), 9);
+            hint(&read.unwrap_err().into())
+        };
+        let said = missing("Llama-3.1-8b/config.json").unwrap();
+        assert!(said.contains("without weights") && said.contains("`meta-llama/Llama-3.1-8B`"));
+        assert_eq!(missing("no-such-model/config.json"), None);
+        assert_eq!(missing("/config.json"), None);
     }
 
     #[test]

@@ -37,16 +37,16 @@ impl std::error::Error for HintedError {
 
 /// A command line that parses but cannot run, for example because flags contradict each other.
 #[derive(Debug)]
-struct UsageError(&'static str);
+struct UsageError(String);
 
 /// A usage error; the exit status is 2.
-pub(crate) fn usage(message: &'static str) -> anyhow::Error {
-    UsageError(message).into()
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+    UsageError(message.into()).into()
 }
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        f.write_str(&self.0)
     }
 }
 
@@ -58,4 +58,13 @@ pub(super) fn is_usage(error: &anyhow::Error) -> bool {
         || error
             .downcast_ref::<regrow::Error>()
             .is_some_and(|error| *error.kind() == ErrorKind::Usage)
+        || error.chain().any(|cause| {
+            // An error of the library may pass on one of another crate.
+            let library = cause.downcast_ref::<regrow::Error>();
+            let cause = library.and_then(|error| error.get_ref()).map_or(cause, |passed| passed);
+            let of_law = cause.downcast_ref::<law::Error>();
+            // A hint wraps the error that it belongs to.
+            let hinted = cause.downcast_ref::<HintedError>().map(|hinted| &hinted.error);
+            of_law.is_some_and(law::Error::is_request) || hinted.is_some_and(is_usage)
+        })
 }

@@ -1,9 +1,11 @@
 //! Progress of long work: a bar on a terminal, plain lines elsewhere, nothing with `--quiet`.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+use ledger::short_count;
 use regrow::count::grouped;
 
 /// A plain line is printed after each tenth of the work, but not more often than this.
@@ -33,9 +35,7 @@ impl ShownProgress {
             Display::Nothing
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(total);
-            let template = "{prefix} {wide_bar} {percent:>3} %  {msg}  {eta} left";
-            let style = ProgressStyle::with_template(template).expect("the template is a constant");
-            bar.set_style(style);
+            bar.set_style(style());
             bar.set_prefix(label.to_owned());
             Display::Bar(bar)
         } else {
@@ -65,7 +65,8 @@ impl ShownProgress {
             Display::Bar(bar) => {
                 bar.set_position(done);
                 let gap = if message.is_empty() { "" } else { "  " };
-                bar.set_message(format!("{}{gap}{message}", text(self.unit)));
+                let [done, total] = [done, self.total].map(|count| short_count(count as f64));
+                bar.set_message(format!("{done} of {total} {}{gap}{message}", self.unit));
             }
             Display::Lines { last, at } => {
                 let waited = last.elapsed();
@@ -92,6 +93,21 @@ impl ShownProgress {
             Display::Nothing => {}
         }
     }
+}
+
+/// One line, also on a terminal of 80 columns: a bar of fixed width, and what does not fit of the
+/// message is cut off.
+fn style() -> ProgressStyle {
+    let left = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // Before anything is done, the estimate is 0.
+        if state.eta() > Duration::ZERO {
+            // Nothing can be done about an error of the terminal.
+            let _ = write!(out, "  {:#} left", HumanDuration(state.eta()));
+        }
+    };
+    let template = "{prefix} {bar:12} {percent:>3} %{left}  {wide_msg}";
+    let style = ProgressStyle::with_template(template).expect("the template is a constant");
+    style.with_key("left", left)
 }
 
 impl Drop for ShownProgress {

@@ -60,7 +60,7 @@ fn an_extended_run_is_the_longer_run_byte_for_byte() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for said in [
         "run` ended after 9,600 tokens and is extended from 9,600 to 24,000",
-        "going on after step 50 of 125",
+        "resuming after step 50 of 125",
     ] {
         assert!(ran.stderr.contains(said), "no `{said}` in: {}", ran.stderr);
     }
@@ -236,7 +236,7 @@ fn a_rule_ends_a_run_with_its_reason_and_without_it_the_run_goes_on_as_if_left_a
     assert!(again.stderr.contains("run` is already done"), "{}", again.stderr);
     let rest = bench.train("run", &["--resume"]);
     assert_eq!(rest.code, 0, "{}", rest.stderr);
-    assert!(rest.stderr.contains(&format!("going on after step {steps} of 125")));
+    assert!(rest.stderr.contains(&format!("resuming after step {steps} of 125")));
     bench.ended_alike("run");
     assert_eq!(fs::read(run.join("spec.toml")).ok(), fs::read(bench.path("whole/spec.toml")).ok());
 }

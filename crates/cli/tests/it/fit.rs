@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::law::{Bench, HEAD, loss};
-use crate::workshop::{arg, regrow};
+use crate::workshop::{arg, command, regrow};
 
 const FOUR: [f64; 4] = [0.5, 1.2, 3.1, 7.6];
 
@@ -67,9 +69,9 @@ fn constants_are_set_and_bounded_by_flags() {
         (&["--fix", "gamma"][..], 2, "is no NAME=VALUE such as gamma=-1.2"),
         (&["--fix", "gamma=nan"], 2, "is no NAME=VALUE"),
         (&["--bound", "beta=1"], 2, "is no NAME=LOW..HIGH"),
-        (&["--bound", "beta=1..0"], 1, "`beta` cannot be held at 1..0"),
-        (&["--fix", "betta=1"], 1, "has no constant `betta`; the nearest is `beta`"),
-        (&["--fix", "beta=1", "--bound", "beta=0..2"], 1, "`beta` is constrained twice"),
+        (&["--bound", "beta=1..0"], 2, "`beta` cannot be held at 1..0"),
+        (&["--fix", "betta=1"], 2, "has no constant `betta`; the nearest is `beta`"),
+        (&["--fix", "beta=1", "--bound", "beta=0..2"], 2, "`beta` is constrained twice"),
     ] {
         let ran = bench.fit(&[flags, &["--force"]].concat());
         assert!(
@@ -141,6 +143,32 @@ fn the_seed_and_the_way_of_making_intervals_are_flags() {
     assert_eq!(convergence("5")["starts"], 5);
     assert!(convergence("5")["gradient"].as_f64().unwrap() < 1e-6);
     assert_eq!(regrow(&["fit", arg(&bench.points()), "--starts", "0"]).code, 2);
+}
+
+#[test]
+fn points_are_read_from_standard_input() {
+    let bench = Bench::new(&noisy());
+    let piped = |arguments: &[&str], text: &str| {
+        let mut child = command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that refuses its flags does not read.
+        let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let file = bench.fit(&["--json"]);
+    let flags = ["fit", "-", "--starts", "16", "--intervals", "jackknife", "--json"];
+    let (code, law, said) = piped(&flags, &noisy());
+    assert!(code == Some(file.code) && law == file.stdout, "{said}");
+    let (code, _, said) = piped(&["fit", "-"], "n0,rate,tokens,loss\n");
+    assert!(code == Some(1) && said.contains("`standard input` has no column `loss0`"), "{said}");
+    let (code, _, said) = piped(&["validate", "-"], "");
+    assert!(code == Some(1) && said.contains("`standard input` has no column `n0`"), "{said}");
 }
 
 #[test]

@@ -337,6 +337,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "starts",
         ],
     ),
+    ("publish", &["base-model", "dry-run", "force", "json", "law", "license", "name", "out"]),
     ("completions", &[]),
     ("man", &["force", "out"]),
 ];
@@ -402,6 +403,10 @@ fn a_wrong_command_line_ends_with_status_2() {
         &["train", "model", "--corpus", "a", "--tokens", "many", "--out", "out"],
         &["tokenize", "text", "--out", "out"],
         &["runs", "x", "--threads", "0"],
+        &["prune", "llama-3.1-8b", "--rate", "0.25"],
+        &["fit", "p.csv", "--form", "p3"],
+        &["fit", "p.csv", "--fix", "zeta=1"],
+        &["fit", "p.csv", "--bound", "beta=3..1"],
     ];
     for case in cases {
         let ran = regrow(case);

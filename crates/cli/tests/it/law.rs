@@ -175,7 +175,7 @@ fn bad_points_get_a_clear_error_and_no_law_is_written() {
         assert!(ran.stdout.is_empty() && !bench.law().exists(), "{name}");
     }
     let ran = Bench::new(&points(&[0.5])).fit(&["--form", "p3"]);
-    assert!(ran.code == 1 && ran.stderr.contains("the nearest is `p2`"), "{}", ran.stderr);
+    assert!(ran.code == 2 && ran.stderr.contains("the nearest is `p2`"), "{}", ran.stderr);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn what_is_no_law_is_refused() {
     let law = bench.law();
     let ran = regrow(&["plan", arg(&law), "--n0", "1e9", "--rate", "0", "--loss0", "2"]);
     assert!(
-        ran.code == 1 && ran.stderr.contains("`rate` is 0, expected above 0"),
+        ran.code == 2 && ran.stderr.contains("`rate` is 0, expected above 0"),
         "{}",
         ran.stderr
     );
@@ -265,7 +265,7 @@ fn what_tokens_cost_follows_from_the_model_and_the_machine() {
         (&["--budget", "1flop"], "`budget` is 1, expected enough"),
     ] {
         let ran = regrow(&[&place[..], flags].concat());
-        assert!(ran.code == 1 && ran.stderr.contains(said), "{flags:?}: {}", ran.stderr);
+        assert!(ran.code == 2 && ran.stderr.contains(said), "{flags:?}: {}", ran.stderr);
     }
     for flags in [&["--budget", "5eur"][..], &["--gpu-hour-price", "2"], &["--device-peak", "fast"]]
     {
@@ -391,7 +391,7 @@ fn candidates_of_a_table_are_ranked_by_what_they_become() {
         "--tokens",
         "1e9",
     ]);
-    assert!(ran.code == 1 && ran.stderr.contains("`--series` and `--method`"), "{}", ran.stderr);
+    assert!(ran.code == 2 && ran.stderr.contains("`--series` and `--method`"), "{}", ran.stderr);
     let ran = regrow(&[
         "plan",
         arg(&law),
@@ -403,7 +403,7 @@ fn candidates_of_a_table_are_ranked_by_what_they_become() {
         "witdh-activation",
     ]);
     assert!(
-        ran.code == 1 && ran.stderr.contains("the nearest is `width-activation`"),
+        ran.code == 2 && ran.stderr.contains("the nearest is `width-activation`"),
         "{}",
         ran.stderr
     );
@@ -493,7 +493,7 @@ fn a_law_with_levels_answers_three_questions() {
     let prior = bench.points().with_file_name("prior.toml");
     fs::write(&prior, "flor = { mean = 0, sd = 1 }\n").unwrap();
     let ran = bench.fit(&["--intervals", "posterior", "--force", "--prior", arg(&prior)]);
-    assert!(ran.code == 1 && ran.stderr.contains("the nearest is `floor`"), "{}", ran.stderr);
+    assert!(ran.code == 2 && ran.stderr.contains("the nearest is `floor`"), "{}", ran.stderr);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod never_lost;
 mod pipeline;
 mod proof;
 mod prune_input;
+mod publish;
 mod random_tables;
 mod real;
 mod recipes;

@@ -239,7 +239,7 @@ fn a_damaged_checkpoint_is_passed_over_aloud_whatever_was_damaged_how() {
             let told = ran.stderr.lines().find(|line| line.contains(&said)).unwrap_or_default();
             assert!(told.starts_with("warning: ") && told.contains(file), "{name}: {}", ran.stderr);
             assert!(
-                ran.stderr.contains(&format!("going on after step {before} ")),
+                ran.stderr.contains(&format!("resuming after step {before} ")),
                 "{name}: {}",
                 ran.stderr
             );
@@ -379,7 +379,7 @@ fn a_time_limit_saves_before_it_and_the_run_goes_on() {
         // the run would take hours.
         assert!(took < Duration::from_secs(60), "{took:?}");
         assert!(
-            ran.stderr.contains(", before the time limit: go on with `--resume`"),
+            ran.stderr.contains(", before the time limit: resume with `--resume`"),
             "{}",
             ran.stderr
         );

@@ -245,7 +245,7 @@ fn a_run_that_is_stopped_ends_with_the_weights_of_the_run_left_alone() {
     let resumed = run(&train(&stopped, &["--resume"]));
     let said = &resumed.stderr;
     assert!(said.contains(&format!("checkpoint-{last}` is passed over: ")), "{said}");
-    assert!(said.contains(&format!("going on after step {before} ")), "{said}");
+    assert!(said.contains(&format!("resuming after step {before} ")), "{said}");
     let mut found = resumed.json();
     for key in ["run", "model"] {
         found[key] = expected[key].clone();

@@ -12,6 +12,8 @@ pub use contender::{Contender, ContenderKind};
 pub use holdout_curves::{HeldOutCurve, Holdout};
 pub use verdict::{Question, Verdict};
 
+use std::sync::{Mutex, PoisonError};
+
 use ledger::Format;
 use serde::{Deserialize, Serialize};
 
@@ -90,9 +92,39 @@ impl Validation {
 /// # Errors
 /// If no form fits a group.
 pub fn validate(table: &Table, settings: &Settings) -> Result<Validation> {
+    validate_heard(table, settings, &|_, _| ())
+}
+
+/// As [`validate`], which can take minutes: `heard` is told how many laws are fitted, and of how
+/// many. It is called from several threads, each time with a larger number or the same.
+///
+/// # Errors
+/// As [`validate`].
+pub fn validate_heard(
+    table: &Table,
+    settings: &Settings,
+    heard: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Validation> {
     let asked = form::by_name(&settings.form)?;
-    let groups =
-        table.groups.iter().map(|group| of_group(group, asked, settings)).collect::<Result<_>>()?;
+    let laws = |group: &Group| {
+        let runs: Vec<&Run> = group.runs.iter().collect();
+        // One of all points, and one for each part that is held out.
+        1 + Way::ALL
+            .iter()
+            .map(|way| way.folds(&runs).map_or(0, |folds| folds.len()))
+            .sum::<usize>()
+    };
+    let of = table.groups.iter().map(laws).sum();
+    // Counted and told under one lock, so that the numbers do not fall.
+    let fitted = Mutex::new(0);
+    let count = || {
+        let mut fitted = fitted.lock().unwrap_or_else(PoisonError::into_inner);
+        *fitted += 1;
+        heard(*fitted, of);
+    };
+    heard(0, of);
+    let judge = |group| of_group(group, asked, settings, &count);
+    let groups = table.groups.iter().map(judge).collect::<Result<_>>()?;
     Ok(Validation { format: Validation::FORMAT, groups })
 }
 
@@ -100,12 +132,14 @@ fn of_group(
     group: &Group,
     asked: &'static dyn Form,
     settings: &Settings,
+    fitted: &(dyn Fn() + Sync),
 ) -> Result<GroupValidation> {
     let runs: Vec<&Run> = group.runs.iter().collect();
     // Form and noise need no posterior; which curves the data prefer does.
     let choose = settings.shape.is_none() && settings.intervals == Intervals::Posterior;
     let fast = Settings { intervals: Intervals::Jackknife, ..settings.clone() };
     let law = fit_group(group, asked, if choose { settings } else { &fast })?;
+    fitted();
     let drawn = law.form()?;
     let noise = law.noise;
     let grid = Grid::of(&runs, &group.method);
@@ -135,8 +169,11 @@ fn of_group(
                 let best =
                     contender::held_out(&mut contenders, way, &folds, &noise, settings.starts);
                 let settings = if folds.len() > 1 { &chosen } else { settings };
-                let curves =
-                    parallel::map(&folds, |fold| curves(group, fold, asked, drawn, settings));
+                let curves = parallel::map(&folds, |fold| {
+                    let curves = curves(group, fold, asked, drawn, settings);
+                    fitted();
+                    curves
+                });
                 let name = best.as_ref().map(|best| best.name.clone());
                 let holdout = Holdout::new(way, &folds, name, settings.level, curves.concat());
                 verdicts.push(Verdict::new(way, &holdout, best.as_ref()));

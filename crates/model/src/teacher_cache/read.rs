@@ -52,7 +52,7 @@ impl TeacherCache {
         let file = folder.join(FILE);
         if !file.exists() && folder.join(super::PLAN).exists() {
             let reason = format!(
-                "`{}` is not finished: `{FILE}` is missing; the command that makes it goes on with it",
+                "`{}` is not finished: `{FILE}` is missing; run the command that makes it again: it resumes",
                 folder.display()
             );
             return Err(Error::from(ModelFault::Teach { reason }));

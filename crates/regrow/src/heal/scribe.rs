@@ -52,7 +52,7 @@ impl<'a> Scribe<'a> {
                 });
                 if *step > 0 {
                     self.note(&format!(
-                        "going on after step {} of {}",
+                        "resuming after step {} of {}",
                         grouped(*step),
                         grouped(*steps)
                     ));

@@ -65,7 +65,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// Write a picture or a page of points, curve and interval into this file
-    #[arg(short, long, value_name = "FILE.svg|.html")]
+    #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Replace the file if it exists
     #[arg(long)]
@@ -104,8 +104,10 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     if let Some(out) = &arguments.out {
         let inputs = arguments.inputs.iter().chain(&arguments.law);
         let inputs: Vec<&Path> = inputs.map(PathBuf::as_path).collect();
-        let kind = if is_page(out)? { &PAGE } else { &picture::KIND };
-        kind.check(out, existing(arguments.force), &inputs)?;
+        match is_page(out)? {
+            true => PAGE.check(out, existing(arguments.force), &inputs)?,
+            false => picture::check(out, existing(arguments.force), &inputs)?,
+        }
     }
     let law = arguments.law.as_deref().map(law_file::read).transpose()?;
     let source = Source::new(&arguments.inputs, &arguments.log, &arguments.facts)?;
@@ -163,10 +165,10 @@ impl Arguments {
 /// Whether a file is to hold a page, by its ending; otherwise a picture.
 fn is_page(path: &Path) -> anyhow::Result<bool> {
     match path.extension().and_then(|ending| ending.to_str()) {
-        Some("svg") => Ok(false),
+        Some("svg" | "png") => Ok(false),
         Some("html") => Ok(true),
         _ => Err(usage(
-            "the file of `--out` has no known ending: expected `.svg` for a picture or `.html` for a page",
+            "the file of `--out` has no known ending: expected `.svg` or `.png` for a picture, or `.html` for a page",
         )),
     }
 }

@@ -68,8 +68,9 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Draw the curve of one model, or what can be had of several, into this SVG file
-    #[arg(short, long, value_name = "FILE.svg")]
+    /// Draw the curve of one model, or what can be had of several, into this file, SVG or PNG by
+    /// its ending
+    #[arg(short, long, value_name = "PICTURE")]
     out: Option<PathBuf>,
     /// Replace the file if it exists
     #[arg(long)]
@@ -122,7 +123,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
             .chain(arguments.which.table())
             .map(PathBuf::as_path)
             .collect();
-        picture::KIND.check(out, existing(arguments.force), &inputs)?;
+        picture::check(out, existing(arguments.force), &inputs)?;
     }
     let mut law = law_file::read(&arguments.law)?;
     if let Some(zeroed) = arguments.which.zeroed() {

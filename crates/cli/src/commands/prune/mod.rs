@@ -6,7 +6,7 @@ mod show;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use ledger::{Cut, CutRecord, Nats};
 use model::folder::SHARD_LIMIT;
@@ -16,12 +16,13 @@ use regrow::prune::Destination;
 use regrow::pruning::{self, PruneOptions};
 use regrow::source::PartName;
 use serde::Serialize;
+use shape::catalog;
 
 use self::options::MethodFlags;
 use crate::flags::force::existing;
 use crate::flags::rate::rate;
 use crate::flags::source::SourceFlags;
-use crate::terminal::{Exit, Output, TerminalObserver};
+use crate::terminal::{Exit, Output, TerminalObserver, usage};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,7 +78,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DISTANCE", default_value_t = TOLERANCE, allow_negative_numbers = true)]
     tolerance: f64,
     /// The smaller model's folder
-    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
     options: MethodFlags,
@@ -131,7 +132,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         preview::show(&preview, arguments.rate, arguments.json, output)?;
         return Ok(Exit::Done);
     }
-    let out = arguments.out.as_deref().context("`--out` is missing")?;
+    let out = arguments.out.as_deref().ok_or_else(|| without_out(&arguments.model))?;
     let existing = existing(arguments.force);
     let destination = Destination::new(out, existing).with_shard_limit(arguments.shard_size.0);
     let record = match &arguments.cut {
@@ -165,6 +166,21 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     };
     report(arguments.json, &record, out, output)?;
     Ok(Exit::Done)
+}
+
+/// What to do without an output folder. A name without weights can only be looked at.
+fn without_out(model: &Path) -> anyhow::Error {
+    let name = model.to_str().unwrap_or_default();
+    match catalog::find(name).filter(|_| !model.exists()) {
+        Some(known) if known.name().eq_ignore_ascii_case(name) => usage(format!(
+            "`{name}` alone names a shape without weights: with `--dry-run` it is shown what would be left of it; to prune \
+             its weights, name a model folder, or `{}` to fetch them, and `--out DIR`",
+            known.repository()
+        )),
+        _ => {
+            usage("`--out DIR` is missing, the folder of the smaller model; `--dry-run` needs none")
+        }
+    }
 }
 
 /// Prints the cut and the output folder.

@@ -12,6 +12,7 @@ use law::GroupLaw;
 use serde::Serialize;
 
 use super::fit::{decisions, of_losses};
+use crate::flags::whole::at_least_one;
 use crate::show::table::TextTable;
 use crate::terminal::{Exit, Output, TerminalObserver, interrupt, usage};
 use regrow::executor::{Executor, LocalExecutor, SlurmExecutor, has_records};
@@ -50,7 +51,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["recipe", "out", "detach", "dry_run"])]
     attach: Option<PathBuf>,
     /// Jobs at a time, each on one thread [default: one a core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     jobs: Option<NonZeroUsize>,
     /// What runs the jobs: local or slurm [default: as `executor` of the recipe says, else local]
     #[arg(long, value_name = "NAME")]
@@ -178,7 +179,7 @@ pub(super) fn execute(
     let stop = interrupt::listen();
     let SweepOutcome::Done(result) = run(executor, &stop, &mut TerminalObserver::new(output))?
     else {
-        output.say("stopped: the same command goes on");
+        output.say("stopped: run the same command again to resume");
         return Ok(Exit::Interrupted);
     };
     if json {

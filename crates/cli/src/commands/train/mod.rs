@@ -159,7 +159,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Interruption::TimeLimit => ", before the time limit",
         _ => "",
     };
-    output.say(&format!("stopped after step {}{why}: go on with `--resume`", ended.steps()));
+    output.say(&format!("stopped after step {}{why}: resume with `--resume`", ended.steps()));
     if arguments.json {
         show::json(&ended, output)?;
     }
