@@ -41,6 +41,8 @@ mod sampler;
 mod shape;
 #[cfg(feature = "sampler")]
 mod simulated;
+#[cfg(feature = "sampler")]
+mod steady;
 #[cfg(test)]
 mod testing;
 #[cfg(feature = "sampler")]

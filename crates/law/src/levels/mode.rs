@@ -7,7 +7,7 @@
 //!
 //! A run stands here by its excess, slope and floor: see [`super::anchor`].
 
-use faer::{Mat, Side};
+use faer::Mat;
 
 use super::anchor::{Anchor, Natural};
 use super::density::{Density, LATENT, Means, PointNoise, RunPoints, deviation, spread};
@@ -17,7 +17,7 @@ use super::prior::{
     BEND, DEVIATIONS, FALL, FIRST_DEVIATION, MEANS, NOISE, NOISE_SHARE, SHARED, SPREAD,
 };
 use super::shape::Arc;
-use super::triangle::Triangle;
+use super::triangle::{Triangle, lower_factor};
 
 type Square = [[f64; LATENT]; LATENT];
 /// What one run shares with others: the constants of the mean curve and the effects of its
@@ -83,7 +83,7 @@ impl Coordinates {
         let schur = schur(density, &normal, &follows, 0.0);
         let identity = Mat::<f64>::identity(schur.nrows(), schur.nrows());
         // Priors make the matrix positive definite; rounding alone could spoil it.
-        let lower = schur.llt(Side::Lower).map_or(identity, |factor| factor.L().to_owned());
+        let lower = lower_factor(&schur).unwrap_or(identity);
         let shared = Triangle::transposed_inverse(&lower);
         let runs = density.curves.iter().zip(&problem.anchors).zip(&normal.runs).zip(&follows);
         let runs = runs.map(|(((curve, anchor), run), inverse)| RunMap {
@@ -335,7 +335,7 @@ fn step(density: &Density, at: &[f64], normal: &Equations, damping: f64) -> Opti
             right[inner(curve.groups, t)] -= x;
         }
     }
-    let factor = schur.llt(Side::Lower).ok()?.L().to_owned();
+    let factor = lower_factor(&schur)?;
     let moved = solve(&factor, right);
     let mut next = at.to_vec();
     for (i, moved) in moved.iter().enumerate() {

@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use nuts_rs::{
-    Chain, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, LogpError, Settings,
-};
+use nuts_rs::{Chain, CpuLogpFunc, CpuMathError, DiagNutsSettings, HasDims, LogpError, Settings};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::density::Density;
 use super::diagnostics::Diagnostics;
 use super::mode::Coordinates;
+use super::steady::Steady;
 use crate::parallel;
 use crate::uncertainty::normal;
 
@@ -27,7 +26,8 @@ pub struct Sampling {
     tune: usize,
     /// Draws of each chain after that.
     draws: usize,
-    /// The seed. The same seed gives the same draws on any number of threads.
+    /// The seed. The same seed gives the same draws on any number of threads, and on any processor
+    /// that multiplies and adds in one rounding.
     seed: u64,
 }
 
@@ -116,7 +116,7 @@ impl Chained {
         settings.adapt_options.step_size_settings.target_accept = 0.9;
         let target = Target { density, coordinates, at: vec![0.0; n], gradient: vec![0.0; n] };
         let number = chain.random.get_stream();
-        let math = CpuMath::new(target);
+        let math = Steady::new(target);
         let mut sampler = settings.new_chain(number, math, &mut chain.random).ok()?;
         sampler.set_position(&self.position).ok()?;
         for i in 0..sampling.tune + sampling.draws {

@@ -2,6 +2,29 @@
 
 use faer::Mat;
 
+/// The lower triangular factor `L` with `L L^T` a symmetric matrix, of which the lower half is read.
+/// `None` where that is not positive definite. Sums go in one order on every processor.
+pub(super) fn lower_factor(of: &Mat<f64>) -> Option<Mat<f64>> {
+    let n = of.nrows();
+    // By rows, so that sums run over neighbouring numbers.
+    let mut rows: Vec<Vec<f64>> = Vec::with_capacity(n);
+    for i in 0..n {
+        let mut row: Vec<f64> = Vec::with_capacity(i + 1);
+        for j in 0..=i {
+            let above: &[f64] = rows.get(j).unwrap_or(&row);
+            let known: f64 = row.iter().zip(above).take(j).map(|(a, b)| a * b).sum();
+            let left = of[(i, j)] - known;
+            row.push(match i == j {
+                true if left > 0.0 && left.is_finite() => left.sqrt(),
+                true => return None,
+                false => left / rows[j][j],
+            });
+        }
+        rows.push(row);
+    }
+    Some(Mat::from_fn(n, n, |i, j| rows[i].get(j).copied().unwrap_or(0.0)))
+}
+
 /// An upper triangular matrix, kept by columns and by rows.
 pub(super) struct Triangle {
     size: usize,
@@ -60,6 +83,22 @@ impl Triangle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_matrix_is_the_square_of_its_factor_or_has_none() {
+        let a = faer::mat![[4.0, 1.0, -2.0], [1.0, 3.0, 0.5], [-2.0, 0.5, 5.0]];
+        let factor = lower_factor(&a).unwrap();
+        for i in 0..3 {
+            for j in 0..3 {
+                let product: f64 = (0..3).map(|k| factor[(i, k)] * factor[(j, k)]).sum();
+                assert!((product - a[(i, j)]).abs() < 1e-14, "{i} {j}: {product}");
+            }
+        }
+        // The factor of another program.
+        let theirs = a.llt(faer::Side::Lower).unwrap().L().to_owned();
+        assert!((theirs - factor).norm_max() < 1e-14);
+        assert!(lower_factor(&faer::mat![[1.0, 2.0], [2.0, 1.0]]).is_none());
+    }
 
     #[test]
     fn products_undo_the_matrix() {
