@@ -66,7 +66,7 @@ pub(super) fn short(group: &GroupLaw) -> String {
 }
 
 /// The answer as a sentence.
-fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
+pub(crate) fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
     let subject =
         html! { (count(plan.place().n0)) " parameters pruned at rate " (rate(plan.place().rate)) };
     let rule = html! { "the next doubling buys less than " (plain(plan.doubling_gain())) " nats" };
@@ -95,7 +95,7 @@ fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
 }
 
 /// The numbers as losses.
-fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
+pub(crate) fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
     html! {
         p.lead {
             @if let (Some(_), Some(loss)) = (plan.enough().value(), plan.loss_then()) {
