@@ -41,10 +41,9 @@
   }
 
   function fill(about) {
-    const group = about.groups.length === 1 ? about.groups[0] : null;
-    el('about').textContent = group
-      ? `Asked is the law of ${group.label}: ${group.runs} runs, ${group.points} held-out points.`
-      : `Asked is a law of ${about.groups.length} groups of runs.`;
+    const named = about.groups.slice(0, 3).map((group) => `${group.label} (${group.runs} runs)`);
+    const more = about.groups.length - named.length;
+    el('about').textContent = `By a law of ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`;
     for (const series of new Set(about.models.map((model) => model.series))) {
       const list = document.createElement('optgroup');
       list.label = series;

@@ -50,14 +50,13 @@ impl Planner {
     }
 
     fn answer_to(&self, question: &Question) -> Result<String, Refused> {
-        let answered = match question.zeroed()? {
+        match question.zeroed()? {
             Some(zeroed) => {
                 let mut law = self.law.clone();
                 law.say_zeroed(zeroed)?;
                 Answered::of(&law, question)?.json()
             }
             None => Answered::of(&self.law, question)?.json(),
-        };
-        answered.map_err(|error| Refused::of(format!("the answer cannot be written: {error}")))
+        }
     }
 }

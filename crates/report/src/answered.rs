@@ -26,7 +26,7 @@ pub fn enough(group: &GroupLaw, plan: &Plan) -> String {
     html! {
         p.answer { (headline(group, plan)) }
         @if !code.is_empty() { p.marks { (marks(code)) } }
-        (lead(group, plan))
+        (lead(plan))
     }
     .into_string()
 }
@@ -43,8 +43,10 @@ pub fn curve(group: &GroupLaw, plan: &Plan, asked: Option<(f64, &Prediction)>) -
             (plot.inline("curve"))
             figcaption {
                 "The line is the law. The darker shade is the " (plan::percent(group.level()))
-                " interval of " (darker) ", the lighter one that of " (lighter) ". The hollow diamond is "
-                "where tokens are enough, with its interval."
+                " interval of " (darker) ", the lighter one that of " (lighter) "."
+                @if plan.loss_then().is_some() {
+                    " The hollow diamond is where tokens are enough, with its interval."
+                }
                 @if asked.is_some_and(|(_, prediction)| prediction.loss().is_some()) {
                     " The filled mark is the loss after the tokens that you have."
                 }

@@ -157,10 +157,10 @@ pub(crate) fn size_plot(found: &Allocation) -> Option<Plot> {
     }
     let (mut layers, mut heights) = (Vec::new(), Vec::new());
     for offer in found.front().iter().filter(|offer| offer.pruned().place().rate == 0.0) {
-        let label = format!("{} as it is", model_name(offer));
-        layers.push(Layer::Level { y: offer.loss(), label });
+        layers.push(Layer::Level { y: offer.loss(), label: "unpruned".into() });
         heights.push(offer.loss());
     }
+    let several = lines.len() > 1;
     for (i, (method, offers)) in lines.iter_mut().enumerate() {
         let tone = Tone::Series(i);
         offers.sort_by(|a, b| a.parameters().total_cmp(&b.parameters()));
@@ -170,7 +170,7 @@ pub(crate) fn size_plot(found: &Allocation) -> Option<Plot> {
         heights.extend(offers.iter().map(|offer| offer.loss()));
         layers.push(Layer::Band { tone, ends: band });
         let points = offers.iter().map(|offer| [offer.parameters(), offer.loss()]).collect();
-        layers.push(Layer::Line { tone, points, label: Some(method.clone()) });
+        layers.push(Layer::Line { tone, points, label: several.then(|| method.clone()) });
         let hint = |offer: &&Offer| {
             let said = format!(
                 "rate {}, {} parameters: {:.4} nats after {} tokens",

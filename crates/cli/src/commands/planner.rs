@@ -114,9 +114,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         })?;
     } else {
         output.say(&format!(
-            "the planner is in `{}`, {:.1} MB; any browser opens it, without a network",
-            arguments.out.display(),
-            page.len() as f64 / 1e6
+            "the planner is in `{}`; any browser opens it, without a network",
+            arguments.out.display()
         ));
     }
     Ok(Exit::Done)

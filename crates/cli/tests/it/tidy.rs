@@ -428,7 +428,7 @@ fn no_file_is_longer_than_six_hundred_lines_tests_apart() {
 }
 
 #[test]
-fn unsafe_code_stands_only_in_the_kernel_and_in_the_memory_map() {
+fn unsafe_code_stands_only_in_the_kernel_the_memory_map_and_the_exports() {
     holds(&safety(&project()));
     let tree = planted(&[
         ("crates/disk/Cargo.toml", ""),
