@@ -309,6 +309,13 @@ def check_typing(browser, page):
     holds(live == "polite", "the answer is not told")
     browser.value("document.getElementById('copy-command').click()")
     browser.wait("document.getElementById('copied').textContent !== ''", "said that it copied")
+    browser.value("document.getElementById('skip').click()")
+    focus = browser.value("document.activeElement.id")
+    holds(focus == "answers", f"the first link leads to `{focus}`")
+    # A link that somebody sends replaces the question of a page that is open.
+    browser.value("location.hash = location.hash.replace('gain=0.05', 'gain=0.02')")
+    browser.wait("document.getElementById('gain').value === '0.02'", "taken a question from its address")
+    holds("--doubling-gain 0.02" in browser.value(COMMANDS), "the command is that of another question")
     holds(not browser.complaints(), "; ".join(browser.complaints()[:4]))
 
 

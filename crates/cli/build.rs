@@ -1,7 +1,8 @@
 //! Builds the planner for the browser, so that the command can put it into a page.
 //!
 //! The command builds also where that is not possible; then it says why it has no planner. A build
-//! for development leaves the planner out unless `REGROW_PLANNER=1` is set: it takes about a minute.
+//! for development leaves the planner out unless `REGROW_PLANNER=1` is set, since it takes about a
+//! minute.
 
 use std::env;
 use std::ffi::OsString;

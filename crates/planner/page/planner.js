@@ -191,6 +191,11 @@
     el('copied').textContent = said;
   }
 
+  // The address holds the question, so this link moves the focus alone.
+  el('skip').addEventListener('click', (event) => {
+    event.preventDefault();
+    el('answers').focus();
+  });
   form.addEventListener('input', ask);
   form.addEventListener('submit', (event) => event.preventDefault());
   addEventListener('hashchange', () => { put(ofAddress()); show(); });

@@ -1,7 +1,7 @@
 //! A page that answers what a law knows, in a browser and without a network.
 //!
 //! A [`Planner`] holds a law. It takes a question as JSON and gives the answer as JSON: numbers,
-//! sentences, and HTML and SVG that are ready to show. [`page`] puts the law, this crate as
+//! sentences, and HTML and SVG that are ready to show. [`page()`] puts the law, this crate as
 //! WebAssembly and a form into one file. The numbers are those of the command, because the same
 //! crates compute them.
 //!
