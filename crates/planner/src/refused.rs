@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 /// The first name in an error of the library, and the field that it means.
-const FIELD_OF: [(&str, &str); 15] = [
+const FIELD_OF: [(&str, &str); 17] = [
     ("n0", "n0"),
     ("rate", "rate"),
     ("loss0", "loss0"),
@@ -20,7 +20,9 @@ const FIELD_OF: [(&str, &str); 15] = [
     ("gpu-hour-price", "price"),
     ("embedding", "n0"),
     ("zeroed", "weights"),
-    ("weights", "weights"),
+    ("series", "series"),
+    ("method", "method"),
+    ("objective", "objective"),
 ];
 
 /// A question or a law that is refused.
@@ -40,7 +42,8 @@ impl Refused {
     /// Refuses the whole, or the field that the text begins with.
     pub(crate) fn of(text: impl Into<String>) -> Self {
         let text = text.into();
-        let named = text.strip_prefix('`').and_then(|rest| rest.split('`').next());
+        let rest = text.strip_prefix('`').or(text.strip_prefix("the law holds no "));
+        let named = rest.and_then(|rest| rest.split(['`', ' ']).next());
         let field = FIELD_OF.iter().find(|(name, _)| Some(*name) == named).map(|(_, field)| *field);
         Self { field, text }
     }
