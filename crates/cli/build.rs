@@ -84,8 +84,11 @@ fn has_target() -> bool {
 }
 
 fn build(out: &Path) -> Result<Vec<u8>, String> {
-    // One folder for all profiles beside cargo's own: it is built once, and no lock is shared.
-    let folder = out.ancestors().nth(4).unwrap_or(out).join("planner");
+    // One folder for all profiles and targets beside cargo's own: it is built once, and no lock is
+    // shared.
+    let of_target = env::var("TARGET").unwrap_or_default();
+    let mut beside = out.ancestors().skip(4).skip_while(|folder| folder.ends_with(&of_target));
+    let folder = beside.next().unwrap_or(out).join("planner");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command

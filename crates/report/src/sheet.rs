@@ -142,7 +142,7 @@ impl Cell {
                 Self::Part(text) => span.part { (shown(text)) },
                 Self::Number(quantity, x) => (quantity.markup(*x)),
                 Self::Ends(quantity, ends) => (quantity.ends(*ends)),
-                Self::Cost(cost) => (cost_markup(cost)),
+                Self::Cost(cost) => span.cost { (cost_markup(cost)) },
                 Self::Codes(codes) => (marks(codes)),
                 Self::Unknown => span.note { "unknown" },
                 Self::Empty => {},
@@ -173,7 +173,7 @@ impl Quantity {
 }
 
 /// Operations, and hours and money where they are known.
-pub(crate) fn cost_markup(cost: &Cost) -> Markup {
+fn cost_markup(cost: &Cost) -> Markup {
     html! {
         (Quantity::Operations.markup(cost.flops()))
         @if let Some(hours) = cost.gpu_hours() { ", " (plain(hours)) " GPU-hours" }
