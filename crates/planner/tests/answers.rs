@@ -1,5 +1,7 @@
 //! A page's question has the numbers of the library, and whatever is asked has an answer.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::LazyLock;
 
 use law::plan::{Bill, Candidate, Limits, Machine};

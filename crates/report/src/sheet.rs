@@ -176,8 +176,8 @@ impl Quantity {
 fn cost_markup(cost: &Cost) -> Markup {
     html! {
         (Quantity::Operations.markup(cost.flops()))
-        @if let Some(hours) = cost.gpu_hours() { ", " (plain(hours)) " GPU-hours" }
-        @if let Some(usd) = cost.usd() { ", " (plain(usd)) " USD" }
+        @if let Some(hours) = cost.gpu_hours() { ", " span.interval { (plain(hours)) " GPU-hours" } }
+        @if let Some(usd) = cost.usd() { ", " span.interval { (plain(usd)) " USD" } }
     }
 }
 
