@@ -5,7 +5,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     completions, convert, design, eval, fit, forecast, generate, grammar, import, inspect, man,
-    plan, predict, prune, publish, quickstart, runs, sweep, teach, tokenize, train, validate,
+    plan, planner, predict, prune, publish, quickstart, runs, sweep, teach, tokenize, train,
+    validate,
 };
 use crate::flags::globals::Globals;
 
@@ -72,6 +73,8 @@ pub enum Command {
     Predict(predict::Arguments),
     /// Say how many tokens are enough, what they cost, and which model to prune how far
     Plan(Box<plan::Arguments>),
+    /// Write a page that answers what a law knows, in any browser and without a network
+    Planner(planner::Arguments),
     /// Say which cheap runs to make, so that a wanted number becomes certain
     Design(Box<design::Arguments>),
     /// Hold out a part of measured curves and judge every form and baseline on it

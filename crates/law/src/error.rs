@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Unpriced,
     /// In most worlds that are held possible the wanted number has no value.
     NoNumber,
+    /// The model is of another family than the law.
+    OtherFamily,
     /// Anything else that is wrong with a table, a law or a question.
     Other,
 }
@@ -46,6 +48,7 @@ impl Error {
             Fault::ZeroedUnknown { .. } => ErrorKind::ZeroedUnknown,
             Fault::Unpriced { .. } => ErrorKind::Unpriced,
             Fault::NoNumber { .. } => ErrorKind::NoNumber,
+            Fault::OtherFamily { .. } => ErrorKind::OtherFamily,
             _ if self.row().is_some() => ErrorKind::BadRow,
             _ => ErrorKind::Other,
         }
@@ -361,6 +364,19 @@ pub(crate) enum Fault {
     SeveralGroups {
         /// The known groups.
         known: String,
+    },
+    /// A public model of another family than the law.
+    #[error(
+        "the law was fitted to `{known}`, and `{model}` is of `{family}`: a law of one series says nothing about \
+         another; fit a law to runs of `{family}`, or ask this one all the same as series `{known}`"
+    )]
+    OtherFamily {
+        /// The series of the law.
+        known: String,
+        /// The model.
+        model: String,
+        /// Its own series.
+        family: &'static str,
     },
     /// A law without groups.
     #[error("the law holds no group")]

@@ -49,6 +49,7 @@ pub mod validate;
 
 mod code;
 mod error;
+mod foretold;
 mod group_law;
 mod infer;
 mod judge;
@@ -67,6 +68,7 @@ mod warning;
 pub use code::Code;
 pub use error::{Error, ErrorKind, Result};
 pub use fit::Fit;
+pub use foretold::Foretold;
 pub use identify::Identifiability;
 pub use infer::{Settings, fit};
 pub use law::{GroupLaw, Law, Units};

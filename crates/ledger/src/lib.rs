@@ -31,6 +31,7 @@ mod spec;
 pub mod testing;
 mod units;
 mod width;
+mod written;
 
 pub use curve::{Curve, HeldOut, NotFinite, Phase, Point};
 pub use cut::Cut;
@@ -54,3 +55,4 @@ pub use spec::{
 };
 pub use units::{Flops, Nats, Params, Rate, RateError, Tokens};
 pub use width::{Kept, KeptByLayer, Part, Width};
+pub use written::written_rate;

@@ -13,7 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub use ledger::count::{self, Count};
-pub use {disk, law, ledger, model, prune, report, shape, store, text, train};
+pub use {disk, law, ledger, model, planner, prune, report, shape, store, text, train};
 
 mod base_loss;
 pub mod error;

@@ -5,6 +5,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::plot::{PLOT_STYLE, palette};
 use crate::text::shown;
 
+/// The style of every page: colours, plots, text and tables.
+pub fn page_style() -> String {
+    palette() + PLOT_STYLE + include_str!("page/style.css")
+}
+
 /// A whole page.
 pub(crate) fn document(title: &str, body: &Markup) -> Markup {
     html! {
@@ -15,7 +20,7 @@ pub(crate) fn document(title: &str, body: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="generator" content="regrow";
                 title { (shown(title)) }
-                style { (PreEscaped(palette())) (PreEscaped(PLOT_STYLE)) (PreEscaped(include_str!("page/style.css"))) }
+                style { (PreEscaped(page_style())) }
             }
             body { (body) }
         }

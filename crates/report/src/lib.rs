@@ -6,7 +6,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod answered;
 pub mod page;
+pub mod plan;
 pub mod plot;
 pub mod table;
 pub mod validation;
@@ -15,11 +17,14 @@ mod document;
 mod forecast;
 mod number;
 mod pictures;
+mod sheet;
 mod text;
 
+pub use document::page_style;
 pub use forecast::{ForecastRun, forecast_page, forecast_picture};
 pub use page::{Entropy, Fact, PageInput, RunFacts, SkippedRun, page, picture};
 pub use pictures::{choice_picture, plan_picture, prediction_picture, run_picture};
 pub use plot::{AxisScale, Layer, Plot, PlotAxis, Tone, Unit};
+pub use sheet::{Cell, Quantity, Sheet, SheetColumn};
 pub use table::{Alignment, HtmlTable, TableColumn};
 pub use validation::validation_picture;

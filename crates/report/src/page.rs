@@ -1,7 +1,7 @@
 //! One page that needs no other file: the answer, the curves, the law, what the data could not
 //! tell, and how it was made.
 
-mod answer;
+pub(crate) mod answer;
 mod bases;
 mod curves;
 mod decisions;
@@ -10,7 +10,7 @@ mod fitted;
 mod influence;
 mod input;
 mod made;
-mod unknowns;
+pub(crate) mod unknowns;
 mod worth;
 
 use law::GroupLaw;
@@ -20,6 +20,7 @@ use crate::document::document;
 use crate::plot::Plot;
 use crate::text::shown;
 
+pub use decisions::first_asked;
 pub use input::{Entropy, Fact, PageInput, RunFacts, SkippedRun};
 
 /// The page as a whole HTML document.

@@ -27,23 +27,25 @@ pub fn prediction_picture(
     prediction: &Prediction,
 ) -> Option<String> {
     let mut sketch = Sketch::of(group, subject, place, [tokens])?;
-    if let Some(loss) = prediction.loss() {
-        let hint = format!("{loss:.4} nats per token after {} tokens", short_count(tokens));
-        sketch.layers.push(Layer::Points {
-            tone: Tone::Series(1),
-            points: vec![([tokens, loss], hint)],
-            aside: false,
-        });
-        sketch.heights.push(loss);
-    }
-    sketch.draw(group, place, prediction.sentence())
+    sketch.mark(tokens, prediction, Tone::Series(1));
+    Some(sketch.draw(group, place, prediction.sentence())?.svg())
 }
 
 /// The law's curve at a place with its floor, and enough tokens with their interval. `None` if
 /// there is no curve.
 pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
+    Some(plan_plot(group, plan, None)?.svg())
+}
+
+/// The same as a plot, with the loss after a number of tokens that was asked about.
+pub(crate) fn plan_plot(
+    group: &GroupLaw,
+    plan: &Plan,
+    asked: Option<(f64, &Prediction)>,
+) -> Option<Plot> {
     let enough = plan.enough().value();
-    let mut sketch = Sketch::of(group, plan.subject(), plan.place(), enough)?;
+    let shown = enough.into_iter().chain(asked.map(|(tokens, _)| tokens));
+    let mut sketch = Sketch::of(group, plan.subject(), plan.place(), shown)?;
     if let Some(floor) = plan.floor().value() {
         sketch.layers.push(Layer::Level { y: floor, label: "floor".into() });
         sketch.heights.push(floor);
@@ -64,6 +66,9 @@ pub fn plan_picture(group: &GroupLaw, plan: &Plan) -> Option<String> {
             hint,
         });
         sketch.heights.push(loss);
+    }
+    if let Some((tokens, prediction)) = asked {
+        sketch.mark(tokens, prediction, Tone::Series(2));
     }
     sketch.draw(group, plan.place(), plan.enough().sentence())
 }
@@ -111,6 +116,11 @@ pub fn run_picture(
 /// The offers: loss against the cost of post-training, with a line for each pruned model. Unpruned
 /// models are levels. `None` if nothing has a cost.
 pub fn choice_picture(found: &Allocation) -> Option<String> {
+    Some(choice_plot(found)?.svg())
+}
+
+/// The same as a plot.
+pub(crate) fn choice_plot(found: &Allocation) -> Option<Plot> {
     let paid = || found.front().iter().filter(|offer| offer.cost().flops() > 0.0);
     let x = PlotAxis::around(
         "floating-point operations",
@@ -169,7 +179,64 @@ pub fn choice_picture(found: &Allocation) -> Option<String> {
         paid().count(),
         found.best().len()
     );
-    Some(Plot::new(title, description, [x, y], layers).svg())
+    Some(Plot::new(title, description, [x, y], layers))
+}
+
+/// The best offer of each candidate: loss against size, with a line and a band for each method.
+/// Unpruned models are levels. `None` if nothing is offered.
+pub(crate) fn size_plot(found: &Allocation) -> Option<Plot> {
+    let sizes = found.best().iter().map(Offer::parameters);
+    let x = PlotAxis::around("parameters that are left", AxisScale::Log, Unit::Count, sizes)?;
+    let mut lines: Vec<(String, Vec<&Offer>)> = Vec::new();
+    for offer in found.best() {
+        let method = offer.pruned().method_and_objective();
+        match lines.iter_mut().find(|(known, _)| *known == method) {
+            Some((_, offers)) => offers.push(offer),
+            None => lines.push((method, vec![offer])),
+        }
+    }
+    let (mut layers, mut heights) = (Vec::new(), Vec::new());
+    for offer in found.front().iter().filter(|offer| offer.pruned().place().rate == 0.0) {
+        layers.push(Layer::Level { y: offer.loss(), label: "unpruned".into() });
+        heights.push(offer.loss());
+    }
+    let several = lines.len() > 1;
+    for (i, (method, offers)) in lines.iter_mut().enumerate() {
+        let tone = Tone::Series(i);
+        offers.sort_by(|a, b| a.parameters().total_cmp(&b.parameters()));
+        let ends = |offer: &&Offer| offer.mean().map(|[low, high]| [offer.parameters(), low, high]);
+        let band: Vec<[f64; 3]> = offers.iter().filter_map(ends).collect();
+        heights.extend(band.iter().flat_map(|[_, low, high]| [*low, *high]));
+        heights.extend(offers.iter().map(|offer| offer.loss()));
+        layers.push(Layer::Band { tone, ends: band });
+        let points = offers.iter().map(|offer| [offer.parameters(), offer.loss()]).collect();
+        layers.push(Layer::Line { tone, points, label: several.then(|| method.clone()) });
+        let hint = |offer: &&Offer| {
+            let said = format!(
+                "rate {}, {} parameters: {:.4} nats after {} tokens",
+                short_rate(offer.pruned().place().rate),
+                short_count(offer.parameters()),
+                offer.loss(),
+                short_count(offer.tokens())
+            );
+            ([offer.parameters(), offer.loss()], said)
+        };
+        let points = offers.iter().map(hint).collect();
+        layers.push(Layer::Points { tone, points, aside: false });
+    }
+    let y = PlotAxis::around(
+        "loss after post-training, nats per token",
+        AxisScale::Linear,
+        Unit::Plain,
+        heights,
+    )?;
+    let title = "What is left, and the loss that it reaches".to_owned();
+    let description = format!(
+        "The best offer of each of {} pruned models against its size. The shade is the interval of \
+         the mean curve.",
+        found.best().len()
+    );
+    Some(Plot::new(title, description, [x, y], layers))
 }
 
 /// A short name of a pruned model.
@@ -227,7 +294,17 @@ impl Sketch {
         Some(Self { x, layers, heights })
     }
 
-    fn draw(self, group: &GroupLaw, place: Place, sentence: &str) -> Option<String> {
+    /// Marks the predicted loss, if there is one.
+    fn mark(&mut self, tokens: f64, prediction: &Prediction, tone: Tone) {
+        if let Some(loss) = prediction.loss() {
+            let hint = format!("{loss:.4} nats per token after {} tokens", short_count(tokens));
+            let points = vec![([tokens, loss], hint)];
+            self.layers.push(Layer::Points { tone, points, aside: false });
+            self.heights.push(loss);
+        }
+    }
+
+    fn draw(self, group: &GroupLaw, place: Place, sentence: &str) -> Option<Plot> {
         let y = PlotAxis::around(
             "held-out loss, nats per token",
             AxisScale::Linear,
@@ -249,6 +326,6 @@ impl Sketch {
             "{sentence}. The darker shade is the interval of {darker}, the lighter one that of {lighter}, level {}.",
             group.level()
         );
-        Some(Plot::new(title, description, [self.x, y], self.layers).svg())
+        Some(Plot::new(title, description, [self.x, y], self.layers))
     }
 }

@@ -12,6 +12,7 @@ pub mod import;
 pub mod inspect;
 pub mod man;
 pub mod plan;
+pub mod planner;
 pub mod predict;
 pub mod prune;
 pub mod publish;
@@ -72,6 +73,7 @@ fn run_command(command: Command, output: &mut Output) -> anyhow::Result<Exit> {
         Command::Predict(arguments) => predict::run(&arguments, output),
         Command::Design(arguments) => design::run(&arguments, output),
         Command::Plan(arguments) => plan::run(&arguments, output),
+        Command::Planner(arguments) => planner::run(&arguments, output),
         Command::Validate(arguments) => validate::run(&arguments, output),
         Command::Publish(arguments) => publish::run(&arguments, output),
         Command::Completions(arguments) => completions::run(&arguments, Cli::command(), output),

@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use law::{Place, Prediction};
-use serde::Serialize;
 
 use crate::flags::force::existing;
 use crate::flags::place::{Foretold, PlaceFlags};
-use crate::show::number::{ends, nats, percent};
-use crate::show::{picture, table::TextTable};
+use crate::show::{picture, sheet};
 use crate::terminal::{Exit, Output};
 use regrow::count::Count;
 use regrow::law_file;
@@ -56,22 +53,6 @@ pub struct Arguments {
     force: bool,
 }
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct PredictReport<'a> {
-    format: u32,
-    series: &'a str,
-    method: &'a str,
-    #[serde(skip_serializing_if = "crate::show::is_lm")]
-    objective: &'a str,
-    form: &'a str,
-    #[serde(flatten)]
-    place: Place,
-    tokens: u64,
-    #[serde(flatten)]
-    prediction: &'a Prediction,
-}
-
 /// Runs `regrow predict`.
 ///
 /// # Errors
@@ -94,37 +75,12 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         );
         picture::write(out, picture, output)?;
     }
+    let told = prediction.loss().is_some();
     if arguments.json {
-        output.json(&PredictReport {
-            format: 1,
-            series: group.series(),
-            method: group.method(),
-            objective: group.objective(),
-            form: group.form_name(),
-            place,
-            tokens: arguments.tokens.0,
-            prediction: &prediction,
-        })?;
+        output.json(&law::Foretold::new(group, place, arguments.tokens.0, prediction))?;
     } else {
         output.data(&format!("{}\n\n", prediction.sentence()))?;
-        output.table(&table(&prediction))?;
+        output.table(&sheet::facts(&report::plan::prediction(&prediction)))?;
     }
-    Ok(if prediction.loss().is_some() { Exit::Done } else { Exit::CannotTell })
-}
-
-fn table(prediction: &Prediction) -> TextTable {
-    let level = percent(prediction.level());
-    let mut table = TextTable::facts();
-    table
-        .fact("loss, nats per token", prediction.loss().map_or_else(|| "unknown".to_owned(), nats));
-    let [curve, point] = match prediction.about() {
-        Some(_) => ["its curve", "a point measured on it"],
-        None => ["mean curve", "a new run"],
-    };
-    table.fact(&format!("{curve}, {level} interval"), ends(prediction.mean(), nats));
-    table.fact(&format!("{point}, {level} interval"), ends(prediction.new_run(), nats));
-    if prediction.hull().is_some() {
-        table.fact("laws that fit as well", ends(prediction.hull(), nats));
-    }
-    table
+    Ok(if told { Exit::Done } else { Exit::CannotTell })
 }

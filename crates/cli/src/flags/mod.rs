@@ -8,7 +8,6 @@ pub(crate) mod log;
 pub(crate) mod machine;
 pub(crate) mod place;
 pub(crate) mod posterior;
-pub(crate) mod rate;
 pub(crate) mod recipe;
 pub(crate) mod source;
 pub(crate) mod whole;

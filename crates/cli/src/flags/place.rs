@@ -5,12 +5,12 @@ use std::path::Path;
 
 use clap::Args;
 use law::levels::Subject;
+use law::plan::ModelSize;
 use law::{GroupLaw, Law, Place, Prediction};
+use ledger::written_rate;
 use model::folder::ModelFolder;
 use shape::config::ModelConfig;
-use shape::count::Count as Parameters;
 
-use crate::flags::rate::rate;
 use crate::terminal::usage;
 use regrow::count::Count;
 
@@ -33,7 +33,7 @@ pub(crate) struct PlaceFlags {
     #[arg(
         long,
         value_name = "RATE",
-        value_parser = rate,
+        value_parser = written_rate,
         allow_negative_numbers = true,
         required_unless_present = "run",
         conflicts_with = "run"
@@ -64,18 +64,6 @@ pub(crate) struct PlaceFlags {
 pub(crate) struct Foretold {
     pub(crate) place: Place,
     pub(crate) prediction: Prediction,
-}
-
-/// The size of a model before pruning.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Size {
-    /// The name of the model, if it has one.
-    pub(crate) name: Option<String>,
-    pub(crate) n0: f64,
-    /// Parameters of an untied input embedding; 0 where it is tied or unknown.
-    pub(crate) embedding: f64,
-    /// Its series in the catalogue.
-    pub(crate) series: Option<&'static str>,
 }
 
 impl PlaceFlags {
@@ -110,31 +98,23 @@ impl PlaceFlags {
     }
 
     pub(crate) fn group<'a>(&self, law: &'a Law) -> anyhow::Result<&'a GroupLaw> {
-        let series = series(law, self.series.as_deref(), &self.size()?)?;
+        let series = law.series_for(self.series.as_deref(), &self.size()?)?;
         let (method, objective) = (self.method.as_deref(), self.objective.as_deref());
         law.group_for(series, method, objective).map_err(Into::into)
     }
 
-    fn size(&self) -> anyhow::Result<Size> {
+    fn size(&self) -> anyhow::Result<ModelSize> {
         match (&self.model, self.n0) {
-            (Some(model), _) => Size::of_model(model),
-            (None, n0) => Ok(Size::of_count(n0.map_or(0, |n0| n0.0))),
+            (Some(model), _) => size_of_model(model),
+            (None, n0) => Ok(ModelSize::of_count(n0.map_or(0.0, |n0| n0.0 as f64))),
         }
     }
 }
 
-impl Size {
-    pub(crate) fn of_count(n0: u64) -> Self {
-        Self { name: None, n0: n0 as f64, embedding: 0.0, series: None }
-    }
-
-    /// The size of a model folder, of a `config.json`, or of a public model.
-    pub(crate) fn of_model(model: &str) -> anyhow::Result<Self> {
-        let (config, series) = config_of(model)?;
-        let count = Parameters::of(&config);
-        let name = Some(model.to_owned());
-        Ok(Self { name, n0: count.total() as f64, embedding: count.looked_up() as f64, series })
-    }
+/// The size of a model folder, of a `config.json`, or of a public model.
+pub(crate) fn size_of_model(model: &str) -> anyhow::Result<ModelSize> {
+    let (config, series) = config_of(model)?;
+    Ok(planner::model_size(model, &config, series))
 }
 
 /// The configuration of a model folder, a `config.json`, or a public model by its name, with its
@@ -147,41 +127,6 @@ pub(crate) fn config_of(model: &str) -> anyhow::Result<(ModelConfig, Option<&'st
     }
     let public = regrow::public_model(model)?;
     Ok((public.config(), Some(public.series())))
-}
-
-/// The requested series, or else that of a public model, if the law has that series.
-///
-/// # Errors
-/// If the law is of another family than the public model, and no series is requested.
-pub(crate) fn series<'a>(
-    law: &Law,
-    asked: Option<&'a str>,
-    size: &Size,
-) -> anyhow::Result<Option<&'a str>> {
-    let Some(own) = size.series.filter(|_| asked.is_none()) else { return Ok(asked) };
-    if law.groups().iter().any(|group| group.series() == own) {
-        return Ok(Some(own));
-    }
-    // The law may use another name for the series, such as `llama` for `llama-3`.
-    let other = law.groups().iter().all(|group| {
-        let known = FAMILIES.iter().find(|family| is_of(group.series(), family));
-        known.is_some_and(|family| !is_of(own, family))
-    });
-    if other && let Some(group) = law.groups().first() {
-        let (series, model) = (group.series(), size.name.as_deref().unwrap_or_default());
-        anyhow::bail!(
-            "the law was fitted to `{series}`, and `{model}` is of `{own}`: a law of one series says nothing about \
-             another; fit a law to runs of `{own}`, or ask this one all the same with `--series {series}`"
-        );
-    }
-    Ok(None)
-}
-
-/// Families of public models, by the beginning of a series' name.
-const FAMILIES: [&str; 2] = ["llama", "qwen"];
-
-fn is_of(series: &str, family: &str) -> bool {
-    series.get(..family.len()).is_some_and(|start| start.eq_ignore_ascii_case(family))
 }
 
 /// The error for a missing loss before pruning, which no catalogue can supply.

@@ -35,10 +35,7 @@ pub(crate) fn parameters(x: f64) -> String {
 }
 
 /// A probability as percent: `90 %`.
-pub(crate) fn percent(share: f64) -> String {
-    // Rounded to four decimals, or 0.29 would be shown as 28.999999999999996 %.
-    format!("{} %", (share * 1e6).round() / 1e4)
-}
+pub(crate) use report::plan::percent;
 
 /// A duration, roughly.
 pub(crate) fn duration(seconds: f64) -> String {

@@ -43,6 +43,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
             law::ErrorKind::SeveralGroups => {
                 Some("name one with `--series` and `--method`, and with `--objective` if there are several".into())
             }
+            law::ErrorKind::OtherFamily => {
+                Some("to ask this law all the same, name its series with `--series`".into())
+            }
             law::ErrorKind::ZeroedUnknown => Some(
                 "say it with `--zeroed` or `--removed`, or give the points a column `zeroed` of `true` or `false` and \
                  fit again"

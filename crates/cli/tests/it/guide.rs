@@ -128,6 +128,18 @@ fn the_guide_to_designing_shows_what_the_program_says() {
 }
 
 #[test]
+fn the_guide_to_the_planner_shows_what_the_program_says() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(root().join("results/2026-11-24-loop/law.json"), folder.path().join("law.json"))
+        .unwrap();
+    if let Some(why) = crate::planner::left_out() {
+        eprintln!("skipped: the_guide_to_the_planner_shows_what_the_program_says: {why}");
+        return;
+    }
+    holds("planner.md", folder.path());
+}
+
+#[test]
 fn the_guide_to_never_losing_shows_what_the_program_says() {
     let workshop = Workshop::new();
     holds("never-lost.md", &workshop.path(""));

@@ -291,6 +291,7 @@ const FLAGS: &[(&str, &[&str])] = &[
             "zeroed",
         ],
     ),
+    ("planner", &["force", "json", "out"]),
     (
         "design",
         &[

@@ -19,6 +19,7 @@ mod law;
 mod never_deleted;
 mod never_lost;
 mod pipeline;
+mod planner;
 mod proof;
 mod prune_input;
 mod publish;

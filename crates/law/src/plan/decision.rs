@@ -195,6 +195,13 @@ impl Plan {
         self.for_budget.as_ref()
     }
 
+    /// Every answer about tokens that was asked for.
+    pub fn asked(&self) -> impl Iterator<Item = &Answer> {
+        let asked =
+            [Some(self.enough()), self.enough_by_gain(), self.for_target(), self.for_recovery()];
+        asked.into_iter().flatten()
+    }
+
     /// The gain of each doubling, for token counts around enough tokens.
     pub fn doublings(&self) -> &[Doubling] {
         &self.doublings

@@ -28,7 +28,8 @@ pub(super) fn header(group: &GroupLaw) -> Markup {
     };
     html! {
         h1 { (headline(group, plan)) }
-        (lead(group, plan))
+        (lead(plan))
+        (source(group))
         (why_not(group, plan))
     }
 }
@@ -66,7 +67,7 @@ pub(super) fn short(group: &GroupLaw) -> String {
 }
 
 /// The answer as a sentence.
-fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
+pub(crate) fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
     let subject =
         html! { (count(plan.place().n0)) " parameters pruned at rate " (rate(plan.place().rate)) };
     let rule = html! { "the next doubling buys less than " (plain(plan.doubling_gain())) " nats" };
@@ -95,7 +96,7 @@ fn headline(group: &GroupLaw, plan: &Plan) -> Markup {
 }
 
 /// The numbers as losses.
-fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
+pub(crate) fn lead(plan: &Plan) -> Markup {
     html! {
         p.lead {
             @if let (Some(_), Some(loss)) = (plan.enough().value(), plan.loss_then()) {
@@ -108,6 +109,12 @@ fn lead(group: &GroupLaw, plan: &Plan) -> Markup {
             }
             " More tokens still help, each less than the one before."
         }
+    }
+}
+
+/// The runs that the answer comes from.
+fn source(group: &GroupLaw) -> Markup {
+    html! {
         p.note {
             "From " (plain(group.runs() as f64)) " runs and " (plain(group.points() as f64)) " held-out points of "
             bdi { (shown(group.series())) } ", pruned by " code { (shown(&group.method_and_objective())) } "."

@@ -60,7 +60,7 @@ pub(super) fn is_size(a: f64, b: f64) -> bool {
 
 /// The plan for the first sentence: the middle rate of the middle size, where a law is known best.
 /// If that has no number with an interval, the next plan above that has one, and then those below.
-pub(super) fn first_asked(group: &GroupLaw) -> Option<&Plan> {
+pub fn first_asked(group: &GroupLaw) -> Option<&Plan> {
     let sizes: Vec<Vec<&Plan>> = by_size(group)
         .iter()
         .map(|size| by_rate(size).iter().map(|alike| alike[0]).collect())

@@ -8,7 +8,7 @@ use crate::number::nats;
 use crate::text::{said, sentences, shown};
 
 /// The codes of one law, with their sentences.
-pub(super) fn section(group: &GroupLaw) -> Markup {
+pub(crate) fn section(group: &GroupLaw) -> Markup {
     let known = group.identifiability();
     html! {
         @if known.code().is_empty() && group.warnings().is_empty() {
@@ -35,21 +35,24 @@ pub(super) fn section(group: &GroupLaw) -> Markup {
     }
 }
 
-/// Caveats that hold for every page of this kind.
+/// Caveats that hold for every law of this kind.
+pub(crate) const CARE: [&str; 4] = [
+    "loss is not ability: layer-pruned models did not get their arithmetic back in hundreds of billions of tokens; \
+     test what you need the model for",
+    "the more is pruned and the longer it is trained, the less a pruned start is ahead of training the same small shape \
+     from scratch; when most of a model goes, compare with that",
+    "a law speaks for the series, the method, the text and the training recipe it was fitted on; further out it is a guess \
+     that its intervals do not cover",
+    "an interval is for the question that it answers: a run that goes on, a new run from the same base, and a base that \
+     the law has not seen scatter more, in this order",
+];
+
+/// Caveats on every page of this kind.
 pub(super) fn care(input: &PageInput<'_>) -> Markup {
     html! {
         section {
             h2 { "Read with care" }
-            (sentences([
-                "loss is not ability: layer-pruned models did not get their arithmetic back in hundreds of billions of tokens; \
-                 test what you need the model for",
-                "the more is pruned and the longer it is trained, the less a pruned start is ahead of training the same small shape \
-                 from scratch; when most of a model goes, compare with that",
-                "a law speaks for the series, the method, the text and the training recipe it was fitted on; further out it is a guess \
-                 that its intervals do not cover",
-                "an interval is for the question that it answers: a run that goes on, a new run from the same base, and a base that \
-                 the law has not seen scatter more, in this order",
-            ]))
+            (sentences(CARE))
             @if let Some(entropy) = input.entropy {
                 p {
                     "The entropy of this text is " (nats(entropy.nats)) " nats per token"

@@ -12,14 +12,13 @@ use disk::FileKind;
 use law::design::{Belief, Check, Design, Options, Pilot, Target, Wanted, check, design};
 use law::plan::{Bill, Budget};
 use law::{GroupLaw, Law};
-use ledger::{Objective, short_count};
+use ledger::{Objective, short_count, written_rate};
 use serde::Serialize;
 
 use self::pilots::{Model, pilots};
 use crate::flags::force::existing;
 use crate::flags::machine::MachineFlags;
 use crate::flags::posterior::priors;
-use crate::flags::rate::rate;
 use crate::terminal::{Exit, Output};
 use regrow::count::Count;
 use regrow::law_file;
@@ -49,7 +48,7 @@ pub struct Arguments {
     #[arg(long, required = true, value_name = "MODEL", value_delimiter = ',')]
     models: Vec<String>,
     /// Rates that they can be pruned at
-    #[arg(long, required = true, value_parser = rate, value_name = "RATE", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, required = true, value_parser = written_rate, value_name = "RATE", value_delimiter = ',', allow_negative_numbers = true)]
     rates: Vec<f64>,
     /// The model and rate that the wanted number is of
     #[arg(long = "for", value_name = "MODEL@RATE")]
@@ -130,7 +129,7 @@ impl FromStr for TargetFlag {
         if model.is_empty() {
             return Err(wrong());
         }
-        Ok(Self { model: model.to_owned(), rate: rate(of)? })
+        Ok(Self { model: model.to_owned(), rate: written_rate(of)? })
     }
 }
 

@@ -9,9 +9,8 @@ mod wish;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use law::plan::{Allocation, Candidate, Limits, Recovery};
-use law::{Answer, GroupLaw, Plan, Wish};
-use serde::Serialize;
+use law::plan::{Candidate, Recovery};
+use law::{Answer, GroupLaw, Wish};
 
 use self::candidates::CandidateFlags;
 pub(crate) use self::wish::WishFlags;
@@ -77,33 +76,6 @@ pub struct Arguments {
     force: bool,
 }
 
-/// The most offers of the Pareto front that are printed; `--json` has them all.
-const FRONT: usize = 12;
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct PlanReport<'a> {
-    format: u32,
-    decisions: Vec<PlanDecision<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    allocation: Option<&'a Allocation>,
-}
-
-/// The plan of one candidate.
-#[derive(Serialize)]
-struct PlanDecision<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    series: &'a str,
-    method: &'a str,
-    #[serde(skip_serializing_if = "crate::show::is_lm")]
-    objective: &'a str,
-    form: &'a str,
-    level: f64,
-    #[serde(flatten)]
-    plan: &'a Plan,
-}
-
 /// Runs `regrow plan`.
 ///
 /// # Errors
@@ -131,136 +103,46 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Exit> {
         law.say_zeroed(zeroed)?;
     }
     let candidates = arguments.which.candidates(&law)?;
-    let flops = arguments.cost.flops()?;
-    let mut plans = Vec::new();
-    // An unpruned model has a known loss and needs no plan; it only competes in the allocation.
-    for candidate in candidates.iter().filter(|candidate| candidate.method != "none") {
-        let (method, objective) = (&candidate.method, candidate.objective.as_deref());
-        let group = law.group_for(Some(&candidate.series), Some(method), objective)?;
-        let wish = arguments.wish_of(candidate, group, flops)?;
-        plans.push((candidate, group, group.plan(candidate.place, &wish)?));
-    }
-    let limits = Limits {
-        parameters: arguments.cost.max_params.map(|count| count.0 as f64),
-        tokens: arguments.cost.max_tokens.map(|count| count.0 as f64),
-        flops,
-    };
-    // One candidate without limits leaves nothing to choose.
-    let choose = candidates.len() > 1 || limits != Limits::default();
-    // `allocate` takes the embedding from each candidate.
-    let bill = arguments.cost.bill(0.0)?;
-    let wish = Wish { bill, ..arguments.wish.wish() };
-    let allocation = choose.then(|| law.allocate(&candidates, &limits, &wish)).transpose()?;
+    let limits = arguments.cost.limits()?;
+    let wish = Wish { bill: arguments.cost.bill()?, ..arguments.wish.wish() };
+    let recovery = |candidate: &Candidate, group: &GroupLaw| arguments.recovery(candidate, group);
+    let found = law.decide(&candidates, &limits, &wish, recovery)?;
     if let Some(out) = &arguments.out {
-        let picture = match (&plans[..], &allocation) {
+        let picture = match (found.plans(), found.allocation()) {
             // One candidate: its curve. Several: a chart of what each can reach.
-            ([(_, group, plan)], _) => report::plan_picture(group, plan),
+            ([one], _) => report::plan_picture(one.group(), one.plan()),
             (_, Some(found)) => report::choice_picture(found),
             _ => None,
         };
         picture::write(out, picture, output)?;
     }
     if arguments.json {
-        let mut decisions = Vec::new();
-        for (candidate, group, plan) in &plans {
-            decisions.push(PlanDecision {
-                model: candidate.model.as_deref(),
-                series: group.series(),
-                method: group.method(),
-                objective: group.objective(),
-                form: group.form_name(),
-                level: group.level(),
-                plan,
-            });
-        }
-        output.json(&PlanReport { format: 1, decisions, allocation: allocation.as_ref() })?;
+        output.json(&found)?;
     } else {
-        show(&plans, allocation.as_ref(), output)?;
+        show::all(&found, output)?;
     }
-    let told = match &allocation {
-        // With a choice, one offer is enough; without one, every question must have an answer.
-        Some(found) => found.lowest().is_some(),
-        None => plans.iter().all(|(_, _, plan)| asked(plan).all(Answer::is_told)),
-    };
-    Ok(if told { Exit::Done } else { Exit::CannotTell })
+    Ok(if found.is_told() { Exit::Done } else { Exit::CannotTell })
 }
 
 impl Arguments {
-    fn wish_of(
+    /// What a candidate is to win back.
+    fn recovery(
         &self,
         candidate: &Candidate,
         group: &GroupLaw,
-        flops: Option<f64>,
-    ) -> anyhow::Result<Wish> {
-        let recover = match (self.recover, self.from_loss, &self.measured) {
+    ) -> anyhow::Result<Option<Recovery>> {
+        Ok(match (self.recover, self.from_loss, &self.measured) {
             (Some(Share(share)), Some(reference), _) => Some(Recovery { share, reference }),
             (Some(Share(share)), None, Some(path)) => {
                 let reference = measured::reference(path, self.from, group, &candidate.place)?;
                 Some(Recovery { share, reference })
             }
             _ => None,
-        };
-        let bill = self.cost.bill(candidate.embedding)?;
-        Ok(Wish { recover, budget: flops, bill, ..self.wish.wish() })
+        })
     }
-}
-
-fn show(
-    plans: &[(&Candidate, &GroupLaw, Plan)],
-    allocation: Option<&Allocation>,
-    output: &mut Output,
-) -> anyhow::Result<()> {
-    let level = plans.first().map_or(0.9, |(_, group, _)| group.level());
-    if let [(_, _, plan)] = plans {
-        output.data(&format!("{}\n\n", plan.enough().sentence()))?;
-        output.table(&show::answers(plan, level))?;
-        if let Some(costs) = show::costs(plan, level) {
-            output.data("\n")?;
-            output.table(&costs)?;
-        }
-        if !plan.doublings().is_empty() {
-            output.data("\n")?;
-            output.table(&show::doublings(plan, level))?;
-        }
-    }
-    let Some(found) = allocation else { return Ok(()) };
-    if plans.len() == 1 {
-        output.data("\n")?;
-    }
-    output.data(&format!("{}\n", show::best(found)))?;
-    if !found.best().is_empty() {
-        output.data("\nthe best offer of each candidate, after post-training\n")?;
-        output.table(&show::offers(found.best().iter(), level))?;
-    }
-    let (front, step) = found.thinned(FRONT);
-    if !front.is_empty() {
-        output.data(&format!("\n{}\n", show::of_front(found.front().len(), front.len(), step)))?;
-        output.table(&show::offers(front.into_iter(), level))?;
-    }
-    if plans.len() > 1 {
-        output
-            .data("\neach candidate by itself, enough being where a doubling buys too little\n")?;
-        output.table(&show::candidates(plans))?;
-    }
-    for refusal in found.refused() {
-        output.data(&format!("\n{}", show::refused(refusal)))?;
-    }
-    if !found.refused().is_empty() {
-        output.data("\n")?;
-    }
-    for warning in found.warnings() {
-        output.warn(warning.sentence());
-    }
-    Ok(())
 }
 
 /// The sentence of an answer, including its caveats.
 pub(crate) fn sentence(answer: &Answer) -> String {
     answer.sentence().to_owned()
-}
-
-fn asked(plan: &Plan) -> impl Iterator<Item = &Answer> {
-    let asked =
-        [Some(plan.enough()), plan.enough_by_gain(), plan.for_target(), plan.for_recovery()];
-    asked.into_iter().flatten()
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use law::Wish;
-use law::plan::{Bill, Budget};
+use law::plan::{Bill, Budget, Limits};
 
 use crate::flags::machine::MachineFlags;
 use regrow::count::Count;
@@ -45,25 +45,29 @@ pub(super) struct CostFlags {
     machine: MachineFlags,
     /// Keep no more than this many parameters
     #[arg(long, value_name = "N")]
-    pub(super) max_params: Option<Count>,
+    max_params: Option<Count>,
     /// Train for no more than this many tokens
     #[arg(long, value_name = "N")]
-    pub(super) max_tokens: Option<Count>,
+    max_tokens: Option<Count>,
     /// The teacher of distilled runs is read from a cache: its forward pass costs nothing more
     #[arg(long)]
     cached_teacher: bool,
 }
 
 impl CostFlags {
-    /// What tokens of a model with such an untied input embedding cost.
-    pub(super) fn bill(&self, embedding: f64) -> anyhow::Result<Bill> {
-        Ok(Bill::new(embedding, self.machine.machine()?).with_cached_teacher(self.cached_teacher))
+    /// What tokens cost; each candidate adds its own embedding.
+    pub(super) fn bill(&self) -> anyhow::Result<Bill> {
+        Ok(Bill::new(0.0, self.machine.machine()?).with_cached_teacher(self.cached_teacher))
     }
 
-    /// The budget as floating-point operations.
-    pub(super) fn flops(&self) -> anyhow::Result<Option<f64>> {
+    /// What may be kept, trained on and spent at most.
+    pub(super) fn limits(&self) -> anyhow::Result<Limits> {
         let machine = self.machine.machine()?;
-        Ok(self.budget.map(|budget| budget.flops(machine.as_ref())).transpose()?)
+        Ok(Limits {
+            parameters: self.max_params.map(|count| count.0 as f64),
+            tokens: self.max_tokens.map(|count| count.0 as f64),
+            flops: self.budget.map(|budget| budget.flops(machine.as_ref())).transpose()?,
+        })
     }
 }
 

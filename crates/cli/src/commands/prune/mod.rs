@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
-use ledger::{Cut, CutRecord, Nats};
+use ledger::{Cut, CutRecord, Nats, written_rate};
 use model::folder::SHARD_LIMIT;
 use prune::{METHODS, Method, PruningTarget, TOLERANCE, Takes};
 use regrow::Count;
@@ -20,7 +20,6 @@ use shape::catalog;
 
 use self::options::MethodFlags;
 use crate::flags::force::existing;
-use crate::flags::rate::rate;
 use crate::flags::source::SourceFlags;
 use crate::terminal::{Exit, Output, TerminalObserver, usage};
 
@@ -60,7 +59,7 @@ pub struct Arguments {
     model: PathBuf,
     /// The share of all parameters to remove; it becomes whole blocks, a legal width, or
     /// unstructured zeros
-    #[arg(long, value_name = "RATE", value_parser = rate, allow_negative_numbers = true, conflicts_with_all = ["drop", "shape"])]
+    #[arg(long, value_name = "RATE", value_parser = written_rate, allow_negative_numbers = true, conflicts_with_all = ["drop", "shape"])]
     rate: Option<f64>,
     /// The blocks to remove, counted from 0
     #[arg(long, value_name = "N,N,..", value_delimiter = ',', conflicts_with = "shape")]

@@ -1,7 +1,14 @@
-//! A pruning rate as people write it.
+//! Rates as people write them.
 
 /// Reads `0.25` or `25%`. The range is checked where it is known what the rate is of.
-pub(crate) fn rate(text: &str) -> Result<f64, String> {
+///
+/// # Errors
+/// If it is no number.
+///
+/// ```
+/// assert_eq!(ledger::written_rate("12.5 %"), Ok(0.125));
+/// ```
+pub fn written_rate(text: &str) -> Result<f64, String> {
     let (number, unit) =
         text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
     let wrong = |_| format!("`{text}` is no pruning rate such as 0.25 or 25%");
@@ -14,7 +21,8 @@ mod tests {
 
     #[test]
     fn a_rate_is_a_share_or_percent() {
-        assert_eq!((rate("0.25"), rate("25%"), rate("12.5 %")), (Ok(0.25), Ok(0.25), Ok(0.125)));
-        assert!(rate("a quarter").unwrap_err().contains("such as 0.25 or 25%"));
+        let rates = ["0.25", "25%", "12.5 %"].map(written_rate);
+        assert_eq!(rates, [Ok(0.25), Ok(0.25), Ok(0.125)]);
+        assert!(written_rate("a quarter").unwrap_err().contains("such as 0.25 or 25%"));
     }
 }
