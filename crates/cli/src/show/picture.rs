@@ -17,8 +17,11 @@ const PNG: FileKind = FileKind::new("a picture", "\u{fffd}PNG", "regrow");
 /// # Errors
 /// Where the name ends in neither `.svg` nor `.png`, or what is there must not be replaced.
 pub(crate) fn check(path: &Path, existing: Existing, inputs: &[&Path]) -> anyhow::Result<()> {
-    let kind = if is_png(path)? { &PNG } else { &SVG };
-    Ok(kind.check(path, existing, inputs)?)
+    let ending = is_png(path);
+    let kind = if matches!(ending, Ok(true)) { &PNG } else { &SVG };
+    // First what is there, which matters more than how it is called.
+    kind.check(path, existing, inputs)?;
+    ending.map(|_| ())
 }
 
 /// Writes a picture, or warns that there is nothing to draw.

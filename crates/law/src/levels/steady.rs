@@ -426,3 +426,18 @@ fn dots(
         (along_x + of * x(i), along_y + of * y(i))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_go_from_the_first_number_to_the_last() {
+        // Each number is lost in the sum before it; any other order would keep some of them.
+        let of = |i: usize| if i == 0 { 1e16 } else { 1.0 };
+        let (along_ones, along_signs) = dots(16, of, |_| 1.0, |i| if i == 0 { 0.0 } else { 1.0 });
+        assert_eq!((along_ones, along_signs), (1e16, 15.0));
+        let backwards: f64 = (0..16).rev().map(of).sum();
+        assert!(backwards > 1e16);
+    }
+}

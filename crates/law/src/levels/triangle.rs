@@ -2,7 +2,7 @@
 
 use faer::Mat;
 
-/// The lower triangular factor `L` with `L L^T` a symmetric matrix, of which the lower half is read.
+/// The lower triangular factor `L` with `L L^T` a symmetric matrix, whose lower half is read.
 /// `None` where that is not positive definite. Sums go in one order on every processor.
 pub(super) fn lower_factor(of: &Mat<f64>) -> Option<Mat<f64>> {
     let n = of.nrows();
