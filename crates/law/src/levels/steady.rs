@@ -116,11 +116,11 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
     }
 
     fn read_from_slice(&mut self, dest: &mut Self::Vector, source: &[f64]) {
-        self.0.read_from_slice(dest, source)
+        self.0.read_from_slice(dest, source);
     }
 
     fn write_to_slice(&mut self, source: &Self::Vector, dest: &mut [f64]) {
-        self.0.write_to_slice(source, dest)
+        self.0.write_to_slice(source, dest);
     }
 
     fn eigs_as_array(&mut self, source: &Self::EigValues) -> Box<[f64]> {
@@ -128,19 +128,19 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
     }
 
     fn copy_into(&mut self, array: &Self::Vector, dest: &mut Self::Vector) {
-        self.0.copy_into(array, dest)
+        self.0.copy_into(array, dest);
     }
 
     fn axpy_out(&mut self, x: &Self::Vector, y: &Self::Vector, a: f64, out: &mut Self::Vector) {
-        self.0.axpy_out(x, y, a, out)
+        self.0.axpy_out(x, y, a, out);
     }
 
     fn axpy(&mut self, x: &Self::Vector, y: &mut Self::Vector, a: f64) {
-        self.0.axpy(x, y, a)
+        self.0.axpy(x, y, a);
     }
 
     fn fill_array(&mut self, array: &mut Self::Vector, val: f64) {
-        self.0.fill_array(array, val)
+        self.0.fill_array(array, val);
     }
 
     fn array_all_finite(&mut self, array: &Self::Vector) -> bool {
@@ -157,19 +157,19 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         array2: &Self::Vector,
         dest: &mut Self::Vector,
     ) {
-        self.0.array_mult(array1, array2, dest)
+        self.0.array_mult(array1, array2, dest);
     }
 
     fn array_mult_inplace(&mut self, array1: &mut Self::Vector, array2: &Self::Vector) {
-        self.0.array_mult_inplace(array1, array2)
+        self.0.array_mult_inplace(array1, array2);
     }
 
     fn array_recip(&mut self, array: &Self::Vector, dest: &mut Self::Vector) {
-        self.0.array_recip(array, dest)
+        self.0.array_recip(array, dest);
     }
 
     fn array_softclip(&mut self, array: &mut Self::Vector, clip: f64) {
-        self.0.array_softclip(array, clip)
+        self.0.array_softclip(array, clip);
     }
 
     fn apply_lowrank_transform(
@@ -179,7 +179,7 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         rhs: &Self::Vector,
         dest: &mut Self::Vector,
     ) {
-        self.0.apply_lowrank_transform(vecs, vals, rhs, dest)
+        self.0.apply_lowrank_transform(vecs, vals, rhs, dest);
     }
 
     fn apply_lowrank_transform_inplace(
@@ -188,7 +188,7 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         vals: &Self::EigValues,
         rhs_and_dest: &mut Self::Vector,
     ) {
-        self.0.apply_lowrank_transform_inplace(vecs, vals, rhs_and_dest)
+        self.0.apply_lowrank_transform_inplace(vecs, vals, rhs_and_dest);
     }
 
     fn array_mult_eigs(
@@ -199,7 +199,7 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         vecs: &Self::EigVectors,
         vals: &Self::EigValues,
     ) {
-        self.0.array_mult_eigs(stds, rhs, dest, vecs, vals)
+        self.0.array_mult_eigs(stds, rhs, dest, vecs, vals);
     }
 
     fn std_norm_flow(
@@ -209,7 +209,7 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         vel: &mut Self::Vector,
         epsilon: f64,
     ) {
-        self.0.std_norm_flow(pos, pos_out, vel, epsilon)
+        self.0.std_norm_flow(pos, pos_out, vel, epsilon);
     }
 
     fn std_norm_grad_flow(
@@ -220,7 +220,7 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         vel_out: &mut Self::Vector,
         epsilon: f64,
     ) {
-        self.0.std_norm_grad_flow(pos, grad, vel, vel_out, epsilon)
+        self.0.std_norm_grad_flow(pos, grad, vel, vel_out, epsilon);
     }
 
     fn std_norm_grad_flow_inplace(
@@ -230,11 +230,11 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         vel: &mut Self::Vector,
         epsilon: f64,
     ) {
-        self.0.std_norm_grad_flow_inplace(pos, grad, vel, epsilon)
+        self.0.std_norm_grad_flow_inplace(pos, grad, vel, epsilon);
     }
 
     fn array_normalize(&mut self, v: &mut Self::Vector) {
-        self.0.array_normalize(v)
+        self.0.array_normalize(v);
     }
 
     fn esh_momentum_update(
@@ -252,7 +252,7 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         dest: &mut Self::Vector,
         stds: &Self::Vector,
     ) {
-        self.0.array_gaussian(rng, dest, stds)
+        self.0.array_gaussian(rng, dest, stds);
     }
 
     fn array_gaussian_eigs<R: Rng + ?Sized>(
@@ -263,7 +263,7 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         vals: &Self::EigValues,
         vecs: &Self::EigVectors,
     ) {
-        self.0.array_gaussian_eigs(rng, dest, scale, vals, vecs)
+        self.0.array_gaussian_eigs(rng, dest, scale, vals, vecs);
     }
 
     fn array_update_variance(
@@ -273,7 +273,7 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         value: &Self::Vector,
         diff_scale: f64,
     ) {
-        self.0.array_update_variance(mean, variance, value, diff_scale)
+        self.0.array_update_variance(mean, variance, value, diff_scale);
     }
 
     fn array_update_var_inv_std_draw(
@@ -285,7 +285,7 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         fill_invalid: Option<f64>,
         clamp: (f64, f64),
     ) {
-        self.0.array_update_var_inv_std_draw(inv_std, std, draw_var, scale, fill_invalid, clamp)
+        self.0.array_update_var_inv_std_draw(inv_std, std, draw_var, scale, fill_invalid, clamp);
     }
 
     fn array_update_var_inv_std_draw_grad(
@@ -304,7 +304,7 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
             grad_var,
             fill_invalid,
             clamp,
-        )
+        );
     }
 
     fn array_update_var_inv_std_grad(
@@ -315,7 +315,7 @@ impl<F: CpuLogpFunc> Math for Steady<F> {
         fill_invalid: f64,
         clamp: (f64, f64),
     ) {
-        self.0.array_update_var_inv_std_grad(inv_std, std, gradient, fill_invalid, clamp)
+        self.0.array_update_var_inv_std_grad(inv_std, std, gradient, fill_invalid, clamp);
     }
 
     fn inv_transform_normalize(

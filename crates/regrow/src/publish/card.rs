@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use ledger::count::grouped;
-use ledger::{Curve, CutRecord, Done};
+use ledger::{Convention, Curve, CutRecord, Done};
 use model::card::{plain, quoted};
 use store::RunFolder;
 
@@ -33,7 +33,7 @@ impl Card<'_> {
         add(format_args!("# {}\n\n", plain(self.name)));
         match self.cut {
             Some(cut) => add(format_args!(
-                "[{base}](#how-it-was-made), pruned by `{}` at a rate of {} and trained again on {} tokens.\n\n",
+                "{base}, pruned by `{}` at a rate of {} and trained again on {} tokens.\n\n",
                 plain(&cut.method),
                 record.rate(),
                 grouped(self.done.tokens().0),
@@ -164,11 +164,14 @@ impl Card<'_> {
         let (record, evaluation) = (self.run.record(), &self.run.spec().evaluation);
         format!(
             "## How it was measured\n\nMean loss of the next token over held-out documents that training did not see.\n\n\
-             - text: {}\n- at most {} tokens, windows of {}, documents `{}`\n\n",
+             - text: {}\n- at most {} tokens, in windows of {}\n- {}\n\n",
             plain(&heldout_name(record.heldout())),
             grouped(evaluation.tokens.0),
             evaluation.context,
-            evaluation.convention.name()
+            match evaluation.convention {
+                Convention::Documents => "each document is read by itself",
+                Convention::Packed => "documents are joined end to end",
+            }
         )
     }
 }
